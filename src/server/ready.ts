@@ -1,0 +1,63 @@
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+
+const READY = /Ready to accept connections/;
+const PORT_IN_USE = /Address already in use/;
+const LINES_KEPT = 15;
+const READY_MS = 60_000;
+
+/** A server program was started but did not become ready. The message ends with the server's last lines. */
+export class ServerStartError extends Error {
+  override readonly name = "ServerStartError";
+  readonly code = "SERVER_START";
+  /** Whether the server ended because something else listens on its port. */
+  readonly portInUse: boolean;
+
+  constructor(what: string, lines: readonly string[], portInUse = false) {
+    super([what, ...lines.map((line) => `  | ${line}`)].join("\n"));
+    this.portInUse = portInUse;
+  }
+}
+
+/**
+ * Waits until the server says that it accepts connections, and returns its pid. Its output is read until its
+ * end, so that the server never blocks on a full pipe.
+ *
+ * @throws ServerStartError when the server cannot be started, ends first, or says nothing for a minute.
+ */
+export function whenReady(child: ChildProcess, bin: string, port: number): Promise<number> {
+  const lines: string[] = [];
+  return new Promise((resolve, reject) => {
+    const fail = (what: string, portInUse = false) => {
+      clearTimeout(patience);
+      reject(new ServerStartError(what, lines, portInUse));
+    };
+    const patience = setTimeout(
+      () => fail(`${bin} was not ready after ${READY_MS / 1000} seconds.`),
+      READY_MS,
+    );
+    const keep = (line: string) => {
+      if (READY.test(line) && child.pid !== undefined) {
+        clearTimeout(patience);
+        resolve(child.pid);
+      }
+      lines.push(withoutSecrets(line));
+      if (lines.length > LINES_KEPT) lines.shift();
+    };
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream !== null) createInterface({ input: stream }).on("line", keep);
+    }
+    child.once("error", (cause) => fail(`${bin} could not be started: ${cause.message}`));
+    // "close", not "exit": by then its last lines have been read.
+    child.once("close", (status, signal) => {
+      if (lines.some((line) => PORT_IN_USE.test(line))) {
+        fail(`Port ${port} is in use by another program. Choose another port, or none for a free one.`, true);
+      } else fail(`${bin} ended before it was ready (${signal ?? `exit code ${status}`}):`);
+    });
+  });
+}
+
+/** The server repeats a faulty setting as it was given, passwords included. */
+function withoutSecrets(line: string): string {
+  return line.replace(/^(>>> '\S*(?:pass|auth|user)\S*).*$/, "$1 ***'");
+}

@@ -1,0 +1,91 @@
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { checkArgs, checkPort } from "../server/arguments.js";
+import { DEFAULT_IMAGE } from "../server/no-valkey.js";
+import type { ServerOptions } from "./start.js";
+
+/** A server in a container that this process started. */
+export interface ContainerServer extends AsyncDisposable {
+  readonly kind: "container";
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+const INSIDE = 6379;
+
+/** The image to run: the option, else LATCHKEY_VALKEY_IMAGE, else the official one. */
+export function containerImage({ image, env = process.env }: ServerOptions): string {
+  return image ?? (env.LATCHKEY_VALKEY_IMAGE || DEFAULT_IMAGE);
+}
+
+/** Says why no container can be started here, or undefined when one can. */
+export async function containersUnavailable(): Promise<string | undefined> {
+  const testcontainers = await load();
+  if (testcontainers === undefined) {
+    return "testcontainers is not installed (npm install --save-dev testcontainers)";
+  }
+  return testcontainers.getContainerRuntimeClient().then(
+    () => undefined,
+    () => "daemon not reachable",
+  );
+}
+
+/**
+ * Starts a server in a container and waits until it accepts connections.
+ * @throws Error when the image cannot be had or the server does not become ready; the image is named.
+ */
+export async function startContainer(options: ServerOptions): Promise<ContainerServer> {
+  const testcontainers = await load();
+  if (testcontainers === undefined) throw new Error("The package testcontainers is not installed.");
+  checkArgs(options.args ?? []);
+  const { GenericContainer, Wait } = testcontainers;
+  const image = containerImage(options);
+  const { port: wanted, dataDir } = options;
+  let definition = new GenericContainer(image)
+    .withCommand(command(options))
+    .withExposedPorts(wanted === undefined ? INSIDE : { container: INSIDE, host: checkPort(wanted) })
+    // The port check would need a shell inside the image; the server's own word does not.
+    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/));
+  if (dataDir !== undefined) {
+    const source = resolve(dataDir);
+    await mkdir(source, { recursive: true });
+    definition = definition.withBindMounts([{ source, target: "/data" }]);
+  }
+  const container = await definition.start().catch((cause: Error) => {
+    throw new Error(
+      `A container of ${image} could not be started: ${cause.message}. ` +
+        "LATCHKEY_VALKEY_IMAGE names another image.",
+      { cause },
+    );
+  });
+  const host = container.getHost();
+  const port = container.getMappedPort(INSIDE);
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= container.stop().then(() => undefined));
+  return {
+    kind: "container",
+    url: `valkey://${host}:${port}`,
+    host,
+    port,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function command({ appendOnly = false, args = [] }: ServerOptions): string[] {
+  // Without a password an image other than the official one refuses every address but its own loopback.
+  const own = ["--protected-mode", "no", "--save", "", "--appendonly", appendOnly ? "yes" : "no"];
+  return ["valkey-server", ...own, "--dir", "/data", "--maxmemory-policy", "noeviction", ...args];
+}
+
+/** testcontainers is an optional peer: most users have a server program and never load it. */
+async function load() {
+  try {
+    return await import("testcontainers");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
+}

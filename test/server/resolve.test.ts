@@ -1,0 +1,48 @@
+import { describe, expect, test } from "vitest";
+import { NoValkeyError } from "../../src/server/no-valkey.js";
+import { resolveServer } from "../../src/server/resolve.js";
+import { freshFolder, shellScript } from "../helpers/folder.js";
+
+const URLS = { LATCHKEY_URL: "valkey://a", VALKEY_URL: "valkey://b", REDIS_URL: "redis://c" };
+
+describe("resolveServer", () => {
+  test("takes the url option before everything else", async () => {
+    const server = await resolveServer({ url: "valkey://option", env: URLS });
+    expect(server).toEqual({ kind: "url", url: "valkey://option", namedBy: "--url" });
+  });
+
+  test.each([
+    ["LATCHKEY_URL", URLS, "valkey://a"],
+    ["VALKEY_URL", { ...URLS, LATCHKEY_URL: "" }, "valkey://b"],
+    ["REDIS_URL", { REDIS_URL: "redis://c" }, "redis://c"],
+  ])("takes %s and says which variable won", async (variable, env, url) => {
+    expect(await resolveServer({ env })).toEqual({ kind: "url", url, namedBy: `$${variable}` });
+  });
+
+  test("finds a program when nobody names a server", async () => {
+    const folder = await freshFolder();
+    const bin = await shellScript(folder, "valkey-server", 'echo "Valkey server v=9.1.3 sha=0:0"');
+    const server = await resolveServer({ env: { PATH: folder } });
+    expect(server).toEqual({ kind: "program", program: { bin, product: "valkey", version: "9.1.3" } });
+  });
+
+  test("says what was looked for and what to type when there is none", async () => {
+    const attempt = resolveServer({ env: { PATH: await freshFolder() }, usualPlaces: [] });
+    const error = await attempt.catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(NoValkeyError);
+    expect(String(error)).toBe(`NoValkeyError: No Valkey to start.
+  Looked for:
+    $LATCHKEY_URL           not set
+    $VALKEY_URL             not set
+    $REDIS_URL              not set
+    $LATCHKEY_VALKEY_BIN    not set
+    valkey-server on PATH   not found
+    redis-server on PATH    not found
+  Fix it with one of:
+    Debian 13, Ubuntu 24.04+   sudo apt-get install valkey-server
+    Debian 12                  sudo apt-get install -t bookworm-backports valkey-server
+    macOS                      brew install valkey
+    Docker                     docker compose up -d     (docker-compose.yml is in the package)
+  Or name a server program: LATCHKEY_VALKEY_BIN=/path/to/valkey-server`);
+  });
+});
