@@ -4,14 +4,11 @@ export interface Looked {
   readonly result: string;
 }
 
-/** The container image that stands for a server where no program is installed. */
-export const DEFAULT_IMAGE = "valkey/valkey:9.1";
-
 const REMEDIES: readonly (readonly [string, string])[] = [
   ["Debian 13, Ubuntu 24.04+", "sudo apt-get install valkey-server"],
   ["Debian 12", "sudo apt-get install -t bookworm-backports valkey-server"],
   ["macOS", "brew install valkey"],
-  ["Docker", "docker compose up -d     (docker-compose.yml is in the package)"],
+  ["Docker", "docker pull valkey/valkey:9.1"],
 ];
 
 /**

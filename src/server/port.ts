@@ -1,5 +1,29 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { checkPort } from "./arguments.js";
+import { ServerStartError } from "./ready.js";
+
+const PORT_TRIES = 5;
+
+/**
+ * Starts something on the port that was asked for, else on a free one; when somebody else takes that one between
+ * our look at it and the server's, on the next.
+ *
+ * @throws Error when the port is out of range, and whatever `start` throws.
+ */
+export async function withPort<T>(
+  wanted: number | undefined,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  if (wanted !== undefined) return start(checkPort(wanted));
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      if (!(error instanceof ServerStartError && error.portInUse) || tries === PORT_TRIES) throw error;
+    }
+  }
+}
 
 /**
  * A TCP port on 127.0.0.1 that nothing listens on at this moment. Another program may take it before it is used:

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 
 const READY = /Ready to accept connections/;
-const PORT_IN_USE = /Address already in use/;
+const PORT_IN_USE = /Address already in use|port is already allocated/;
 const LINES_KEPT = 15;
 const READY_MS = 60_000;
 

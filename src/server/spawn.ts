@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { checkArgs, checkPort } from "./arguments.js";
-import { freePort } from "./port.js";
-import { ServerStartError, whenReady } from "./ready.js";
-import { release, watch } from "./watchdog.js";
+import { checkArgs } from "./arguments.js";
+import { startChild } from "./child.js";
+import { withPort } from "./port.js";
 
 /** Settings of {@link spawnServer}. */
 export interface SpawnOptions {
@@ -36,8 +34,6 @@ export interface LocalServer extends AsyncDisposable {
 }
 
 const HOST = "127.0.0.1";
-const PORT_TRIES = 5;
-const STOP_MS = 10_000;
 
 /**
  * Starts a server program and waits until it accepts connections. The server ends with this process, however
@@ -52,48 +48,21 @@ const STOP_MS = 10_000;
  */
 export async function spawnServer(options: SpawnOptions): Promise<LocalServer> {
   checkArgs(options.args ?? []);
-  if (options.port !== undefined) return start(options, checkPort(options.port));
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await start(options, await freePort());
-    } catch (error) {
-      // Somebody else took the port between our look at it and the server's.
-      if (!(error instanceof ServerStartError && error.portInUse) || tries === PORT_TRIES) throw error;
-    }
-  }
+  return withPort(options.port, (port) => start(options, port));
 }
 
 async function start(options: SpawnOptions, port: number): Promise<LocalServer> {
   const temporary = options.dataDir === undefined;
   const dataDir = await makeDataDir(options.dataDir);
-  const child = spawn(options.bin, serverArgs(options, port, dataDir), {
-    // A process group of its own: Ctrl-C on the terminal is the business of this process alone.
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+  const { pid, ended, stop } = await startChild({
+    command: options.bin,
+    args: serverArgs(options, port, dataDir),
+    port,
+    signal: temporary ? "KILL" : "TERM", // nothing to save in a folder that is removed
+    removeDir: temporary ? dataDir : undefined,
   });
-  const ended = endOf(child).then(() => {
-    watchdog?.disarm();
-    return temporary ? rm(dataDir, { recursive: true, force: true, maxRetries: 3 }) : undefined;
-  });
-  const signal = temporary ? "KILL" : "TERM"; // nothing to save in a folder that is removed
-  const watchdog =
-    child.pid === undefined
-      ? undefined
-      : watch({ pid: child.pid, signal, ...(temporary && { removeDir: dataDir }) }, () =>
-          child.kill("SIGKILL"),
-        );
-  let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= end(child, `SIG${signal}`, ended));
-
-  try {
-    const pid = await whenReady(child, options.bin, port);
-    release(child);
-    const url = `valkey://${HOST}:${port}`;
-    return { kind: "local", url, host: HOST, port, pid, dataDir, ended, stop, [Symbol.asyncDispose]: stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const url = `valkey://${HOST}:${port}`;
+  return { kind: "local", url, host: HOST, port, pid, dataDir, ended, stop, [Symbol.asyncDispose]: stop };
 }
 
 function serverArgs(
@@ -112,6 +81,7 @@ function serverArgs(
   return [...Object.entries(own).flat(), ...args];
 }
 
+/** Makes the folder for a server's data: the one asked for, or a temporary one. */
 async function makeDataDir(wanted: string | undefined): Promise<string> {
   if (wanted === undefined) return mkdtemp(join(tmpdir(), "latchkey-valkey-"));
   const dir = resolve(wanted);
@@ -121,22 +91,4 @@ async function makeDataDir(wanted: string | undefined): Promise<string> {
     });
   });
   return dir;
-}
-
-/** Settles when the child has ended or could not be started at all. */
-function endOf(child: ChildProcess): Promise<void> {
-  return new Promise((done) => {
-    child.once("exit", () => done());
-    child.once("error", () => child.pid === undefined && done());
-  });
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals, ended: Promise<void>): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    child.ref();
-    child.kill(signal);
-  }
-  const lastResort = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-  await ended;
-  clearTimeout(lastResort);
 }

@@ -18,7 +18,7 @@ while [ "$2" = TERM ] && kill -0 "$1" && [ "$tries" -lt 100 ]; do sleep 0.1; tri
 export interface WatchOrder {
   readonly pid: number;
   readonly signal: "TERM" | "KILL";
-  readonly removeDir?: string;
+  readonly removeDir?: string | undefined;
 }
 
 /**

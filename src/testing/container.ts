@@ -1,24 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { checkArgs, checkPort } from "../server/arguments.js";
-import { DEFAULT_IMAGE } from "../server/no-valkey.js";
+import { type ContainerServer, containerImage, serverCommand } from "../server/docker.js";
 import type { ServerOptions } from "./start.js";
 
-/** A server in a container that this process started. */
-export interface ContainerServer extends AsyncDisposable {
-  readonly kind: "container";
-  readonly url: string;
-  readonly host: string;
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
 const INSIDE = 6379;
-
-/** The image to run: the option, else LATCHKEY_VALKEY_IMAGE, else the official one. */
-export function containerImage({ image, env = process.env }: ServerOptions): string {
-  return image ?? (env.LATCHKEY_VALKEY_IMAGE || DEFAULT_IMAGE);
-}
 
 /** Says why no container can be started here, or undefined when one can. */
 export async function containersUnavailable(): Promise<string | undefined> {
@@ -36,15 +22,15 @@ export async function containersUnavailable(): Promise<string | undefined> {
  * Starts a server in a container and waits until it accepts connections.
  * @throws Error when the image cannot be had or the server does not become ready; the image is named.
  */
-export async function startContainer(options: ServerOptions): Promise<ContainerServer> {
+export async function startContainer(options: ServerOptions): Promise<Omit<ContainerServer, "ended">> {
   const testcontainers = await load();
   if (testcontainers === undefined) throw new Error("The package testcontainers is not installed.");
-  checkArgs(options.args ?? []);
   const { GenericContainer, Wait } = testcontainers;
-  const image = containerImage(options);
+  const image = options.image ?? containerImage(options.env);
   const { port: wanted, dataDir } = options;
+  checkArgs(options.args ?? []);
   let definition = new GenericContainer(image)
-    .withCommand(command(options))
+    .withCommand(serverCommand(options))
     .withExposedPorts(wanted === undefined ? INSIDE : { container: INSIDE, host: checkPort(wanted) })
     // The port check would need a shell inside the image; the server's own word does not.
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/));
@@ -63,7 +49,10 @@ export async function startContainer(options: ServerOptions): Promise<ContainerS
   const host = container.getHost();
   const port = container.getMappedPort(INSIDE);
   let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= container.stop().then(() => undefined));
+  const stop = () => {
+    stopping ??= container.stop().then(() => undefined);
+    return stopping;
+  };
   return {
     kind: "container",
     url: `valkey://${host}:${port}`,
@@ -72,12 +61,6 @@ export async function startContainer(options: ServerOptions): Promise<ContainerS
     stop,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-function command({ appendOnly = false, args = [] }: ServerOptions): string[] {
-  // Without a password an image other than the official one refuses every address but its own loopback.
-  const own = ["--protected-mode", "no", "--save", "", "--appendonly", appendOnly ? "yes" : "no"];
-  return ["valkey-server", ...own, "--dir", "/data", "--maxmemory-policy", "noeviction", ...args];
 }
 
 /** testcontainers is an optional peer: most users have a server program and never load it. */

@@ -1,7 +1,8 @@
+import { type ContainerServer, containerImage } from "../server/docker.js";
 import { type FindOptions, findServer } from "../server/find.js";
 import { type Looked, NoValkeyError } from "../server/no-valkey.js";
 import { type LocalServer, spawnServer } from "../server/spawn.js";
-import { type ContainerServer, containerImage, containersUnavailable, startContainer } from "./container.js";
+import { containersUnavailable, startContainer } from "./container.js";
 
 /** Settings of {@link startValkey}. */
 export interface ServerOptions extends FindOptions {
@@ -22,7 +23,7 @@ export interface ServerOptions extends FindOptions {
 }
 
 /** A running server for tests: a local process, or a container. */
-export type TestServer = LocalServer | ContainerServer;
+export type TestServer = LocalServer | Omit<ContainerServer, "ended">;
 
 /**
  * Starts a Valkey server for tests and waits until it accepts connections.
@@ -71,6 +72,6 @@ async function localStart(options: ServerOptions, looked: Looked[]) {
 async function containerStart(options: ServerOptions, looked: Looked[]) {
   const reason = await containersUnavailable();
   if (reason === undefined) return () => startContainer(options);
-  looked.push({ where: `Docker (${containerImage(options)})`, result: reason });
+  looked.push({ where: `Docker (${options.image ?? containerImage(options.env)})`, result: reason });
   return undefined;
 }

@@ -1,9 +1,11 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { NoValkeyError } from "../../src/server/no-valkey.js";
 import { resolveServer } from "../../src/server/resolve.js";
 import { freshFolder, shellScript } from "../helpers/folder.js";
 
 const URLS = { LATCHKEY_URL: "valkey://a", VALKEY_URL: "valkey://b", REDIS_URL: "redis://c" };
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe("resolveServer", () => {
   test("takes the url option before everything else", async () => {
@@ -27,7 +29,9 @@ describe("resolveServer", () => {
   });
 
   test("says what was looked for and what to type when there is none", async () => {
-    const attempt = resolveServer({ env: { PATH: await freshFolder() }, usualPlaces: [] });
+    const env = { PATH: await freshFolder(), LATCHKEY_VALKEY_IMAGE: "local:image" };
+    vi.stubEnv("PATH", env.PATH); // hides the docker command
+    const attempt = resolveServer({ env, usualPlaces: [] });
     const error = await attempt.catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(NoValkeyError);
     expect(String(error)).toBe(`NoValkeyError: No Valkey to start.
@@ -38,11 +42,12 @@ describe("resolveServer", () => {
     $LATCHKEY_VALKEY_BIN    not set
     valkey-server on PATH   not found
     redis-server on PATH    not found
+    Docker (local:image)    docker not found
   Fix it with one of:
     Debian 13, Ubuntu 24.04+   sudo apt-get install valkey-server
     Debian 12                  sudo apt-get install -t bookworm-backports valkey-server
     macOS                      brew install valkey
-    Docker                     docker compose up -d     (docker-compose.yml is in the package)
+    Docker                     docker pull valkey/valkey:9.1
   Or name a server program: LATCHKEY_VALKEY_BIN=/path/to/valkey-server`);
   });
 });

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { whenReady } from "./ready.js";
+import { release, watch } from "./watchdog.js";
+
+/** How to run a server as a child of this process. */
+export interface ChildOrder {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly port: number;
+  /** What ends it: TERM where it has data to save or a container to take down, else KILL. */
+  readonly signal: "TERM" | "KILL";
+  /** A folder to remove when the server has ended. */
+  readonly removeDir?: string | undefined;
+}
+
+/** A server process that is ready, and ends with this process at the latest. */
+export interface ServerChild {
+  readonly pid: number;
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const STOP_MS = 10_000;
+
+/**
+ * Starts a server process and waits until it accepts connections. It ends with this process, however that ends,
+ * and does not keep it alive.
+ *
+ * @throws ServerStartError when it cannot be started, or ends before it is ready.
+ */
+export async function startChild(order: ChildOrder): Promise<ServerChild> {
+  const { command, args, port, signal, removeDir } = order;
+  const child = spawn(command, args, {
+    // A process group of its own: Ctrl-C on the terminal is the business of this process alone.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const watchdog =
+    child.pid === undefined
+      ? undefined
+      : watch({ pid: child.pid, signal, removeDir }, () => child.kill("SIGKILL"));
+  const ended = endOf(child).then(() => {
+    watchdog?.disarm();
+    return removeDir === undefined
+      ? undefined
+      : rm(removeDir, { recursive: true, force: true, maxRetries: 3 });
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= end(child, `SIG${signal}`, ended);
+    return stopping;
+  };
+  try {
+    const pid = await whenReady(child, command, port);
+    release(child);
+    return { pid, ended, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Settles when the child has ended or could not be started at all. */
+function endOf(child: ChildProcess): Promise<void> {
+  return new Promise((done) => {
+    child.once("exit", () => done());
+    child.once("error", () => child.pid === undefined && done());
+  });
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals, ended: Promise<void>): Promise<void> {
+  child.ref();
+  child.kill(signal);
+  const lastResort = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  await ended;
+  clearTimeout(lastResort);
+}
