@@ -1,0 +1,62 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { aptSources, canInstall, install, release } from "./apt.mjs";
+import { backportsSource, offersSuite } from "./apt-sources.mjs";
+import { SetUpError } from "./set-up-error.mjs";
+
+/** No server to be had: the exit code that the command line has for an unreachable one. */
+const UNREACHABLE = 7;
+
+/** Makes sure that there is a Valkey server to start. It runs after the build, whose search it shares. */
+export const server = {
+  async isPending(root) {
+    const { NoValkeyError } = await import(built(root, "no-valkey.js"));
+    const { resolveEmbedded } = await import(built(root, "resolve.js"));
+    try {
+      await resolveEmbedded();
+      return false;
+    } catch (error) {
+      if (error instanceof NoValkeyError) return true;
+      throw new SetUpError(error.message, UNREACHABLE);
+    }
+  },
+
+  announcement: () => "no Valkey server found",
+
+  async run(root, say) {
+    if (!canInstall()) throw new SetUpError(await whatToType(root), UNREACHABLE);
+    install("valkey-server", say);
+    if (existsSync("/run/systemd/system")) {
+      // Debian's package starts a service on 6379. latchkey starts servers of its own and has no use for it.
+      say(
+        "stopping and disabling the service that the package started (systemctl disable --now valkey-server)",
+      );
+      spawnSync("systemctl", ["disable", "--now", "valkey-server"], { stdio: ["ignore", "ignore", 2] });
+    }
+    if (await this.isPending(root)) throw new SetUpError(await whatToType(root), UNREACHABLE);
+  },
+};
+
+async function whatToType(root) {
+  const { noValkeyText } = await import(built(root, "no-valkey.js"));
+  const { findServer } = await import(built(root, "find.js"));
+  const { looked } = await findServer();
+  return [noValkeyText(looked), ...aptLine(release(), aptSources())].join("\n");
+}
+
+/** The lines for this very machine, where its release has the server in backports only. */
+export function aptLine({ ID, VERSION_CODENAME: codename }, sources) {
+  const suite = `${codename}-backports`;
+  if (ID !== "debian" || offersSuite(sources, suite)) return [];
+  const text = backportsSource(sources, codename);
+  if (text === undefined) return [];
+  const file = `/etc/apt/sources.list.d/${suite}.sources`;
+  const shown = text.replace(/\/\/[^/@\s]*@/g, "//").trimEnd();
+  return [`  ${suite} must be known to apt first. Write this to ${file}:`, shown.replace(/^/gm, "    ")];
+}
+
+function built(root, file) {
+  return pathToFileURL(join(root, "dist/server", file)).href;
+}

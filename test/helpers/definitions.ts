@@ -1,0 +1,289 @@
+/** A small machine that is right; tests change one thing about it. */
+export const job = {
+  name: "job",
+  version: 3,
+  initial: "queued",
+  states: {
+    queued: {
+      to: ["active", "dropped"],
+      timeout: { after: "1h", to: "dropped", set: { error: "never started" } },
+    },
+    active: { stamp: "startedAt", to: ["queued", "done", "dropped"] },
+    done: { require: ["result"], retain: "7d" },
+    dropped: { event: "job.gone", require: ["error"] },
+  },
+};
+
+type Part = Record<string, unknown>;
+
+const machine = (change: Part) => ({ ...job, ...change });
+const state = (name: string, change: Part) =>
+  machine({
+    states: { ...job.states, [name]: { ...(job.states as Record<string, Part>)[name], ...change } },
+  });
+const manyStates = (count: number) =>
+  machine({
+    initial: "s0",
+    states: Object.fromEntries(Array.from({ length: count }, (_, at) => [`s${at}`, {}])),
+  });
+const circular: Part = {};
+circular.self = circular;
+
+/** Definitions that are right. */
+export const good: Record<string, unknown> = {
+  "a small machine": job,
+  "one final state": { name: "m", version: 1, initial: "only", states: { only: {} } },
+  "an empty `to`": state("done", { to: [] }),
+  "a state that leads to itself": state("active", { to: ["active", "done"] }),
+  "two states with the same event": state("done", { event: "job.gone" }),
+  "states named like parts of an object": {
+    name: "m",
+    version: 1,
+    initial: "constructor",
+    states: { constructor: { to: ["toString"] }, toString: {} },
+  },
+  "every bound at its highest": machine({
+    version: 99_999_999_999_999,
+    history: 1000,
+    events: { keep: 10_000_000 },
+    retain: "36500d",
+  }),
+  "every bound at its lowest": machine({ version: 1, history: 1, events: { keep: 1 }, retain: 1 }),
+  "a place for the schema": machine({ $schema: "./machine.schema.json" }),
+  "64 states": manyStates(64),
+  "any JSON in a deadline's set": state("queued", {
+    lease: { for: 1, to: "active", set: { list: [1, [null, { deep: true }]], text: "é\n", _x: -0.5 } },
+  }),
+};
+
+/** Definitions that are wrong: the problems, each as `path: message`. */
+export const bad: Record<string, { definition: unknown; problems: string[]; beyondSchema?: true }> = {
+  "no object": { definition: [], problems: [": must be an object, not an array"] },
+  "nothing in it": {
+    definition: {},
+    problems: ["name: is missing", "version: is missing", "initial: is missing", "states: is missing"],
+  },
+  "a misspelt property": {
+    definition: machine({ histroy: 5 }),
+    problems: ['histroy: unknown property; did you mean "history"?'],
+  },
+  "a property like no other": {
+    definition: state("active", { colour: "red" }),
+    problems: [
+      "states.active.colour: unknown property; known are to, event, stamp, require, timeout, lease, retain",
+    ],
+  },
+  "a name with a capital": {
+    definition: machine({ name: "Job" }),
+    problems: [
+      'name: "Job" is no machine name: a lower-case letter, then up to 31 lower-case letters, digits or -',
+    ],
+  },
+  "a version of 0": {
+    definition: machine({ version: 0 }),
+    problems: ["version: must be a whole number from 1 to 99999999999999, not 0"],
+  },
+  "a version as text": {
+    definition: machine({ version: "1" }),
+    problems: ['version: must be a whole number from 1 to 99999999999999, not "1"'],
+  },
+  "a history too long": {
+    definition: machine({ history: 1001 }),
+    problems: ["history: must be a whole number from 1 to 1000, not 1001"],
+  },
+  "an unlimited log": {
+    definition: machine({ events: { keep: 0 } }),
+    problems: ["events.keep: must be a whole number from 1 to 10000000, not 0"],
+  },
+  "a log without its length": { definition: machine({ events: {} }), problems: ["events.keep: is missing"] },
+  "a schema that is no text": {
+    definition: machine({ $schema: 1 }),
+    problems: ["$schema: must be text, not a number"],
+  },
+  "an initial state that is none": {
+    definition: machine({ initial: "qeued" }),
+    problems: ['initial: "qeued" is no state; did you mean "queued"?'],
+    beyondSchema: true,
+  },
+  "no states": { definition: machine({ states: {} }), problems: ["states: must hold 1 to 64 states, not 0"] },
+  "65 states": { definition: manyStates(65), problems: ["states: must hold 1 to 64 states, not 65"] },
+  "states in a list": {
+    definition: machine({ states: ["queued"] }),
+    problems: ["states: must be an object, not an array"],
+  },
+  "a state name with a space": {
+    definition: machine({ states: { ...job.states, "on hold": {} } }),
+    problems: [
+      'states["on hold"]: "on hold" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
+    ],
+  },
+  "a state that is null, as an empty one in YAML is": {
+    definition: machine({ states: { ...job.states, done: null } }),
+    problems: ["states.done: must be an object, not null"],
+  },
+  "a misspelt target": {
+    definition: state("active", { to: ["done", "dorpped"] }),
+    problems: ['states.active.to[1]: "dorpped" is no state; did you mean "dropped"?'],
+    beyondSchema: true,
+  },
+  "a target unlike any state": {
+    definition: state("active", { to: ["elsewhere"] }),
+    problems: ['states.active.to[0]: "elsewhere" is no state'],
+    beyondSchema: true,
+  },
+  "a target that is inherited": {
+    definition: state("active", { to: ["toString"] }),
+    problems: ['states.active.to[0]: "toString" is no state'],
+    beyondSchema: true,
+  },
+  "a target listed twice": {
+    definition: state("active", { to: ["done", "done"] }),
+    problems: ['states.active.to[1]: "done" is listed twice'],
+  },
+  "targets as text": {
+    definition: state("active", { to: "done" }),
+    problems: ["states.active.to: must be an array, not text"],
+  },
+  "a target that is a number": {
+    definition: state("active", { to: [1] }),
+    problems: ["states.active.to[0]: 1 is no state"],
+  },
+  "an event name with a space": {
+    definition: state("done", { event: "job done" }),
+    problems: [
+      'states.done.event: "job done" is no event name: a lower-case letter, then up to 95 letters, digits, ., _ or -',
+    ],
+  },
+  "a stamp of a reserved name": {
+    definition: state("done", { stamp: "createdAt" }),
+    problems: [
+      'states.done.stamp: "createdAt" is reserved: latchkey uses it itself; choose another field name',
+    ],
+  },
+  "a required field listed twice": {
+    definition: state("done", { require: ["a", "b", "a"] }),
+    problems: ['states.done.require[2]: "a" is listed twice'],
+  },
+  "17 required fields": {
+    definition: state("done", { require: Array.from({ length: 17 }, (_, at) => `f${at}`) }),
+    problems: ["states.done.require: has 17 entries, at most 16 are possible"],
+  },
+  "a required field of no valid name": {
+    definition: state("done", { require: ["exit-code"] }),
+    problems: [
+      'states.done.require[0]: "exit-code" is no field name: a letter or _, then up to 63 letters, digits or _',
+    ],
+  },
+  "a duration of an unknown unit": {
+    definition: machine({ retain: "2w" }),
+    problems: ['retain: "2w" is no duration; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds'],
+  },
+  "a duration of 0": {
+    definition: state("done", { retain: 0 }),
+    problems: ["states.done.retain: 0 is no duration: it must be 1 ms or longer"],
+  },
+  "a duration beyond 36500 days": {
+    definition: state("done", { retain: "36501d" }),
+    problems: ['states.done.retain: "36501d" is too long: at most 36500d'],
+    beyondSchema: true,
+  },
+  "retention of a state that is not final": {
+    definition: state("active", { retain: "1d" }),
+    problems: ["states.active.retain: only a final state (one without `to`) is removed after a time"],
+  },
+  "a timeout of a final state": {
+    definition: state("done", { timeout: { after: "1s", to: "queued" } }),
+    problems: ["states.done.timeout: a final state (one without `to`) cannot time out"],
+  },
+  "a lease of a final state": {
+    definition: state("done", { lease: { for: "1s", to: "queued" } }),
+    problems: ["states.done.lease: a final state (one without `to`) cannot time out"],
+  },
+  "a timeout to no state": {
+    definition: state("active", { timeout: { after: "1s", to: "don" } }),
+    problems: ['states.active.timeout.to: "don" is no state; did you mean "done"?'],
+    beyondSchema: true,
+  },
+  "a lease past the table": {
+    definition: state("queued", { lease: { for: "1s", to: "done", set: { result: 1 } } }),
+    problems: ['states.queued.lease.to: "done" is not among the state\'s own `to`: "active", "dropped"'],
+    beyondSchema: true,
+  },
+  "a timeout without its parts": {
+    definition: state("active", { timeout: {} }),
+    problems: ["states.active.timeout.after: is missing", "states.active.timeout.to: is missing"],
+  },
+  "a lease with a timeout's property": {
+    definition: state("active", { lease: { after: "1s", to: "queued" } }),
+    problems: [
+      "states.active.lease.after: unknown property; known are for, to, set",
+      "states.active.lease.for: is missing",
+    ],
+  },
+  "a deadline that sets nothing of what its target requires": {
+    definition: state("active", { lease: { for: "1s", to: "dropped" } }),
+    problems: ['states.active.lease.set: must hold "error", which "dropped" requires'],
+    beyondSchema: true,
+  },
+  "a deadline that sets something else than its target requires": {
+    definition: state("active", { lease: { for: "1s", to: "dropped", set: { fault: "x" } } }),
+    problems: ['states.active.lease.set: must hold "error", which "dropped" requires'],
+    beyondSchema: true,
+  },
+  "a deadline that sets a reserved field": {
+    definition: state("active", { lease: { for: "1s", to: "queued", set: { reason: "x" } } }),
+    problems: [
+      'states.active.lease.set.reason: "reason" is reserved: latchkey uses it itself; choose another field name',
+    ],
+  },
+  "65 fields in a set": {
+    definition: state("active", {
+      lease: {
+        for: 1,
+        to: "queued",
+        set: Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`f${at}`, at])),
+      },
+    }),
+    problems: ["states.active.lease.set: has 65 fields, at most 64 are possible"],
+  },
+  "a value over 64 KiB": {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { text: "x".repeat(65_535) } } }),
+    problems: ["states.active.lease.set.text: is 65537 bytes of JSON, at most 64 KiB are possible"],
+    beyondSchema: true,
+  },
+  "values over 256 KiB together": {
+    definition: state("active", {
+      lease: {
+        for: 1,
+        to: "queued",
+        set: Object.fromEntries(["a", "b", "c", "d", "e"].map((field) => [field, "é".repeat(30_000)])),
+      },
+    }),
+    problems: ["states.active.lease.set: is 300010 bytes of JSON, at most 256 KiB are possible"],
+    beyondSchema: true,
+  },
+};
+
+/** Wrong definitions that no file can hold, since JSON cannot. */
+export const unspeakable: Record<string, { definition: unknown; problem: string }> = {
+  "a number that is none": {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { n: [Number.NaN] } } }),
+    problem: "states.active.lease.set.n[0]: NaN is no JSON number",
+  },
+  "a date": {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { when: new Date(0) } } }),
+    problem: "states.active.lease.set.when: a class instance is no JSON value",
+  },
+  undefined: {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { x: undefined } } }),
+    problem: "states.active.lease.set.x: undefined is no JSON value",
+  },
+  "a value that holds itself": {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { circular } } }),
+    problem: "states.active.lease.set.circular.self: is nested too deeply, or in itself",
+  },
+  "half a surrogate pair": {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { x: "\ud800" } } }),
+    problem: "states.active.lease.set.x: holds half a surrogate pair",
+  },
+};
