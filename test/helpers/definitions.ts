@@ -220,6 +220,18 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
       "states.active.lease.for: is missing",
     ],
   },
+  "a timeout as text": {
+    definition: state("active", { timeout: "5m" }),
+    problems: ["states.active.timeout: must be an object, not text"],
+  },
+  "a set that is no object": {
+    definition: state("active", { lease: { for: 1, to: "dropped", set: "error" } }),
+    problems: ["states.active.lease.set: must be an object, not text"],
+  },
+  "a log's length by itself": {
+    definition: machine({ events: 5 }),
+    problems: ["events: must be an object, not a number"],
+  },
   "a deadline that sets nothing of what its target requires": {
     definition: state("active", { lease: { for: "1s", to: "dropped" } }),
     problems: ['states.active.lease.set: must hold "error", which "dropped" requires'],
@@ -281,6 +293,10 @@ export const unspeakable: Record<string, { definition: unknown; problem: string 
   "a value that holds itself": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { circular } } }),
     problem: "states.active.lease.set.circular.self: is nested too deeply, or in itself",
+  },
+  "half a surrogate pair in a key": {
+    definition: state("active", { lease: { for: 1, to: "queued", set: { x: { "\ud800": 1 } } } }),
+    problem: "states.active.lease.set.x: has a key that holds half a surrogate pair",
   },
   "half a surrogate pair": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { x: "\ud800" } } }),

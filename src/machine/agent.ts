@@ -1,0 +1,76 @@
+import { compileMachine } from "./compile.js";
+import { defineMachine } from "./define.js";
+import type { Machine } from "./definition.js";
+import type { Duration } from "./duration.js";
+import { MachineDefinitionError } from "./problem.js";
+
+/** The states of the built-in `agent` machine. */
+export type AgentState = "spawning" | "running" | "completed" | "failed" | "killed";
+
+/** How a deployment's agent machine differs from the built-in one. */
+export interface AgentOptions {
+  /** 2 or more as soon as anything else differs; raise it with every further change. @default 1 */
+  readonly version?: number;
+  /** Completed, failed and killed agents are removed this long after. @default kept for ever */
+  readonly retain?: Duration;
+  /** Changes remembered for each agent, 1 to 1000. @default 16 */
+  readonly history?: number;
+  /** Changes of all agents that the durable log holds, 1 to 10,000,000. @default 100000 */
+  readonly keepEvents?: number;
+  /** An agent spawning for longer fails with the error `spawn timed out`. @default never */
+  readonly spawnTimeout?: Duration;
+  /** A running agent without a heartbeat for longer fails with the error `lease expired`. @default never */
+  readonly lease?: Duration;
+}
+
+/**
+ * The built-in machine for agents: spawning, running, then completed, failed or killed.
+ *
+ * @throws MachineDefinitionError when an option is invalid, or when options change the machine under version 1:
+ * a server refuses the same version with other content
+ * @example
+ * agent();
+ * agent({ version: 2, retain: "7d", lease: "30s" });
+ */
+export function agent(options: AgentOptions = {}): Machine<AgentState, "agent"> {
+  const machine = build(options);
+  if (machine.version === 1 && compileMachine(machine).json !== compileMachine(build({})).json) {
+    const changed = Object.entries(options)
+      .filter(([option, value]) => option !== "version" && value !== undefined)
+      .map(([option]) => option);
+    const message =
+      `must be 2 or more with ${changed.join(", ")}: these change the built-in machine, ` +
+      "and a server refuses version 1 with other content";
+    throw new MachineDefinitionError([{ path: "version", message }]);
+  }
+  return machine;
+}
+
+function build(options: AgentOptions): Machine<AgentState, "agent"> {
+  const { version = 1, retain, history = 16, keepEvents = 100_000, spawnTimeout, lease } = options;
+  return defineMachine({
+    name: "agent",
+    version,
+    initial: "spawning",
+    states: {
+      spawning: {
+        event: "agent.spawned",
+        to: ["running", "failed", "killed"],
+        ...(spawnTimeout !== undefined && {
+          timeout: { after: spawnTimeout, to: "failed", set: { error: "spawn timed out" } },
+        }),
+      },
+      running: {
+        stamp: "startedAt",
+        to: ["completed", "failed", "killed"],
+        ...(lease !== undefined && { lease: { for: lease, to: "failed", set: { error: "lease expired" } } }),
+      },
+      completed: { stamp: "completedAt" },
+      failed: { stamp: "completedAt", require: ["error"] },
+      killed: { stamp: "completedAt" },
+    },
+    history,
+    events: { keep: keepEvents },
+    ...(retain !== undefined && { retain }),
+  });
+}

@@ -1,0 +1,32 @@
+import { durationText } from "./duration.js";
+import { type AnyMachine, compiled, edgesOf } from "./edges.js";
+
+/**
+ * Draws a machine in the DOT language of Graphviz: final states have a double border, and transitions that a
+ * deadline can take are dashed.
+ *
+ * @returns the graph's text, ending in a newline
+ * @throws MachineDefinitionError when the definition is invalid
+ * @example
+ * toDot(agent()); // digraph "agent" {\n  rankdir=LR;\n  …
+ */
+export function toDot(machine: AnyMachine): string {
+  const form = compiled(machine);
+  const lines = [
+    `digraph "${form.name}" {`,
+    "  rankdir=LR;",
+    "  node [shape=box, style=rounded];",
+    // No state has an empty name, so the entry point cannot clash.
+    '  "" [shape=point];',
+  ];
+  for (const [name, { to, retain }] of Object.entries(form.states)) {
+    const label = retain === undefined ? "" : `, label="${name}\\nremoved after ${durationText(retain)}"`;
+    lines.push(to === undefined ? `  "${name}" [peripheries=2${label}];` : `  "${name}";`);
+  }
+  lines.push(`  "" -> "${form.initial}";`);
+  for (const { from, to, deadlines } of edgesOf(form)) {
+    const label = deadlines.length > 0 ? ` [style=dashed, label="${deadlines.join("\\n")}"]` : "";
+    lines.push(`  "${from}" -> "${to}"${label};`);
+  }
+  return `${lines.join("\n")}\n}\n`;
+}

@@ -1,0 +1,60 @@
+/** Units of a duration's text, in ms. */
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `ms`, `s`, `m`, `h` or `d`. */
+export type DurationUnit = keyof typeof UNITS;
+
+/** A length of time: text such as `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`, or whole milliseconds. */
+export type Duration = number | `${number}${DurationUnit}`;
+
+/** The longest duration, 36500 days in ms: a deadline stays below 10^13 ms, the room an index score has. */
+export const MAX_DURATION_MS = 36_500 * UNITS.d;
+
+const TEXT = /^([1-9][0-9]{0,12})(ms|s|m|h|d)$/;
+
+/**
+ * Why a value is no duration, or its length.
+ *
+ * @returns `{ ms }`, or `{ problem }`: what is wrong, to be put behind the value.
+ */
+export function readDuration(value: unknown): { readonly ms: number } | { readonly problem: string } {
+  const ms = typeof value === "string" ? textMs(value) : value;
+  if (typeof ms !== "number" || !Number.isInteger(ms)) {
+    return { problem: 'is no duration; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds' };
+  }
+  if (ms < 1) return { problem: "is no duration: it must be 1 ms or longer" };
+  if (ms > MAX_DURATION_MS) return { problem: "is too long: at most 36500d" };
+  return { ms };
+}
+
+function textMs(text: string): number | undefined {
+  const match = TEXT.exec(text);
+  if (match === null) return undefined;
+  return Number(match[1]) * UNITS[match[2] as DurationUnit];
+}
+
+/**
+ * The length of a duration in ms.
+ *
+ * @throws RangeError when it is none, is shorter than 1 ms or longer than 36500 days.
+ * @example
+ * durationMs("30s"); // 30000
+ */
+export function durationMs(duration: Duration): number {
+  const read = readDuration(duration);
+  if ("problem" in read) throw new RangeError(`${JSON.stringify(duration)} ${read.problem}`);
+  return read.ms;
+}
+
+/**
+ * The shortest text of a length in ms, in the largest unit that holds it whole.
+ *
+ * @example
+ * durationText(604_800_000); // "7d"
+ */
+export function durationText(ms: number): string {
+  for (const unit of ["d", "h", "m", "s"] as const) {
+    if (ms % UNITS[unit] === 0) return `${ms / UNITS[unit]}${unit}`;
+  }
+  return `${ms}ms`;
+}

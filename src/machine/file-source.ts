@@ -1,0 +1,87 @@
+import type { Document, LineCounter } from "yaml";
+import { jsonErrorOffset } from "./json-syntax.js";
+import type { Keys } from "./json-value.js";
+import type { Problem } from "./problem.js";
+
+type Yaml = typeof import("yaml");
+
+/** A machine file's text, read. */
+export interface Source {
+  /** What it says; undefined where there are problems. */
+  readonly value: unknown;
+  /** What keeps it from being read. */
+  readonly problems: readonly Problem[];
+  /** The line, from 1, of a place in the value; of the nearest place around it where it is absent. */
+  lineOf(keys: Keys): number;
+}
+
+/**
+ * Reads JSON or YAML and remembers the lines.
+ *
+ * @param format `either` takes the text as JSON when it is JSON, else as YAML
+ */
+export async function parseSource(text: string, format: "json" | "yaml" | "either"): Promise<Source> {
+  const json = format === "yaml" ? undefined : readJson(text);
+  if (format === "json" && json?.problem !== undefined) return unreadable([json.problem]);
+  const isJson = json !== undefined && json.problem === undefined;
+  // JSON is read as YAML too, which knows lines and names that stand twice.
+  const yaml = await import("yaml");
+  const lines = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  const problems = [...document.errors, ...document.warnings]
+    .filter(({ code }) => !isJson || code === "DUPLICATE_KEY")
+    .map(({ code, message, pos }) => ({
+      path: "",
+      message: code === "DUPLICATE_KEY" ? `${nameAt(text, pos[0])} stands twice here` : message,
+      line: lines.linePos(pos[0]).line,
+    }));
+  if (problems.length > 0) return unreadable(problems);
+  const find = (keys: Keys) => lineOf(yaml, document, lines, keys);
+  if (isJson) return { value: json.value, problems, lineOf: find };
+  try {
+    return { value: document.toJS(), problems, lineOf: find };
+  } catch (cause) {
+    // Only aliases can fail here: unknown ones, or so many that they are an attack.
+    return unreadable([{ path: "", message: cause instanceof Error ? cause.message : String(cause) }]);
+  }
+}
+
+function unreadable(problems: readonly Problem[]): Source {
+  return { value: undefined, problems, lineOf: () => 1 };
+}
+
+function nameAt(text: string, offset: number): string {
+  const name = /^"?([^\s":]*)/.exec(text.slice(offset, offset + 60))?.[1];
+  return JSON.stringify(name);
+}
+
+function readJson(text: string): { value: unknown; problem?: Problem } {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    const offset = jsonErrorOffset(text);
+    const line = text.slice(0, offset).split("\n").length;
+    const found = /^[\w'.+-]{1,30}|^./u.exec(text.slice(offset))?.[0];
+    const message =
+      found === undefined ? "the JSON ends too early" : `is no JSON from ${JSON.stringify(found)} on`;
+    return { value: undefined, problem: { path: "", message, line } };
+  }
+}
+
+function lineOf(yaml: Yaml, document: Document.Parsed, lines: LineCounter, keys: Keys): number {
+  let node: unknown = document.contents;
+  let offset = document.contents?.range[0] ?? 0;
+  for (const key of keys) {
+    if (yaml.isAlias(node)) node = node.resolve(document);
+    if (yaml.isSeq(node) && typeof key === "number") node = node.items[key];
+    else if (yaml.isMap(node)) {
+      const pair = node.items.find((item) => yaml.isScalar(item.key) && String(item.key.value) === key);
+      if (pair === undefined) break;
+      if (yaml.isScalar(pair.key)) offset = pair.key.range?.[0] ?? offset;
+      node = pair.value;
+      continue;
+    } else break;
+    if (yaml.isNode(node)) offset = node.range?.[0] ?? offset;
+  }
+  return Math.max(1, lines.linePos(offset).line);
+}

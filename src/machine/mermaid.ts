@@ -1,0 +1,36 @@
+import { durationText } from "./duration.js";
+import { type AnyMachine, compiled, edgesOf } from "./edges.js";
+
+/** What Mermaid reads as its own where a state's id stands, in any case: its words, the ids it makes, "-". */
+const NOT_AN_ID =
+  /^(acc(descr|title)|as|class(def)?|click|default|direction|end|fork|hide|href|join|note|root.*|scale|state|style|.*-.*)$/i;
+
+/**
+ * Draws a machine as a Mermaid state diagram, which GitHub shows as a picture.
+ *
+ * @returns the diagram's text, ending in a newline
+ * @throws MachineDefinitionError when the definition is invalid
+ * @example
+ * toMermaid(agent()); // stateDiagram-v2\n  [*] --> spawning\n  …
+ */
+export function toMermaid(machine: AnyMachine): string {
+  const form = compiled(machine);
+  const names = Object.keys(form.states);
+  // No state starts with "_", so these ids are free.
+  const ids = new Map(names.map((name, at) => [name, NOT_AN_ID.test(name) ? `_${at}` : name]));
+  const id = (name: string) => ids.get(name) ?? name;
+  const lines = ["stateDiagram-v2"];
+  for (const name of names) if (id(name) !== name) lines.push(`  state "${name}" as ${id(name)}`);
+  lines.push(`  [*] --> ${id(form.initial)}`);
+  for (const { from, to, deadlines } of edgesOf(form)) {
+    const label = deadlines.length > 0 ? ` : ${deadlines.join(", ")}` : "";
+    lines.push(`  ${id(from)} --> ${id(to)}${label}`);
+  }
+  for (const [name, { to, retain }] of Object.entries(form.states)) {
+    if (to !== undefined) continue;
+    lines.push(
+      `  ${id(name)} --> [*]${retain === undefined ? "" : ` : removed after ${durationText(retain)}`}`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,110 @@
+import { findNonJson, isObject, type Keys, shown } from "./json-value.js";
+import { EVENT_NAME, FIELD_NAME } from "./names.js";
+import type { Report } from "./problem.js";
+import { checkDuration, checkList, checkName, checkObject, checkShape, own } from "./property-checks.js";
+import { didYouMean } from "./suggest.js";
+
+type States = Readonly<Record<string, unknown>>;
+
+/** A machine has at most this many states. */
+export const MAX_STATES = 64;
+
+const MAX_REQUIRED = 16;
+const MAX_FIELDS = 64;
+const MAX_VALUE_BYTES = 64 * 1024;
+const MAX_ALL_BYTES = 256 * 1024;
+
+const STATE = {
+  required: [],
+  optional: ["to", "event", "stamp", "require", "timeout", "lease", "retain"],
+} as const;
+
+/** Reports all that is wrong inside one state. `states` are all states of the machine, still unchecked. */
+export function checkState(value: unknown, keys: Keys, states: States, report: Report): void {
+  if (!checkShape(value, STATE, keys, report)) return;
+  const to = own(value, "to");
+  checkList(to, MAX_STATES, [...keys, "to"], report, (item, at) => checkTarget(item, states, at, report));
+  checkName(own(value, "event"), EVENT_NAME, [...keys, "event"], report);
+  checkName(own(value, "stamp"), FIELD_NAME, [...keys, "stamp"], report);
+  checkList(own(value, "require"), MAX_REQUIRED, [...keys, "require"], report, (item, at) =>
+    checkName(item, FIELD_NAME, at, report),
+  );
+  const targets = to === undefined ? [] : to;
+  checkDeadline(own(value, "timeout"), "after", [...keys, "timeout"], targets, states, report);
+  checkDeadline(own(value, "lease"), "for", [...keys, "lease"], targets, states, report);
+  const retain = own(value, "retain");
+  checkDuration(retain, [...keys, "retain"], report);
+  if (retain !== undefined && Array.isArray(targets) && targets.length > 0) {
+    report([...keys, "retain"], "only a final state (one without `to`) is removed after a time");
+  }
+}
+
+/** Reports what does not name a state; true when it does. */
+export function checkTarget(value: unknown, states: States, keys: Keys, report: Report): value is string {
+  if (typeof value === "string" && Object.hasOwn(states, value)) return true;
+  const near = typeof value === "string" ? didYouMean(value, Object.keys(states)) : "";
+  report(keys, `${shown(value)} is no state${near}`);
+  return false;
+}
+
+function checkDeadline(
+  value: unknown,
+  length: "after" | "for",
+  keys: Keys,
+  targets: unknown,
+  states: States,
+  report: Report,
+): void {
+  if (value === undefined) return;
+  if (!checkShape(value, { required: [length, "to"], optional: ["set"] }, keys, report)) return;
+  checkDuration(own(value, length), [...keys, length], report);
+  const set = own(value, "set");
+  if (set !== undefined) checkSet(set, [...keys, "set"], report);
+  if (!Array.isArray(targets)) return;
+  if (targets.length === 0) {
+    report(keys, "a final state (one without `to`) cannot time out");
+    return;
+  }
+  const to = own(value, "to");
+  if (to === undefined || !checkTarget(to, states, [...keys, "to"], report)) return;
+  if (!targets.includes(to)) {
+    const possible = targets.map(shown).join(", ");
+    report([...keys, "to"], `${shown(to)} is not among the state's own \`to\`: ${possible}`);
+  }
+  checkRequiredSet(set, to, keys, states, report);
+}
+
+/** Nobody is there to name a required field when a deadline fires: its own `set` has to. */
+function checkRequiredSet(set: unknown, to: string, keys: Keys, states: States, report: Report): void {
+  const target = own(states, to);
+  const required = isObject(target) ? own(target, "require") : undefined;
+  if (!Array.isArray(required) || (set !== undefined && !isObject(set))) return;
+  for (const field of required) {
+    if (typeof field === "string" && own(set ?? {}, field) === undefined) {
+      report([...keys, "set"], `must hold ${shown(field)}, which ${shown(to)} requires`);
+    }
+  }
+}
+
+function checkSet(value: unknown, keys: Keys, report: Report): void {
+  if (!checkObject(value, keys, report)) return;
+  const fields = Object.entries(value);
+  if (fields.length > MAX_FIELDS) {
+    report(keys, `has ${fields.length} fields, at most ${MAX_FIELDS} are possible`);
+    return;
+  }
+  let all = 0;
+  for (const [field, item] of fields) {
+    checkName(field, FIELD_NAME, [...keys, field], report);
+    const found = findNonJson(item, [...keys, field]);
+    if (found !== undefined) {
+      report(found.keys, found.message);
+      continue;
+    }
+    const bytes = Buffer.byteLength(JSON.stringify(item));
+    all += bytes;
+    if (bytes > MAX_VALUE_BYTES)
+      report([...keys, field], `is ${bytes} bytes of JSON, at most 64 KiB are possible`);
+  }
+  if (all > MAX_ALL_BYTES) report(keys, `is ${all} bytes of JSON, at most 256 KiB are possible`);
+}
