@@ -37,7 +37,16 @@ async function setUp() {
   }
 }
 
+/** What to tell the user: a failure that set-up foresees in its own words, any other one in full. */
+function explain(error) {
+  if (error instanceof SetUpError) return `set-up: ${error.message}`;
+  if (error.code === "EACCES" || error.code === "EROFS") {
+    return `set-up: ${error.path} cannot be written. Run this as the user that the folder belongs to.`;
+  }
+  return error;
+}
+
 setUp().catch((error) => {
-  console.error(error instanceof SetUpError ? `set-up: ${error.message}` : error);
+  console.error(explain(error));
   process.exitCode = error.exitCode ?? 1;
 });

@@ -13,7 +13,7 @@ export function canInstall() {
 
 /**
  * Installs a package, from the release's backports where the release itself has none.
- * Says each thing before doing it.
+ * Says each thing before doing it. Returns false when apt has no such package at all.
  */
 export function install(name, say) {
   if (!hasCandidate(name)) {
@@ -21,9 +21,13 @@ export function install(name, say) {
     apt(["update", "-qq"]);
   }
   if (!hasCandidate(name)) addBackports(name, say);
-  if (!hasCandidate(name)) throw new SetUpError(`apt offers no ${name} for ${release().PRETTY_NAME}.`, 7);
+  if (!hasCandidate(name)) {
+    say(`apt offers no ${name} for ${release().PRETTY_NAME}`);
+    return false;
+  }
   say(`installing ${name} (apt-get install ${name})`);
   apt(["install", "-y", "-qq", "--no-install-recommends", name]);
+  return true;
 }
 
 /** The fields of /etc/os-release; none where there is no such file. */
@@ -56,7 +60,8 @@ function addBackports(name, say) {
   apt(["update", "-qq"]);
 }
 
-function hasCandidate(name) {
+/** Whether apt, by the lists it has now, could install this package. */
+export function hasCandidate(name) {
   const { stdout } = spawnSync("apt-cache", ["policy", name], { encoding: "utf8", env: plainEnv() });
   return /^ {2}Candidate: (?!\(none\))/m.test(stdout ?? "");
 }

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { aptSources, canInstall, install, release } from "./apt.mjs";
+import { aptSources, canInstall, hasCandidate, install, release } from "./apt.mjs";
 import { backportsSource, offersSuite } from "./apt-sources.mjs";
 import { SetUpError } from "./set-up-error.mjs";
 
@@ -27,7 +27,7 @@ export const server = {
 
   async run(root, say) {
     if (!canInstall()) throw new SetUpError(await whatToType(root), UNREACHABLE);
-    install("valkey-server", say);
+    if (!install("valkey-server", say)) throw new SetUpError(await whatToType(root), UNREACHABLE);
     if (existsSync("/run/systemd/system")) {
       // Debian's package starts a service on 6379. latchkey starts servers of its own and has no use for it.
       say(
@@ -43,7 +43,8 @@ async function whatToType(root) {
   const { noValkeyText } = await import(built(root, "no-valkey.js"));
   const { findServer } = await import(built(root, "find.js"));
   const { looked } = await findServer();
-  return [noValkeyText(looked), ...aptLine(release(), aptSources())].join("\n");
+  const more = hasCandidate("valkey-server") ? [] : aptLine(release(), aptSources());
+  return [noValkeyText(looked), ...more].join("\n");
 }
 
 /** The lines for this very machine, where its release has the server in backports only. */
@@ -52,9 +53,15 @@ export function aptLine({ ID, VERSION_CODENAME: codename }, sources) {
   if (ID !== "debian" || offersSuite(sources, suite)) return [];
   const text = backportsSource(sources, codename);
   if (text === undefined) return [];
-  const file = `/etc/apt/sources.list.d/${suite}.sources`;
-  const shown = text.replace(/\/\/[^/@\s]*@/g, "//").trimEnd();
-  return [`  ${suite} must be known to apt first. Write this to ${file}:`, shown.replace(/^/gm, "    ")];
+  const lines = text
+    .replace(/\/\/[^/@\s]*@/g, "//")
+    .trimEnd()
+    .split("\n");
+  const quoted = lines.map((line) => `'${line.replaceAll("'", "'\\''")}'`).join(" ");
+  return [
+    `  apt on this machine does not know ${suite} yet. Add it first:`,
+    `    printf '%s\\n' ${quoted} | sudo tee /etc/apt/sources.list.d/${suite}.sources && sudo apt-get update`,
+  ];
 }
 
 function built(root, file) {

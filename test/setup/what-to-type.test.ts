@@ -5,17 +5,14 @@ import { aptLine } from "../../scripts/setup/server.mjs";
 const BOOKWORM = { ID: "debian", VERSION_CODENAME: "bookworm" };
 
 describe("what set-up tells a user who may not install packages", () => {
-  test("shows the backports source of this machine's mirror, without the password in its address", () => {
+  test("gives the line that adds the backports from this machine's mirror, without the password in its address", () => {
     const sources = parseAptSources(
       "sources.list",
       "deb http://me:hunter2@mirror.example/debian bookworm main",
     );
     expect(aptLine(BOOKWORM, sources).join("\n")).toBe(
-      `  bookworm-backports must be known to apt first. Write this to /etc/apt/sources.list.d/bookworm-backports.sources:
-    Types: deb
-    URIs: http://mirror.example/debian
-    Suites: bookworm-backports
-    Components: main`,
+      `  apt on this machine does not know bookworm-backports yet. Add it first:
+    printf '%s\\n' 'Types: deb' 'URIs: http://mirror.example/debian' 'Suites: bookworm-backports' 'Components: main' | sudo tee /etc/apt/sources.list.d/bookworm-backports.sources && sudo apt-get update`,
     );
   });
 
