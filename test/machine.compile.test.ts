@@ -70,6 +70,18 @@ describe("compileMachine", () => {
     expect(machine.json).toContain('"set":{"__proto__":"1","constructor":"2"}');
   });
 
+  test("takes what compiles to 64 KiB and no byte more", () => {
+    const padded = (bytes: number): MachineDefinition => ({
+      name: "m",
+      version: 1,
+      initial: "a",
+      states: { a: { to: ["a"], lease: { for: 1, to: "a", set: { text: "x".repeat(bytes) } } } },
+    });
+    const room = 65_536 - Buffer.byteLength(compileMachine(padded(0)).json);
+    expect(Buffer.byteLength(compileMachine(padded(room)).json)).toBe(65_536);
+    expect(() => compileMachine(padded(room + 1))).toThrow("is 65537 bytes of JSON when compiled");
+  });
+
   test.each(Object.entries(bad))("throws on %s", (_title, { definition }) => {
     expect(() => compileMachine(definition as MachineDefinition)).toThrow(MachineDefinitionError);
   });

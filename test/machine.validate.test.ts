@@ -95,7 +95,7 @@ describe("defineMachine", () => {
       problems: [{ path: "version" }, { path: "initial" }],
       message:
         "invalid machine definition\n" +
-        "version: must be a whole number from 1 to 99999999999999, not 0\n" +
+        "version: must be a whole number from 1 to 1000000000, not 0\n" +
         'initial: "qeued" is no state; did you mean "queued"?',
     });
   });

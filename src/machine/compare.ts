@@ -1,4 +1,4 @@
-import type { CompiledMachine, CompiledState } from "./compile.js";
+import type { CompiledMachine, CompiledState } from "./compiled.js";
 import { durationText } from "./duration.js";
 
 /**

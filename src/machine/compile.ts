@@ -1,37 +1,8 @@
+import { type CompiledMachine, compileValid } from "./compiled.js";
 import { checkedMachine } from "./define.js";
-import type { FieldValues, MachineDefinition, StateDefinition } from "./definition.js";
-import { type Duration, durationMs } from "./duration.js";
+import type { MachineDefinition } from "./definition.js";
 import { isObject } from "./json-value.js";
 import { MachineDefinitionError } from "./problem.js";
-
-const DEFAULT_HISTORY = 16;
-const DEFAULT_KEEP = 100_000;
-
-/** Fields a deadline writes, each as its JSON text: the server stores it as it is and never re-encodes it. */
-export type FieldTexts = Readonly<Record<string, string>>;
-
-/** A state with its defaults filled in and durations in ms. */
-export interface CompiledState {
-  readonly to?: readonly string[];
-  readonly event: string;
-  readonly stamp?: string;
-  readonly require?: readonly string[];
-  readonly timeout?: { readonly after: number; readonly to: string; readonly set?: FieldTexts };
-  readonly lease?: { readonly for: number; readonly to: string; readonly set?: FieldTexts };
-  readonly retain?: number;
-}
-
-/** A machine in the one form the server takes. */
-export interface CompiledMachine {
-  readonly name: string;
-  readonly version: number;
-  readonly initial: string;
-  readonly states: Readonly<Record<string, CompiledState>>;
-  readonly history: number;
-  readonly events: { readonly keep: number };
-  /** All of the above as compact JSON: the same text for the same definition, always. */
-  readonly json: string;
-}
 
 /**
  * Brings a definition into the form the server takes: every default explicit, durations in ms, the machine's
@@ -42,44 +13,7 @@ export interface CompiledMachine {
  * compileMachine(agent()).json; // {"name":"agent","version":1,"initial":"spawning","states":{…
  */
 export function compileMachine(definition: MachineDefinition): CompiledMachine {
-  const { name, version, initial, states, history, events, retain } = checkedMachine(definition);
-  const form = {
-    name,
-    version,
-    initial,
-    states: Object.fromEntries(
-      Object.entries(states).map(([state, defined]) => [
-        state,
-        compileState(`${name}.${state}`, defined, retain),
-      ]),
-    ),
-    history: history ?? DEFAULT_HISTORY,
-    events: { keep: events?.keep ?? DEFAULT_KEEP },
-  };
-  return { ...form, json: JSON.stringify(form) };
-}
-
-function compileState(defaultEvent: string, state: StateDefinition, retain?: Duration): CompiledState {
-  const { to = [], event = defaultEvent, stamp, require = [], timeout, lease } = state;
-  const kept = to.length === 0 ? (state.retain ?? retain) : undefined;
-  return {
-    ...(to.length > 0 && { to }),
-    event,
-    ...(stamp !== undefined && { stamp }),
-    ...(require.length > 0 && { require }),
-    ...(timeout && {
-      timeout: { after: durationMs(timeout.after), to: timeout.to, ...compileSet(timeout.set) },
-    }),
-    ...(lease && { lease: { for: durationMs(lease.for), to: lease.to, ...compileSet(lease.set) } }),
-    ...(kept !== undefined && { retain: durationMs(kept) }),
-  };
-}
-
-/** Sorted by field, since their order means nothing. */
-function compileSet(set: FieldValues = {}): { set?: FieldTexts } {
-  const fields = Object.keys(set).sort();
-  if (fields.length === 0) return {};
-  return { set: Object.fromEntries(fields.map((field) => [field, JSON.stringify(set[field])])) };
+  return compileValid(checkedMachine(definition));
 }
 
 /**
@@ -97,7 +31,7 @@ export function parseCompiledMachine(json: string): CompiledMachine {
     const message = `is no compiled machine: ${cause instanceof Error ? cause.message : String(cause)}`;
     throw new MachineDefinitionError([{ path: "", message }]);
   }
-  return { ...compileMachine(checkedMachine(form)), json };
+  return { ...compileValid(checkedMachine(form)), json };
 }
 
 /** The compiled form with the JSON texts of each `set` as values again: a definition, if all is well. */

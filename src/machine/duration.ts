@@ -7,10 +7,10 @@ export type DurationUnit = keyof typeof UNITS;
 /** A length of time: text such as `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`, or whole milliseconds. */
 export type Duration = number | `${number}${DurationUnit}`;
 
-/** The longest duration, 36500 days in ms: a deadline stays below 10^13 ms, the room an index score has. */
-export const MAX_DURATION_MS = 36_500 * UNITS.d;
+/** The longest duration in ms; the server takes up to 10^12 ms, some 11574 days. */
+export const MAX_DURATION_MS = 10_000 * UNITS.d;
 
-const TEXT = /^([1-9][0-9]{0,12})(ms|s|m|h|d)$/;
+const TEXT = /^([1-9][0-9]{0,11})(ms|s|m|h|d)$/;
 
 /**
  * Why a value is no duration, or its length.
@@ -23,7 +23,7 @@ export function readDuration(value: unknown): { readonly ms: number } | { readon
     return { problem: 'is no duration; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds' };
   }
   if (ms < 1) return { problem: "is no duration: it must be 1 ms or longer" };
-  if (ms > MAX_DURATION_MS) return { problem: "is too long: at most 36500d" };
+  if (ms > MAX_DURATION_MS) return { problem: "is too long: at most 10000d" };
   return { ms };
 }
 
@@ -36,7 +36,7 @@ function textMs(text: string): number | undefined {
 /**
  * The length of a duration in ms.
  *
- * @throws RangeError when it is none, is shorter than 1 ms or longer than 36500 days.
+ * @throws RangeError when it is none, is shorter than 1 ms or longer than 10000 days.
  * @example
  * durationMs("30s"); // 30000
  */

@@ -1,4 +1,5 @@
-import { type CompiledMachine, compileMachine } from "./compile.js";
+import { compileMachine } from "./compile.js";
+import type { CompiledMachine } from "./compiled.js";
 import type { MachineDefinition } from "./definition.js";
 import { durationText } from "./duration.js";
 

@@ -11,8 +11,6 @@ export const MAX_STATES = 64;
 
 const MAX_REQUIRED = 16;
 const MAX_FIELDS = 64;
-const MAX_VALUE_BYTES = 64 * 1024;
-const MAX_ALL_BYTES = 256 * 1024;
 
 const STATE = {
   required: [],
@@ -59,7 +57,8 @@ function checkDeadline(
   if (!checkShape(value, { required: [length, "to"], optional: ["set"] }, keys, report)) return;
   checkDuration(own(value, length), [...keys, length], report);
   const set = own(value, "set");
-  if (set !== undefined) checkSet(set, [...keys, "set"], report);
+  const stamps = stampsOf(states);
+  if (set !== undefined) checkSet(set, stamps, [...keys, "set"], report);
   if (!Array.isArray(targets)) return;
   if (targets.length === 0) {
     report(keys, "a final state (one without `to`) cannot time out");
@@ -71,40 +70,43 @@ function checkDeadline(
     const possible = targets.map(shown).join(", ");
     report([...keys, "to"], `${shown(to)} is not among the state's own \`to\`: ${possible}`);
   }
-  checkRequiredSet(set, to, keys, states, report);
+  checkRequiredSet(set, to, stamps, keys, states, report);
 }
 
-/** Nobody is there to name a required field when a deadline fires: its own `set` has to. */
-function checkRequiredSet(set: unknown, to: string, keys: Keys, states: States, report: Report): void {
+/** Nobody is there to name a required field when a deadline fires: its own `set` has to, stamps apart. */
+function checkRequiredSet(
+  set: unknown,
+  to: string,
+  stamps: ReadonlySet<unknown>,
+  keys: Keys,
+  states: States,
+  report: Report,
+): void {
   const target = own(states, to);
   const required = isObject(target) ? own(target, "require") : undefined;
   if (!Array.isArray(required) || (set !== undefined && !isObject(set))) return;
   for (const field of required) {
-    if (typeof field === "string" && own(set ?? {}, field) === undefined) {
+    if (typeof field === "string" && !stamps.has(field) && own(set ?? {}, field) === undefined) {
       report([...keys, "set"], `must hold ${shown(field)}, which ${shown(to)} requires`);
     }
   }
 }
 
-function checkSet(value: unknown, keys: Keys, report: Report): void {
+function stampsOf(states: States): ReadonlySet<unknown> {
+  return new Set(Object.values(states).map((state) => (isObject(state) ? own(state, "stamp") : undefined)));
+}
+
+function checkSet(value: unknown, stamps: ReadonlySet<unknown>, keys: Keys, report: Report): void {
   if (!checkObject(value, keys, report)) return;
   const fields = Object.entries(value);
   if (fields.length > MAX_FIELDS) {
     report(keys, `has ${fields.length} fields, at most ${MAX_FIELDS} are possible`);
     return;
   }
-  let all = 0;
   for (const [field, item] of fields) {
     checkName(field, FIELD_NAME, [...keys, field], report);
     const found = findNonJson(item, [...keys, field]);
-    if (found !== undefined) {
-      report(found.keys, found.message);
-      continue;
-    }
-    const bytes = Buffer.byteLength(JSON.stringify(item));
-    all += bytes;
-    if (bytes > MAX_VALUE_BYTES)
-      report([...keys, field], `is ${bytes} bytes of JSON, at most 64 KiB are possible`);
+    if (found !== undefined) report(found.keys, found.message);
+    if (stamps.has(field)) report([...keys, field], "is a stamp: only the server sets it");
   }
-  if (all > MAX_ALL_BYTES) report(keys, `is ${all} bytes of JSON, at most 256 KiB are possible`);
 }

@@ -1,3 +1,4 @@
+import { compileValid } from "./compiled.js";
 import type { MachineDefinition } from "./definition.js";
 import { kindOf } from "./json-value.js";
 import { MACHINE_NAME, STATE_NAME } from "./names.js";
@@ -6,10 +7,10 @@ import { checkDuration, checkInteger, checkName, checkObject, checkShape, own } 
 import { findOddStates } from "./reach.js";
 import { checkState, checkTarget, MAX_STATES } from "./state-rules.js";
 
-/** The highest version: 14 digits, which is what Lua's number text keeps exactly. */
-const MAX_VERSION = 99_999_999_999_999;
+const MAX_VERSION = 1_000_000_000;
 const MAX_HISTORY = 1000;
 const MAX_KEEP = 10_000_000;
+const MAX_COMPILED_BYTES = 64 * 1024;
 
 const MACHINE = {
   required: ["name", "version", "initial", "states"],
@@ -50,6 +51,11 @@ export function inspectMachine(input: unknown): {
   if (errors.length > 0) return { errors, warnings: [] };
   // All of it is JSON by now, so this copies it whole and drops what was undefined.
   const definition = frozen(JSON.parse(JSON.stringify(input))) as MachineDefinition;
+  const bytes = Buffer.byteLength(compileValid(definition).json);
+  if (bytes > MAX_COMPILED_BYTES) {
+    const message = `is ${bytes} bytes of JSON when compiled, at most ${MAX_COMPILED_BYTES} are possible`;
+    return { errors: [{ keys: [], message }], warnings: [] };
+  }
   return { errors, warnings: findOddStates(definition), definition };
 }
 

@@ -1,4 +1,4 @@
-import type { CompiledState } from "./compile.js";
+import type { CompiledState } from "./compiled.js";
 import { type AnyMachine, compiled } from "./edges.js";
 
 /** A machine as XState v5's `createMachine` reads it, all JSON. */
