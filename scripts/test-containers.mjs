@@ -1,0 +1,51 @@
+// The tests that need Docker: `npm run test:containers`. Takes the daemon that is running, else starts one for
+// the time of the tests where it may. Where there is none to be had it says SKIPPED and succeeds.
+// Further arguments go to vitest.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { canStartDaemon, daemonAnswers, startDaemon } from "./containers/daemon.mjs";
+import { provideImage } from "./containers/image.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const SIGNALS = ["SIGINT", "SIGTERM"];
+const say = (line) => console.error(`test:containers: ${line}`);
+
+function skip(why) {
+  console.log(`SKIPPED: container tests: ${why}`);
+}
+
+async function runTests(env) {
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const args = [vitest, "run", "--config", "vitest.containers.config.ts", ...process.argv.slice(2)];
+  const tests = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
+  // Interrupted from a terminal, vitest is told by the terminal itself; this process then still cleans up.
+  const pass = (signal) => void tests.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, pass);
+  const [status] = await once(tests, "exit");
+  process.exitCode = status ?? 1;
+}
+
+async function main() {
+  if (daemonAnswers()) return runTests({ ...process.env, ...provideImage(process.env, say) });
+  if (!canStartDaemon()) return skip("no Docker daemon answers, and none can be started (dockerd and root)");
+  say("no Docker daemon answers; starting one for these tests");
+  let daemon;
+  try {
+    daemon = await startDaemon();
+  } catch (error) {
+    return skip(error.message);
+  }
+  try {
+    const env = { ...process.env, DOCKER_HOST: daemon.host };
+    await runTests({ ...env, ...provideImage(env, say) });
+  } finally {
+    await daemon.stop();
+  }
+}
+
+main().catch((error) => {
+  say(error.message);
+  process.exitCode = 1;
+});
