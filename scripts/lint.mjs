@@ -1,0 +1,44 @@
+// All linters: Biome on TypeScript, JavaScript and JSON, luacheck on the Lua sources and on the built scripts.
+// Where luacheck is missing it is skipped with a loud line, except in CI: there it is installed, or lint fails.
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { canInstall, install } from "./setup/apt.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+function run(command, args) {
+  return spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] }).status === 0;
+}
+
+function haveLuacheck() {
+  return spawnSync("luacheck", ["--version"], { stdio: "ignore" }).status === 0;
+}
+
+function luaFiles(folder) {
+  return readdirSync(join(root, folder), { recursive: true })
+    .filter((name) => name.endsWith(".lua"))
+    .map((name) => join(folder, name));
+}
+
+function luacheck() {
+  if (!haveLuacheck()) {
+    const line = "luacheck is not installed: sudo apt-get install lua-check (macOS: brew install luacheck)";
+    if (process.env.CI !== "true") {
+      console.error(`SKIPPED: the Lua scripts were not checked: ${line}`);
+      return true;
+    }
+    if (!canInstall() || !install("lua-check", (step) => console.error(`lint: ${step}`))) {
+      console.error(`lint: ${line}`);
+      return false;
+    }
+  }
+  return run("luacheck", ["--quiet", "--codes", ...luaFiles("lua"), ...luaFiles("dist/lua")]);
+}
+
+// The built scripts are among the files to check.
+if (!run(process.execPath, ["scripts/setup.mjs", "--no-server"])) process.exit(1);
+const biome = run(process.execPath, ["node_modules/@biomejs/biome/bin/biome", "check"]);
+const lua = luacheck();
+process.exitCode = biome && lua ? 0 : 1;
