@@ -15,18 +15,10 @@ async function started(options: Partial<ContainerOptions> = {}) {
   return server;
 }
 
-/** Settles when the daemon reports such an event of a container. */
-async function dockerEvent(name: string): Promise<void> {
-  const since = String(Math.floor(Date.now() / 1000));
-  const events = spawn("docker", [
-    "events",
-    "--since",
-    since,
-    "--filter",
-    "type=container",
-    "--filter",
-    `event=${name}`,
-  ]);
+/** Settles when a container has been removed, also when that is over already. */
+async function removed(id: string): Promise<void> {
+  const filters = ["--filter", `container=${id}`, "--filter", "event=destroy"];
+  const events = spawn("docker", ["events", "--since", "1m", ...filters]);
   await once(events.stdout, "data");
   events.kill();
 }
@@ -91,9 +83,9 @@ describe("a container whose owner is killed", () => {
     const [line] = await once(createInterface({ input: owner.stdout }), "line");
     const connection = await pinged(JSON.parse(String(line)));
     connection.on("error", () => {}); // a reset is one of the ways to see it go
-    const removed = dockerEvent("destroy");
+    const [id = ""] = containersOf(containerImage()).filter((one) => !before.includes(one));
     owner.kill("SIGKILL");
-    await Promise.all([once(connection, "close"), removed]);
+    await Promise.all([once(connection, "close"), removed(id)]);
     expect(containersOf(containerImage())).toEqual(before);
   });
 });
