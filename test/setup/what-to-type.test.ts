@@ -23,7 +23,7 @@ describe("what set-up tells a user who may not install packages", () => {
       { ID: "ubuntu", VERSION_CODENAME: "noble" },
       "deb http://mirror.example/u noble main",
     ],
-    ["the system has no apt", {}, ""],
+    ["the system has no apt", { ID: "arch", VERSION_CODENAME: "" }, ""],
   ])("leaves that out where %s", (_, release, text) => {
     expect(aptLine(release, parseAptSources("sources.list", text))).toEqual([]);
   });
