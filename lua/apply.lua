@@ -1,0 +1,140 @@
+#!lua
+-- apply: installs a machine, or a newer version of it.
+--
+-- KEYS
+--   1 machine  {ns:p}:<machine>:machine   hash    the compiled machine
+--   2 index    {ns:p}:<machine>:index     zset    ids by state and age
+-- ARGV
+--   1 definition       JSON of the machine; all lengths of time in ms
+--   MAP old new        repeatable: entities in the dropped state `old` may still move, to `new` only
+--   DRYRUN             answers, and writes nothing
+-- Reply [outcome, document]
+--   OK         {"machine","version","changed","retired":{state: entities still in it}}
+--   INUSE      {"machine","version","problem","states":{state: entities in it}} with the installed version; problem is
+--              LOWER (a newer version is installed), DIFFERENT (this version has another definition) or
+--              STATES (entities sit in states that would be dropped)
+-- Errors
+--   BADARG <which>  LAYOUT  NOPERM hset
+-- Events
+--   none
+
+-- @include shared/text.lua
+-- @include shared/json.lua
+-- @include shared/names.lua
+-- @include shared/definition.lua
+
+-- 1 inputs
+local machine_key, index_key = KEYS[1], KEYS[2]
+local definition = ARGV[1]
+if not definition or not is_json(definition, 65536) then return redis.error_reply('BADARG definition') end
+local machine, wrong = read_definition(cjson.decode(definition))
+if not machine then return redis.error_reply('BADARG ' .. wrong) end
+local name, states = machine.name, machine.states
+local prefix, namespace = string.match(machine_key or '', '^({(%l[%l%d-]*):%d+}:)')
+if not prefix or #KEYS ~= 2 or machine_key ~= prefix .. name .. ':machine' or index_key ~= prefix .. name .. ':index' then
+  return redis.error_reply('BADARG keys')
+end
+local map, dry_run, at = {}, false, 2
+while ARGV[at] do
+  local old, new = ARGV[at + 1], ARGV[at + 2]
+  if ARGV[at] == 'DRYRUN' then
+    dry_run, at = true, at + 1
+  elseif ARGV[at] == 'MAP' then
+    if not is_state(old) or not is_state(new) or states[old] or not states[new] or map[old] then
+      return redis.error_reply('BADARG MAP')
+    end
+    map[old], at = new, at + 3
+  else
+    return redis.error_reply('BADARG option')
+  end
+end
+
+-- 2 read
+local flat = redis.call('HGETALL', machine_key)
+local installed = {}
+for i = 1, #flat, 2 do installed[flat[i]] = flat[i + 1] end
+redis.call('ZCARD', index_key)
+if flat[1] and (installed.layout ~= '1' or not installed.states or not tonumber(installed.version)) then
+  return redis.error_reply('LAYOUT another one than this script knows')
+end
+local version = tonumber(installed.version or 0)
+local order, ordinals = {}, {} -- append-only: a state keeps its place in the index for ever
+for state in string.gmatch(installed.states or '', '%S+') do
+  order[#order + 1] = state
+  ordinals[state] = #order - 1
+end
+for _, state in ipairs(walk(machine)) do
+  if not ordinals[state] then
+    order[#order + 1] = state
+    ordinals[state] = #order - 1
+  end
+end
+if #order > 800 then return redis.error_reply('BADARG states') end -- a score stays below 2^53
+
+local dropped = {} -- state to the number of entities still in it
+for _, state in ipairs(order) do
+  if not states[state] then
+    local from = ordinals[state] * 1e13
+    local left = redis.call('ZCOUNT', index_key, from, '(' .. string.format('%.0f', from + 1e13))
+    if left > 0 then dropped[state] = left end
+  end
+end
+local function counts()
+  local parts = {}
+  for _, state in ipairs(order) do
+    if dropped[state] then parts[#parts + 1] = '"' .. state .. '":' .. dropped[state] end
+  end
+  return '{' .. table.concat(parts, ',') .. '}'
+end
+
+-- One row answers all that a script asks of the machine; read_rule in shared/machine.lua unpacks it.
+local stamps = ','
+for _, state in ipairs(order) do
+  local stamp = states[state] and states[state].stamp
+  if stamp and not string.find(stamps, ',' .. stamp .. ',', 1, true) then stamps = stamps .. stamp .. ',' end
+end
+local function row(ordinal, due, stamp, required, event)
+  return table.concat({ 1, ordinal, machine.history, machine.keep, due, stamp or '', namespace .. ':' .. name .. ':events',
+    '{"type":"' .. event .. '","machine":"' .. name .. '","id":"', table.concat(required, ','), stamps }, ' ')
+end
+local rows = { ['-'] = row(0, '', nil, {}, name .. '.removed') } -- on leaving for good
+for state, spec in pairs(states) do
+  rows['>' .. state] = row(ordinals[state], spec.due, spec.stamp, spec.require, spec.event) -- on entering by FORCE
+  rows['=' .. state] = row(ordinals[state], '', nil, spec.require, name .. '.updated') -- while staying
+end
+rows['>'] = machine.initial .. ' ' .. rows['>' .. machine.initial] -- on creation
+for state, spec in pairs(states) do
+  for _, to in ipairs(spec.to) do rows[state .. '>' .. to] = rows['>' .. to] end
+end
+for state in pairs(dropped) do -- there until the last entity has left
+  rows['=' .. state] = row(ordinals[state], '', nil, {}, name .. '.updated')
+  if map[state] then rows[state .. '>' .. map[state]] = rows['>' .. map[state]] end
+end
+
+-- 3 refuse
+local function reply(outcome, number, middle, label)
+  return { outcome, '{"machine":"' .. name .. '","version":' .. number .. middle .. ',"' .. label .. '":' .. counts() .. '}' }
+end
+local is_installed = version == machine.version and installed.definition == definition
+if machine.version < version then return reply('INUSE', version, ',"problem":"LOWER"', 'states') end
+if machine.version == version and not is_installed then
+  return reply('INUSE', version, ',"problem":"DIFFERENT"', 'states')
+end
+for state in pairs(dropped) do
+  if not is_installed and not map[state] then return reply('INUSE', version, ',"problem":"STATES"', 'states') end
+end
+for old in pairs(map) do
+  if not ordinals[old] then return redis.error_reply('BADARG MAP') end
+end
+local may = redis.acl_check_cmd
+if not may('HSET', machine_key) then return redis.error_reply('NOPERM hset') end
+if not may('DEL', machine_key) then return redis.error_reply('NOPERM del') end
+
+-- 4 write
+if not is_installed and not dry_run then
+  redis.call('DEL', machine_key)
+  redis.call('HSET', machine_key, 'layout', 1, 'name', name, 'version', machine.version, 'states', table.concat(order, ' '), 'definition', definition)
+  if installed.removed then redis.call('HSET', machine_key, 'removed', installed.removed) end
+  for field, value in pairs(rows) do redis.call('HSET', machine_key, field, value) end
+end
+return reply('OK', machine.version, ',"changed":' .. tostring(not is_installed), 'retired')

@@ -1,0 +1,97 @@
+-- Reads the pieces of a machine's definition, as cjson decoded it. Each returns nil where the piece is wrong.
+
+-- A list of distinct names that `is_name` accepts; {} for none.
+local function read_names(list, is_name)
+  if list == nil then return {} end
+  if type(list) ~= 'table' then return nil end
+  local seen, count = {}, 0
+  for place, name in pairs(list) do
+    if type(place) ~= 'number' or type(name) ~= 'string' or not is_name(name) or seen[name] then return nil end
+    seen[name] = true
+    count = count + 1
+  end
+  return count == #list and count <= 64 and list or nil
+end
+
+-- A whole number from `least` to `most`; `default` where none is given.
+local function read_whole(value, least, most, default)
+  if value == nil then return default end
+  return type(value) == 'number' and value % 1 == 0 and value >= least and value <= most and value or nil
+end
+
+-- True where the table holds no other properties than the words of `known`, each between blanks.
+local function has_only(object, known)
+  if type(object) ~= 'table' then return false end
+  for property in pairs(object) do
+    if type(property) ~= 'string' or not string.find(known, ' ' .. property .. ' ', 1, true) then return false end
+  end
+  return true
+end
+
+-- A timer of a state: ms under the property `length`, false for none.
+local function read_timer(timer, length, state)
+  if timer == nil then return false end
+  if not has_only(timer, ' ' .. length .. ' to set ') then return nil end
+  if timer.set ~= nil and type(timer.set) ~= 'table' then return nil end
+  for _, to in ipairs(state.to) do
+    if to == timer.to then return read_whole(timer[length], 1, 1e12) end
+  end
+end
+
+-- A whole definition, checked, with its defaults filled in. Returns nil and the word for BADARG where it is wrong.
+local function read_definition(machine)
+  if not has_only(machine, ' name version initial states history events ') then return nil, 'definition' end
+  local name = machine.name
+  if type(name) ~= 'string' or #name > 32 or not string.find(name, '^%l[%l%d-]*$') then return nil, 'name' end
+  if not machine.version or not read_whole(machine.version, 1, 1e9) then return nil, 'version' end
+  machine.history = read_whole(machine.history, 1, 1000, 16)
+  if not machine.history then return nil, 'history' end
+  if machine.events ~= nil and not has_only(machine.events, ' keep ') then return nil, 'events' end
+  machine.keep = read_whole((machine.events or {}).keep, 1, 1e7, 100000)
+  if not machine.keep then return nil, 'events' end
+  local states, count = machine.states, 0
+  if type(states) ~= 'table' then return nil, 'states' end
+  for state, spec in pairs(states) do
+    count = count + 1
+    if type(state) ~= 'string' or not is_state(state) or count > 64 then return nil, 'states' end
+    if not has_only(spec, ' to event stamp require timeout lease retain ') then return nil, 'states' end
+    spec.to = read_names(spec.to, function(to) return states[to] end)
+    if not spec.to then return nil, 'to' end
+    spec.require = read_names(spec.require, is_field)
+    if not spec.require then return nil, 'require' end
+    spec.event = spec.event == nil and name .. '.' .. state or spec.event
+    if type(spec.event) ~= 'string' or #spec.event > 96 or not string.find(spec.event, '^%l[%w._-]*$') then
+      return nil, 'event'
+    end
+    if spec.stamp ~= nil and (type(spec.stamp) ~= 'string' or not is_field(spec.stamp)) then return nil, 'stamp' end
+    local timeout, lease = read_timer(spec.timeout, 'after', spec), read_timer(spec.lease, 'for', spec)
+    if timeout == nil then return nil, 'timeout' end
+    if lease == nil then return nil, 'lease' end
+    local retain = spec.retain ~= nil and read_whole(spec.retain, 1, 1e12)
+    if spec.retain ~= nil and (not retain or spec.to[1]) then return nil, 'retain' end
+    spec.due = timeout and lease and math.min(timeout, lease) or timeout or lease or retain or ''
+  end
+  if type(machine.initial) ~= 'string' or not states[machine.initial] then return nil, 'initial' end
+  return machine
+end
+
+-- Every state in the order of a walk from the initial one, breadth first; then the unreachable, by name.
+local function walk(machine)
+  local order, seen, rest = { machine.initial }, { [machine.initial] = true }, {}
+  local at = 1
+  while order[at] do
+    for _, to in ipairs(machine.states[order[at]].to) do
+      if not seen[to] then
+        seen[to] = true
+        order[#order + 1] = to
+      end
+    end
+    at = at + 1
+  end
+  for state in pairs(machine.states) do
+    if not seen[state] then rest[#rest + 1] = state end
+  end
+  table.sort(rest)
+  for _, state in ipairs(rest) do order[#order + 1] = state end
+  return order
+end

@@ -1,0 +1,113 @@
+// Builds lua/: resolves the includes and writes, deterministically,
+//   dist/lua/<operation>.lua   self-contained, without a trailing newline (so that every way to hash it agrees)
+//   dist/lua/latchkey_v1.lua   the same operations as a Valkey Function library
+//   dist/lua/manifest.json     operation -> file, sha1, KEYS, ARGV
+//   src/lua/index.ts           texts and SHAs, so that bundlers need no file at run time
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const source = join(root, "lua");
+const INCLUDE = /^-- @include (shared\/[a-z-]+\.lua)$/gm;
+const LIBRARY = "latchkey_v1";
+
+/** The text of one operation with its includes in place. A missing file throws, nested includes are not a thing. */
+export function expand(operation) {
+  const text = readFileSync(join(source, `${operation}.lua`), "utf8");
+  return text
+    .replace("#!lua\n", `#!lua\n-- Built from lua/${operation}.lua. Do not edit.\n`)
+    .replace(INCLUDE, (_, path) => readFileSync(join(source, path), "utf8").trimEnd())
+    .trimEnd();
+}
+
+/** The KEYS and ARGV lines of an operation's header, first words only: names, and the option words. */
+export function contract(text) {
+  const header = text.split("\n").filter((line) => line.startsWith("--"));
+  const section = (title) => {
+    const start = header.indexOf(`-- ${title}`) + 1;
+    const end = header.findIndex((line, at) => at >= start && /^-- [A-Z]/.test(line));
+    return header.slice(start, end).map((line) => line.replace(/^--\s+/, ""));
+  };
+  const numbered = (lines) => lines.flatMap((line) => /^\d+ (\S+)/.exec(line)?.[1] ?? []);
+  return {
+    keys: numbered(section("KEYS")),
+    args: numbered(section("ARGV")),
+    options: section("ARGV").flatMap((line) => /^([A-Z]+(?: [a-z]+)*)(?: {2}|$)/.exec(line)?.[1] ?? []),
+    outcomes: section("Reply [outcome, document]").flatMap(
+      (line) => /^([A-Z]{2,}) {2}/.exec(line)?.[1] ?? [],
+    ),
+  };
+}
+
+function library(scripts) {
+  const functions = scripts.map(({ operation, text }) => {
+    const body = text.replace("#!lua\n", "").replace(/^/gm, "  ").replace(/ +$/gm, "");
+    return `redis.register_function('${LIBRARY}_${operation}', function(KEYS, ARGV)\n${body}\nend)`;
+  });
+  return `#!lua name=${LIBRARY}\n${functions.join("\n")}`;
+}
+
+/** Writes everything that is made of lua/. */
+export function buildLua() {
+  const operations = readdirSync(source)
+    .filter((name) => name.endsWith(".lua"))
+    .map((name) => name.slice(0, -4))
+    .sort();
+  const scripts = operations.map((operation) => {
+    const text = expand(operation);
+    return { operation, text, sha1: createHash("sha1").update(text).digest("hex"), ...contract(text) };
+  });
+  const out = join(root, "dist/lua");
+  mkdirSync(out, { recursive: true });
+  mkdirSync(join(root, "src/lua"), { recursive: true });
+  for (const { operation, text } of scripts) writeFileSync(join(out, `${operation}.lua`), text);
+  writeFileSync(join(out, `${LIBRARY}.lua`), library(scripts));
+  const manifest = {
+    contract: 1,
+    library: `${LIBRARY}.lua`,
+    operations: Object.fromEntries(
+      scripts.map(({ operation, sha1, keys, args, options, outcomes }) => [
+        operation,
+        {
+          file: `${operation}.lua`,
+          sha1,
+          function: `${LIBRARY}_${operation}`,
+          keys,
+          args,
+          options,
+          outcomes,
+        },
+      ]),
+    ),
+  };
+  writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  const entries = scripts.map(
+    ({ operation, text, sha1 }) => `  ${operation}: { sha1: "${sha1}", text: ${JSON.stringify(text)} },`,
+  );
+  writeFileSync(
+    join(root, "src/lua/index.ts"),
+    `// Built from lua/. Do not edit.
+/** One server-side script: its text, and the SHA-1 by which EVALSHA calls it. */
+export interface Script {
+  readonly sha1: string;
+  readonly text: string;
+}
+
+/** Every operation's script, ready for EVALSHA. */
+export const scripts = {
+${entries.join("\n")}
+} as const satisfies Record<string, Script>;
+
+/** The name of an operation that has a script. */
+export type Operation = keyof typeof scripts;
+
+/** The same operations as a Valkey Function library, for FUNCTION LOAD. */
+export const library = ${JSON.stringify(library(scripts))};
+
+/** What each operation takes, as its header says: keys, positional arguments, option words, outcomes. */
+export const manifest = ${JSON.stringify(manifest)} as const;
+`,
+  );
+}

@@ -1,0 +1,23 @@
+// Builds the package into dist/: the Lua first, since the TypeScript imports its texts.
+import { spawnSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildLua } from "./build-lua.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = join(root, "dist");
+try {
+  for (const name of readdirSync(dist)) rmSync(join(dist, name), { recursive: true });
+} catch (error) {
+  if (error.code !== "ENOENT") throw error;
+}
+buildLua();
+const require = createRequire(import.meta.url);
+const manifest = require.resolve("typescript/package.json");
+const compiler = join(dirname(manifest), require(manifest).bin.tsc);
+const { status } = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.json")], {
+  stdio: "inherit",
+});
+process.exitCode = status ?? 1;
