@@ -1,0 +1,136 @@
+import { Valkey } from "iovalkey";
+import { afterAll } from "vitest";
+import { type Operation, scripts } from "../../src/lua/index.js";
+import { freshNamespace, useValkey } from "./valkey.js";
+
+export type Argument = string | number | Buffer;
+export type Reply = [outcome: string, document: string | null];
+export type Definition = { readonly name: string } & Record<string, unknown>;
+export type Document = Record<string, unknown> & { state: string; version: number; timestamp: string };
+
+const open: Valkey[] = [];
+afterAll(() => {
+  for (const connection of open.splice(0)) connection.disconnect();
+});
+
+/** A plain connection that neither queues nor retries, closed when the test file is done. */
+export async function connection(user?: { username: string; password: string }): Promise<Valkey> {
+  const { host, port } = await useValkey();
+  const valkey = new Valkey({ host, port, ...user, lazyConnect: true, maxRetriesPerRequest: 0 });
+  valkey.on("error", () => {}); // a call in flight fails by itself
+  open.push(valkey);
+  await valkey.connect();
+  return valkey;
+}
+
+let shared: Promise<Valkey> | undefined;
+
+/** The connection of this test file that may do everything. */
+export function admin(): Promise<Valkey> {
+  shared ??= connection();
+  return shared;
+}
+
+/** Runs a script by its SHA-1, and loads it where the server does not have it. Replies are text. */
+export async function evalsha(
+  valkey: Valkey,
+  operation: Operation,
+  keys: readonly string[],
+  args: readonly Argument[],
+): Promise<Reply> {
+  const { sha1, text } = scripts[operation];
+  const run = () => valkey.evalsha(sha1, keys.length, ...keys, ...args) as Promise<Reply>;
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
+    await valkey.script("LOAD", text);
+    return run();
+  }
+}
+
+/** One machine in a namespace of its own, called the way any client calls it: EVALSHA and nothing else. */
+export class Calls {
+  readonly namespace: string;
+  readonly machine: string;
+  readonly prefix: string;
+  readonly channel: string;
+  readonly valkey: Valkey;
+
+  constructor(valkey: Valkey, machine: string, namespace = freshNamespace()) {
+    this.valkey = valkey;
+    this.namespace = namespace;
+    this.machine = machine;
+    this.prefix = `{${namespace}:0}:${machine}:`;
+    this.channel = `${namespace}:${machine}:events`;
+  }
+
+  /** The same namespace and machine through another connection. */
+  as(valkey: Valkey): Calls {
+    return new Calls(valkey, this.machine, this.namespace);
+  }
+
+  /** A key of the machine: `machine`, `index`, `due`, `events`, `id:<id>` or `log:<id>`. */
+  key(rest: string): string {
+    return this.prefix + rest;
+  }
+
+  keys(id: string): string[] {
+    return [`id:${id}`, `log:${id}`, "machine", "index", "due", "events"].map((rest) => this.key(rest));
+  }
+
+  /** Any operation on an entity. */
+  run(operation: Operation, id: string, ...args: Argument[]): Promise<Reply> {
+    return evalsha(this.valkey, operation, this.keys(id), [id, ...args]);
+  }
+
+  /** The same, for calls whose outcome must be OK: the document, parsed. */
+  async ok(operation: Operation, id: string, ...args: Argument[]): Promise<Document> {
+    const [outcome, document] = await this.run(operation, id, ...args);
+    if (outcome !== "OK") throw new Error(`${operation} was answered with ${outcome} ${document}`);
+    return JSON.parse(String(document));
+  }
+
+  apply(definition: Definition | string, ...args: Argument[]): Promise<Reply> {
+    const text = typeof definition === "string" ? definition : JSON.stringify(definition);
+    return evalsha(this.valkey, "apply", [this.key("machine"), this.key("index")], [text, ...args]);
+  }
+
+  /** The error of a call that must fail with one, as its text. */
+  async error(operation: Operation, keys: readonly string[], args: readonly Argument[]): Promise<string> {
+    const answer = await evalsha(this.valkey, operation, keys, args).catch((error: unknown) => error);
+    if (!(answer instanceof Error)) throw new Error(`${operation} was answered with ${answer}`);
+    return answer.message;
+  }
+
+  /** The entity's hash. */
+  hash(id: string): Promise<Record<string, string>> {
+    return this.valkey.hgetall(this.key(`id:${id}`));
+  }
+
+  /** The changes that the entity's log holds, oldest first. */
+  log(id: string): Promise<string[]> {
+    return this.valkey.lrange(this.key(`log:${id}`), 0, -1);
+  }
+
+  /** The documents in the machine's stream, oldest first. */
+  async events(): Promise<string[]> {
+    const entries = await this.valkey.xrange(this.key("events"), "-", "+");
+    return entries.map(([, [field, document]]) => {
+      if (field !== "doc") throw new Error(`An entry of the stream holds ${field}`);
+      return String(document);
+    });
+  }
+
+  score(key: "index" | "due", id: string): Promise<string | null> {
+    return this.valkey.zscore(this.key(key), id);
+  }
+}
+
+/** Applies the definition in a new namespace. */
+export async function machine(definition: Definition): Promise<Calls> {
+  const calls = new Calls(await admin(), definition.name);
+  const [outcome, document] = await calls.apply(definition);
+  if (outcome !== "OK") throw new Error(`apply was answered with ${outcome} ${document}`);
+  return calls;
+}

@@ -1,0 +1,40 @@
+import type { Valkey } from "iovalkey";
+
+/** What reads each type of key whole. */
+const READ: Record<string, [command: string, ...args: string[]]> = {
+  string: ["GET"],
+  hash: ["HGETALL"],
+  list: ["LRANGE", "0", "-1"],
+  set: ["SMEMBERS"],
+  zset: ["ZRANGE", "0", "-1", "WITHSCORES"],
+  stream: ["XRANGE", "-", "+"],
+};
+
+/**
+ * Everything a server holds: of each key its type, time of expiry and contents, byte for byte. Contents rather than
+ * DUMP, which changes by itself while a server rehashes.
+ */
+export async function keyspace(valkey: Valkey): Promise<Record<string, unknown>> {
+  const keys = (await valkey.keys("*")).sort();
+  return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await contents(valkey, key)])));
+}
+
+async function contents(valkey: Valkey, key: string): Promise<unknown> {
+  const [type, expires] = await Promise.all([valkey.type(key), valkey.pexpiretime(key)]);
+  const [command, ...args] = READ[type] ?? ["DUMP"];
+  const reply = text(await valkey.callBuffer(command, key, ...args));
+  const last = type === "stream" ? text(await valkey.callBuffer("XINFO", "STREAM", key)) : undefined;
+  return { type, expires, last, reply: type === "hash" || type === "set" ? unordered(reply, type) : reply };
+}
+
+function text(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply.map(text);
+  return Buffer.isBuffer(reply) ? reply.toString("latin1") : reply;
+}
+
+function unordered(reply: unknown, type: string): unknown {
+  if (!Array.isArray(reply)) return reply;
+  const step = type === "hash" ? 2 : 1;
+  const members = reply.flatMap((_, at) => (at % step === 0 ? [reply.slice(at, at + step).map(String)] : []));
+  return members.sort((a, b) => (a.join() < b.join() ? -1 : 1));
+}
