@@ -56,7 +56,7 @@ export interface MachineDefinition<S extends string = string, N extends string =
   readonly version: number;
   /** The state a new entity enters. */
   readonly initial: NoInfer<S>;
-  /** 1 to 64 states; their order gives the ordinals. */
+  /** 1 to 64 states. */
   readonly states: { readonly [K in S]: StateDefinition<NoInfer<S>> };
   /** Changes remembered for each entity, 1 to 1000. @default 16 */
   readonly history?: number;

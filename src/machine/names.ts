@@ -13,7 +13,7 @@ export interface NameRule {
 export const RESERVED_FIELDS: ReadonlySet<string> = new Set(
   (
     "type machine id from state version timestamp since createdAt actor reason op opVersion forced " +
-    "at created ops due"
+    "at created ops"
   ).split(" "),
 );
 

@@ -1,0 +1,140 @@
+import { EventLog, type EventsOptions } from "./events/log.js";
+import { type Subscription, subscribe } from "./events/subscribe.js";
+import type { CompiledMachine } from "./machine/compiled.js";
+import type { JsonValue } from "./machine/json-value.js";
+import type { Store } from "./store/call.js";
+import type {
+  CreateOptions,
+  PatchOptions,
+  RemoveOptions,
+  TransitionOptions,
+} from "./store/change-options.js";
+import { count } from "./store/count.js";
+import { create } from "./store/create.js";
+import { type Change, type Replay, readDocument, type Snapshot } from "./store/document.js";
+import { type ListOptions, list, listPage, type Page, type PageOptions } from "./store/list.js";
+import { patch } from "./store/patch.js";
+import { get, history } from "./store/read.js";
+import { remove } from "./store/remove.js";
+import { type Result, unwrap } from "./store/result.js";
+import { transition } from "./store/transition.js";
+
+/** First own fields of an entity. */
+export type Fields = Readonly<Record<string, JsonValue>>;
+
+/**
+ * The entities of one machine. Every change is one script on the server: done as a whole, or refused with the entity
+ * as it is now. Made by `latchkey.machine(…)`.
+ *
+ * All changes throw a `RefusedError` (one of its kinds) when the server refuses, `ContractError` for malformed calls,
+ * `NotExecutedError` when nothing was done, `OutcomeUnknownError` when the answer was lost. The `try…` forms return
+ * refusals as values and throw the rest.
+ *
+ * @example
+ * await agents.create("a1", { taskId: "t1" });
+ * await agents.transition("a1", "running", { actor: "replica-3" });
+ */
+export class Entities<S extends string = string> {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The machine's name. */
+  get name(): string {
+    return this.#store.place.machine;
+  }
+
+  /** The definition as this client knows it; the server's copy is what judges. */
+  get definition(): CompiledMachine {
+    return this.#store.definition;
+  }
+
+  /** Brings an entity into being in the initial state. @throws AlreadyExistsError when the id is taken. */
+  async create(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Change<S> | Replay<S>> {
+    return unwrap(await this.tryCreate(id, fields, options));
+  }
+
+  /** {@link create}, with refusals as values. */
+  async tryCreate(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Result<S>> {
+    return create<S>(this.#store, id, fields, options);
+  }
+
+  /** Moves an entity to a state. @throws IllegalTransitionError when its machine has no such transition. */
+  async transition(id: string, to: S, options: TransitionOptions = {}): Promise<Change<S> | Replay<S>> {
+    return unwrap(await this.tryTransition(id, to, options));
+  }
+
+  /** {@link transition}, with refusals as values. */
+  async tryTransition(id: string, to: S, options: TransitionOptions = {}): Promise<Result<S>> {
+    return transition<S>(this.#store, id, to, options);
+  }
+
+  /** Changes own fields only. */
+  async patch(id: string, options: PatchOptions): Promise<Change<S> | Replay<S>> {
+    return unwrap(await this.tryPatch(id, options));
+  }
+
+  /** {@link patch}, with refusals as values. */
+  async tryPatch(id: string, options: PatchOptions): Promise<Result<S>> {
+    return patch<S>(this.#store, id, options);
+  }
+
+  /** Deletes an entity; the event log keeps what happened to it. */
+  async remove(id: string, options: RemoveOptions = {}): Promise<Change<S> | Replay<S>> {
+    return unwrap(await this.tryRemove(id, options));
+  }
+
+  /** {@link remove}, with refusals as values. */
+  async tryRemove(id: string, options: RemoveOptions = {}): Promise<Result<S>> {
+    return remove<S>(this.#store, id, options);
+  }
+
+  /** Reads one entity; null where there is none. */
+  async get(id: string): Promise<Snapshot<S> | null> {
+    return get<S>(this.#store, id);
+  }
+
+  /**
+   * Lists entities: by state, then longest in it first. Each entity that is there all the while comes exactly once.
+   *
+   * @example for await (const agent of agents.list({ state: "running", olderThan: "10m" })) …
+   */
+  list(options: ListOptions<S> = {}): AsyncGenerator<Snapshot<S>, void> {
+    return list<S>(this.#store, options);
+  }
+
+  /** Reads one page of such a list, for callers that keep a cursor. */
+  async listPage(options: PageOptions<S> = {}): Promise<Page<S>> {
+    return listPage<S>(this.#store, options);
+  }
+
+  /** Counts entities by state. */
+  async count(): Promise<Record<S, number>> {
+    return (await count(this.#store)) as Record<S, number>;
+  }
+
+  /** Reads an entity's last changes, oldest first; at most `limit` of the newest. */
+  async history(id: string, limit?: number): Promise<Change<S>[]> {
+    return history<S>(this.#store, id, limit);
+  }
+
+  /**
+   * The durable log of all changes, read from a cursor on, and followed.
+   *
+   * @example
+   * const log = agents.events({ after: await loadCursor() });
+   * for await (const change of log) { await handle(change); await saveCursor(log.cursor); }
+   */
+  events(options: EventsOptions = {}): EventLog<Change<S>> {
+    const { connection, place } = this.#store;
+    return new EventLog(connection, place, options, (text) => readDocument<Change<S>>(text));
+  }
+
+  /** Hears changes as they are published: a cheap hint, at most once. */
+  async subscribe(listener: (change: Change<S>) => void): Promise<Subscription> {
+    const { connection, place } = this.#store;
+    return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener);
+  }
+}

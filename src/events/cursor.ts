@@ -1,0 +1,30 @@
+/** A place in a machine's event log: the last entry read, of each partition. `0-0` is before the first. */
+export type StreamIds = readonly string[];
+
+/** The place before everything. */
+export const START = "0-0";
+
+/** The place as text: an entry id such as `1763807223197-0`, one per partition with commas between them. */
+export function logCursor(ids: StreamIds): string {
+  return ids.join(",");
+}
+
+/**
+ * Reads a cursor that {@link logCursor} made.
+ *
+ * @throws RangeError when it is none, or is of a namespace with another number of partitions.
+ */
+export function parseLogCursor(cursor: string, partitions: number): string[] {
+  const ids = cursor.split(",");
+  if (!ids.every((id) => /^\d{1,20}-\d{1,20}$/.test(id))) {
+    throw new RangeError(
+      'after: give "start", "end", or a cursor that an event log gave, such as 1763807223197-0',
+    );
+  }
+  if (ids.length !== partitions) {
+    throw new RangeError(
+      `after: the cursor is of a log with ${ids.length} partitions, this one has ${partitions}`,
+    );
+  }
+  return ids;
+}

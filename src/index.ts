@@ -1,0 +1,58 @@
+export {
+  AgentLifecycle,
+  AgentLifecycleError,
+  type AgentLifecycleOptions,
+  type AgentLifecycleState,
+} from "./agent-lifecycle.js";
+export { Entities, type Fields } from "./entities.js";
+export { GapError } from "./events/gap-error.js";
+export type { EventLog, EventsOptions } from "./events/log.js";
+export type { Subscription } from "./events/subscribe.js";
+export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
+export { type AgentOptions, type AgentState, agent } from "./machine/agent.js";
+export { compareMachines } from "./machine/compare.js";
+export { compileMachine, parseCompiledMachine } from "./machine/compile.js";
+export type { CompiledMachine, CompiledState } from "./machine/compiled.js";
+export { checkedMachine, defineMachine } from "./machine/define.js";
+export type { Machine, MachineDefinition, StateDefinition, StateOf } from "./machine/definition.js";
+export { toDot } from "./machine/dot.js";
+export { type Duration, durationMs } from "./machine/duration.js";
+export { MachineFileError, readMachineFile } from "./machine/file.js";
+export type { JsonValue } from "./machine/json-value.js";
+export { toMermaid } from "./machine/mermaid.js";
+export { MachineDefinitionError, type Problem } from "./machine/problem.js";
+export { type Validation, validateMachine } from "./machine/validate.js";
+export { toXState } from "./machine/xstate.js";
+export type { Applied, ApplyOptions } from "./store/apply.js";
+export type {
+  ChangeOptions,
+  CreateOptions,
+  PatchOptions,
+  RemoveOptions,
+  TransitionOptions,
+} from "./store/change-options.js";
+export { type Change, ownFields, type Replay, type Snapshot } from "./store/document.js";
+export {
+  AlreadyExistsError,
+  ConflictError,
+  ContractError,
+  DeadlineExceededError,
+  IllegalTransitionError,
+  LatchkeyError,
+  MachineInUseError,
+  MissingFieldError,
+  NotExecutedError,
+  NotFoundError,
+  OutcomeForgottenError,
+  OutcomeUnknownError,
+  RefusedError,
+} from "./store/errors.js";
+export type { ListOptions, Page, PageOptions } from "./store/list.js";
+export type { InstalledMachine } from "./store/machine-record.js";
+export type { Refusal, Result } from "./store/result.js";
+export { ConnectError } from "./valkey/connect-error.js";
+export type { ConnectionOptions } from "./valkey/connection.js";
+export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
+export type { Logger } from "./valkey/logger.js";
+export { partitionOf } from "./valkey/partition.js";
+export type { ServerTime } from "./valkey/server-clock.js";

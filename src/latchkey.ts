@@ -1,0 +1,158 @@
+import { Entities } from "./entities.js";
+import { compileMachine } from "./machine/compile.js";
+import { checkedMachine } from "./machine/define.js";
+import type { MachineDefinition } from "./machine/definition.js";
+import { MACHINE_NAME } from "./machine/names.js";
+import { type Applied, type ApplyOptions, applyMachine } from "./store/apply.js";
+import { checkName } from "./store/change-options.js";
+import { ContractError, MachineInUseError } from "./store/errors.js";
+import { type InstalledMachine, readMachine } from "./store/machine-record.js";
+import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
+import type { Place } from "./valkey/keys.js";
+import {
+  initialise,
+  MAX_PARTITIONS,
+  type NamespaceFacts,
+  notedMachines,
+  readFacts,
+} from "./valkey/layout.js";
+import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
+
+/** Settings of {@link connect}. */
+export interface ConnectOptions extends ConnectionOptions {
+  /** Prefix of all keys and channels, so that several deployments share a server. @default "latchkey" */
+  readonly namespace?: string;
+}
+
+/**
+ * Connects to the server that keeps the entities.
+ *
+ * @throws ConnectError naming address and cause when that is not possible.
+ * @throws LayoutError when another version of latchkey wrote the namespace.
+ * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
+  const { namespace = "latchkey", ...rest } = options;
+  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
+  const connection = await openConnection(rest);
+  try {
+    return new Latchkey(connection, namespace, await readFacts(connection.client, namespace));
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** A connection, and the machines of one namespace. */
+export class Latchkey {
+  readonly namespace: string;
+  readonly #connection: Connection;
+  #facts: NamespaceFacts | undefined;
+
+  constructor(connection: Connection, namespace: string, facts: NamespaceFacts | undefined) {
+    this.#connection = connection;
+    this.namespace = namespace;
+    this.#facts = facts;
+  }
+
+  /** The server, without credentials. */
+  get address(): string {
+    return this.#connection.address;
+  }
+
+  /** In how many parts the namespace is spread; undefined while it is fresh. */
+  get partitions(): number | undefined {
+    return this.#facts?.partitions;
+  }
+
+  /**
+   * Fixes a fresh namespace to a number of partitions. The first `apply` does it too, with one.
+   *
+   * @throws ContractError when it is fixed to another number: that can't be changed.
+   */
+  async init(partitions = 1): Promise<NamespaceFacts> {
+    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
+      throw new ContractError("BADARG", `partitions must be a whole number from 1 to ${MAX_PARTITIONS}`);
+    }
+    const facts = await initialise(this.#connection.client, this.namespace, partitions);
+    this.#facts = facts;
+    if (facts.partitions !== partitions) {
+      throw new ContractError(
+        "PARTITIONS",
+        `namespace "${this.namespace}" has ${facts.partitions} partitions, which can't be changed; use another namespace`,
+      );
+    }
+    return facts;
+  }
+
+  /**
+   * Installs a machine, or a newer version of it.
+   *
+   * @throws MachineDefinitionError when it is wrong, MachineInUseError when the server can't take it.
+   */
+  async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
+    const compiled = compileMachine(checkedMachine(machine));
+    return applyMachine(this.#connection, await this.#placeOf(compiled.name), compiled, options);
+  }
+
+  /**
+   * The entities of a machine. Applies the definition where it is newer than the installed one; where the installed one
+   * is newer, as in a rolling deployment, that one judges.
+   *
+   * @throws MachineInUseError when the installed version has another content, or entities sit in dropped states.
+   * @example const agents = await latchkey.machine(agent());
+   */
+  async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
+    const compiled = compileMachine(checkedMachine(machine));
+    const place = await this.#placeOf(compiled.name);
+    try {
+      await applyMachine(this.#connection, place, compiled);
+    } catch (error) {
+      if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
+    }
+    return new Entities<S>({ connection: this.#connection, place, definition: compiled });
+  }
+
+  /** The entities of a machine that is installed already, by its name; null where none is. */
+  async installed(name: string): Promise<Entities | null> {
+    const record = await this.definition(name);
+    if (record === null) return null;
+    return new Entities({
+      connection: this.#connection,
+      place: await this.#placeOf(name),
+      definition: record.definition,
+    });
+  }
+
+  /** The installed machine of a name; null where none is. */
+  async definition(name: string): Promise<InstalledMachine | null> {
+    checkName(MACHINE_NAME, name);
+    if (this.#facts === undefined) this.#facts = await readFacts(this.#connection.client, this.namespace);
+    if (this.#facts === undefined) return null;
+    return readMachine(this.#connection.client, await this.#placeOf(name));
+  }
+
+  /** The names of the machines installed in this namespace. */
+  async machines(): Promise<string[]> {
+    return notedMachines(this.#connection.client, this.namespace);
+  }
+
+  /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */
+  async serverTime(): Promise<ServerTime> {
+    return readServerTime(this.#connection.client);
+  }
+
+  /** Closes the connection, unless the caller handed it in. */
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #placeOf(machine: string): Promise<Place> {
+    this.#facts ??= await initialise(this.#connection.client, this.namespace, 1);
+    return { namespace: this.namespace, partitions: this.#facts.partitions, machine };
+  }
+}

@@ -1,0 +1,154 @@
+import { scripts } from "../lua/index.js";
+import { compareMachines } from "../machine/compare.js";
+import type { CompiledMachine } from "../machine/compiled.js";
+import type { Connection } from "../valkey/connection.js";
+import { allPartitionKeys, type Place } from "../valkey/keys.js";
+import { noteMachine } from "../valkey/layout.js";
+import { runScript } from "../valkey/script.js";
+import { callError, type Store } from "./call.js";
+import { LatchkeyError, MachineInUseError } from "./errors.js";
+import { list } from "./list.js";
+import { readMachine } from "./machine-record.js";
+import { readReply, unwrap } from "./result.js";
+import { transition } from "./transition.js";
+
+/** How to apply a machine. */
+export interface ApplyOptions {
+  /** Where entities of dropped states go: old state to new state. */
+  readonly map?: Readonly<Record<string, string>>;
+  /** Only tells what would happen. @default false */
+  readonly dryRun?: boolean;
+  /** Who does it, for the events of moved entities. */
+  readonly actor?: string;
+}
+
+/** What applying a machine did, or would do. */
+export interface Applied {
+  readonly machine: string;
+  readonly version: number;
+  /** The version that was installed before; null for none. */
+  readonly before: number | null;
+  /** False where the same definition was installed already. */
+  readonly changed: boolean;
+  /** What is different from the installed definition, a line each. */
+  readonly differences: readonly string[];
+  /** Entities in dropped states, by state, before they are moved. */
+  readonly retired: Readonly<Record<string, number>>;
+  /** How many entities were moved out of dropped states. */
+  readonly moved: number;
+}
+
+interface ScriptAnswer {
+  readonly machine: string;
+  readonly version: number;
+  readonly changed?: boolean;
+  readonly retired?: Record<string, number>;
+  readonly problem?: "LOWER" | "DIFFERENT" | "STATES";
+  readonly states?: Record<string, number>;
+}
+
+/**
+ * Installs a machine in every partition: nowhere unless it may be installed everywhere.
+ *
+ * With `map`, entities of dropped states are moved one by one, each by an ordinary transition. A run that is cut short
+ * leaves the rest where they are, free to go nowhere else; running it again moves them.
+ *
+ * @throws MachineInUseError when a newer version, another content or entities in dropped states stand in the way.
+ */
+export async function applyMachine(
+  connection: Connection,
+  place: Place,
+  definition: CompiledMachine,
+  options: ApplyOptions = {},
+): Promise<Applied> {
+  const installed = await readMachine(connection.client, place);
+  const map = Object.entries(options.map ?? {});
+  const words = [definition.json, ...map.flatMap(([old, now]) => ["MAP", old, now])];
+  const tried = await everywhere(connection, place, [...words, "DRYRUN"]);
+  const answers = options.dryRun === true ? tried : await everywhere(connection, place, words);
+  if (options.dryRun !== true) await noteMachine(connection.client, place.namespace, place.machine);
+  const retired = sum(answers.map((answer) => answer.retired ?? {}));
+  const store: Store = { connection, place, definition };
+  const moved = options.dryRun === true ? 0 : await moveOut(store, map, retired, options.actor);
+  return {
+    machine: definition.name,
+    version: definition.version,
+    before: installed?.definition.version ?? null,
+    changed: tried.some((answer) => answer.changed === true),
+    differences: installed === null ? [] : compareMachines(installed.definition, definition),
+    retired,
+    moved,
+  };
+}
+
+async function everywhere(
+  connection: Connection,
+  place: Place,
+  args: readonly string[],
+): Promise<ScriptAnswer[]> {
+  const answers: ScriptAnswer[] = [];
+  for (const keys of allPartitionKeys(place)) {
+    let reply: unknown;
+    try {
+      reply = await runScript(connection.client, scripts.apply, [keys.machine, keys.index], args);
+    } catch (error) {
+      throw callError(error, {
+        operation: "apply",
+        machine: place.machine,
+        id: "",
+        op: "",
+        address: connection.address,
+      });
+    }
+    const { outcome, text } = readReply(reply);
+    if (text === null) throw new LatchkeyError("PROTOCOL", "apply answered without a document");
+    const answer = JSON.parse(text) as ScriptAnswer;
+    if (outcome === "INUSE") throw inUse(answer);
+    answers.push(answer);
+  }
+  return answers;
+}
+
+function inUse({ machine, version, problem = "DIFFERENT", states = {} }: ScriptAnswer): MachineInUseError {
+  const sitting = Object.entries(states)
+    .map(([state, n]) => `${n} in ${state}`)
+    .join(", ");
+  const text = {
+    LOWER: `machine ${machine}: version ${version} is installed, which is newer; raise the definition's version`,
+    DIFFERENT: `machine ${machine}: version ${version} is installed with another content; raise the definition's version`,
+    STATES: `machine ${machine}: entities sit in states that would be dropped (${sitting}); say where they go with map old=new`,
+  }[problem];
+  return new MachineInUseError(text, machine, version, problem, states);
+}
+
+function sum(parts: readonly Record<string, number>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const part of parts) {
+    for (const [state, n] of Object.entries(part)) total[state] = (total[state] ?? 0) + n;
+  }
+  return total;
+}
+
+async function moveOut(
+  store: Store,
+  map: readonly (readonly [string, string])[],
+  retired: Readonly<Record<string, number>>,
+  actor: string | undefined,
+): Promise<number> {
+  let moved = 0;
+  for (const [old, now] of map) {
+    if (retired[old] === undefined) continue;
+    for await (const entity of list(store, { state: old })) {
+      const reason = `machine ${store.definition.name} version ${store.definition.version} drops ${old}`;
+      const result = await transition(store, entity.id, now, {
+        reason,
+        ...(actor !== undefined && { actor }),
+      });
+      // Someone else moved or removed it first: that is what was wanted.
+      if (!result.ok && result.outcome !== "MISSING") continue;
+      unwrap(result);
+      moved += 1;
+    }
+  }
+  return moved;
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from "node:crypto";
+import { findNonJson, type JsonValue } from "../machine/json-value.js";
+import { FIELD_NAME, type NameRule, STATE_NAME } from "../machine/names.js";
+import { ContractError } from "./errors.js";
+
+/** What every change may carry. */
+export interface ChangeOptions {
+  /** Names this intended change, the same on every retry of it; at most 64 characters. Made up where not given. */
+  readonly op?: string;
+  /** Who changes it; at most 128 bytes. */
+  readonly actor?: string;
+  /** Why; at most 1024 bytes, without control characters. */
+  readonly reason?: string;
+  /** Server time in ms after which the server must refuse; see `serverTime()`. */
+  readonly notAfter?: number;
+  /** On a retry: server time in ms of the first attempt. */
+  readonly sent?: number;
+}
+
+/** Options of `create`. */
+export interface CreateOptions extends ChangeOptions {}
+
+/** Options that tie a change to what the caller knows of the entity. */
+export interface GuardOptions extends ChangeOptions {
+  /** Only at this version. */
+  readonly ifVersion?: number;
+  /** Only from this state. */
+  readonly ifState?: string;
+}
+
+/** Own fields to write and to take away. */
+export interface FieldOptions {
+  readonly set?: Readonly<Record<string, JsonValue>>;
+  readonly unset?: readonly string[];
+}
+
+/** Options of `transition`. */
+export interface TransitionOptions extends GuardOptions, FieldOptions {
+  /** Skips the table of transitions, not the checks. Needs a `reason`. */
+  readonly force?: boolean;
+}
+
+/** Options of `patch`, which changes own fields only. */
+export interface PatchOptions extends GuardOptions, FieldOptions {}
+
+/** Options of `remove`. */
+export interface RemoveOptions extends GuardOptions {}
+
+const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
+const MAX_VALUE_BYTES = 65_536;
+
+/** Stops a call that the server would refuse as malformed, with a text that says what to do. */
+function refuse(message: string): never {
+  throw new ContractError("BADARG", message);
+}
+
+/** Checks an id or an op. */
+export function checkId(what: "id" | "op", id: string, longest: number): string {
+  if (typeof id !== "string" || id.length > longest || !ID.test(id)) {
+    refuse(
+      `${what} ${shortText(id)} must be 1 to ${longest} letters, digits or characters of _ . ~ : / @ + = -`,
+    );
+  }
+  return id;
+}
+
+/** Checks the name of a state or an own field. */
+export function checkName(rule: NameRule, name: string): string {
+  if (typeof name !== "string" || !rule.pattern.test(name))
+    refuse(`${shortText(name)} is no ${rule.kind}: ${rule.words}`);
+  if (rule.reserved?.has(name))
+    refuse(`"${name}" can't be a ${rule.kind}: every document uses that word itself`);
+  return name;
+}
+
+function shortText(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+function text(what: string, value: string, longest: number): string {
+  if (value === "") refuse(`${what} is empty; leave it out`);
+  if (Buffer.byteLength(value) > longest) refuse(`${what} is longer than ${longest} bytes`);
+  if ([...value].some((character) => character < " "))
+    refuse(`${what} holds a control character (a newline?); replace it`);
+  if (/\p{Surrogate}/u.test(value)) refuse(`${what} holds half a surrogate pair`);
+  return value;
+}
+
+function whole(what: string, value: number): string {
+  if (!Number.isInteger(value) || value < 0 || value > 999_999_999_999_999) {
+    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${value}`);
+  }
+  return String(value);
+}
+
+function json(field: string, value: JsonValue | undefined): string {
+  if (value === undefined) refuse(`set.${field} is undefined; leave it out, or use unset`);
+  const wrong = findNonJson(value, [field]);
+  if (wrong !== undefined) refuse(`set.${wrong.keys.join(".")}: ${wrong.message}`);
+  const encoded = JSON.stringify(value);
+  if (Buffer.byteLength(encoded) > MAX_VALUE_BYTES)
+    refuse(`set.${field} is longer than ${MAX_VALUE_BYTES} bytes of JSON`);
+  return encoded;
+}
+
+/** A fresh op: 72 random bits, short enough to keep an entity's hash compact. */
+export function newOp(): string {
+  return randomBytes(9).toString("base64url");
+}
+
+/**
+ * The option words of a call, as the scripts take them.
+ *
+ * @throws ContractError with code BADARG where the server would refuse them.
+ */
+export function optionWords(options: TransitionOptions & { readonly op: string }): string[] {
+  const words: string[] = [];
+  for (const [field, value] of Object.entries(options.set ?? {})) {
+    words.push("SET", checkName(FIELD_NAME, field), json(field, value));
+  }
+  for (const field of options.unset ?? []) words.push("UNSET", checkName(FIELD_NAME, field));
+  if (options.ifVersion !== undefined) words.push("IFVERSION", whole("ifVersion", options.ifVersion));
+  if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
+  words.push("OP", checkId("op", options.op, 64));
+  if (options.actor !== undefined) words.push("ACTOR", text("actor", options.actor, 128));
+  if (options.reason !== undefined) words.push("REASON", text("reason", options.reason, 1024));
+  if (options.notAfter !== undefined) words.push("NOTAFTER", whole("notAfter", options.notAfter));
+  if (options.sent !== undefined) words.push("SENT", whole("sent", options.sent));
+  if (options.force === true) {
+    if (options.reason === undefined) refuse("force needs a reason, which goes into the log");
+    words.push("FORCE");
+  }
+  return words;
+}

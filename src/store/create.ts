@@ -1,0 +1,14 @@
+import type { JsonValue } from "../machine/json-value.js";
+import { change, type Store } from "./call.js";
+import type { CreateOptions } from "./change-options.js";
+import type { Result } from "./result.js";
+
+/** Brings an entity into being in the machine's initial state, with its first own fields. */
+export function create<S extends string>(
+  store: Store,
+  id: string,
+  fields: Readonly<Record<string, JsonValue>>,
+  options: CreateOptions,
+): Promise<Result<S>> {
+  return change<S>(store, "create", id, [], { ...options, set: fields });
+}

@@ -1,0 +1,61 @@
+import type { JsonValue } from "../machine/json-value.js";
+
+/**
+ * An entity as it is: what `get` returns and what a refusal carries. The caller's own fields stand beside these.
+ * Times are the server's, ISO-8601 UTC.
+ */
+export interface Snapshot<S extends string = string> {
+  readonly machine: string;
+  readonly id: string;
+  readonly state: S;
+  /** Rises by 1 with every change. */
+  readonly version: number;
+  /** When this version was made. */
+  readonly timestamp: string;
+  /** When the state was entered. */
+  readonly since: string;
+  readonly createdAt: string;
+  readonly [field: string]: JsonValue | undefined;
+}
+
+/** One accepted change: the entity after it, and what made it. The same document is logged and published. */
+export interface Change<S extends string = string> extends Snapshot<S> {
+  /** The event's name, such as `agent.running`. */
+  readonly type: string;
+  /** The state before; null on creation. */
+  readonly from: S | null;
+  readonly actor?: string;
+  readonly reason?: string;
+  readonly op?: string;
+  /** Stands, as true, where the table of transitions was skipped. */
+  readonly forced?: boolean;
+}
+
+/** The entity as it is, where the op was done before: nothing new happened. */
+export interface Replay<S extends string = string> extends Snapshot<S> {
+  /** The version that the op made when it was done. */
+  readonly opVersion: number;
+}
+
+/** The fields that a document gives itself; all others are the caller's. */
+const DOCUMENT_FIELDS: ReadonlySet<string> = new Set(
+  "type machine id from state version timestamp since createdAt actor reason op opVersion forced".split(" "),
+);
+
+/**
+ * The caller's own fields of a document, stamps included, in their order.
+ *
+ * @example ownFields(await agents.get("a1")); // { taskId: "t1", startedAt: "2026-…" }
+ */
+export function ownFields(document: Snapshot): Record<string, JsonValue> {
+  const own: Record<string, JsonValue> = {};
+  for (const [field, value] of Object.entries(document)) {
+    if (value !== undefined && !DOCUMENT_FIELDS.has(field)) own[field] = value;
+  }
+  return own;
+}
+
+/** Reads a document that a script made. What a script of latchkey answers is strict JSON by contract. */
+export function readDocument<D extends Snapshot>(text: string): D {
+  return JSON.parse(text) as D;
+}

@@ -1,0 +1,40 @@
+import { readDocument, type Snapshot } from "./document.js";
+
+const INTERNAL = new Set(["state", "version", "at", "since", "created", "ops"]);
+
+/**
+ * Makes an entity's snapshot of its hash, as the scripts do: the own fields' texts go in as they are.
+ *
+ * @param hash the answer of HGETALL
+ * @returns null for an empty hash: there is no such entity
+ */
+export function readEntity<S extends string>(
+  machine: string,
+  id: string,
+  hash: Readonly<Record<string, string>>,
+): Snapshot<S> | null {
+  const text = entityText(machine, id, hash);
+  return text === null ? null : readDocument<Snapshot<S>>(text);
+}
+
+/** The snapshot's JSON text, without losing a digit of what the caller stored. */
+export function entityText(
+  machine: string,
+  id: string,
+  hash: Readonly<Record<string, string>>,
+): string | null {
+  const { state, version, at, since, created } = hash;
+  if (state === undefined) return null;
+  const own = Object.entries(hash)
+    .filter(([field]) => !INTERNAL.has(field) && !field.includes(":"))
+    .map(([field, json]) => `,"${field}":${json}`)
+    .join("");
+  return (
+    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${isoOf(at)}",` +
+    `"since":"${isoOf(since)}","createdAt":"${created}"${own}}`
+  );
+}
+
+function isoOf(ms: string | undefined): string {
+  return new Date(Number(ms)).toISOString();
+}

@@ -1,0 +1,96 @@
+import type { CompiledMachine } from "../machine/compiled.js";
+import type { FieldOptions, GuardOptions } from "./change-options.js";
+import type { Snapshot } from "./document.js";
+import {
+  AlreadyExistsError,
+  ConflictError,
+  DeadlineExceededError,
+  IllegalTransitionError,
+  MissingFieldError,
+  NotFoundError,
+  OutcomeForgottenError,
+  type RefusedError,
+} from "./errors.js";
+import type { Refusal } from "./result.js";
+
+/** What was asked for: enough to say why it was refused. */
+export interface Asked extends GuardOptions, FieldOptions {
+  readonly machine: string;
+  readonly id: string;
+  /** The state to enter; undefined where the call does not move the entity. */
+  readonly to?: string;
+  /** The installed machine, where it is known. */
+  readonly definition: CompiledMachine;
+}
+
+/** Makes the typed error of a refusal, with a message that needs no second look at the server. */
+export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot | null): RefusedError {
+  const { machine, id, definition } = asked;
+  const name = `${machine} ${id}`;
+  const now =
+    current === null ? "" : `it is ${current.state} since ${current.since}, version ${current.version}`;
+  switch (refusal) {
+    case "EXISTS":
+      return new AlreadyExistsError("EXISTS", `${name} exists already: ${now}`, machine, id, current);
+    case "NOTFOUND":
+      return new NotFoundError("NOTFOUND", `${name} not found`, machine, id, null);
+    case "CONFLICT":
+      return new ConflictError("CONFLICT", `${name} is not ${expected(asked)}: ${now}`, machine, id, current);
+    case "EXPIRED":
+      return new DeadlineExceededError(
+        "EXPIRED",
+        `${name} was not changed: notAfter has passed`,
+        machine,
+        id,
+        current,
+      );
+    case "FORGOTTEN":
+      return new OutcomeForgottenError(
+        "FORGOTTEN",
+        `${name} was not changed: whether the first attempt was done can't be told any more${now === "" ? "" : `; ${now}`}`,
+        machine,
+        id,
+        current,
+      );
+    case "MISSING":
+      return missing(asked, name, current);
+    case "ILLEGAL": {
+      const allowed = current === null ? [] : (definition.states[current.state]?.to ?? []);
+      const possible = allowed.length === 0 ? "it is final" : `possible: ${allowed.join(", ")}`;
+      const from = current ?? ({ id } as Snapshot);
+      return new IllegalTransitionError(
+        `${name} can't go to ${asked.to}: ${now}; ${possible}`,
+        machine,
+        from,
+        asked.to ?? "",
+        allowed,
+      );
+    }
+  }
+}
+
+function expected({ ifVersion, ifState }: Asked): string {
+  const parts = [
+    ...(ifVersion === undefined ? [] : [`at version ${ifVersion}`]),
+    ...(ifState === undefined ? [] : [ifState]),
+  ];
+  return parts.join(" and ");
+}
+
+function missing(asked: Asked, name: string, current: Snapshot | null): MissingFieldError {
+  const { definition, set = {}, unset = [], to } = asked;
+  const state = to ?? current?.state ?? definition.initial;
+  const required = definition.states[state]?.require ?? [];
+  const absent = required.filter((field) => {
+    if (set[field] !== undefined) return false;
+    return unset.includes(field) || current?.[field] === undefined;
+  });
+  const what = absent.length === 0 ? "a field" : absent.join(", ");
+  return new MissingFieldError(
+    `${name} needs ${what} to be ${state}; set ${absent.length > 1 ? "them" : "it"} in the same call`,
+    asked.machine,
+    asked.id,
+    current,
+    absent,
+  );
+}

@@ -1,0 +1,18 @@
+import type { Valkey } from "iovalkey";
+import { parseCompiledMachine } from "../machine/compile.js";
+import type { CompiledMachine } from "../machine/compiled.js";
+import { type Place, partitionKeys } from "../valkey/keys.js";
+
+/** A machine as it is installed on the server. */
+export interface InstalledMachine {
+  readonly definition: CompiledMachine;
+  /** Every state that has ever been installed, by its place in the index. */
+  readonly ordinals: readonly string[];
+}
+
+/** Reads an installed machine; null where none is. Every partition holds the same. */
+export async function readMachine(client: Valkey, place: Place): Promise<InstalledMachine | null> {
+  const [definition, states] = await client.hmget(partitionKeys(place, 0).machine, "definition", "states");
+  if (definition == null || states == null) return null;
+  return { definition: parseCompiledMachine(definition), ordinals: states.split(" ") };
+}

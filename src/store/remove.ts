@@ -1,0 +1,12 @@
+import { change, type Store } from "./call.js";
+import type { RemoveOptions } from "./change-options.js";
+import type { Result } from "./result.js";
+
+/** Deletes an entity with its log; the event log keeps what happened. */
+export function remove<S extends string>(
+  store: Store,
+  id: string,
+  options: RemoveOptions,
+): Promise<Result<S>> {
+  return change<S>(store, "remove", id, [], options);
+}

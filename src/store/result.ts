@@ -1,0 +1,70 @@
+import { type Change, type Replay, readDocument, type Snapshot } from "./document.js";
+import { LatchkeyError, type RefusedError } from "./errors.js";
+
+/** The outcomes that refuse a change of an entity. */
+export type Refusal = "EXISTS" | "ILLEGAL" | "CONFLICT" | "MISSING" | "FORGOTTEN" | "NOTFOUND" | "EXPIRED";
+
+/** What a `try…` call returns: done, done before, or refused with the entity as it is now. */
+export type Result<S extends string = string> =
+  | { readonly ok: true; readonly outcome: "OK"; readonly document: Change<S> }
+  | { readonly ok: true; readonly outcome: "REPLAYED"; readonly document: Replay<S> }
+  | {
+      readonly ok: false;
+      readonly outcome: Refusal;
+      readonly current: Snapshot<S> | null;
+      /** What the throwing form of the call throws. */
+      readonly error: RefusedError;
+    };
+
+const REFUSALS: ReadonlySet<string> = new Set<Refusal>([
+  "EXISTS",
+  "ILLEGAL",
+  "CONFLICT",
+  "MISSING",
+  "FORGOTTEN",
+  "NOTFOUND",
+  "EXPIRED",
+]);
+
+function isRefusal(outcome: string): outcome is Refusal {
+  return REFUSALS.has(outcome);
+}
+
+/** Takes a script's two-element array apart. */
+export function readReply(reply: unknown): { outcome: string; text: string | null } {
+  if (Array.isArray(reply) && reply.length === 2) {
+    const [outcome, text]: unknown[] = reply;
+    if (typeof outcome === "string" && (typeof text === "string" || text === null)) return { outcome, text };
+  }
+  throw new LatchkeyError(
+    "PROTOCOL",
+    "the server's answer is none of a latchkey script; is something rewriting calls?",
+  );
+}
+
+/**
+ * Decodes the reply to a change of an entity.
+ *
+ * @param explain makes the error of a refusal
+ */
+export function readResult<S extends string>(
+  reply: unknown,
+  explain: (refusal: Refusal, current: Snapshot<S> | null) => RefusedError,
+): Result<S> {
+  const { outcome, text } = readReply(reply);
+  if (outcome === "OK" && text !== null)
+    return { ok: true, outcome, document: readDocument<Change<S>>(text) };
+  if (outcome === "REPLAYED" && text !== null)
+    return { ok: true, outcome, document: readDocument<Replay<S>>(text) };
+  if (!isRefusal(outcome)) {
+    throw new LatchkeyError("PROTOCOL", `outcome ${outcome} is not one this version of latchkey knows`);
+  }
+  const current = text === null ? null : readDocument<Snapshot<S>>(text);
+  return { ok: false, outcome, current, error: explain(outcome, current) };
+}
+
+/** The document of a change that was done, now or before; throws what a refusal carries. */
+export function unwrap<S extends string>(result: Result<S>): Change<S> | Replay<S> {
+  if (result.ok) return result.document;
+  throw result.error;
+}

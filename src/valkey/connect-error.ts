@@ -1,0 +1,73 @@
+/** Why a server could not be used. */
+export type ConnectCause =
+  | "refused"
+  | "not-found"
+  | "timeout"
+  | "auth"
+  | "permission"
+  | "tls"
+  | "protocol"
+  | "loading"
+  | "closed";
+
+const EXPLANATIONS: Record<ConnectCause, string> = {
+  refused:
+    "connection refused: nothing listens there; start a server with `latchkey dev`, or correct the URL",
+  "not-found": "the host name is not known; correct the URL",
+  timeout: "no answer in time; check host, port, firewall and that the server is not paused",
+  auth: "the server wants other credentials; put user and password into the URL or the options",
+  permission: "the server refuses this user; see the ACL lines in the documentation",
+  tls: "the TLS handshake failed; check valkey:// against valkeys://, the port, and the certificates",
+  protocol: "what answers there does not speak the Valkey protocol; correct host and port",
+  loading: "the server is still loading its data; try again soon",
+  closed: "the server closed the connection",
+};
+
+/** No working connection to the server could be made. `code` is `"UNREACHABLE"`. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+  readonly code = "UNREACHABLE";
+  /** The server, without credentials. */
+  readonly address: string;
+  readonly reason: ConnectCause;
+
+  constructor(address: string, reason: ConnectCause, detail = "") {
+    super(`can't use Valkey at ${address}: ${EXPLANATIONS[reason]}${detail === "" ? "" : ` (${detail})`}`);
+    this.address = address;
+    this.reason = reason;
+  }
+}
+
+/** Finds out why connecting failed, from the errors the client gave, first one first. */
+export function connectError(address: string, errors: readonly unknown[]): ConnectError {
+  for (const error of errors) {
+    const reason = causeOf(error);
+    if (reason !== undefined) return new ConnectError(address, reason, detailOf(error));
+  }
+  return new ConnectError(address, "closed");
+}
+
+function causeOf(error: unknown): ConnectCause | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = "code" in error ? String(error.code) : "";
+  const text = error.message;
+  if (code === "ECONNREFUSED") return "refused";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "not-found";
+  if (code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH") return "timeout";
+  if (/^(NOAUTH|WRONGPASS)\b/.test(text) || /invalid password/i.test(text)) return "auth";
+  if (/^(NOPERM|DENIED)\b/.test(text)) return "permission";
+  if (/^LOADING\b/.test(text) || /loading the dataset/i.test(text)) return "loading";
+  if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
+    return "tls";
+  if (/^Protocol error/.test(text) || error.name === "ParserError") return "protocol";
+  if (/timed out|timeout/i.test(text)) return "timeout";
+  if (code === "ECONNRESET" || code === "EPIPE") return "closed";
+  return undefined;
+}
+
+/** The short code of an error, where it has one: texts may quote what was sent. */
+function detailOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return /^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "";
+}

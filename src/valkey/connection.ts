@@ -1,0 +1,176 @@
+import type { SecureContextOptions } from "node:tls";
+import { type RedisOptions, Valkey } from "iovalkey";
+import { type Address, addressText, parseAddress } from "./address.js";
+import { connectError } from "./connect-error.js";
+import { safeMessage } from "./failure.js";
+import { type Logger, silentLogger } from "./logger.js";
+
+/** How to reach the server. */
+export interface ConnectionOptions {
+  /** `valkey://[user[:password]@]host[:port][/database]`, `valkeys://` for TLS. @default "valkey://127.0.0.1:6379" */
+  readonly url?: string;
+  /** Overrides the URL's user. */
+  readonly username?: string;
+  /** Overrides the URL's password, so that it need not stand in a URL. */
+  readonly password?: string;
+  /** Certificates for `valkeys://`, as Node's tls takes them. */
+  readonly tls?: SecureContextOptions & {
+    readonly servername?: string;
+    readonly rejectUnauthorized?: boolean;
+  };
+  /** How long connecting may take, in ms, the server's first answer included. @default 5000 */
+  readonly connectTimeoutMs?: number;
+  /** How long the server may stay silent while calls wait, in ms, before they fail as unknown. @default 5000 */
+  readonly silenceTimeoutMs?: number;
+  /** Shown by CLIENT LIST. @default "latchkey" */
+  readonly connectionName?: string;
+  /** A pino logger, or anything alike. Silent by default. */
+  readonly logger?: Logger;
+  /**
+   * A connected iovalkey client to use instead of a URL; `close()` leaves it open. One with `keyPrefix` is refused,
+   * because it would rewrite keys but not what scripts compare them with.
+   */
+  readonly client?: Valkey;
+}
+
+const DEFAULT_URL = "valkey://127.0.0.1:6379";
+const DEFAULT_TIMEOUT_MS = 5_000;
+const LONGEST_RECONNECT_PAUSE_MS = 2_000;
+
+/** A connection to one server, and how to make more like it. */
+export interface Connection {
+  readonly client: Valkey;
+  /** The server, without credentials. */
+  readonly address: string;
+  readonly logger: Logger;
+  /** A further connection with the same settings, for calls that block or subscribe. The caller closes it. */
+  open(purpose: string): Promise<Valkey>;
+  /** Closes what `openConnection` opened. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects, with the settings that keep a call from being sent twice: the client resends nothing, queues nothing and
+ * batches nothing.
+ *
+ * @throws ConnectError naming the address and the cause when no connection can be made.
+ * @throws TypeError when the URL can't be read or the given client can't be used.
+ */
+export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
+  const logger = options.logger ?? silentLogger;
+  if (options.client !== undefined) return adopt(options.client, logger);
+  const address = parseAddress(options.url ?? DEFAULT_URL);
+  const settings = settingsFor(address, options);
+  const open = (purpose: string): Promise<Valkey> => dial(settings, address, options, purpose, logger);
+  const client = await open("");
+  return {
+    client,
+    address: addressText(address),
+    logger,
+    open,
+    close: async () => hangUp(client),
+  };
+}
+
+/** Closes a connection now; nothing of it reconnects. */
+export function hangUp(client: Valkey): void {
+  client.disconnect();
+}
+
+function adopt(client: Valkey, logger: Logger): Connection {
+  if (!(client instanceof Valkey))
+    throw new TypeError("client: pass a Valkey of iovalkey, not a Cluster or another client");
+  if (client.options.keyPrefix !== undefined && client.options.keyPrefix !== "") {
+    throw new TypeError(
+      "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
+    );
+  }
+  const { host = "localhost", port = 6379, tls, db = 0 } = client.options;
+  const text = addressText({ host, port, tls: tls !== undefined, database: db });
+  return {
+    client,
+    address: text,
+    logger,
+    open: async (purpose) => {
+      const copy = client.duplicate({ lazyConnect: true, ...purposeSettings(purpose) });
+      const errors = listen(copy, logger, text);
+      await copy.connect().catch((error: unknown) => {
+        copy.disconnect();
+        throw connectError(text, [...errors, error]);
+      });
+      return copy;
+    },
+    close: async () => {},
+  };
+}
+
+function settingsFor(address: Address, options: ConnectionOptions): RedisOptions {
+  const username = options.username ?? address.username;
+  const password = options.password ?? address.password;
+  return {
+    host: address.host,
+    port: address.port,
+    db: address.database,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...((address.tls || options.tls !== undefined) && { tls: { servername: address.host, ...options.tls } }),
+    connectionName: options.connectionName ?? "latchkey",
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    connectTimeout: options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS,
+    socketTimeout: options.silenceTimeoutMs ?? DEFAULT_TIMEOUT_MS,
+    // A demoted primary keeps its connections: leave it. 1 = reconnect, without sending the call again.
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
+  };
+}
+
+/** Blocking reads and subscriptions are silent by nature; TCP keep-alive watches over them instead. */
+function purposeSettings(purpose: string): RedisOptions {
+  return purpose === "" ? {} : { socketTimeout: 0, keepAlive: 10_000, connectionName: `latchkey-${purpose}` };
+}
+
+async function dial(
+  settings: RedisOptions,
+  address: Address,
+  options: ConnectionOptions,
+  purpose: string,
+  logger: Logger,
+): Promise<Valkey> {
+  let wasReady = false;
+  const client = new Valkey({
+    ...settings,
+    ...purposeSettings(purpose),
+    retryStrategy: (attempt) => (wasReady ? Math.min(20 * 2 ** attempt, LONGEST_RECONNECT_PAUSE_MS) : null),
+  });
+  const text = addressText(address);
+  const errors = listen(client, logger, text);
+  const limitMs = options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+  let timer: NodeJS.Timeout | undefined;
+  // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("connect timed out")), limitMs);
+  });
+  try {
+    await Promise.race([client.connect(), limit]);
+    wasReady = true;
+    return client;
+  } catch (error) {
+    client.disconnect();
+    throw connectError(text, [...errors, error]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Without a listener the client would print errors itself. Keeps the first few, which say why connecting failed. */
+function listen(client: Valkey, logger: Logger, address: string): unknown[] {
+  const errors: unknown[] = [];
+  client.on("error", (error: unknown) => {
+    if (errors.length < 5) errors.push(error);
+    logger.warn({ address, error: safeMessage(error) }, "connection error");
+  });
+  return errors;
+}

@@ -1,0 +1,50 @@
+/**
+ * What a failed call means for the change it was to make.
+ * - `refused`: the script itself answered with an error; nothing was written.
+ * - `not-executed`: the server or the connection turned the call away before the script ran.
+ * - `unknown`: the call may or may not have been executed.
+ */
+export type Failure = "refused" | "not-executed" | "unknown";
+
+/** First words of error replies that a script of latchkey gives: the call is wrong, whoever sends it. */
+const REFUSED = new Set(["BADARG", "NOMACHINE", "LAYOUT"]);
+
+/**
+ * First words of replies given before a script's body runs. With `#!lua`, OOM, NOREPLICAS, MISCONF and READONLY are
+ * among them (Valkey 8.0 script.c, scriptPrepareForRun); NOPERM is too, and our scripts' own NOPERM comes before
+ * their first write. WRONGTYPE surfaces at the reads that precede every write.
+ */
+const NOT_EXECUTED = new Set(
+  (
+    "NOSCRIPT READONLY MOVED ASK TRYAGAIN CROSSSLOT CLUSTERDOWN LOADING MASTERDOWN BUSY NOAUTH WRONGPASS NOPERM OOM " +
+    "NOREPLICAS MISCONF WRONGTYPE DENIED"
+  ).split(" "),
+);
+
+/** The client's own text for a call that it never sent. */
+const NEVER_SENT = "Stream isn't writeable and enableOfflineQueue options is false";
+
+/** The first word of an error reply, which is its code. */
+export function replyCode(error: unknown): string {
+  return error instanceof Error ? (/^[A-Z]+/.exec(error.message)?.[0] ?? "") : "";
+}
+
+/** Decides what a failed call means. Anything unfamiliar is `unknown`: the careful answer. */
+export function classifyFailure(error: unknown): Failure {
+  if (!(error instanceof Error)) return "unknown";
+  // iovalkey's text when redirections ran out ends with the last reply, which may follow a real execution.
+  if (error.message.startsWith("Too many Cluster redirections")) return "unknown";
+  if (error.message.startsWith(NEVER_SENT)) return "not-executed";
+  const code = replyCode(error);
+  if (REFUSED.has(code)) return "refused";
+  if (NOT_EXECUTED.has(code)) return "not-executed";
+  // "ERR ACL failure in script": an inner command was denied; reads and the first write come before all else.
+  if (error.message.startsWith("ERR ACL failure in script")) return "not-executed";
+  return "unknown";
+}
+
+/** An error's text without what the client attaches to it: commands hold script texts, payloads and passwords. */
+export function safeMessage(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+script: [0-9a-f]{40}.*$/s, "").slice(0, 300);
+}

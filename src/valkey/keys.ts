@@ -1,0 +1,57 @@
+import { partitionOf } from "./partition.js";
+
+/** Where one machine's data of one namespace lives. */
+export interface Place {
+  readonly namespace: string;
+  readonly partitions: number;
+  readonly machine: string;
+}
+
+/** The keys of one machine in one partition. */
+export interface PartitionKeys {
+  readonly machine: string;
+  readonly index: string;
+  readonly due: string;
+  readonly events: string;
+}
+
+/** The key that holds a namespace's layout and number of partitions. */
+export function metaKey(namespace: string): string {
+  return `{${namespace}}:meta`;
+}
+
+/** The channel every change of a machine is published on. */
+export function channelOf(place: Place): string {
+  return `${place.namespace}:${place.machine}:events`;
+}
+
+function prefix(place: Place, partition: number): string {
+  return `{${place.namespace}:${partition}}:${place.machine}:`;
+}
+
+/** The keys that all entities of a partition share. */
+export function partitionKeys(place: Place, partition: number): PartitionKeys {
+  const start = prefix(place, partition);
+  return { machine: `${start}machine`, index: `${start}index`, due: `${start}due`, events: `${start}events` };
+}
+
+/** Every partition's keys, partition 0 first. */
+export function allPartitionKeys(place: Place): PartitionKeys[] {
+  return Array.from({ length: place.partitions }, (_, partition) => partitionKeys(place, partition));
+}
+
+/** The hash of one entity. */
+export function entityKey(place: Place, id: string): string {
+  return `${prefix(place, partitionOf(id, place.partitions))}id:${id}`;
+}
+
+/** The list of one entity's last changes. */
+export function logKey(place: Place, id: string): string {
+  return `${prefix(place, partitionOf(id, place.partitions))}log:${id}`;
+}
+
+/** The six keys every entity script takes, in their order: entity, log, machine, index, due, events. */
+export function entityKeys(place: Place, id: string): string[] {
+  const keys = partitionKeys(place, partitionOf(id, place.partitions));
+  return [entityKey(place, id), logKey(place, id), keys.machine, keys.index, keys.due, keys.events];
+}
