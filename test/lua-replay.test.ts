@@ -84,11 +84,11 @@ it("leaves the keyspace as it is, except that WAIT has a write to wait for", asy
   await calls.apply(parcel);
   await calls.ok("create", "p1", "OP", "o1", "SET", "n", "1");
   const offset = async () => Number(/master_repl_offset:(\d+)/.exec(await valkey.info("replication"))?.[1]);
-  const before = { keys: await keyspace(valkey), offset: await offset() };
+  const before = { keys: await keyspace(valkey, calls.namespace), offset: await offset() };
 
   expect((await calls.run("create", "p1", "SET", "n", "2"))[0]).toBe("EXISTS");
   expect(await offset()).toBe(before.offset);
   expect((await calls.run("create", "p1", "OP", "o1"))[0]).toBe("REPLAYED");
   expect(await offset()).toBeGreaterThan(before.offset);
-  expect(await keyspace(valkey)).toEqual(before.keys);
+  expect(await keyspace(valkey, calls.namespace)).toEqual(before.keys);
 });

@@ -11,12 +11,13 @@ const READ: Record<string, [command: string, ...args: string[]]> = {
 };
 
 /**
- * Everything a server holds: of each key its type, time of expiry and contents, byte for byte. Contents rather than
- * DUMP, which changes by itself while a server rehashes.
+ * What a server holds of a namespace: of each key its type, time of expiry and contents, byte for byte; and how many
+ * keys there are in all. Contents rather than DUMP, which changes by itself while a server rehashes.
  */
-export async function keyspace(valkey: Valkey): Promise<Record<string, unknown>> {
-  const keys = (await valkey.keys("*")).sort();
-  return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await contents(valkey, key)])));
+export async function keyspace(valkey: Valkey, namespace: string): Promise<Record<string, unknown>> {
+  const keys = (await valkey.keys(`*${namespace}*`)).sort();
+  const entries = await Promise.all(keys.map(async (key) => [key, await contents(valkey, key)] as const));
+  return { ...Object.fromEntries(entries), "keys in all": await valkey.dbsize() };
 }
 
 async function contents(valkey: Valkey, key: string): Promise<unknown> {
