@@ -1,0 +1,25 @@
+const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+
+/** Puts colour around a text, or leaves it as it is. */
+export type Paint = Readonly<Record<keyof typeof CODES, (text: string) => string>>;
+
+/** Whether a stream takes colours: a terminal, unless NO_COLOR or TERM=dumb say otherwise. */
+export function takesColour(
+  stream: { readonly isTTY?: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return stream.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
+}
+
+/** Colours, or none. */
+export function makePaint(coloured: boolean): Paint {
+  const style = (code: number) => (text: string) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return {
+    bold: style(CODES.bold),
+    dim: style(CODES.dim),
+    red: style(CODES.red),
+    green: style(CODES.green),
+    yellow: style(CODES.yellow),
+    cyan: style(CODES.cyan),
+  };
+}

@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { constants } from "node:os";
+import type { CliContext } from "./context.js";
+import { makePaint, type Paint, takesColour } from "./paint.js";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The context of a command that runs as this process. */
+export class ProcessContext implements CliContext {
+  readonly env = process.env;
+  readonly isTerminal = process.stdout.isTTY === true;
+  #coloured = true;
+  #abort: AbortController | undefined;
+  #readerIsGone = false;
+
+  constructor() {
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      this.#readerIsGone = true;
+      this.#stop(0);
+    });
+    // Nobody is left to read what would be said about it.
+    process.stderr.on("error", () => {});
+    for (const signal of SIGNALS) process.on(signal, () => this.#stop(128 + constants.signals[signal]));
+  }
+
+  get columns(): number {
+    return process.stdout.columns ?? 80;
+  }
+
+  get paint(): Paint {
+    return makePaint(this.#coloured && takesColour(process.stdout, this.env));
+  }
+
+  get paintNote(): Paint {
+    return makePaint(this.#coloured && takesColour(process.stderr, this.env));
+  }
+
+  /** Takes colours away for good: the user asked for it. */
+  withoutColour(): void {
+    this.#coloured = false;
+  }
+
+  async write(text: string): Promise<void> {
+    if (this.#readerIsGone || process.stdout.write(text)) return;
+    await Promise.race([once(process.stdout, "drain"), once(process.stdout, "close")]).catch(() => {});
+  }
+
+  note(line: string): void {
+    process.stderr.write(`${line}\n`);
+  }
+
+  exitWith(code: number): void {
+    process.exitCode = code;
+  }
+
+  interruption(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
+  }
+
+  /** The first time lets a command that asked for it wind up; the second time does not wait. */
+  #stop(code: number): void {
+    if (this.#abort === undefined || this.#abort.signal.aborted) process.exit(code);
+    process.exitCode = code;
+    this.#abort.abort();
+  }
+}
