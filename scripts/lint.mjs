@@ -1,4 +1,5 @@
-// All linters: Biome on TypeScript, JavaScript and JSON, luacheck on the Lua sources and on the built scripts.
+// All linters: Biome on TypeScript, JavaScript and JSON, the compiler on the tests (the build does it for src/), luacheck
+// on the Lua sources and on the built scripts.
 // Where luacheck is missing it is skipped with a loud line, except in CI: there it is installed, or lint fails.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -40,5 +41,6 @@ function luacheck() {
 // The built scripts are among the files to check.
 if (!run(process.execPath, ["scripts/setup.mjs", "--no-server"])) process.exit(1);
 const biome = run(process.execPath, ["node_modules/@biomejs/biome/bin/biome", "check"]);
+const types = run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "test"]);
 const lua = luacheck();
-process.exitCode = biome && lua ? 0 : 1;
+process.exitCode = biome && types && lua ? 0 : 1;
