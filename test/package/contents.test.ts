@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { root } from "../helpers/built.js";
+import { sharedFolder } from "../helpers/folder.js";
+import { type Packed, pack } from "../helpers/packed.js";
+import { tryRun } from "../helpers/run.js";
+
+const folder = sharedFolder();
+let packed: Packed;
+
+beforeAll(async () => {
+  packed = await pack(folder);
+}, 120_000);
+
+/** What may be in the package, and nothing else. */
+const BELONGS = [
+  /^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$|^docker-compose\.yml$/,
+  /^bin\/latchkey\.js$/,
+  /^dist\/[a-z/-]+\.(js|d\.ts)$/,
+  /^dist\/lua\/[a-z0-9_]+\.lua$|^dist\/lua\/manifest\.json$/,
+  /^lua\/(shared\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
+  /^schema\/[a-z.]+\.json$/,
+];
+
+describe("the package", () => {
+  test("holds what its users need", () => {
+    const scripts = readdirSync(join(root, "lua")).filter((name) => name.endsWith(".lua"));
+    expect(scripts.length).toBeGreaterThan(4);
+    const needed = [
+      ...["LICENSE", "README.md", "CHANGELOG.md", "docker-compose.yml", "bin/latchkey.js", "lua/README.md"],
+      ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js", "dist/cli/main.js"],
+      ...["dist/lua/latchkey_v1.lua", "dist/lua/manifest.json", "schema/machine.schema.json"],
+      ...scripts.flatMap((name) => [`lua/${name}`, `dist/lua/${name}`]),
+    ];
+    expect(needed.filter((path) => !packed.files.includes(path))).toEqual([]);
+  });
+
+  test("holds nothing else: no tests, no build stamps, no maps of sources that are not there", () => {
+    expect(packed.files.filter((path) => !BELONGS.some((pattern) => pattern.test(path)))).toEqual([]);
+  });
+
+  test("names no folder of the machine that built it", () => {
+    const telling = packed.files.filter((path) => {
+      const text = readFileSync(join(root, path), "utf8");
+      return text.includes(root) || text.includes(`${homedir()}/`);
+    });
+    expect(telling).toEqual([]);
+  });
+
+  test("runs nothing when it is installed", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
+  });
+
+  test.each([
+    ["publint", ["run", "--strict"]],
+    ["attw", ["--profile", "esm-only"]],
+  ])("is clean in the eyes of %s", async (linter, args) => {
+    const bin = join(root, "node_modules/.bin", linter);
+    const { exit, stdout, stderr } = await tryRun(process.execPath, [bin, ...args, packed.tarball], {
+      cwd: folder,
+    });
+    expect(exit, stdout + stderr).toBe(0);
+  });
+});
