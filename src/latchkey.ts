@@ -4,6 +4,7 @@ import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type Applied, type ApplyOptions, applyMachine } from "./store/apply.js";
+import { ask } from "./store/call-error.js";
 import { checkName } from "./store/change-options.js";
 import { ContractError, MachineInUseError } from "./store/errors.js";
 import { type InstalledMachine, readMachine } from "./store/machine-record.js";
@@ -36,7 +37,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
   const connection = await openConnection(rest);
   try {
-    return new Latchkey(connection, namespace, await readFacts(connection.client, namespace));
+    return new Latchkey(connection, namespace, await factsOf(connection, namespace));
   } catch (error) {
     await connection.close();
     throw error;
@@ -74,7 +75,7 @@ export class Latchkey {
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
       throw new ContractError("BADARG", `partitions must be a whole number from 1 to ${MAX_PARTITIONS}`);
     }
-    const facts = await initialise(this.#connection.client, this.namespace, partitions);
+    const facts = await this.#initialise(partitions);
     this.#facts = facts;
     if (facts.partitions !== partitions) {
       throw new ContractError(
@@ -105,12 +106,15 @@ export class Latchkey {
   async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
     const compiled = compileMachine(checkedMachine(machine));
     const place = await this.#placeOf(compiled.name);
+    let definition = compiled;
     try {
       await applyMachine(this.#connection, place, compiled);
     } catch (error) {
       if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
+      const newer = await readMachine(this.#connection, place);
+      definition = newer?.definition ?? compiled;
     }
-    return new Entities<S>({ connection: this.#connection, place, definition: compiled });
+    return new Entities<S>({ connection: this.#connection, place, definition });
   }
 
   /** The entities of a machine that is installed already, by its name; null where none is. */
@@ -127,19 +131,19 @@ export class Latchkey {
   /** The installed machine of a name; null where none is. */
   async definition(name: string): Promise<InstalledMachine | null> {
     checkName(MACHINE_NAME, name);
-    if (this.#facts === undefined) this.#facts = await readFacts(this.#connection.client, this.namespace);
+    if (this.#facts === undefined) this.#facts = await factsOf(this.#connection, this.namespace);
     if (this.#facts === undefined) return null;
-    return readMachine(this.#connection.client, await this.#placeOf(name));
+    return readMachine(this.#connection, await this.#placeOf(name));
   }
 
   /** The names of the machines installed in this namespace. */
   async machines(): Promise<string[]> {
-    return notedMachines(this.#connection.client, this.namespace);
+    return ask(this.#connection, "machines", (client) => notedMachines(client, this.namespace));
   }
 
   /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */
   async serverTime(): Promise<ServerTime> {
-    return readServerTime(this.#connection.client);
+    return ask(this.#connection, "serverTime", readServerTime);
   }
 
   /** Closes the connection, unless the caller handed it in. */
@@ -151,8 +155,18 @@ export class Latchkey {
     await this.close();
   }
 
+  async #initialise(partitions: number): Promise<NamespaceFacts> {
+    return ask(this.#connection, `init ${this.namespace}`, (client) =>
+      initialise(client, this.namespace, partitions),
+    );
+  }
+
   async #placeOf(machine: string): Promise<Place> {
-    this.#facts ??= await initialise(this.#connection.client, this.namespace, 1);
+    this.#facts ??= await this.#initialise(1);
     return { namespace: this.namespace, partitions: this.#facts.partitions, machine };
   }
+}
+
+async function factsOf(connection: Connection, namespace: string): Promise<NamespaceFacts | undefined> {
+  return ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
 }

@@ -1,10 +1,13 @@
-import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
+import { ConnectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
-import { hangUp } from "../valkey/connection.js";
+import { replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
-import { logCursor, parseLogCursor, START } from "./cursor.js";
+import { hangUp } from "../valkey/open-clients.js";
+import { logCursor, parseLogCursor } from "./cursor.js";
 import { GapError } from "./gap-error.js";
+import { endOf, readBehind, type StreamEntry, startOf } from "./stream.js";
 
 /** Where to begin to read, and whether to wait for more. */
 export interface EventsOptions {
@@ -17,18 +20,20 @@ export interface EventsOptions {
 }
 
 const BATCH = 200;
+const RETRY_PAUSE_MS = 100;
 
-interface Entry {
+interface Entry extends StreamEntry {
   readonly partition: number;
-  readonly id: string;
-  readonly text: string;
 }
 
 /**
  * The durable log of a machine's changes, read from a cursor on: each change once, in order per entity. Its `cursor`
  * stands behind the change given last; keep it to go on there later.
  *
+ * A lost connection is made again, without loss or repeat. Closing latchkey ends the iteration, as the signal does.
+ *
  * @throws GapError while iterating, when the log was trimmed past the cursor.
+ * @throws ConnectError when it can't connect at first.
  */
 export class EventLog<C> implements AsyncIterable<C> {
   readonly #connection: Connection;
@@ -43,18 +48,17 @@ export class EventLog<C> implements AsyncIterable<C> {
     this.#options = options;
     this.#read = read;
     const { after = "end" } = options;
-    if (after === "start") this.#ids = allPartitionKeys(place).map(() => START);
-    else if (after !== "end") this.#ids = parseLogCursor(after, place.partitions);
+    if (after !== "start" && after !== "end") this.#ids = parseLogCursor(after, place.partitions);
   }
 
-  /** Behind the change given last; undefined before the first step when reading from the end. */
+  /** Behind the change given last; undefined before the first step when reading from the start or the end. */
   get cursor(): string | undefined {
     return this.#ids && logCursor(this.#ids);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
-    if (signal?.aborted) return;
+    if (this.#isStopped()) return;
     const client = await this.#connection.open("events");
     const stop = (): void => hangUp(client);
     signal?.addEventListener("abort", stop, { once: true });
@@ -63,7 +67,7 @@ export class EventLog<C> implements AsyncIterable<C> {
         const entries = await this.#next(client, follow);
         if (entries === undefined) return;
         for (const entry of entries) {
-          if (signal?.aborted) return;
+          if (this.#isStopped()) return;
           this.#ids = (this.#ids ?? []).with(entry.partition, entry.id);
           yield this.#read(entry.text);
         }
@@ -74,60 +78,51 @@ export class EventLog<C> implements AsyncIterable<C> {
     }
   }
 
+  #isStopped(): boolean {
+    return this.#options.signal?.aborted === true || this.#connection.isClosed;
+  }
+
   /** The next entries, waiting for them where `follow`; undefined at the end. Reading twice is harmless. */
   async #next(client: Valkey, follow: boolean): Promise<Entry[] | undefined> {
-    for (;;) {
+    while (!this.#isStopped()) {
       try {
-        this.#ids ??= await this.#lastIds(client);
+        this.#ids ??= await this.#first(client);
         const entries = await this.#batch(client, this.#ids);
         if (entries.length > 0) return entries;
         if (!follow) return undefined;
         await this.#wake(client, this.#ids);
       } catch (error) {
-        if (this.#options.signal?.aborted) return undefined;
-        if (error instanceof GapError || !isConnectionLoss(client, error)) throw error;
-        await untilReady(client);
+        if (this.#isStopped()) return undefined;
+        if (error instanceof GapError) throw error;
+        await this.#recover(client, error);
       }
     }
+    return undefined;
   }
 
-  async #lastIds(client: Valkey): Promise<string[]> {
-    const last = await Promise.all(
-      allPartitionKeys(this.#place).map(({ events }) => client.xrevrange(events, "+", "-", "COUNT", 1)),
-    );
-    return last.map((entries) => entries[0]?.[0] ?? START);
+  /** Waits until reading may go on after an error; throws where it can't. */
+  async #recover(client: Valkey, error: unknown): Promise<void> {
+    if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
+    if (isConnectionLoss(error)) await untilReadyOrEnded(client);
+    else if (RETRIED.has(replyCode(error))) await pause(RETRY_PAUSE_MS);
+    else throw new Error(`the event log of ${this.#place.machine} can't be read: ${safeMessage(error)}`);
   }
 
-  /**
-   * Reads behind the cursor and, in the same transaction, whether the cursor's own entry is still there: trimming goes
-   * from the front, so where it is, nothing behind it is gone.
-   */
+  async #first(client: Valkey): Promise<string[]> {
+    const place = this.#options.after === "start" ? startOf : endOf;
+    return Promise.all(allPartitionKeys(this.#place).map(({ events }) => place(client, events)));
+  }
+
   async #batch(client: Valkey, ids: readonly string[]): Promise<Entry[]> {
     const keys = allPartitionKeys(this.#place);
     const parts = await Promise.all(
-      keys.map(async ({ events }, partition) => {
-        const id = ids[partition] ?? START;
-        const replies = await client
-          .multi()
-          .xrange(events, id, id)
-          .xrange(events, `(${id}`, "+", "COUNT", BATCH)
-          .exec();
-        const [own, behind] = (replies ?? []).map(([error, reply]) => {
-          if (error !== null) throw error;
-          return reply as [string, string[]][];
-        });
-        const first = behind?.[0]?.[0];
-        if (first !== undefined && id !== START && own?.length === 0) {
-          throw new GapError(
-            this.#place.machine,
-            logCursor(ids),
-            logCursor(ids.with(partition, before(first))),
-          );
-        }
-        return (behind ?? []).map(([entry, fields]) => ({ partition, id: entry, text: fields[1] ?? "" }));
-      }),
+      keys.map(({ events }, partition) => readBehind(client, events, ids[partition] ?? "", BATCH)),
     );
-    return parts.flat();
+    if (parts.some(({ gap }) => gap !== undefined)) {
+      const left = ids.map((id, partition) => parts[partition]?.gap ?? id);
+      throw new GapError(this.#place.machine, logCursor(ids), logCursor(left));
+    }
+    return parts.flatMap(({ entries }, partition) => entries.map((entry) => ({ ...entry, partition })));
   }
 
   /** Waits until something stands behind the cursor; what XREAD gives only wakes, `#batch` reads. */
@@ -137,25 +132,24 @@ export class EventLog<C> implements AsyncIterable<C> {
   }
 }
 
-/** The id just before another one. */
-function before(id: string): string {
-  const [ms = "0", sequence = "0"] = id.split("-");
-  if (sequence !== "0") return `${ms}-${BigInt(sequence) - 1n}`;
-  return ms === "0" ? START : `${BigInt(ms) - 1n}-18446744073709551615`;
-}
+/** Replies that pass by themselves: loading, a change of roles, a replica without its primary. */
+const RETRIED = new Set(["LOADING", "UNBLOCKED", "MASTERDOWN"]);
 
-function isConnectionLoss(client: Valkey, error: unknown): boolean {
-  if (client.status === "end") return false;
-  const name = error instanceof Error ? `${error.name} ${error.message}` : "";
-  return /MaxRetriesPerRequest|Connection is closed|isn't writeable|^ReplyError (LOADING|UNBLOCKED|READONLY)/.test(
-    name,
+function isConnectionLoss(error: unknown): boolean {
+  const text = error instanceof Error ? `${error.name} ${error.message}` : "";
+  return /MaxRetriesPerRequest|Connection is closed|isn't writeable|aborted due to connection close/.test(
+    text,
   );
 }
 
-async function untilReady(client: Valkey): Promise<void> {
-  if (client.status === "ready") return;
-  await Promise.race([
-    once(client, "ready"),
-    once(client, "end").then(() => Promise.reject(new Error("the connection to the event log was closed"))),
-  ]);
+/** Waits for the client to be connected again, however often that fails, or closed for good. */
+async function untilReadyOrEnded(client: Valkey): Promise<void> {
+  if (client.status === "ready" || client.status === "end") return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      client.off("ready", done).off("end", done);
+      resolve();
+    };
+    client.once("ready", done).once("end", done);
+  });
 }

@@ -1,6 +1,6 @@
 import type { Connection } from "../valkey/connection.js";
-import { hangUp } from "../valkey/connection.js";
 import { channelOf, type Place } from "../valkey/keys.js";
+import { hangUp } from "../valkey/open-clients.js";
 
 /** A running subscription. */
 export interface Subscription {
@@ -23,8 +23,17 @@ export async function subscribe<C>(
 ): Promise<Subscription> {
   const client = await connection.open("subscribe");
   let isOpen = true;
-  client.on("message", (_channel: string, text: string) => {
-    if (isOpen) listener(read(text));
+  client.on("message", (channel: string, text: string) => {
+    if (!isOpen) return;
+    let change: C;
+    try {
+      change = read(text);
+    } catch {
+      // Anyone may publish on a channel.
+      connection.logger.warn({ channel }, "a message that is no change was ignored");
+      return;
+    }
+    listener(change);
   });
   try {
     await client.subscribe(channelOf(place));

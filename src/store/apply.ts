@@ -5,7 +5,8 @@ import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
 import { noteMachine } from "../valkey/layout.js";
 import { runScript } from "../valkey/script.js";
-import { callError, type Store } from "./call.js";
+import type { Store } from "./call.js";
+import { ask, callError } from "./call-error.js";
 import { LatchkeyError, MachineInUseError } from "./errors.js";
 import { list } from "./list.js";
 import { readMachine } from "./machine-record.js";
@@ -61,12 +62,14 @@ export async function applyMachine(
   definition: CompiledMachine,
   options: ApplyOptions = {},
 ): Promise<Applied> {
-  const installed = await readMachine(connection.client, place);
+  const installed = await readMachine(connection, place);
   const map = Object.entries(options.map ?? {});
   const words = [definition.json, ...map.flatMap(([old, now]) => ["MAP", old, now])];
   const tried = await everywhere(connection, place, [...words, "DRYRUN"]);
   const answers = options.dryRun === true ? tried : await everywhere(connection, place, words);
-  if (options.dryRun !== true) await noteMachine(connection.client, place.namespace, place.machine);
+  if (options.dryRun !== true) {
+    await ask(connection, "apply", (client) => noteMachine(client, place.namespace, place.machine));
+  }
   const retired = sum(answers.map((answer) => answer.retired ?? {}));
   const store: Store = { connection, place, definition };
   const moved = options.dryRun === true ? 0 : await moveOut(store, map, retired, options.actor);
@@ -145,7 +148,7 @@ async function moveOut(
         ...(actor !== undefined && { actor }),
       });
       // Someone else moved or removed it first: that is what was wanted.
-      if (!result.ok && result.outcome !== "MISSING") continue;
+      if (!result.ok && result.current?.state !== old) continue;
       unwrap(result);
       moved += 1;
     }

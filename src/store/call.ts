@@ -1,14 +1,11 @@
-import type { Valkey } from "iovalkey";
 import { type Operation, scripts } from "../lua/index.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import type { Connection } from "../valkey/connection.js";
-import { classifyFailure, replyCode, safeMessage } from "../valkey/failure.js";
 import { entityKeys, type Place } from "../valkey/keys.js";
-import { LayoutError } from "../valkey/layout.js";
 import type { Logger } from "../valkey/logger.js";
 import { runScript } from "../valkey/script.js";
+import { callError } from "./call-error.js";
 import { checkId, newOp, optionWords, type TransitionOptions } from "./change-options.js";
-import { ContractError, NotExecutedError, OutcomeUnknownError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
 import { type Result, readResult } from "./result.js";
 
@@ -18,11 +15,6 @@ export interface Store {
   readonly place: Place;
   /** The machine as this client knows it; the server's copy is what judges. */
   readonly definition: CompiledMachine;
-}
-
-/** The connection's client, for commands that are no scripts. */
-export function clientOf(store: Store): Valkey {
-  return store.connection.client;
 }
 
 /**
@@ -79,62 +71,4 @@ function log(
   };
   if (result.ok) logger.info(fields, operation);
   else logger.debug(fields, `${operation} refused`);
-}
-
-/** What a call was about, for its error. */
-export interface CallContext {
-  readonly operation: string;
-  readonly machine: string;
-  readonly id: string;
-  readonly op: string;
-  readonly address: string;
-}
-
-const CONTRACT_TEXTS: Record<string, string> = {
-  NOMACHINE: "no such machine is installed in this namespace; apply it first",
-};
-
-/** What to do about error replies that the server gives before anything is executed. */
-const HINTS: Record<string, string> = {
-  OOM: "the server is out of memory",
-  READONLY: "the server is a replica",
-  NOPERM: "this user lacks a permission that the scripts need",
-  NOAUTH: "the server wants credentials",
-  BUSY: "the server is running a slow script",
-  LOADING: "the server is loading its data",
-  MISCONF: "the server can't save its data",
-  NOREPLICAS: "too few replicas are connected to the server",
-  MASTERDOWN: "the server is a replica without its primary",
-  WRONGTYPE: "a key of this machine holds something else; something other than latchkey wrote it",
-};
-
-/** Turns a failed call into the error that says whether it may be repeated. Nothing of the call's text goes along. */
-export function callError(error: unknown, context: CallContext): Error {
-  const { operation, machine, id, op, address } = context;
-  const code = replyCode(error);
-  const name = `${operation} ${machine} ${id}`;
-  switch (classifyFailure(error)) {
-    case "refused": {
-      if (code === "LAYOUT") {
-        return new LayoutError(
-          `${name}: the data was written by another version of latchkey, whose layout this one does not know`,
-        );
-      }
-      return new ContractError(code, `${name}: ${CONTRACT_TEXTS[code] ?? safeMessage(error)}`);
-    }
-    case "not-executed": {
-      const hint = HINTS[code] ?? (code === "" ? `not connected to ${address}` : safeMessage(error));
-      return new NotExecutedError(
-        `${name} was not executed: ${hint}${code === "" ? "" : ` (${safeMessage(error)})`}`,
-        code,
-      );
-    }
-    case "unknown":
-      return new OutcomeUnknownError(
-        `${name}: the answer was lost (${safeMessage(error)}); repeat it with op "${op}" to learn what became of it`,
-        machine,
-        id,
-        op,
-      );
-  }
 }

@@ -79,6 +79,7 @@ function shortText(value: unknown): string {
 }
 
 function text(what: string, value: string, longest: number): string {
+  if (typeof value !== "string") refuse(`${what} must be text, not ${shortText(value)}`);
   if (value === "") refuse(`${what} is empty; leave it out`);
   if (Buffer.byteLength(value) > longest) refuse(`${what} is longer than ${longest} bytes`);
   if ([...value].some((character) => character < " "))
@@ -119,7 +120,10 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   for (const [field, value] of Object.entries(options.set ?? {})) {
     words.push("SET", checkName(FIELD_NAME, field), json(field, value));
   }
-  for (const field of options.unset ?? []) words.push("UNSET", checkName(FIELD_NAME, field));
+  for (const field of options.unset ?? []) {
+    if (Object.hasOwn(options.set ?? {}, field)) refuse(`"${field}" is in both set and unset; choose one`);
+    words.push("UNSET", checkName(FIELD_NAME, field));
+  }
   if (options.ifVersion !== undefined) words.push("IFVERSION", whole("ifVersion", options.ifVersion));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
   words.push("OP", checkId("op", options.op, 64));

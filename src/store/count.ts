@@ -1,21 +1,25 @@
 import { allPartitionKeys } from "../valkey/keys.js";
-import { clientOf, type Store } from "./call.js";
+import type { Store } from "./call.js";
+import { ask } from "./call-error.js";
 import { readMachine } from "./machine-record.js";
 import { stretchOf } from "./position.js";
 
 /** Counts entities by state, in the order of the index; states that are gone stand only while entities sit in them. */
 export async function count(store: Store): Promise<Record<string, number>> {
-  const client = clientOf(store);
-  const installed = await readMachine(client, store.place);
+  const installed = await readMachine(store.connection, store.place);
   if (installed === null) return {};
   const counts = await Promise.all(
     installed.ordinals.map(async (state, ordinal) => {
       const { from, to } = stretchOf(state, ordinal);
       const parts = await Promise.all(
-        allPartitionKeys(store.place).map(({ index }) => client.zcount(index, from, to)),
+        allPartitionKeys(store.place).map(({ index }) =>
+          ask(store.connection, `count ${store.place.machine}`, (client) => client.zcount(index, from, to)),
+        ),
       );
       return [state, parts.reduce((sum, part) => sum + part, 0)] as const;
     }),
   );
-  return Object.fromEntries(counts.filter(([state, n]) => n > 0 || state in installed.definition.states));
+  return Object.fromEntries(
+    counts.filter(([state, n]) => n > 0 || Object.hasOwn(installed.definition.states, state)),
+  );
 }

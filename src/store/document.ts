@@ -48,14 +48,23 @@ const DOCUMENT_FIELDS: ReadonlySet<string> = new Set(
  * @example ownFields(await agents.get("a1")); // { taskId: "t1", startedAt: "2026-…" }
  */
 export function ownFields(document: Snapshot): Record<string, JsonValue> {
-  const own: Record<string, JsonValue> = {};
-  for (const [field, value] of Object.entries(document)) {
-    if (value !== undefined && !DOCUMENT_FIELDS.has(field)) own[field] = value;
-  }
-  return own;
+  return Object.fromEntries(
+    Object.entries(document).flatMap(([field, value]) =>
+      value === undefined || DOCUMENT_FIELDS.has(field) ? [] : [[field, value]],
+    ),
+  );
 }
+
+const texts = new WeakMap<Snapshot, string>();
 
 /** Reads a document that a script made. What a script of latchkey answers is strict JSON by contract. */
 export function readDocument<D extends Snapshot>(text: string): D {
-  return JSON.parse(text) as D;
+  const document = JSON.parse(text) as D;
+  texts.set(document, text);
+  return document;
+}
+
+/** The very text that a document was read from: numbers that JavaScript rounds stand in it with all their digits. */
+export function documentText(document: Snapshot): string {
+  return texts.get(document) ?? JSON.stringify(document);
 }

@@ -1,4 +1,4 @@
-import type { CompiledMachine } from "../machine/compiled.js";
+import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
 import type { FieldOptions, GuardOptions } from "./change-options.js";
 import type { Snapshot } from "./document.js";
 import {
@@ -55,7 +55,7 @@ export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot
     case "MISSING":
       return missing(asked, name, current);
     case "ILLEGAL": {
-      const allowed = current === null ? [] : (definition.states[current.state]?.to ?? []);
+      const allowed = current === null ? [] : (stateOf(definition, current.state)?.to ?? []);
       const possible = allowed.length === 0 ? "it is final" : `possible: ${allowed.join(", ")}`;
       const from = current ?? ({ id } as Snapshot);
       return new IllegalTransitionError(
@@ -69,6 +69,11 @@ export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot
   }
 }
 
+/** A state by its name, which may be a word that every object answers to. */
+function stateOf(definition: CompiledMachine, state: string): CompiledState | undefined {
+  return Object.hasOwn(definition.states, state) ? definition.states[state] : undefined;
+}
+
 function expected({ ifVersion, ifState }: Asked): string {
   const parts = [
     ...(ifVersion === undefined ? [] : [`at version ${ifVersion}`]),
@@ -80,10 +85,10 @@ function expected({ ifVersion, ifState }: Asked): string {
 function missing(asked: Asked, name: string, current: Snapshot | null): MissingFieldError {
   const { definition, set = {}, unset = [], to } = asked;
   const state = to ?? current?.state ?? definition.initial;
-  const required = definition.states[state]?.require ?? [];
+  const required = stateOf(definition, state)?.require ?? [];
   const absent = required.filter((field) => {
-    if (set[field] !== undefined) return false;
-    return unset.includes(field) || current?.[field] === undefined;
+    if (Object.hasOwn(set, field)) return false;
+    return unset.includes(field) || !Object.hasOwn(current ?? {}, field);
   });
   const what = absent.length === 0 ? "a field" : absent.join(", ");
   return new MissingFieldError(

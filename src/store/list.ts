@@ -1,11 +1,12 @@
 import { type Duration, durationMs } from "../machine/duration.js";
-import { allPartitionKeys } from "../valkey/keys.js";
-import { readServerTime } from "../valkey/server-clock.js";
-import { clientOf, type Store } from "./call.js";
+import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
+import type { Store } from "./call.js";
+import { ask } from "./call-error.js";
 import type { Snapshot } from "./document.js";
 import { ContractError } from "./errors.js";
+import { movedSince, readStretch } from "./index-read.js";
 import { readMachine } from "./machine-record.js";
-import { cursorText, isBehind, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
+import { cursorText, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
 import { getMany } from "./read.js";
 
 /** Which entities to list. */
@@ -41,7 +42,7 @@ const LONGEST_PAGE = 1000;
 export async function listPage<S extends string>(store: Store, options: PageOptions<S>): Promise<Page<S>> {
   const limit = options.limit ?? PAGE;
   if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
-    throw new RangeError(`limit must be a whole number from 1 to ${LONGEST_PAGE}`);
+    throw new ContractError("BADARG", `limit must be a whole number from 1 to ${LONGEST_PAGE}`);
   }
   const stretches = await stretchesOf(store, options);
   let position = options.cursor === undefined ? undefined : parseCursor(options.cursor);
@@ -56,8 +57,8 @@ export async function listPage<S extends string>(store: Store, options: PageOpti
     }
     if (items.length === limit) break;
   }
-  const isEnd = items.length < limit || position === undefined;
-  return { items, ...(!isEnd && { cursor: cursorText(position as Position) }) };
+  if (items.length < limit || position === undefined) return { items };
+  return { items, cursor: cursorText(position) };
 }
 
 /**
@@ -68,39 +69,34 @@ export async function* list<S extends string>(
   store: Store,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
-  const { nowMs, errorMs } = await readServerTime(clientOf(store));
+  const { nowMs, errorMs } = await serverTime(store);
   const stretches = await stretchesOf(store, options);
   const seen = new Set<string>();
-  const canMove = stretches.length > 1;
-  for (const stretch of stretches) yield* walk<S>(store, stretch, canMove ? seen : undefined);
-  if (!canMove || options.olderThan !== undefined) return;
-  // Those that moved meanwhile to a state already listed: each entered it after the start. New ones do not count.
+  for (const stretch of stretches) {
+    for await (const entity of walk<S>(store, stretch)) {
+      if (seen.has(entity.id)) continue; // it entered the state again meanwhile
+      seen.add(entity.id);
+      yield entity;
+    }
+  }
+  if (stretches.length < 2 || options.olderThan !== undefined) return;
+  // Some may have moved to a state listed already. All that did stand behind the start now, wherever they are.
   const started = nowMs - errorMs;
-  for (let met = true; met; ) {
-    met = false;
-    for (const stretch of stretches) {
-      for await (const entity of walk<S>(store, { ...stretch, from: stretch.from + started }, seen)) {
-        if (Date.parse(entity.createdAt) >= started) continue;
-        met = true;
-        yield entity;
-      }
+  const moved = (await movedSince(store, stretches, started)).filter((id) => !seen.has(id));
+  const states = new Set(stretches.map(({ state }) => state));
+  for (let at = 0; at < moved.length; at += PAGE) {
+    for (const entity of await getMany<S>(store, moved.slice(at, at + PAGE))) {
+      if (entity === null || !states.has(entity.state) || Date.parse(entity.createdAt) >= started) continue;
+      yield entity;
     }
   }
 }
 
-async function* walk<S extends string>(
-  store: Store,
-  stretch: Stretch,
-  seen?: Set<string>,
-): AsyncGenerator<Snapshot<S>, void> {
+async function* walk<S extends string>(store: Store, stretch: Stretch): AsyncGenerator<Snapshot<S>, void> {
   let position: Position | undefined;
   for (;;) {
     const found = await readStretch(store, stretch, position, PAGE);
-    for (const entity of await present<S>(store, stretch, found)) {
-      if (seen?.has(entity.id)) continue;
-      seen?.add(entity.id);
-      yield entity;
-    }
+    yield* await present<S>(store, stretch, found);
     position = found.at(-1);
     if (position === undefined) return;
   }
@@ -116,11 +112,11 @@ async function present<S extends string>(
     store,
     found.map(({ id }) => id),
   );
-  return entities.filter((entity) => entity !== null && entity.state === stretch.state) as Snapshot<S>[];
+  return entities.flatMap((entity) => (entity?.state === stretch.state ? [entity] : []));
 }
 
 async function stretchesOf(store: Store, options: ListOptions): Promise<Stretch[]> {
-  const installed = await readMachine(clientOf(store), store.place);
+  const installed = await readMachine(store.connection, store.place);
   const ordinals = installed?.ordinals ?? [];
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   for (const state of wanted) {
@@ -133,54 +129,13 @@ async function stretchesOf(store: Store, options: ListOptions): Promise<Stretch[
   }
   let untilMs: number | undefined;
   if (options.olderThan !== undefined) {
-    untilMs = (await readServerTime(clientOf(store))).nowMs - durationMs(options.olderThan);
+    untilMs = (await serverTime(store)).nowMs - durationMs(options.olderThan);
   }
   return ordinals.flatMap((state, ordinal) =>
     wanted.includes(state) ? [stretchOf(state, ordinal, untilMs)] : [],
   );
 }
 
-/** Up to `limit` index entries behind `position`, over all partitions, in the index's order. */
-async function readStretch(
-  store: Store,
-  stretch: Stretch,
-  position: Position | undefined,
-  limit: number,
-): Promise<Position[]> {
-  const keys = allPartitionKeys(store.place);
-  const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, stretch, position, limit)));
-  return parts
-    .flat()
-    .sort((a, b) => (isBehind(a, b) ? 1 : -1))
-    .slice(0, limit);
-}
-
-async function readIndex(
-  store: Store,
-  key: string,
-  stretch: Stretch,
-  position: Position | undefined,
-  limit: number,
-): Promise<Position[]> {
-  const from = Math.max(stretch.from, position?.score ?? 0);
-  const found: Position[] = [];
-  // Entries of the position's own score come again, up to its id: read on until enough stand behind it.
-  for (let offset = 0; found.length < limit; ) {
-    const flat = await clientOf(store).zrangebyscore(
-      key,
-      from,
-      stretch.to,
-      "WITHSCORES",
-      "LIMIT",
-      offset,
-      limit,
-    );
-    for (let at = 0; at + 1 < flat.length; at += 2) {
-      const entry = { id: flat[at] ?? "", score: Number(flat[at + 1]) };
-      if (position === undefined || isBehind(entry, position)) found.push(entry);
-    }
-    offset += flat.length / 2;
-    if (flat.length / 2 < limit) break;
-  }
-  return found.slice(0, limit);
+function serverTime(store: Store): Promise<ServerTime> {
+  return ask(store.connection, `list ${store.place.machine}`, readServerTime);
 }

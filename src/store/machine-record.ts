@@ -1,7 +1,8 @@
-import type { Valkey } from "iovalkey";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine } from "../machine/compiled.js";
+import type { Connection } from "../valkey/connection.js";
 import { type Place, partitionKeys } from "../valkey/keys.js";
+import { ask } from "./call-error.js";
 
 /** A machine as it is installed on the server. */
 export interface InstalledMachine {
@@ -11,8 +12,10 @@ export interface InstalledMachine {
 }
 
 /** Reads an installed machine; null where none is. Every partition holds the same. */
-export async function readMachine(client: Valkey, place: Place): Promise<InstalledMachine | null> {
-  const [definition, states] = await client.hmget(partitionKeys(place, 0).machine, "definition", "states");
+export async function readMachine(connection: Connection, place: Place): Promise<InstalledMachine | null> {
+  const [definition, states] = await ask(connection, `machine ${place.machine}`, (client) =>
+    client.hmget(partitionKeys(place, 0).machine, "definition", "states"),
+  );
   if (definition == null || states == null) return null;
   return { definition: parseCompiledMachine(definition), ordinals: states.split(" ") };
 }

@@ -5,6 +5,7 @@ export type ConnectCause =
   | "timeout"
   | "auth"
   | "permission"
+  | "database"
   | "tls"
   | "protocol"
   | "loading"
@@ -17,10 +18,11 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   timeout: "no answer in time; check host, port, firewall and that the server is not paused",
   auth: "the server wants other credentials; put user and password into the URL or the options",
   permission: "the server refuses this user; see the ACL lines in the documentation",
+  database: "the server has no database of that number; correct the URL",
   tls: "the TLS handshake failed; check valkey:// against valkeys://, the port, and the certificates",
   protocol: "what answers there does not speak the Valkey protocol; correct host and port",
   loading: "the server is still loading its data; try again soon",
-  closed: "the server closed the connection",
+  closed: "the server closed the connection; if it speaks TLS, write valkeys:// instead of valkey://",
 };
 
 /** No working connection to the server could be made. `code` is `"UNREACHABLE"`. */
@@ -56,6 +58,7 @@ function causeOf(error: unknown): ConnectCause | undefined {
   if (code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH") return "timeout";
   if (/^(NOAUTH|WRONGPASS)\b/.test(text) || /invalid password/i.test(text)) return "auth";
   if (/^(NOPERM|DENIED)\b/.test(text)) return "permission";
+  if (/DB index is out of range|SELECT is not allowed/.test(text)) return "database";
   if (/^LOADING\b/.test(text) || /loading the dataset/i.test(text)) return "loading";
   if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
     return "tls";

@@ -4,6 +4,9 @@ import { type Address, addressText, parseAddress } from "./address.js";
 import { connectError } from "./connect-error.js";
 import { safeMessage } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
+import { hangUp, OpenClients } from "./open-clients.js";
+
+export { hangUp } from "./open-clients.js";
 
 /** How to reach the server. */
 export interface ConnectionOptions {
@@ -43,9 +46,11 @@ export interface Connection {
   /** The server, without credentials. */
   readonly address: string;
   readonly logger: Logger;
-  /** A further connection with the same settings, for calls that block or subscribe. The caller closes it. */
+  /** A further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}. */
   open(purpose: string): Promise<Valkey>;
-  /** Closes what `openConnection` opened. */
+  /** True once `close` was called. */
+  readonly isClosed: boolean;
+  /** Closes what was opened, the further connections as well; a client that was handed in stays open. */
   close(): Promise<void>;
 }
 
@@ -61,20 +66,18 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   if (options.client !== undefined) return adopt(options.client, logger);
   const address = parseAddress(options.url ?? DEFAULT_URL);
   const settings = settingsFor(address, options);
-  const open = (purpose: string): Promise<Valkey> => dial(settings, address, options, purpose, logger);
-  const client = await open("");
+  const opened = new OpenClients((purpose) => dial(settings, address, options, purpose, logger));
+  const client = await opened.open("");
   return {
     client,
     address: addressText(address),
     logger,
-    open,
-    close: async () => hangUp(client),
+    open: (purpose) => opened.open(purpose),
+    get isClosed() {
+      return opened.isClosed;
+    },
+    close: async () => opened.close(),
   };
-}
-
-/** Closes a connection now; nothing of it reconnects. */
-export function hangUp(client: Valkey): void {
-  client.disconnect();
 }
 
 function adopt(client: Valkey, logger: Logger): Connection {
@@ -87,20 +90,24 @@ function adopt(client: Valkey, logger: Logger): Connection {
   }
   const { host = "localhost", port = 6379, tls, db = 0 } = client.options;
   const text = addressText({ host, port, tls: tls !== undefined, database: db });
+  const opened = new OpenClients(async (purpose) => {
+    const copy = client.duplicate({ lazyConnect: true, ...purposeSettings(purpose) });
+    const errors = listen(copy, logger, text);
+    await copy.connect().catch((error: unknown) => {
+      hangUp(copy);
+      throw connectError(text, [...errors, error]);
+    });
+    return copy;
+  });
   return {
     client,
     address: text,
     logger,
-    open: async (purpose) => {
-      const copy = client.duplicate({ lazyConnect: true, ...purposeSettings(purpose) });
-      const errors = listen(copy, logger, text);
-      await copy.connect().catch((error: unknown) => {
-        copy.disconnect();
-        throw connectError(text, [...errors, error]);
-      });
-      return copy;
+    open: (purpose) => opened.open(purpose),
+    get isClosed() {
+      return opened.isClosed;
     },
-    close: async () => {},
+    close: async () => opened.close(),
   };
 }
 
@@ -155,10 +162,12 @@ async function dial(
   });
   try {
     await Promise.race([client.connect(), limit]);
+    // A database that the server lacks is reported, and then database 0 is used.
+    if (errors.length > 0) throw errors[0];
     wasReady = true;
     return client;
   } catch (error) {
-    client.disconnect();
+    hangUp(client);
     throw connectError(text, [...errors, error]);
   } finally {
     clearTimeout(timer);

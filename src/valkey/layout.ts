@@ -29,12 +29,14 @@ export class LayoutError extends Error {
  */
 export async function readFacts(client: Valkey, namespace: string): Promise<NamespaceFacts | undefined> {
   const [layout, partitions] = await client.hmget(metaKey(namespace), "layout", "partitions");
-  if (partitions == null) return undefined;
+  if (layout == null && partitions == null) return undefined;
   if (layout !== String(LAYOUT)) {
     throw new LayoutError(
       `namespace "${namespace}" has layout ${layout ?? "none"}, this version of latchkey works with ${LAYOUT}; use the version that wrote it`,
     );
   }
+  // Another client is between the two steps of initialising it.
+  if (partitions == null) return undefined;
   return { layout: LAYOUT, partitions: Number(partitions) };
 }
 

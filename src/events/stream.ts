@@ -1,0 +1,83 @@
+import type { Valkey } from "iovalkey";
+import { START } from "./cursor.js";
+
+/** One change in a stream. */
+export interface StreamEntry {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** What stands behind a place in one stream. */
+export interface Stretch {
+  readonly entries: readonly StreamEntry[];
+  /** Where to go on, if entries behind the place were trimmed away: just before what is left. */
+  readonly gap?: string;
+}
+
+interface StreamInfo {
+  readonly lastId: string;
+  /** True when entries have been trimmed away. */
+  readonly isTrimmed: boolean;
+}
+
+type RawEntry = [id: string, fields: string[]];
+
+/**
+ * Reads up to `limit` entries behind a place and, in the same transaction, whether any behind it are gone: trimming
+ * goes from the front, so where the place's own entry is still there, nothing behind it is missing.
+ */
+export async function readBehind(client: Valkey, key: string, id: string, limit: number): Promise<Stretch> {
+  const replies = await client
+    .multi()
+    .xrange(key, id, id)
+    .xrange(key, `(${id}`, "+", "COUNT", limit)
+    .xinfo("STREAM", key)
+    .exec();
+  const [own, behind] = (replies ?? []).slice(0, 2).map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply as RawEntry[];
+  });
+  const entries = (behind ?? []).map(([entry, fields]) => ({ id: entry, text: fields[1] ?? "" }));
+  const info = readInfo(replies?.[2]);
+  if (own?.length !== 0 || info === undefined) return { entries };
+  const left = entries[0] === undefined ? info.lastId : justBefore(entries[0].id);
+  const isGap = id === START ? info.isTrimmed : left !== id;
+  return isGap ? { entries, gap: left } : { entries };
+}
+
+/** The place before the oldest entry that a stream still holds. */
+export async function startOf(client: Valkey, key: string): Promise<string> {
+  const replies = await client.multi().xrange(key, "-", "+", "COUNT", 1).xinfo("STREAM", key).exec();
+  const info = readInfo(replies?.[1]);
+  if (info === undefined || !info.isTrimmed) return START;
+  const oldest = (replies?.[0]?.[1] as RawEntry[] | undefined)?.[0];
+  return oldest === undefined ? info.lastId : justBefore(oldest[0]);
+}
+
+/** The place behind the newest entry of a stream. */
+export async function endOf(client: Valkey, key: string): Promise<string> {
+  const replies = await client.multi().xinfo("STREAM", key).exec();
+  return readInfo(replies?.[0])?.lastId ?? START;
+}
+
+/** Reads an answer to XINFO STREAM; undefined where there is no stream yet. */
+function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamInfo | undefined {
+  const [error, flat] = reply ?? [];
+  if (error instanceof Error) {
+    if (error.message.startsWith("ERR no such key")) return undefined;
+    throw error;
+  }
+  if (!Array.isArray(flat)) return undefined;
+  const value = (name: string): unknown => flat[flat.indexOf(name) + 1];
+  return {
+    lastId: String(value("last-generated-id")),
+    isTrimmed: Number(value("entries-added")) > Number(value("length")),
+  };
+}
+
+/** The id just before another one: no entry fits between the two. */
+function justBefore(id: string): string {
+  const [ms = "0", sequence = "0"] = id.split("-");
+  if (sequence !== "0") return `${ms}-${BigInt(sequence) - 1n}`;
+  return ms === "0" ? START : `${BigInt(ms) - 1n}-18446744073709551615`;
+}

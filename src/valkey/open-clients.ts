@@ -1,0 +1,34 @@
+import type { Valkey } from "iovalkey";
+
+/** Closes a connection now; nothing of it reconnects. */
+export function hangUp(client: Valkey): void {
+  client.disconnect();
+}
+
+/** The clients of one connection, so that closing it leaves none behind. */
+export class OpenClients {
+  readonly #clients = new Set<Valkey>();
+  readonly #connect: (purpose: string) => Promise<Valkey>;
+  #isClosed = false;
+
+  constructor(connect: (purpose: string) => Promise<Valkey>) {
+    this.#connect = connect;
+  }
+
+  async open(purpose: string): Promise<Valkey> {
+    const client = await this.#connect(purpose);
+    this.#clients.add(client);
+    client.once("end", () => this.#clients.delete(client));
+    if (this.#isClosed) hangUp(client);
+    return client;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const client of this.#clients) hangUp(client);
+  }
+}
