@@ -146,6 +146,34 @@ it("accepts bytes exactly when they are UTF-8", async () => {
   );
 }, 60_000);
 
+it("accepts every edge of UTF-8, and nothing beyond one", async () => {
+  const leads = [
+    0x7f, 0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4,
+    0xf5, 0xff,
+  ];
+  const seconds = [0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0];
+  const tails = [
+    [],
+    [0x7f],
+    [0x80],
+    [0xbf],
+    [0xc0],
+    [0x80, 0x7f],
+    [0x80, 0x80],
+    [0xbf, 0xbf],
+    [0xbf, 0xc0],
+    [0x80, 0xbf, 0x80],
+  ];
+  for (const lead of leads) {
+    for (const second of seconds) {
+      const values = tails.map((tail) => Buffer.from([0x22, lead, second, ...tail, 0x22]));
+      const accepted = await Promise.all(values.map(async (value) => (await set(value)) !== undefined));
+      const valid = values.map((value) => Buffer.compare(Buffer.from(value.toString()), value) === 0);
+      expect({ lead, second, accepted }).toEqual({ lead, second, accepted: valid });
+    }
+  }
+});
+
 describe("refuses as a value", () => {
   it.each([
     "",

@@ -124,6 +124,17 @@ describe("a refusal writes nothing", () => {
   });
 });
 
+const onEntities = (Object.keys(calls) as Operation[]).filter((operation) => operation !== "apply");
+
+it.each(onEntities)("%s writes nothing when the stream has no id left to give", async (operation) => {
+  const place = await standing();
+  await place.valkey.xadd(place.key("events"), "18446744073709551615-18446744073709551615", "doc", "{}");
+  const message = await leavesAll(place, () =>
+    place.error(operation, keysOf(place, operation), calls[operation]),
+  );
+  expect(message).toContain("exhausted");
+});
+
 it("writes nothing and tells nobody when memory is full", async () => {
   const place = await standing();
   const valkey = await admin();
