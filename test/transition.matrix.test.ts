@@ -19,10 +19,11 @@ const REQUIRED = { error: "exit 137", carrier: "ups", claim: 7 };
 
 for (const machine of [agent(), order] as MachineDefinition[]) {
   describe(`a ${machine.name}`, () => {
+    const namespace = freshNamespace();
     let entities: Entities;
     beforeAll(async () => {
       const { url } = await useValkey();
-      const latchkey = await connect({ url, namespace: freshNamespace() });
+      const latchkey = await connect({ url, namespace });
       entities = await latchkey.machine(machine);
       return () => latchkey.close();
     });
@@ -42,9 +43,9 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
           } else {
             it(`is refused to move to ${to}`, async () => {
               const before = await put(entities, machine, name, from);
-              const untouched = await keyspace(await admin());
+              const untouched = await keyspace(await admin(), namespace);
               const error = await rejectionOf(IllegalTransitionError, entities.transition(name, to));
-              expect(await keyspace(await admin())).toEqual(untouched);
+              expect(await keyspace(await admin(), namespace)).toEqual(untouched);
               expect(error).toMatchObject({ code: "ILLEGAL", machine: machine.name, id: name, to });
               expect(error.current).toEqual(before);
               expect(error.allowed).toEqual(legal);
@@ -60,13 +61,13 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
 
     it("is refused to move to a state that its machine does not have", async () => {
       await put(entities, machine, "unknown-target", machine.initial);
-      const untouched = await keyspace(await admin());
+      const untouched = await keyspace(await admin(), namespace);
       const error = await rejectionOf(
         IllegalTransitionError,
         entities.transition("unknown-target", "nowhere"),
       );
       expect(error.allowed).toEqual(machine.states[machine.initial]?.to);
-      expect(await keyspace(await admin())).toEqual(untouched);
+      expect(await keyspace(await admin(), namespace)).toEqual(untouched);
     });
   });
 }

@@ -15,7 +15,8 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   refused:
     "connection refused: nothing listens there; start a server with `latchkey dev`, or correct the URL",
   "not-found": "the host name is not known; correct the URL",
-  timeout: "no answer in time; check host, port, firewall and that the server is not paused",
+  timeout:
+    "no answer in time; check host, port and firewall, and that the server is neither paused nor loading its data",
   auth: "the server wants other credentials; put user and password into the URL or the options",
   permission: "the server refuses this user; see the ACL lines in the documentation",
   database: "the server has no database of that number; correct the URL",

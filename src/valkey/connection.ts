@@ -127,7 +127,8 @@ function settingsFor(address: Address, options: ConnectionOptions): RedisOptions
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     enableAutoPipelining: false,
-    connectTimeout: options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS,
+    // The limit in `dial` comes first, which knows more of the cause; this one is for reconnecting.
+    connectTimeout: (options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS) + 1_000,
     socketTimeout: options.silenceTimeoutMs ?? DEFAULT_TIMEOUT_MS,
     // A demoted primary keeps its connections: leave it. 1 = reconnect, without sending the call again.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
@@ -158,7 +159,11 @@ async function dial(
   let timer: NodeJS.Timeout | undefined;
   // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("connect timed out")), limitMs);
+    timer = setTimeout(() => {
+      // A plain server takes a TLS greeting for an unfinished command, and waits for the rest.
+      const isGreeting = address.tls && client.status === "connecting" && client.stream.connecting === false;
+      reject(new Error(isGreeting ? "TLS handshake timed out" : "connect timed out"));
+    }, limitMs);
   });
   try {
     await Promise.race([client.connect(), limit]);

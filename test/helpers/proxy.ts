@@ -1,0 +1,96 @@
+import { once } from "node:events";
+import { createConnection, createServer, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** What becomes of what is sent: passed on, or swallowed, after which the connection is cut. */
+type Fate = "pass" | "cut";
+
+/** A TCP proxy in front of a server, which can lose requests and replies. */
+export interface Proxy {
+  readonly port: number;
+  readonly url: string;
+  /** Loses the next request that holds the text, before the server gets it. */
+  dropRequest(text: string): void;
+  /** Loses the reply to the next request that holds the text: the server has executed it by then. */
+  dropReply(text: string): void;
+  /** Passes the next request that holds the text on, and keeps the reply back for good. */
+  holdReply(text: string): void;
+  /** Cuts all connections. */
+  cut(): void;
+  /** Settles when a request or reply was lost or held. */
+  readonly lost: Promise<void>;
+}
+
+interface Plan {
+  readonly text: string;
+  readonly request: Fate;
+  readonly reply: Fate | "hold";
+}
+
+/** Starts a proxy for this test. */
+export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  let plan: Plan | undefined;
+  let done = (): void => {};
+  const lost = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const server = createServer((near) => {
+    const far = createConnection(target.port, target.host);
+    let reply: Plan["reply"] = "pass";
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on("error", () => {}); // a cut connection
+      socket.on("close", () => {
+        sockets.delete(socket);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.on("data", (bytes) => {
+      if (plan !== undefined && bytes.includes(plan.text)) {
+        ({ reply } = plan);
+        const { request } = plan;
+        plan = undefined;
+        if (request === "cut") {
+          near.destroy();
+          return done();
+        }
+      }
+      far.write(bytes);
+    });
+    far.on("data", (bytes) => {
+      if (reply === "pass") near.write(bytes);
+      else {
+        if (reply === "cut") near.destroy();
+        done();
+      }
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The proxy has no port");
+  return {
+    port: address.port,
+    url: `valkey://127.0.0.1:${address.port}`,
+    lost,
+    dropRequest: (text) => {
+      plan = { text, request: "cut", reply: "pass" };
+    },
+    dropReply: (text) => {
+      plan = { text, request: "pass", reply: "cut" };
+    },
+    holdReply: (text) => {
+      plan = { text, request: "pass", reply: "hold" };
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
