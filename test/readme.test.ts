@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { startValkey, type TestServer } from "../src/testing/index.js";
+import { root } from "./helpers/built.js";
+import { sharedFolder } from "./helpers/folder.js";
+import { Reader } from "./helpers/reader.js";
+import { snippets } from "./helpers/snippets.js";
+
+const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const documents = ["README.md", "CONTRIBUTING.md", ...guides.map((name) => `docs/${name}`)]
+  .map((path) => ({ path, blocks: snippets(readFileSync(join(root, path), "utf8")) }))
+  .filter(({ blocks }) => blocks.length > 0);
+
+describe.each(documents)("what $path shows works as shown", ({ blocks }) => {
+  const folder = sharedFolder();
+  let server: TestServer | undefined;
+  let reader: Reader;
+
+  beforeAll(async () => {
+    server = await startValkey();
+    reader = await Reader.open(folder, server, blocks);
+  }, 120_000);
+
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  test.for(blocks)("the $language block on line $line", { timeout: 90_000 }, async (block, { skip }) => {
+    if (block.check.kind === "skip") skip(block.check.reason);
+    await reader.follow(block);
+  });
+});
