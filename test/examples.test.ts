@@ -1,0 +1,96 @@
+import { spawnSync } from "node:child_process";
+import { beforeAll, describe, expect, test } from "vitest";
+import { agent, connect } from "../src/index.js";
+import { built, root } from "./helpers/built.js";
+import { admin } from "./helpers/calls.js";
+import { tryRun } from "./helpers/run.js";
+import { freshNamespace, useValkey } from "./helpers/valkey.js";
+
+beforeAll(built, 120_000);
+
+function installed(program: string): boolean {
+  return spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
+}
+
+test("replicas.mjs has three replicas race, and one win each time", async () => {
+  const { url: VALKEY_URL } = await useValkey();
+  const { exit, stdout } = await tryRun(process.execPath, ["examples/replicas.mjs"], {
+    cwd: root,
+    env: { ...process.env, VALKEY_URL },
+  });
+  expect(stdout).toMatch(
+    /^(replica-\d: won \d+, was told that another had won \d+ times\n){3}30 agents, 30 starts\n$/,
+  );
+  expect(exit).toBe(0);
+});
+
+describe.each([
+  ["python/transition.py", "python3", 2],
+  ["shell/transition.sh", "valkey-cli", 1],
+])("%s", (example, needs, exitOfWrongCall) => {
+  /** Two agents in a namespace of 7 partitions, and the example called on them. */
+  async function agents() {
+    const { url } = await useValkey();
+    const namespace = freshNamespace();
+    const latchkey = await connect({ url, namespace });
+    await latchkey.init(7);
+    const entities = await latchkey.machine(agent());
+    await entities.create("a1");
+    await entities.create("agent/7f3c-42@eu");
+    await (await admin()).script("FLUSH"); // as after a restart of the server
+    const env = { ...process.env, VALKEY_URL: url, LATCHKEY_NAMESPACE: namespace, LATCHKEY_MACHINE: "agent" };
+    const [program, ...before] = example.endsWith(".py") ? ["python3"] : ["bash"];
+    const call = async (...args: string[]) => {
+      const path = `examples/${example}`;
+      const { exit, stdout, stderr } = await tryRun(String(program), [...before, path, ...args], {
+        cwd: root,
+        env,
+      });
+      const [outcome = "", document = ""] = stdout.split("\n");
+      return { exit, outcome, document: document === "" ? null : JSON.parse(document), stderr };
+    };
+    return { entities, call, close: () => latchkey.close() };
+  }
+
+  test("moves entities, whatever partition they live in", async ({ skip }) => {
+    if (!installed(needs)) skip(`${needs} is not installed`);
+    const { entities, call, close } = await agents();
+    for (const id of ["a1", "agent/7f3c-42@eu"]) {
+      const { exit, outcome, document } = await call(id, "running", "ACTOR", "ann", "REASON", "by hand");
+      expect({ exit, outcome }).toEqual({ exit: 0, outcome: "OK" });
+      expect(await entities.history(id, 1)).toEqual([document]);
+      expect(document).toMatchObject({
+        id,
+        from: "spawning",
+        state: "running",
+        actor: "ann",
+        reason: "by hand",
+      });
+    }
+    await close();
+  });
+
+  test("repeats a change by its op without doing it twice", async ({ skip }) => {
+    if (!installed(needs)) skip(`${needs} is not installed`);
+    const { call, close } = await agents();
+    expect(await call("a1", "running", "OP", "o1")).toMatchObject({ exit: 0, outcome: "OK" });
+    const again = await call("a1", "running", "OP", "o1");
+    expect(again).toMatchObject({ exit: 0, outcome: "REPLAYED", document: { version: 2, opVersion: 2 } });
+    await close();
+  });
+
+  test("tells of refusals and wrong calls", async ({ skip }) => {
+    if (!installed(needs)) skip(`${needs} is not installed`);
+    const { call, close } = await agents();
+    const refused = await call("a1", "completed");
+    expect(refused).toMatchObject({ exit: 1, outcome: "ILLEGAL", document: { state: "spawning" } });
+    expect(await call("nobody", "running")).toMatchObject({ exit: 1, outcome: "NOTFOUND", document: null });
+    const wrong = await call("a1", "no state");
+    expect(wrong).toMatchObject({
+      exit: exitOfWrongCall,
+      outcome: "",
+      stderr: expect.stringContaining("BADARG to"),
+    });
+    await close();
+  });
+});
