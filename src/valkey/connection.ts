@@ -40,6 +40,15 @@ const DEFAULT_URL = "valkey://127.0.0.1:6379";
 const DEFAULT_TIMEOUT_MS = 5_000;
 const LONGEST_RECONNECT_PAUSE_MS = 2_000;
 
+/** Nothing is resent, queued or batched: latchkey alone decides what is sent, and when. */
+const SEND_ONCE = {
+  lazyConnect: true,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+} as const satisfies RedisOptions;
+
 /** A connection to one server, and how to make more like it. */
 export interface Connection {
   readonly client: Valkey;
@@ -66,18 +75,12 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   if (options.client !== undefined) return adopt(options.client, logger);
   const address = parseAddress(options.url ?? DEFAULT_URL);
   const settings = settingsFor(address, options);
-  const opened = new OpenClients((purpose) => dial(settings, address, options, purpose, logger));
-  const client = await opened.open("");
-  return {
-    client,
-    address: addressText(address),
-    logger,
-    open: (purpose) => opened.open(purpose),
-    get isClosed() {
-      return opened.isClosed;
-    },
-    close: async () => opened.close(),
-  };
+  const text = addressText(address);
+  const limitMs = options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const opened = new OpenClients((purpose) =>
+    dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
+  );
+  return connectionOf(await opened.open(""), text, logger, opened);
 }
 
 function adopt(client: Valkey, logger: Logger): Connection {
@@ -88,20 +91,24 @@ function adopt(client: Valkey, logger: Logger): Connection {
       "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
     );
   }
-  const { host = "localhost", port = 6379, tls, db = 0 } = client.options;
-  const text = addressText({ host, port, tls: tls !== undefined, database: db });
-  const opened = new OpenClients(async (purpose) => {
-    const copy = client.duplicate({ lazyConnect: true, ...purposeSettings(purpose) });
-    const errors = listen(copy, logger, text);
-    await copy.connect().catch((error: unknown) => {
-      hangUp(copy);
-      throw connectError(text, [...errors, error]);
-    });
-    return copy;
-  });
+  const {
+    host = "localhost",
+    port = 6379,
+    tls,
+    db = 0,
+    connectTimeout = DEFAULT_TIMEOUT_MS,
+  } = client.options;
+  const address = addressText({ host, port, tls: tls !== undefined, database: db });
+  const opened = new OpenClients((purpose) =>
+    dial(settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose), address, connectTimeout, logger),
+  );
+  return connectionOf(client, address, logger, opened);
+}
+
+function connectionOf(client: Valkey, address: string, logger: Logger, opened: OpenClients): Connection {
   return {
     client,
-    address: text,
+    address,
     logger,
     open: (purpose) => opened.open(purpose),
     get isClosed() {
@@ -122,11 +129,7 @@ function settingsFor(address: Address, options: ConnectionOptions): RedisOptions
     ...(password !== undefined && { password }),
     ...((address.tls || options.tls !== undefined) && { tls: { servername: address.host, ...options.tls } }),
     connectionName: options.connectionName ?? "latchkey",
-    lazyConnect: true,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    enableOfflineQueue: false,
-    enableAutoPipelining: false,
+    ...SEND_ONCE,
     // The limit in `dial` comes first, which knows more of the cause; this one is for reconnecting.
     connectTimeout: (options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS) + 1_000,
     socketTimeout: options.silenceTimeoutMs ?? DEFAULT_TIMEOUT_MS,
@@ -136,44 +139,46 @@ function settingsFor(address: Address, options: ConnectionOptions): RedisOptions
 }
 
 /** Blocking reads and subscriptions are silent by nature; TCP keep-alive watches over them instead. */
-function purposeSettings(purpose: string): RedisOptions {
-  return purpose === "" ? {} : { socketTimeout: 0, keepAlive: 10_000, connectionName: `latchkey-${purpose}` };
+function settingsOfPurpose(settings: RedisOptions, purpose: string): RedisOptions {
+  if (purpose === "") return settings;
+  // Left out, because the client takes 0 for "at once".
+  const { socketTimeout, commandTimeout, ...rest } = settings;
+  return { ...rest, keepAlive: 10_000, connectionName: `latchkey-${purpose}` };
 }
 
+/** Connects, and from then on reconnects for ever. */
 async function dial(
   settings: RedisOptions,
-  address: Address,
-  options: ConnectionOptions,
-  purpose: string,
+  address: string,
+  limitMs: number,
   logger: Logger,
 ): Promise<Valkey> {
   let wasReady = false;
   const client = new Valkey({
     ...settings,
-    ...purposeSettings(purpose),
     retryStrategy: (attempt) => (wasReady ? Math.min(20 * 2 ** attempt, LONGEST_RECONNECT_PAUSE_MS) : null),
   });
-  const text = addressText(address);
-  const errors = listen(client, logger, text);
-  const limitMs = options.connectTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const errors = listen(client, logger, address);
   let timer: NodeJS.Timeout | undefined;
   // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       // A plain server takes a TLS greeting for an unfinished command, and waits for the rest.
-      const isGreeting = address.tls && client.status === "connecting" && client.stream.connecting === false;
+      const isGreeting =
+        settings.tls !== undefined && client.status === "connecting" && client.stream.connecting === false;
       reject(new Error(isGreeting ? "TLS handshake timed out" : "connect timed out"));
     }, limitMs);
   });
   try {
     await Promise.race([client.connect(), limit]);
-    // A database that the server lacks is reported, and then database 0 is used.
+    // The client is ready in spite of a refused password (and goes on as the default user until it is cut), or of a
+    // database that is not there (and goes on in database 0).
     if (errors.length > 0) throw errors[0];
     wasReady = true;
     return client;
   } catch (error) {
     hangUp(client);
-    throw connectError(text, [...errors, error]);
+    throw connectError(address, [...errors, error]);
   } finally {
     clearTimeout(timer);
   }
