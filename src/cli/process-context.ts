@@ -15,9 +15,9 @@ export class ProcessContext implements CliContext {
 
   constructor() {
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
       this.#readerIsGone = true;
-      this.#stop(0);
+      if (error.code !== "EPIPE") this.note(`error: can't write to standard output (${error.code})`);
+      this.#stop(error.code === "EPIPE" ? 0 : 1);
     });
     // Nobody is left to read what would be said about it.
     process.stderr.on("error", () => {});
@@ -51,7 +51,12 @@ export class ProcessContext implements CliContext {
   }
 
   exitWith(code: number): void {
-    process.exitCode = code;
+    if (!this.isStopped) process.exitCode = code;
+  }
+
+  /** The process was told to stop, or has no reader any more. */
+  get isStopped(): boolean {
+    return this.#abort?.signal.aborted === true;
   }
 
   interruption(): AbortSignal {
@@ -61,7 +66,7 @@ export class ProcessContext implements CliContext {
 
   /** The first time lets a command that asked for it wind up; the second time does not wait. */
   #stop(code: number): void {
-    if (this.#abort === undefined || this.#abort.signal.aborted) process.exit(code);
+    if (this.#abort === undefined || this.isStopped) process.exit(code);
     process.exitCode = code;
     this.#abort.abort();
   }

@@ -5,12 +5,13 @@ import { type AnyMachine, compiled, edgesOf } from "./edges.js";
  * Draws a machine in the DOT language of Graphviz: final states have a double border, and transitions that a
  * deadline can take are dashed.
  *
+ * @param current a state to fill with colour: the one an entity is in
  * @returns the graph's text, ending in a newline
  * @throws MachineDefinitionError when the definition is invalid
  * @example
  * toDot(agent()); // digraph "agent" {\n  rankdir=LR;\n  …
  */
-export function toDot(machine: AnyMachine): string {
+export function toDot(machine: AnyMachine, current?: string): string {
   const form = compiled(machine);
   const lines = [
     `digraph "${form.name}" {`,
@@ -22,6 +23,9 @@ export function toDot(machine: AnyMachine): string {
   for (const [name, { to, retain }] of Object.entries(form.states)) {
     const label = retain === undefined ? "" : `, label="${name}\\nremoved after ${durationText(retain)}"`;
     lines.push(to === undefined ? `  "${name}" [peripheries=2${label}];` : `  "${name}";`);
+  }
+  if (current !== undefined && Object.hasOwn(form.states, current)) {
+    lines.push(`  "${current}" [style="rounded,filled", fillcolor="gold"];`);
   }
   lines.push(`  "" -> "${form.initial}";`);
   for (const { from, to, deadlines } of edgesOf(form)) {

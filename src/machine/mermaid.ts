@@ -8,12 +8,13 @@ const NOT_AN_ID =
 /**
  * Draws a machine as a Mermaid state diagram, which GitHub shows as a picture.
  *
+ * @param current a state to fill with colour: the one an entity is in
  * @returns the diagram's text, ending in a newline
  * @throws MachineDefinitionError when the definition is invalid
  * @example
  * toMermaid(agent()); // stateDiagram-v2\n  [*] --> spawning\n  …
  */
-export function toMermaid(machine: AnyMachine): string {
+export function toMermaid(machine: AnyMachine, current?: string): string {
   const form = compiled(machine);
   const names = Object.keys(form.states);
   // No state starts with "_", so these ids are free.
@@ -31,6 +32,10 @@ export function toMermaid(machine: AnyMachine): string {
     lines.push(
       `  ${id(name)} --> [*]${retain === undefined ? "" : ` : removed after ${durationText(retain)}`}`,
     );
+  }
+  if (current !== undefined && ids.has(current)) {
+    // No state starts with "_", so the class takes no state's name.
+    lines.push("  classDef _now fill:gold,color:black", `  class ${id(current)} _now`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -1,0 +1,67 @@
+import type { Latchkey } from "../latchkey.js";
+import { compileMachine } from "../machine/compile.js";
+import type { MachineDefinition } from "../machine/definition.js";
+import { validateMachine } from "../machine/validate.js";
+import type { Applied } from "../store/apply.js";
+import { defaultActor } from "./actor.js";
+import type { ApplyFlags } from "./apply.js";
+import type { CliContext } from "./context.js";
+import { EXIT } from "./exit-codes.js";
+import { givenMachine } from "./machine-source.js";
+import { withLatchkey } from "./session.js";
+import type { Settings } from "./settings.js";
+
+/** Installs a machine and says what is different from before. */
+export async function applyFile(context: CliContext, settings: Settings, flags: ApplyFlags): Promise<void> {
+  const definition = await givenMachine(flags.file, settings);
+  for (const { path, message } of validateMachine(definition).warnings) {
+    context.note(`warning: ${path}: ${message}`);
+  }
+  await withLatchkey(settings, async (latchkey) => {
+    const applied = await apply(context, latchkey, definition, flags);
+    if (!applied.changed && applied.moved === 0 && flags.errorUnchanged === true) {
+      context.exitWith(EXIT.unchanged);
+    }
+    if (settings.format === "json") {
+      const dryRun = flags.dryRun === true ? { dryRun: true } : {};
+      await context.write(`${JSON.stringify({ ...dryRun, ...applied })}\n`);
+      return;
+    }
+    await context.write(appliedText(applied, flags.dryRun === true));
+  });
+}
+
+async function apply(
+  context: CliContext,
+  latchkey: Latchkey,
+  definition: MachineDefinition,
+  { map, dryRun, actor }: ApplyFlags,
+): Promise<Applied> {
+  const { name, version } = definition;
+  if (dryRun === true && latchkey.partitions === undefined) {
+    // Nothing is there to judge by, and asking the server would initialise the namespace.
+    compileMachine(definition);
+    return { machine: name, version, before: null, changed: true, differences: [], retired: {}, moved: 0 };
+  }
+  return latchkey.apply(definition, {
+    actor: actor ?? defaultActor(context.env),
+    ...(map !== undefined && { map: Object.fromEntries(map) }),
+    ...(dryRun !== undefined && { dryRun }),
+  });
+}
+
+function appliedText(applied: Applied, isDryRun: boolean): string {
+  const { machine, version, before, changed, differences, retired, moved } = applied;
+  const would = isDryRun ? "would be " : "";
+  const note = isDryRun ? " (dry run)" : "";
+  const what = before === null ? "installed" : `updated from version ${before}`;
+  const first = changed ? `${would}${what}` : "unchanged";
+  return [
+    `machine/${machine} ${first}: version ${version}${note}`,
+    ...differences.map((line) => `  ${line}`),
+    ...Object.entries(retired).map(([state, n]) => `  ${n} ${n === 1 ? "entity" : "entities"} in ${state}`),
+    ...(moved > 0 ? [`  ${moved} moved`] : []),
+  ]
+    .join("\n")
+    .concat("\n");
+}

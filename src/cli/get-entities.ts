@@ -1,0 +1,51 @@
+import { documentText, type Snapshot } from "../store/document.js";
+import { CliError } from "./cli-error.js";
+import type { CliContext } from "./context.js";
+import { type Written, writeDocument, writeDocuments } from "./documents.js";
+import { entityPage, isPage } from "./entity-page.js";
+import { placeOptions } from "./next-steps.js";
+import { withEntities } from "./session.js";
+import type { Settings } from "./settings.js";
+import { shellCommand } from "./shell-command.js";
+
+/**
+ * Shows entities in the order of their ids.
+ *
+ * @throws CliError NOTFOUND after showing the rest, where one is not there.
+ */
+export async function getEntities(
+  context: CliContext,
+  settings: Settings,
+  ids: readonly string[],
+): Promise<void> {
+  const { format } = settings;
+  await withEntities(settings, async (entities, latchkey) => {
+    const found = await Promise.all(ids.map((id) => entities.get(id)));
+    const present = found.filter((entity) => entity !== null);
+    if (isPage(format)) {
+      const [{ nowMs }, ...histories] = await Promise.all([
+        latchkey.serverTime(),
+        ...present.map(({ id }) => entities.history(id)),
+      ]);
+      const pages = present.map((entity, at) => {
+        const changes = histories[at] ?? [];
+        return entityPage(context, settings, { entity, changes, definition: entities.definition, nowMs });
+      });
+      await context.write(pages.join("\n"));
+    } else if (ids.length > 1) await writeDocuments(context, format, present.map(written));
+    else for (const entity of present) await writeDocument(context, format, written(entity));
+    const absent = ids.filter((_, at) => found[at] === null);
+    if (absent.length > 0) throw notFound(settings, absent);
+  });
+}
+
+function written(entity: Snapshot): Written {
+  return { machine: entity.machine, id: entity.id, text: documentText(entity) };
+}
+
+function notFound(settings: Settings, absent: readonly string[]): CliError {
+  return new CliError("NOTFOUND", `${settings.machine} ${absent.join(", ")} not found`, {
+    hint: shellCommand("list", [], placeOptions(settings)),
+    facts: { machine: JSON.stringify(settings.machine), ids: JSON.stringify(absent) },
+  });
+}

@@ -1,0 +1,44 @@
+import type { Command } from "commander";
+import { positiveNumber } from "./change-flags.js";
+import { CliError } from "./cli-error.js";
+import type { CliContext } from "./context.js";
+import { ENTITY_FORMATS, withExamples, withFormats } from "./formats.js";
+import { withEntities } from "./session.js";
+import { settingsOf } from "./settings.js";
+
+/** `latchkey history <id>`: an entity's last changes. */
+export function register(program: Command, context: CliContext): void {
+  const command = program
+    .command("history <id>")
+    .description("an entity's last changes, oldest first: when, who, why")
+    .option("--limit <n>", "only so many of the newest", positiveNumber)
+    .action((id: string, flags: { readonly limit?: number }) =>
+      showHistory(context, command, id, flags.limit),
+    );
+  withFormats(command, ...ENTITY_FORMATS.filter((format) => format !== "name"));
+  withExamples(command, "latchkey history a1", "latchkey history a1 --limit 3 -o jsonl");
+}
+
+async function showHistory(
+  context: CliContext,
+  command: Command,
+  id: string,
+  limit: number | undefined,
+): Promise<void> {
+  const settings = settingsOf(command, context);
+  await withEntities(settings, async (entities, latchkey) => {
+    const [changes, { nowMs }] = await Promise.all([entities.history(id, limit), latchkey.serverTime()]);
+    if (changes.length === 0) {
+      const message = `${entities.name} ${id} not found; where it was removed, the event log still has its changes`;
+      throw new CliError("NOTFOUND", message, { facts: { id: JSON.stringify(id) }, hint: "latchkey events" });
+    }
+    const { historyColumns, writtenChange } = await import("./change-columns.js");
+    if (settings.format === "table" || settings.format === "wide") {
+      const { tableText } = await import("./table.js");
+      await context.write(tableText(historyColumns(context, nowMs, settings.format), changes));
+      return;
+    }
+    const { writeDocuments } = await import("./documents.js");
+    await writeDocuments(context, settings.format, changes.map(writtenChange));
+  });
+}

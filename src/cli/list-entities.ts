@@ -1,0 +1,114 @@
+import type { Entities } from "../entities.js";
+import { documentText, type Snapshot } from "../store/document.js";
+import { ageText } from "./age.js";
+import type { CliContext } from "./context.js";
+import { writeDocuments } from "./documents.js";
+import { isPage } from "./entity-page.js";
+import type { Format } from "./formats.js";
+import type { ListFlags } from "./list.js";
+import { ownFieldTexts } from "./own-fields.js";
+import { withEntities } from "./session.js";
+import type { Settings } from "./settings.js";
+import { paintState } from "./state-paint.js";
+import { type Column, TableLines } from "./table.js";
+
+/** The most that one page of a list may have. */
+const LONGEST_PAGE = 1000;
+
+/** Shows entities as they are read, until all are shown, the limit is reached or Ctrl-C is pressed. */
+export async function listEntities(context: CliContext, settings: Settings, flags: ListFlags): Promise<void> {
+  const signal = context.interruption();
+  await withEntities(
+    settings,
+    async (entities, latchkey) => {
+      const found = new Found(entities, flags, signal);
+      if (isPage(settings.format)) {
+        const { nowMs } = await latchkey.serverTime();
+        const table = new TableLines(columns(context, entities, nowMs, settings.format));
+        for await (const entity of found) await context.write(table.add(entity));
+        await context.write(table.end());
+      } else await writeDocuments(context, settings.format, written(found));
+      if (found.cursor !== undefined) context.note(`more: --cursor ${found.cursor}`);
+    },
+    signal,
+  );
+}
+
+/** The entities asked for, and where to go on when a limit cut them short. */
+class Found implements AsyncIterable<Snapshot> {
+  readonly #entities: Entities;
+  readonly #flags: ListFlags;
+  readonly #signal: AbortSignal;
+  cursor: string | undefined;
+
+  constructor(entities: Entities, flags: ListFlags, signal: AbortSignal) {
+    this.#entities = entities;
+    this.#flags = flags;
+    this.#signal = signal;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot, void> {
+    const { limit, cursor } = this.#flags;
+    const all = limit === undefined && cursor === undefined;
+    for await (const entity of all ? this.#entities.list(this.#filter()) : this.#pages()) {
+      if (this.#signal.aborted) return;
+      yield entity;
+    }
+  }
+
+  async *#pages(): AsyncGenerator<Snapshot, void> {
+    let left = this.#flags.limit ?? Number.POSITIVE_INFINITY;
+    let { cursor } = this.#flags;
+    do {
+      const limit = Math.min(left, LONGEST_PAGE);
+      const at = cursor === undefined ? {} : { cursor };
+      const page = await this.#entities.listPage({ ...this.#filter(), ...at, limit });
+      yield* page.items;
+      left -= page.items.length;
+      cursor = page.cursor;
+    } while (cursor !== undefined && left > 0);
+    this.cursor = cursor;
+  }
+
+  #filter(): Pick<ListFlags, "state" | "olderThan"> {
+    const { state, olderThan } = this.#flags;
+    return { ...(state !== undefined && { state }), ...(olderThan !== undefined && { olderThan }) };
+  }
+}
+
+async function* written(entities: AsyncIterable<Snapshot>) {
+  for await (const entity of entities) {
+    yield { machine: entity.machine, id: entity.id, text: documentText(entity) };
+  }
+}
+
+function columns(
+  { paint }: CliContext,
+  { definition }: Entities,
+  nowMs: number,
+  format: Format,
+): Column<Snapshot>[] {
+  const wide: Column<Snapshot>[] = [
+    { title: "SINCE", value: ({ since }) => since },
+    { title: "CREATED", value: ({ createdAt }) => createdAt },
+    { title: "CHANGED", value: ({ timestamp }) => timestamp },
+    { title: "FIELDS", value: fieldsText },
+  ];
+  return [
+    { title: "ID", value: ({ id }) => id },
+    {
+      title: "STATE",
+      value: ({ state }) => state,
+      paint: (text, { state }) => paintState(paint, definition, state, text),
+    },
+    { title: "VERSION", value: ({ version }) => String(version) },
+    ...(format === "wide" ? wide : []),
+    { title: "AGE", value: ({ since }) => ageText(nowMs - Date.parse(since)) },
+  ];
+}
+
+function fieldsText(entity: Snapshot): string {
+  return ownFieldTexts(entity)
+    .map(([field, json]) => `${field}=${json}`)
+    .join(",");
+}

@@ -1,0 +1,44 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { Duration } from "../machine/duration.js";
+import { readDuration } from "../machine/duration.js";
+import { collectList, positiveNumber } from "./change-flags.js";
+import type { CliContext } from "./context.js";
+import { ENTITY_FORMATS, withExamples, withFormats } from "./formats.js";
+import { settingsOf } from "./settings.js";
+
+/** What to list, as it was typed. */
+export interface ListFlags {
+  readonly state?: readonly string[];
+  readonly olderThan?: Duration;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** `latchkey list`: entities by state, then longest in it first. */
+export function register(program: Command, context: CliContext): void {
+  const command = program
+    .command("list")
+    .description("list entities: by state, then longest in it first")
+    .option("--state <states>", "only in these states (comma list, repeatable)", collectList)
+    .option("--older-than <duration>", "only that long in their state: 30s, 10m, 2h, 7d", duration)
+    .option("--limit <n>", "only so many, and say where to go on", positiveNumber)
+    .option("--cursor <cursor>", "go on where the page before ended")
+    .action(async (flags: ListFlags) => {
+      const { listEntities } = await import("./list-entities.js");
+      await listEntities(context, settingsOf(command, context), flags);
+    });
+  withFormats(command, ...ENTITY_FORMATS);
+  withExamples(
+    command,
+    "latchkey list --state running --older-than 10m",
+    "latchkey list --state failed,killed -o jsonl",
+    "latchkey list --limit 100 -o wide",
+    "latchkey list -o name",
+  );
+}
+
+function duration(text: string): Duration {
+  const read = readDuration(/^\d+$/.test(text) ? Number(text) : text);
+  if ("problem" in read) throw new InvalidArgumentError(`It ${read.problem}.`);
+  return read.ms;
+}
