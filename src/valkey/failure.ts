@@ -24,9 +24,9 @@ const NOT_EXECUTED = new Set(
 /** The client's own text for a call that it never sent. */
 const NEVER_SENT = "Stream isn't writeable and enableOfflineQueue options is false";
 
-/** The first word of an error reply, which is its code. */
+/** The first word of an error reply, which is its code; empty for errors that are no replies. */
 export function replyCode(error: unknown): string {
-  return error instanceof Error ? (/^[A-Z]+/.exec(error.message)?.[0] ?? "") : "";
+  return error instanceof Error ? (/^[A-Z][A-Z0-9_]+(?= |$)/.exec(error.message)?.[0] ?? "") : "";
 }
 
 /** Decides what a failed call means. Anything unfamiliar is `unknown`: the careful answer. */

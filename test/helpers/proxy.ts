@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 type Fate = "pass" | "cut";
 
 /** A TCP proxy in front of a server, which can lose requests and replies. */
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number;
   readonly url: string;
   /** Loses the next request that holds the text, before the server gets it. */
@@ -28,7 +28,7 @@ interface Plan {
 }
 
 /** Starts a proxy for this test. */
-export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
+export async function startProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let plan: Plan | undefined;
   let done = (): void => {};

@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, expect, it } from "vitest";
+import { agent, NotExecutedError } from "../src/index.js";
+import { built, root } from "./helpers/built.js";
+import { all, client, rejectionOf } from "./helpers/client.js";
+import { inNode } from "./helpers/node.js";
+import { freshNamespace, useValkey } from "./helpers/valkey.js";
+
+beforeAll(built, 120_000);
+
+it("lets the process end by itself once it is closed, whatever was open", async () => {
+  const { url } = await useValkey();
+  const entry = pathToFileURL(join(root, "dist/index.js")).href;
+  const code = `
+    import { agent, connect } from ${JSON.stringify(entry)};
+    const latchkey = await connect(${JSON.stringify({ url, namespace: freshNamespace() })});
+    const agents = await latchkey.machine(agent());
+    await agents.create("a1");
+    await agents.subscribe(() => {});
+    const read = [];
+    let first;
+    const met = new Promise((resolve) => { first = resolve; });
+    const following = (async () => {
+      for await (const { type } of agents.events({ after: "start" })) { read.push(type); first(); }
+    })();
+    await met;
+    await latchkey.close();
+    await following;
+    console.log(JSON.stringify(read));
+  `;
+  expect(await inNode(code)).toEqual(["agent.spawned"]);
+});
+
+it("ends an iteration that follows the log, and calls no listener any more", async () => {
+  const latchkey = await client();
+  const other = await client({ namespace: latchkey.namespace });
+  const [ours, theirs] = await Promise.all([latchkey.machine(agent()), other.machine(agent())]);
+  const heard: string[] = [];
+  await ours.subscribe(({ type }) => void heard.push(type));
+  await theirs.create("a1");
+  const following = all(ours.events({ after: "start" }));
+  await expect.poll(() => heard).toEqual(["agent.spawned"]);
+  await latchkey.close();
+  await theirs.transition("a1", "running");
+  expect((await following).length).toBeLessThan(2);
+  expect(heard).toEqual(["agent.spawned"]);
+});
+
+it("may be closed twice, and turns later calls away as not executed", async () => {
+  const latchkey = await client();
+  const ours = await latchkey.machine(agent());
+  await latchkey.close();
+  await latchkey.close();
+  for (const call of [
+    () => ours.create("a1"),
+    () => ours.get("a1"),
+    () => ours.history("a1"),
+    () => ours.count(),
+    () => ours.listPage(),
+    () => all(ours.list()),
+    () => latchkey.machines(),
+    () => latchkey.serverTime(),
+    () => latchkey.init(),
+    () => latchkey.definition("agent"),
+  ]) {
+    const error = await rejectionOf(NotExecutedError, call());
+    expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "" });
+    expect(error.message).toContain(`not connected to ${latchkey.address}`);
+  }
+  expect(await all(ours.events({ after: "start" }))).toEqual([]);
+});
+
+it("is closed at the end of its block by `await using`", async () => {
+  const latchkey = await client();
+  await latchkey[Symbol.asyncDispose]();
+  await rejectionOf(NotExecutedError, latchkey.serverTime());
+});
