@@ -56,7 +56,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     proxy.dropReply("evalsha");
     const error = await rejectionOf(OutcomeUnknownError, call(far));
     expect(error).toMatchObject({ code: "UNKNOWN", machine: "agent", id });
-    expect(error.message).toContain(`repeat it with op "${error.op}"`);
+    expect(error.message).toContain(`repeat it with op "${error.op}" and with sent`);
     expect((await near.get(id))?.version).toBe(version);
 
     await reconnected(far);

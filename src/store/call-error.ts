@@ -58,7 +58,7 @@ export function callError(error: unknown, context: CallContext): Error {
       return new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, code);
     case "unknown":
       return new OutcomeUnknownError(
-        `${name}: the answer was lost (${text}); repeat it with op "${op}" to learn what became of it`,
+        `${name}: the answer was lost (${text}); repeat it with op "${op}" and with sent to learn what became of it`,
         machine,
         id,
         op,

@@ -138,7 +138,11 @@ export class OutcomeUnknownError extends LatchkeyError {
   override readonly name = "OutcomeUnknownError";
   readonly machine: string;
   readonly id: string;
-  /** Repeat the change with this op: it takes effect at most once, and the answer tells which. */
+  /**
+   * Repeat the change with this op, and with `sent` (what `serverTime()` told before the first attempt): it takes
+   * effect at most once, and the answer tells. Without `sent`, an op that the server remembers no more, because five
+   * later ones of this entity came in between, would be done again.
+   */
   readonly op: string;
 
   constructor(message: string, machine: string, id: string, op: string) {
