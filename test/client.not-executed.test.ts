@@ -18,8 +18,6 @@ interface Trouble {
   readonly cure: (valkey: Valkey, dataDir: string) => Promise<unknown>;
 }
 
-const slow = "while true do end";
-
 const troubles: Record<string, Trouble> = {
   "is a replica": {
     reply: "READONLY",
@@ -51,10 +49,13 @@ const troubles: Record<string, Trouble> = {
     cause: async (valkey) => {
       await valkey.config("SET", "busy-reply-threshold", "1");
       const other = valkey.duplicate();
-      other.eval(slow, 0).catch(() => other.disconnect()); // ended by SCRIPT KILL
+      other.eval("while true do end", 0).catch(() => other.disconnect()); // ended by SCRIPT KILL
       await expect.poll(() => valkey.ping().catch((error: Error) => error.message)).toContain("BUSY");
     },
-    cure: (valkey) => valkey.script("KILL"),
+    cure: async (valkey) => {
+      await valkey.script("KILL");
+      await expect.poll(() => valkey.ping().catch(() => "BUSY")).toBe("PONG");
+    },
   },
   "refuses the user": {
     reply: "NOPERM",
