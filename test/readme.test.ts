@@ -9,10 +9,10 @@ import { snippets } from "./helpers/snippets.js";
 
 const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
 const documents = ["README.md", "CONTRIBUTING.md", ...guides.map((name) => `docs/${name}`)]
-  .map((path) => ({ path, blocks: snippets(readFileSync(join(root, path), "utf8")) }))
-  .filter(({ blocks }) => blocks.length > 0);
+  .map((path) => [path, snippets(readFileSync(join(root, path), "utf8"))] as const)
+  .filter(([, blocks]) => blocks.length > 0);
 
-describe.each(documents)("what $path shows works as shown", ({ blocks }) => {
+describe.each(documents)("what %s shows works as shown", (_, blocks) => {
   const folder = sharedFolder();
   let server: TestServer | undefined;
   let reader: Reader;
@@ -26,7 +26,8 @@ describe.each(documents)("what $path shows works as shown", ({ blocks }) => {
     await server?.stop();
   });
 
-  test.for(blocks)("the $language block on line $line", { timeout: 90_000 }, async (block, { skip }) => {
+  const steps = blocks.map((block) => [`the ${block.language} block on line ${block.line}`, block] as const);
+  test.for(steps)("%s", { timeout: 90_000 }, async ([, block], { skip }) => {
     if (block.check.kind === "skip") skip(block.check.reason);
     await reader.follow(block);
   });

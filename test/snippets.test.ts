@@ -25,7 +25,14 @@ async function follow(...blocks: string[]): Promise<string[]> {
 describe("a document's blocks", () => {
   test("are found with their language, hint, line and output", () => {
     const found = snippets(
-      ["# Title", block("bash test", "echo 1"), "prose", block("text", "1"), block("ts")].join("\n"),
+      [
+        "# Title",
+        block("bash test", "echo 1"),
+        "prose",
+        block("text", "1"),
+        block("mermaid", "a"),
+        block("ts"),
+      ].join("\n"),
     );
     expect(found).toEqual([
       {
@@ -35,7 +42,7 @@ describe("a document's blocks", () => {
         line: 3,
         prints: { language: "text", text: "1\n" },
       },
-      { language: "ts", check: { kind: "none" }, text: "\n", line: 12 },
+      { language: "ts", check: { kind: "none" }, text: "\n", line: 16 },
     ]);
   });
 
@@ -50,10 +57,12 @@ describe("a document's blocks", () => {
     expect(snippets(block(`bash ${hint}`, "true"))[0]?.check).toEqual(check);
   });
 
-  test("may be indented, as in a list", () => {
-    expect(snippets("1. first\n\n   ```bash test\n   echo 1\n     echo 2\n   ```\n")[0]?.text).toBe(
-      "echo 1\n  echo 2\n",
-    );
+  test.each([
+    ["indented, as in a list", "1. first\n\n   ```bash test\n   echo 1\n     echo 2\n   ```\n"],
+    ["deeply indented", "      ```bash test\n      echo 1\n        echo 2\n      ```\n"],
+    ["fenced by tildes", "~~~bash test\necho 1\n  echo 2\n~~~\n"],
+  ])("may be %s", (_, markdown) => {
+    expect(snippets(markdown)).toMatchObject([{ check: { kind: "test" }, text: "echo 1\n  echo 2\n" }]);
   });
 
   test("must end", () => {
@@ -85,7 +94,6 @@ describe("following a document", () => {
       block("text", "True"),
       block("bash exit=3", "exit 3"),
       block("yaml test", "a: 1"),
-      block("mermaid", "flowchart LR"),
     );
     expect(results).toEqual(results.map(() => "ok"));
   });

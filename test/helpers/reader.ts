@@ -85,7 +85,7 @@ export class Reader {
       await writeFile(path, this.#here(text));
     } else if (check.kind === "test") {
       await this.#test(snippet, check.exit);
-    } else if (check.kind === "none" && language !== "mermaid") {
+    } else if (check.kind === "none") {
       throw new Error(
         `a ${language || "plain"} block without a hint: write ${language || "text"} test, or skip="why"`,
       );

@@ -17,18 +17,20 @@ export interface Snippet {
   readonly prints?: { readonly language: string; readonly text: string };
 }
 
-const FENCE = /^( {0,3})(`{3,})\s*([^\s`]*)\s*([^`]*)$/;
+const FENCE = /^( *)(`{3,}|~{3,})\s*([^\s`]*)\s*([^`]*)$/;
 const HINT = /^(test|exit=\d+|(?:file|skip)="[^"]+")(?:\s+|$)/;
 const OUTPUT = new Set(["text", "json", "jsonl"]);
 
 /**
  * The fenced blocks of a Markdown document, in order. A `text`, `json` or `jsonl` block without hints behind a block that
- * runs (nothing but prose may stand between) is that block's output, not a block of its own.
+ * runs (nothing but prose may stand between) is that block's output, not a block of its own. Mermaid drawings are left
+ * out: they claim nothing that can be run.
  */
 export function snippets(markdown: string): Snippet[] {
   const found: Snippet[] = [];
   for (const block of fencedBlocks(markdown)) {
     const { language, info, text, line } = block;
+    if (language === "mermaid") continue;
     const before = found.at(-1);
     if (info === "" && OUTPUT.has(language) && before?.check.kind === "test" && before.prints === undefined) {
       found[found.length - 1] = { ...before, prints: { language, text } };
