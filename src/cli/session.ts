@@ -40,7 +40,11 @@ export async function withConnection<T>(
   return closing(await openConnection({ ...options, ...limits }), run, signal);
 }
 
-async function connectionOptions({ url, password }: Settings): Promise<ConnectionOptions> {
+/** What to connect with. @throws CliError USAGE when the URL is none. */
+export async function connectionOptions({
+  url,
+  password,
+}: Settings): Promise<ConnectionOptions & { readonly url: string }> {
   const { parseAddress } = await import("../valkey/address.js");
   try {
     parseAddress(url);

@@ -1,0 +1,25 @@
+import type { Entities } from "../../entities.js";
+import { EventLog } from "../../events/log.js";
+import type { Snapshot } from "../../store/document.js";
+import type { Connection } from "../../valkey/connection.js";
+import type { Place } from "../../valkey/keys.js";
+import type { Evidence } from "./evidence.js";
+import type { Recording } from "./recorder.js";
+
+/** Reads what the server holds at the end, by ways that no replica took part in. */
+export async function collect(
+  observer: Connection,
+  place: Place,
+  agents: Entities,
+  recording: Recording,
+  ids: readonly string[],
+): Promise<Pick<Evidence, "log" | "published" | "finals" | "counts">> {
+  await recording.settle();
+  const log: string[] = [];
+  const stored = new EventLog(observer, place, { after: "start", follow: false }, (text) => text);
+  for await (const text of stored) log.push(text);
+  const finals = new Map<string, Snapshot | null>(
+    await Promise.all(ids.map(async (id) => [id, await agents.get(id)] as const)),
+  );
+  return { log, published: [...recording.texts], finals, counts: await agents.count() };
+}

@@ -1,0 +1,101 @@
+import { Dispatcher } from "./dispatcher.js";
+import type { Ending } from "./evidence.js";
+import { DemoFailure } from "./failure.js";
+import { Fleet } from "./fleet.js";
+import type { Fact, FromReplica } from "./messages.js";
+import type { Task } from "./plan.js";
+import { Tally } from "./tally.js";
+
+const STALLED_MS = 20_000;
+
+/** The place where all replicas' news come together and go out again: every fact goes to every replica. */
+export class Control {
+  readonly fleet: Fleet;
+  readonly tally: Tally;
+  readonly endings = new Map<string, Ending>();
+  /** Settles when all replicas are connected to the server. */
+  readonly ready: Promise<void>;
+  readonly #dispatcher: Dispatcher;
+  readonly #fail: (cause: DemoFailure) => void;
+  readonly #stalled: NodeJS.Timeout;
+  readonly #waitedFor: Set<string>;
+  readonly #pids = new Map<string, number>();
+  readonly #killOrders = new Set<string>();
+  #becomeReady: () => void = () => {};
+
+  /**
+   * Starts the replicas' processes.
+   *
+   * @param isFinal tells the end states of the machine
+   * @param fail told when a replica dies or reports trouble, or nothing moves any more
+   */
+  constructor(
+    tasks: readonly Task[],
+    replicas: readonly string[],
+    isFinal: (state: string) => boolean,
+    fail: (cause: DemoFailure) => void,
+  ) {
+    this.#fail = fail;
+    this.#waitedFor = new Set(replicas);
+    this.tally = new Tally(replicas);
+    this.ready = new Promise((resolve) => {
+      this.#becomeReady = resolve;
+    });
+    this.#dispatcher = new Dispatcher(tasks, replicas, isFinal, ({ id, taskId, command }, owner) =>
+      this.announce({ kind: "task", id, taskId, command, owner }),
+    );
+    this.#stalled = setTimeout(() => {
+      fail(new DemoFailure(`nothing happened for ${STALLED_MS / 1000} seconds`));
+    }, STALLED_MS);
+    this.fleet = new Fleet(replicas, {
+      onMessage: (replica, message) => this.#hear(replica, message),
+      onDeath: (replica, how) => fail(new DemoFailure(`${replica} died unexpectedly (${how})`)),
+    });
+  }
+
+  /** Hands out all tasks; settles when every replica has tried to record the end of every agent. */
+  async run(): Promise<void> {
+    this.#dispatcher.start();
+    await this.#dispatcher.finished;
+  }
+
+  /** Ends all replicas and their agents. Returns the replicas of which something is still running after all. */
+  stop(): Promise<string[]> {
+    clearTimeout(this.#stalled);
+    return this.fleet.stop();
+  }
+
+  /** Lets every replica know of a fact. */
+  announce(fact: Fact): void {
+    const { id } = fact;
+    if (fact.kind === "started") this.#pids.set(id, fact.pid);
+    if (fact.kind === "kill-ordered") this.#killOrders.add(id);
+    if (fact.kind === "ended") {
+      this.endings.set(id, {
+        pid: this.#pids.get(id),
+        exit: fact.exit,
+        killOrdered: this.#killOrders.has(id),
+      });
+    }
+    this.fleet.broadcast(fact);
+  }
+
+  #hear(replica: string, message: FromReplica): void {
+    this.#stalled.refresh();
+    switch (message.type) {
+      case "ready":
+        this.#waitedFor.delete(replica);
+        if (this.#waitedFor.size === 0) this.#becomeReady();
+        return;
+      case "fact":
+        this.announce(message.fact);
+        return;
+      case "call":
+        this.tally.add(replica, message.call);
+        this.#dispatcher.heard(message.call);
+        return;
+      case "trouble":
+        this.#fail(new DemoFailure(`${replica}: ${message.message}`));
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { LIFELINE_FD } from "./agent-process.js";
+import type { Credentials, Fact, FromReplica, ToReplica } from "./messages.js";
+
+/** What the fleet tells of its replicas. */
+export interface FleetListener {
+  onMessage(replica: string, message: FromReplica): void;
+  /** A replica ended although nobody asked it to. */
+  onDeath(replica: string, how: string): void;
+}
+
+interface Member {
+  readonly name: string;
+  readonly child: ChildProcess;
+  /** Settles when the replica and all processes that it started are gone. */
+  readonly gone: Promise<unknown>;
+}
+
+const PROGRAM = fileURLToPath(new URL("replica.js", import.meta.url));
+const STOP_MS = 5_000;
+
+/**
+ * The replicas, each a process of its own.
+ *
+ * Each is given one end of a pipe and passes it on to every process it starts. The system closes the pipe when the last
+ * of them is gone, so that the demo knows, without a list of pids, whether anything of it is still running.
+ */
+export class Fleet {
+  readonly #members: readonly Member[];
+  readonly #listener: FleetListener;
+  #stopping: Promise<string[]> | undefined;
+
+  constructor(names: readonly string[], listener: FleetListener) {
+    this.#listener = listener;
+    this.#members = names.map((name) => this.#launch(name));
+  }
+
+  /** The replicas' process ids. */
+  get pids(): number[] {
+    return this.#members.flatMap(({ child }) => child.pid ?? []);
+  }
+
+  /** Tells every replica where the server is. Not by arguments or environment: there is a password, perhaps. */
+  start(credentials: Credentials, namespace: string): void {
+    for (const { name, child } of this.#members) {
+      this.#send(child, { type: "start", name, credentials, namespace });
+    }
+  }
+
+  /** Tells every replica of a fact. */
+  broadcast(fact: Fact): void {
+    for (const { child } of this.#members) this.#send(child, { type: "fact", fact });
+  }
+
+  /** Ends all replicas and their agents. Returns the replicas of which something is still running after all. */
+  stop(): Promise<string[]> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  #launch(name: string): Member {
+    const child = fork(PROGRAM, [], {
+      // A session of its own: Ctrl-C on the terminal is the business of the demo alone.
+      detached: true,
+      execArgv: [],
+      stdio: ["ignore", "ignore", "inherit", "ipc", "pipe"],
+    });
+    const lifeline = child.stdio[LIFELINE_FD];
+    const gone = lifeline instanceof Socket ? once(lifeline.resume(), "close") : once(child, "exit");
+    child.on("message", (message) => this.#listener.onMessage(name, message as FromReplica));
+    child.on("error", (error) => this.#died(name, error.message));
+    child.on("exit", (code, signal) => this.#died(name, signal ?? `exit code ${code}`));
+    return { name, child, gone };
+  }
+
+  #died(name: string, how: string): void {
+    if (this.#stopping === undefined) this.#listener.onDeath(name, how);
+  }
+
+  #send(child: ChildProcess, message: ToReplica): void {
+    // One that is gone can't be told; its exit is heard of by itself.
+    if (child.connected) child.send(message, () => {});
+  }
+
+  async #stop(): Promise<string[]> {
+    const left = new Set(this.#members);
+    for (const member of this.#members) {
+      member.gone.then(
+        () => left.delete(member),
+        () => {},
+      );
+      if (member.child.connected) member.child.disconnect();
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise((resolve) => {
+      timer = setTimeout(resolve, STOP_MS);
+    });
+    await Promise.race([Promise.all(this.#members.map(({ gone }) => gone)), limit]);
+    clearTimeout(timer);
+    for (const { child } of left) child.kill("SIGKILL");
+    return [...left].map(({ name }) => name);
+  }
+}

@@ -1,0 +1,133 @@
+import type { Entities } from "../../entities.js";
+import type { AgentState } from "../../machine/agent.js";
+import type { Connection } from "../../valkey/connection.js";
+import type { Place } from "../../valkey/keys.js";
+import { collect } from "./collect.js";
+import { Control } from "./control.js";
+import type { Check } from "./evidence.js";
+import type { Trouble } from "./failure.js";
+import type { Credentials } from "./messages.js";
+import type { Task } from "./plan.js";
+import { type Recording, record } from "./recorder.js";
+import { makeReport, type Report } from "./report.js";
+import type { Tally } from "./tally.js";
+import { judge } from "./verdict.js";
+
+/** What a race is run on. */
+export interface Course {
+  readonly credentials: Credentials;
+  readonly place: Place;
+  /** A connection of its own, to watch. */
+  readonly observer: Connection;
+  readonly agents: Entities<AgentState>;
+  readonly tasks: readonly Task[];
+  readonly replicas: readonly string[];
+}
+
+/** Who watches the race. */
+export interface Watcher {
+  /** Something has begun, in a line. */
+  phase(line: string): void;
+  /** How the race stands, a few times a second and once at its end. */
+  progress(standing: Standing): void;
+}
+
+/** How the race stands. */
+export interface Standing {
+  readonly agents: number;
+  /** The server, without credentials. */
+  readonly server: string;
+  readonly elapsedMs: number;
+  readonly states: Readonly<Record<string, number>>;
+  readonly tally: Tally;
+}
+
+/** What is to be taken down at the end, last one first. */
+export type TakeDown = (() => Promise<unknown>)[];
+
+const LOOK_EVERY_MS = 200;
+
+/**
+ * Lets the replicas race over all tasks, and judges what was seen of it.
+ *
+ * @throws DemoFailure when a replica dies or reports trouble, or nothing moves any more.
+ */
+export async function race(
+  course: Course,
+  takeDown: TakeDown,
+  trouble: Trouble,
+  watcher: Watcher,
+): Promise<Report> {
+  const { agents, tasks, replicas, credentials, place } = course;
+  const recording = await record(course.observer, place);
+  takeDown.push(async () => recording.stop());
+  const isFinal = (state: string): boolean => agents.definition.states[state]?.to === undefined;
+  const control = new Control(tasks, replicas, isFinal, (cause) => trouble.meet(cause));
+  takeDown.push(() => control.stop());
+  const operator = await operate(agents, tasks, control);
+  takeDown.push(() => operator.close());
+
+  control.fleet.start(credentials, place.namespace);
+  await trouble.orElse(control.ready);
+  const pids = control.fleet.pids.join(", ");
+  watcher.phase(`${replicas.length} replicas are connected, each a process of its own (pids ${pids})`);
+
+  const started = performance.now();
+  const look = async (): Promise<void> => {
+    const elapsedMs = performance.now() - started;
+    const standing = {
+      agents: tasks.length,
+      server: course.observer.address,
+      elapsedMs,
+      tally: control.tally,
+    };
+    watcher.progress({ ...standing, states: await agents.count() });
+  };
+  const looking = setInterval(() => look().catch((cause) => trouble.meet(cause)), LOOK_EVERY_MS);
+  takeDown.push(async () => clearInterval(looking));
+  await trouble.orElse(control.run());
+  const durationMs = performance.now() - started;
+  clearInterval(looking);
+  await trouble.orElse(look());
+
+  const left = await control.stop();
+  const checks = [...(await trouble.orElse(check(course, control, recording))), nothingLeft(control, left)];
+  const states = await agents.count();
+  return makeReport({
+    tasks,
+    server: course.observer.address,
+    durationMs,
+    states,
+    tally: control.tally,
+    checks,
+  });
+}
+
+/** The operator follows what is published, and has those killed that are to be killed as soon as they run. */
+async function operate(agents: Entities<AgentState>, tasks: readonly Task[], control: Control) {
+  const reasons = new Map(tasks.map(({ id, killReason }) => [id, killReason]));
+  return agents.subscribe(({ id, state }) => {
+    const reason = reasons.get(id);
+    if (state === "running" && reason !== undefined) control.announce({ kind: "kill-ordered", id, reason });
+  });
+}
+
+async function check(course: Course, control: Control, recording: Recording): Promise<Check[]> {
+  const { agents, tasks, replicas, observer, place } = course;
+  const ids = tasks.map(({ id }) => id);
+  return judge({
+    machine: agents.definition,
+    replicas: replicas.length,
+    calls: control.tally.calls,
+    endings: control.endings,
+    ...(await collect(observer, place, agents, recording, ids)),
+  });
+}
+
+function nothingLeft({ endings, tally }: Control, left: readonly string[]): Check {
+  return {
+    name: "nothing-left",
+    text: `nothing is left running of ${endings.size} agents and ${tally.replicas.size} replicas`,
+    faults: left.map((replica) => `${replica}, or an agent of it, is still running`),
+  };
+}

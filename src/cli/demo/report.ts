@@ -1,0 +1,51 @@
+import type { Check } from "./evidence.js";
+import type { Task } from "./plan.js";
+import type { Tally } from "./tally.js";
+
+/** What a run came to, as `-o json` prints it. */
+export interface Report {
+  readonly ok: boolean;
+  readonly agents: number;
+  readonly replicas: number;
+  /** The server, without credentials. */
+  readonly server: string;
+  /** From the first task to the last end, in ms. */
+  readonly durationMs: number;
+  readonly changes: number;
+  readonly changesPerSecond: number;
+  readonly latencyMs: { readonly p50: number; readonly p99: number };
+  readonly states: Readonly<Record<string, number>>;
+  /** By replica: calls won, and calls refused by outcome. */
+  readonly calls: Readonly<Record<string, { won: number; refused: Readonly<Record<string, number>> }>>;
+  readonly checks: readonly (Check & { readonly ok: boolean })[];
+}
+
+/** Draws up the report of a run that came to its end. */
+export function makeReport(run: {
+  readonly tasks: readonly Task[];
+  readonly server: string;
+  readonly durationMs: number;
+  readonly states: Readonly<Record<string, number>>;
+  readonly tally: Tally;
+  readonly checks: readonly Check[];
+}): Report {
+  const { tasks, server, durationMs, states, tally, checks } = run;
+  const { p50, p99 } = tally.latency();
+  return {
+    ok: checks.every(({ faults }) => faults.length === 0),
+    agents: tasks.length,
+    replicas: tally.replicas.size,
+    server,
+    durationMs: Math.round(durationMs),
+    changes: tally.won,
+    changesPerSecond: Math.round((tally.won / durationMs) * 1000),
+    latencyMs: { p50: hundredths(p50), p99: hundredths(p99) },
+    states,
+    calls: Object.fromEntries(tally.replicas),
+    checks: checks.map((check) => ({ ...check, ok: check.faults.length === 0 })),
+  };
+}
+
+function hundredths(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

@@ -1,0 +1,82 @@
+import { connect } from "../../latchkey.js";
+import { agent } from "../../machine/agent.js";
+import { resolveEmbedded } from "../../server/resolve.js";
+import { startEmbedded } from "../../server/start.js";
+import { openConnection } from "../../valkey/connection.js";
+import { safeMessage } from "../../valkey/failure.js";
+import { DemoFailure, Trouble } from "./failure.js";
+import type { Credentials } from "./messages.js";
+import { freshNamespace, removeKeys } from "./namespace.js";
+import { planTasks } from "./plan.js";
+import { race, type TakeDown, type Watcher } from "./race.js";
+import type { Report } from "./report.js";
+
+/** Settings of {@link runDemo}. */
+export interface DemoOptions {
+  readonly agents: number;
+  readonly replicas: number;
+  /** A running server. @default one of its own, gone afterwards */
+  readonly server?: Credentials;
+  /** Ends the demo early; everything is taken down all the same. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the race from start to verdict, and takes down whatever it put up: replicas, agents, the server or, on a named
+ * server, its keys.
+ *
+ * @throws DemoFailure when the race could not be run to its end; NoValkeyError or ConnectError where it can't begin.
+ * @example const { ok } = await runDemo({ agents: 200, replicas: 3, signal }, watcher);
+ */
+export async function runDemo(options: DemoOptions, watcher: Watcher): Promise<Report> {
+  const trouble = new Trouble();
+  const interrupt = (): void => trouble.meet(new DemoFailure("interrupted"));
+  options.signal.addEventListener("abort", interrupt, { once: true });
+  const takeDown: TakeDown = [];
+  try {
+    const credentials = options.server ?? { url: await ownServer(takeDown, trouble, watcher) };
+    return await onServer(credentials, options, takeDown, trouble, watcher);
+  } finally {
+    for (const undo of takeDown.reverse()) await undo();
+    options.signal.removeEventListener("abort", interrupt);
+  }
+}
+
+/** Starts a server for this run alone. Nothing of it is left, so its keys need no removing. */
+async function ownServer(takeDown: TakeDown, trouble: Trouble, watcher: Watcher): Promise<string> {
+  const found = await resolveEmbedded();
+  if (found.kind === "program" && found.program.notice !== undefined) watcher.phase(found.program.notice);
+  const server = await startEmbedded(found);
+  takeDown.push(() => server.stop());
+  void server.ended.then(() => trouble.meet(new DemoFailure("the server ended unexpectedly")));
+  return server.url;
+}
+
+async function onServer(
+  credentials: Credentials,
+  options: DemoOptions,
+  takeDown: TakeDown,
+  trouble: Trouble,
+  watcher: Watcher,
+): Promise<Report> {
+  const namespace = freshNamespace();
+  const latchkey = await connect({ ...credentials, namespace });
+  takeDown.push(() => latchkey.close());
+  // The race is watched over a connection of its own.
+  const observer = await openConnection({ ...credentials, connectionName: "latchkey-demo-observer" });
+  takeDown.push(() => observer.close());
+
+  const tasks = planTasks(options.agents);
+  const { partitions } = await latchkey.init();
+  const place = { namespace, partitions, machine: agent().name };
+  if (options.server !== undefined) {
+    const ids = tasks.map(({ id }) => id);
+    const leave = (error: unknown): void =>
+      watcher.phase(`the keys of namespace ${namespace} are left on the server: ${safeMessage(error)}`);
+    takeDown.push(() => removeKeys(observer, place, ids).catch(leave));
+  }
+  const agents = await latchkey.machine(agent());
+  const replicas = Array.from({ length: options.replicas }, (_, at) => `replica-${at + 1}`);
+  const course = { credentials, place, observer, agents, tasks, replicas };
+  return race(course, takeDown, trouble, watcher);
+}
