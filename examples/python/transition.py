@@ -4,7 +4,8 @@
     python3 examples/python/transition.py a1 running ACTOR ann REASON "by hand"
 
 Words after the state are the options of lua/README.md. VALKEY_URL, LATCHKEY_NAMESPACE and LATCHKEY_MACHINE are those of
-the command line. Prints outcome and document. Exit status: 0 done (now or before), 1 refused, 2 a wrong call.
+the command line. Prints outcome and document. Exit status: 0 done (now or before), 1 refused,
+2 a wrong call, or no answer.
 """
 
 import binascii
@@ -19,8 +20,8 @@ import uuid
 SCRIPT = (pathlib.Path(__file__).resolve().parents[2] / "dist/lua/transition.lua").read_bytes()
 
 
-class ServerError(Exception):
-    pass
+class CallError(Exception):
+    """The server, or this program, could make nothing of a call."""
 
 
 class Server:
@@ -43,7 +44,7 @@ class Server:
             raise ConnectionError("the server hung up; repeat the call with the same OP, and SENT")
         kind, rest = line[:1], line[1:-2]
         if kind == b"-":
-            raise ServerError(rest.decode())
+            raise CallError(rest.decode())
         if kind == b"*":
             return [self.reply() for _ in range(int(rest))]
         if kind != b"$":
@@ -60,7 +61,7 @@ def transition(server, namespace, machine, entity, to, *options):
     call = ["EVALSHA", hashlib.sha1(SCRIPT).hexdigest(), len(keys), *keys, entity, to, *options]
     try:
         return server.call(*call)
-    except ServerError as error:
+    except CallError as error:
         if not str(error).startswith("NOSCRIPT"):
             raise
     server.call("SCRIPT", "LOAD", SCRIPT)
@@ -80,10 +81,10 @@ def main(entity, to, *options):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit("usage: transition.py ID STATE [OPTION...]")
     try:
+        if len(sys.argv) < 3:
+            raise CallError("usage: transition.py ID STATE [OPTION...]")
         sys.exit(main(*sys.argv[1:]))
-    except ServerError as error:
+    except (CallError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
