@@ -11,6 +11,7 @@ import type { CliContext } from "./context.js";
 import { writeDocument } from "./documents.js";
 import { foresee, type IntendedChange, type Outlook } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
+import { isForPeople } from "./formats.js";
 import { explainedRefusal } from "./refusal.js";
 import { withEntities } from "./session.js";
 import { type Settings, settingsOf } from "./settings.js";
@@ -30,14 +31,14 @@ export async function runChange(
 ): Promise<void> {
   const settings = settingsOf(command, context);
   const intended = { ...change, options: changeOptions(flags, context) };
-  await withEntities(settings, async (entities, latchkey) => {
+  await withEntities(settings, async (entities, store) => {
     try {
       if (flags.dryRun === true) await tellOutlook(context, settings, entities, intended);
       else await tellResult(context, settings, flags, intended, await send(entities, intended));
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       const to = change.to === undefined ? {} : { to: change.to };
-      throw await explainedRefusal(error, { entities, latchkey, settings, ...to });
+      throw await explainedRefusal(error, { entities, store, settings, ...to });
     }
   });
 }
@@ -77,7 +78,7 @@ async function tellResult(
 ): Promise<void> {
   const { machine, id, state, version } = document;
   if (outcome === "REPLAYED" && errorUnchanged === true) context.exitWith(EXIT.unchanged);
-  if (format !== "table" && format !== "wide") {
+  if (!isForPeople(format)) {
     await writeDocument(context, format, { machine, id, text: documentText(document) });
     return;
   }
@@ -105,7 +106,7 @@ async function tellOutlook(
 ): Promise<void> {
   const outlook = await foresee(entities, intended);
   const { verb, id } = intended;
-  if (format !== "table" && format !== "wide") {
+  if (!isForPeople(format)) {
     const from = outlook.current?.state ?? null;
     const { state, version } = outlook;
     const text = JSON.stringify({ dryRun: true, verb, machine: entities.name, id, from, state, version });

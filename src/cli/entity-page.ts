@@ -2,11 +2,10 @@ import type { CompiledMachine } from "../machine/compiled.js";
 import type { Change, Snapshot } from "../store/document.js";
 import { ageText } from "./age.js";
 import { historyColumns } from "./change-columns.js";
+import { byWhom, entryInto } from "./change-words.js";
 import type { CliContext } from "./context.js";
-import type { Format } from "./formats.js";
 import { nextSteps } from "./next-steps.js";
 import { ownFieldTexts } from "./own-fields.js";
-import { byWhom, entryInto } from "./refusal.js";
 import type { Settings } from "./settings.js";
 import { paintState } from "./state-paint.js";
 import { tableText } from "./table.js";
@@ -47,11 +46,6 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
     `${paint.bold("History")}${olderAreGone(changes)}\n`,
     indented(tableText(historyColumns(context, nowMs, settings.format), changes)),
   ].join("");
-}
-
-/** One entity in one line, for formats that are no page. */
-export function isPage(format: Format): boolean {
-  return format === "table" || format === "wide";
 }
 
 function section(title: string, lines: readonly string[]): string {

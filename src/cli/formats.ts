@@ -16,6 +16,11 @@ export type Format =
 /** The formats of commands that show entities. */
 export const ENTITY_FORMATS = ["table", "wide", "json", "jsonl", "yaml", "name"] as const;
 
+/** Formats for people; all others are for programs. */
+export function isForPeople(format: Format): boolean {
+  return format === "table" || format === "wide";
+}
+
 const formats = new WeakMap<Command, readonly Format[]>();
 
 /** Gives a command its output formats, the default first. */

@@ -1,10 +1,13 @@
 import { documentText, type Snapshot } from "../store/document.js";
+import { getMany, history } from "../store/read.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { type Written, writeDocument, writeDocuments } from "./documents.js";
-import { entityPage, isPage } from "./entity-page.js";
+import { entityPage } from "./entity-page.js";
+import { isForPeople } from "./formats.js";
 import { placeOptions } from "./next-steps.js";
-import { withEntities } from "./session.js";
+import { serverNow } from "./server-now.js";
+import { withStore } from "./session.js";
 import type { Settings } from "./settings.js";
 import { shellCommand } from "./shell-command.js";
 
@@ -19,17 +22,17 @@ export async function getEntities(
   ids: readonly string[],
 ): Promise<void> {
   const { format } = settings;
-  await withEntities(settings, async (entities, latchkey) => {
-    const found = await Promise.all(ids.map((id) => entities.get(id)));
+  await withStore(settings, async (store) => {
+    const found = await getMany(store, ids);
     const present = found.filter((entity) => entity !== null);
-    if (isPage(format)) {
-      const [{ nowMs }, ...histories] = await Promise.all([
-        latchkey.serverTime(),
-        ...present.map(({ id }) => entities.history(id)),
+    if (isForPeople(format)) {
+      const [nowMs, ...histories] = await Promise.all([
+        serverNow(store),
+        ...present.map(({ id }) => history(store, id)),
       ]);
       const pages = present.map((entity, at) => {
         const changes = histories[at] ?? [];
-        return entityPage(context, settings, { entity, changes, definition: entities.definition, nowMs });
+        return entityPage(context, settings, { entity, changes, definition: store.definition, nowMs });
       });
       await context.write(pages.join("\n"));
     } else if (ids.length > 1) await writeDocuments(context, format, present.map(written));

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { positiveNumber } from "./change-flags.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
-import { ENTITY_FORMATS, withExamples, withFormats } from "./formats.js";
+import { ENTITY_FORMATS, isForPeople, withExamples, withFormats } from "./formats.js";
 import { withEntities } from "./session.js";
 import { settingsOf } from "./settings.js";
 
@@ -26,14 +26,15 @@ async function showHistory(
   limit: number | undefined,
 ): Promise<void> {
   const settings = settingsOf(command, context);
-  await withEntities(settings, async (entities, latchkey) => {
-    const [changes, { nowMs }] = await Promise.all([entities.history(id, limit), latchkey.serverTime()]);
+  await withEntities(settings, async (entities, store) => {
+    const { serverNow } = await import("./server-now.js");
+    const [changes, nowMs] = await Promise.all([entities.history(id, limit), serverNow(store)]);
     if (changes.length === 0) {
       const message = `${entities.name} ${id} not found; where it was removed, the event log still has its changes`;
       throw new CliError("NOTFOUND", message, { facts: { id: JSON.stringify(id) }, hint: "latchkey events" });
     }
     const { historyColumns, writtenChange } = await import("./change-columns.js");
-    if (settings.format === "table" || settings.format === "wide") {
+    if (isForPeople(settings.format)) {
       const { tableText } = await import("./table.js");
       await context.write(tableText(historyColumns(context, nowMs, settings.format), changes));
       return;

@@ -3,10 +3,10 @@ import { documentText, type Snapshot } from "../store/document.js";
 import { ageText } from "./age.js";
 import type { CliContext } from "./context.js";
 import { writeDocuments } from "./documents.js";
-import { isPage } from "./entity-page.js";
-import type { Format } from "./formats.js";
+import { type Format, isForPeople } from "./formats.js";
 import type { ListFlags } from "./list.js";
 import { ownFieldTexts } from "./own-fields.js";
+import { serverNow } from "./server-now.js";
 import { withEntities } from "./session.js";
 import type { Settings } from "./settings.js";
 import { paintState } from "./state-paint.js";
@@ -20,10 +20,10 @@ export async function listEntities(context: CliContext, settings: Settings, flag
   const signal = context.interruption();
   await withEntities(
     settings,
-    async (entities, latchkey) => {
+    async (entities, store) => {
       const found = new Found(entities, flags, signal);
-      if (isPage(settings.format)) {
-        const { nowMs } = await latchkey.serverTime();
+      if (isForPeople(settings.format)) {
+        const nowMs = await serverNow(store);
         const table = new TableLines(columns(context, entities, nowMs, settings.format));
         for await (const entity of found) await context.write(table.add(entity));
         await context.write(table.end());

@@ -14,7 +14,7 @@ const USAGE_CODES_THAT_ARE_NONE = new Set(["commander.version", "commander.helpD
  */
 export async function main(words: readonly string[]): Promise<void> {
   const context = new ProcessContext();
-  const program = buildProgram(context, () => context.withoutColour());
+  const program = await buildProgram(context, words, () => context.withoutColour());
   try {
     if (words.length === 0) program.outputHelp();
     else await program.parseAsync([...words], { from: "user" });

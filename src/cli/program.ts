@@ -1,38 +1,55 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import * as apply from "./apply.js";
-import * as complete from "./complete.js";
-import * as completion from "./completion.js";
 import type { CliContext } from "./context.js";
-import * as count from "./count.js";
-import * as create from "./create.js";
-import * as demo from "./demo.js";
-import * as dev from "./dev.js";
-import * as events from "./events.js";
 import { EXIT_MEANINGS } from "./exit-codes.js";
-import * as get from "./get.js";
-import * as graph from "./graph.js";
-import * as history from "./history.js";
-import * as init from "./init.js";
-import * as list from "./list.js";
-import * as lua from "./lua.js";
-import * as machines from "./machines.js";
-import * as patch from "./patch.js";
-import * as remove from "./remove.js";
-import * as transition from "./transition.js";
 
-const COMMANDS = [
-  ["Machines", [init, apply, machines, graph]],
-  ["Entities", [create, get, list, count, history, events, transition, patch, remove]],
-  ["Servers and scripts", [dev, demo, lua, completion, complete]],
-] as const;
+interface CommandFile {
+  register(program: Command, context: CliContext): void;
+}
+
+/** Each command's file, in the order of the help. */
+const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandFile>>>>> = {
+  Machines: {
+    init: () => import("./init.js"),
+    apply: () => import("./apply.js"),
+    machines: () => import("./machines.js"),
+    graph: () => import("./graph.js"),
+  },
+  Entities: {
+    create: () => import("./create.js"),
+    get: () => import("./get.js"),
+    list: () => import("./list.js"),
+    count: () => import("./count.js"),
+    history: () => import("./history.js"),
+    events: () => import("./events.js"),
+    transition: () => import("./transition.js"),
+    patch: () => import("./patch.js"),
+    remove: () => import("./remove.js"),
+  },
+  "Servers and scripts": {
+    dev: () => import("./dev.js"),
+    demo: () => import("./demo.js"),
+    lua: () => import("./lua.js"),
+    completion: () => import("./completion.js"),
+    __complete: () => import("./complete.js"),
+  },
+};
+
+/** Commands that speak of all the others. */
+const ABOUT_ALL = ["help", "__complete"];
 
 /**
- * Builds the command line. Commands load what they need only when they run, so that help and completion stay fast.
+ * Builds the command line: all of it, or only the commands that the words name. Each module costs about a millisecond
+ * to load, so commands load what they need when they run, and not before.
  *
+ * @param words what was typed
  * @param onNoColour called where `--no-color` is given
  */
-export function buildProgram(context: CliContext, onNoColour: () => void): Command {
+export async function buildProgram(
+  context: CliContext,
+  words: readonly string[],
+  onNoColour: () => void,
+): Promise<Command> {
   const program = new Command("latchkey")
     .description("Lifecycle state of agents, tasks and runs in Valkey: every change is one atomic script.")
     .usage("<command> [id] [state] [options]")
@@ -44,7 +61,13 @@ export function buildProgram(context: CliContext, onNoColour: () => void): Comma
     .option("--no-color", "no colours, as with NO_COLOR")
     .option("-V, --version", "show the version")
     .helpOption("-h, --help", "show help")
-    .helpCommand("help [command]", "show help for a command")
+    .addHelpCommand(
+      new Command("help")
+        .argument("[command]")
+        .helpOption(false)
+        .description("show help for a command")
+        .helpGroup("Servers and scripts:"),
+    )
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
     .exitOverride()
@@ -70,11 +93,27 @@ Examples:
     void context.write(`${versionText()}\n`);
     throw new CommanderError(0, "commander.version", "");
   });
-  for (const [title, group] of COMMANDS) {
-    program.commandsGroup(`${title}:`);
-    for (const { register } of group) register(program, context);
+  for (const [title, files] of await commandFiles(words)) {
+    program.commandsGroup(title);
+    for (const file of files) file.register(program, context);
   }
   return program;
+}
+
+async function commandFiles(words: readonly string[]): Promise<[title: string, files: CommandFile[]][]> {
+  const typed = new Set(words);
+  const named = new Set(
+    Object.values(COMMANDS)
+      .flatMap(Object.keys)
+      .filter((name) => typed.has(name)),
+  );
+  const isAll = named.size === 0 || ABOUT_ALL.some((name) => typed.has(name));
+  return Promise.all(
+    Object.entries(COMMANDS).map(async ([title, group]): Promise<[string, CommandFile[]]> => {
+      const wanted = Object.entries(group).filter(([name]) => isAll || named.has(name));
+      return [`${title}:`, await Promise.all(wanted.map(([, load]) => load()))];
+    }),
+  );
 }
 
 function versionText(): string {

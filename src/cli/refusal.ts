@@ -1,18 +1,20 @@
 import type { Entities } from "../entities.js";
-import type { Latchkey } from "../latchkey.js";
 import { didYouMean } from "../machine/suggest.js";
-import { type Change, documentText, type Snapshot } from "../store/document.js";
+import type { Store } from "../store/call.js";
+import { documentText, type Snapshot } from "../store/document.js";
 import type { RefusedError } from "../store/errors.js";
 import { ageText } from "./age.js";
+import { byWhom, entryInto } from "./change-words.js";
 import { CliError } from "./cli-error.js";
 import { nextSteps, placeOptions } from "./next-steps.js";
+import { serverNow } from "./server-now.js";
 import type { Settings } from "./settings.js";
 import { shellCommand } from "./shell-command.js";
 
 /** What was refused, where, and to whom it is told. */
 export interface RefusedCall {
   readonly entities: Entities;
-  readonly latchkey: Latchkey;
+  readonly store: Store;
   readonly settings: Settings;
   /** The state that was asked for, where the call moves the entity. */
   readonly to?: string;
@@ -73,9 +75,9 @@ function unknownState(entities: Entities, to: string | undefined): string[] {
 }
 
 /** When and by whom the entity was brought into its state. A failure here must not hide the refusal. */
-async function arrival(current: Snapshot, { entities, latchkey }: RefusedCall): Promise<string[]> {
+async function arrival(current: Snapshot, { entities, store }: RefusedCall): Promise<string[]> {
   try {
-    const [changes, { nowMs }] = await Promise.all([entities.history(current.id), latchkey.serverTime()]);
+    const [changes, nowMs] = await Promise.all([entities.history(current.id), serverNow(store)]);
     const age = ageText(nowMs - Date.parse(current.since));
     const by = entryInto(current, changes);
     const who = by === undefined ? "by a change older than its history" : byWhom(by);
@@ -83,24 +85,4 @@ async function arrival(current: Snapshot, { entities, latchkey }: RefusedCall): 
   } catch {
     return [];
   }
-}
-
-/** The change by which an entity entered its present state, where its history still holds it. */
-export function entryInto(current: Snapshot, changes: readonly Change[]): Change | undefined {
-  const entries = changes.filter(
-    ({ state, since, timestamp }) =>
-      state === current.state && since === current.since && timestamp === current.since,
-  );
-  return entries.findLast(({ from, state }) => from !== state) ?? entries[0];
-}
-
-/** Who made a change and why, in words. */
-export function byWhom({ from, actor, reason, forced }: Change): string {
-  const parts = [
-    from === null ? "by its creation" : `from ${from}`,
-    ...(actor === undefined ? [] : [`by ${actor}`]),
-    ...(reason === undefined ? [] : [`(${reason})`]),
-    ...(forced === true ? ["with --force"] : []),
-  ];
-  return parts.join(" ");
 }

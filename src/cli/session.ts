@@ -1,7 +1,9 @@
 import type { Entities } from "../entities.js";
 import type { Latchkey } from "../latchkey.js";
+import type { Store } from "../store/call.js";
 import type { Connection, ConnectionOptions } from "../valkey/connection.js";
 import { CliError, usageError } from "./cli-error.js";
+import { placeOptions } from "./next-steps.js";
 import type { Settings } from "./settings.js";
 import { shellCommand } from "./shell-command.js";
 
@@ -21,12 +23,11 @@ export interface SessionLimits {
 export async function withLatchkey<T>(
   settings: Settings,
   run: (latchkey: Latchkey) => Promise<T>,
-  signal?: AbortSignal,
 ): Promise<T> {
   const { connect } = await import("../latchkey.js");
   const { namespace } = settings;
   const options = await connectionOptions(settings);
-  return closing(await connect({ ...options, namespace }), run, signal);
+  return closing(await connect({ ...options, namespace }), run, undefined);
 }
 
 /** The same with nothing but a connection, for what is about the server and not about a namespace. */
@@ -71,46 +72,63 @@ async function closing<C extends { close(): Promise<void> }, T>(
 }
 
 /**
- * Connects and runs `run` with the entities of the machine that is installed.
+ * Connects and runs `run` with the machine that is installed.
  *
- * @throws CliError NOMACHINE where it is not, with what to type.
+ * @throws CliError NOMACHINE where it is not, with what to type; ContractError for a name that can't be one.
  */
-export async function withEntities<T>(
+export async function withStore<T>(
   settings: Settings,
-  run: (entities: Entities, latchkey: Latchkey) => Promise<T>,
-  signal?: AbortSignal,
+  run: (store: Store) => Promise<T>,
+  limits: SessionLimits = {},
 ): Promise<T> {
-  return withLatchkey(
+  const [{ readFacts }, { readMachine }, { ask }, { checkName }, { MACHINE_NAME }] = await Promise.all([
+    import("../valkey/layout.js"),
+    import("../store/machine-record.js"),
+    import("../store/call-error.js"),
+    import("../store/change-options.js"),
+    import("../machine/names.js"),
+  ]);
+  const { namespace } = settings;
+  const machine = checkName(MACHINE_NAME, settings.machine);
+  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
+  return withConnection(
     settings,
-    async (latchkey) => {
-      const entities = await latchkey.installed(settings.machine);
-      if (entities === null) throw await noMachine(latchkey, settings);
-      return run(entities, latchkey);
+    async (connection) => {
+      const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
+      const place = { namespace, machine, partitions: facts?.partitions ?? 1 };
+      const installed = facts === undefined ? null : await readMachine(connection, place);
+      if (installed === null) throw await noMachine(connection, settings);
+      return run({ connection, place, definition: installed.definition });
     },
-    signal,
+    limits,
   );
 }
 
-/** The error for a machine that nobody has applied. */
-export async function noMachine(
-  latchkey: Latchkey,
-  { machine, namespace, given }: Settings,
-): Promise<CliError> {
-  const installed = await latchkey.machines();
+/** The same, with the entities of the machine. */
+export async function withEntities<T>(
+  settings: Settings,
+  run: (entities: Entities, store: Store) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { Entities } = await import("../entities.js");
+  return withStore(settings, (store) => run(new Entities(store), store), { signal });
+}
+
+async function noMachine(connection: Connection, settings: Settings): Promise<CliError> {
+  const [{ notedMachines }, { ask }] = await Promise.all([
+    import("../valkey/layout.js"),
+    import("../store/call-error.js"),
+  ]);
+  const { machine, namespace } = settings;
+  const installed = await ask(connection, "machines", (client) => notedMachines(client, namespace));
   const others = installed.length === 0 ? "none is" : `installed are ${installed.join(", ")}`;
-  const apply = machine === "agent" ? [] : ["-f", `${machine}.yaml`];
-  const options = [...apply, ...(given.namespace === undefined ? [] : ["--namespace", namespace])];
+  const message = `no machine "${machine}" is installed in namespace "${namespace}"; ${others}`;
+  const { machine: _, ...given } = settings.given;
+  const file = machine === "agent" ? [] : ["-f", `${machine}.yaml`];
+  const apply = shellCommand("apply", [], [...file, ...placeOptions({ ...settings, given })]);
   const [other] = installed;
-  const hint =
-    machine === "agent" || other === undefined
-      ? shellCommand("apply", options)
-      : `-m ${other}, or ${shellCommand("apply", options)}`;
-  return new CliError(
-    "NOMACHINE",
-    `no machine "${machine}" is installed in namespace "${namespace}"; ${others}`,
-    {
-      hint,
-      facts: { machine: JSON.stringify(machine), installed: JSON.stringify(installed) },
-    },
-  );
+  return new CliError("NOMACHINE", message, {
+    hint: machine === "agent" || other === undefined ? apply : `-m ${other}, or ${apply}`,
+    facts: { machine: JSON.stringify(machine), installed: JSON.stringify(installed) },
+  });
 }

@@ -5,8 +5,8 @@ import { eventColumns, writtenChange } from "./change-columns.js";
 import { CliError, usageError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { writeDocuments } from "./documents.js";
-import { isPage } from "./entity-page.js";
 import type { EventFlags } from "./events.js";
+import { isForPeople } from "./formats.js";
 import { placeOptions } from "./next-steps.js";
 import { withEntities } from "./session.js";
 import type { Settings } from "./settings.js";
@@ -26,7 +26,7 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
     async (entities) => {
       const log = openLog(entities, flags, signal);
       try {
-        if (isPage(settings.format)) {
+        if (isForPeople(settings.format)) {
           const table = new TableLines(eventColumns(settings.format), isLive);
           await context.write(table.start());
           for await (const change of log) await context.write(table.add(change));
