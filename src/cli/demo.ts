@@ -46,7 +46,7 @@ async function demo(command: Command, context: CliContext, { agents, replicas }:
   ]);
   const isLive = context.isTerminal && context.env.TERM !== "dumb";
   const onTerminal = isLive ? liveShow(context, process.stdout.rows ?? 24) : plainShow(context);
-  const show = format === "json" ? noShow : onTerminal;
+  const show = format === "json" ? noShow(context) : onTerminal;
   const server = given.url === undefined ? {} : { server: await connectionOptions(settings) };
   const running = runDemo({ agents, replicas, ...server, signal }, show);
   const giveWay = (): void => {

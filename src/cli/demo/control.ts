@@ -59,7 +59,7 @@ export class Control {
     await this.#dispatcher.finished;
   }
 
-  /** Ends all replicas and their agents. Returns the replicas of which something is still running after all. */
+  /** Ends all replicas and their agents. Returns the replicas that did not end by themselves. */
   stop(): Promise<string[]> {
     clearTimeout(this.#stalled);
     return this.fleet.stop();

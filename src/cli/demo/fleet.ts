@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { LIFELINE_FD } from "./agent-process.js";
@@ -16,7 +15,7 @@ interface Member {
   readonly name: string;
   readonly child: ChildProcess;
   /** Settles when the replica and all processes that it started are gone. */
-  readonly gone: Promise<unknown>;
+  readonly gone: Promise<void>;
 }
 
 const PROGRAM = fileURLToPath(new URL("replica.js", import.meta.url));
@@ -55,7 +54,7 @@ export class Fleet {
     for (const { child } of this.#members) this.#send(child, { type: "fact", fact });
   }
 
-  /** Ends all replicas and their agents. Returns the replicas of which something is still running after all. */
+  /** Ends all replicas and their agents. Returns the replicas that had to be killed, or of which an agent ran on. */
   stop(): Promise<string[]> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -69,7 +68,14 @@ export class Fleet {
       stdio: ["ignore", "ignore", "inherit", "ipc", "pipe"],
     });
     const lifeline = child.stdio[LIFELINE_FD];
-    const gone = lifeline instanceof Socket ? once(lifeline.resume(), "close") : once(child, "exit");
+    const gone = new Promise<void>((resolve) => {
+      if (lifeline instanceof Socket)
+        lifeline
+          .resume()
+          .on("error", () => {})
+          .once("close", resolve);
+      else child.once("exit", () => resolve()); // it could not be started
+    });
     child.on("message", (message) => this.#listener.onMessage(name, message as FromReplica));
     child.on("error", (error) => this.#died(name, error.message));
     child.on("exit", (code, signal) => this.#died(name, signal ?? `exit code ${code}`));
@@ -86,21 +92,24 @@ export class Fleet {
   }
 
   async #stop(): Promise<string[]> {
+    for (const { child } of this.#members) if (child.connected) child.disconnect();
+    const left = await this.#leftAfter(STOP_MS);
+    if (left.length === 0) return [];
+    for (const { child } of left) child.kill("SIGKILL");
+    await this.#leftAfter(STOP_MS);
+    return left.map(({ name }) => name);
+  }
+
+  /** Waits for all to be gone, no longer than this. Returns those that are not. */
+  async #leftAfter(ms: number): Promise<Member[]> {
     const left = new Set(this.#members);
-    for (const member of this.#members) {
-      member.gone.then(
-        () => left.delete(member),
-        () => {},
-      );
-      if (member.child.connected) member.child.disconnect();
-    }
+    const allGone = Promise.all(this.#members.map((member) => member.gone.then(() => left.delete(member))));
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise((resolve) => {
-      timer = setTimeout(resolve, STOP_MS);
+      timer = setTimeout(resolve, ms);
     });
-    await Promise.race([Promise.all(this.#members.map(({ gone }) => gone)), limit]);
+    await Promise.race([allGone, limit]);
     clearTimeout(timer);
-    for (const { child } of left) child.kill("SIGKILL");
-    return [...left].map(({ name }) => name);
+    return [...left];
   }
 }

@@ -28,7 +28,9 @@ export interface Course {
 export interface Watcher {
   /** Something has begun, in a line. */
   phase(line: string): void;
-  /** How the race stands, a few times a second and once at its end. */
+  /** Something to know about, in a line. */
+  warn(line: string): void;
+  /** How the race stands: at the start, a few times a second and at the end. */
   progress(standing: Standing): void;
 }
 
@@ -83,6 +85,7 @@ export async function race(
     };
     watcher.progress({ ...standing, states: await agents.count() });
   };
+  await trouble.orElse(look());
   const looking = setInterval(() => look().catch((cause) => trouble.meet(cause)), LOOK_EVERY_MS);
   takeDown.push(async () => clearInterval(looking));
   await trouble.orElse(control.run());
@@ -128,6 +131,6 @@ function nothingLeft({ endings, tally }: Control, left: readonly string[]): Chec
   return {
     name: "nothing-left",
     text: `nothing is left running of ${endings.size} agents and ${tally.replicas.size} replicas`,
-    faults: left.map((replica) => `${replica}, or an agent of it, is still running`),
+    faults: left.map((replica) => `${replica}, or an agent of it, did not end by itself`),
   };
 }

@@ -3,7 +3,6 @@ import { agent } from "../../machine/agent.js";
 import { resolveEmbedded } from "../../server/resolve.js";
 import { startEmbedded } from "../../server/start.js";
 import { openConnection } from "../../valkey/connection.js";
-import { safeMessage } from "../../valkey/failure.js";
 import { DemoFailure, Trouble } from "./failure.js";
 import type { Credentials } from "./messages.js";
 import { freshNamespace, removeKeys } from "./namespace.js";
@@ -45,7 +44,7 @@ export async function runDemo(options: DemoOptions, watcher: Watcher): Promise<R
 /** Starts a server for this run alone. Nothing of it is left, so its keys need no removing. */
 async function ownServer(takeDown: TakeDown, trouble: Trouble, watcher: Watcher): Promise<string> {
   const found = await resolveEmbedded();
-  if (found.kind === "program" && found.program.notice !== undefined) watcher.phase(found.program.notice);
+  if (found.kind === "program" && found.program.notice !== undefined) watcher.warn(found.program.notice);
   const server = await startEmbedded(found);
   takeDown.push(() => server.stop());
   void server.ended.then(() => trouble.meet(new DemoFailure("the server ended unexpectedly")));
@@ -71,8 +70,9 @@ async function onServer(
   const place = { namespace, partitions, machine: agent().name };
   if (options.server !== undefined) {
     const ids = tasks.map(({ id }) => id);
-    const leave = (error: unknown): void =>
-      watcher.phase(`the keys of namespace ${namespace} are left on the server: ${safeMessage(error)}`);
+    const leave = (): void => {
+      watcher.warn(`the keys of namespace ${namespace} could not be removed from ${observer.address}`);
+    };
     takeDown.push(() => removeKeys(observer, place, ids).catch(leave));
   }
   const agents = await latchkey.machine(agent());

@@ -14,7 +14,9 @@ export interface Show extends Watcher {
 }
 
 /** For programs: nothing but the report at the end. */
-export const noShow: Show = { phase() {}, progress() {}, end() {} };
+export function noShow(context: CliContext): Show {
+  return { phase() {}, warn: (line) => context.note(line), progress() {}, end() {} };
+}
 
 /** A table that is redrawn in place. */
 export function liveShow(context: CliContext, rows: number): Show {
@@ -22,6 +24,7 @@ export function liveShow(context: CliContext, rows: number): Show {
   let isOver = false;
   return {
     phase: (line) => void context.write(`${context.paint.dim(line)}\n`),
+    warn: (line) => context.note(line),
     progress: (standing) => {
       if (!isOver) screen.draw(frame(standing, context.paint));
     },
@@ -43,6 +46,7 @@ export function plainShow(context: CliContext): Show {
   };
   return {
     phase: (line) => void context.write(`${line}\n`),
+    warn: (line) => context.note(line),
     progress: (standing) => {
       last = standing;
       if (standing.elapsedMs - shown >= LINE_EVERY_MS) show(standing);
