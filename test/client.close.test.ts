@@ -76,3 +76,12 @@ it("is closed at the end of its block by `await using`", async () => {
   await latchkey[Symbol.asyncDispose]();
   await rejectionOf(NotExecutedError, latchkey.serverTime());
 });
+
+it("leaves no timer behind to keep the process waiting where connecting failed", async () => {
+  const left = await inNode(`
+    import { connect } from ${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)};
+    await connect({ url: "valkey://127.0.0.1:1" }).catch(() => {});
+    console.log(JSON.stringify(process.getActiveResourcesInfo()));
+  `);
+  expect(left).not.toContain("Timeout");
+});
