@@ -20,7 +20,7 @@ export interface EventsOptions {
 }
 
 const BATCH = 200;
-const RETRY_PAUSE_MS = 100;
+const RETRY_PAUSE_MS = 20;
 
 interface Entry extends StreamEntry {
   readonly partition: number;
@@ -103,9 +103,12 @@ export class EventLog<C> implements AsyncIterable<C> {
   /** Waits until reading may go on after an error; throws where it can't. */
   async #recover(client: Valkey, error: unknown): Promise<void> {
     if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
-    if (isConnectionLoss(error)) await untilReadyOrEnded(client);
-    else if (RETRIED.has(replyCode(error))) await pause(RETRY_PAUSE_MS);
-    else throw new Error(`the event log of ${this.#place.machine} can't be read: ${safeMessage(error)}`);
+    const isLost = isConnectionLoss(error);
+    if (!isLost && !RETRIED.has(replyCode(error)))
+      throw new Error(`the event log of ${this.#place.machine} can't be read: ${safeMessage(error)}`);
+    // A client still calls itself ready for a moment after its socket has gone.
+    if (isLost && client.status !== "ready") await untilReadyOrEnded(client);
+    else await pause(RETRY_PAUSE_MS);
   }
 
   async #first(client: Valkey): Promise<string[]> {
@@ -144,7 +147,6 @@ function isConnectionLoss(error: unknown): boolean {
 
 /** Waits for the client to be connected again, however often that fails, or closed for good. */
 async function untilReadyOrEnded(client: Valkey): Promise<void> {
-  if (client.status === "ready" || client.status === "end") return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       client.off("ready", done).off("end", done);

@@ -73,21 +73,23 @@ export async function* list<S extends string>(
   const stretches = await stretchesOf(store, options);
   const seen = new Set<string>();
   for (const stretch of stretches) {
-    for await (const entity of walk<S>(store, stretch)) {
-      if (seen.has(entity.id)) continue; // it entered the state again meanwhile
+    // Up to the start only: others may enter a state faster than it is read.
+    const to = Math.min(stretch.to, stretch.from + nowMs + errorMs);
+    for await (const entity of walk<S>(store, { ...stretch, to })) {
+      if (seen.has(entity.id)) continue;
       seen.add(entity.id);
       yield entity;
     }
   }
-  if (stretches.length < 2 || options.olderThan !== undefined) return;
-  // Some may have moved to a state listed already. All that did stand behind the start now, wherever they are.
-  const started = nowMs - errorMs;
-  const moved = (await movedSince(store, stretches, started)).filter((id) => !seen.has(id));
+  if (options.olderThan !== undefined) return; // Whoever entered a state meanwhile is too young.
+  // Whoever entered a listed state meanwhile stands behind the start now. Those that are new do not count.
+  const moved = await movedSince(store, stretches, nowMs - errorMs);
+  const missed = moved.filter((id) => !seen.has(id));
   const states = new Set(stretches.map(({ state }) => state));
-  for (let at = 0; at < moved.length; at += PAGE) {
-    for (const entity of await getMany<S>(store, moved.slice(at, at + PAGE))) {
-      if (entity === null || !states.has(entity.state) || Date.parse(entity.createdAt) >= started) continue;
-      yield entity;
+  for (let at = 0; at < missed.length; at += PAGE) {
+    for (const entity of await getMany<S>(store, missed.slice(at, at + PAGE))) {
+      if (entity === null || !states.has(entity.state)) continue;
+      if (Date.parse(entity.createdAt) <= nowMs + errorMs) yield entity;
     }
   }
 }

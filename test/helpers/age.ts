@@ -1,0 +1,27 @@
+import type { Entities } from "../../src/index.js";
+import { partitionOf } from "../../src/index.js";
+import { admin } from "./calls.js";
+
+/** Where the entities of a test live. */
+export interface Home {
+  readonly namespace: string;
+  readonly partitions: number | undefined;
+}
+
+/** Makes the server believe that an entity entered its state at `sinceMs`, so that no test waits for time to pass. */
+export async function enteredAt(
+  home: Home,
+  entities: Entities<never>,
+  id: string,
+  sinceMs: number,
+): Promise<void> {
+  const valkey = await admin();
+  const prefix = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${entities.name}:`;
+  const [score, since] = await Promise.all([
+    valkey.zscore(`${prefix}index`, id),
+    valkey.hget(`${prefix}id:${id}`, "since"),
+  ]);
+  if (score === null || since === null) throw new Error(`There is no ${id} to make older`);
+  await valkey.hset(`${prefix}id:${id}`, "since", sinceMs);
+  await valkey.zadd(`${prefix}index`, Number(score) - Number(since) + sinceMs, id);
+}

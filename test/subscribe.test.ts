@@ -1,0 +1,87 @@
+import { expect, it, onTestFinished } from "vitest";
+import { agent, ConnectError, connect } from "../src/index.js";
+import { startValkey } from "../src/testing/index.js";
+import { admin, connection } from "./helpers/calls.js";
+import { agents, client, rejectionOf } from "./helpers/client.js";
+import { recordingLogger } from "./helpers/secrets.js";
+import { freshNamespace } from "./helpers/valkey.js";
+
+it("hears every change as the very document that the caller got, in order", async () => {
+  const home = await client();
+  await home.init(4);
+  const ours = await home.machine(agent());
+  const heard: unknown[] = [];
+  await ours.subscribe((change) => void heard.push(change));
+  const done = [
+    await ours.create("a1", { taskId: "t1" }),
+    await ours.create("a2"),
+    await ours.transition("a1", "running"),
+    await ours.patch("a2", { set: { n: [] } }),
+    await ours.remove("a1"),
+  ];
+  await ours.tryTransition("a2", "completed");
+  const last = await ours.transition("a2", "killed");
+  await expect.poll(() => heard.length).toBe(6);
+  expect(heard).toEqual([...done, last]);
+});
+
+it("hears nothing more once it is closed", async () => {
+  const ours = await agents();
+  const heard: string[] = [];
+  const stayed: string[] = [];
+  const subscription = await ours.subscribe(({ id }) => void heard.push(id));
+  await ours.subscribe(({ id }) => void stayed.push(id));
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
+  await subscription.close();
+  await subscription.close();
+  await ours.create("a2");
+  await expect.poll(() => stayed).toEqual(["a1", "a2"]);
+  expect(heard).toEqual(["a1"]);
+});
+
+it("hears again after its connection was killed", async () => {
+  const ours = await agents();
+  const heard: string[] = [];
+  await ours.subscribe(({ id }) => void heard.push(id));
+  const killer = await connection();
+  await killer.client("KILL", "TYPE", "pubsub");
+  const channels = async () => (await killer.pubsub("NUMSUB", `${ours.name}`)) as unknown[];
+  expect(await channels()).toHaveLength(2);
+  let n = 0;
+  await expect
+    .poll(async () => {
+      await ours.create(`a${n++}`);
+      return heard.length;
+    })
+    .toBeGreaterThan(0);
+});
+
+it("ignores a message that is no change, with a warning that does not repeat it", async () => {
+  const { logger, lines } = recordingLogger();
+  const home = await client({ logger });
+  const ours = await home.machine(agent());
+  const heard: string[] = [];
+  await ours.subscribe(({ id }) => void heard.push(id));
+  await (await admin()).publish(`${home.namespace}:agent:events`, "no JSON, s3cret");
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
+  expect(lines.filter((line) => line.includes("a message that is no change was ignored"))).toHaveLength(1);
+  expect(lines.join()).not.toContain("s3cret");
+});
+
+it("says why when it can't subscribe", async () => {
+  const server = await startValkey();
+  const home = await connect({ url: server.url, namespace: freshNamespace() });
+  onTestFinished(() => home.close());
+  const ours = await home.machine(agent());
+  await server.stop();
+  expect(
+    (
+      await rejectionOf(
+        ConnectError,
+        ours.subscribe(() => {}),
+      )
+    ).reason,
+  ).toBe("refused");
+});
