@@ -151,7 +151,7 @@ it("what is reported as done was done, and as not executed was not, where connec
   for (const id of ids) await agents.create(id);
   for (let round = 0; round < 20; round++) {
     const calls = ids.map((id) => agents.patch(id, { set: { round } }));
-    const killed = killer.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+    const killed = killer.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     const [settled] = await Promise.all([Promise.allSettled(calls), killed]);
     await expect.poll(() => agents.get("probe").catch(() => "down"), { interval: 5 }).toBeNull();
     for (const [at, result] of settled.entries()) {

@@ -268,7 +268,7 @@ describe("where the connection is lost", () => {
       await expect
         .poll(() => list.create(`x${n}`).catch(() => list.get(`x${n}`)), { interval: 1 })
         .toBeTruthy();
-      if (n % 20 === 10) await killer.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+      if (n % 20 === 10) await killer.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     }
     const met = names(await following);
     expect(met.slice().sort()).toEqual(Array.from({ length: 200 }, (_, n) => `x${n}@1`).sort());

@@ -1,4 +1,3 @@
-import type { Entities } from "../../src/index.js";
 import { partitionOf } from "../../src/index.js";
 import { admin } from "./calls.js";
 
@@ -11,12 +10,12 @@ export interface Home {
 /** Makes the server believe that an entity entered its state at `sinceMs`, so that no test waits for time to pass. */
 export async function enteredAt(
   home: Home,
-  entities: Entities<never>,
+  { name }: { name: string },
   id: string,
   sinceMs: number,
 ): Promise<void> {
   const valkey = await admin();
-  const prefix = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${entities.name}:`;
+  const prefix = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${name}:`;
   const [score, since] = await Promise.all([
     valkey.zscore(`${prefix}index`, id),
     valkey.hget(`${prefix}id:${id}`, "since"),
