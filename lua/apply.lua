@@ -18,20 +18,22 @@
 -- Events
 --   none
 
--- @include shared/text.lua
 -- @include shared/json.lua
 -- @include shared/names.lua
 -- @include shared/definition.lua
 
+local call = redis.call
+
 -- 1 inputs
 local machine_key, index_key = KEYS[1], KEYS[2]
 local definition = ARGV[1]
-if not definition or not is_json(definition, 65536) then return redis.error_reply('BADARG definition') end
+if not definition or not json_text(definition, 65536, true) then return redis.error_reply('BADARG definition') end
 local machine, wrong = read_definition(cjson.decode(definition))
 if not machine then return redis.error_reply('BADARG ' .. wrong) end
 local name, states = machine.name, machine.states
 local prefix, namespace = string.match(machine_key or '', '^({(%l[%l%d-]*):%d+}:)')
-if not prefix or #KEYS ~= 2 or machine_key ~= prefix .. name .. ':machine' or index_key ~= prefix .. name .. ':index' then
+if not prefix or #KEYS ~= 2
+  or machine_key ~= prefix .. name .. ':machine' or index_key ~= prefix .. name .. ':index' then
   return redis.error_reply('BADARG keys')
 end
 local map, dry_run, at = {}, false, 2
@@ -50,10 +52,10 @@ while ARGV[at] do
 end
 
 -- 2 read
-local flat = redis.call('HGETALL', machine_key)
+local flat = call('HGETALL', machine_key)
 local installed = {}
 for i = 1, #flat, 2 do installed[flat[i]] = flat[i + 1] end
-redis.call('ZCARD', index_key)
+call('ZCARD', index_key)
 if flat[1] and (installed.layout ~= '1' or not installed.states or not tonumber(installed.version)) then
   return redis.error_reply('LAYOUT another one than this script knows')
 end
@@ -75,7 +77,7 @@ local dropped = {} -- state to the number of entities still in it
 for _, state in ipairs(order) do
   if not states[state] then
     local from = ordinals[state] * 1e13
-    local left = redis.call('ZCOUNT', index_key, from, '(' .. string.format('%.0f', from + 1e13))
+    local left = call('ZCOUNT', index_key, from, '(' .. string.format('%.0f', from + 1e13))
     if left > 0 then dropped[state] = left end
   end
 end
@@ -87,15 +89,20 @@ local function counts()
   return '{' .. table.concat(parts, ',') .. '}'
 end
 
--- One row answers all that a script asks of the machine; read_rule in shared/machine.lua unpacks it.
-local stamps = ','
+-- One row answers all that a script asks of the machine; shared/rule.lua unpacks it.
+local stamps = {}
 for _, state in ipairs(order) do
   local stamp = states[state] and states[state].stamp
-  if stamp and not string.find(stamps, ',' .. stamp .. ',', 1, true) then stamps = stamps .. stamp .. ',' end
+  if stamp and not stamps[stamp] then
+    stamps[stamp] = true
+    stamps[#stamps + 1] = stamp
+  end
 end
 local function row(ordinal, due, stamp, required, event)
-  return table.concat({ 1, ordinal, machine.history, machine.keep, due, stamp or '', namespace .. ':' .. name .. ':events',
-    '{"type":"' .. event .. '","machine":"' .. name .. '","id":"', table.concat(required, ','), stamps }, ' ')
+  return table.concat({
+    2, ordinal, -machine.history, machine.keep, due, namespace .. ':' .. name .. ':events', stamp or '',
+    table.concat(required, ','), table.concat(stamps, ','),
+    '{"type":"' .. event .. '","machine":"' .. name .. '","id":"' }, ' ')
 end
 local rows = { ['-'] = row(0, '', nil, {}, name .. '.removed') } -- on leaving for good
 for state, spec in pairs(states) do
@@ -113,7 +120,8 @@ end
 
 -- 3 refuse
 local function reply(outcome, number, middle, label)
-  return { outcome, '{"machine":"' .. name .. '","version":' .. number .. middle .. ',"' .. label .. '":' .. counts() .. '}' }
+  local text = '{"machine":"' .. name .. '","version":' .. number .. middle .. ',"' .. label .. '":' .. counts() .. '}'
+  return { outcome, text }
 end
 local is_installed = version == machine.version and installed.definition == definition
 if machine.version < version then return reply('INUSE', version, ',"problem":"LOWER"', 'states') end
@@ -132,9 +140,10 @@ if not may('DEL', machine_key) then return redis.error_reply('NOPERM del') end
 
 -- 4 write
 if not is_installed and not dry_run then
-  redis.call('DEL', machine_key)
-  redis.call('HSET', machine_key, 'layout', 1, 'name', name, 'version', machine.version, 'states', table.concat(order, ' '), 'definition', definition)
-  if installed.removed then redis.call('HSET', machine_key, 'removed', installed.removed) end
-  for field, value in pairs(rows) do redis.call('HSET', machine_key, field, value) end
+  call('DEL', machine_key)
+  call('HSET', machine_key, 'layout', 1, 'name', name, 'version', machine.version, 'states', table.concat(order, ' '),
+    'definition', definition)
+  if installed.removed then call('HSET', machine_key, 'removed', installed.removed) end
+  for field, value in pairs(rows) do call('HSET', machine_key, field, value) end
 end
 return reply('OK', machine.version, ',"changed":' .. tostring(not is_installed), 'retired')

@@ -28,60 +28,52 @@
 -- Events
 --   the initial state's event
 
--- @include shared/text.lua
 -- @include shared/json.lua
 -- @include shared/names.lua
--- @include shared/options.lua
--- @include shared/clock.lua
--- @include shared/machine.lua
--- @include shared/entity.lua
+-- @include shared/iso.lua
 -- @include shared/document.lua
--- @include shared/guards.lua
--- @include shared/fields.lua
--- @include shared/change.lua
--- @include shared/commit.lua
+-- @include shared/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
-if not is_id(id, 128) then return redis.error_reply('BADARG id') end
-if not are_keys(KEYS, id) then return redis.error_reply('BADARG keys') end
-local given, wrong = read_options(ARGV, 2)
-if not given then return redis.error_reply('BADARG ' .. wrong) end
-if given.UNSET or given.IFVERSION or given.IFSTATE or given.FORCE then return redis.error_reply('BADARG option') end
+local option = 2
+-- @include shared/identity.lua
+-- @include shared/options.lua
+if unset or if_version or if_state or force then return redis.error_reply('BADARG option') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
-local entity = read_entity(entity_key)
-local logged = redis.call('LLEN', log_key)
-local timers = redis.call('ZCARD', due_key)
-redis.call('ZCARD', index_key)
-redis.call('XLEN', events_key)
-local now = clock(entity and entity.at or 0)
-local row = redis.call('HGET', machine_key, '>')
+-- @include shared/entity.lua
+local logged = call('LLEN', log_key)
+local timers = call('ZCARD', due_key)
+call('ZCARD', index_key)
+call('XLEN', events_key)
+-- @include shared/clock.lua
+local to, row = string.match(call('HGET', machine_key, '>') or '', '^(%S*) (.*)$')
 
 -- 3 refuse
-if entity == false then return redis.error_reply('LAYOUT another one than this script knows') end
+if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 if not row then return redis.error_reply('NOMACHINE apply it first') end
-local refusal = guard(entity_key, machine_key, id, entity, given, now)
-if refusal and refusal[1] ~= 'NOTFOUND' then return refusal end
-if entity then return { 'EXISTS', snapshot(machine_key, id, entity) } end
-if given.SENT and removed_since(machine_key, given.SENT) then return { 'FORGOTTEN', false } end
-local initial, rule = string.match(row, '^(%S*) (.*)$')
-rule = read_rule(rule)
-if not rule then return redis.error_reply('LAYOUT another one than this script knows') end
-entity = { own = {}, size = 0, version = 0, ops = '0 0', ['op:0'] = '' }
-wrong = given.SET and wrong_field(entity, given, rule.stamps)
-if wrong then return redis.error_reply('BADARG ' .. wrong) end
-if is_missing(entity, given, rule.required) then return { 'MISSING', false } end
-local change = plan_change(id, entity, given, rule, initial, nil, nil, now)
-change.score = rule.ordinal .. change.at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
-change.due = rule.due and now + rule.due
-change.settled = timers > 0 and not rule.due
-change.trim = logged >= rule.history
-local right = lacks_right(KEYS, change)
-if right then return redis.error_reply('NOPERM ' .. right) end
+if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
+if state then
+-- @include shared/guards.lua
+  return { 'EXISTS', snapshot(machine_key, id, entity) }
+end
+if sent and (call('HGET', machine_key, 'removed') or -1) + 0 >= sent then return { 'FORGOTTEN', false } end
+-- @include shared/rule.lua
+local stamped, entered = iso(now), now
+-- @include shared/fields.lua
+-- @include shared/change.lua
+-- The hash begins in the order that shared/entity.lua counts on.
+local ops, slot, remembered = op and '1 0' or '0 0', 'op:0', op and op .. ' 1 ' .. at or ''
+written = { 'op:1', '', 'op:2', '', 'op:3', '', 'op:4', '', 'created', stamped, unpack(written) }
+local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
+local timer = due ~= '' and now + due -- ms at which it fires
+local called_off = not timer and timers > 0
+local is_full = logged + trim >= 0
+-- @include shared/rights.lua
 
 -- 4 write
-commit(KEYS, id, change)
-return { 'OK', change.document }
+-- @include shared/commit.lua
+return { 'OK', document }

@@ -32,56 +32,47 @@
 -- Events
 --   <machine>.updated
 
--- @include shared/text.lua
 -- @include shared/json.lua
 -- @include shared/names.lua
--- @include shared/options.lua
--- @include shared/clock.lua
--- @include shared/machine.lua
--- @include shared/entity.lua
+-- @include shared/iso.lua
 -- @include shared/document.lua
--- @include shared/guards.lua
--- @include shared/fields.lua
--- @include shared/change.lua
--- @include shared/commit.lua
+-- @include shared/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
-if not is_id(id, 128) then return redis.error_reply('BADARG id') end
-if not are_keys(KEYS, id) then return redis.error_reply('BADARG keys') end
-local given, wrong = read_options(ARGV, 2)
-if not given then return redis.error_reply('BADARG ' .. wrong) end
-if given.FORCE then return redis.error_reply('BADARG option') end
-if not (given.SET or given.UNSET) then return redis.error_reply('BADARG SET') end
+local option = 2
+-- @include shared/identity.lua
+-- @include shared/options.lua
+if force then return redis.error_reply('BADARG option') end
+if not (set or unset) then return redis.error_reply('BADARG SET') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
-local entity = read_entity(entity_key)
-local logged = redis.call('LLEN', log_key)
-redis.call('ZCARD', index_key)
-redis.call('ZCARD', due_key)
-redis.call('XLEN', events_key)
-local now = clock(entity and entity.at or 0)
-local row = entity and redis.call('HGET', machine_key, '=' .. entity.state)
+-- @include shared/entity.lua
+local logged = call('LLEN', log_key)
+call('ZCARD', index_key)
+call('ZCARD', due_key)
+call('XLEN', events_key)
+-- @include shared/clock.lua
+local row = state and call('HGET', machine_key, '=' .. state)
 
 -- 3 refuse
-if entity == false then return redis.error_reply('LAYOUT another one than this script knows') end
-if not row and redis.call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
-local refusal = guard(entity_key, machine_key, id, entity, given, now)
-if refusal then return refusal end
-local rule = row and read_rule(row)
-if not rule then return redis.error_reply('LAYOUT another one than this script knows') end
-wrong = wrong_field(entity, given, rule.stamps)
-if wrong then return redis.error_reply('BADARG ' .. wrong) end
-if is_missing(entity, given, rule.required) then
-  return { 'MISSING', snapshot(machine_key, id, entity) }
-end
-local change = plan_change(id, entity, given, rule, entity.state, entity.state, entity.since, now)
-change.trim = logged >= rule.history
-local right = lacks_right(KEYS, change)
-if right then return redis.error_reply('NOPERM ' .. right) end
+if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
+if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
+if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
+if not state then return { 'NOTFOUND', false } end
+-- @include shared/guards.lua
+if not row then return redis.error_reply('LAYOUT another one than this script knows') end
+-- @include shared/rule.lua
+local stamped, to, entered = iso(now), state, entity[8] + 0
+-- @include shared/fields.lua
+-- @include shared/change.lua
+-- @include shared/ops.lua
+local since, score, timer, called_off = entity[8], nil, nil, nil -- the state stays, and so do its timers
+local is_full = logged + trim >= 0
+-- @include shared/rights.lua
 
 -- 4 write
-commit(KEYS, id, change)
-return { 'OK', change.document }
+-- @include shared/commit.lua
+return { 'OK', document }

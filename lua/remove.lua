@@ -29,56 +29,52 @@
 -- Events
 --   <machine>.removed
 
--- @include shared/text.lua
 -- @include shared/json.lua
 -- @include shared/names.lua
--- @include shared/options.lua
--- @include shared/clock.lua
--- @include shared/machine.lua
--- @include shared/entity.lua
+-- @include shared/iso.lua
 -- @include shared/document.lua
--- @include shared/guards.lua
--- @include shared/change.lua
+-- @include shared/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
-if not is_id(id, 128) then return redis.error_reply('BADARG id') end
-if not are_keys(KEYS, id) then return redis.error_reply('BADARG keys') end
-local given, wrong = read_options(ARGV, 2)
-if not given then return redis.error_reply('BADARG ' .. wrong) end
-if given.SET or given.UNSET or given.FORCE then return redis.error_reply('BADARG option') end
+local option = 2
+-- @include shared/identity.lua
+-- @include shared/options.lua
+if set or unset or force then return redis.error_reply('BADARG option') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
-local entity = read_entity(entity_key)
-redis.call('LLEN', log_key)
-redis.call('ZCARD', index_key)
-redis.call('ZCARD', due_key)
-redis.call('XLEN', events_key)
-local now = clock(entity and entity.at or 0)
-local row = redis.call('HGET', machine_key, '-')
+-- @include shared/entity.lua
+call('LLEN', log_key)
+call('ZCARD', index_key)
+call('ZCARD', due_key)
+call('XLEN', events_key)
+-- @include shared/clock.lua
+local row = call('HGET', machine_key, '-')
+local removed = call('HGET', machine_key, 'removed')
 
 -- 3 refuse
-if entity == false then return redis.error_reply('LAYOUT another one than this script knows') end
+if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 if not row then return redis.error_reply('NOMACHINE apply it first') end
-local refusal = guard(entity_key, machine_key, id, entity, given, now)
-if refusal then return refusal end
-local rule = read_rule(row)
-if not rule then return redis.error_reply('LAYOUT another one than this script knows') end
-local change = plan_change(id, entity, given, rule, entity.state, entity.state, entity.since, now)
+if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
+if not state then return { 'NOTFOUND', false } end
+-- @include shared/guards.lua
+-- @include shared/rule.lua
+local stamped, to, entered = iso(now), state, entity[8] + 0
+local latest = removed and removed + 0 > now and removed or at -- after a failover clocks may differ
+-- @include shared/change.lua
 local may = redis.acl_check_cmd
 local lacks = not (may('DEL', entity_key) and may('DEL', log_key)) and 'del'
   or not may('HSET', machine_key) and 'hset'
-  or not (may('ZREM', index_key) and may('ZREM', due_key)) and 'zrem'
-  or not may('XADD', events_key) and 'xadd' or not may('PUBLISH', rule.channel) and 'publish'
+  or not (may('ZREM', index_key) and may('ZREM', due_key)) and 'zrem' or not may('PUBLISH', channel) and 'publish'
 if lacks then return redis.error_reply('NOPERM ' .. lacks) end
 
 -- 4 write
-redis.call('DEL', entity_key, log_key)
-redis.call('HSET', machine_key, 'removed', now) -- lets a late retry of create be told from a first attempt
-redis.call('ZREM', index_key, id)
-redis.call('ZREM', due_key, id)
-redis.call('XADD', events_key, 'MAXLEN', '~', rule.keep, '*', 'doc', change.document)
-redis.call('PUBLISH', rule.channel, change.document)
-return { 'OK', change.document }
+call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document) -- first, as in shared/commit.lua
+call('DEL', entity_key, log_key)
+call('HSET', machine_key, 'removed', latest) -- lets a late retry of create be told from a first attempt
+call('ZREM', index_key, id)
+call('ZREM', due_key, id)
+call('PUBLISH', channel, document)
+return { 'OK', document }

@@ -35,61 +35,50 @@
 -- Events
 --   the state's event
 
--- @include shared/text.lua
 -- @include shared/json.lua
 -- @include shared/names.lua
--- @include shared/options.lua
--- @include shared/clock.lua
--- @include shared/machine.lua
--- @include shared/entity.lua
+-- @include shared/iso.lua
 -- @include shared/document.lua
--- @include shared/guards.lua
--- @include shared/fields.lua
--- @include shared/change.lua
--- @include shared/commit.lua
+-- @include shared/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id, to = ARGV[1], ARGV[2]
-if not is_id(id, 128) then return redis.error_reply('BADARG id') end
-if not is_state(to) then return redis.error_reply('BADARG to') end
-if not are_keys(KEYS, id) then return redis.error_reply('BADARG keys') end
-local given, wrong = read_options(ARGV, 3)
-if not given then return redis.error_reply('BADARG ' .. wrong) end
-if given.FORCE and not given.REASON then return redis.error_reply('BADARG REASON') end
+local option = 3
+-- @include shared/identity.lua
+if not to or #to > 32 or not find(to, '^%l[%w_-]*$') then return redis.error_reply('BADARG to') end
+-- @include shared/options.lua
+if force and not reason then return redis.error_reply('BADARG REASON') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
-local entity = read_entity(entity_key)
-local logged = redis.call('LLEN', log_key)
-local timers = redis.call('ZCARD', due_key)
-redis.call('ZCARD', index_key)
-redis.call('XLEN', events_key)
-local now = clock(entity and entity.at or 0)
-local row = entity and (redis.call('HGET', machine_key, entity.state .. '>' .. to)
-  or given.FORCE and redis.call('HGET', machine_key, '>' .. to))
+-- @include shared/entity.lua
+local logged = call('LLEN', log_key)
+local timers = call('ZCARD', due_key)
+call('ZCARD', index_key)
+call('XLEN', events_key)
+-- @include shared/clock.lua
+local row = state and (call('HGET', machine_key, state .. '>' .. to)
+  or force and call('HGET', machine_key, '>' .. to))
 
 -- 3 refuse
-if entity == false then return redis.error_reply('LAYOUT another one than this script knows') end
-if not row and redis.call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
-local refusal = guard(entity_key, machine_key, id, entity, given, now)
-if refusal then return refusal end
+if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
+if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
+if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
+if not state then return { 'NOTFOUND', false } end
+-- @include shared/guards.lua
 if not row then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
-local rule = read_rule(row)
-if not rule then return redis.error_reply('LAYOUT another one than this script knows') end
-wrong = (given.SET or given.UNSET) and wrong_field(entity, given, rule.stamps)
-if wrong then return redis.error_reply('BADARG ' .. wrong) end
-if rule.required ~= '' and is_missing(entity, given, rule.required) then
-  return { 'MISSING', snapshot(machine_key, id, entity) }
-end
-local change = plan_change(id, entity, given, rule, to, entity.state, nil, now)
-change.score = rule.ordinal .. change.at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
-change.due = rule.due and now + rule.due
-change.settled = timers > 0 and not rule.due
-change.trim = logged >= rule.history
-local right = lacks_right(KEYS, change)
-if right then return redis.error_reply('NOPERM ' .. right) end
+-- @include shared/rule.lua
+local stamped, entered = iso(now), now
+-- @include shared/fields.lua
+-- @include shared/change.lua
+-- @include shared/ops.lua
+local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
+local timer = due ~= '' and now + due -- ms at which it fires
+local called_off = not timer and timers > 0
+local is_full = logged + trim >= 0
+-- @include shared/rights.lua
 
 -- 4 write
-commit(KEYS, id, change)
-return { 'OK', change.document }
+-- @include shared/commit.lua
+return { 'OK', document }

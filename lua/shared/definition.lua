@@ -1,5 +1,9 @@
 -- Reads the pieces of a machine's definition, as cjson decoded it. Each returns nil where the piece is wrong.
 
+local function is_state(state)
+  return state and #state <= 32 and string.find(state, '^%l[%w_-]*$') ~= nil
+end
+
 -- A list of distinct names that `is_name` accepts; {} for none.
 local function read_names(list, is_name)
   if list == nil then return {} end
@@ -23,7 +27,10 @@ end
 local function has_only(object, known)
   if type(object) ~= 'table' then return false end
   for property in pairs(object) do
-    if type(property) ~= 'string' or not string.find(known, ' ' .. property .. ' ', 1, true) then return false end
+    if type(property) ~= 'string' or string.find(property, ' ', 1, true)
+      or not string.find(known, ' ' .. property .. ' ', 1, true) then
+      return false
+    end
   end
   return true
 end
@@ -33,6 +40,10 @@ local function read_timer(timer, length, state)
   if timer == nil then return false end
   if not has_only(timer, ' ' .. length .. ' to set ') then return nil end
   if timer.set ~= nil and type(timer.set) ~= 'table' then return nil end
+  for field, json in pairs(timer.set or {}) do
+    if type(field) ~= 'string' or not is_field(field) then return nil end
+    if type(json) ~= 'string' or not json_text(json, 65536, true) then return nil end
+  end
   for _, to in ipairs(state.to) do
     if to == timer.to then return read_whole(timer[length], 1, 1e12) end
   end

@@ -1,13 +1,7 @@
--- Text as a JSON string. Only for what is_text accepted: no control character is left to escape.
-local function quote(text)
-  if string.find(text, '"', 1, true) or string.find(text, '\\', 1, true) then text = string.gsub(text, '["\\]', '\\%0') end
-  return '"' .. text .. '"'
-end
-
 -- The own fields as the tail of a document. Three at a time, because the server hashes every byte of every string
 -- that is made, so few and short ones are what is fast.
-local function own_text(entity)
-  local own, text, i, last = entity.own, '', 1, entity.size
+local function own_text(own, first, last)
+  local text, i = '', first
   while i + 4 < last do
     text = text .. ',"' .. own[i] .. '":' .. own[i + 1] .. ',"' .. own[i + 2] .. '":' .. own[i + 3]
       .. ',"' .. own[i + 4] .. '":' .. own[i + 5]
@@ -20,11 +14,13 @@ local function own_text(entity)
   return text
 end
 
--- The entity as it is now, for refusals and replays; `done` is the version of a replayed op, or nil.
+-- The entity as it is now, for refusals and replays, or false where there is none. `entity` is what shared/entity.lua
+-- read; `done` is the version of a replayed op, or nil.
 local function snapshot(machine_key, id, entity, done)
-  if not entity then return false end
+  if not entity[1] then return false end
   local machine = string.match(machine_key, '^{[^}]*}:([^:]*):')
-  return '{"machine":"' .. machine .. '","id":"' .. id .. '","state":"' .. entity.state .. '","version":'
-    .. entity.version .. ',"timestamp":"' .. iso(entity.at) .. '","since":"' .. iso(entity.since)
-    .. '","createdAt":"' .. entity.created .. '"' .. (done and ',"opVersion":' .. done or '') .. own_text(entity) .. '}'
+  return '{"machine":"' .. machine .. '","id":"' .. id .. '","state":"' .. entity[2] .. '","version":'
+    .. entity[4] .. ',"timestamp":"' .. iso(entity[6] + 0) .. '","since":"' .. iso(entity[8] + 0)
+    .. '","createdAt":"' .. entity[22] .. '"' .. (done and ',"opVersion":' .. done or '')
+    .. own_text(entity, 23, #entity) .. '}'
 end

@@ -1,28 +1,49 @@
--- What a call may do to the own fields. Returns the word for BADARG, or nil: a stamp is the machine's to set, and
--- at most 64 own fields of 256 KiB together may stand after the change (stamps do not count).
-local function wrong_field(entity, given, stamps)
-  local find, own, set = string.find, entity.own, given.SET or {}
-  local count, bytes = 0, 0
-  for field in pairs(given.UNSET or {}) do
-    if find(stamps, ',' .. field .. ',', 1, true) then return 'field' end
-  end
-  for field, json in pairs(set) do
-    if find(stamps, ',' .. field .. ',', 1, true) then return 'field' end
-    count, bytes = count + 1, bytes + #field + #json
-  end
-  for i = 1, entity.size, 2 do
-    if not set[own[i]] and not find(stamps, ',' .. own[i] .. ',', 1, true) then
-      count, bytes = count + 1, bytes + #own[i] + #own[i + 1]
+-- Makes the own fields what they are after the change, in the list `entity` from `first` to `last`, and leaves the
+-- ones to write in `written`, a flat list too.
+local written = set or {}
+if set or unset or required ~= '' then
+  local function place_of(list, field, begin, finish)
+    for i = begin, finish, 2 do
+      if list[i] == field then return i end
     end
   end
-  if given.SET and (count > 64 or bytes > 262144) then return 'SET' end
-end
-
--- True where a field that the state requires would be absent after the change.
-local function is_missing(entity, given, required)
-  local set, unset = given.SET or {}, given.UNSET or {}
-  for field in string.gmatch(required, '[^,]+') do
-    if not set[field] and (unset[field] or not place_of(entity, field)) then return true end
+  local unwanted = unset or {}
+  for name in string.gmatch(stamps, '[^,]+') do -- the machine's to set
+    if unwanted[name] or place_of(written, name, 1, #written) then return redis.error_reply('BADARG field') end
   end
-  return false
+  for name in string.gmatch(required, '[^,]+') do
+    if name ~= stamp and not place_of(written, name, 1, #written)
+      and (unwanted[name] or not place_of(entity, name, first, last)) then
+      return { 'MISSING', snapshot(machine_key, id, entity) }
+    end
+  end
+  for i = 1, #written, 2 do
+    local place = place_of(entity, written[i], first, last)
+    if not place then place, last = last + 1, last + 2 end
+    entity[place], entity[place + 1] = written[i], written[i + 1]
+  end
+  local kept, count, bytes = first - 1, 0, 0
+  for i = first, last, 2 do
+    local name, json = entity[i], entity[i + 1]
+    if not unwanted[name] then
+      entity[kept + 1], entity[kept + 2] = name, json
+      kept = kept + 2
+      if not find(',' .. stamps .. ',', ',' .. name .. ',', 1, true) then
+        count, bytes = count + 1, bytes + #name + #json
+      end
+    end
+  end
+  last = kept
+  if set and (count > 64 or bytes > 262144) then return redis.error_reply('BADARG SET') end
+end
+if stamp ~= '' then
+  for i = last - 1, first, -2 do -- stamps stand near the end
+    if entity[i] == stamp then stamp = '' break end
+  end
+end
+if stamp ~= '' then
+  entity[last + 1], entity[last + 2] = stamp, '"' .. stamped .. '"'
+  written[#written + 1] = stamp
+  written[#written + 1] = entity[last + 2]
+  last = last + 2
 end

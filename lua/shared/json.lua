@@ -1,25 +1,42 @@
--- True for one strict JSON value (RFC 8259) in valid UTF-8, of at most `limit` bytes.
+-- The JSON of a text that a caller gave, of 1 to `limit` bytes: as it is where it should be JSON itself (`is_json`),
+-- else as a JSON string without control characters. Returns nil where it is none, or not valid UTF-8 (RFC 3629).
 -- cjson.decode alone is no judge: it accepts nan, inf, Infinity, 0x10, 01, 1., +1, a lone -, raw control
 -- characters inside strings and broken UTF-8. It judges the structure; the scans before it, what it lets pass.
-local function is_json(text, limit)
+local function json_text(text, limit, is_json)
   local find, gsub = string.find, string.gsub
-  if #text > limit then return false end
-  if find(text, '^"[ !#-%[%]-~]*"$') or find(text, '^-?[1-9]%d*$') or text == 'true' or text == 'false' then
-    return true
+  if #text == 0 or #text > limit then return nil end
+  if find(text, '[^ -~]') then
+    -- Whitespace may stand between JSON tokens.
+    if find(text, is_json and '[%z\1-\8\11\12\14-\31]' or '[%z\1-\31]') then return nil end
+    -- Well-formed sequences become blanks, a scan per form; a byte above 127 that is left belongs to none.
+    local tail = '[\128-\191]'
+    local rest = gsub(text, '[\241-\243]' .. tail .. tail .. tail, ' ')
+    rest = gsub(rest, '\240[\144-\191]' .. tail .. tail, ' ')
+    rest = gsub(rest, '\244[\128-\143]' .. tail .. tail, ' ')
+    rest = gsub(rest, '[\225-\236\238\239]' .. tail .. tail, ' ')
+    rest = gsub(rest, '\224[\160-\191]' .. tail, ' ')
+    rest = gsub(rest, '\237[\128-\159]' .. tail, ' ')
+    rest = gsub(rest, '[\194-\223]' .. tail, ' ')
+    if find(rest, '[\128-\255]') then return nil end
   end
-  if not is_text(text, limit, true) then return false end
-  -- Escapes become letters, so that every quote that is left begins or ends a string. A \u that is a lone
-  -- surrogate keeps its backslash: parsers disagree about it.
-  local plain = gsub(text, '\\(.)', {
-    ['"'] = '_', ['\\'] = '_', ['/'] = '_', b = '_', f = '_', n = '_', r = '_', t = '_' })
-  plain = gsub(plain, '\\u[dD][89abAB]%x%x\\u[dD][c-fC-F]%x%x', '_')
-  plain = gsub(plain, '\\u[0-9a-cA-CefEF]%x%x%x', '_')
-  plain = gsub(plain, '\\u[dD][0-7]%x%x', '_')
+  if not is_json then return '"' .. gsub(text, '["\\]', '\\%0') .. '"' end
+
+  local bare = text
+  if find(bare, '\\', 1, true) then
+    -- Escapes become letters, so that every quote that is left begins or ends a string. A \u that is a lone
+    -- surrogate keeps its backslash: parsers disagree about it.
+    bare = gsub(bare, '\\(.)', {
+      ['"'] = '_', ['\\'] = '_', ['/'] = '_', b = '_', f = '_', n = '_', r = '_', t = '_' })
+    bare = gsub(bare, '\\u[dD][89abAB]%x%x\\u[dD][c-fC-F]%x%x', '_')
+    bare = gsub(bare, '\\u[0-9a-cA-CefEF]%x%x%x', '_')
+    bare = gsub(bare, '\\u[dD][0-7]%x%x', '_')
+  end
   -- Strings become quotes. What is left is punctuation, literals and numbers, with a blank at either end.
-  local bare = gsub(plain, '"([^"]*)"', function(inside) return find(inside, '[\t\n\r\\]') and '\\' or '"' end)
+  bare = gsub(bare, '"([^"]*)"', function(inside) return find(inside, '[\t\n\r\\]') and '\\' or '"' end)
   bare = gsub(' ' .. bare .. ' ', '%f[%w]%l+%f[%W]', { ['true'] = '', ['false'] = '', ['null'] = '' })
   bare = gsub(bare, '(%d)[eE]([+-]?%d)', '%1~%2')
-  return not (find(bare, '[%a\\]') or find(bare, '%-%D') or find(bare, '[^~]%+')
+  local is_lax = find(bare, '[%a\\]') or find(bare, '%-%D') or find(bare, '[^~]%+')
     or find(bare, '%.%D') or find(bare, '%D%.')
-    or find(bare, '[^%d.~+-]0%d') or find(bare, '[^~]%-0%d')) and (pcall(cjson.decode, text))
+    or find(bare, '[^%d.~+-]0%d') or find(bare, '[^~]%-0%d')
+  return not is_lax and pcall(cjson.decode, text) and text or nil
 end

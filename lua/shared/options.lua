@@ -1,55 +1,71 @@
--- A whole number of at most 15 digits, else nil: tonumber alone takes nan, 0x10 and 1e3.
-local function whole(text)
-  return text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text) or nil
-end
-
--- The six keys of one entity belong together: same namespace, partition, machine and id, in their order.
-local function are_keys(keys, id)
-  local prefix = string.sub(keys[3] or '', 1, -8)
-  return keys[1] == prefix .. 'id:' .. id and keys[2] == prefix .. 'log:' .. id and keys[3] == prefix .. 'machine'
-    and keys[4] == prefix .. 'index' and keys[5] == prefix .. 'due' and keys[6] == prefix .. 'events' and not keys[7]
-end
-
--- Reads the option words of args from position `first` on, in any order. Returns a table by word (SET: field to
--- JSON, with the order of the fields in `fields`; UNSET: field to true), or nil and the word that is wrong.
-local function read_options(args, first)
-  local given, at, last = {}, first, #args
-  while at <= last do
-    local word, value, width = args[at], args[at + 1], 2
-    if word == 'SET' then
-      local json, set = args[at + 2], given.SET or {}
-      if not is_field(value) then return nil, 'field' end
-      if set[value] or not json or not is_json(json, 65536) then return nil, 'SET' end
-      set[value] = json
-      given.SET, given.fields = set, given.fields or {}
-      table.insert(given.fields, value)
-      width = 3
-    elseif word == 'UNSET' then
-      if not is_field(value) then return nil, 'field' end
-      given.UNSET = given.UNSET or {}
-      given.UNSET[value] = true
+-- Reads the option words of ARGV from position `option` on, in any order. Leaves nil where a word is not given, else
+--   op, if_state                    text
+--   actor, reason                   text, as its part of a document
+--   not_after, sent, if_version     number
+--   force                           true
+--   set                             flat list: field, JSON, field, JSON
+--   unset                           true by field
+local op, actor, reason, not_after, sent, if_version, if_state, force, set, unset
+local args, wrong = ARGV
+local word = args[option]
+while word do
+  local value = args[option + 1]
+  option = option + 2
+  if word == 'OP' then
+    wrong = (op or not value or #value > 64 or not find(value, '^[%w_.~:/@+=-]+$')) and 'OP'
+    op = value
+  elseif word == 'ACTOR' then
+    value = value and (#value <= 128 and find(value, '^[]-~ !#-[]+$') and '"' .. value .. '"' or json_text(value, 128))
+    wrong = (actor or not value) and 'ACTOR'
+    actor = value and ',"actor":' .. value
+  elseif word == 'REASON' then
+    value = value and json_text(value, 1024)
+    wrong = (reason or not value) and 'REASON'
+    reason = value and ',"reason":' .. value
+  elseif word == 'NOTAFTER' or word == 'SENT' or word == 'IFVERSION' then
+    -- Digits, because arithmetic alone also takes nan, 0x10 and 1e3; at most 15, because more are not exact.
+    value = value and #value <= 15 and find(value, '^%d+$') and value + 0
+    if word == 'NOTAFTER' then
+      wrong = (not_after or not value) and 'NOTAFTER'
+      not_after = value
+    elseif word == 'SENT' then
+      wrong = (sent or not value) and 'SENT'
+      sent = value
     else
-      local valid
-      if word == 'OP' then valid = is_id(value, 64)
-      elseif word == 'ACTOR' then valid = value and is_text(value, 128)
-      elseif word == 'REASON' then valid = value and is_text(value, 1024)
-      elseif word == 'IFSTATE' then valid = is_state(value)
-      elseif word == 'FORCE' then value, valid, width = true, true, 1
-      elseif word == 'IFVERSION' or word == 'NOTAFTER' or word == 'SENT' then
-        value = whole(value)
-        valid = value
-      else
-        return nil, 'option'
-      end
-      if not valid or given[word] then return nil, word end
-      given[word] = value
+      wrong = (if_version or not value) and 'IFVERSION'
+      if_version = value
     end
-    at = at + width
-  end
-  if given.SET and given.UNSET then
-    for field in pairs(given.SET) do
-      if given.UNSET[field] then return nil, 'UNSET' end
+  elseif word == 'IFSTATE' then
+    wrong = (if_state or not value or #value > 32 or not find(value, '^%l[%w_-]*$')) and 'IFSTATE'
+    if_state = value
+  elseif word == 'SET' then
+    local json = args[option]
+    option = option + 1
+    set = set or {}
+    wrong = not is_field(value) and 'field'
+      or (#set == 128 or not json -- 64 fields
+        or not (#json <= 65536 and (find(json, '^"[]-~ !#-[]*"$') or find(json, '^-?[1-9]%d*$'))
+          or json_text(json, 65536, true))) and 'SET'
+    for i = 1, #set, 2 do
+      if set[i] == value then wrong = 'SET' end
     end
+    set[#set + 1] = value
+    set[#set + 1] = json
+  elseif word == 'UNSET' then
+    wrong = not is_field(value) and 'field'
+    unset = unset or {}
+    unset[value or ''] = true
+  elseif word == 'FORCE' then
+    wrong = force and 'FORCE'
+    force, option = true, option - 1
+  else
+    wrong = 'option'
   end
-  return given
+  if wrong then return redis.error_reply('BADARG ' .. wrong) end
+  word = args[option]
+end
+if set and unset then
+  for i = 1, #set, 2 do
+    if unset[set[i]] then return redis.error_reply('BADARG UNSET') end
+  end
 end

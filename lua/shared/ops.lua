@@ -1,0 +1,9 @@
+-- Remembers the op in a ring of five: the one in its slot is forgotten, and when that was done is kept. Leaves what to
+-- write: `ops`, and `remembered` under the field `slot`; as they are where no op is given.
+local ops, slot, remembered = entity[10], entity[11], entity[12]
+if op then
+  local turn = string.byte(ops) - 48 -- its first character, 0 to 4
+  local forgotten = entity[12 + 2 * turn]
+  ops = sub('12340', turn + 1, turn + 1) .. ' ' .. (forgotten == '' and sub(ops, 3) or sub(forgotten, -13))
+  slot, remembered = entity[11 + 2 * turn], op .. ' ' .. next_version .. ' ' .. at
+end

@@ -1,0 +1,8 @@
+-- The first right that this user lacks of those that commit needs after its first write, or nil: a write refused
+-- halfway has no rollback.
+local may = redis.acl_check_cmd
+local lacks = not may('HSET', entity_key) and 'hset' or not may('RPUSH', log_key) and 'rpush'
+  or is_full and not may('LTRIM', log_key) and 'ltrim' or not may('PUBLISH', channel) and 'publish'
+  or score and not may('ZADD', index_key) and 'zadd' or timer and not may('ZADD', due_key) and 'zadd'
+  or called_off and not may('ZREM', due_key) and 'zrem' or unset and not may('HDEL', entity_key) and 'hdel'
+if lacks then return redis.error_reply('NOPERM ' .. lacks) end
