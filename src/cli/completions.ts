@@ -59,7 +59,7 @@ async function candidatesFor(
 ): Promise<readonly string[]> {
   const fromServer = async () => {
     const { ServerWords } = await import("./server-words.js");
-    return new ServerWords(settingsOf(program, context));
+    return new ServerWords(settingsOf(program, context), context.env);
   };
   if (option !== undefined) {
     if (option.long === "--output") return formatsOf(command);

@@ -4,11 +4,12 @@ import type { CompiledMachine } from "../machine/compiled.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, entityKey, type Place, partitionKeys } from "../valkey/keys.js";
 import { notedMachines, readFacts } from "../valkey/layout.js";
+import type { CliContext } from "./context.js";
 import { targetsOf } from "./next-steps.js";
 import { withConnection } from "./session.js";
 import type { Settings } from "./settings.js";
 
-/** Longer than this nobody waits for a completion, in ms. */
+/** Longer than this nobody waits for a completion, in ms, unless LATCHKEY_COMPLETION_MS says so. */
 const BUDGET_MS = 200;
 const MOST_IDS = 50;
 const SCAN_STEP = 500;
@@ -16,9 +17,12 @@ const SCAN_STEP = 500;
 /** Words that only the server knows. What can't be had in time is left out. */
 export class ServerWords {
   readonly #settings: Settings;
+  readonly #budgetMs: number;
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, env: CliContext["env"]) {
     this.#settings = settings;
+    const wanted = env.LATCHKEY_COMPLETION_MS ?? "";
+    this.#budgetMs = /^\d{1,6}$/.test(wanted) ? Number(wanted) : BUDGET_MS;
   }
 
   /** The names of the installed machines. */
@@ -73,8 +77,10 @@ export class ServerWords {
   }
 
   async #inTime<T>(otherwise: T, run: (client: Valkey, place: Place) => Promise<T>): Promise<T> {
+    // Loading the client is not the server's slowness.
+    await import("../valkey/connection.js");
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), BUDGET_MS);
+    const timer = setTimeout(() => limit.abort(), this.#budgetMs);
     const late = new Promise<T>((resolve) => {
       limit.signal.addEventListener("abort", () => resolve(otherwise), { once: true });
     });
@@ -84,7 +90,7 @@ export class ServerWords {
         (connection) => this.#answer(connection, otherwise, run),
         {
           signal: limit.signal,
-          connectTimeoutMs: BUDGET_MS,
+          connectTimeoutMs: this.#budgetMs,
         },
       );
       return await Promise.race([answer.catch(() => otherwise), late]);
