@@ -20,7 +20,7 @@ export function register(program: Command, context: CliContext): void {
     .command("show <operation>")
     .description("print a script's text, without a newline at its end")
     .action(async (operation: string) => (await scripts()).showScript(context, operation));
-  withExamples(show, "latchkey lua show transition | valkey-cli -x SCRIPT LOAD");
+  withExamples(show, "latchkey lua show transition > transition.lua");
 
   const sha = lua
     .command("sha <operation>")
