@@ -51,6 +51,7 @@ export async function initialise(
 ): Promise<NamespaceFacts> {
   const key = metaKey(namespace);
   await client.hsetnx(key, "layout", String(LAYOUT));
+  await readFacts(client, namespace); // throws on another layout, before anything is added to it
   await client.hsetnx(key, "partitions", String(partitions));
   const facts = await readFacts(client, namespace);
   if (facts === undefined)
