@@ -7,8 +7,9 @@ if set or unset or required ~= '' then
       if list[i] == field then return i end
     end
   end
-  local unwanted = unset or {}
-  for name in string.gmatch(stamps, '[^,]+') do -- the machine's to set
+  local unwanted, is_stamp = unset or {}, {}
+  for name in string.gmatch(stamps, '[^,]+') do
+    is_stamp[name] = true -- the machine's to set
     if unwanted[name] or place_of(written, name, 1, #written) then return redis.error_reply('BADARG field') end
   end
   for name in string.gmatch(required, '[^,]+') do
@@ -28,9 +29,7 @@ if set or unset or required ~= '' then
     if not unwanted[name] then
       entity[kept + 1], entity[kept + 2] = name, json
       kept = kept + 2
-      if not find(',' .. stamps .. ',', ',' .. name .. ',', 1, true) then
-        count, bytes = count + 1, bytes + #name + #json
-      end
+      if not is_stamp[name] then count, bytes = count + 1, bytes + #name + #json end
     end
   end
   last = kept

@@ -31,12 +31,15 @@ local function json_text(text, limit, is_json)
     bare = gsub(bare, '\\u[0-9a-cA-CefEF]%x%x%x', '_')
     bare = gsub(bare, '\\u[dD][0-7]%x%x', '_')
   end
-  -- Strings become quotes. What is left is punctuation, literals and numbers, with a blank at either end.
-  bare = gsub(bare, '"([^"]*)"', function(inside) return find(inside, '[\t\n\r\\]') and '\\' or '"' end)
-  bare = gsub(' ' .. bare .. ' ', '%f[%w]%l+%f[%W]', { ['true'] = '', ['false'] = '', ['null'] = '' })
-  bare = gsub(bare, '(%d)[eE]([+-]?%d)', '%1~%2')
-  local is_lax = find(bare, '[%a\\]') or find(bare, '%-%D') or find(bare, '[^~]%+')
-    or find(bare, '%.%D') or find(bare, '%D%.')
-    or find(bare, '[^%d.~+-]0%d') or find(bare, '[^~]%-0%d')
+  -- Strings become quotes. What is left is punctuation, literals and numbers, with a blank at either end. Each scan
+  -- below runs only where there is something for it to find.
+  bare = gsub(' ' .. bare .. ' ', '"([^"]*)"', function(inside) return find(inside, '[\t\n\r\\]') and '\\' or '"' end)
+  if find(bare, '%a') then
+    bare = gsub(bare, '%f[%w]%l+%f[%W]', { ['true'] = '', ['false'] = '', ['null'] = '' })
+    bare = gsub(bare, '(%d)[eE]([+-]?%d)', '%1~%2')
+  end
+  local is_lax = find(bare, '[%a\\]')
+    or find(bare, '[-+.]') and (find(bare, '%-%D') or find(bare, '[^~]%+') or find(bare, '%.%D') or find(bare, '%D%.'))
+    or find(bare, '0%d') and (find(bare, '[^%d.~+-]0%d') or find(bare, '[^~]%-0%d'))
   return not is_lax and pcall(cjson.decode, text) and text or nil
 end
