@@ -85,8 +85,9 @@ function expected({ ifVersion, ifState }: Asked): string {
 function missing(asked: Asked, name: string, current: Snapshot | null): MissingFieldError {
   const { definition, set = {}, unset = [], to } = asked;
   const state = to ?? current?.state ?? definition.initial;
-  const required = stateOf(definition, state)?.require ?? [];
+  const { require: required = [], stamp } = stateOf(definition, state) ?? {};
   const absent = required.filter((field) => {
+    if (field === stamp) return false; // set on entry
     if (Object.hasOwn(set, field)) return false;
     return unset.includes(field) || !Object.hasOwn(current ?? {}, field);
   });

@@ -1,0 +1,49 @@
+// Checked by the compiler alone, from machine.types.test.ts: each line below an "expect-error" must not compile.
+import type { AgentState, Change, Entities, Latchkey, Snapshot } from "../src/index.js";
+import { agent, defineMachine } from "../src/index.js";
+
+declare const latchkey: Latchkey;
+
+export async function misspelt(): Promise<void> {
+  const agents = await latchkey.machine(agent());
+  const typed: Entities<AgentState> = agents;
+  await typed.transition("a1", "completed");
+  // @ts-expect-error a misspelt target
+  await agents.transition("a1", "complted");
+  // @ts-expect-error a misspelt target of the try form
+  await agents.tryTransition("a1", "complted");
+  // @ts-expect-error a misspelt state of a list
+  agents.list({ state: "runing" });
+  // @ts-expect-error a misspelt state among several
+  await agents.listPage({ state: ["running", "runing"] });
+  // @ts-expect-error a misspelt option
+  await agents.transition("a1", "running", { reasn: "oom" });
+  // @ts-expect-error a value that is no JSON
+  await agents.create("a1", { at: new Date() });
+  // @ts-expect-error a duration that is none
+  agents.list({ olderThan: "10 minutes" });
+
+  const counts: Record<AgentState, number> = await agents.count();
+  // @ts-expect-error a count of no state
+  counts.complted;
+  const now: Snapshot<AgentState> | null = await agents.get("a1");
+  // @ts-expect-error a state that it can't be in
+  if (now?.state === "complted") return;
+  for await (const change of agents.events()) takes(change);
+
+  const order = await latchkey.machine(
+    defineMachine({
+      name: "order",
+      version: 1,
+      initial: "open",
+      states: { open: { to: ["paid"] }, paid: {} },
+    }),
+  );
+  await order.transition("o1", "paid");
+  // @ts-expect-error a state of another machine
+  await order.transition("o1", "running");
+  const anyMachine = await latchkey.installed("order");
+  await anyMachine?.transition("o1", "whatever it has");
+}
+
+function takes(_change: Change<AgentState>): void {}
