@@ -14,6 +14,8 @@ export async function prepareSides(client, scripts, entities) {
     await copyEntities(client, namespace, "e", 1, entities - 1);
     const shas = {};
     for (const operation of operations) {
+      if (recorded[operation] === undefined)
+        throw new Error(`bench/script-cost does not call ${operation} yet.`);
       // A transition goes there and back by turns: two sets of constants.
       shas[operation] = await Promise.all(
         recorded[operation].map(({ keys, id, ...run }) =>

@@ -29,7 +29,7 @@ export function argsOf(operation, id, turn) {
     case "apply":
       return [definition(turn + 1)];
     default:
-      throw new Error(`No calls are known for the operation ${operation}: add them to this file.`);
+      throw new Error(`bench/script-cost does not call ${operation} yet.`);
   }
 }
 
