@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { EXIT_MEANINGS } from "../src/cli/exit-codes.js";
 import { built, root } from "./helpers/built.js";
+import { freshFolder } from "./helpers/folder.js";
 import { type Ended, tryRun } from "./helpers/run.js";
 
 beforeAll(built, 120_000);
@@ -81,6 +83,15 @@ describe("wrong words", () => {
       },
     });
   });
+});
+
+test("a copy that is not built says what to type", async () => {
+  const folder = await freshFolder();
+  await cp(join(root, "bin"), join(folder, "bin"), { recursive: true });
+  await writeFile(join(folder, "package.json"), '{"type":"module"}');
+  const ended = await tryRun(process.execPath, ["bin/latchkey.js", "get", "a1"], { cwd: folder });
+  expect(ended).toMatchObject({ exit: 1, stdout: "" });
+  expect(ended.stderr).toBe("error: latchkey is not built here; run: npm ci && npm run build\n");
 });
 
 describe("docs/cli.md", () => {
