@@ -19,17 +19,17 @@ const REQUIRED = { error: "exit 137", carrier: "ups", claim: 7 };
 
 for (const machine of [agent(), order] as MachineDefinition[]) {
   describe(`a ${machine.name}`, () => {
-    const namespace = freshNamespace();
-    let entities: Entities;
-    beforeAll(async () => {
-      const { url } = await useValkey();
-      const latchkey = await connect({ url, namespace });
-      entities = await latchkey.machine(machine);
-      return () => latchkey.close();
-    });
-
     for (const [from, { to: legal = [] }] of Object.entries(machine.states)) {
       describe(`that is ${from}`, () => {
+        const namespace = freshNamespace();
+        let entities: Entities;
+        beforeAll(async () => {
+          const { url } = await useValkey();
+          const latchkey = await connect({ url, namespace });
+          entities = await latchkey.machine(machine);
+          return () => latchkey.close();
+        });
+
         for (const to of Object.keys(machine.states)) {
           const name = `${from}-to-${to}`;
           if (legal.includes(to)) {
@@ -60,6 +60,9 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
     }
 
     it("is refused to move to a state that its machine does not have", async () => {
+      const home = await client();
+      const { namespace } = home;
+      const entities = await home.machine(machine);
       await put(entities, machine, "unknown-target", machine.initial);
       const untouched = await keyspace(await admin(), namespace);
       const error = await rejectionOf(
