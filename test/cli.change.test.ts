@@ -138,10 +138,11 @@ describe("changes", () => {
 
   test("a misspelt state is told from an impossible one", async () => {
     const { run, agents } = await agentCommandLine();
-    await agents.create("a1");
+    await agents.create("a1", {}, { actor: "ann" });
     const { exit, stderr } = await run(["transition", "a1", "runing"]);
     expect(exit).toBe(5);
     expect(stderr).toContain('"runing" is no state of agent; did you mean "running"?');
+    expect(stderr).toMatch(/spawning since \d+s, created by ann$/m);
   });
 
   test("from a final state nothing is possible, but --force with a reason is", async () => {

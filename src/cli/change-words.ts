@@ -12,7 +12,7 @@ export function entryInto(current: Snapshot, changes: readonly Change[]): Change
 /** Who made a change and why, in words. */
 export function byWhom({ from, actor, reason, forced }: Change): string {
   const parts = [
-    from === null ? "by its creation" : `from ${from}`,
+    from === null ? "created" : `from ${from}`,
     ...(actor === undefined ? [] : [`by ${actor}`]),
     ...(reason === undefined ? [] : [`(${reason})`]),
     ...(forced === true ? ["with --force"] : []),

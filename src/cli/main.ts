@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { CliError } from "./cli-error.js";
-import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { exitCodeOf } from "./exit-codes.js";
 import { ProcessContext } from "./process-context.js";
 import { buildProgram } from "./program.js";
 import { type GlobalOptions, isForPrograms } from "./settings.js";
@@ -25,9 +25,7 @@ export async function main(words: readonly string[]): Promise<void> {
     const { reportError } = await import("./report-error.js");
     const { output } = program.opts<GlobalOptions>();
     const problem = error instanceof CommanderError ? asTyped(error, words) : error;
-    context.exitWith(
-      problem instanceof CliError && problem.code === "USAGE" ? EXIT.usage : exitCodeOf(problem),
-    );
+    context.exitWith(exitCodeOf(problem));
     reportError(context, problem, isForPrograms(output));
   }
 }

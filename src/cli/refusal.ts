@@ -81,7 +81,7 @@ async function arrival(current: Snapshot, { entities, store }: RefusedCall): Pro
     const age = ageText(nowMs - Date.parse(current.since));
     const by = entryInto(current, changes);
     const who = by === undefined ? "by a change older than its history" : byWhom(by);
-    return [`${current.state} since ${age}, moved there ${who}`];
+    return [`${current.state} since ${age}, ${by?.from === null ? who : `moved there ${who}`}`];
   } catch {
     return [];
   }
