@@ -93,7 +93,9 @@ export class Latchkey {
    */
   async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
     const compiled = compileMachine(checkedMachine(machine));
-    return applyMachine(this.#connection, await this.#placeOf(compiled.name), compiled, options);
+    const place =
+      options.dryRun === true ? await this.#seenPlaceOf(compiled.name) : await this.#placeOf(compiled.name);
+    return applyMachine(this.#connection, place, compiled, options);
   }
 
   /**
@@ -161,9 +163,16 @@ export class Latchkey {
     );
   }
 
+  /** Where a machine lives; fixes a fresh namespace to one partition. */
   async #placeOf(machine: string): Promise<Place> {
     this.#facts ??= await this.#initialise(1);
     return { namespace: this.namespace, partitions: this.#facts.partitions, machine };
+  }
+
+  /** Where a machine lives, or would live in a fresh namespace; writes nothing. */
+  async #seenPlaceOf(machine: string): Promise<Place> {
+    this.#facts ??= await factsOf(this.#connection, this.namespace);
+    return { namespace: this.namespace, partitions: this.#facts?.partitions ?? 1, machine };
   }
 }
 

@@ -1,6 +1,3 @@
-import type { Latchkey } from "../latchkey.js";
-import { compileMachine } from "../machine/compile.js";
-import type { MachineDefinition } from "../machine/definition.js";
 import { validateMachine } from "../machine/validate.js";
 import type { Applied } from "../store/apply.js";
 import { defaultActor } from "./actor.js";
@@ -18,7 +15,11 @@ export async function applyFile(context: CliContext, settings: Settings, flags: 
     context.note(`warning: ${path}: ${message}`);
   }
   await withLatchkey(settings, async (latchkey) => {
-    const applied = await apply(context, latchkey, definition, flags);
+    const applied = await latchkey.apply(definition, {
+      actor: flags.actor ?? defaultActor(context.env),
+      ...(flags.map !== undefined && { map: Object.fromEntries(flags.map) }),
+      ...(flags.dryRun !== undefined && { dryRun: flags.dryRun }),
+    });
     if (!applied.changed && applied.moved === 0 && flags.errorUnchanged === true) {
       context.exitWith(EXIT.unchanged);
     }
@@ -28,25 +29,6 @@ export async function applyFile(context: CliContext, settings: Settings, flags: 
       return;
     }
     await context.write(appliedText(applied, flags.dryRun === true));
-  });
-}
-
-async function apply(
-  context: CliContext,
-  latchkey: Latchkey,
-  definition: MachineDefinition,
-  { map, dryRun, actor }: ApplyFlags,
-): Promise<Applied> {
-  const { name, version } = definition;
-  if (dryRun === true && latchkey.partitions === undefined) {
-    // Nothing is there to judge by, and asking the server would initialise the namespace.
-    compileMachine(definition);
-    return { machine: name, version, before: null, changed: true, differences: [], retired: {}, moved: 0 };
-  }
-  return latchkey.apply(definition, {
-    actor: actor ?? defaultActor(context.env),
-    ...(map !== undefined && { map: Object.fromEntries(map) }),
-    ...(dryRun !== undefined && { dryRun }),
   });
 }
 
