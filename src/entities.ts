@@ -1,5 +1,5 @@
 import { EventLog, type EventsOptions } from "./events/log.js";
-import { type Subscription, subscribe } from "./events/subscribe.js";
+import { type Listener, type Subscription, subscribe } from "./events/subscribe.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import type { Store } from "./store/call.js";
@@ -132,8 +132,14 @@ export class Entities<S extends string = string> {
     return new EventLog(connection, place, options, (text) => readDocument<Change<S>>(text));
   }
 
-  /** Hears changes as they are published: a cheap hint, at most once. */
-  async subscribe(listener: (change: Change<S>) => void): Promise<Subscription> {
+  /**
+   * Hears changes as they are published: a cheap hint, at most once. A listener that fails is reported (logged, or a
+   * process warning where there is no logger), and hears the next change all the same.
+   *
+   * @throws ConnectError when no connection can be made.
+   * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id));
+   */
+  async subscribe(listener: Listener<Change<S>>): Promise<Subscription> {
     const { connection, place } = this.#store;
     return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener);
   }

@@ -7,7 +7,7 @@ export {
 export { Entities, type Fields } from "./entities.js";
 export { GapError } from "./events/gap-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
-export type { Subscription } from "./events/subscribe.js";
+export type { Listener, Subscription } from "./events/subscribe.js";
 export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
 export { type AgentOptions, type AgentState, agent } from "./machine/agent.js";
 export { compareMachines } from "./machine/compare.js";

@@ -68,6 +68,44 @@ it("ignores a message that is no change, with a warning that does not repeat it"
   expect(lines.join()).not.toContain("s3cret");
 });
 
+it.each([
+  [
+    "throws",
+    () => {
+      throw new Error("boom");
+    },
+  ],
+  ["rejects", async () => Promise.reject(new Error("boom"))],
+])("hears on, losing no message, and logs an error where a listener %s", async (_, fail) => {
+  const { logger, lines } = recordingLogger();
+  const ours = await (await client({ logger })).machine(agent());
+  const heard: string[] = [];
+  await ours.subscribe(({ id }) => {
+    heard.push(id);
+    return fail();
+  });
+  // At once, so that several messages come in one read of the socket.
+  await Promise.all(["a1", "a2", "a3", "a4"].map((id) => ours.create(id)));
+  await expect.poll(() => heard).toEqual(["a1", "a2", "a3", "a4"]);
+  const failures = () => lines.filter((line) => line.includes("a listener failed"));
+  await expect.poll(() => failures().length).toBe(4);
+  expect(failures()[0]).toContain("boom");
+});
+
+it("warns of a failing listener where there is no logger", async () => {
+  const ours = await agents();
+  const warned = new Promise<Error>((resolve) => {
+    process.on("warning", resolve);
+    onTestFinished(() => void process.off("warning", resolve));
+  });
+  await ours.subscribe(() => {
+    throw new Error("boom");
+  });
+  await ours.create("a1");
+  expect(await warned).toMatchObject({ code: "LATCHKEY_LISTENER" });
+  expect((await warned).message).toContain("boom");
+});
+
 it("says why when it can't subscribe", async () => {
   const server = await startValkey();
   const home = await connect({ url: server.url, namespace: freshNamespace() });

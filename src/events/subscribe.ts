@@ -1,5 +1,7 @@
 import type { Connection } from "../valkey/connection.js";
+import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type Place } from "../valkey/keys.js";
+import { silentLogger } from "../valkey/logger.js";
 import { hangUp } from "../valkey/open-clients.js";
 
 /** A running subscription. */
@@ -8,18 +10,22 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** Called for each change heard. What it throws, or rejects with, is reported, and the next change comes all the same. */
+export type Listener<C> = (change: C) => void | Promise<void>;
+
 /**
  * Hears changes as they are published. A hint, cheap and at most once: what is published while the connection is down
  * is not heard. The event log is the truth.
  *
- * @param listener called for each change; must not throw
+ * A failing listener is logged as an error; where no logger was given it is a process warning, `LATCHKEY_LISTENER`.
+ *
  * @throws ConnectError when no connection can be made.
  */
 export async function subscribe<C>(
   connection: Connection,
   place: Place,
   read: (text: string) => C,
-  listener: (change: C) => void,
+  listener: Listener<C>,
 ): Promise<Subscription> {
   const client = await connection.open("subscribe");
   let isOpen = true;
@@ -33,7 +39,8 @@ export async function subscribe<C>(
       connection.logger.warn({ channel }, "a message that is no change was ignored");
       return;
     }
-    listener(change);
+    // Never here and now: an error thrown into the client's parser would cost it the messages behind this one.
+    void hear(listener, change).catch((error: unknown) => report(connection, channel, error));
   });
   try {
     await client.subscribe(channelOf(place));
@@ -47,4 +54,19 @@ export async function subscribe<C>(
       hangUp(client);
     },
   };
+}
+
+async function hear<C>(listener: Listener<C>, change: C): Promise<void> {
+  await listener(change);
+}
+
+/** Nobody reads the silent logger, and an error of the caller's code must not vanish. */
+function report({ logger }: Connection, channel: string, error: unknown): void {
+  const text = safeMessage(error);
+  if (logger === silentLogger) {
+    process.emitWarning(`a listener on ${channel} failed: ${text}`, {
+      code: "LATCHKEY_LISTENER",
+      ...(error instanceof Error && error.stack !== undefined && { detail: error.stack }),
+    });
+  } else logger.error({ channel, error: text }, "a listener failed");
 }
