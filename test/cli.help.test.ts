@@ -68,8 +68,48 @@ describe("wrong words", () => {
     const ended = await run("trnasition", "a1", "running");
     expect(ended).toMatchObject({ exit: 2, stdout: "" });
     expect(ended.stderr).toBe(
-      "error: unknown command 'trnasition'\n  (Did you mean transition?)\n  try: latchkey --help\n",
+      "error: unknown command 'trnasition'\n  (Did you mean transition?)\n  try: node bin/latchkey.js --help\n",
     );
+  });
+
+  test("the hint names the command that was typed, not an option's value", async () => {
+    const hints: [words: string[], command: string][] = [
+      [["--url", "valkey://localhost:1", "get"], "get "],
+      [["-m", "list", "get"], "get "],
+      [["--namespace", "n", "lua", "show"], "lua show "],
+      [["lua", "frob"], "lua "],
+      [["--nonsense", "get"], "get "],
+    ];
+    for (const [words, command] of hints) {
+      const { exit, stderr } = await run(...words);
+      expect(exit, words.join(" ")).toBe(2);
+      expect(stderr).toMatch(RegExp(`\n  try: node bin/latchkey\\.js ${command}--help\n$`));
+    }
+  });
+
+  test.each([
+    ["an option's value", ["--url", "valkey://ann:s3cret@localhost:1", "get"]],
+    ["a command", ["valkey://ann:s3cret@localhost:1", "get"]],
+    ["one argument too many", ["list", "valkey://ann:s3cret@localhost:1"]],
+    ["a choice", ["completion", "valkey://ann:s3cret@localhost:1"]],
+  ])("never show the password of a URL that stands as %s", async (_, words) => {
+    const { exit, stdout, stderr } = await run(...words);
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
+    expect(stderr).toContain("error: ");
+    expect(stderr).not.toContain("s3cret");
+  });
+
+  test.each([
+    [["lua"], "a command is missing", "lua --help"],
+    [["--namespace", "n"], "a command is missing", "--help"],
+    [["help", "trnasition"], "there is no command trnasition", "--help"],
+    [["lua", "help", "shwo"], "there is no command shwo", "lua --help"],
+  ])("%j says what is wrong and exits 2", async (words, problem, hint) => {
+    expect(await run(...words)).toEqual({
+      exit: 2,
+      stdout: "",
+      stderr: `error: ${problem}\n  try: node bin/latchkey.js ${hint}\n`,
+    });
   });
 
   test("they are told as JSON where JSON is asked for", async () => {
@@ -79,7 +119,7 @@ describe("wrong words", () => {
       error: {
         code: "USAGE",
         message: "missing required argument 'id'",
-        hint: "latchkey get --help",
+        hint: "node bin/latchkey.js get --help",
       },
     });
   });
