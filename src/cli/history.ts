@@ -5,6 +5,7 @@ import type { CliContext } from "./context.js";
 import { ENTITY_FORMATS, isForPeople, withExamples, withFormats } from "./formats.js";
 import { withEntities } from "./session.js";
 import { settingsOf } from "./settings.js";
+import { shellCommand } from "./shell-command.js";
 
 /** `latchkey history <id>`: an entity's last changes. */
 export function register(program: Command, context: CliContext): void {
@@ -31,7 +32,11 @@ async function showHistory(
     const [changes, nowMs] = await Promise.all([entities.history(id, limit), serverNow(store)]);
     if (changes.length === 0) {
       const message = `${entities.name} ${id} not found; where it was removed, the event log still has its changes`;
-      throw new CliError("NOTFOUND", message, { facts: { id: JSON.stringify(id) }, hint: "latchkey events" });
+      const { placeOptions } = await import("./next-steps.js");
+      throw new CliError("NOTFOUND", message, {
+        facts: { id: JSON.stringify(id) },
+        hint: shellCommand("events", [], placeOptions(settings)),
+      });
     }
     const { historyColumns, writtenChange } = await import("./change-columns.js");
     if (isForPeople(settings.format)) {

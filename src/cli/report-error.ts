@@ -2,6 +2,7 @@ import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { codeOf } from "./exit-codes.js";
 import { shownText } from "./terminal-text.js";
+import { thisProgram } from "./this-program.js";
 
 /** Tells of an error on stderr: for people, or as one JSON object for programs. Texts do nothing to a terminal. */
 export function reportError(context: CliContext, error: unknown, forPrograms: boolean): void {
@@ -35,7 +36,7 @@ function hintFor(error: unknown): string | undefined {
         : undefined;
     case "UNREACHABLE":
       if (!(error instanceof Error && "reason" in error)) return undefined;
-      if (error.reason === "refused") return "latchkey dev, or --url valkey://host:port";
+      if (error.reason === "refused") return `${thisProgram()} dev, or --url valkey://host:port`;
       if (error.reason === "auth") return "LATCHKEY_PASSWORD or --password-file; the user stands in the URL";
       return undefined;
     default:
