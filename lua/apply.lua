@@ -56,15 +56,16 @@ local flat = call('HGETALL', machine_key)
 local installed = {}
 for i = 1, #flat, 2 do installed[flat[i]] = flat[i + 1] end
 call('ZCARD', index_key)
-if flat[1] and (installed.layout ~= '1' or not installed.states or not tonumber(installed.version)) then
-  return redis.error_reply('LAYOUT another one than this script knows')
-end
-local version = tonumber(installed.version or 0)
+local version = (string.match(installed.version or '0', '^%d+$') or -1) + 0
+local is_known = not flat[1] or installed.layout == '1' and version >= 1 and version <= 1e9
+  and string.find(installed.states or '', '^%l')
 local order, ordinals = {}, {} -- append-only: a state keeps its place in the index for ever
 for state in string.gmatch(installed.states or '', '%S+') do
+  is_known = is_known and is_state(state) and not ordinals[state]
   order[#order + 1] = state
   ordinals[state] = #order - 1
 end
+if not is_known then return redis.error_reply('LAYOUT another one than this script knows') end
 for _, state in ipairs(walk(machine)) do
   if not ordinals[state] then
     order[#order + 1] = state

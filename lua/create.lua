@@ -60,7 +60,13 @@ if state then
 -- @include shared/guards.lua
   return { 'EXISTS', snapshot(machine_key, id, entity) }
 end
-if sent and (call('HGET', machine_key, 'removed') or -1) + 0 >= sent then return { 'FORGOTTEN', false } end
+if sent then
+  local removed = call('HGET', machine_key, 'removed')
+  if removed and not find(removed, '^%d+$') then
+    return redis.error_reply('LAYOUT another one than this script knows')
+  end
+  if removed and removed + 0 >= sent then return { 'FORGOTTEN', false } end
+end
 -- @include shared/rule.lua
 local stamped, entered = iso(now), now
 -- @include shared/fields.lua

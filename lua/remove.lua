@@ -52,17 +52,19 @@ call('ZCARD', due_key)
 call('XLEN', events_key)
 -- @include shared/clock.lua
 local row = call('HGET', machine_key, '-')
-local removed = call('HGET', machine_key, 'removed')
+local last_removal = call('HGET', machine_key, 'removed')
 
 -- 3 refuse
-if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
+if unknown or last_removal and not find(last_removal, '^%d+$') then
+  return redis.error_reply('LAYOUT another one than this script knows')
+end
 if not row then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
 if not state then return { 'NOTFOUND', false } end
 -- @include shared/guards.lua
 -- @include shared/rule.lua
 local stamped, to, entered = iso(now), state, entity[8] + 0
-local latest = removed and removed + 0 > now and removed or at -- after a failover clocks may differ
+local latest = last_removal and last_removal + 0 > now and last_removal or at -- after a failover clocks may differ
 -- @include shared/change.lua
 local may = redis.acl_check_cmd
 local lacks = not (may('DEL', entity_key) and may('DEL', log_key)) and 'del'

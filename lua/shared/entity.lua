@@ -1,6 +1,6 @@
 -- Reads the entity's hash. Leaves
 --   entity               a flat list, field and value by turns, always in this order: see below; {} for none
---   unknown              true where the hash is not one of ours
+--   unknown              true where the hash is not one of ours, or was damaged; `entity` is {} then
 --   first, last          where the caller's own fields begin and end in it
 --   state, version, created  texts, nil for none
 -- Among those before the own fields: since (ms) at 8; at 10 the slot where the next op goes and the ms of the newest
@@ -24,7 +24,15 @@ if entity[1] and not (entity[1] == 'state' and entity[3] == 'version' and entity
       ordered[#ordered + 1] = entity[i + 1]
     end
   end
-  entity = unknown and {} or ordered
+  entity = ordered
 end
+-- Every part that arithmetic or a document takes as it is. At most 13 digits: Lua writes 15 as 1e+14.
+if entity[1] and not (find(entity[2], '^%l[%w_-]*$') and find(entity[4], '^[1-9]%d*$') and #entity[4] <= 13
+  and find(entity[6], '^%d+$') and #entity[6] <= 13 and find(entity[8], '^%d+$') and #entity[8] <= 13
+  and find(entity[10], '^[0-4] %d+$') and #entity[10] <= 15 and #entity[22] == 24
+  and find(entity[22], '^%d[%dT:.-]+Z$')) then
+  unknown = true
+end
+if unknown then entity = {} end
 local first, last = entity[1] and 23 or 1, #entity
 local state, version, created = entity[2], entity[4], entity[22]

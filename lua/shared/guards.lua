@@ -3,15 +3,21 @@ if op then
   local begin = op .. ' '
   for i = 12, 20, 2 do
     if find(entity[i], begin, 1, true) == 1 then
+      local done = string.match(entity[i], '^%S+ ([1-9]%d*) %d+$')
+      if not done then return redis.error_reply('LAYOUT another one than this script knows') end
       call('HSET', entity_key, 'version', version) -- gives WAIT a write of this caller to wait for
-      return { 'REPLAYED', snapshot(machine_key, id, entity, string.match(entity[i], ' (%d+)')) }
+      return { 'REPLAYED', snapshot(machine_key, id, entity, done) }
     end
   end
 end
 -- The first attempt may have been an op that is remembered no more, or have met an earlier life of the id.
-if sent and (sub(entity[10], 3) + 0 >= sent
-  or iso(sent) <= created and (call('HGET', machine_key, 'removed') or -1) + 0 >= sent) then
-  return { 'FORGOTTEN', snapshot(machine_key, id, entity) }
+if sent then
+  local forgotten, removed = sub(entity[10], 3) + 0, call('HGET', machine_key, 'removed') or '0' -- 0 for never
+  if not find(removed, '^%d+$') then return redis.error_reply('LAYOUT another one than this script knows') end
+  removed = iso(sent) <= created and removed + 0 or 0
+  if forgotten >= sent or removed > 0 and removed >= sent then
+    return { 'FORGOTTEN', snapshot(machine_key, id, entity) }
+  end
 end
 if if_version and if_version ~= version + 0 or if_state and if_state ~= state then
   return { 'CONFLICT', snapshot(machine_key, id, entity) }

@@ -4,6 +4,10 @@ local ops, slot, remembered = entity[10], entity[11], entity[12]
 if op then
   local turn = string.byte(ops) - 48 -- its first character, 0 to 4
   local forgotten = entity[12 + 2 * turn]
-  ops = sub('12340', turn + 1, turn + 1) .. ' ' .. (forgotten == '' and sub(ops, 3) or sub(forgotten, -13))
+  local forgotten_at = forgotten == '' and sub(ops, 3) or string.match(forgotten, '^%S+ %d+ (%d+)$')
+  if not forgotten_at or #forgotten_at > 13 then
+    return redis.error_reply('LAYOUT another one than this script knows')
+  end
+  ops = sub('12340', turn + 1, turn + 1) .. ' ' .. forgotten_at
   slot, remembered = entity[11 + 2 * turn], op .. ' ' .. next_version .. ' ' .. at
 end
