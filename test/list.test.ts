@@ -122,6 +122,22 @@ it("is empty where there is nothing, without a cursor", async () => {
   expect(await ours.count()).toEqual({ spawning: 0, running: 0, failed: 0, killed: 0, completed: 0 });
 });
 
+it("does not pass off a machine that is gone, as after a loss of data, for one without entities", async () => {
+  const { home, list } = await dials();
+  await list.create("x1");
+  await (await admin()).del(`{${home.namespace}:0}:dial:machine`);
+  for (const call of [
+    () => all(list.list()),
+    () => all(list.list({ state: "a" })),
+    () => list.listPage({ cursor: "0/x" }),
+    () => list.count(),
+  ]) {
+    const error = await rejectionOf(ContractError, call());
+    expect(error.code).toBe("NOMACHINE");
+    expect(error.message).toMatch(/^(list|count) dial: no such machine is installed .* apply it first$/);
+  }
+});
+
 it("refuses what is no page, state, age or cursor, and says what to do", async () => {
   const list = await entities(dial);
   for (const limit of [0, -1, 1.5, 1001, Number.NaN]) {

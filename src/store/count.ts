@@ -1,13 +1,12 @@
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
-import { readMachine } from "./machine-record.js";
+import { needMachine } from "./machine-record.js";
 import { stretchOf } from "./position.js";
 
 /** Counts entities by state, in the order of the index; states that are gone stand only while entities sit in them. */
 export async function count(store: Store): Promise<Record<string, number>> {
-  const installed = await readMachine(store.connection, store.place);
-  if (installed === null) return {};
+  const installed = await needMachine(store.connection, store.place, "count");
   const counts = await Promise.all(
     installed.ordinals.map(async (state, ordinal) => {
       const { from, to } = stretchOf(state, ordinal);

@@ -5,7 +5,7 @@ import { ask } from "./call-error.js";
 import type { Snapshot } from "./document.js";
 import { ContractError } from "./errors.js";
 import { movedSince, readStretch } from "./index-read.js";
-import { readMachine } from "./machine-record.js";
+import { needMachine } from "./machine-record.js";
 import { cursorText, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
 import { getMany } from "./read.js";
 
@@ -118,8 +118,7 @@ async function present<S extends string>(
 }
 
 async function stretchesOf(store: Store, options: ListOptions): Promise<Stretch[]> {
-  const installed = await readMachine(store.connection, store.place);
-  const ordinals = installed?.ordinals ?? [];
+  const { ordinals } = await needMachine(store.connection, store.place, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   for (const state of wanted) {
     if (!ordinals.includes(state)) {

@@ -3,6 +3,7 @@ import type { CompiledMachine } from "../machine/compiled.js";
 import type { Connection } from "../valkey/connection.js";
 import { type Place, partitionKeys } from "../valkey/keys.js";
 import { ask } from "./call-error.js";
+import { ContractError } from "./errors.js";
 
 /** A machine as it is installed on the server. */
 export interface InstalledMachine {
@@ -18,4 +19,22 @@ export async function readMachine(connection: Connection, place: Place): Promise
   );
   if (definition == null || states == null) return null;
   return { definition: parseCompiledMachine(definition), ordinals: states.split(" ") };
+}
+
+/**
+ * Reads an installed machine that must be there.
+ *
+ * @throws ContractError with code NOMACHINE when it is not: the server lost its data, for instance.
+ */
+export async function needMachine(
+  connection: Connection,
+  place: Place,
+  operation: string,
+): Promise<InstalledMachine> {
+  const installed = await readMachine(connection, place);
+  if (installed !== null) return installed;
+  throw new ContractError(
+    "NOMACHINE",
+    `${operation} ${place.machine}: no such machine is installed in this namespace; apply it first`,
+  );
 }
