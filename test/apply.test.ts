@@ -4,10 +4,12 @@ import {
   ContractError,
   compileMachine,
   connect,
+  IllegalTransitionError,
   LayoutError,
   type MachineDefinition,
   MachineDefinitionError,
   MachineInUseError,
+  MissingFieldError,
   partitionOf,
 } from "../src/index.js";
 import { scripts } from "../src/lua/index.js";
@@ -208,6 +210,39 @@ describe("machine", () => {
     if (refused.ok) throw new Error("It was not refused");
     expect(refused.error).toMatchObject({ code: "ILLEGAL", allowed: ["active"] });
     expect(await jobs.transition("j1", "active")).toMatchObject({ version: 2 });
+  });
+
+  it("does not explain by its older definition what the newer one refuses, where the two differ", async () => {
+    const order: MachineDefinition = {
+      name: "order",
+      version: 1,
+      initial: "open",
+      states: { open: { to: ["paid", "gone"] }, paid: {}, gone: {} },
+    };
+    const home = await client();
+    const older = await home.machine(order);
+    await older.create("o1");
+    const newer = await home.machine<string>({
+      ...order,
+      version: 2,
+      states: { open: { to: ["paid"] }, paid: { require: ["sum"], to: ["sent"] }, sent: {}, gone: {} },
+    });
+    const illegal = await rejectionOf(IllegalTransitionError, older.transition("o1", "gone"));
+    expect(illegal.allowed).toEqual([]);
+    expect(illegal.message).toMatch(
+      /version 1; the order machine that is installed is not version 1, which this process knows$/,
+    );
+    const missing = await rejectionOf(MissingFieldError, older.transition("o1", "paid"));
+    expect(missing.fields).toEqual([]);
+    expect(missing.message).toBe(
+      "order o1 needs further fields to be paid: the order machine that is installed is not version 1, which this process knows",
+    );
+    await newer.transition("o1", "paid", { set: { sum: 1 } });
+    await newer.transition("o1", "sent");
+    const final = await rejectionOf(IllegalTransitionError, older.transition("o1", "paid"));
+    expect(final.message).toMatch(
+      /it is sent since .*; that is no state of version 1, which this process knows$/,
+    );
   });
 
   it("of a name opens what is installed, with the states that it has there", async () => {

@@ -31,7 +31,7 @@ export class RefusedError extends LatchkeyError {
 export class IllegalTransitionError extends RefusedError {
   override readonly name = "IllegalTransitionError";
   readonly to: string;
-  /** The states that are possible from the present one. */
+  /** The states that are possible from the present one; none where another version of the machine is installed. */
   readonly allowed: readonly string[];
 
   constructor(message: string, machine: string, current: Snapshot, to: string, allowed: readonly string[]) {
@@ -59,7 +59,7 @@ export class AlreadyExistsError extends RefusedError {
 /** A field that the state requires would be absent. `code` is `"MISSING"`. */
 export class MissingFieldError extends RefusedError {
   override readonly name = "MissingFieldError";
-  /** The fields to set. */
+  /** The fields to set; none where another version of the machine is installed, whose fields are not known here. */
   readonly fields: readonly string[];
 
   constructor(

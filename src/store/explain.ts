@@ -55,8 +55,12 @@ export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot
     case "MISSING":
       return missing(asked, name, current);
     case "ILLEGAL": {
-      const allowed = current === null ? [] : (stateOf(definition, current.state)?.to ?? []);
-      const possible = allowed.length === 0 ? "it is final" : `possible: ${allowed.join(", ")}`;
+      const known = current === null ? undefined : stateOf(definition, current.state);
+      const isOutdated = known?.to?.includes(asked.to ?? "") === true;
+      const allowed = isOutdated ? [] : (known?.to ?? []);
+      const ways = allowed.length === 0 ? "it is final" : `possible: ${allowed.join(", ")}`;
+      const unknown = `that is no state of version ${definition.version}, which this process knows`;
+      const possible = known === undefined ? unknown : isOutdated ? otherVersion(definition) : ways;
       const from = current ?? ({ id } as Snapshot);
       return new IllegalTransitionError(
         `${name} can't go to ${asked.to}: ${now}; ${possible}`,
@@ -67,6 +71,11 @@ export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot
       );
     }
   }
+}
+
+/** Where the server judged otherwise than the definition here would: an older replica, while a newer one is rolled out. */
+function otherVersion({ name, version }: CompiledMachine): string {
+  return `the ${name} machine that is installed is not version ${version}, which this process knows`;
 }
 
 /** A state by its name, which may be a word that every object answers to. */
@@ -91,12 +100,9 @@ function missing(asked: Asked, name: string, current: Snapshot | null): MissingF
     if (Object.hasOwn(set, field)) return false;
     return unset.includes(field) || !Object.hasOwn(current ?? {}, field);
   });
-  const what = absent.length === 0 ? "a field" : absent.join(", ");
-  return new MissingFieldError(
-    `${name} needs ${what} to be ${state}; set ${absent.length > 1 ? "them" : "it"} in the same call`,
-    asked.machine,
-    asked.id,
-    current,
-    absent,
-  );
+  const todo =
+    absent.length === 0
+      ? `needs further fields to be ${state}: ${otherVersion(definition)}`
+      : `needs ${absent.join(", ")} to be ${state}; set ${absent.length > 1 ? "them" : "it"} in the same call`;
+  return new MissingFieldError(`${name} ${todo}`, asked.machine, asked.id, current, absent);
 }
