@@ -1,5 +1,5 @@
 // Checked by the compiler alone, from machine.types.test.ts: each line below an "expect-error" must not compile.
-import type { AgentState, Change, Entities, Latchkey, Snapshot } from "../src/index.js";
+import type { AgentState, Change, Entities, Latchkey, Replay, Snapshot } from "../src/index.js";
 import { agent, defineMachine } from "../src/index.js";
 
 declare const latchkey: Latchkey;
@@ -40,10 +40,22 @@ export async function misspelt(): Promise<void> {
     }),
   );
   await order.transition("o1", "paid");
+  const done = await order.transition("o1", "paid");
+  if (done.opVersion === undefined) {
+    const from: "open" | "paid" | null = done.from;
+    const change: Change<"open" | "paid"> = done;
+    // @ts-expect-error a state that it can't come from
+    if (from === "shipped" || change.type === "") return;
+  } else {
+    const replay: Replay<"open" | "paid"> = done;
+    // @ts-expect-error a replay is no change: nothing happened
+    takesText(replay.type);
+  }
   // @ts-expect-error a state of another machine
   await order.transition("o1", "running");
   const anyMachine = await latchkey.installed("order");
   await anyMachine?.transition("o1", "whatever it has");
 }
 
+function takesText(_text: string): void {}
 function takes(_change: Change<AgentState>): void {}

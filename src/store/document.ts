@@ -29,10 +29,18 @@ export interface Change<S extends string = string> extends Snapshot<S> {
   readonly op?: string;
   /** Stands, as true, where the table of transitions was skipped. */
   readonly forced?: boolean;
+  /** Only a {@link Replay} has it: `opVersion === undefined` tells the two apart. */
+  readonly opVersion?: undefined;
 }
 
-/** The entity as it is, where the op was done before: nothing new happened. */
+/** The entity as it is, where the op was done before: nothing new happened, so nothing of a change stands here. */
 export interface Replay<S extends string = string> extends Snapshot<S> {
+  readonly type?: undefined;
+  readonly from?: undefined;
+  readonly actor?: undefined;
+  readonly reason?: undefined;
+  readonly op?: undefined;
+  readonly forced?: undefined;
   /** The version that the op made when it was done. */
   readonly opVersion: number;
 }
