@@ -77,6 +77,14 @@ it("starts with nothing forgotten", async () => {
   });
 });
 
+it("takes a retry sent at 0 for one sent before everything: done where nothing is forgotten, else refused", async () => {
+  const calls = await machine(parcel);
+  await calls.ok("create", "p1", "SENT", "0");
+  await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o1", "SENT", "0");
+  for (let n = 2; n <= 6; n++) await calls.ok("patch", "p1", "SET", "n", "1", "OP", `o${n}`);
+  expect((await retry(calls, "new", 0))[0]).toBe("FORGOTTEN");
+});
+
 /** Creates and removes p1; the time of the removal in ms. */
 async function removed(calls: Calls): Promise<number> {
   await calls.ok("create", "p1", "OP", "o1");

@@ -15,7 +15,7 @@ if sent then
   local forgotten, removed = sub(entity[10], 3) + 0, call('HGET', machine_key, 'removed') or '0' -- 0 for never
   if not find(removed, '^%d+$') then return redis.error_reply('LAYOUT another one than this script knows') end
   removed = iso(sent) <= created and removed + 0 or 0
-  if forgotten >= sent or removed > 0 and removed >= sent then
+  if forgotten > 0 and forgotten >= sent or removed > 0 and removed >= sent then
     return { 'FORGOTTEN', snapshot(machine_key, id, entity) }
   end
 end
