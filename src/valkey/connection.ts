@@ -175,6 +175,7 @@ async function dial(
     // database that is not there (and goes on in database 0).
     if (errors.length > 0) throw errors[0];
     wasReady = true;
+    tellOfLosses(client, logger, address);
     return client;
   } catch (error) {
     hangUp(client);
@@ -182,6 +183,20 @@ async function dial(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Logs once that a connection was lost, however often connecting again fails, and that it is back. */
+function tellOfLosses(client: Valkey, logger: Logger, address: string): void {
+  const fields = { address, connection: client.options.connectionName };
+  let isLost = false;
+  client.on("reconnecting", () => {
+    if (!isLost) logger.warn(fields, "connection lost, connecting again");
+    isLost = true;
+  });
+  client.on("ready", () => {
+    if (isLost) logger.info(fields, "connected again");
+    isLost = false;
+  });
 }
 
 /** Without a listener the client would print errors itself. Keeps the first few, which say why connecting failed. */
