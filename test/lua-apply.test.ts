@@ -63,6 +63,7 @@ it("judges every later change by the newer version", async () => {
     packed: { ...packed, to: ["lost"] },
     ...rest,
     sent: { ...rest.sent, require: ["route"] },
+    held: { to: ["sent"] },
   };
   await calls.apply({ ...parcel, version: 2, states: stricter });
   expect((await calls.run("transition", "p1", "sent"))[0]).toBe("ILLEGAL");

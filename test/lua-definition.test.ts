@@ -125,12 +125,26 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
       timeout: { after: 1, to: "sent", set: { n: "nan" } },
     }),
     "a set of a reserved field": state("held", { timeout: { after: 1, to: "sent", set: { version: "1" } } }),
+    "a set of a stamp": state("held", { timeout: { after: 1, to: "sent", set: { deliveredAt: '"now"' } } }),
+    "a set of 65 fields": state("held", {
+      timeout: {
+        after: 1,
+        to: "sent",
+        set: Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`f${n}`, "1"])),
+      },
+    }),
+    "no set where its target requires a field": state("packed", { timeout: { after: 1, to: "lost" } }),
+    "a set without a field that its target requires": state("packed", {
+      timeout: { after: 1, to: "lost", set: { fault: "1" } },
+    }),
   },
   lease: {
     "no target of the state": state("held", { lease: { for: 1, to: "lost" } }),
     "beyond 10^12 ms": state("held", { lease: { for: 1e12 + 1, to: "sent" } }),
     "a final state": state("delivered", { lease: { for: 1, to: "lost" } }),
     null: state("held", { lease: null }),
+    "a set of a stamp": state("held", { lease: { for: 1, to: "sent", set: { sentAt: '"now"' } } }),
+    "no set where its target requires a field": state("packed", { lease: { for: 1, to: "lost" } }),
   },
   retain: {
     "a state that is not final": state("held", { retain: 1 }),
@@ -156,6 +170,15 @@ it.each([
   ["every bound at its highest", { version: 1e9, history: 1000, events: { keep: 1e7 } }],
   ["every bound at its lowest", { version: 1, history: 1, events: { keep: 1 } }],
   ["64 states", only(64)],
+  [
+    "64 states that all lead to all",
+    {
+      ...only(64),
+      states: Object.fromEntries(
+        Array.from({ length: 64 }, (_, n) => [`s${n}`, { to: Object.keys(only(64).states) }]),
+      ),
+    },
+  ],
   ["no history and no events", { history: undefined, events: undefined }],
   [
     "states named like parts of an object",

@@ -35,17 +35,25 @@ local function has_only(object, known)
   return true
 end
 
--- A timer of a state: ms under the property `length`, false for none.
-local function read_timer(timer, length, state)
+-- A timer of a state: ms under the property `length`, false for none. Nobody is there to name a required field when it
+-- fires, so its own `set` has to hold all that its target requires, but stamps, which only the server sets.
+local function read_timer(timer, length, state, states, is_stamp)
   if timer == nil then return false end
   if not has_only(timer, ' ' .. length .. ' to set ') then return nil end
   if timer.set ~= nil and type(timer.set) ~= 'table' then return nil end
-  for field, json in pairs(timer.set or {}) do
-    if type(field) ~= 'string' or not is_field(field) then return nil end
+  local set, count = timer.set or {}, 0
+  for field, json in pairs(set) do
+    count = count + 1
+    if type(field) ~= 'string' or not is_field(field) or is_stamp[field] or count > 64 then return nil end
     if type(json) ~= 'string' or not json_text(json, 65536, true) then return nil end
   end
   for _, to in ipairs(state.to) do
-    if to == timer.to then return read_whole(timer[length], 1, 1e12) end
+    if to == timer.to then
+      for _, field in ipairs(states[to].require) do
+        if not set[field] and not is_stamp[field] then return nil end
+      end
+      return read_whole(timer[length], 1, 1e12)
+    end
   end
 end
 
@@ -60,7 +68,7 @@ local function read_definition(machine)
   if machine.events ~= nil and not has_only(machine.events, ' keep ') then return nil, 'events' end
   machine.keep = read_whole((machine.events or {}).keep, 1, 1e7, 100000)
   if not machine.keep then return nil, 'events' end
-  local states, count = machine.states, 0
+  local states, count, is_stamp = machine.states, 0, {}
   if type(states) ~= 'table' then return nil, 'states' end
   for state, spec in pairs(states) do
     count = count + 1
@@ -75,7 +83,11 @@ local function read_definition(machine)
       return nil, 'event'
     end
     if spec.stamp ~= nil and (type(spec.stamp) ~= 'string' or not is_field(spec.stamp)) then return nil, 'stamp' end
-    local timeout, lease = read_timer(spec.timeout, 'after', spec), read_timer(spec.lease, 'for', spec)
+    if spec.stamp then is_stamp[spec.stamp] = true end
+  end
+  for _, spec in pairs(states) do
+    local timeout = read_timer(spec.timeout, 'after', spec, states, is_stamp)
+    local lease = read_timer(spec.lease, 'for', spec, states, is_stamp)
     if timeout == nil then return nil, 'timeout' end
     if lease == nil then return nil, 'lease' end
     local retain = spec.retain ~= nil and read_whole(spec.retain, 1, 1e12)
