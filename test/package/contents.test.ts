@@ -49,6 +49,18 @@ describe("the package", () => {
     expect(telling).toEqual([]);
   });
 
+  test("names each entry's declarations to compilers that do not read exports, as NestJS 10 sets its own", () => {
+    const { main, types, typesVersions, exports } = JSON.parse(
+      readFileSync(join(root, "package.json"), "utf8"),
+    );
+    expect({ types, default: main }).toEqual(exports["."]);
+    const typed = Object.entries<{ types?: string }>(exports).flatMap(([entry, { types: file }]) =>
+      entry === "." || file === undefined ? [] : [[entry.slice("./".length), [file]]],
+    );
+    expect(typed.length).toBeGreaterThan(0);
+    expect(typesVersions).toEqual({ "*": Object.fromEntries(typed) });
+  });
+
   test("runs nothing when it is installed", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
