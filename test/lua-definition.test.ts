@@ -108,6 +108,7 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "no field name": state("held", { require: ["a,b"] }),
     "a reserved word": state("held", { require: ["version"] }),
     "the same twice": state("held", { require: ["a", "a"] }),
+    "65 fields": state("held", { require: Array.from({ length: 65 }, (_, n) => `f${n}`) }),
     "a text": state("held", { require: "a" }),
   },
   timeout: {

@@ -9,7 +9,6 @@ type States = Readonly<Record<string, unknown>>;
 /** A machine has at most this many states. */
 export const MAX_STATES = 64;
 
-const MAX_REQUIRED = 16;
 const MAX_FIELDS = 64;
 
 const STATE = {
@@ -24,7 +23,7 @@ export function checkState(value: unknown, keys: Keys, states: States, report: R
   checkList(to, MAX_STATES, [...keys, "to"], report, (item, at) => checkTarget(item, states, at, report));
   checkName(own(value, "event"), EVENT_NAME, [...keys, "event"], report);
   checkName(own(value, "stamp"), FIELD_NAME, [...keys, "stamp"], report);
-  checkList(own(value, "require"), MAX_REQUIRED, [...keys, "require"], report, (item, at) =>
+  checkList(own(value, "require"), MAX_FIELDS, [...keys, "require"], report, (item, at) =>
     checkName(item, FIELD_NAME, at, report),
   );
   const targets = to === undefined ? [] : to;

@@ -51,6 +51,7 @@ export const good: Record<string, unknown> = {
   "every bound at its lowest": machine({ version: 1, history: 1, events: { keep: 1 }, retain: 1 }),
   "a place for the schema": machine({ $schema: "./machine.schema.json" }),
   "64 states": manyStates(64),
+  "64 required fields": state("done", { require: Array.from({ length: 64 }, (_, at) => `f${at}`) }),
   "a required stamp, which a deadline need not set": state("dropped", { require: ["error", "startedAt"] }),
   "any JSON in a deadline's set": state("queued", {
     lease: { for: 1, to: "active", set: { list: [1, [null, { deep: true }]], text: "é\n", _x: -0.5 } },
@@ -165,9 +166,9 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
     definition: state("done", { require: ["a", "b", "a"] }),
     problems: ['states.done.require[2]: "a" is listed twice'],
   },
-  "17 required fields": {
-    definition: state("done", { require: Array.from({ length: 17 }, (_, at) => `f${at}`) }),
-    problems: ["states.done.require: has 17 entries, at most 16 are possible"],
+  "65 required fields": {
+    definition: state("done", { require: Array.from({ length: 65 }, (_, at) => `f${at}`) }),
+    problems: ["states.done.require: has 65 entries, at most 64 are possible"],
   },
   "a required field of no valid name": {
     definition: state("done", { require: ["exit-code"] }),
