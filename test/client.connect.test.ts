@@ -160,6 +160,8 @@ describe("connect refuses a URL", () => {
       `valkey://me:${SECRET}@host/main`,
       "database in the server's URL is no number",
     ],
+    ["whose password holds a bare %", `valkey://me:${SECRET}%zz@host`, "write %25 for it"],
+    ["whose user holds a bare %", `valkey://m%:${SECRET}@host`, "the user in the server's URL"],
   ] as const) {
     it(`${name}, without repeating it`, async () => {
       const error = await rejectionOf(TypeError, connect({ url }));
