@@ -4,7 +4,7 @@ import { usageError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { writeDocument } from "./documents.js";
 import { withExamples, withFormats } from "./formats.js";
-import { withEntities } from "./session.js";
+import { withStore } from "./session.js";
 import { settingsOf } from "./settings.js";
 
 /** `latchkey count`: how many entities are in each state. */
@@ -24,17 +24,18 @@ async function countEntities(
   wanted: readonly string[] | undefined,
 ): Promise<void> {
   const settings = settingsOf(command, context);
-  await withEntities(settings, async (entities) => {
-    const counts = await entities.count();
+  await withStore(settings, async (store) => {
+    const { count } = await import("../store/count.js");
+    const counts = await count(store);
     const absent = wanted?.find((state) => !Object.hasOwn(counts, state));
     if (absent !== undefined) {
       const states = Object.keys(counts).join(", ");
-      throw usageError(`"${absent}" is no state of ${entities.name}; it has ${states}`);
+      throw usageError(`"${absent}" is no state of ${settings.machine}; it has ${states}`);
     }
     const shown = Object.entries(counts).filter(([state]) => wanted?.includes(state) ?? true);
     if (settings.format !== "table") {
       const text = JSON.stringify(Object.fromEntries(shown));
-      await writeDocument(context, settings.format, { machine: entities.name, id: "", text });
+      await writeDocument(context, settings.format, { machine: settings.machine, id: "", text });
       return;
     }
     const [{ tableText }, { paintState }] = await Promise.all([
@@ -47,7 +48,7 @@ async function countEntities(
         title: "STATE",
         value: ([state]: [string, number]) => state,
         paint: (text: string, row: [string, number]) =>
-          row === total ? text : paintState(context.paint, entities.definition, row[0], text),
+          row === total ? text : paintState(context.paint, store.definition, row[0], text),
       },
       { title: "COUNT", value: ([, n]: [string, number]) => String(n) },
     ];

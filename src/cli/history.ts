@@ -3,7 +3,7 @@ import { positiveNumber } from "./change-flags.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { ENTITY_FORMATS, isForPeople, withExamples, withFormats } from "./formats.js";
-import { withEntities } from "./session.js";
+import { withStore } from "./session.js";
 import { settingsOf } from "./settings.js";
 import { shellCommand } from "./shell-command.js";
 
@@ -27,11 +27,14 @@ async function showHistory(
   limit: number | undefined,
 ): Promise<void> {
   const settings = settingsOf(command, context);
-  await withEntities(settings, async (entities, store) => {
-    const { serverNow } = await import("./server-now.js");
-    const [changes, nowMs] = await Promise.all([entities.history(id, limit), serverNow(store)]);
+  await withStore(settings, async (store) => {
+    const [{ history }, { serverNow }] = await Promise.all([
+      import("../store/read.js"),
+      import("./server-now.js"),
+    ]);
+    const [changes, nowMs] = await Promise.all([history(store, id, limit), serverNow(store)]);
     if (changes.length === 0) {
-      const message = `${entities.name} ${id} not found; where it was removed, the event log still has its changes`;
+      const message = `${settings.machine} ${id} not found; where it was removed, the event log still has its changes`;
       const { placeOptions } = await import("./next-steps.js");
       throw new CliError("NOTFOUND", message, {
         facts: { id: JSON.stringify(id) },

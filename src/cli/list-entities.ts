@@ -1,5 +1,7 @@
-import type { Entities } from "../entities.js";
+import type { CompiledMachine } from "../machine/compiled.js";
+import type { Store } from "../store/call.js";
 import { documentText, type Snapshot } from "../store/document.js";
+import { list, listPage } from "../store/list.js";
 import { ageText } from "./age.js";
 import type { CliContext } from "./context.js";
 import { writeDocuments } from "./documents.js";
@@ -7,7 +9,7 @@ import { type Format, isForPeople } from "./formats.js";
 import type { ListFlags } from "./list.js";
 import { ownFieldTexts } from "./own-fields.js";
 import { serverNow } from "./server-now.js";
-import { withEntities } from "./session.js";
+import { withStore } from "./session.js";
 import type { Settings } from "./settings.js";
 import { paintState } from "./state-paint.js";
 import { type Column, TableLines } from "./table.js";
@@ -18,31 +20,31 @@ const LONGEST_PAGE = 1000;
 /** Shows entities as they are read, until all are shown, the limit is reached or Ctrl-C is pressed. */
 export async function listEntities(context: CliContext, settings: Settings, flags: ListFlags): Promise<void> {
   const signal = context.interruption();
-  await withEntities(
+  await withStore(
     settings,
-    async (entities, store) => {
-      const found = new Found(entities, flags, signal);
+    async (store) => {
+      const found = new Found(store, flags, signal);
       if (isForPeople(settings.format)) {
         const nowMs = await serverNow(store);
-        const table = new TableLines(columns(context, entities, nowMs, settings.format));
+        const table = new TableLines(columns(context, store.definition, nowMs, settings.format));
         for await (const entity of found) await context.write(table.add(entity));
         await context.write(table.end());
       } else await writeDocuments(context, settings.format, written(found));
       if (found.cursor !== undefined) context.note(`more: --cursor ${found.cursor}`);
     },
-    signal,
+    { signal },
   );
 }
 
 /** The entities asked for, and where to go on when a limit cut them short. */
 class Found implements AsyncIterable<Snapshot> {
-  readonly #entities: Entities;
+  readonly #store: Store;
   readonly #flags: ListFlags;
   readonly #signal: AbortSignal;
   cursor: string | undefined;
 
-  constructor(entities: Entities, flags: ListFlags, signal: AbortSignal) {
-    this.#entities = entities;
+  constructor(store: Store, flags: ListFlags, signal: AbortSignal) {
+    this.#store = store;
     this.#flags = flags;
     this.#signal = signal;
   }
@@ -50,7 +52,7 @@ class Found implements AsyncIterable<Snapshot> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot, void> {
     const { limit, cursor } = this.#flags;
     const all = limit === undefined && cursor === undefined;
-    for await (const entity of all ? this.#entities.list(this.#filter()) : this.#pages()) {
+    for await (const entity of all ? list(this.#store, this.#filter()) : this.#pages()) {
       if (this.#signal.aborted) return;
       yield entity;
     }
@@ -62,7 +64,7 @@ class Found implements AsyncIterable<Snapshot> {
     do {
       const limit = Math.min(left, LONGEST_PAGE);
       const at = cursor === undefined ? {} : { cursor };
-      const page = await this.#entities.listPage({ ...this.#filter(), ...at, limit });
+      const page = await listPage(this.#store, { ...this.#filter(), ...at, limit });
       yield* page.items;
       left -= page.items.length;
       cursor = page.cursor;
@@ -84,7 +86,7 @@ async function* written(entities: AsyncIterable<Snapshot>) {
 
 function columns(
   { paint }: CliContext,
-  { definition }: Entities,
+  definition: CompiledMachine,
   nowMs: number,
   format: Format,
 ): Column<Snapshot>[] {
