@@ -124,6 +124,21 @@ describe("a table", () => {
     expect(tableText(columns, [])).toBe("ID   SIZE\n");
   });
 
+  test("is aligned on a terminal, where some characters take two columns and some take none", () => {
+    // "e" with a combining accent takes one column, each ideograph, full-width sign, Hangul syllable and emoji two.
+    const rows = ["操作者", "e\u0301mile👍", "한국！", "👩‍💻", "cli:ann"];
+    const lines = tableText(columns, rows).trimEnd().split("\n");
+    const starts = lines.map((line) => /^.*?(?=(\d+|SIZE)$)/u.exec(line)?.[0] ?? "");
+    expect(starts).toEqual([
+      `ID${" ".repeat(8)}`,
+      `操作者${" ".repeat(4)}`,
+      `e\u0301mile👍${" ".repeat(3)}`,
+      `한국！${" ".repeat(4)}`,
+      `👩‍💻${" ".repeat(8)}`,
+      `cli:ann${" ".repeat(3)}`,
+    ]);
+  });
+
   test("holds rows back until the widths are known, then no more", () => {
     const table = new TableLines(columns);
     const given = Array.from({ length: 201 }, (_, at) => table.add(`row${at}`));

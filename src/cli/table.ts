@@ -1,4 +1,4 @@
-import { shownText } from "./terminal-text.js";
+import { shownText, textWidth } from "./terminal-text.js";
 
 /** One column of a table. */
 export interface Column<R> {
@@ -46,14 +46,14 @@ export class TableLines<R> {
   end(): string {
     if (this.#widths !== undefined) return "";
     const widths = this.#columns.map((column) =>
-      Math.max(column.title.length, ...this.#held.map((row) => cell(column, row).length)),
+      Math.max(column.title.length, ...this.#held.map((row) => textWidth(cell(column, row)))),
     );
     this.#widths = widths;
     return this.#header(widths) + this.#held.map((row) => this.#line(row, widths)).join("");
   }
 
   #header(widths: readonly number[]): string {
-    return lineOf(this.#columns.map(({ title }, at) => pad(title, widths[at])));
+    return lineOf(this.#columns.map(({ title }, at) => title.padEnd(widths[at] ?? 0)));
   }
 
   #line(row: R, widths: readonly number[]): string {
@@ -61,7 +61,7 @@ export class TableLines<R> {
       this.#columns.map((column, at) => {
         const text = cell(column, row);
         const painted = column.paint?.(text, row) ?? text;
-        return painted + pad(text, widths[at]).slice(text.length);
+        return painted + " ".repeat(Math.max(0, (widths[at] ?? 0) - textWidth(text)));
       }),
     );
   }
@@ -76,10 +76,6 @@ export function tableText<R>(columns: readonly Column<R>[], rows: readonly R[]):
 function cell<R>(column: Column<R>, row: R): string {
   const value = column.value(row);
   return value === undefined || value === "" ? "<none>" : shownText(value);
-}
-
-function pad(text: string, width = 0): string {
-  return text.padEnd(width);
 }
 
 function lineOf(cells: readonly string[]): string {

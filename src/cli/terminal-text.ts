@@ -17,3 +17,22 @@ export function shownText(text: string): string {
 export function shownJson(json: string): string {
   return shownText(json);
 }
+
+/** What terminals show in two columns: East Asian wide and full-width characters, and emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const PLAIN = /^[ -~]*$/;
+let graphemes: Intl.Segmenter | undefined;
+
+/**
+ * How many columns of a terminal a shown text takes.
+ *
+ * @example textWidth("操作者"); // 6
+ */
+export function textWidth(text: string): number {
+  if (PLAIN.test(text)) return text.length;
+  graphemes ??= new Intl.Segmenter("en");
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += WIDE.test(segment) ? 2 : 1;
+  return width;
+}
