@@ -96,6 +96,9 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "97 characters": state("held", { event: "e".repeat(97) }),
     empty: state("held", { event: "" }),
     "a quote": state("held", { event: 'a"b' }),
+    "the event of a patch": state("held", { event: "parcel.updated" }),
+    "the event of a removal": state("held", { event: "parcel.removed" }),
+    "the event of a removal, by a state of that name": change({ states: { ...parcel.states, removed: {} } }),
     null: state("held", { event: null }),
   },
   stamp: {
@@ -179,6 +182,10 @@ it.each([
         Array.from({ length: 64 }, (_, n) => [`s${n}`, { to: Object.keys(only(64).states) }]),
       ),
     },
+  ],
+  [
+    "a state named removed with an event of its own",
+    { initial: "removed", states: { removed: { event: "gone" } } },
   ],
   ["no history and no events", { history: undefined, events: undefined }],
   [

@@ -79,7 +79,8 @@ local function read_definition(machine)
     spec.require = read_names(spec.require, is_field)
     if not spec.require then return nil, 'require' end
     spec.event = spec.event == nil and name .. '.' .. state or spec.event
-    if type(spec.event) ~= 'string' or #spec.event > 96 or not string.find(spec.event, '^%l[%w._-]*$') then
+    if type(spec.event) ~= 'string' or #spec.event > 96 or not string.find(spec.event, '^%l[%w._-]*$')
+      or spec.event == name .. '.updated' or spec.event == name .. '.removed' then -- of patch and remove
       return nil, 'event'
     end
     if spec.stamp ~= nil and (type(spec.stamp) ~= 'string' or not is_field(spec.stamp)) then return nil, 'stamp' end

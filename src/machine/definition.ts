@@ -28,7 +28,7 @@ export interface LeaseDefinition<S extends string = string> {
 export interface StateDefinition<S extends string = string> {
   /** States an entity may move to from here. None makes the state final. */
   readonly to?: readonly S[];
-  /** Name of the event that entering the state makes. @default `<machine>.<state>` */
+  /** Name of the event of entering the state; no `<machine>.updated` or `.removed`. @default `<machine>.<state>` */
   readonly event?: string;
   /** Field that gets the server's time on first entry and keeps it. */
   readonly stamp?: string;

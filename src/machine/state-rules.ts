@@ -36,6 +36,25 @@ export function checkState(value: unknown, keys: Keys, states: States, report: R
   }
 }
 
+/** Reports a state whose event, given or by default, nobody could tell from that of a patch or a removal. */
+export function checkEvent(
+  value: unknown,
+  state: string,
+  machine: unknown,
+  keys: Keys,
+  report: Report,
+): void {
+  if (!isObject(value)) return;
+  const event = own(value, "event") ?? `${machine}.${state}`;
+  for (const [word, change] of [
+    ["updated", "patch"],
+    ["removed", "removal"],
+  ]) {
+    if (event !== `${machine}.${word}`) continue;
+    report(keys, `${shown(event)} is what every ${change} is called; give entering this state another event`);
+  }
+}
+
 /** Reports what does not name a state; true when it does. */
 export function checkTarget(value: unknown, states: States, keys: Keys, report: Report): value is string {
   if (typeof value === "string" && Object.hasOwn(states, value)) return true;

@@ -5,7 +5,7 @@ import { MACHINE_NAME, STATE_NAME } from "./names.js";
 import { type Finding, type Problem, type Report, toProblem } from "./problem.js";
 import { checkDuration, checkInteger, checkName, checkObject, checkShape, own } from "./property-checks.js";
 import { findOddStates } from "./reach.js";
-import { checkState, checkTarget, MAX_STATES } from "./state-rules.js";
+import { checkEvent, checkState, checkTarget, MAX_STATES } from "./state-rules.js";
 
 const MAX_VERSION = 1_000_000_000;
 const MAX_HISTORY = 1000;
@@ -74,10 +74,10 @@ function checkMachine(input: unknown, report: Report): void {
     checkInteger(own(events, "keep"), 1, MAX_KEEP, ["events", "keep"], report);
   }
   const states = own(input, "states");
-  if (states !== undefined) checkStates(states, own(input, "initial"), report);
+  if (states !== undefined) checkStates(states, own(input, "initial"), own(input, "name"), report);
 }
 
-function checkStates(states: unknown, initial: unknown, report: Report): void {
+function checkStates(states: unknown, initial: unknown, machine: unknown, report: Report): void {
   if (!checkObject(states, ["states"], report)) return;
   const names = Object.keys(states);
   if (names.length === 0 || names.length > MAX_STATES) {
@@ -88,6 +88,7 @@ function checkStates(states: unknown, initial: unknown, report: Report): void {
   for (const name of names) {
     checkName(name, STATE_NAME, ["states", name], report);
     checkState(states[name], ["states", name], states, report);
+    checkEvent(states[name], name, machine, ["states", name, "event"], report);
   }
 }
 

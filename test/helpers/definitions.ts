@@ -51,6 +51,9 @@ export const good: Record<string, unknown> = {
   "every bound at its lowest": machine({ version: 1, history: 1, events: { keep: 1 }, retain: 1 }),
   "a place for the schema": machine({ $schema: "./machine.schema.json" }),
   "64 states": manyStates(64),
+  "a state named updated with an event of its own": machine({
+    states: { ...job.states, updated: { event: "job.refreshed" } },
+  }),
   "64 required fields": state("done", { require: Array.from({ length: 64 }, (_, at) => `f${at}`) }),
   "a required stamp, which a deadline need not set": state("dropped", { require: ["error", "startedAt"] }),
   "any JSON in a deadline's set": state("queued", {
@@ -155,6 +158,20 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
     problems: [
       'states.done.event: "job done" is no event name: a lower-case letter, then up to 95 letters, digits, ., _ or -',
     ],
+  },
+  "a state whose event is that of a removal by its name": {
+    definition: machine({ states: { ...job.states, removed: {} } }),
+    problems: [
+      'states.removed.event: "job.removed" is what every removal is called; give entering this state another event',
+    ],
+    beyondSchema: true,
+  },
+  "a state whose event is that of a patch": {
+    definition: state("done", { event: "job.updated" }),
+    problems: [
+      'states.done.event: "job.updated" is what every patch is called; give entering this state another event',
+    ],
+    beyondSchema: true,
   },
   "a stamp of a reserved name": {
     definition: state("done", { stamp: "createdAt" }),
