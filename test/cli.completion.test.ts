@@ -83,6 +83,26 @@ describe("completion", () => {
     expect(create).toEqual([]);
   });
 
+  test("goes on inside a list of states, behind = and behind help", async () => {
+    const line = await agentCommandLine();
+    const orders = await line.latchkey.machine(order);
+    await orders.create("o1");
+    const [list, ended, value, machine, place, help] = await Promise.all([
+      complete(line, "list", "--state", "failed,ki"),
+      complete(line, "list", "--state", "failed,"),
+      complete(line, "list", "--state=failed,ki"),
+      complete(line, "get", "--machine=or"),
+      complete(line, "transition", "--machine=order", "o1", ""),
+      complete(line, "help", "tra"),
+    ]);
+    expect(list).toEqual(["failed,killed"]);
+    expect(ended).toEqual(["failed,spawning", "failed,running", "failed,completed", "failed,killed"]);
+    expect(value).toEqual(["--state=failed,killed"]);
+    expect(machine).toEqual(["--machine=order"]);
+    expect(place).toEqual(["submitted", "cancelled"]);
+    expect(help).toEqual(["transition"]);
+  });
+
   test("offers at most 50 ids", async () => {
     const line = await agentCommandLine();
     await Promise.all(Array.from({ length: 60 }, (_, at) => line.agents.create(`a${at}`)));

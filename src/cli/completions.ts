@@ -19,11 +19,21 @@ export async function completions(
   words: readonly string[],
   context: CliContext,
 ): Promise<string[]> {
-  const current = words.at(-1) ?? "";
-  const typed = readWords(program, words.slice(0, -1));
-  const candidates = await candidatesFor(program, typed, current, context);
-  return [...candidates].filter((word) => word.startsWith(current));
+  const last = words.at(-1) ?? "";
+  const [, option = ""] = ASSIGNED.exec(last) ?? [];
+  const before = readWords(program, [...words.slice(0, -1), ...(option === "" ? [] : [option])]);
+  const value = option === "" ? last : last.slice(option.length + 1);
+  // A list of states: what stands before the last comma is done.
+  const done = before.option?.long === "--state" ? value.slice(0, value.lastIndexOf(",") + 1) : "";
+  const current = value.slice(done.length);
+  const candidates = await candidatesFor(program, before, current, context);
+  return candidates
+    .filter((word) => word.startsWith(current) && !done.split(",").includes(word))
+    .map((word) => last.slice(0, last.length - current.length) + word);
 }
+
+/** An option and its value in one word. */
+const ASSIGNED = /^(--[a-z-]+)=(.*)$/s;
 
 function readWords(program: Command, words: readonly string[]): Typed {
   let command = program;
@@ -36,7 +46,12 @@ function readWords(program: Command, words: readonly string[]): Typed {
       continue;
     }
     if (word.startsWith("-")) {
-      const found = optionsOf(program, command).find((one) => one.long === word || one.short === word);
+      const [, name = word, value] = ASSIGNED.exec(word) ?? [];
+      const found = optionsOf(program, command).find((one) => one.long === name || one.short === name);
+      if (value !== undefined) {
+        if (found !== undefined) program.setOptionValue(found.attributeName(), value);
+        continue;
+      }
       option = found?.required === true ? found : undefined;
       continue;
     }
@@ -69,7 +84,8 @@ async function candidatesFor(
     return [];
   }
   if (current.startsWith("-")) return optionsOf(program, command).flatMap(({ long }) => long ?? []);
-  if (command.commands.length > 0 && positionals.length === 0) return visibleNames(command);
+  const isAboutCommand = positionals.length === 0 || (positionals.length === 1 && positionals[0] === "help");
+  if (command.commands.length > 0 && isAboutCommand) return visibleNames(command);
   if (command.name() === "completion") return positionals.length === 0 ? SHELLS : [];
   if (command.parent?.name() === "lua") return luaWords(command, positionals);
   const wanted = command.registeredArguments[positionals.length] ?? command.registeredArguments.at(-1);
