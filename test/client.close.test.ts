@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, expect, it } from "vitest";
-import { agent, NotExecutedError } from "../src/index.js";
+import { agent, ConnectError, NotExecutedError } from "../src/index.js";
 import { built, root } from "./helpers/built.js";
 import { all, client, rejectionOf } from "./helpers/client.js";
 import { inNode } from "./helpers/node.js";
@@ -69,6 +69,26 @@ it("may be closed twice, and turns later calls away as not executed", async () =
     expect(error.message).toContain(`not connected to ${latchkey.address}`);
   }
   expect(await all(ours.events({ after: "start" }))).toEqual([]);
+});
+
+it("opens no connection any more, and says so, where it is closed before or meanwhile", async () => {
+  const latchkey = await client();
+  const ours = await latchkey.machine(agent());
+  const opening = rejectionOf(
+    ConnectError,
+    ours.subscribe(() => {}),
+  );
+  const following = all(ours.events({ after: "start" }));
+  await latchkey.close();
+  const late = rejectionOf(
+    ConnectError,
+    ours.subscribe(() => {}),
+  );
+  for (const error of [await opening, await late]) {
+    expect(error).toMatchObject({ code: "UNREACHABLE", reason: "ended" });
+    expect(error.message).toContain("this client was closed");
+  }
+  expect(await following).toEqual([]);
 });
 
 it("is closed at the end of its block by `await using`", async () => {

@@ -61,7 +61,8 @@ it("refuses a Cluster and whatever else is no client of iovalkey", async () => {
   const cluster = new Cluster([{ host, port }], { lazyConnect: true });
   for (const other of [cluster, {}, "valkey://localhost"]) {
     const error = await rejectionOf(TypeError, connect({ client: other as Valkey }));
-    expect(error.message).toBe("client: pass a Valkey of iovalkey, not a Cluster or another client");
+    expect(error.message).toMatch(/^client: pass a Valkey of iovalkey, not a Cluster or another client; /);
+    expect(error.message).toContain("`npm ls iovalkey`");
   }
 });
 

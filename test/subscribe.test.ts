@@ -3,8 +3,9 @@ import { agent, ConnectError, connect } from "../src/index.js";
 import { startValkey } from "../src/testing/index.js";
 import { admin, connection } from "./helpers/calls.js";
 import { agents, client, rejectionOf } from "./helpers/client.js";
-import { recordingLogger } from "./helpers/secrets.js";
-import { freshNamespace } from "./helpers/valkey.js";
+import { startProxy } from "./helpers/proxy.js";
+import { recordingLogger, textsIn } from "./helpers/secrets.js";
+import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
 it("hears every change as the very document that the caller got, in order", async () => {
   const home = await client();
@@ -53,6 +54,26 @@ it("hears again after its connection was killed", async () => {
       return heard.length;
     })
     .toBeGreaterThan(0);
+});
+
+it("hears again after its connection was lost once more in the moment of subscribing again", async () => {
+  const proxy = await startProxy(await useValkey());
+  const { logger, lines } = recordingLogger();
+  const far = await client({ url: proxy.url, logger });
+  const near = await (await client({ namespace: far.namespace })).machine(agent());
+  const heard: string[] = [];
+  await (await far.machine(agent())).subscribe(({ id }) => void heard.push(id));
+  proxy.dropRequest("subscribe");
+  proxy.cut();
+  await proxy.lost;
+  let n = 0;
+  await expect
+    .poll(async () => {
+      await near.create(`a${n++}`);
+      return heard.length;
+    })
+    .toBeGreaterThan(0);
+  expect(lines.join()).toContain("could not subscribe again");
 });
 
 it("ignores a message that is no change, with a warning that does not repeat it", async () => {
@@ -104,6 +125,20 @@ it("warns of a failing listener where there is no logger", async () => {
   await ours.create("a1");
   expect(await warned).toMatchObject({ code: "LATCHKEY_LISTENER" });
   expect((await warned).message).toContain("boom");
+});
+
+it("says so, and not what was sent, where the user may not listen on the channel", async () => {
+  const { url } = await useValkey();
+  const home = await client();
+  const ours = await home.machine(agent());
+  await ours.create("a1");
+  const name = home.namespace;
+  await (await admin()).call("ACL", "SETUSER", name, "on", ">pass", "~*", "+@all", "resetchannels");
+  const reader = await client({ url, username: name, password: "pass", namespace: name });
+  const agentsOfReader = await reader.installed("agent");
+  const error = await rejectionOf(ConnectError, agentsOfReader?.subscribe(() => {}) ?? Promise.resolve());
+  expect(error.reason).toBe("permission");
+  expect(textsIn(error).join()).not.toContain(`${name}:agent:events`);
 });
 
 it("says why when it can't subscribe", async () => {

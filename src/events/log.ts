@@ -59,7 +59,8 @@ export class EventLog<C> implements AsyncIterable<C> {
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
     if (this.#isStopped()) return;
-    const client = await this.#connection.open("events");
+    const client = await this.#open();
+    if (client === undefined) return;
     const stop = (): void => hangUp(client);
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -75,6 +76,16 @@ export class EventLog<C> implements AsyncIterable<C> {
     } finally {
       signal?.removeEventListener("abort", stop);
       hangUp(client);
+    }
+  }
+
+  /** Undefined when stopped meanwhile. */
+  async #open(): Promise<Valkey | undefined> {
+    try {
+      return await this.#connection.open("events");
+    } catch (error) {
+      if (this.#isStopped()) return undefined;
+      throw error;
     }
   }
 

@@ -1,3 +1,4 @@
+import { ConnectError, connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type Place } from "../valkey/keys.js";
@@ -19,7 +20,7 @@ export type Listener<C> = (change: C) => void | Promise<void>;
  *
  * A failing listener is logged as an error; where no logger was given it is a process warning, `LATCHKEY_LISTENER`.
  *
- * @throws ConnectError when no connection can be made.
+ * @throws ConnectError when no connection can be made, or this user may not subscribe.
  */
 export async function subscribe<C>(
   connection: Connection,
@@ -42,12 +43,22 @@ export async function subscribe<C>(
     // Never here and now: an error thrown into the client's parser would cost it the messages behind this one.
     void hear(listener, change).catch((error: unknown) => report(connection, channel, error));
   });
+  const channel = channelOf(place);
   try {
-    await client.subscribe(channelOf(place));
+    await client.subscribe(channel);
   } catch (error) {
     hangUp(client);
-    throw error;
+    // The client's own error holds what was sent.
+    if (connection.isClosed) throw new ConnectError(connection.address, "ended");
+    throw connectError(connection.address, [error]);
   }
+  client.on("ready", () => {
+    client.subscribe(channel).catch((error: unknown) => {
+      // Lost once more: the next time it is ready, it comes here again.
+      if (isOpen && !connection.isClosed)
+        connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
+    });
+  });
   return {
     close: async () => {
       isOpen = false;

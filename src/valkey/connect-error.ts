@@ -9,7 +9,9 @@ export type ConnectCause =
   | "tls"
   | "protocol"
   | "loading"
-  | "closed";
+  | "busy"
+  | "closed"
+  | "ended";
 
 const EXPLANATIONS: Record<ConnectCause, string> = {
   refused:
@@ -23,7 +25,9 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   tls: "the TLS handshake failed; check valkey:// against valkeys://, the port, and the certificates",
   protocol: "what answers there does not speak the Valkey protocol; correct host and port",
   loading: "the server is still loading its data; try again soon",
+  busy: "the server is running a slow script; wait for its end, or end it with `valkey-cli SCRIPT KILL`",
   closed: "the server closed the connection; if it speaks TLS, write valkeys:// instead of valkey://",
+  ended: "this client was closed; connect anew",
 };
 
 /** No working connection to the server could be made. `code` is `"UNREACHABLE"`. */
@@ -61,6 +65,7 @@ function causeOf(error: unknown): ConnectCause | undefined {
   if (/^(NOPERM|DENIED)\b/.test(text)) return "permission";
   if (/DB index is out of range|SELECT is not allowed/.test(text)) return "database";
   if (/^LOADING\b/.test(text) || /loading the dataset/i.test(text)) return "loading";
+  if (/^BUSY\b/.test(text)) return "busy";
   if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
     return "tls";
   if (/^Protocol error/.test(text) || error.name === "ParserError") return "protocol";

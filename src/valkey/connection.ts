@@ -1,7 +1,7 @@
 import type { SecureContextOptions } from "node:tls";
 import { type RedisOptions, Valkey } from "iovalkey";
 import { type Address, addressText, parseAddress } from "./address.js";
-import { connectError } from "./connect-error.js";
+import { ConnectError, connectError } from "./connect-error.js";
 import { safeMessage } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { hangUp, OpenClients } from "./open-clients.js";
@@ -31,7 +31,9 @@ export interface ConnectionOptions {
   readonly logger?: Logger;
   /**
    * A connected iovalkey client to use instead of a URL; `close()` leaves it open. One with `keyPrefix` is refused,
-   * because it would rewrite keys but not what scripts compare them with.
+   * because it would rewrite keys but not what scripts compare them with. Its own settings hold: with
+   * `maxRetriesPerRequest: 0`, `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false` calls fail at
+   * once while the server is away, as they do with a URL; by default they wait in the client.
    */
   readonly client?: Valkey;
 }
@@ -55,7 +57,11 @@ export interface Connection {
   /** The server, without credentials. */
   readonly address: string;
   readonly logger: Logger;
-  /** A further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}. */
+  /**
+   * A further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
+   *
+   * @throws ConnectError when it can't be made, or `close` was called before it was.
+   */
   open(purpose: string): Promise<Valkey>;
   /** True once `close` was called. */
   readonly isClosed: boolean;
@@ -85,7 +91,9 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
 
 function adopt(client: Valkey, logger: Logger): Connection {
   if (!(client instanceof Valkey))
-    throw new TypeError("client: pass a Valkey of iovalkey, not a Cluster or another client");
+    throw new TypeError(
+      "client: pass a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` shows whether there are two copies of it",
+    );
   if (client.options.keyPrefix !== undefined && client.options.keyPrefix !== "") {
     throw new TypeError(
       "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
@@ -110,7 +118,12 @@ function connectionOf(client: Valkey, address: string, logger: Logger, opened: O
     client,
     address,
     logger,
-    open: (purpose) => opened.open(purpose),
+    open: async (purpose) => {
+      if (opened.isClosed) throw new ConnectError(address, "ended");
+      const further = await opened.open(purpose);
+      if (opened.isClosed) throw new ConnectError(address, "ended");
+      return further;
+    },
     get isClosed() {
       return opened.isClosed;
     },
@@ -143,7 +156,8 @@ function settingsOfPurpose(settings: RedisOptions, purpose: string): RedisOption
   if (purpose === "") return settings;
   // Left out, because the client takes 0 for "at once".
   const { socketTimeout, commandTimeout, ...rest } = settings;
-  return { ...rest, keepAlive: 10_000, connectionName: `latchkey-${purpose}` };
+  // The client would subscribe again without catching: a connection lost in that moment would end the process.
+  return { ...rest, autoResubscribe: false, keepAlive: 10_000, connectionName: `latchkey-${purpose}` };
 }
 
 /** Connects, and from then on reconnects for ever. */
