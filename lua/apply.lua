@@ -40,6 +40,7 @@ local map, dry_run, at = {}, false, 2
 while ARGV[at] do
   local old, new = ARGV[at + 1], ARGV[at + 2]
   if ARGV[at] == 'DRYRUN' then
+    if dry_run then return redis.error_reply('BADARG DRYRUN') end
     dry_run, at = true, at + 1
   elseif ARGV[at] == 'MAP' then
     if not is_state(old) or not is_state(new) or states[old] or not states[new] or map[old] then

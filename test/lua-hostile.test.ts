@@ -272,4 +272,5 @@ it("refuses words that are no options of apply", async () => {
     await badarg("apply", "option", [JSON.stringify({ ...parcel, version: 2 }), word], keys);
   }
   await badarg("apply", "definition", [], keys);
+  await badarg("apply", "DRYRUN", [JSON.stringify({ ...parcel, version: 2 }), "DRYRUN", "DRYRUN"], keys);
 });
