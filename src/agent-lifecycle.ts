@@ -4,6 +4,9 @@ import type { JsonValue } from "./machine/json-value.js";
 import type { Snapshot } from "./store/document.js";
 import { AlreadyExistsError, IllegalTransitionError, LatchkeyError, NotFoundError } from "./store/errors.js";
 
+/** In characters; a value may have 64 KiB as JSON, where a character takes up to 6 bytes. */
+const LONGEST_ERROR = 10_000;
+
 /** An agent as the in-process service showed it. */
 export interface AgentLifecycleState {
   readonly agentId: string;
@@ -69,9 +72,13 @@ export class AgentLifecycle {
     return this.#end(await this.#move(agentId, "completed"));
   }
 
-  /** Spawning or running to failed. @throws AgentLifecycleError when there is no such agent, or it can't. */
+  /**
+   * Spawning or running to failed. Of an error text longer than 10,000 characters the beginning is kept.
+   *
+   * @throws AgentLifecycleError when there is no such agent, or it can't.
+   */
   async transitionToFailed(agentId: string, error: string): Promise<AgentLifecycleState> {
-    return this.#end(await this.#move(agentId, "failed", { error }));
+    return this.#end(await this.#move(agentId, "failed", { error: storable(error) }));
   }
 
   /** Spawning or running to killed. @throws AgentLifecycleError when there is no such agent, or it can't. */
@@ -114,6 +121,13 @@ export class AgentLifecycle {
     }
     return agent;
   }
+}
+
+/** What programs print as they die is long, or cut in the middle of a character: no reason to leave an agent running. */
+function storable(error: string): string {
+  if (typeof error !== "string") return error; // refused as what it is
+  const text = error.length > LONGEST_ERROR ? `${error.slice(0, LONGEST_ERROR - 1)}…` : error;
+  return Buffer.from(text).toString(); // half a surrogate pair becomes U+FFFD
 }
 
 function warn(error: unknown, agent: AgentLifecycleState): void {

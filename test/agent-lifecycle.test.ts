@@ -37,6 +37,19 @@ describe("an agent's life", () => {
     });
   });
 
+  it.each([
+    ["longer than a field may be", "\u0001".repeat(70_000), `${"\u0001".repeat(9_999)}…`],
+    ["cut in the middle of a character", "exit \ud83d", "exit \ufffd"],
+    ["that is just as long as it may be", "x".repeat(10_000), "x".repeat(10_000)],
+  ])("ends failed, and is cleaned up, with an error text %s", async (_, error, kept) => {
+    const ended: string[] = [];
+    const { life } = await lifecycle({ onEnd: ({ agentId }) => void ended.push(agentId) });
+    await life.registerSpawnedAgent("a1", "t1");
+    expect((await life.transitionToFailed("a1", error)).error).toBe(kept);
+    expect((await life.getAgentLifecycleState("a1"))?.error).toBe(kept);
+    expect(ended).toEqual(["a1"]);
+  });
+
   it("goes on running, stamped once, and ends completed, stamped once", async () => {
     const { life } = await lifecycle();
     await life.registerSpawnedAgent("a1", "t1");
