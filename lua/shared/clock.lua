@@ -1,5 +1,5 @@
--- The server's clock in ms, never behind the entity's last change: `now`, and the same as text in `at`. Cut and
--- joined as text, because to write a number out costs as much as half a command.
+-- The server's clock in ms, never behind the entity's last change: `now`, and the same as text in `at`. Takes
+-- `entity`. Cut and joined as text, because to write a number out costs as much as half a command.
 local time = call('TIME')
 local micro = time[2]
 if #micro < 6 then micro = string.format('%06d', micro) end

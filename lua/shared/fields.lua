@@ -1,5 +1,6 @@
--- Makes the own fields what they are after the change, in the list `entity` from `first` to `last`, and leaves the
--- ones to write in `written`, a flat list too.
+-- Makes the own fields what they are after the change, in the list `entity` from `first` to `last`, which it moves, and
+-- leaves the ones to write in `written`, a flat list too. Takes `set` and `unset` of the options, `stamp`, `stamps` and
+-- `required` of the rule, and the text `stamped` of now.
 local written = set or {}
 if set or unset or required ~= '' then
   local function place_of(list, field, begin, finish)

@@ -1,4 +1,4 @@
--- What a standing entity refuses in every script, in this order.
+-- What a standing entity refuses in every script, in this order. Takes the options and the entity, leaves nothing.
 if op then
   local begin = op .. ' '
   for i = 12, 20, 2 do

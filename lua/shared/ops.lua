@@ -1,5 +1,6 @@
 -- Remembers the op in a ring of five: the one in its slot is forgotten, and when that was done is kept. Leaves what to
 -- write: `ops`, and `remembered` under the field `slot`; as they are where no op is given.
+-- Takes `op`, `entity`, `next_version` and `at`.
 local ops, slot, remembered = entity[10], entity[11], entity[12]
 if op then
   local turn = string.byte(ops) - 48 -- its first character, 0 to 4
