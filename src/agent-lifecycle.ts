@@ -34,8 +34,8 @@ export class AgentLifecycleError extends LatchkeyError {
 }
 
 /**
- * The methods of an in-process agent lifecycle service, on the `agent` machine: any number of replicas may call them at
- * once, and one wins.
+ * The methods of an in-process agent lifecycle service, on the `agent` machine. Any number of replicas may call them at
+ * once: one wins.
  *
  * @example
  * const lifecycle = new AgentLifecycle(await latchkey.machine(agent()), { onEnd: closeSession });

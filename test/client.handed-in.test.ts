@@ -1,6 +1,6 @@
 import { Cluster, Valkey } from "iovalkey";
 import { expect, it, onTestFinished } from "vitest";
-import { agent, connect } from "../src/index.js";
+import { agent, connect, NotExecutedError } from "../src/index.js";
 import { connection } from "./helpers/calls.js";
 import { all, rejectionOf } from "./helpers/client.js";
 import { recordingLogger, textsIn } from "./helpers/secrets.js";
@@ -23,6 +23,17 @@ it("works through a client that is handed in, and leaves it open", async () => {
   await latchkey.close();
   expect(given.status).toBe("ready");
   expect(await given.ping()).toBe("PONG");
+});
+
+it("turns a call away as not executed where the client that was handed in has ended", async () => {
+  const given = await connection();
+  const latchkey = await connect({ client: given, namespace: freshNamespace() });
+  const agents = await latchkey.machine(agent());
+  const ended = new Promise((resolve) => given.once("end", resolve));
+  given.disconnect();
+  await ended;
+  const error = await rejectionOf(NotExecutedError, agents.create("a1"));
+  expect(error.message).toBe(`create agent a1 was not executed: not connected to ${latchkey.address}`);
 });
 
 it("closes the further connections that it opened beside a client that is handed in", async () => {

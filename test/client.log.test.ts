@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { agent } from "../src/index.js";
-import { client } from "./helpers/client.js";
+import { agent, OutcomeUnknownError } from "../src/index.js";
+import { client, rejectionOf } from "./helpers/client.js";
 import { startProxy } from "./helpers/proxy.js";
 import { recordingLogger } from "./helpers/secrets.js";
 import { useValkey } from "./helpers/valkey.js";
@@ -15,7 +15,7 @@ async function logged() {
       .map((line) => JSON.parse(line))
       .filter(({ msg }) => /connection lost|connected again/.test(msg))
       .map(({ level, msg, address, connection }) => ({ level, msg, address, connection }));
-  return { proxy, latchkey, told };
+  return { proxy, latchkey, told, lines };
 }
 
 it("logs that a connection was lost, and which one, and that it is back", async () => {
@@ -43,4 +43,15 @@ it("logs no loss of a connection that was closed on purpose", async () => {
   later.proxy.cut();
   await expect.poll(() => later.told().length).toBe(2);
   expect(told()).toEqual([]);
+});
+
+it("logs a call whose answer was lost, with the op to ask by", async () => {
+  const { proxy, latchkey, lines } = await logged();
+  const agents = await latchkey.machine(agent());
+  await agents.create("a1");
+  proxy.dropReply("evalsha");
+  const { op, message } = await rejectionOf(OutcomeUnknownError, agents.transition("a1", "running"));
+  expect(message).toContain("the answer was lost (the connection broke, or was silent for too long)");
+  const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
+  expect(failed).toMatchObject([{ level: 40, machine: "agent", id: "a1", op, error: message }]);
 });

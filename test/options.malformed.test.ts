@@ -23,6 +23,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "an id too long": [(ours) => ours.create("x".repeat(129)), `must be 1 to 128 ${idWords}`],
   "an id that is no text": [(ours) => ours.create(any(7)), `id 7 must be 1 to 128 ${idWords}`],
   "no id": [(ours) => ours.create(any(undefined)), `id undefined must be 1 to 128 ${idWords}`],
+  "a misspelt option": [move(any({ ifversion: 3 })), '"ifversion" is no option; did you mean "ifVersion"?'],
   "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
   "an op with a comma": [move({ op: "a,b" }), `op "a,b" must be 1 to 64 ${idWords}`],
   "a state of no valid name": [

@@ -39,8 +39,25 @@ const HINTS = new Map([
   ["WRONGTYPE", "a key of this machine holds something else; something other than latchkey wrote it"],
 ]);
 
+/** What iovalkey says where a connection was lost, in words about its own options. */
+const LOST = /max retries per request limit|^Connection is closed|Socket timeout/;
+
+/** The error of a call that is not even tried, because there is no connection and will be none. */
+export function notConnected(
+  operation: string,
+  machine: string,
+  id: string,
+  address: string,
+): NotExecutedError {
+  return new NotExecutedError(
+    `${operation} ${machine} ${id} was not executed: not connected to ${address}`,
+    "",
+  );
+}
+
 /** Turns a failed call into the error that says whether it may be repeated. Nothing of the call's text goes along. */
 export function callError(error: unknown, context: CallContext): Error {
+  if (error instanceof NotExecutedError) return error;
   const { operation, machine, id, op, address } = context;
   const code = replyCode(error);
   const text = safeMessage(error);
@@ -58,7 +75,7 @@ export function callError(error: unknown, context: CallContext): Error {
       return new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, code);
     case "unknown":
       return new OutcomeUnknownError(
-        `${name}: the answer was lost (${text}); repeat it with op "${op}" and with sent to learn what became of it`,
+        `${name}: the answer was lost (${LOST.test(text) ? "the connection broke, or was silent for too long" : text}); repeat it with op "${op}" and with sent to learn what became of it`,
         machine,
         id,
         op,

@@ -4,7 +4,7 @@ import type { Connection } from "../valkey/connection.js";
 import { entityKeys, type Place } from "../valkey/keys.js";
 import type { Logger } from "../valkey/logger.js";
 import { runScript } from "../valkey/script.js";
-import { callError } from "./call-error.js";
+import { callError, notConnected } from "./call-error.js";
 import { checkId, newOp, optionWords, type TransitionOptions } from "./change-options.js";
 import { explainRefusal } from "./explain.js";
 import { type Result, readResult } from "./result.js";
@@ -36,9 +36,24 @@ export async function change<S extends string>(
   const started = performance.now();
   let reply: unknown;
   try {
+    // A client that has ended answers as if the connection had broken under the call.
+    if (connection.client.status === "end")
+      throw notConnected(operation, place.machine, id, connection.address);
     reply = await runScript(connection.client, scripts[operation], entityKeys(place, id), args);
   } catch (error) {
-    throw callError(error, { operation, machine: place.machine, id, op, address: connection.address });
+    const failure = callError(error, {
+      operation,
+      machine: place.machine,
+      id,
+      op,
+      address: connection.address,
+    });
+    const durationMs = millisecondsSince(started);
+    connection.logger.warn(
+      { machine: place.machine, id, op, error: failure.message, durationMs },
+      `${operation} failed`,
+    );
+    throw failure;
   }
   const asked = {
     ...options,
@@ -67,8 +82,12 @@ function log(
     outcome: result.outcome,
     state: document?.state,
     version: document?.version,
-    durationMs: Math.round((performance.now() - started) * 1000) / 1000,
+    durationMs: millisecondsSince(started),
   };
   if (result.ok) logger.info(fields, operation);
   else logger.debug(fields, `${operation} refused`);
+}
+
+function millisecondsSince(started: number): number {
+  return Math.round((performance.now() - started) * 1000) / 1000;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, type NameRule, STATE_NAME } from "../machine/names.js";
+import { didYouMean } from "../machine/suggest.js";
 import { ContractError } from "./errors.js";
 
 /** What every change may carry. */
@@ -46,6 +47,18 @@ export interface PatchOptions extends GuardOptions, FieldOptions {}
 /** Options of `remove`. */
 export interface RemoveOptions extends GuardOptions {}
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof TransitionOptions>([
+  "set",
+  "unset",
+  "ifVersion",
+  "ifState",
+  "op",
+  "actor",
+  "reason",
+  "notAfter",
+  "sent",
+  "force",
+]);
 const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
 const MAX_VALUE_BYTES = 65_536;
 
@@ -116,6 +129,10 @@ export function newOp(): string {
  * @throws ContractError with code BADARG where the server would refuse them.
  */
 export function optionWords(options: TransitionOptions & { readonly op: string }): string[] {
+  for (const name of Object.keys(options)) {
+    // The compiler sees this, except in JavaScript: there a misspelt guard would be none.
+    if (!OPTIONS.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, OPTIONS)}`);
+  }
   const words: string[] = [];
   for (const [field, value] of Object.entries(options.set ?? {})) {
     words.push("SET", checkName(FIELD_NAME, field), json(field, value));
