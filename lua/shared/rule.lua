@@ -10,6 +10,5 @@
 --   stamps    every stamp of the machine, commas between them
 --   head      how every document of this change begins, up to the id
 local ordinal, trim, keep, due, channel, stamp, required, stamps, head =
-  string.match(row, '^2 (%d%d?%d?) (-%d+) (%d+) (%d*) (%S+) ([%w_]*) ([%w_,]*) ([%w_,]*) '
-    .. '({"type":"[%w._-]+","machine":"[%w-]+","id":")$')
+  string.match(row, '^2 (%d%d?%d?) (-%d+) (%d+) (%d*) (%S+) (%S*) (%S*) (%S*) ({"type":".*)$')
 if not head then return redis.error_reply('LAYOUT another one than this script knows') end
