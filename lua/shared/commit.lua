@@ -1,7 +1,7 @@
 -- Writes the change that its operation planned: `document`, `to`, `next_version`, `since`, `ops`, `slot`,
--- `remembered`, `written`, `unset`; and, nil where there is nothing to do, `score`, `timer`, `called_off`, `is_full`. The stream comes
--- first, because it alone may still refuse (it has no id left, or the user lacks the right): nothing is written then.
--- After that nothing can fail, for it was read or asked before.
+-- `remembered`, `written`, `unset`; and, nil where there is nothing to do, `score`, `timer`, `called_off`, `is_full`. The
+-- stream comes first, because it alone may still refuse (it has no id left, or the user lacks the right):
+-- nothing is written then. After that nothing can fail, for it was read or asked before.
 call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document)
 call('HSET', entity_key, 'state', to, 'version', next_version, 'at', at, 'since', since, 'ops', ops, slot, remembered,
   unpack(written))

@@ -28,7 +28,8 @@ if entity[1] and not (entity[1] == 'state' and entity[3] == 'version' and entity
 end
 -- Every part that arithmetic or a document takes as it is. At most 13 digits: Lua writes 15 as 1e+14.
 if entity[1] and not (find(entity[2], '^%l[%w_-]*$') and find(entity[4], '^[1-9]%d*$') and #entity[4] <= 13
-  and find(entity[6], '^%d+$') and #entity[6] <= 13 and (entity[8] == entity[6] or find(entity[8], '^%d+$') and #entity[8] <= 13)
+  and find(entity[6], '^%d+$') and #entity[6] <= 13
+  and (entity[8] == entity[6] or find(entity[8], '^%d+$') and #entity[8] <= 13)
   and find(entity[10], '^[0-4] %d+$') and #entity[10] <= 15 and #entity[22] == 24
   and find(entity[22], '^%d[%dT:.-]+Z$')) then
   unknown = true
