@@ -1,5 +1,5 @@
 -- Writes the change that its operation planned: `document`, `to`, `next_version`, `since`, `ops`, `slot`,
--- `remembered`, `written`, `unset`; and, nil where there is nothing to do, `score`, `timer`, `called_off`, `is_full`. The
+-- `remembered`, `written`, `unset`; nil where nothing is to do: `score`, `timer`, `called_off`, `is_full`. The
 -- stream comes first, because it alone may still refuse (it has no id left, or the user lacks the right):
 -- nothing is written then. After that nothing can fail, for it was read or asked before.
 call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document)
