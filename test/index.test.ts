@@ -53,7 +53,8 @@ it("the package exports these values, and no others", () => {
 
 it("nothing in src publishes: that is the scripts' part, so that no change is announced that was not made", () => {
   for (const [name, text] of texts) {
-    if (name.startsWith("lua/")) continue;
+    // The doctor asks for the right to publish, and its own test proves that it does not.
+    if (name.startsWith("lua/") || name === "doctor/rights/samples.ts") continue;
     expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(text)]).toEqual([name, false]);
   }
 });
@@ -65,10 +66,11 @@ const allowed: Record<string, readonly string[]> = {
   server: [],
   valkey: ["lua", "machine"],
   store: ["lua", "machine", "valkey"],
+  doctor: ["lua", "valkey"],
   events: ["machine", "valkey"],
   testing: ["server"],
   "": ["events", "machine", "store", "valkey"],
-  cli: ["", "events", "lua", "machine", "server", "store", "valkey"],
+  cli: ["", "doctor", "events", "lua", "machine", "server", "store", "valkey"],
 };
 
 /** The imports of a file that go against the direction, each as `folder -> folder`. */

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     remove: () => import("./remove.js"),
   },
   "Servers and scripts": {
+    doctor: () => import("./doctor.js"),
     dev: () => import("./dev.js"),
     demo: () => import("./demo.js"),
     lua: () => import("./lua.js"),

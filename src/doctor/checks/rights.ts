@@ -1,0 +1,106 @@
+import type { Place } from "../../valkey/keys.js";
+import type { Finding } from "../finding.js";
+import { NotAllowed } from "../not-allowed.js";
+import type { Patient } from "../patient.js";
+import { type Lack, lacksOf } from "../rights/ask.js";
+import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
+import { samplesOf } from "../rights/samples.js";
+
+const id = "rights";
+
+/** Commands that a reader has no use for. */
+const WRITES = ["evalsha", "hset", "hsetnx", "rpush", "xadd", "zadd", "zrem"];
+
+/** Whether the user may do exactly what latchkey's scripts and client need. */
+export async function rights(patient: Patient): Promise<Finding> {
+  // Partitions differ in nothing that rights are about.
+  const place = { ...patient.place, partitions: 1 };
+  const { namespace } = place;
+  const { user } = patient;
+  let lacking: Lacking;
+  try {
+    lacking = await lackingOf(patient, place);
+  } catch (error) {
+    if (!(error instanceof NotAllowed)) throw error;
+    const seen = `user ${user}: can't be asked without +multi or +acl|dryrun`;
+    const means = "lists and the event log need +multi; what else this user lacks is not known";
+    return { id, level: "bad", seen, means, mend: grant(user, allRules("writer", namespace)) };
+  }
+  if (lacking.writer.length === 0) return complete(user, namespace);
+  const mend = grant(user, lacking.writer);
+  if (lacking.isReader) {
+    const seen = `user ${user} may look, and change nothing`;
+    return { id, level: "note", seen, means: "enough for get, list, history and events", mend };
+  }
+  const seen = `user ${user} lacks ${lacking.writer.join(" ")}`;
+  const means = "calls that need these are refused with NOPERM, before anything is written";
+  return { id, level: "bad", seen, means, mend };
+}
+
+/** What a user lacks. */
+interface Lacking {
+  /** The rules that would make it a writer. */
+  readonly writer: readonly string[];
+  /** It lacks nothing to look, and may write nothing: that is on purpose. */
+  readonly isReader: boolean;
+}
+
+interface Asked {
+  readonly command: string;
+  readonly lack: Lack | undefined;
+}
+
+async function lackingOf(patient: Patient, place: Place): Promise<Lacking> {
+  const db = patient.connection.client.options.db ?? 0;
+  const commands = [...commandsOf("writer"), ...(db === 0 ? [] : ["select"])];
+  const samples = commands.flatMap((command) =>
+    samplesOf(command, place).map((sample) => ({ command, sample })),
+  );
+  const lacks = await lacksOf(
+    patient,
+    samples.map(({ sample }) => sample),
+  );
+  const asked = samples.map(({ command }, at): Asked => ({ command, lack: lacks[at] }));
+  const reads = [...commandsOf("reader"), "select"];
+  return {
+    writer: missingRules(asked, place.namespace),
+    isReader: asked.every(({ command, lack }) =>
+      reads.includes(command) ? lack === undefined : !WRITES.includes(command) || lack !== undefined,
+    ),
+  };
+}
+
+/** The server names a lacking command before a lacking key: where no call got that far, the keys are granted too. */
+function missingRules(asked: readonly Asked[], namespace: string): string[] {
+  const lacking = asked.filter(({ lack }) => lack !== undefined);
+  if (lacking.length === 0) return [];
+  const isIn = (commands: readonly string[], { command, lack }: Asked): boolean =>
+    commands.includes(command) && lack === undefined;
+  const hasKeys = asked.some((one) => isIn(WRITES, one));
+  const hasChannel = asked.some(
+    ({ command, lack }) => lack === undefined && /^(publish|subscribe)$/.test(command),
+  );
+  const commands = lacking.filter(({ lack }) => lack === "command").map(({ command }) => `+${command}`);
+  return [
+    ...(hasKeys && lacking.every(({ lack }) => lack !== "key") ? [] : keyPatterns(namespace, "writer")),
+    ...(hasChannel && lacking.every(({ lack }) => lack !== "channel") ? [] : [channelPattern(namespace)]),
+    ...new Set(commands),
+  ];
+}
+
+function grant(user: string, lacking: readonly string[]): string {
+  return `ACL SETUSER ${user} ${lacking.join(" ")}`;
+}
+
+function complete(user: string, namespace: string): Finding {
+  const means =
+    "every command of the scripts and of the client is allowed, on the namespace's keys and channels";
+  if (user !== "default") return { id, level: "ok", seen: `user ${user} lacks nothing`, means };
+  return {
+    id,
+    level: "note",
+    seen: "user default lacks nothing",
+    means: `${means}; a user of its own limits what a stolen password can do`,
+    mend: userLine("writer", namespace),
+  };
+}

@@ -1,0 +1,54 @@
+import { Valkey } from "iovalkey";
+import { onTestFinished } from "vitest";
+import { examine } from "../../src/doctor/examine.js";
+import type { Finding } from "../../src/doctor/finding.js";
+import { Patient } from "../../src/doctor/patient.js";
+import { type ServerOptions, startValkey, type TestServer } from "../../src/testing/index.js";
+import { type Connection, type ConnectionOptions, openConnection } from "../../src/valkey/connection.js";
+import { freshNamespace } from "./valkey.js";
+
+/** Who looks, at what. */
+export interface Visit extends ConnectionOptions {
+  readonly namespace?: string;
+  readonly now?: () => number;
+}
+
+/** A server of this test alone, and a connection that may do everything. */
+export async function ownServer(options: ServerOptions = {}): Promise<{ server: TestServer; admin: Valkey }> {
+  const server = await startValkey(options);
+  onTestFinished(() => server.stop());
+  return { server, admin: await adminOf(server) };
+}
+
+/** A connection that may do everything, and does not try again. */
+export async function adminOf(
+  { host, port }: TestServer,
+  user: { readonly username?: string; readonly password?: string } = {},
+): Promise<Valkey> {
+  const admin = new Valkey({ host, port, ...user, lazyConnect: true, maxRetriesPerRequest: 0 });
+  admin.on("error", () => {}); // a call in flight fails by itself
+  onTestFinished(() => admin.disconnect());
+  await admin.connect();
+  return admin;
+}
+
+/** A connection as latchkey makes it, closed with the test. */
+export async function connected(options: ConnectionOptions): Promise<Connection> {
+  const connection = await openConnection(options);
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+/** All findings, in their order. */
+export async function findings({ namespace = freshNamespace(), now, ...options }: Visit): Promise<Finding[]> {
+  const connection = await connected(options);
+  return examine(new Patient(connection, { namespace, machine: "agent" }, now));
+}
+
+/** One finding of an examination. @throws Error where there is none of that id */
+export async function finding(id: string, visit: Visit): Promise<Finding> {
+  const all = await findings(visit);
+  const found = all.find((one) => one.id === id);
+  if (found === undefined) throw new Error(`No ${id} among ${all.map((one) => one.id).join(", ")}`);
+  return found;
+}
