@@ -14,7 +14,7 @@ const run = (...words: string[]): Promise<Ended> =>
 
 const COMMANDS = [
   ..."init apply machines graph create get list count history events transition patch remove".split(" "),
-  ..."doctor dev demo completion lua".split(" "),
+  ..."doctor fsck dev demo completion lua".split(" "),
   ...["list", "show", "sha", "path", "load", "check"].map((name) => `lua ${name}`),
 ];
 

@@ -25,6 +25,16 @@ async function onTerminal(line: CommandLine, words: string, env: NodeJS.ProcessE
 }
 
 describe.runIf(process.platform === "linux")("on a terminal", () => {
+  test("fsck shows how far it is on one line, and takes that away", async () => {
+    const line = await agentCommandLine();
+    await line.agents.create("a1");
+    const output = await onTerminal(line, "fsck");
+    expect(output).toMatch(/checking agent: \d+ entities, \d+ events/);
+    expect(output.slice(output.lastIndexOf(`${ESCAPE}[K`))).toBe(
+      `${ESCAPE}[Kmachine/agent is clean (1 entity, 1 event, 1 partition)\n`,
+    );
+  });
+
   test("states are coloured, columns stay straight; NO_COLOR, TERM=dumb and --no-color take colours away", async () => {
     const line = await agentCommandLine();
     await line.agents.create("a1");

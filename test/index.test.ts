@@ -69,8 +69,9 @@ const allowed: Record<string, readonly string[]> = {
   doctor: ["lua", "valkey"],
   events: ["machine", "valkey"],
   testing: ["server"],
+  fsck: ["events", "lua", "machine", "store", "valkey"],
   "": ["events", "machine", "store", "valkey"],
-  cli: ["", "doctor", "events", "lua", "machine", "server", "store", "valkey"],
+  cli: ["", "doctor", "events", "fsck", "lua", "machine", "server", "store", "valkey"],
 };
 
 /** The imports of a file that go against the direction, each as `folder -> folder`. */

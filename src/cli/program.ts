@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   "Servers and scripts": {
     doctor: () => import("./doctor.js"),
+    fsck: () => import("./fsck.js"),
     dev: () => import("./dev.js"),
     demo: () => import("./demo.js"),
     lua: () => import("./lua.js"),

@@ -1,0 +1,57 @@
+import { findNonJson } from "../machine/json-value.js";
+import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
+import type { Defect } from "./finding.js";
+import type { Look } from "./look.js";
+
+const MS = /^\d{13}$/;
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const OP = /^[A-Za-z0-9_.~:/@+=-]{1,64} \d+ \d{13}$/;
+
+/** What each field of the scripts' own looks like. */
+const INTERNAL: Readonly<Record<string, RegExp>> = {
+  state: STATE_NAME.pattern,
+  version: /^[1-9]\d{0,14}$/,
+  at: MS,
+  since: MS,
+  created: ISO,
+  ops: /^[0-4] \d+$/,
+  ...Object.fromEntries(Array.from({ length: 5 }, (_, at) => [`op:${at}`, RegExp(`^$|${OP.source}`)])),
+};
+
+const WHY = "the entity's hash is never touched here; restore it from a backup, or remove the entity";
+
+/** The scripts' own fields must be there and well-formed, and the caller's must be strict JSON. */
+export function checkHash({ id, places, hash, notUtf8 }: Look): Defect[] {
+  if (hash === undefined) return [];
+  const defects: Defect[] = [];
+  const wrong = (message: string): void => {
+    defects.push({ kind: "hash-field", id, key: places.entity, message, why: WHY });
+  };
+  for (const [field, pattern] of Object.entries(INTERNAL)) {
+    const text = hash.get(field);
+    if (text === undefined) wrong(`the field ${field} is missing`);
+    else if (!pattern.test(text)) wrong(`the field ${field} is malformed`);
+  }
+  if (defects.length === 0 && Number(hash.get("since")) > Number(hash.get("at"))) {
+    wrong("the field since is later than at");
+  }
+  for (const [field, text] of hash) {
+    // Fields with a colon belong to scripts of some version.
+    if (Object.hasOwn(INTERNAL, field) || field.includes(":")) continue;
+    if (!FIELD_NAME.pattern.test(field) || FIELD_NAME.reserved?.has(field)) {
+      wrong(`${JSON.stringify(field.slice(0, 80))} is no name for an own field`);
+    } else if (notUtf8.includes(field)) wrong(`the own field ${field} is no valid UTF-8`);
+    else if (!isStrictJson(text)) wrong(`the own field ${field} is no strict JSON`);
+  }
+  return defects;
+}
+
+function isStrictJson(text: string): boolean {
+  try {
+    // Only whole surrogate pairs and numbers of any size: what documents may hold.
+    const problem = findNonJson(JSON.parse(text), []);
+    return problem === undefined || !problem.message.includes("surrogate");
+  } catch {
+    return false;
+  }
+}
