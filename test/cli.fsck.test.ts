@@ -44,7 +44,7 @@ test("damage is a line each, exits 1, and is mended with --repair", async () => 
   expect(await run(["fsck", "--repair"])).toMatchObject({
     exit: 0,
     stdout: expect.stringMatching(/^index-missing +a1 +mended +the index lacks it$/m),
-    stderr: "machine/agent has damage, 1 mended (2 entities, 2 events, 1 partition)\n",
+    stderr: "machine/agent had damage, 1 mended (2 entities, 2 events, 1 partition)\n",
   });
   expect(await run(["fsck"])).toMatchObject({ exit: 0, stdout: "" });
 });

@@ -77,7 +77,7 @@ function verdict(machine: string, { entities, events, partitions }: Checked, cou
     counted(events, "event"),
     counted(partitions, "partition"),
   ];
-  const state = mended + mendable + left > 0 ? "has damage" : "is clean";
+  const state = mendable + left > 0 ? "has damage" : mended > 0 ? "had damage" : "is clean";
   return `machine/${machine} ${[state, ...parts].join(", ")} (${checked.join(", ")})`;
 }
 
