@@ -24,7 +24,7 @@ describe("changes", () => {
     expect(JSON.parse(patched.stdout)).toEqual((await agents.history("a1")).at(-1));
     expect(await run(["transition", "a1", "killed", "-o", "name"])).toEqual({
       ...silent,
-      stdout: "agent/a1\n",
+      stdout: "a1\n",
     });
     expect(await run(["remove", "a1"])).toEqual({
       ...silent,

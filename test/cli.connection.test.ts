@@ -50,7 +50,7 @@ describe("the server", () => {
       `no machine "order" is installed in namespace "${elsewhere.LATCHKEY_NAMESPACE}"`,
     );
     expect(machine.stderr).toContain('no machine "agent" is installed');
-    expect(both).toEqual({ exit: 0, stdout: "agent/a1\n", stderr: "" });
+    expect(both).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
   });
 
   test("pasted commands lead to the same place, without a password", async () => {
@@ -105,7 +105,7 @@ describe("passwords", () => {
       get(["--password-file", String(empty)]),
     ]);
     for (const ended of [byEnv, byFile, fileFirst]) {
-      expect(ended).toEqual({ exit: 0, stdout: "agent/a1\n", stderr: "" });
+      expect(ended).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
     }
     for (const ended of [badEnv, badFile]) {
       expect(ended).toMatchObject({ exit: 7, stdout: "" });

@@ -95,7 +95,7 @@ describe("get", () => {
       run(["get", "a2", "gone", "a1", "-o", "json"]),
       run(["get", "a2", "a1", "lost"]),
     ]);
-    expect(name).toEqual({ ...silent, stdout: "agent/a2\nagent/a1\n" });
+    expect(name).toEqual({ ...silent, stdout: "a2\na1\n" });
     expect(
       jsonl.stdout
         .trim()
@@ -151,7 +151,7 @@ describe("list", () => {
     ).toEqual(both);
     expect(JSON.parse(json?.stdout ?? "")).toEqual(both);
     expect(parseDocument(yaml?.stdout ?? "").toJS()).toEqual(both);
-    expect(name).toEqual({ ...silent, stdout: "agent/a2\nagent/a1\n" });
+    expect(name).toEqual({ ...silent, stdout: "a2\na1\n" });
   });
 
   test("filters by state, comma list or repeated, and by age", async () => {
@@ -165,7 +165,7 @@ describe("list", () => {
       run(["list", "--older-than", "1h", "-o", "json"]),
       run(["list", "--older-than", "1h"]),
     ]);
-    expect(comma.stdout).toBe("agent/a2\nagent/a3\n");
+    expect(comma.stdout).toBe("a2\na3\n");
     expect(repeated.stdout).toBe(comma.stdout);
     expect(old).toEqual({ ...silent, stdout: "[]\n" });
     expect(none).toEqual({ ...silent, stdout: "ID   STATE   VERSION   AGE\n" });
@@ -176,10 +176,12 @@ describe("list", () => {
     const ids = ["a1", "a2", "a3", "a4", "a5"];
     for (const id of ids) await agents.create(id);
     const first = await run(["list", "--limit", "2", "-o", "name"]);
-    expect(first.stdout).toBe("agent/a1\nagent/a2\n");
+    expect(first.stdout).toBe("a1\na2\n");
     const [, cursor = ""] = /^more: --cursor (\S+)\n$/.exec(first.stderr) ?? [];
     const rest = await run(["list", "--cursor", cursor, "-o", "name"]);
-    expect(rest).toEqual({ ...silent, stdout: "agent/a3\nagent/a4\nagent/a5\n" });
+    expect(rest).toEqual({ ...silent, stdout: "a3\na4\na5\n" });
+    // What one command names, the next one takes.
+    expect((await run(["get", ...first.stdout.trim().split("\n"), "-o", "name"])).stdout).toBe(first.stdout);
   });
 
   test.each([
@@ -267,6 +269,6 @@ describe("count, history and machines", () => {
     expect(JSON.parse(json.stdout)).toEqual([
       { name: "order", version: 3, states: ["open", "paid"], entities: 1 },
     ]);
-    expect(name.stdout).toBe("machine/order\n");
+    expect(name.stdout).toBe("order\n");
   });
 });

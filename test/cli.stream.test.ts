@@ -85,7 +85,7 @@ describe("events", () => {
     const error = jsonError({ ...gap, stderr: gap.stderr });
     expect(error).toMatchObject({ code: "GAP", hint: expect.stringContaining("events --after ") });
     const again = await run(["events", "--after", String(error.cursor), "-o", "name"]);
-    expect(again).toMatchObject({ exit: 0, stdout: "agent/a2\n" });
+    expect(again).toMatchObject({ exit: 0, stdout: "a2\n" });
   });
 
   test.each([
@@ -125,7 +125,7 @@ describe("a long list", () => {
     const { run, agents, env } = await manyAgents();
     const { stdout, ...rest } = await run(["list", "-o", "name"]);
     expect(rest).toEqual(silent);
-    const ids = (await all(agents.list())).map(({ id }) => `agent/${id}`);
+    const ids = (await all(agents.list())).map(({ id }) => id);
     expect(stdout.trim().split("\n")).toEqual(ids);
 
     const interrupted = await startLatchkey(["list", "-o", "jsonl"], env);

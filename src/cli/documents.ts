@@ -38,7 +38,7 @@ export function jsonFor({ isTerminal }: CliContext, json: string): string {
 }
 
 async function oneText(context: CliContext, format: Format, document: Written): Promise<string> {
-  if (format === "name") return `${document.machine}/${document.id}\n`;
+  if (format === "name") return `${document.id}\n`; // as every command takes it, so that pipes work
   if (format === "yaml") return yaml(document.text);
   return `${jsonFor(context, document.text)}\n`;
 }
