@@ -53,9 +53,11 @@ it("the package exports these values, and no others", () => {
 
 it("nothing in src publishes: that is the scripts' part, so that no change is announced that was not made", () => {
   for (const [name, text] of texts) {
-    // The doctor asks for the right to publish, and its own test proves that it does not.
-    if (name.startsWith("lua/") || name === "doctor/rights/samples.ts") continue;
-    expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(text)]).toEqual([name, false]);
+    if (name.startsWith("lua/")) continue;
+    // The doctor asks whether this one call would be allowed; its own test proves that it does not make it.
+    const rest =
+      name === "doctor/rights/samples.ts" ? text.replace('[["PUBLISH", channelOf(place), "m"]]', "") : text;
+    expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(rest)]).toEqual([name, false]);
   }
 });
 
