@@ -46,6 +46,7 @@ export {
   OutcomeForgottenError,
   OutcomeUnknownError,
   RefusedError,
+  type ResolveOptions,
 } from "./store/errors.js";
 export type { ListOptions, Page, PageOptions } from "./store/list.js";
 export type { InstalledMachine } from "./store/machine-record.js";

@@ -63,6 +63,12 @@ export function readResult<S extends string>(
   return { ok: false, outcome, current, error: explain(outcome, current) };
 }
 
+/** The result of a change whose answer was lost, and which the server knows to be done. */
+export function doneBefore<S extends string>(document: Change | Replay): Result<S> {
+  if (document.opVersion === undefined) return { ok: true, outcome: "OK", document: document as Change<S> };
+  return { ok: true, outcome: "REPLAYED", document: document as Replay<S> };
+}
+
 /** The document of a change that was done, now or before; throws what a refusal carries. */
 export function unwrap<S extends string>(result: Result<S>): Change<S> | Replay<S> {
   if (result.ok) return result.document;

@@ -1,3 +1,5 @@
+import { TimeUpError } from "./deadline.js";
+
 /**
  * What a failed call means for the change it was to make.
  * - `refused`: the script itself answered with an error; nothing was written.
@@ -21,8 +23,25 @@ const NOT_EXECUTED = new Set(
   ).split(" "),
 );
 
+/** Of those, the ones that trying again would not change. */
+const LASTING = new Set("CROSSSLOT NOAUTH WRONGPASS NOPERM WRONGTYPE DENIED".split(" "));
+
 /** The client's own text for a call that it never sent. */
 const NEVER_SENT = "Stream isn't writeable and enableOfflineQueue options is false";
+
+/** There is no connection, so that a call was not even sent. */
+export class OfflineError extends Error {
+  override readonly name = "OfflineError";
+}
+
+/** The server refused an attempt because it came to it after the time that the attempt was given. */
+export class LateError extends Error {
+  override readonly name = "LateError";
+
+  constructor() {
+    super("the server had no time for it");
+  }
+}
 
 /** The first word of an error reply, which is its code; empty for errors that are no replies. */
 export function replyCode(error: unknown): string {
@@ -34,13 +53,36 @@ export function classifyFailure(error: unknown): Failure {
   if (!(error instanceof Error)) return "unknown";
   // iovalkey's text when redirections ran out ends with the last reply, which may follow a real execution.
   if (error.message.startsWith("Too many Cluster redirections")) return "unknown";
+  if (error instanceof OfflineError || error instanceof LateError) return "not-executed";
   if (error.message.startsWith(NEVER_SENT)) return "not-executed";
   const code = replyCode(error);
   if (REFUSED.has(code)) return "refused";
   if (NOT_EXECUTED.has(code)) return "not-executed";
-  // "ERR ACL failure in script": an inner command was denied; reads and the first write come before all else.
-  if (error.message.startsWith("ERR ACL failure in script")) return "not-executed";
+  // An inner command was denied; reads and the first write come before all else.
+  if (isInnerDenial(error)) return "not-executed";
   return "unknown";
+}
+
+function isInnerDenial(error: Error): boolean {
+  return error.message.startsWith("ERR ACL failure in script");
+}
+
+/** What iovalkey and Node say where a connection was lost under a call. */
+const LOST =
+  /MaxRetriesPerRequest|Connection is closed|Socket timeout|Command timed out|aborted due to connection close|Too many Cluster redirections|ECONNRESET|EPIPE|ETIMEDOUT/;
+
+/** True where there was no connection, or it was lost under a call. */
+export function isLoss(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof OfflineError || error.message.startsWith(NEVER_SENT)) return true;
+  return LOST.test(`${error.name} ${error.message}`);
+}
+
+/** True where a call that failed may go better if it is tried again. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof TimeUpError || isLoss(error)) return true;
+  if (!(error instanceof Error) || classifyFailure(error) !== "not-executed") return false;
+  return !LASTING.has(replyCode(error)) && !isInnerDenial(error);
 }
 
 /** An error's text without what the client attaches to it: commands hold script texts, payloads and passwords. */
