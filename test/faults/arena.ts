@@ -1,7 +1,7 @@
 import type { Random } from "../helpers/random.js";
 import type { Topology } from "./fault.js";
 import type { Fleet } from "./fleet.js";
-import type { NodeProxy } from "./proxy.js";
+import type { NodeProxy } from "./proxy/proxy.js";
 import type { Servers } from "./servers/servers.js";
 
 /** What a fault may use. */

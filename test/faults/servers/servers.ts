@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
 import type { Topology } from "../fault.js";
-import type { NodeProxy } from "../proxy.js";
+import type { NodeProxy } from "../proxy/proxy.js";
 
 /** Settings of a server, as CONFIG SET and the command line take them. */
 export type Settings = Readonly<Record<string, string>>;
