@@ -26,6 +26,15 @@ export interface ServerNode {
    * @param settings stay for later restarts; without, those of before
    */
   restart(settings?: Settings): Promise<void>;
+  /** Settles when the process that runs now has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** All that the server printed, over all its starts. */
+  readonly logFile: string;
+  /**
+   * Sets its wall clock apart from the machine's by so many ms, at once, while it runs; 0 sets it right again.
+   * @throws Unavailable where clocks cannot be set here.
+   */
+  setClock(offsetMs: number): Promise<void>;
 }
 
 /** The servers of a run. */
