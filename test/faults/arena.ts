@@ -1,7 +1,8 @@
 import type { Random } from "../helpers/random.js";
 import type { Topology } from "./fault.js";
-import type { Fleet } from "./fleet.js";
+import type { Fleet } from "./fleet/fleet.js";
 import type { NodeProxy } from "./proxy/proxy.js";
+import type { TrimmedLog } from "./run/trimmed.js";
 import type { Servers } from "./servers/servers.js";
 
 /** What a fault may use. */
@@ -14,6 +15,8 @@ export interface Arena {
   readonly proxies: readonly NodeProxy[];
   /** The processes of the clients. */
   readonly fleet: Fleet;
+  /** Cuts away the beginning of the event log, for the history to know of. */
+  readonly trimmed: TrimmedLog;
   /** A folder of this run for temporary files; removed at the end. */
   readonly folder: string;
   /** The namespace and the machine that the clients work on. */

@@ -18,11 +18,19 @@ export interface ClientProcess {
   readonly role: Role;
   readonly pid: number;
   readonly isRunning: boolean;
+  /** True from `stop` to `cont`. */
+  readonly isStopped: boolean;
   readonly progress: Progress;
   /** Ends it in the midst of its calls. */
   kill9(): Promise<void>;
   /** Starts it again; it repeats what was pending, with the same ops. */
   restart(): Promise<void>;
+  /** SIGSTOP: the process stays, and does nothing. */
+  stop(): void;
+  /** SIGCONT. */
+  cont(): void;
+  /** Asks it how far it is at this moment. */
+  probe(): Promise<Progress>;
 }
 
 /** All client processes of a run. */
@@ -30,6 +38,8 @@ export interface Fleet {
   readonly processes: readonly ClientProcess[];
   /** Those of one role. */
   of(role: Role): readonly ClientProcess[];
-  /** All together, killed and restarted ones included. */
+  /** Of all workers and readers together, killed and restarted ones included; as they told last. */
   readonly progress: Progress;
+  /** The same, asked for at this moment. */
+  probe(): Promise<Progress>;
 }
