@@ -142,8 +142,11 @@ export class GroupCommit {
 
   /** With `everysec` Valkey answers WAITAOF before the fsync (seen in 8.0.1; mended in Redis by its PR 13793). */
   async #checkFsync(): Promise<void> {
-    const reply = await this.#client.call("CONFIG", "GET", "appendfsync");
-    if (!Array.isArray(reply) || reply[1] !== "always") throw new NoConfirmationError("appendfsync");
+    const reply = await this.#client.call("CONFIG", "GET", "append*");
+    const settings = Array.isArray(reply) ? reply.map(String) : [];
+    const isSet = (name: string, value: string): boolean => settings[settings.indexOf(name) + 1] === value;
+    if (isSet("appendonly", "no")) throw new NoConfirmationError("appendonly");
+    if (!isSet("appendfsync", "always")) throw new NoConfirmationError("appendfsync");
   }
 
   #settle(isSettled: (waiter: Waiter) => boolean, settle: (waiter: Waiter) => void): void {
