@@ -1,10 +1,11 @@
-import { appendFile, mkdir, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
 import { ServerClock } from "./clock.js";
 import { ServerProcess } from "./process.js";
 import type { ServerNode, Settings } from "./servers.js";
+import { mendTornFile } from "./torn-file.js";
 
 /** The server program: named by LATCHKEY_VALKEY_BIN, else the one on PATH. */
 export const SERVER_PROGRAM = process.env.LATCHKEY_VALKEY_BIN || "valkey-server";
@@ -33,6 +34,7 @@ export class DataNode implements ServerNode {
   readonly #folder: string;
   readonly #clock: ServerClock;
   #process: ServerProcess | undefined;
+  #mended = 0;
 
   private constructor(options: NodeOptions, folder: string, dataDir: string, clock: ServerClock) {
     this.name = options.name;
@@ -54,6 +56,8 @@ export class DataNode implements ServerNode {
       dir: dataDir,
       save: "",
       "maxmemory-policy": "noeviction",
+      // A torn end is mended before the server writes behind it: some versions lose data there, see mendTornFile.
+      "aof-load-truncated": "no",
     };
     await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...options.settings }));
     const clock = await ServerClock.make(join(folder, "clock"), options.folder);
@@ -110,7 +114,30 @@ export class DataNode implements ServerNode {
     await this.kill9();
     // Behind what is there: the last one counts, and what the server wrote itself (replicaof) stays.
     await appendFile(this.configFile, lines(settings));
-    await this.start();
+    await this.launch();
+    try {
+      await this.loaded();
+    } catch (error) {
+      if (this.isRunning || !(await this.#endedOnTornFile())) throw error;
+      await mendTornFile(this.dataDir);
+      this.#mended += 1;
+      await this.start();
+    }
+  }
+
+  async setSettings(settings: Settings): Promise<void> {
+    await appendFile(this.configFile, lines(settings));
+    for (const [name, value] of Object.entries(settings)) await this.admin.config("SET", name, value);
+  }
+
+  /** How often a restart had to mend the append-only file first. */
+  get mended(): number {
+    return this.#mended;
+  }
+
+  async #endedOnTornFile(): Promise<boolean> {
+    const log = await readFile(this.logFile, "utf8");
+    return /Unexpected end of file reading the append only file/.test(log.slice(-4000));
   }
 
   async setClock(offsetMs: number): Promise<void> {

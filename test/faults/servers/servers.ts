@@ -21,13 +21,18 @@ export interface ServerNode {
   cont(): void;
   /**
    * Starts it again on the same port and data, after `kill9` (or ends it first), and waits until it answers with its
-   * data loaded.
+   * data loaded. Where the kill has torn the end of its append-only file, that is mended first, as `latchkey doctor`
+   * advises for versions that otherwise lose what they write behind it.
    *
    * @param settings stay for later restarts; without, those of before
    */
   restart(settings?: Settings): Promise<void>;
+  /** CONFIG SET, now and at later restarts. */
+  setSettings(settings: Settings): Promise<void>;
   /** Settles when the process that runs now has ended, for whatever reason. */
   readonly ended: Promise<void>;
+  /** How often a restart had to mend the append-only file. */
+  readonly mended: number;
   /** All that the server printed, over all its starts. */
   readonly logFile: string;
   /**
