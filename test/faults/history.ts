@@ -18,8 +18,8 @@ export interface RunState {
   readonly event?: string;
   readonly stamp?: string;
   readonly require?: readonly string[];
-  readonly timeout?: { readonly after: number };
-  readonly lease?: { readonly for: number };
+  readonly timeout?: { readonly after: number; readonly to?: string; readonly set?: FieldMap };
+  readonly lease?: { readonly for: number; readonly to?: string; readonly set?: FieldMap };
   readonly retain?: number;
 }
 
