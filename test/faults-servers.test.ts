@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { Unavailable } from "./faults/fault.js";
+import { DataNode } from "./faults/servers/node.js";
+import { freePort } from "./faults/servers/ports.js";
+import type { Settings } from "./faults/servers/servers.js";
+
+const folders: string[] = [];
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+async function freshFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
+  folders.push(folder);
+  return folder;
+}
+
+async function node(settings: Settings = {}): Promise<DataNode> {
+  const started = await DataNode.start({
+    name: "n",
+    port: await freePort(),
+    folder: await freshFolder(),
+    settings,
+  });
+  onTestFinished(() => started.close());
+  return started;
+}
+
+const ALWAYS = { appendonly: "yes", appendfsync: "always" };
+
+describe("a server of the fault runner", () => {
+  test("keeps what it wrote when it is killed and started again, on the same port", async () => {
+    const server = await node(ALWAYS);
+    await server.admin.set("key", "value");
+    await server.kill9();
+    expect(server.isRunning).toBe(false);
+    await server.restart();
+    expect(await server.admin.get("key")).toBe("value");
+  });
+
+  test("takes settings at a restart, and keeps them at the next", async () => {
+    const server = await node(ALWAYS);
+    await server.restart({ appendfsync: "everysec" });
+    await server.restart();
+    expect(await server.admin.config("GET", "appendfsync")).toEqual(["appendfsync", "everysec"]);
+    expect(await server.admin.config("GET", "appendonly")).toEqual(["appendonly", "yes"]);
+  });
+
+  test("does nothing while it is stopped, and all of it afterwards", async () => {
+    const server = await node();
+    server.stop();
+    let isAnswered = false;
+    const answer = server.admin.set("key", "value").then(() => {
+      isAnswered = true;
+    });
+    // A second server answers meanwhile.
+    const other = await node();
+    await other.admin.ping();
+    expect(isAnswered).toBe(false);
+    server.cont();
+    await answer;
+    expect(await server.admin.get("key")).toBe("value");
+  });
+
+  test("sees its clock jump while it runs, forwards and backwards", async (context) => {
+    const server = await node();
+    const apart = async () => {
+      const [seconds = 0, micros = 0] = (await server.admin.time()).map(Number);
+      return seconds * 1000 + micros / 1000 - Date.now();
+    };
+    try {
+      await server.setClock(10_000);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      return context.skip(error.message);
+    }
+    expect(await apart()).toBeGreaterThan(9000);
+    await server.setClock(-10_500);
+    expect(await apart()).toBeLessThan(-9500);
+    await server.setClock(0);
+    expect(Math.abs(await apart())).toBeLessThan(5000);
+  });
+});

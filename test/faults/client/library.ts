@@ -1,0 +1,96 @@
+import {
+  ContractError,
+  connect,
+  type Entities,
+  type Latchkey,
+  NotExecutedError,
+  OutcomeUnknownError,
+  type Snapshot,
+} from "latchkey";
+import type { Outcome, ResolvedRecord } from "../history.js";
+import { job } from "../job.js";
+import type { Step } from "./workload.js";
+
+/** How a call ended. */
+export interface Answer {
+  readonly outcome: Outcome;
+  readonly document?: Snapshot;
+  readonly error?: string;
+  /** How often it was sent, where the library tells. */
+  readonly attempts?: number;
+  /** UNKNOWN: asks what became of it. Undefined while that can't be told. */
+  readonly resolve?: () => Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined>;
+}
+
+/** The library, as client processes use it: all that depends on its version stands here. */
+export class Library {
+  readonly #latchkey: Latchkey;
+  readonly entities: Entities;
+
+  private constructor(latchkey: Latchkey, entities: Entities) {
+    this.#latchkey = latchkey;
+    this.entities = entities;
+  }
+
+  static async open(url: string, namespace: string, name: string, timeoutMs: number): Promise<Library> {
+    const latchkey = await connect({
+      url,
+      namespace,
+      connectionName: name,
+      connectTimeoutMs: timeoutMs,
+      silenceTimeoutMs: timeoutMs,
+    });
+    try {
+      const entities: Entities = await latchkey.machine<string>(job);
+      return new Library(latchkey, entities);
+    } catch (error) {
+      await latchkey.close();
+      throw error;
+    }
+  }
+
+  /** A server time, in ms, that is not after this moment. */
+  async serverTime(): Promise<number> {
+    const { nowMs, errorMs } = await this.#latchkey.serverTime();
+    return Math.floor(nowMs - errorMs);
+  }
+
+  async call(step: Step): Promise<Answer> {
+    try {
+      return await this.#call(step);
+    } catch (error) {
+      return answerOf(error);
+    }
+  }
+
+  async #call({ operation, id, to, set, ...rest }: Step): Promise<Answer> {
+    const { entities } = this;
+    if (operation === "get") {
+      const document = await entities.get(id);
+      return document === null ? { outcome: "NOTFOUND" } : { outcome: "OK", document };
+    }
+    const options = operation === "create" ? rest : { ...rest, ...(set !== undefined && { set }) };
+    const result = await (operation === "create"
+      ? entities.tryCreate(id, set ?? {}, options)
+      : operation === "transition"
+        ? entities.tryTransition(id, to ?? "", options)
+        : operation === "patch"
+          ? entities.tryPatch(id, options)
+          : entities.tryRemove(id, options));
+    const document = result.ok ? result.document : result.current;
+    return { outcome: result.outcome, ...(document !== null && { document }) };
+  }
+
+  async close(): Promise<void> {
+    await this.#latchkey.close();
+  }
+}
+
+function answerOf(error: unknown): Answer {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (error instanceof NotExecutedError) return { outcome: "NOTEXECUTED", error: text };
+  if (error instanceof OutcomeUnknownError) {
+    return { outcome: "UNKNOWN", error: text, resolve: async () => undefined };
+  }
+  return { outcome: "ERROR", error: error instanceof ContractError ? `${error.code} ${text}` : text };
+}

@@ -1,0 +1,23 @@
+import type { Fault } from "../fault.js";
+import { clockJumps } from "./clock-jump.js";
+import { serverFrozen } from "./server-frozen.js";
+import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./server-kill.js";
+import { outOfMemory, wrongEvictionPolicy } from "./server-memory.js";
+import { serverKilledNoAof } from "./server-no-aof.js";
+import { busy, loading, readOnlyNode, tooFewReplicas } from "./server-refuses.js";
+
+/** The faults that act on servers. */
+export const serverFaults: readonly Fault[] = [
+  serverKilledAlways,
+  serverKilledEverysec,
+  serverKilledNo,
+  serverKilledNoAof,
+  serverFrozen,
+  clockJumps,
+  outOfMemory,
+  wrongEvictionPolicy,
+  tooFewReplicas,
+  readOnlyNode,
+  loading,
+  busy,
+];

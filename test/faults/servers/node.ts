@@ -1,0 +1,202 @@
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { Valkey } from "iovalkey";
+import { ServerClock } from "./clock.js";
+import { ServerProcess } from "./process.js";
+import type { ServerNode, Settings } from "./servers.js";
+import { mendTornFile } from "./torn-file.js";
+
+/** The server program: named by LATCHKEY_VALKEY_BIN, else the one on PATH. */
+export const SERVER_PROGRAM = process.env.LATCHKEY_VALKEY_BIN || "valkey-server";
+
+const HOST = "127.0.0.1";
+const LOOK_MS = 10;
+const READY_MS = 60_000;
+
+/** What a node is made of. */
+export interface NodeOptions {
+  readonly name: string;
+  readonly port: number;
+  /** A folder of its own goes into it. */
+  readonly folder: string;
+  readonly settings?: Settings;
+  /** Where its data lies, where not in its own folder; must be there. */
+  readonly dataDir?: string;
+}
+
+/** A server as a process of its own, which can be killed, frozen and started again on the same port and data. */
+export class DataNode implements ServerNode {
+  readonly name: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly admin: Valkey;
+  readonly #folder: string;
+  readonly #clock: ServerClock;
+  #process: ServerProcess | undefined;
+  #mended = 0;
+
+  private constructor(options: NodeOptions, folder: string, dataDir: string, clock: ServerClock) {
+    this.name = options.name;
+    this.port = options.port;
+    this.dataDir = dataDir;
+    this.#folder = folder;
+    this.#clock = clock;
+    this.admin = connection(options.port);
+  }
+
+  /** Starts one and waits until it answers. @throws Error with its last lines, when it ends first. */
+  static async start(options: NodeOptions): Promise<DataNode> {
+    const folder = join(options.folder, options.name);
+    const dataDir = options.dataDir ?? join(folder, "data");
+    await mkdir(dataDir, { recursive: true });
+    const own = {
+      port: String(options.port),
+      bind: HOST,
+      dir: dataDir,
+      save: "",
+      "maxmemory-policy": "noeviction",
+      // A torn end is mended before the server writes behind it: some versions lose data there, see mendTornFile.
+      "aof-load-truncated": "no",
+    };
+    await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...options.settings }));
+    const clock = await ServerClock.make(join(folder, "clock"), options.folder);
+    const node = new DataNode(options, folder, dataDir, clock);
+    await node.start();
+    return node;
+  }
+
+  get url(): string {
+    return `valkey://${HOST}:${this.port}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.isRunning ?? false;
+  }
+
+  /** Settles when the process that runs now has ended. */
+  get ended(): Promise<void> {
+    return this.#process?.ended ?? Promise.resolve();
+  }
+
+  get logFile(): string {
+    return join(this.#folder, "server.log");
+  }
+
+  get configFile(): string {
+    return join(this.#folder, "valkey.conf");
+  }
+
+  get pid(): number {
+    if (this.#process === undefined) throw new Error(`${this.name} does not run`);
+    return this.#process.pid;
+  }
+
+  async kill9(): Promise<void> {
+    await this.#process?.kill9();
+  }
+
+  /** Ends it as an operator does, with all data saved as its settings say. */
+  async shutDown(): Promise<void> {
+    this.#process?.signal("SIGTERM");
+    await this.#process?.ended;
+  }
+
+  stop(): void {
+    this.#process?.signal("SIGSTOP");
+  }
+
+  cont(): void {
+    this.#process?.signal("SIGCONT");
+  }
+
+  async restart(settings: Settings = {}): Promise<void> {
+    await this.kill9();
+    // Behind what is there: the last one counts, and what the server wrote itself (replicaof) stays.
+    await appendFile(this.configFile, lines(settings));
+    await this.launch();
+    try {
+      await this.loaded();
+    } catch (error) {
+      if (this.isRunning || !(await this.#endedOnTornFile())) throw error;
+      await mendTornFile(this.dataDir);
+      this.#mended += 1;
+      await this.start();
+    }
+  }
+
+  async setSettings(settings: Settings): Promise<void> {
+    await appendFile(this.configFile, lines(settings));
+    for (const [name, value] of Object.entries(settings)) await this.admin.config("SET", name, value);
+  }
+
+  /** How often a restart had to mend the append-only file first. */
+  get mended(): number {
+    return this.#mended;
+  }
+
+  async #endedOnTornFile(): Promise<boolean> {
+    const log = await readFile(this.logFile, "utf8");
+    return /Unexpected end of file reading the append only file/.test(log.slice(-4000));
+  }
+
+  async setClock(offsetMs: number): Promise<void> {
+    await this.#clock.set(offsetMs);
+  }
+
+  /** Starts the process on the data that is there, and waits until it has loaded it. */
+  async start(): Promise<void> {
+    await this.launch();
+    await this.loaded();
+  }
+
+  /** Starts the process, and waits for nothing. */
+  async launch(): Promise<void> {
+    this.#process = await ServerProcess.start({
+      command: SERVER_PROGRAM,
+      args: [this.configFile],
+      env: this.#clock.env,
+      logFile: this.logFile,
+    });
+  }
+
+  /** Waits until it answers with its data loaded. @throws Error when it ends first, or takes longer than a minute. */
+  async loaded(): Promise<void> {
+    const until = performance.now() + READY_MS;
+    for (;;) {
+      const answer = await this.admin.ping().catch((error: unknown) => error);
+      if (answer === "PONG") return;
+      if (!this.isRunning) throw new Error(`${this.name} ended before it was ready: see ${this.logFile}`);
+      if (performance.now() > until) throw new Error(`${this.name} is not ready: ${answer}`);
+      await pause(LOOK_MS);
+    }
+  }
+
+  /** Ends it for good. */
+  async close(): Promise<void> {
+    this.admin.disconnect();
+    await this.kill9();
+  }
+}
+
+/** A plain connection to a server here that comes back by itself; a call fails when it is lost meanwhile. */
+export function connection(port: number): Valkey {
+  const valkey = new Valkey({
+    host: HOST,
+    port,
+    retryStrategy: () => LOOK_MS,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    // A server that is loading answers with that, not with silence.
+    enableReadyCheck: false,
+    connectionName: "faults-admin",
+  });
+  valkey.on("error", () => {}); // told by the calls
+  return valkey;
+}
+
+function lines(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} ${value === "" ? '""' : value}\n`)
+    .join("");
+}
