@@ -41,6 +41,7 @@ export {
   LatchkeyError,
   MachineInUseError,
   MissingFieldError,
+  NotDurableError,
   NotExecutedError,
   NotFoundError,
   OutcomeForgottenError,
@@ -50,9 +51,11 @@ export {
 } from "./store/errors.js";
 export type { ListOptions, Page, PageOptions } from "./store/list.js";
 export type { InstalledMachine } from "./store/machine-record.js";
-export type { Refusal, Result } from "./store/result.js";
+export type { Resolution } from "./store/resolve.js";
+export type { Confirmation, Refusal, Result } from "./store/result.js";
 export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
+export type { Durability } from "./valkey/durability.js";
 export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";

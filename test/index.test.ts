@@ -28,6 +28,7 @@ it("the package exports these values, and no others", () => {
     "MachineFileError",
     "MachineInUseError",
     "MissingFieldError",
+    "NotDurableError",
     "NotExecutedError",
     "NotFoundError",
     "OutcomeForgottenError",

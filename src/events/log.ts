@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { ConnectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
+import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
@@ -82,7 +83,7 @@ export class EventLog<C> implements AsyncIterable<C> {
   /** Undefined when stopped meanwhile. */
   async #open(): Promise<Valkey | undefined> {
     try {
-      return await this.#connection.open("events");
+      return await this.#connection.open(EVENTS);
     } catch (error) {
       if (this.#isStopped()) return undefined;
       throw error;
@@ -139,10 +140,14 @@ export class EventLog<C> implements AsyncIterable<C> {
     return parts.flatMap(({ entries }, partition) => entries.map((entry) => ({ ...entry, partition })));
   }
 
-  /** Waits until something stands behind the cursor; what XREAD gives only wakes, `#batch` reads. */
+  /**
+   * Waits a while for something behind the cursor; what XREAD gives only wakes, `#batch` reads. Not for ever: a server
+   * that froze would not be told from one where nothing happens.
+   */
   async #wake(client: Valkey, ids: readonly string[]): Promise<void> {
     const keys = allPartitionKeys(this.#place).map(({ events }) => events);
-    await client.xread("COUNT", 1, "BLOCK", 0, "STREAMS", ...keys, ...ids);
+    const waitMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
+    await client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
   }
 }
 

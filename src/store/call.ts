@@ -5,12 +5,19 @@ import { Deadline } from "../valkey/deadline.js";
 import type { Place } from "../valkey/keys.js";
 import type { Logger } from "../valkey/logger.js";
 import { contractError, notMade, told } from "./call-error.js";
-import { checkId, newOp, optionWords, type TransitionOptions, timeoutMs } from "./change-options.js";
+import {
+  checkId,
+  durabilityNeed,
+  newOp,
+  optionWords,
+  type TransitionOptions,
+  timeoutMs,
+} from "./change-options.js";
 import { type Answer, Effort, FailedEffort } from "./effort.js";
 import { OutcomeUnknownError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
 import { resolveOp } from "./resolve.js";
-import { doneBefore, type Result, readResult } from "./result.js";
+import { doneBefore, type Result, readResult, withCopies } from "./result.js";
 
 /** Where the entities of one machine live, and how to reach them. */
 export interface Store {
@@ -38,18 +45,12 @@ export async function change<S extends string>(
   const op = options.op ?? newOp();
   const words = [checkId("id", id, 128), ...positionals, ...optionWords({ ...options, op })];
   const limitMs = timeoutMs(options, connection.timeoutMs);
+  const durability = durabilityNeed(options, connection.durability);
   const { notAfter, sent } = options;
   let answer: Answer;
   try {
-    answer = await new Effort(connection, place, {
-      operation,
-      id,
-      op,
-      words,
-      timeoutMs: limitMs,
-      notAfter,
-      sent,
-    }).answer();
+    const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, sent, durability };
+    answer = await new Effort(connection, place, intent).answer();
   } catch (error) {
     const failure = failed(error, store, `${operation} ${place.machine} ${id}`, limitMs);
     const durationMs = millisecondsSince(started);
@@ -66,10 +67,11 @@ export async function change<S extends string>(
     definition,
     ...(positionals[0] !== undefined && { to: positionals[0] }),
   };
-  const result: Result<S> =
+  const judged: Result<S> =
     "reply" in answer
       ? readResult<S>(answer.reply, (refusal, current) => explainRefusal(asked, refusal, current))
       : doneBefore<S>(answer.done);
+  const result = withCopies(judged, durability.need, answer.copies);
   log(connection.logger, operation, place.machine, id, result, started);
   return result;
 }

@@ -3,6 +3,7 @@ import { type Duration, readDuration } from "../machine/duration.js";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, type NameRule, STATE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
+import { type Durability, type DurabilityNeed, readDurability } from "../valkey/durability.js";
 import { ContractError } from "./errors.js";
 
 /** What every change may carry. */
@@ -18,6 +19,11 @@ export interface ChangeOptions {
    * @default what `connect` was told, else "5s"
    */
   readonly timeout?: Duration;
+  /**
+   * What to wait for after the change was made: nothing, the server's disk, or replicas.
+   * @default what `connect` was told, else "memory"
+   */
+  readonly durability?: Durability;
   /** Server time in ms after which the server must refuse; see `serverTime()`. */
   readonly notAfter?: number;
   /**
@@ -65,6 +71,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof TransitionOptions>([
   "actor",
   "reason",
   "timeout",
+  "durability",
   "notAfter",
   "sent",
   "force",
@@ -139,6 +146,14 @@ export function timeoutMs({ timeout }: ChangeOptions, defaultMs: number): number
   const read = readDuration(timeout);
   if ("problem" in read) refuse(`timeout ${shortText(timeout)} ${read.problem}`);
   return read.ms;
+}
+
+/** What a call waits for after the change was made. */
+export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityNeed): DurabilityNeed {
+  if (durability === undefined) return usual;
+  const read = readDurability(durability);
+  if ("problem" in read) refuse(`durability ${read.problem}`);
+  return read;
 }
 
 /**

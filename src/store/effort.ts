@@ -2,8 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
+import type { Acknowledged, DurabilityNeed } from "../valkey/durability.js";
 import { classifyFailure, LateError } from "../valkey/failure.js";
+import type { GroupCommit } from "../valkey/group-commit.js";
 import { entityKeys, type Place } from "../valkey/keys.js";
+import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import type { Change, Replay } from "./document.js";
@@ -22,10 +25,21 @@ export interface Intent {
   readonly notAfter?: number | undefined;
   /** Server time before another process may have tried it. */
   readonly sent?: number | undefined;
+  readonly durability: DurabilityNeed;
+}
+
+/** The copies of a change that were acknowledged. */
+export interface Copies extends Acknowledged {
+  /** Why the server could not say, where it could not. */
+  readonly problem?: string;
 }
 
 /** What came of it: a script's reply, or what the server knew of an attempt whose reply was lost. */
-export type Answer = { readonly reply: unknown } | { readonly done: Change | Replay };
+export type Answer = ({ readonly reply: unknown } | { readonly done: Change | Replay }) & {
+  readonly copies?: Copies;
+};
+
+const NO_COPIES: Copies = { local: 0, replicas: 0 };
 
 /** No attempt was answered in time. */
 export class FailedEffort extends Error {
@@ -64,6 +78,8 @@ export class Effort {
   #windowMs: number;
   /** Server time until which an attempt may be executed whose outcome is unknown. */
   #openUntilMs: number | undefined;
+  /** The reply to an attempt that was executed, and whose copies were not counted. */
+  #made: unknown;
 
   constructor(connection: Connection, place: Place, intent: Intent) {
     this.#connection = connection;
@@ -90,6 +106,7 @@ export class Effort {
       return await retry(this.#connection, this.#work, name, () => this.#attempt());
     } catch (error) {
       const open = this.#open; // now: an attempt that was given up may still go on
+      if (this.#made !== undefined) return { reply: this.#made, copies: NO_COPIES };
       if (open === undefined) throw new FailedEffort(error, undefined);
       const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
       if (resolution?.outcome === "DONE") return { done: resolution.document };
@@ -111,8 +128,9 @@ export class Effort {
     this.#sentMs = Math.min(this.#sentMs, clock.earliest(this.#beganAt));
     if (this.#open !== undefined) {
       const seen = await opInRing(this.#connection.client, this.#open);
-      if (seen.outcome === "DONE") return { done: seen.document };
-      if (this.#intent.operation === "remove" && seen.current === null) {
+      // Where copies are to be counted it is the retry that they are counted by.
+      if (seen.outcome === "DONE" && !this.#wantsCopies) return { done: seen.document };
+      if (this.#intent.operation === "remove" && seen.outcome !== "DONE" && seen.current === null) {
         const logged = await opInLog(this.#connection.client, this.#open);
         if (logged.outcome === "DONE") return { done: logged.document };
       }
@@ -134,7 +152,10 @@ export class Effort {
 
   async #send(): Promise<Answer> {
     const { operation, id, words, notAfter: limit = Number.POSITIVE_INFINITY } = this.#intent;
-    const { client, clock } = this.#connection;
+    const { clock } = this.#connection;
+    const line = this.#wantsCopies ? await this.#connection.durable(this.#work) : undefined;
+    const client = line?.client ?? this.#connection.client;
+    const socket = line?.commits.socket;
     const now = performance.now();
     if (now >= this.#work.endsAt) throw new TimeUpError(); // the caller has been answered meanwhile
     const notAfter = Math.min(limit, clock.earliest(Math.min(now + this.#windowMs, this.#work.endsAt)));
@@ -161,8 +182,29 @@ export class Effort {
       if (clock.earliest(performance.now()) <= notAfter) clock.forget();
       throw new LateError();
     }
+    if (line !== undefined && (outcome === "OK" || outcome === "REPLAYED")) {
+      return { reply, copies: await this.#copies(line.commits, socket, reply) };
+    }
     if (isRetry && (outcome === "NOTFOUND" || outcome === "FORGOTTEN")) return this.#fromLog(reply, outcome);
     return { reply };
+  }
+
+  get #wantsCopies(): boolean {
+    const { local, replicas } = this.#intent.durability.need;
+    return local + replicas > 0;
+  }
+
+  /** Counts the copies of a change that was made. A connection lost meanwhile leaves it to a retry to find out. */
+  async #copies(commits: GroupCommit, socket: unknown, reply: unknown): Promise<Copies> {
+    const { need, timeoutMs } = this.#intent.durability;
+    try {
+      return await commits.wait(need, Math.min(timeoutMs, this.#work.remainingMs), socket);
+    } catch (error) {
+      if (error instanceof NoConfirmationError) return { ...NO_COPIES, problem: error.message };
+      this.#made = reply;
+      this.#openUntilMs ??= 0; // it was executed: what comes now is a retry, and need not wait
+      throw error;
+    }
   }
 
   /** What the entity can't tell about a lost attempt, the log may: the retry did nothing. */

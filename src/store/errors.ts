@@ -1,5 +1,6 @@
 import type { Duration } from "../machine/duration.js";
-import type { Snapshot } from "./document.js";
+import type { Acknowledged } from "../valkey/durability.js";
+import type { Change, Replay, Snapshot } from "./document.js";
 import type { OpenOp, Resolution } from "./resolve.js";
 
 /** What all errors of changes have in common: a stable `code`, for callers that can't use `instanceof`. */
@@ -174,6 +175,29 @@ export class OutcomeUnknownError extends LatchkeyError {
    */
   async resolve(options: ResolveOptions = {}): Promise<Resolution> {
     return this.#resolve(options);
+  }
+}
+
+/**
+ * The change was made, but fewer copies of it were acknowledged in time than were asked for: applied, not durable.
+ * Repeating it is no use; it may be lost with the server. `code` is `"NOTDURABLE"`.
+ */
+export class NotDurableError extends LatchkeyError {
+  override readonly name = "NotDurableError";
+  /** The change, as it was made. */
+  readonly document: Change | Replay;
+  /** Of the server's own disk (0 or 1), and of replicas. */
+  readonly acknowledged: Acknowledged;
+
+  constructor(document: Change | Replay, copies: Acknowledged & { readonly problem?: string }) {
+    const { machine, id, version } = document;
+    const { local, replicas, problem = `acknowledged by ${local} disk and ${replicas} replicas` } = copies;
+    super(
+      "NOTDURABLE",
+      `${machine} ${id} was changed and is version ${version}, but is not durable: ${problem}`,
+    );
+    this.document = document;
+    this.acknowledged = { local, replicas };
   }
 }
 

@@ -2,6 +2,7 @@ import type { SecureContextOptions } from "node:tls";
 import type { RedisOptions, Valkey } from "iovalkey";
 import type { Duration } from "../machine/duration.js";
 import type { Address, SentinelGroup } from "./address.js";
+import type { Durability } from "./durability.js";
 import type { Logger } from "./logger.js";
 
 /** How to reach the server. */
@@ -19,6 +20,11 @@ export interface ConnectionOptions {
    * @default "5s"
    */
   readonly timeout?: Duration;
+  /**
+   * What every change waits for after it was made: see {@link Durability}. Such changes have a connection of their own.
+   * @default "memory"
+   */
+  readonly durability?: Durability;
   /** Overrides the URL's user. */
   readonly username?: string;
   /** Overrides the URL's password, so that it need not stand in a URL. */
@@ -106,9 +112,17 @@ function sentinelSettings(
   };
 }
 
-/** Blocking reads and subscriptions are silent by nature; TCP keep-alive watches over them instead. */
+/** The purpose of the connection on which changes are made that wait for copies. */
+export const DURABLE = "durable";
+
+/** The purpose of a connection that waits for events, never longer than `silenceTimeoutMs` allows. */
+export const EVENTS = "events";
+
+/** A subscription is silent by nature; TCP keep-alive watches over it instead. */
 export function settingsOfPurpose(settings: RedisOptions, purpose: string): RedisOptions {
   if (purpose === "") return settings;
+  if (purpose === DURABLE || purpose === EVENTS)
+    return { ...settings, connectionName: `latchkey-${purpose}` };
   // Left out, because the client takes 0 for "at once".
   const { socketTimeout, commandTimeout, ...rest } = settings;
   // The client would subscribe again without catching: a connection lost in that moment would end the process.

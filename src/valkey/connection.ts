@@ -1,16 +1,19 @@
 import { Valkey } from "iovalkey";
-import { durationMs } from "../machine/duration.js";
+import { readDuration } from "../machine/duration.js";
 import { addressText, parseAddress } from "./address.js";
 import { ConnectError } from "./connect-error.js";
 import {
   type ConnectionOptions,
   DEFAULT_CONNECT_MS,
+  DURABLE,
   SEND_ONCE,
   settingsFor,
   settingsOfPurpose,
 } from "./connection-options.js";
 import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
+import { type DurabilityNeed, readDurability } from "./durability.js";
+import { type DurableLine, durableLine } from "./durable-line.js";
 import { OfflineError } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { OpenClients } from "./open-clients.js";
@@ -30,6 +33,14 @@ export interface Connection {
   readonly logger: Logger;
   /** How long a call may take by default, in ms. */
   readonly timeoutMs: number;
+  /** What a change waits for by default. */
+  readonly durability: DurabilityNeed;
+  /**
+   * The connection for changes that wait for copies, ready for use.
+   *
+   * @throws OfflineError when it is not by then.
+   */
+  durable(deadline: Deadline): Promise<DurableLine>;
   /** What is known of the server's clock; void after every loss of the connection. */
   readonly clock: ServerClock;
   /**
@@ -59,8 +70,8 @@ export interface Connection {
  */
 export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
   const logger = options.logger ?? silentLogger;
-  const timeoutMs = options.timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(options.timeout);
-  if (options.client !== undefined) return adopt(options.client, logger, timeoutMs);
+  const defaults = callDefaults(options);
+  if (options.client !== undefined) return adopt(options.client, logger, defaults);
   const address = parseAddress(options.url ?? DEFAULT_URL);
   const settings = settingsFor(address, options);
   const text = addressText(address);
@@ -68,10 +79,27 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
   );
-  return connectionOf(await opened.open(""), text, logger, timeoutMs, opened);
+  return connectionOf(await opened.open(""), text, logger, defaults, opened);
 }
 
-function adopt(client: Valkey, logger: Logger, timeoutMs: number): Connection {
+/** What calls go by where they say nothing themselves. */
+interface CallDefaults {
+  readonly timeoutMs: number;
+  readonly durability: DurabilityNeed;
+}
+
+function callDefaults({
+  timeout = DEFAULT_TIMEOUT_MS,
+  durability = "memory",
+}: ConnectionOptions): CallDefaults {
+  const time = readDuration(timeout);
+  if ("problem" in time) throw new TypeError(`timeout: ${JSON.stringify(timeout)} ${time.problem}`);
+  const read = readDurability(durability);
+  if ("problem" in read) throw new TypeError(`durability ${read.problem}`);
+  return { timeoutMs: time.ms, durability: read };
+}
+
+function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connection {
   if (!(client instanceof Valkey))
     throw new TypeError(
       "client: pass a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` shows whether there are two copies of it",
@@ -92,38 +120,40 @@ function adopt(client: Valkey, logger: Logger, timeoutMs: number): Connection {
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose), address, connectTimeout, logger),
   );
-  return connectionOf(client, address, logger, timeoutMs, opened);
+  return connectionOf(client, address, logger, defaults, opened);
 }
 
 function connectionOf(
   client: Valkey,
   address: string,
   logger: Logger,
-  timeoutMs: number,
+  defaults: CallDefaults,
   opened: OpenClients,
 ): Connection {
   const clock = new ServerClock(client);
   const forget = (): void => clock.forget(); // another server may answer at the same address
   client.on("ready", forget);
-  const turningPoint = turningPoints(client);
+  const untilReady = readiness(client, opened);
+  const open = async (purpose: string): Promise<Valkey> => {
+    if (opened.isClosed) throw new ConnectError(address, "ended");
+    const further = await opened.open(purpose);
+    if (opened.isClosed) throw new ConnectError(address, "ended");
+    return further;
+  };
+  const line = durableLine(async () => {
+    const further = await open(DURABLE);
+    further.on("ready", forget);
+    return { client: further, untilReady: readiness(further, opened) };
+  });
   return {
     client,
     address,
     logger,
-    timeoutMs,
+    ...defaults,
     clock,
-    untilReady: async (deadline) => {
-      while (client.status !== "ready" || opened.isClosed) {
-        if (client.status === "end" || opened.isClosed || deadline.isOver) throw new OfflineError();
-        await deadline.race(turningPoint()).catch(() => {}); // the end of the time is seen in the next round
-      }
-    },
-    open: async (purpose) => {
-      if (opened.isClosed) throw new ConnectError(address, "ended");
-      const further = await opened.open(purpose);
-      if (opened.isClosed) throw new ConnectError(address, "ended");
-      return further;
-    },
+    untilReady,
+    durable: line,
+    open,
     get isClosed() {
       return opened.isClosed;
     },
@@ -134,18 +164,24 @@ function connectionOf(
   };
 }
 
-/** Waits until a client is ready or has ended. Many calls may wait: they share a listener. */
-function turningPoints(client: Valkey): () => Promise<void> {
-  let next: Promise<void> | undefined;
-  return () => {
-    next ??= new Promise<void>((resolve) => {
+/** Waits for a client to be ready. Many calls may wait: they share one listener. */
+function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) => Promise<void> {
+  let turn: Promise<void> | undefined;
+  const nextTurn = (): Promise<void> => {
+    turn ??= new Promise<void>((resolve) => {
       const done = (): void => {
         client.off("ready", done).off("end", done);
-        next = undefined;
+        turn = undefined;
         resolve();
       };
       client.once("ready", done).once("end", done);
     });
-    return next;
+    return turn;
+  };
+  return async (deadline) => {
+    while (client.status !== "ready" || opened.isClosed) {
+      if (client.status === "end" || opened.isClosed || deadline.isOver) throw new OfflineError();
+      await deadline.race(nextTurn()).catch(() => {}); // the end of the time is seen in the next round
+    }
   };
 }

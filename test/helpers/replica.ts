@@ -10,6 +10,7 @@ export interface Replicated {
   /** A connection to the primary for what the test itself asks. */
   readonly admin: Valkey;
   readonly replica: Replica;
+  readonly primary: { readonly host: string; readonly port: number; readonly url: string };
   readonly port: number;
 }
 
@@ -36,6 +37,7 @@ export async function replicated(args: { primary?: string[]; replica?: string[] 
   return {
     connect: () => adminOf(server),
     admin,
+    primary: server,
     port: server.port,
     replica: {
       pause: () => void process.kill(replica.pid, "SIGSTOP"),
