@@ -114,6 +114,7 @@ async function runIn(
     proxies,
     fleet,
     trimmed,
+    history: runner,
     folder,
     namespace: NAMESPACE,
     machine: job.name,
