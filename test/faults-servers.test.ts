@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { Unavailable } from "./faults/fault.js";
-import { DataNode } from "./faults/servers/node.js";
+import { openProxy } from "./faults/proxy/open.js";
+import { connection, DataNode } from "./faults/servers/node.js";
 import { freePort } from "./faults/servers/ports.js";
+import { SentinelServers } from "./faults/servers/sentinel.js";
 import type { Settings } from "./faults/servers/servers.js";
 
 const folders: string[] = [];
@@ -83,4 +85,39 @@ describe("a server of the fault runner", () => {
     await server.setClock(0);
     expect(Math.abs(await apart())).toBeLessThan(5000);
   });
+});
+
+describe("servers with Sentinels", () => {
+  test("promote a replica when the primary is killed, and take it back as a replica", async () => {
+    const servers = await SentinelServers.start({ folder: await freshFolder(), settings: ALWAYS, openProxy });
+    onTestFinished(() => servers.close());
+    const primary = await servers.primary();
+    await primary.admin.set("key", "value");
+    await primary.admin.wait(2, 0);
+    await primary.kill9();
+    const successor = await servers.successorOf(primary);
+    expect(successor.name).not.toBe(primary.name);
+    expect(await successor.admin.get("key")).toBe("value");
+    await primary.restart();
+    expect(await servers.allWell()).toBe(successor);
+    const [role, , port] = (await primary.admin.role()) as unknown[];
+    expect([role, port]).toEqual(["slave", servers.proxyOf(successor).port]);
+  }, 60_000);
+
+  test("let the primary go on for clients that reach it, while replicas and Sentinels do not", async () => {
+    const servers = await SentinelServers.start({ folder: await freshFolder(), settings: ALWAYS, openProxy });
+    onTestFinished(() => servers.close());
+    const primary = await servers.primary();
+    const client = connection(servers.proxyOf(primary).port);
+    onTestFinished(() => client.disconnect());
+    await client.ping();
+    servers
+      .proxyOf(primary)
+      .treat({ partition: true }, 1, (name) => name === "" || name.startsWith("sentinel-"));
+    const successor = await servers.successorOf(primary);
+    expect(await client.set("key", "lost")).toBe("OK");
+    servers.proxyOf(primary).heal();
+    expect(await servers.allWell()).toBe(successor);
+    expect(await successor.admin.get("key")).toBe(null);
+  }, 60_000);
 });

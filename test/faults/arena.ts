@@ -1,6 +1,7 @@
 import type { Random } from "../helpers/random.js";
 import type { Topology } from "./fault.js";
 import type { Fleet } from "./fleet/fleet.js";
+import type { HistoryWriter } from "./history.js";
 import type { NodeProxy } from "./proxy/proxy.js";
 import type { TrimmedLog } from "./run/trimmed.js";
 import type { Servers } from "./servers/servers.js";
@@ -17,6 +18,8 @@ export interface Arena {
   readonly fleet: Fleet;
   /** Cuts away the beginning of the event log, for the history to know of. */
   readonly trimmed: TrimmedLog;
+  /** Where calls are written down that a fault itself makes on the clients' machine: every change must have been asked for. */
+  readonly history: HistoryWriter;
   /** A folder of this run for temporary files; removed at the end. */
   readonly folder: string;
   /** The namespace and the machine that the clients work on. */

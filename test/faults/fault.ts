@@ -21,8 +21,11 @@ export interface Fault {
   /** Its number in the list of faults and what it does, such as `F1 reply dropped`. */
   readonly name: string;
   readonly topologies: readonly Topology[];
-  /** Whether the server's settings, as they are during the fault, allow acknowledged changes to be lost by it. */
-  readonly loses: false | Loss;
+  /**
+   * Whether the servers' settings, as they are during the fault, allow acknowledged changes to be lost by it; true
+   * where that has no bounds.
+   */
+  readonly loses: boolean | Loss;
   /**
    * Injects it once: begins, holds it for a seeded while under load, heals. When it returns (or throws), nothing of the
    * fault is left: servers run with the settings they had before. That the clients go on is then awaited by the caller.

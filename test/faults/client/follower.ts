@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { GapError } from "latchkey";
 import { type HistoryWriter, monotonicMs, readHistory } from "../history.js";
 import { job } from "../job.js";
@@ -6,6 +7,7 @@ import type { ClientOrder } from "./messages.js";
 import type { Reports } from "./reports.js";
 
 const FLUSH_EVERY_MS = 20;
+const AGAIN_MS = 20;
 
 /** A client that follows the event log, and goes on from its cursor when it was killed or fell behind. */
 export class Follower {
@@ -38,13 +40,23 @@ export class Follower {
       try {
         await this.#iterate();
       } catch (error) {
-        if (!(error instanceof GapError)) throw error;
+        if (!(error instanceof GapError)) {
+          await this.#passOver(error);
+          continue;
+        }
+        this.#reports.counts.gaps += 1;
         this.#history.append({ kind: "gap", follower: name, at: monotonicMs(), cursor: error.cursor });
         this.#cursor = error.cursor;
       }
     }
     clearInterval(flush);
     this.#history.append({ kind: "followed", follower: name, at: monotonicMs() });
+  }
+
+  /** Another type of key in place of the log is the one thing that ends an iteration and passes. */
+  async #passOver(error: unknown): Promise<void> {
+    if (!(error instanceof Error && error.message.includes("WRONGTYPE"))) throw error;
+    await pause(AGAIN_MS);
   }
 
   async #iterate(): Promise<void> {

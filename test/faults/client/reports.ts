@@ -7,7 +7,7 @@ type Counts = { -readonly [K in keyof Progress]: Progress[K] };
 
 /** What a client process counts and tells of itself, and what it hears. */
 export class Reports {
-  readonly counts: Counts = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0 };
+  readonly counts: Counts = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0, gaps: 0 };
   readonly #timer: NodeJS.Timeout;
   #told = -1;
 

@@ -24,7 +24,7 @@ export class Worker {
   readonly #done: Step[] = [];
   generation: number;
   #ops = 0;
-  /** The server's clock less CLOCK_MONOTONIC, in ms. */
+  /** The server's clock less CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
 
   constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports, pace: Pace) {
@@ -91,7 +91,7 @@ export class Worker {
   }
 
   async #learnClock(): Promise<void> {
-    const before = monotonicMs();
-    this.#clock = (await this.#library.serverTime()) - before;
+    const time = await this.#library.serverTime();
+    this.#clock = time - monotonicMs();
   }
 }

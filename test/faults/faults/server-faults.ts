@@ -1,5 +1,6 @@
 import type { Fault } from "../fault.js";
 import { clockJumps } from "./clock-jump.js";
+import { failovers } from "./sentinel-failover.js";
 import { serverFrozen } from "./server-frozen.js";
 import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./server-kill.js";
 import { outOfMemory, wrongEvictionPolicy } from "./server-memory.js";
@@ -20,4 +21,5 @@ export const serverFaults: readonly Fault[] = [
   readOnlyNode,
   loading,
   busy,
+  ...failovers,
 ];

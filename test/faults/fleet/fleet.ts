@@ -10,6 +10,8 @@ export interface Progress {
   readonly answered: number;
   readonly unknown: number;
   readonly notExecuted: number;
+  /** A follower: how often it was told that the log was trimmed past it. */
+  readonly gaps: number;
 }
 
 /** One client process. Its CLIENT name on its main connection is `name`. */
@@ -36,6 +38,8 @@ export interface ClientProcess {
 /** All client processes of a run. */
 export interface Fleet {
   readonly processes: readonly ClientProcess[];
+  /** Which ids the clients work on now: `chooseId` takes it. */
+  readonly generation: number;
   /** Those of one role. */
   of(role: Role): readonly ClientProcess[];
   /** Of all workers and readers together, killed and restarted ones included; as they told last. */

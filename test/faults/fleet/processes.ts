@@ -6,7 +6,7 @@ import type { ClientOrder, Order, Report } from "../client/messages.js";
 import type { ClientProcess, Fleet, Progress, Role } from "./fleet.js";
 
 const PROGRAM = fileURLToPath(new URL("../client/main.js", import.meta.url));
-const NOTHING: Progress = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0 };
+const NOTHING: Progress = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0, gaps: 0 };
 
 function sum(a: Progress, b: Progress): Progress {
   return {
@@ -15,6 +15,7 @@ function sum(a: Progress, b: Progress): Progress {
     answered: a.answered + b.answered,
     unknown: a.unknown + b.unknown,
     notExecuted: a.notExecuted + b.notExecuted,
+    gaps: a.gaps + b.gaps,
   };
 }
 
@@ -176,6 +177,7 @@ export interface FleetSize {
 
 /** The client processes of a run, and what the runner does to all of them. */
 export class ClientFleet implements Fleet {
+  generation = 0;
   readonly processes: readonly Client[];
 
   constructor(size: FleetSize, common: Common, onProblem: (text: string) => void) {
@@ -219,6 +221,7 @@ export class ClientFleet implements Fleet {
   }
 
   setGeneration(generation: number): void {
+    this.generation = generation;
     for (const one of this.processes) one.tell({ kind: "generation", generation });
   }
 

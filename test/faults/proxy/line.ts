@@ -99,7 +99,8 @@ export class Line {
     for (const [i, frame] of frames.entries()) {
       this.#seen += 1;
       this.#learn(frame);
-      const action = this.course !== undefined && this.#seen > HANDSHAKE ? this.#choose(this.course) : "pass";
+      const action =
+        this.course !== undefined && this.#seen > HANDSHAKE ? this.#choose(this.course, frame) : "pass";
       if (action === "pass") {
         this.#fates.push("pass");
         through = i + 1;
@@ -114,9 +115,10 @@ export class Line {
     if (this.#isRaw) this.#toFar.write(this.#requests.takeRest());
   }
 
-  #choose({ treatment, random, hits }: Course): keyof Hits | "pass" {
+  #choose({ treatment, random, hits }: Course, frame: Buffer): keyof Hits | "pass" {
     for (const action of ACTIONS) {
       const chance = treatment[action];
+      if (action === "duplicate" && !isScript(frame)) continue;
       if (chance !== undefined && random.below(1_000_000) < chance * 1_000_000) {
         hits[action] += 1;
         return action;
@@ -181,6 +183,11 @@ export class Line {
     }
     if (/\r\nP?SYNC\r\n/i.test(text)) this.#isRaw = true;
   }
+}
+
+/** Other requests, such as MULTI, mean something else where they come twice on one connection. */
+function isScript(frame: Buffer): boolean {
+  return /^\*\d+\r\n\$7\r\nevalsha/i.test(frame.toString("latin1", 0, 24));
 }
 
 const ACTIONS = [

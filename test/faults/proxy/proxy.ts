@@ -1,8 +1,8 @@
 /** What a proxy does to the connections that it is told to treat. All chances are seeded, from 0 to 1. */
 export interface Treatment {
-  /** Swallows the reply to a script that was executed, then cuts the connection. */
+  /** Swallows the reply to a request that was executed, then cuts the connection. */
   readonly dropReply?: number;
-  /** Swallows a request with a script, then cuts. */
+  /** Swallows a request, then cuts. */
   readonly dropRequest?: number;
   /** Passes on a part of a request, then cuts. */
   readonly resetMidRequest?: number;
@@ -10,7 +10,7 @@ export interface Treatment {
   readonly resetMidReply?: number;
   /** Turns the connection into a black hole: it stays open and nothing passes any more, until the treatment ends. */
   readonly blackhole?: number;
-  /** Sends the bytes of a request twice. */
+  /** Sends the bytes of a request with a script twice; one reply comes back. */
   readonly duplicate?: number;
   /** Keeps each piece back for this many ms, in either direction; the order stays. */
   readonly delayMs?: number;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Arena } from "../arena.js";
 import { Violation, VoidInjection } from "../fault.js";
 import type { ClientFleet } from "../fleet/processes.js";
-import { monotonicMs } from "../history.js";
+import { type HistoryWriter, monotonicMs } from "../history.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { randomFor } from "../seeds.js";
 import type { Servers } from "../servers/servers.js";
@@ -20,6 +20,7 @@ export interface Ground {
   readonly proxies: readonly NodeProxy[];
   readonly fleet: ClientFleet;
   readonly trimmed: TrimmedLog;
+  readonly history: HistoryWriter;
   readonly folder: string;
   readonly namespace: string;
   readonly machine: string;

@@ -7,8 +7,10 @@ export interface Audit {
   readonly acknowledged: number;
   /** Acknowledged changes that the server does not have. */
   readonly lost: number;
-  /** How long before the fault the oldest of them was acknowledged, in ms; 0 where none is lost. */
+  /** How long before the fault began the oldest of them was acknowledged, in ms; 0 where none was. */
   readonly oldestLostMs: number;
+  /** From the first of them that was acknowledged to the last, in ms. */
+  readonly lostSpanMs: number;
   readonly unknown: number;
   /** Of those, how many were done. */
   readonly unknownDone: number;
@@ -63,11 +65,16 @@ export async function audit(
   if (problems.length > 0) {
     throw new Violation(`${problems.length} in ${canary.namespace}: ${problems.slice(0, 5).join("; ")}`);
   }
+  const [first, last] = lost.reduce(
+    ([low, high], { at }) => [Math.min(low, at), Math.max(high, at)],
+    [Number.POSITIVE_INFINITY, 0],
+  );
   const of = (outcome: CanaryCall["outcome"]) => canary.calls.filter((call) => call.outcome === outcome);
   return {
     acknowledged: of("OK").length,
     lost: lost.length,
-    oldestLostMs: Math.max(0, ...lost.map(({ at }) => Math.round(faultAt - at))),
+    oldestLostMs: Math.max(0, Math.round(faultAt - first)),
+    lostSpanMs: Math.max(0, Math.round(last - first)),
     unknown: of("UNKNOWN").length,
     unknownDone: of("UNKNOWN").filter(({ op }) => done.has(op)).length,
     notExecuted: of("NOTEXECUTED").length,

@@ -35,6 +35,7 @@ export class DataNode implements ServerNode {
   readonly #clock: ServerClock;
   #process: ServerProcess | undefined;
   #mended = 0;
+  #isStopped = false;
 
   private constructor(options: NodeOptions, folder: string, dataDir: string, clock: ServerClock) {
     this.name = options.name;
@@ -102,11 +103,18 @@ export class DataNode implements ServerNode {
     await this.#process?.ended;
   }
 
+  /** Whether it stands still, by `stop`: it would not answer. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   stop(): void {
+    this.#isStopped = true;
     this.#process?.signal("SIGSTOP");
   }
 
   cont(): void {
+    this.#isStopped = false;
     this.#process?.signal("SIGCONT");
   }
 
@@ -152,6 +160,7 @@ export class DataNode implements ServerNode {
 
   /** Starts the process, and waits for nothing. */
   async launch(): Promise<void> {
+    this.#isStopped = false;
     this.#process = await ServerProcess.start({
       command: SERVER_PROGRAM,
       args: [this.configFile],
