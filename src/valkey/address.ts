@@ -62,8 +62,9 @@ export function parseAddress(url: string): Address {
 
 /** Several hosts are more than a URL may have, so each is read as one of its own. */
 function parseSentinels(rest: string, tls: boolean): Address {
-  const [, credentials = "", hosts = "", primary = "", database = "0"] =
-    /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest) ?? [];
+  const match = /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest);
+  if (match === null) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  const [, credentials = "", hosts = "", primary = "", database = "0"] = match;
   const nodes = hosts.split(",").map((host) => {
     if (!URL.canParse(`valkey://${host}`))
       throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);

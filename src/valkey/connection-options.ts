@@ -107,8 +107,6 @@ function sentinelSettings(
     // Without the first of these the data would travel in the clear although `tls` is set.
     ...(tls !== undefined && { enableTLSForSentinelMode: true, tls, sentinelTLS: tls }),
     sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
-    sentinelRetryStrategy: () => null, // one round over them; our own policy decides when the next begins
-    failoverDetector: true,
   };
 }
 

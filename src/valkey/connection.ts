@@ -14,6 +14,7 @@ import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
 import { type DurabilityNeed, readDurability } from "./durability.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
+import { watchFailover } from "./failover-watch.js";
 import { OfflineError } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { OpenClients } from "./open-clients.js";
@@ -79,7 +80,11 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
   );
-  return connectionOf(await opened.open(""), text, logger, defaults, opened);
+  const client = await opened.open("");
+  if (settings.sentinels !== undefined) {
+    opened.onClose(watchFailover(settings, logger, () => opened.reconnect()));
+  }
+  return connectionOf(client, text, logger, defaults, opened);
 }
 
 /** What calls go by where they say nothing themselves. */

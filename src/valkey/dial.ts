@@ -21,11 +21,9 @@ export async function dial(
   logger: Logger,
 ): Promise<Valkey> {
   let wasReady = false;
-  const client = new Valkey({
-    ...settings,
-    retryStrategy: (attempt) =>
-      wasReady ? backoffMs(attempt, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS) : null,
-  });
+  const pauseMs = (attempt: number): number | null =>
+    wasReady ? backoffMs(attempt, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS) : null;
+  const client = new Valkey({ ...settings, retryStrategy: pauseMs, sentinelRetryStrategy: pauseMs });
   const errors = listen(client, logger, address);
   let timer: NodeJS.Timeout | undefined;
   // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.

@@ -12,6 +12,8 @@ export interface Replicated {
   readonly replica: Replica;
   readonly primary: { readonly host: string; readonly port: number; readonly url: string };
   readonly port: number;
+  /** Ends the primary. */
+  stopPrimary(): Promise<void>;
 }
 
 export interface Replica {
@@ -39,6 +41,7 @@ export async function replicated(args: { primary?: string[]; replica?: string[] 
     admin,
     primary: server,
     port: server.port,
+    stopPrimary: () => server.stop(),
     replica: {
       pause: () => void process.kill(replica.pid, "SIGSTOP"),
       resume: () => void process.kill(replica.pid, "SIGCONT"),
