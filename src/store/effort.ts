@@ -91,7 +91,7 @@ export class Effort {
     this.#work = new Deadline(this.#deadline.endsAt - KEPT_TO_ASK * timeoutMs);
     this.#windowMs = Math.min(LONGEST_FIRST_WINDOW_MS, FIRST_WINDOW * timeoutMs);
     this.#sentMs = sent ?? Number.POSITIVE_INFINITY;
-    if (sent !== undefined) this.#openUntilMs = sent + timeoutMs;
+    if (sent !== undefined) this.#openUntilMs = sent + (1 - KEPT_TO_ASK) * timeoutMs;
   }
 
   /**
@@ -122,9 +122,8 @@ export class Effort {
   }
 
   async #attempt(): Promise<Answer> {
-    const { clock } = this.#connection;
-    await clock.know();
     // A new look at the clock may tell an earlier time; the true one is not before the earliest.
+    const clock = await this.#connection.clock.know();
     this.#sentMs = Math.min(this.#sentMs, clock.earliest(this.#beganAt));
     if (this.#open !== undefined) {
       const seen = await opInRing(this.#connection.client, this.#open);
@@ -141,20 +140,21 @@ export class Effort {
 
   /** Waits until the server would refuse an attempt whose reply was lost. */
   async #untilRefused(): Promise<void> {
-    const { clock } = this.#connection;
-    const nowMs = clock.earliest(performance.now());
-    const leftMs = (this.#openUntilMs ?? 0) - nowMs + 1;
-    if (leftMs > this.#work.remainingMs) throw new TimeUpError();
-    if (leftMs > 0) await pause(leftMs);
-    await clock.know();
-    if (clock.earliest(performance.now()) <= (this.#openUntilMs ?? 0)) throw new LateError(); // it was moved: wait on
+    const leftMs = async (): Promise<number> => {
+      const clock = await this.#connection.clock.know();
+      return (this.#openUntilMs ?? 0) + 1 - clock.earliest(performance.now());
+    };
+    for (let left = await leftMs(); left > 0; left = await leftMs()) {
+      if (left > this.#work.remainingMs) throw new TimeUpError();
+      await pause(left);
+    }
   }
 
   async #send(): Promise<Answer> {
     const { operation, id, words, notAfter: limit = Number.POSITIVE_INFINITY } = this.#intent;
-    const { clock } = this.#connection;
     const line = this.#wantsCopies ? await this.#connection.durable(this.#work) : undefined;
     const client = line?.client ?? this.#connection.client;
+    const clock = await this.#connection.clock.know();
     const socket = line?.commits.socket;
     const now = performance.now();
     if (now >= this.#work.endsAt) throw new TimeUpError(); // the caller has been answered meanwhile
@@ -179,7 +179,7 @@ export class Effort {
     const { outcome } = readReply(reply);
     if (outcome === "EXPIRED" && notAfter < limit) {
       // Either the server was slow, or its clock is not where it was.
-      if (clock.earliest(performance.now()) <= notAfter) clock.forget();
+      if (clock.earliest(performance.now()) <= notAfter) this.#connection.clock.forget();
       throw new LateError();
     }
     if (line !== undefined && (outcome === "OK" || outcome === "REPLAYED")) {
@@ -216,8 +216,9 @@ export class Effort {
     if (logged.outcome === "DONE") return { done: logged.document };
     if (outcome === "NOTFOUND" || logged.outcome === "FORGOTTEN") return { reply };
     // It was not done until the log was asked, so what was forgotten before does not matter.
+    const clock = await this.#connection.clock.know();
     this.#beganAt = askedAt;
-    this.#sentMs = this.#connection.clock.earliest(askedAt);
+    this.#sentMs = clock.earliest(askedAt);
     return this.#send();
   }
 }

@@ -8,6 +8,16 @@ export interface ServerTime {
   readonly errorMs: number;
 }
 
+/** What is known of the server's clock. */
+export interface KnownClock {
+  /**
+   * The server's time at a moment, less all that the estimate may be off: never later than what the clock shows then.
+   *
+   * @param at the moment, as `performance.now()` tells it
+   */
+  earliest(at: number): number;
+}
+
 /** Where the server's clock was seen to be, against this process's monotonic one. */
 interface Sighting {
   /** Server time less `performance.now()`, in ms. */
@@ -58,25 +68,16 @@ export class ServerClock {
   }
 
   /**
-   * Makes sure that the server's time is known; costs a round trip only after `forget`, and looks again in the
-   * background now and then.
+   * The server's time as it is known now; costs a round trip only after `forget`, and looks again in the background now
+   * and then.
    *
    * @throws the client's error, untouched, where it is not known and can't be asked.
    */
-  async know(): Promise<void> {
+  async know(): Promise<KnownClock> {
     while (this.#sighting === undefined) await this.#look(); // may be forgotten while it is looked at
     if (performance.now() - this.#lookedAt > FRESH_MS) this.#look().catch(() => {}); // the next call asks again
-  }
-
-  /**
-   * The server's time at a moment, less all that the estimate may be off: never later than what the clock shows then.
-   *
-   * @param at the moment, as `performance.now()` tells it
-   */
-  earliest(at: number): number {
-    if (this.#sighting === undefined) throw new Error("the server's clock was not looked at");
-    const { offsetMs } = this.#sighting;
-    return Math.floor(offsetMs + at - errorAt(this.#sighting, at));
+    const sighting = this.#sighting;
+    return { earliest: (at) => Math.floor(sighting.offsetMs + at - errorAt(sighting, at)) };
   }
 
   #look(): Promise<void> {
