@@ -115,8 +115,10 @@ export class EventLog<C> implements AsyncIterable<C> {
   async #recover(client: Valkey, error: unknown): Promise<void> {
     if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
     const isLost = isConnectionLoss(error);
-    if (!isLost && !RETRIED.has(replyCode(error)))
-      throw new Error(`the event log of ${this.#place.machine} can't be read: ${safeMessage(error)}`);
+    if (!isLost && !RETRIED.has(replyCode(causeOf(error))))
+      throw new Error(
+        `the event log of ${this.#place.machine} can't be read: ${safeMessage(causeOf(error))}`,
+      );
     // A client still calls itself ready for a moment after its socket has gone.
     if (isLost && client.status !== "ready") await untilReadyOrEnded(client);
     else await pause(RETRY_PAUSE_MS);
@@ -146,8 +148,18 @@ export class EventLog<C> implements AsyncIterable<C> {
   }
 }
 
-/** Replies that pass by themselves: loading, a change of roles, a replica without its primary. */
-const RETRIED = new Set(["LOADING", "UNBLOCKED", "MASTERDOWN"]);
+/** Replies that pass by themselves: loading, a slow script, a change of roles, a replica without its primary. */
+const RETRIED = new Set(["LOADING", "BUSY", "UNBLOCKED", "MASTERDOWN"]);
+
+/** Of a transaction that was given up: why. The reply names it only where EXEC itself was refused. */
+function causeOf(error: unknown): unknown {
+  if (!(error instanceof Error) || replyCode(error) !== "EXECABORT") return error;
+  const [, named] = /because of: (.*)$/s.exec(error.message) ?? [];
+  if (named !== undefined) return new Error(named);
+  // The client hangs the refusals of the commands before it onto this one.
+  const { previousErrors } = error as Error & { readonly previousErrors?: readonly unknown[] };
+  return previousErrors?.[0] ?? error;
+}
 
 function isConnectionLoss(error: unknown): boolean {
   const text = error instanceof Error ? `${error.name} ${error.message}` : "";
