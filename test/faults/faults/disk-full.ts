@@ -4,7 +4,7 @@ import type { Valkey } from "iovalkey";
 import { type Details, type Fault, Violation, VoidInjection } from "../fault.js";
 import { beside } from "../servers/beside.js";
 import { withCanary } from "../servers/canary-run.js";
-import { cutHoles } from "../servers/holes.js";
+import { cutHoles, type Holes } from "../servers/holes.js";
 import { errorCount, infoField } from "../servers/info.js";
 import type { DataNode } from "../servers/node.js";
 import { SmallDisk } from "../servers/small-disk.js";
@@ -34,8 +34,8 @@ function diskFull(appendfsync: "always" | "everysec"): Fault {
           { appendonly: "yes", appendfsync },
           async (node) => {
             let end: End | undefined;
-            let holes = 0;
-            const isMended = random.below(2) === 0;
+            let damage: Holes = { holes: 0, isCutShort: false };
+            const isMended = appendfsync === "everysec" && random.below(2) === 0;
             const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (began) => {
               const rewriting = rewriteOverAndOver(node.admin);
               began();
@@ -47,13 +47,13 @@ function diskFull(appendfsync: "always" | "everysec"): Fault {
               // A file without what was written while the disk was full, before anything can happen to the server.
               if (isMended && end === "MISCONF") await rewrite(node.admin);
               await node.kill9();
-              holes = await startAgain(node, isMended);
+              damage = await startAgain(node, isMended);
             });
             if (end === undefined) throw new VoidInjection("the disk was not full soon enough");
             if (appendfsync === "always" && told.lost > 0) {
               throw new Violation(`${told.lost} acknowledged changes are lost by a full disk`);
             }
-            return { appendfsync, end, isMended, holes, mendedFile: node.mended > 0, ...told };
+            return { appendfsync, end, isMended, ...damage, mendedFile: node.mended > 0, ...told };
           },
           { dataDir },
         );
@@ -78,16 +78,16 @@ async function refusal(node: DataNode): Promise<End | undefined> {
   return undefined;
 }
 
-/** Starts a server that was killed; where its file has holes, and may have, without them. Returns how many there were. */
-async function startAgain(node: DataNode, isMended: boolean): Promise<number> {
+/** Starts a server that was killed; where its file has holes, and may have, without them. Returns what there was. */
+async function startAgain(node: DataNode, isMended: boolean): Promise<Holes> {
   try {
     await node.restart();
-    return 0;
+    return { holes: 0, isCutShort: false };
   } catch (error) {
     if (isMended || !String(error).includes("Bad file format")) throw error;
-    const holes = await cutHoles(node.dataDir);
+    const damage = await cutHoles(node.dataDir);
     await node.restart();
-    return holes;
+    return damage;
   }
 }
 
