@@ -4,11 +4,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
 import { ServerClock } from "./clock.js";
 import { ServerProcess } from "./process.js";
+import { SERVER_PROGRAM } from "./program.js";
 import type { ServerNode, Settings } from "./servers.js";
 import { mendTornFile } from "./torn-file.js";
-
-/** The server program: named by LATCHKEY_VALKEY_BIN, else the one on PATH. */
-export const SERVER_PROGRAM = process.env.LATCHKEY_VALKEY_BIN || "valkey-server";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;
