@@ -1,6 +1,7 @@
 import type { FieldMap } from "../history.js";
 import type { Call, Seen } from "./facts.js";
 import { changedFields } from "./field-map.js";
+import type { Known } from "./linear-known.js";
 import type { MachineRules } from "./machine-rules.js";
 
 /** An entity as a caller would see it, as far as callers were shown; undefined is what nobody was shown. */
@@ -45,37 +46,17 @@ export interface Sight {
 
 export type Step = Write | Sight;
 
-/** A version of one life, as a word. */
-export function placeOf(created: number | undefined, version: number): string {
-  return `${created}:${version}`;
-}
-
 /** One entity of a machine, and what callers were shown of each of its versions: narrows what may have happened. */
 export class Model {
   readonly #machine: MachineRules;
-  readonly #shown: ReadonlyMap<string, Seen>;
-  readonly #claims: ReadonlyMap<string, Write>;
+  readonly #known: Known;
   /** How many sights of each version are still to come: until then it must not change. */
-  readonly #ahead = new Map<string, number>();
-  /** The last version of each life that anybody saw. */
-  readonly #last = new Map<number, number>();
+  readonly #ahead: Map<string, number>;
 
-  /** `shown` and `claims` by {@link placeOf}. */
-  constructor(
-    machine: MachineRules,
-    steps: readonly Step[],
-    shown: ReadonlyMap<string, Seen>,
-    claims: ReadonlyMap<string, Write>,
-  ) {
+  constructor(machine: MachineRules, known: Known) {
     this.#machine = machine;
-    this.#shown = shown;
-    this.#claims = claims;
-    for (const step of steps) {
-      if (step.kind === "write" || step.seen === undefined) continue;
-      const { created, version } = step.seen;
-      this.#last.set(created, Math.max(version, this.#last.get(created) ?? 0));
-      this.takeBack(step);
-    }
+    this.#known = known;
+    this.#ahead = new Map(known.sights);
   }
 
   /** The step has been put in order. */
@@ -83,22 +64,23 @@ export class Model {
     this.#expect(step, -1);
   }
 
-  /** The step is still to come. */
+  /** The step is still to come, after all. */
   takeBack(step: Step): void {
     this.#expect(step, 1);
   }
 
   #expect(step: Step, more: number): void {
     if (step.kind === "write" || step.seen === undefined) return;
-    const place = placeOf(step.seen.created, step.seen.version);
-    this.#ahead.set(place, (this.#ahead.get(place) ?? 0) + more);
+    const place = this.#known.placeOf(step.seen.created, step.seen.version);
+    if (place !== undefined) this.#ahead.set(place, (this.#ahead.get(place) ?? 0) + more);
   }
 
   /** Whether somebody is still to see this very version, or one that this change makes impossible. */
   #isAwaited({ created, version }: Life, { operation }: Call): boolean {
-    if (created === undefined) return false;
-    if ((this.#ahead.get(placeOf(created, version)) ?? 0) > 0) return true;
-    return operation === "remove" && (this.#last.get(created) ?? 0) > version;
+    const place = this.#known.placeOf(created, version);
+    if (created === undefined || place === undefined) return false;
+    if ((this.#ahead.get(place) ?? 0) > 0) return true;
+    return operation === "remove" && (this.#known.last.get(created) ?? 0) > version;
   }
 
   /** The entity after a step; undefined where it can't have happened now. */
@@ -124,12 +106,13 @@ export class Model {
     if (!this.#allows(life, call) || (life !== undefined && this.#isAwaited(life, call))) return undefined;
     const next = this.#next(life, call);
     if (version !== undefined && version !== next.version) return undefined;
-    const claim = this.#claims.get(placeOf(next.created, next.version));
-    if (claim !== undefined && claim !== write) return undefined;
+    const place = this.#known.placeOf(next.created, next.version) ?? "";
+    const maker = this.#known.makers.get(place);
+    if (maker !== undefined && maker !== write) return undefined;
     if (made !== undefined && !(agrees(next, made) && follows(life, made))) return undefined;
     if (call.operation === "remove") return ABSENT;
     if (made !== undefined) return made;
-    const shown = this.#shown.get(placeOf(next.created, next.version));
+    const shown = this.#known.shown.get(place);
     if (shown === undefined) return next;
     return agrees(next, shown) && follows(life, shown) ? shown : undefined;
   }

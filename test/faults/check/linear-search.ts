@@ -31,6 +31,8 @@ interface Choice {
   readonly node: Node;
   readonly maybe: number | undefined;
   readonly state: State;
+  /** A sight that left the entity as it was known: nothing is gained by putting it later. */
+  readonly isFree: boolean;
 }
 
 /**
@@ -63,14 +65,15 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
   let stuck: { at: Step; ordered: number } | undefined;
   let node = head.after;
   let maybe: number | undefined;
+  let isBack = false;
   while (node !== undefined) {
     // First what begins before the first end, then, there, what may have happened.
     const one: Node | Maybe | undefined = maybe === undefined ? node : maybes[maybe];
-    if (maybe === undefined && node.end === undefined) {
+    if (!isBack && maybe === undefined && node.end === undefined) {
       maybe = 0;
       continue;
     }
-    if (one === undefined || (maybe !== undefined && one.step.from > node.at)) {
+    if (isBack || one === undefined || (maybe !== undefined && one.step.from > node.at)) {
       if (stuck === undefined || stack.length > stuck.ordered)
         stuck = { at: node.step, ordered: stack.length };
       const last = stack.pop();
@@ -82,6 +85,7 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
       if (undone !== undefined) model.takeBack(undone.step);
       if (last.maybe === undefined) putBack(last.node);
       else if (undone !== undefined && "isDone" in undone) undone.isDone = false;
+      isBack = last.isFree;
       node = last.maybe === undefined ? last.node.after : last.node;
       maybe = last.maybe === undefined ? undefined : last.maybe + 1;
       continue;
@@ -95,7 +99,7 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
       else maybe += 1;
       continue;
     }
-    stack.push({ node, maybe, state });
+    stack.push({ node, maybe, state, isFree: one.step.kind === "sight" && keyOf(next) === keyOf(state) });
     state = next;
     done = toggled(done, one.bits);
     model.put(one.step);

@@ -1,6 +1,6 @@
-import type { Entity, Facts, Seen } from "./facts.js";
-import { differingField } from "./field-map.js";
-import { ABSENT, ANYTHING, Model, placeOf, type Step, type Write } from "./linear-model.js";
+import type { Entity, Facts } from "./facts.js";
+import { knownFrom } from "./linear-known.js";
+import { ABSENT, ANYTHING, Model } from "./linear-model.js";
 import { searchOrder } from "./linear-search.js";
 import { type Stretch, stepsOf, stretchesOf } from "./linear-steps.js";
 import { wrongIn } from "./refusal-rules.js";
@@ -71,9 +71,7 @@ function order(entity: Entity, stretch: Stretch, budget: number, findings: Findi
   const steps = stepsOf(entity, stretch);
   const operations = steps.length;
   if (operations === 0) return { operations, steps: 0, isUndecided: false };
-  const shown = shownIn(entity, steps, findings);
-  if (shown === undefined) return { operations, steps: 0, isUndecided: false };
-  const model = new Model(entity.machine, steps, shown, claimsIn(steps));
+  const model = new Model(entity.machine, knownFrom(steps));
   const verdict = searchOrder(model, stretch.isFirst ? ABSENT : ANYTHING, steps, budget);
   if (verdict.kind === "violated") {
     const { call } = verdict.stuckAt;
@@ -82,46 +80,4 @@ function order(entity: Entity, stretch: Stretch, budget: number, findings: Findi
     findings.add("linear", entity, message, call.line, call.returnLine);
   }
   return { operations, steps: verdict.steps, isUndecided: verdict.kind === "undecided" };
-}
-
-/** What callers were shown of each version; undefined where two were shown it otherwise, which no order can explain. */
-function shownIn(entity: Entity, steps: readonly Step[], findings: Findings): Map<string, Seen> | undefined {
-  const shown = new Map<string, Seen>();
-  const shownBy = new Map<string, Step>();
-  for (const step of steps) {
-    const seen = step.kind === "sight" ? step.seen : step.made;
-    // What a removal made is no state of the entity.
-    if (seen === undefined || (step.kind === "write" && step.call.operation === "remove")) continue;
-    const place = placeOf(seen.created, seen.version);
-    const other = shown.get(place);
-    const by = shownBy.get(place);
-    if (other === undefined || by === undefined) {
-      shown.set(place, seen);
-      shownBy.set(place, step);
-    } else if (!isSame(seen, other)) {
-      const message = `${callWords(by.call)} was shown ${seenWords(other)}, ${callWords(step.call)} ${seenWords(seen)}, which is the same version of the same life with another content`;
-      findings.add("linear", entity, message, by.call.returnLine, step.call.returnLine);
-      return undefined;
-    }
-  }
-  return shown;
-}
-
-function isSame(one: Seen, other: Seen): boolean {
-  return (
-    one.state === other.state &&
-    one.timestamp === other.timestamp &&
-    one.since === other.since &&
-    differingField(one.fields, other.fields) === undefined
-  );
-}
-
-/** Who is known to have made a version. */
-function claimsIn(steps: readonly Step[]): Map<string, Write> {
-  const claims = new Map<string, Write>();
-  for (const step of steps) {
-    if (step.kind !== "write" || step.version === undefined || step.created === undefined) continue;
-    claims.set(placeOf(step.created, step.version), step);
-  }
-  return claims;
 }
