@@ -1,13 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { Unavailable } from "./faults/fault.js";
 import { openProxy } from "./faults/proxy/open.js";
 import { connection, DataNode } from "./faults/servers/node.js";
 import { freePort } from "./faults/servers/ports.js";
+import { hasServerProgram } from "./faults/servers/program.js";
 import { SentinelServers } from "./faults/servers/sentinel.js";
 import type { Settings } from "./faults/servers/servers.js";
+import { SmallDisk } from "./faults/servers/small-disk.js";
 
 const folders: string[] = [];
 afterAll(async () => {
@@ -20,12 +22,13 @@ async function freshFolder(): Promise<string> {
   return folder;
 }
 
-async function node(settings: Settings = {}): Promise<DataNode> {
+async function node(settings: Settings = {}, dataDir?: string): Promise<DataNode> {
   const started = await DataNode.start({
     name: "n",
     port: await freePort(),
     folder: await freshFolder(),
     settings,
+    ...(dataDir !== undefined && { dataDir }),
   });
   onTestFinished(() => started.close());
   return started;
@@ -33,7 +36,7 @@ async function node(settings: Settings = {}): Promise<DataNode> {
 
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
 
-describe("a server of the fault runner", () => {
+describe.skipIf(!hasServerProgram())("a server of the fault runner", () => {
   test("keeps what it wrote when it is killed and started again, on the same port", async () => {
     const server = await node(ALWAYS);
     await server.admin.set("key", "value");
@@ -87,7 +90,49 @@ describe("a server of the fault runner", () => {
   });
 });
 
-describe("servers with Sentinels", () => {
+describe.skipIf(!hasServerProgram())("a small disk", () => {
+  async function mounted(context: TestContext): Promise<SmallDisk> {
+    try {
+      const disk = await SmallDisk.mount(join(await freshFolder(), "disk"), 16);
+      onTestFinished(() => disk.close());
+      return disk;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      return context.skip(error.message);
+    }
+  }
+
+  test("that is full makes a server end which flushes always, and nothing acknowledged is lost", async (context) => {
+    const disk = await mounted(context);
+    const server = await node(ALWAYS, disk.dataDir);
+    await disk.fill(0);
+    const { acknowledged } = await write(server);
+    await server.ended;
+    await disk.free();
+    await server.restart();
+    expect(await server.admin.dbsize()).toBeGreaterThanOrEqual(acknowledged);
+  });
+
+  test("that is full makes a server refuse changes which flushes every second, until it is freed", async (context) => {
+    const disk = await mounted(context);
+    const server = await node({ ...ALWAYS, appendfsync: "everysec" }, disk.dataDir);
+    await disk.fill(0);
+    const { answer } = await write(server);
+    expect(answer).toContain("MISCONF");
+    await disk.free();
+    await expect.poll(() => server.admin.set("again", "1").catch(String), { timeout: 20_000 }).toBe("OK");
+  });
+
+  /** Writes until that fails, and says how much was acknowledged. */
+  async function write({ admin }: DataNode): Promise<{ acknowledged: number; answer: string }> {
+    for (let at = 0; ; at += 1) {
+      const answer = await admin.set(`key-${at}`, "x".repeat(1000)).catch(String);
+      if (answer !== "OK") return { acknowledged: at, answer };
+    }
+  }
+});
+
+describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
   test("promote a replica when the primary is killed, and take it back as a replica", async () => {
     const servers = await SentinelServers.start({ folder: await freshFolder(), settings: ALWAYS, openProxy });
     onTestFinished(() => servers.close());

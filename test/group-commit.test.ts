@@ -138,6 +138,40 @@ describe("callers share waits", () => {
     expect(ended).toHaveLength(4);
     expect(ended.slice(-2)).toEqual(["five", "three"]);
   });
+
+  it("for disks and for replicas are each told their own counts, and none waits for ever behind the other", async () => {
+    const { connect, admin } = await replicated({ primary: ["--appendfsync", "always"] });
+    await admin.config("SET", "appendonly", "yes");
+    const client = await connect();
+    const commits = new GroupCommit(client);
+    await client.set("k", "v");
+    const disk = { local: 1, replicas: 0 } as const;
+    const short = [commits.wait({ local: 1, replicas: 1 }, 50), commits.wait({ local: 0, replicas: 2 }, 50)];
+    expect(await Promise.all(short)).toEqual([disk, ONE]);
+    const never = commits.wait({ local: 0, replicas: 3 }, LONG).catch(() => {}); // cut off with the test
+    expect(await Promise.race([never, commits.wait(disk, LONG)])).toEqual(disk);
+  });
+});
+
+describe("a connection", () => {
+  it("is held up by no wait for long: what else is sent on it gets its turn", async () => {
+    const { connect, replica } = await replicated();
+    const client = await connect();
+    replica.pause();
+    await client.set("k", "v");
+    const wait = new GroupCommit(client).wait(ONE, LONG).catch(() => {}); // cut off with the test
+    await new Promise((sent) => setImmediate(setImmediate, sent));
+    expect(await Promise.race([wait, client.set("k", "w")])).toBe("OK");
+  });
+
+  it("is not taken for dead while it waits longer than the server may be silent", async () => {
+    const { replica, port } = await replicated();
+    const client = new Valkey({ port, host: "127.0.0.1", socketTimeout: 300, maxRetriesPerRequest: 0 });
+    onTestFinished(() => client.disconnect());
+    replica.pause();
+    await client.set("k", "v");
+    expect(await new GroupCommit(client).wait(ONE, 900)).toEqual({ local: 0, replicas: 0 });
+  });
 });
 
 describe("a connection that is lost", () => {
@@ -228,6 +262,14 @@ describe("a wait for disks", () => {
     await client.set("k", "v");
     expect(await commits.wait({ local: 1, replicas: 1 }, 50)).toEqual({ local: 1, replicas: 0 });
     expect(await commits.wait(ONE, LONG)).toEqual({ local: 0, replicas: 1 });
+    const both = await replicated({ primary: always, replica: always, appendOnly: true });
+    const writer = await both.connect();
+    const group = new GroupCommit(writer);
+    await writer.set("k", "v");
+    expect(await group.wait({ local: 1, replicas: 1 }, LONG)).toEqual({ local: 1, replicas: 1 });
+    both.replica.pause();
+    await writer.set("k", "w");
+    expect(await group.wait({ local: 1, replicas: 1 }, 50)).toEqual({ local: 1, replicas: 0 });
   });
 
   it("is refused where there is no append-only file, with the line that makes one", async () => {
@@ -276,7 +318,7 @@ describe("a server that can't tell", () => {
     await client.set("k", "v");
     const error = await rejectionOf(NoConfirmationError, new GroupCommit(client).wait(need, LONG));
     expect(error.reason).toBe("permission");
-    expect(error.message).toContain("+wait +waitaof +config|get");
+    expect(error.message).toContain("+wait +waitaof, and for disks +config|get");
   });
 
   it("because it became a replica is told, while waiting and afterwards", async () => {

@@ -151,8 +151,8 @@ export class EventLog<C> implements AsyncIterable<C> {
   }
 }
 
-/** Replies that pass by themselves: loading, a change of roles, a replica without its primary. */
-const RETRIED = new Set(["LOADING", "UNBLOCKED", "MASTERDOWN"]);
+/** Replies that pass by themselves: loading, a slow script, a change of roles, a replica without its primary. */
+const RETRIED = new Set(["LOADING", "BUSY", "UNBLOCKED", "MASTERDOWN"]);
 
 /** Waits for the client to be connected again, however often that fails, or closed for good. */
 async function untilReadyOrEnded(client: Valkey): Promise<void> {

@@ -43,13 +43,27 @@ export class LateError extends Error {
   }
 }
 
+/**
+ * Of a transaction that was given up: why. The reply names it only where EXEC itself was refused; else the client hangs
+ * the refusals of the commands before it onto this one.
+ */
+function causeOf(error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.startsWith("EXECABORT")) return error;
+  const [, named] = /because of: (.*)$/s.exec(error.message) ?? [];
+  if (named !== undefined) return new Error(named);
+  const { previousErrors } = error as Error & { readonly previousErrors?: readonly unknown[] };
+  return previousErrors?.[0] ?? error;
+}
+
 /** The first word of an error reply, which is its code; empty for errors that are no replies. */
-export function replyCode(error: unknown): string {
+export function replyCode(thrown: unknown): string {
+  const error = causeOf(thrown);
   return error instanceof Error ? (/^[A-Z][A-Z0-9_]+(?= |$)/.exec(error.message)?.[0] ?? "") : "";
 }
 
 /** Decides what a failed call means. Anything unfamiliar is `unknown`: the careful answer. */
-export function classifyFailure(error: unknown): Failure {
+export function classifyFailure(thrown: unknown): Failure {
+  const error = causeOf(thrown);
   if (!(error instanceof Error)) return "unknown";
   // iovalkey's text when redirections ran out ends with the last reply, which may follow a real execution.
   if (error.message.startsWith("Too many Cluster redirections")) return "unknown";
@@ -86,7 +100,8 @@ export function mayPass(error: unknown): boolean {
 }
 
 /** An error's text without what the client attaches to it: commands hold script texts, payloads and passwords. */
-export function safeMessage(error: unknown): string {
+export function safeMessage(thrown: unknown): string {
+  const error = causeOf(thrown);
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/\s+script: [0-9a-f]{40}.*$/s, "").slice(0, 300);
 }

@@ -14,7 +14,7 @@ const TEXTS: Record<Exclude<NoConfirmation, "other">, string> = {
   appendonly: "the server keeps no append-only file: CONFIG SET appendonly yes, then CONFIG REWRITE",
   appendfsync:
     "the server acknowledges changes before they are on disk: CONFIG SET appendfsync always, then CONFIG REWRITE",
-  permission: "this user may not ask for it: grant +wait +waitaof +config|get",
+  permission: "this user may not ask for it: grant +wait +waitaof, and for disks +config|get",
   replica: "the server has become a replica meanwhile",
 };
 

@@ -9,6 +9,7 @@ import { hostileInput } from "./faults/script-hostile.js";
 import { rightsFaults } from "./faults/script-rights.js";
 import { otherCallers } from "./faults/script-versions.js";
 import { wrongTypeFaults } from "./faults/script-wrong-type.js";
+import { serverFaults } from "./faults/server-faults.js";
 
 /** Every fault that a run may inject, by its number in the list of faults. */
 export const faults: readonly Fault[] = [
@@ -22,4 +23,5 @@ export const faults: readonly Fault[] = [
   ...otherCallers,
   ...followerFaults,
   ...clientLimits,
+  ...serverFaults,
 ];

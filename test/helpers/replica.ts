@@ -24,13 +24,24 @@ export interface Replica {
   end(): Promise<void>;
 }
 
+/** Settings of {@link replicated}. */
+export interface ReplicatedOptions {
+  readonly appendOnly?: boolean;
+  /** Further server arguments. */
+  readonly primary?: readonly string[];
+  readonly replica?: readonly string[];
+}
+
 /** Starts both, and waits until the replica follows. */
-export async function replicated(args: { primary?: string[]; replica?: string[] } = {}): Promise<Replicated> {
+export async function replicated(options: ReplicatedOptions = {}): Promise<Replicated> {
+  const { appendOnly = false, primary = [], replica: more = [] } = options;
   const { server, admin } = await ownServer({
-    args: ["--repl-diskless-sync-delay", "0", ...(args.primary ?? [])],
+    appendOnly,
+    args: ["--repl-diskless-sync-delay", "0", ...primary],
   });
   const replica = await startValkey({
-    args: ["--replicaof", server.host, String(server.port), ...(args.replica ?? [])],
+    appendOnly,
+    args: ["--replicaof", server.host, String(server.port), ...more],
   });
   onTestFinished(() => replica.stop());
   if (!("pid" in replica)) throw new Error("A server in a container can't be paused");

@@ -25,7 +25,7 @@ export interface Standing {
 }
 
 /** A caller's word that a change was made: at this version, and how if it was this call that made it. */
-interface Claim {
+export interface Claim {
   readonly version: number;
   readonly made: Seen | undefined;
   readonly told: number;
@@ -33,7 +33,7 @@ interface Claim {
 }
 
 /** What a call claims to have been made by its op; undefined where it claims nothing. */
-function claimOf(call: Call): Claim | undefined {
+export function claimOf(call: Call): Claim | undefined {
   const { outcome, seen, resolved, until, returnLine: line } = call;
   if (call.op === undefined) return undefined;
   if (seen !== undefined && (outcome === "OK" || outcome === "REPLAYED" || outcome === "NOTDURABLE")) {
@@ -46,7 +46,7 @@ function claimOf(call: Call): Claim | undefined {
 }
 
 /** Whether this call, by what its caller was told, can have made the change. */
-function mayHaveMade(call: Call): boolean {
+export function mayHaveMade(call: Call): boolean {
   switch (call.outcome) {
     case "OK":
     case "REPLAYED":

@@ -25,6 +25,10 @@ export class MachineRules {
     return this.#states.get(from)?.to?.includes(to) ?? false;
   }
 
+  get states(): readonly string[] {
+    return [...this.#states.keys()];
+  }
+
   has(state: string): boolean {
     return this.#states.has(state);
   }

@@ -58,15 +58,20 @@ export function checkTime(
     if (same === undefined) seenAt[moment] = [happening];
     else same.push(happening);
   }
-  let latest = NEVER;
+  // What has begun last of all that stands before: among changes, and among sights of the entity.
+  let [change, sight] = [NEVER, NEVER];
   for (let moment = 0; moment <= changes.length; moment += 1) {
     const here = seenAt[moment] ?? [];
-    for (const happening of here) compare(entity, latest, happening, lossOf, findings);
-    for (const happening of here) if (happening.from > latest.from) latest = happening;
-    const change = changes[moment];
-    if (change === undefined) continue;
-    compare(entity, latest, change, lossOf, findings);
-    if (change.from > latest.from) latest = change;
+    for (const happening of here) {
+      const before = change.from > sight.from ? change : sight;
+      compare(entity, before, happening, lossOf, findings);
+    }
+    for (const happening of here) if (happening.from > sight.from) sight = happening;
+    const next = changes[moment];
+    if (next === undefined) continue;
+    compare(entity, change, next, lossOf, findings);
+    compare(entity, sight, next, lossOf, findings);
+    if (next.from > change.from) change = next;
   }
 }
 

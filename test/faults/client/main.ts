@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { ConnectError, LatchkeyError } from "latchkey";
 import { HistoryWriter } from "../history.js";
 import { Follower } from "./follower.js";
 import { Library } from "./library.js";
@@ -17,7 +18,9 @@ async function open({ url, namespace, name, timeoutMs }: ClientOrder): Promise<L
   for (;;) {
     try {
       return await Library.open(url, namespace, name, timeoutMs);
-    } catch {
+    } catch (error) {
+      const passes = error instanceof ConnectError || error instanceof LatchkeyError;
+      if (!passes) throw error;
       await pause(CONNECT_AGAIN_MS);
     }
   }

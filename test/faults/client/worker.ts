@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type HistoryWriter, monotonicMs } from "../history.js";
-import { randomFor } from "../seeds.js";
+import { happens, randomFor } from "../seeds.js";
 import { Caller } from "./caller.js";
 import type { Answer, Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
@@ -54,17 +54,19 @@ export class Worker {
       const step = chooseStep(random, id, this.#beliefs.get(id), this.#done);
       if (step.op !== undefined) await this.#repeat(step);
       else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
-      else await this.#change(step);
+      else await this.#change(step, happens(random, 50));
     }
   }
 
-  async #change(step: Step): Promise<void> {
+  /** @param again whether a change whose outcome stays unknown is then repeated as well */
+  async #change(step: Step, again: boolean): Promise<void> {
     const { name, life } = this.#order;
     this.#ops += 1;
     const op = newOp(`${name}-${life}`, this.#ops, Math.floor(monotonicMs() + this.#clock));
     const named = { ...step, op };
     const answer = await this.#caller.call(named);
     this.#learn(step.id, answer);
+    if (answer.outcome === "UNKNOWN" && again) await this.#repeat(named);
     if (answer.outcome !== "OK") return;
     this.#done.push(named);
     if (this.#done.length > REPEATABLE) this.#done.shift();

@@ -39,9 +39,10 @@ const ODD_VALUES: readonly JsonValue[] = [
 
 /** An id of this generation: half of all calls go to the few that are hot. */
 export function chooseId(random: Random, generation: number): string {
+  // Cold ones show what characters an id may have.
   return happens(random, 50)
     ? `hot-${generation}-${random.below(HOT)}`
-    : `cold-${generation}-${random.below(COLD)}`;
+    : `cold~${generation}:@/+=_.-${random.below(COLD)}`;
 }
 
 /** What to do next with an entity. `done` are changes of before that may be repeated. */

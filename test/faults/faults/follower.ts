@@ -1,7 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "latchkey";
+import type { Random } from "../../helpers/random.js";
 import type { Arena } from "../arena.js";
 import { type Details, type Fault, Unavailable, Violation, VoidInjection } from "../fault.js";
+import type { ClientProcess, Fleet } from "../fleet/fleet.js";
 import { keyPrefix } from "../run/final-state.js";
 import { happens } from "../seeds.js";
 
@@ -18,13 +20,19 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<boolean> {
   return true;
 }
 
+function running(fleet: Fleet, random: Random): ClientProcess {
+  const followers = fleet.of("follower").filter(({ isRunning }) => isRunning);
+  if (followers.length === 0) throw new Error("all followers have ended by themselves");
+  return random.of(followers);
+}
+
 /** kill -9 of a follower; its next life goes on behind the cursor that it had kept. */
 const followerKilled: Fault = {
   name: "F23 follower killed",
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject({ fleet, random, hold }): Promise<Details> {
-    const victim = random.of(fleet.of("follower"));
+    const victim = running(fleet, random);
     const { begun } = victim.progress;
     if (!(await until(() => victim.progress.begun > begun))) throw new VoidInjection("it read nothing");
     await victim.kill9();
@@ -45,7 +53,7 @@ const trimmedPast: Fault = {
   loses: false,
   async inject(arena): Promise<Details> {
     const { fleet, random } = arena;
-    const victim = random.of(fleet.of("follower"));
+    const victim = running(fleet, random);
     const isDead = happens(random, 50);
     const { gaps } = victim.progress;
     if (isDead) await victim.kill9();
@@ -105,7 +113,12 @@ const subscriberCutOff: Fault = {
       });
       const { met, result } = await overlapping(200, async () => {
         await admin.config("SET", setting, "pubsub 1 0 0");
-        return hold(200, 600);
+        for (let i = 0; i < 3; i += 1) {
+          // No change, and too long for the server to pass on at once.
+          await admin.publish(`${namespace}:${machine}:events`, "x".repeat(100_000));
+          await hold(20, 100);
+        }
+        return hold(100, 300);
       });
       const times = (await cutOff()) - before;
       await admin.config("SET", setting, usual);

@@ -1,5 +1,8 @@
 import type { Fault } from "../fault.js";
 import { clockJumps } from "./clock-jump.js";
+import { defaultUserOff } from "./disk-default-user.js";
+import { fileCut } from "./disk-file-cut.js";
+import { disksFull } from "./disk-full.js";
 import { failovers } from "./sentinel-failover.js";
 import { serverFrozen } from "./server-frozen.js";
 import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./server-kill.js";
@@ -21,5 +24,8 @@ export const serverFaults: readonly Fault[] = [
   readOnlyNode,
   loading,
   busy,
+  fileCut,
+  defaultUserOff,
+  ...disksFull,
   ...failovers,
 ];

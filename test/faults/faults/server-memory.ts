@@ -37,7 +37,7 @@ export const wrongEvictionPolicy: Fault = {
     const policy = random.of(["allkeys-lru", "allkeys-random", "volatile-ttl", "allkeys-lfu"]);
     await node.admin.config("SET", "maxmemory-policy", policy);
     try {
-      const found = await doctorFinding(node.port, "maxmemory-policy");
+      const found = await doctorFinding(node.url, "maxmemory-policy");
       if (found?.level !== "bad") {
         throw new Violation(`the doctor finds ${policy} ${found?.level ?? "not worth a word"}`);
       }

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DataNode } from "./node.js";
+import { DataNode, type NodeOptions } from "./node.js";
 import { freePort } from "./ports.js";
 import type { Settings } from "./servers.js";
 
@@ -15,12 +15,11 @@ export async function beside<T>(
   folder: string,
   settings: Settings,
   body: (node: DataNode) => Promise<T>,
-  dataDir?: string,
+  own: Pick<NodeOptions, "dataDir" | "user"> = {},
 ): Promise<T> {
   count += 1;
   const name = `beside-${process.pid}-${count}`;
-  const at = { name, port: await freePort(), folder, settings };
-  const node = await DataNode.start(dataDir === undefined ? at : { ...at, dataDir });
+  const node = await DataNode.start({ name, port: await freePort(), folder, settings, ...own });
   try {
     return await body(node);
   } finally {

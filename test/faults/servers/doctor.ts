@@ -16,9 +16,8 @@ const PROGRAM = join(
 );
 
 /** Runs the command line of latchkey on a server here, and reads the JSON that it prints, whatever its exit code. */
-async function latchkey(port: number, args: readonly string[]): Promise<string> {
-  const place = ["--url", `valkey://127.0.0.1:${port}`];
-  const run = promisify(execFile)(process.execPath, [PROGRAM, ...args, ...place], { maxBuffer: 2 ** 26 });
+async function latchkey(url: string, args: readonly string[]): Promise<string> {
+  const run = promisify(execFile)(process.execPath, [PROGRAM, ...args, "--url", url], { maxBuffer: 2 ** 26 });
   return run.then(
     ({ stdout }) => stdout,
     (error: unknown) => {
@@ -31,17 +30,17 @@ async function latchkey(port: number, args: readonly string[]): Promise<string> 
 }
 
 /** Has `latchkey doctor` look at a server here. */
-export async function doctor(port: number, namespace = "latchkey"): Promise<readonly Finding[]> {
-  return JSON.parse(await latchkey(port, ["doctor", "-o", "json", "--namespace", namespace])).findings;
+export async function doctor(url: string, namespace = "latchkey"): Promise<readonly Finding[]> {
+  return JSON.parse(await latchkey(url, ["doctor", "-o", "json", "--namespace", namespace])).findings;
 }
 
 /** What `latchkey doctor` says of one thing; undefined where it says nothing. */
-export async function doctorFinding(port: number, id: string): Promise<Finding | undefined> {
-  return (await doctor(port)).find((finding) => finding.id === id);
+export async function doctorFinding(url: string, id: string): Promise<Finding | undefined> {
+  return (await doctor(url)).find((finding) => finding.id === id);
 }
 
 /** What `latchkey fsck --deep` finds in a namespace with the machine `agent`: a line for each finding; none is clean. */
-export async function fsckFindings(port: number, namespace: string): Promise<readonly string[]> {
-  const told = await latchkey(port, ["fsck", "--deep", "-o", "jsonl", "--namespace", namespace]);
+export async function fsckFindings(url: string, namespace: string): Promise<readonly string[]> {
+  const told = await latchkey(url, ["fsck", "--deep", "-o", "jsonl", "--namespace", namespace]);
   return told.split("\n").filter((line) => line !== "");
 }

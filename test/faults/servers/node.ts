@@ -4,15 +4,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
 import { ServerClock } from "./clock.js";
 import { ServerProcess } from "./process.js";
+import { SERVER_PROGRAM } from "./program.js";
 import type { ServerNode, Settings } from "./servers.js";
 import { mendTornFile } from "./torn-file.js";
-
-/** The server program: named by LATCHKEY_VALKEY_BIN, else the one on PATH. */
-export const SERVER_PROGRAM = process.env.LATCHKEY_VALKEY_BIN || "valkey-server";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;
 const READY_MS = 60_000;
+const LINES = 8;
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -23,6 +22,8 @@ export interface NodeOptions {
   readonly settings?: Settings;
   /** Where its data lies, where not in its own folder; must be there. */
   readonly dataDir?: string;
+  /** Who the admin connection calls itself, where not `default`; a user without a password, who may do all. */
+  readonly user?: string;
 }
 
 /** A server as a process of its own, which can be killed, frozen and started again on the same port and data. */
@@ -33,6 +34,7 @@ export class DataNode implements ServerNode {
   readonly admin: Valkey;
   readonly #folder: string;
   readonly #clock: ServerClock;
+  readonly #user: string | undefined;
   #process: ServerProcess | undefined;
   #mended = 0;
   #isStopped = false;
@@ -43,14 +45,15 @@ export class DataNode implements ServerNode {
     this.dataDir = dataDir;
     this.#folder = folder;
     this.#clock = clock;
-    this.admin = connection(options.port);
+    this.admin = connection(options.port, options.user);
+    this.#user = options.user;
   }
 
   /** Starts one and waits until it answers. @throws Error with its last lines, when it ends first. */
   static async start(options: NodeOptions): Promise<DataNode> {
     const folder = join(options.folder, options.name);
     const dataDir = options.dataDir ?? join(folder, "data");
-    await mkdir(dataDir, { recursive: true });
+    for (const path of [folder, dataDir]) await mkdir(path, { recursive: true });
     const own = {
       port: String(options.port),
       bind: HOST,
@@ -60,7 +63,8 @@ export class DataNode implements ServerNode {
       // A torn end is mended before the server writes behind it: some versions lose data there, see mendTornFile.
       "aof-load-truncated": "no",
     };
-    await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...options.settings }));
+    const user = options.user === undefined ? {} : { [`user ${options.user}`]: "on nopass ~* &* +@all" };
+    await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...user, ...options.settings }));
     const clock = await ServerClock.make(join(folder, "clock"), options.folder);
     const node = new DataNode(options, folder, dataDir, clock);
     await node.start();
@@ -68,7 +72,8 @@ export class DataNode implements ServerNode {
   }
 
   get url(): string {
-    return `valkey://${HOST}:${this.port}`;
+    const who = this.#user === undefined ? "" : `${this.#user}:any@`;
+    return `valkey://${who}${HOST}:${this.port}`;
   }
 
   get isRunning(): boolean {
@@ -133,6 +138,14 @@ export class DataNode implements ServerNode {
     }
   }
 
+  /** Puts settings in the place of others of the same name, where the server takes each only once; for the next start. */
+  async replaceSettings(settings: Settings): Promise<void> {
+    const before = (await readFile(this.configFile, "utf8")).split("\n");
+    const names = Object.keys(settings);
+    const kept = before.filter((line) => line !== "" && !names.some((name) => line.startsWith(`${name} `)));
+    await writeFile(this.configFile, `${kept.join("\n")}\n${lines(settings)}`);
+  }
+
   async setSettings(settings: Settings): Promise<void> {
     await appendFile(this.configFile, lines(settings));
     for (const [name, value] of Object.entries(settings)) await this.admin.config("SET", name, value);
@@ -144,8 +157,11 @@ export class DataNode implements ServerNode {
   }
 
   async #endedOnTornFile(): Promise<boolean> {
-    const log = await readFile(this.logFile, "utf8");
-    return /Unexpected end of file reading the append only file/.test(log.slice(-4000));
+    return /Unexpected end of file reading the append only file/.test(await this.#lastLines());
+  }
+
+  async #lastLines(): Promise<string> {
+    return (await readFile(this.logFile, "utf8")).trimEnd().split("\n").slice(-LINES).join("\n");
   }
 
   async setClock(offsetMs: number): Promise<void> {
@@ -175,7 +191,8 @@ export class DataNode implements ServerNode {
     for (;;) {
       const answer = await this.admin.ping().catch((error: unknown) => error);
       if (answer === "PONG") return;
-      if (!this.isRunning) throw new Error(`${this.name} ended before it was ready: see ${this.logFile}`);
+      if (!this.isRunning)
+        throw new Error(`${this.name} ended before it was ready:\n${await this.#lastLines()}`);
       if (performance.now() > until) throw new Error(`${this.name} is not ready: ${answer}`);
       await pause(LOOK_MS);
     }
@@ -189,8 +206,9 @@ export class DataNode implements ServerNode {
 }
 
 /** A plain connection to a server here that comes back by itself; a call fails when it is lost meanwhile. */
-export function connection(port: number): Valkey {
+export function connection(port: number, user?: string): Valkey {
   const valkey = new Valkey({
+    ...(user !== undefined && { username: user, password: "any" }),
     host: HOST,
     port,
     retryStrategy: () => LOOK_MS,

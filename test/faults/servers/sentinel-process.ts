@@ -2,9 +2,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { connection, SERVER_PROGRAM } from "./node.js";
+import { connection } from "./node.js";
 import { freePort } from "./ports.js";
 import { ServerProcess } from "./process.js";
+import { SERVER_PROGRAM } from "./program.js";
 
 /** The name that the Sentinels watch the primary under. */
 export const PRIMARY_NAME = "latchkey";

@@ -10,6 +10,8 @@ export interface ServerNode {
   readonly name: string;
   /** Where the server itself listens, on 127.0.0.1. */
   readonly port: number;
+  /** The same as a URL, for what is not to go through a proxy. */
+  readonly url: string;
   readonly dataDir: string;
   readonly isRunning: boolean;
   /** A connection that bypasses the proxies, made again by itself after a restart. */

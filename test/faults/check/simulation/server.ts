@@ -2,6 +2,7 @@ import type { CallRecord, FieldMap, HistoryRecord, Observed, Outcome } from "../
 import { observed } from "../../history.js";
 import { changedFields } from "../field-map.js";
 import { MachineRules } from "../machine-rules.js";
+import { type ChangeDocument, finalOf } from "./final-state.js";
 import { TASK } from "./machine.js";
 
 const rules = new MachineRules(TASK);
@@ -12,17 +13,9 @@ export interface Answer {
   readonly document?: Observed;
 }
 
-interface Document extends Omit<Observed, "fields" | "opVersion"> {
-  readonly type: string;
-  readonly machine: string;
-  readonly id: string;
-  readonly from: string | null;
-  readonly op?: string;
-}
-
 interface Entry {
   readonly id: string;
-  readonly document: Document & FieldMap;
+  readonly document: ChangeDocument;
 }
 
 /** A server that does all right, as far as its callers and its log can tell: the design's rules in memory. */
@@ -64,7 +57,7 @@ export class SimulatedServer {
     current: Observed | undefined,
     fields: FieldMap,
     nowMs: number,
-  ): Document & FieldMap {
+  ): ChangeDocument {
     const nowText = new Date(nowMs).toISOString();
     const timestamp = current !== undefined && current.timestamp > nowText ? current.timestamp : nowText;
     const enters = operation === "create" || operation === "transition";
@@ -122,38 +115,15 @@ export class SimulatedServer {
     for (const { id: entry, document } of this.stream) {
       yield { kind: "final-event", machine, partition: 0, entry, document: JSON.stringify(document) };
     }
-    for (const [id, life] of this.#lives) {
-      const last = life.at(-1);
-      if (last === undefined) continue;
-      const since = Date.parse(last.document.since);
-      yield { kind: "final-entity", machine, id, hash: hashOf(life, last) };
-      yield { kind: "final-index", machine, id, score: rules.indexScore(last.document.state, since) };
-      const score = rules.dueAt(last.document.state, since);
-      if (score !== undefined) yield { kind: "final-due", machine, id, score };
-      const documents = life.slice(-TASK.history).map(({ document }) => JSON.stringify(document));
-      yield { kind: "final-log", machine, id, documents };
+    for (const life of this.#lives.values()) {
+      yield* finalOf(
+        rules,
+        life.map(({ document }) => document),
+      );
     }
   }
 }
 
 function snapshotOf({ document }: Entry): Observed {
   return observed(document);
-}
-
-function hashOf(life: readonly Entry[], { document }: Entry): Record<string, string> {
-  const { state, version, timestamp, since, createdAt, fields } = observed(document);
-  const ops = life.slice(-5).map((entry) => entry.document);
-  return {
-    ...{
-      state,
-      version: String(version),
-      at: String(Date.parse(timestamp)),
-      since: String(Date.parse(since)),
-    },
-    ...{ ops: "0 0", created: createdAt },
-    ...Object.fromEntries(
-      ops.map((one, at) => [`op:${at}`, `${one.op} ${one.version} ${Date.parse(one.timestamp)}`]),
-    ),
-    ...Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, JSON.stringify(value)])),
-  };
 }

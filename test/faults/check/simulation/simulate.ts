@@ -22,7 +22,7 @@ const WINDOW_MS = 20;
 const START_MS = Date.parse("2026-11-22T10:00:00.000Z");
 
 /** Mostly round and round, so that entities live long enough. */
-const TARGETS = [...STATES, "waiting", "waiting", "running", "running", "running"];
+const TARGETS = [...STATES, ..."waiting waiting waiting running running running running".split(" ")];
 
 /** What the simulation, unlike the caller, knows of a call. */
 type Fate = "normal" | "refused" | "request-lost" | "reply-lost" | "late" | "killed";
