@@ -22,12 +22,12 @@ import { startProxy, type TcpProxy } from "./helpers/proxy.js";
 import { allTextsOf, expectNoSecrets, recordingLogger, secretsIn } from "./helpers/secrets.js";
 import { freshNamespace } from "./helpers/valkey.js";
 
-const IN_URL = 'planted:url/p@ss%"1';
-const IN_OPTIONS = 'planted:options/p@ss%"2';
-const WRONG = 'planted:wrong/p@ss%"3';
-const LATER = 'planted:later/p@ss%"4';
-const OWN_VALUE = 'planted own "value" 5';
-const SET_BY_MACHINE = 'planted "definition" 6';
+const IN_URL = 'plantedInUrl:/@%"1';
+const IN_OPTIONS = 'plantedInOptions:/@%"2';
+const WRONG = 'plantedWrong:/@%"3';
+const LATER = 'plantedLater:/@%"4';
+const OWN_VALUE = 'plantedOwnValue "5"';
+const SET_BY_MACHINE = 'plantedDefinition "6"';
 const SECRETS = [IN_URL, IN_OPTIONS, WRONG, LATER, OWN_VALUE, SET_BY_MACHINE];
 
 /** Something that the machine itself sets, in a definition that differs from the one installed. */
@@ -298,6 +298,7 @@ describe("the look for secrets finds", () => {
       })(),
     ],
     ["JSON", { line: JSON.stringify({ password: WRONG }) }],
+    ["JSON within JSON", [JSON.stringify([JSON.stringify([WRONG])])]],
     ["base64", { header: Buffer.from(WRONG).toString("base64") }],
   ])("%s", (_, value) => {
     expect(secretsIn(allTextsOf(value), SECRETS)).not.toEqual([]);
