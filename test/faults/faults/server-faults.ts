@@ -8,6 +8,7 @@ import { serverFrozen } from "./server-frozen.js";
 import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./server-kill.js";
 import { outOfMemory, wrongEvictionPolicy } from "./server-memory.js";
 import { serverKilledNoAof } from "./server-no-aof.js";
+import { powerLosses } from "./server-power.js";
 import { busy, loading, readOnlyNode, tooFewReplicas } from "./server-refuses.js";
 
 /** The faults that act on servers. */
@@ -16,6 +17,7 @@ export const serverFaults: readonly Fault[] = [
   serverKilledEverysec,
   serverKilledNo,
   serverKilledNoAof,
+  ...powerLosses,
   serverFrozen,
   clockJumps,
   outOfMemory,

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import {
   type AgentState,
   agent,
+  ContractError,
   connect,
   type Entities,
   type Latchkey,
@@ -160,6 +161,11 @@ export class Canary {
         if (error instanceof RefusedError) {
           const isOpen = attempt > 0 || error instanceof OutcomeForgottenError;
           return told(isOpen ? "UNKNOWN" : "REFUSED");
+        }
+        if (error instanceof ContractError && error.code === "NOMACHINE") {
+          // The server has lost even that.
+          await this.#latchkey.apply(agent()).catch(() => {});
+          continue;
         }
         const isUnknown = error instanceof OutcomeUnknownError;
         if (!isUnknown && !(error instanceof NotExecutedError)) throw error;
