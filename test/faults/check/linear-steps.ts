@@ -60,8 +60,10 @@ function writesOf(
   isInside: (begin: number, end: number) => boolean,
 ): Write[] {
   const makers = calls.filter(mayHaveMade);
+  const earliest = Math.min(...calls.map(({ at }) => at));
   const makes = makers.flatMap((call) => {
-    const claim = claimOf(call);
+    // A repeat may be told of the change that an earlier call made.
+    const claim = call.at === earliest ? claimOf(call) : undefined;
     return claim?.made !== undefined && isInside(call.at, claim.told) ? { call, claim } : [];
   });
   // Told by two calls that they made it, each is a change: no order can have both.

@@ -1,15 +1,24 @@
 import {
   ContractError,
   connect,
+  type Durability,
   type Entities,
   type Latchkey,
+  NotDurableError,
   NotExecutedError,
   OutcomeUnknownError,
   type Snapshot,
 } from "latchkey";
-import type { Outcome, ResolvedRecord } from "../history.js";
+import type { AskedDurability, Outcome, ResolvedRecord } from "../history.js";
 import { job } from "../job.js";
 import type { Step } from "./workload.js";
+
+/** What calls ask for that are to outlive more than the process of the server. */
+const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
+  memory: "memory",
+  fsync: "fsync",
+  replicas: { replicas: 1, timeoutMs: 500 },
+};
 
 /** How a call ended. */
 export interface Answer {
@@ -37,8 +46,9 @@ export class Library {
       url,
       namespace,
       connectionName: name,
+      timeout: timeoutMs,
       connectTimeoutMs: timeoutMs,
-      silenceTimeoutMs: timeoutMs,
+      silenceTimeoutMs: timeoutMs / 2,
     });
     try {
       const entities: Entities = await latchkey.machine<string>(job);
@@ -63,12 +73,13 @@ export class Library {
     }
   }
 
-  async #call({ operation, id, to, set, ...rest }: Step): Promise<Answer> {
+  async #call({ operation, id, to, set, durability, ...others }: Step): Promise<Answer> {
     const { entities } = this;
     if (operation === "get") {
       const document = await entities.get(id);
       return document === null ? { outcome: "NOTFOUND" } : { outcome: "OK", document };
     }
+    const rest = { ...others, ...(durability !== undefined && { durability: DURABILITY[durability] }) };
     const options = operation === "create" ? rest : { ...rest, ...(set !== undefined && { set }) };
     const result = await (operation === "create"
       ? entities.tryCreate(id, set ?? {}, options)
@@ -78,7 +89,8 @@ export class Library {
           ? entities.tryPatch(id, options)
           : entities.tryRemove(id, options));
     const document = result.ok ? result.document : result.current;
-    return { outcome: result.outcome, ...(document !== null && { document }) };
+    const outcome = result.ok && result.durability?.met === false ? "NOTDURABLE" : result.outcome;
+    return { outcome, ...(document !== null && { document }) };
   }
 
   async close(): Promise<void> {
@@ -86,11 +98,27 @@ export class Library {
   }
 }
 
+async function resolutionOf(
+  error: OutcomeUnknownError,
+): Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined> {
+  try {
+    const resolution = await error.resolve();
+    return resolution.outcome === "DONE"
+      ? { outcome: "DONE", version: resolution.version }
+      : { outcome: resolution.outcome };
+  } catch (reason) {
+    if (reason instanceof NotExecutedError) return undefined; // it could not be asked in time
+    throw reason;
+  }
+}
+
 function answerOf(error: unknown): Answer {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (error instanceof NotDurableError)
+    return { outcome: "NOTDURABLE", document: error.document, error: text };
   if (error instanceof NotExecutedError) return { outcome: "NOTEXECUTED", error: text };
   if (error instanceof OutcomeUnknownError) {
-    return { outcome: "UNKNOWN", error: text, resolve: async () => undefined };
+    return { outcome: "UNKNOWN", error: text, resolve: () => resolutionOf(error) };
   }
   return { outcome: "ERROR", error: error instanceof ContractError ? `${error.code} ${text}` : text };
 }

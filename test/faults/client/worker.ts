@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import type { Random } from "../../helpers/random.js";
+import { type AskedDurability, type HistoryWriter, monotonicMs } from "../history.js";
 import { happens, randomFor } from "../seeds.js";
 import { Caller } from "./caller.js";
 import type { Answer, Library } from "./library.js";
@@ -54,19 +55,19 @@ export class Worker {
       const step = chooseStep(random, id, this.#beliefs.get(id), this.#done);
       if (step.op !== undefined) await this.#repeat(step);
       else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
-      else await this.#change(step, happens(random, 50));
+      else await this.#change(step, random);
     }
   }
 
-  /** @param again whether a change whose outcome stays unknown is then repeated as well */
-  async #change(step: Step, again: boolean): Promise<void> {
+  async #change(step: Step, random: Random): Promise<void> {
     const { name, life } = this.#order;
     this.#ops += 1;
     const op = newOp(`${name}-${life}`, this.#ops, Math.floor(monotonicMs() + this.#clock));
-    const named = { ...step, op };
+    const durability = this.#durability(random);
+    const named = { ...step, op, ...(durability !== undefined && { durability }) };
     const answer = await this.#caller.call(named);
     this.#learn(step.id, answer);
-    if (answer.outcome === "UNKNOWN" && again) await this.#repeat(named);
+    if (answer.outcome === "UNKNOWN" && happens(random, 50)) await this.#repeat(named);
     if (answer.outcome !== "OK") return;
     this.#done.push(named);
     if (this.#done.length > REPEATABLE) this.#done.shift();
@@ -75,6 +76,12 @@ export class Worker {
   async #repeat(step: Step): Promise<void> {
     if (step.op === undefined) return;
     this.#learn(step.id, await this.#caller.call({ ...step, sent: sentOf(step.op) }));
+  }
+
+  /** Most changes need not outlive more than the server's process. */
+  #durability(random: Random): AskedDurability | undefined {
+    if (happens(random, 3)) return "fsync";
+    return this.#order.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
   }
 
   #learn(id: string, { outcome, document }: Answer): void {

@@ -230,6 +230,13 @@ export class ClientFleet implements Fleet {
     return this.processes.flatMap(({ files }) => files);
   }
 
+  /** Lets all end what they do: callers first, then followers, once they have read up to the last entry of the log. */
+  async finish(lastEntry: () => Promise<string>): Promise<void> {
+    await Promise.all(this.#callers.map((one) => one.finish()));
+    const upTo = await lastEntry();
+    await Promise.all(this.of("follower").map((one) => one.finish(upTo)));
+  }
+
   async killAll(): Promise<void> {
     await Promise.all(this.processes.map((one) => one.kill9()));
   }
