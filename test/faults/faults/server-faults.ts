@@ -4,6 +4,7 @@ import { defaultUserOff } from "./disk-default-user.js";
 import { fileCut } from "./disk-file-cut.js";
 import { disksFull } from "./disk-full.js";
 import { failovers } from "./sentinel-failover.js";
+import { replicasStopped } from "./sentinel-replicas.js";
 import { serverFrozen } from "./server-frozen.js";
 import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./server-kill.js";
 import { outOfMemory, wrongEvictionPolicy } from "./server-memory.js";
@@ -30,4 +31,5 @@ export const serverFaults: readonly Fault[] = [
   defaultUserOff,
   ...disksFull,
   ...failovers,
+  replicasStopped,
 ];

@@ -11,6 +11,9 @@ export interface Audit {
   readonly oldestLostMs: number;
   /** From the first of them that was acknowledged to the last, in ms. */
   readonly lostSpanMs: number;
+  /** Of what is lost, what one replica had acknowledged, and what all of two had. */
+  readonly lostByOneReplica: number;
+  readonly lostByTwoReplicas: number;
   readonly unknown: number;
   /** Of those, how many were done. */
   readonly unknownDone: number;
@@ -75,6 +78,8 @@ export async function audit(
     lost: lost.length,
     oldestLostMs: Math.max(0, Math.round(faultAt - first)),
     lostSpanMs: Math.max(0, Math.round(last - first)),
+    lostByOneReplica: lost.filter(({ replicas }) => replicas === 1).length,
+    lostByTwoReplicas: lost.filter(({ replicas }) => replicas === 2).length,
     unknown: of("UNKNOWN").length,
     unknownDone: of("UNKNOWN").filter(({ op }) => done.has(op)).length,
     notExecuted: of("NOTEXECUTED").length,
