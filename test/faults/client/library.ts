@@ -17,7 +17,8 @@ import type { Step } from "./workload.js";
 const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
   memory: "memory",
   fsync: "fsync",
-  replicas: { replicas: 1, timeoutMs: 500 },
+  // Of the two there are: one alone may not be the one that is promoted, while the old primary still answers.
+  replicas: { replicas: 2, timeoutMs: 500 },
 };
 
 /** How a call ended. */

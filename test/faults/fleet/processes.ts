@@ -43,6 +43,7 @@ class Client implements ClientProcess {
   #isStopped = false;
   rate = 0;
   generation = 0;
+  allowanceMs = 0;
 
   constructor(
     name: string,
@@ -88,6 +89,7 @@ class Client implements ClientProcess {
       ...(before !== undefined && { before }),
       concurrency: this.#concurrency,
       generation: this.generation,
+      allowanceMs: this.allowanceMs,
       rate: this.rate,
     };
     this.#lives += 1;
@@ -147,6 +149,7 @@ class Client implements ClientProcess {
 
   tell(order: Order): void {
     if (order.kind === "rate") this.rate = order.rate;
+    if (order.kind === "allowance") this.allowanceMs = order.ms;
     if (order.kind === "generation") this.generation = order.generation;
     if (this.isRunning) this.#child?.send(order);
   }
@@ -223,6 +226,10 @@ export class ClientFleet implements Fleet {
   setGeneration(generation: number): void {
     this.generation = generation;
     for (const one of this.processes) one.tell({ kind: "generation", generation });
+  }
+
+  setAllowance(ms: number): void {
+    for (const one of this.of("worker")) one.tell({ kind: "allowance", ms });
   }
 
   /** The histories that they have written. */

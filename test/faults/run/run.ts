@@ -12,6 +12,7 @@ import type { NodeProxy } from "../proxy/proxy.js";
 import type { ServerNode } from "../servers/servers.js";
 import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
+import { ClockAllowance } from "./clock-allowance.js";
 import { keyPrefix } from "./final-state.js";
 import { type FsckVerdict, fsck } from "./fsck.js";
 import { type Injected, Injections } from "./injections.js";
@@ -124,6 +125,7 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     for (const proxy of proxies) proxy.heal();
   };
   const made = new Injections(history, heal);
+  const allowance = new ClockAllowance(fleet);
   const load = new Load(fleet, operations, injections);
   cleanUp.push(async () => load.stop());
   let current = "warming up";
@@ -137,7 +139,9 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
   await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations));
   for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
     current = fault.name;
+    allowance.before(fault);
     await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
+    allowance.after(fault);
     load.injected += 1;
   }
   current = "no more faults";
