@@ -73,17 +73,40 @@ function writesOf(
       return { kind: "write", call, from: at, until, made, version, created: made?.created };
     });
   }
-  const [first] = makers;
+  // It may have been made here only by a call that was under way here.
+  const here = makers.filter((call) => call.at < to && effectiveUntil(call) > from);
+  const [first] = here;
   if (first === undefined) return [];
-  const begin = Math.min(...makers.map(({ at }) => at));
-  const claims = makers.flatMap((call) => claimOf(call) ?? []);
-  const told = Math.min(Number.POSITIVE_INFINITY, ...claims.map((claim) => claim.told));
-  if (begin >= to || told < from) return [];
+  // What was told elsewhere says nothing of here: between the two it may have been lost, and made again.
+  const claims = here.flatMap((call) => {
+    const claim = claimOf(call);
+    return claim !== undefined && isInside(call.at, claim.told) ? [claim] : [];
+  });
   const [claim] = claims;
-  const created = claim?.made?.created ?? createdOf(makers);
-  const common = { kind: "write", call: first, made: claim?.made, version: claim?.version, created } as const;
-  if (claim !== undefined && isInside(begin, told)) return [{ ...common, from: begin, until: told }];
-  return [{ ...common, from: Math.max(from, begin), until: Number.POSITIVE_INFINITY }];
+  const common = {
+    kind: "write",
+    call: first,
+    made: undefined,
+    version: claim?.version,
+    created: createdOf(here),
+  } as const;
+  const begin = Math.min(...makers.map(({ at }) => at));
+  if (claim !== undefined && begin >= from) {
+    return [{ ...common, from: begin, until: Math.min(...claims.map(({ told }) => told)) }];
+  }
+  return [
+    {
+      ...common,
+      from: Math.max(from, Math.min(...here.map(({ at }) => at))),
+      until: Number.POSITIVE_INFINITY,
+    },
+  ];
+}
+
+/** Until when a call may have had its effect. */
+function effectiveUntil({ outcome, until, resolved }: Call): number {
+  if (outcome !== "UNKNOWN") return until;
+  return resolved?.outcome === "DONE" ? resolved.at : Number.POSITIVE_INFINITY;
 }
 
 /** A replay shows the life in which the op was done. */
