@@ -56,6 +56,15 @@ export class FailedEffort extends Error {
   }
 }
 
+/** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
+export class StillOpenError extends Error {
+  override readonly name = "StillOpenError";
+
+  constructor(leftMs: number) {
+    super(`an attempt before may be on its way for another ${Math.ceil(leftMs)} ms: allow more timeout`);
+  }
+}
+
 /** The last part of a call's time is kept to find out what became of an attempt that is still open then. */
 const KEPT_TO_ASK = 0.1;
 /** The first attempt may be executed for this part of the call's time, and this long at most; each further one twice as long. */
@@ -145,7 +154,7 @@ export class Effort {
       return (this.#openUntilMs ?? 0) + 1 - clock.earliest(performance.now());
     };
     for (let left = await leftMs(); left > 0; left = await leftMs()) {
-      if (left > this.#work.remainingMs) throw new TimeUpError();
+      if (left > this.#work.remainingMs) throw new StillOpenError(left);
       await pause(left);
     }
   }
