@@ -21,6 +21,9 @@ const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
   replicas: { replicas: 2, timeoutMs: 500 },
 };
 
+/** How often it is asked what became of a call, each time for as long as a call may take. */
+const RESOLVE_TRIES = 10;
+
 /** How a call ended. */
 export interface Answer {
   readonly outcome: Outcome;
@@ -102,15 +105,16 @@ export class Library {
 async function resolutionOf(
   error: OutcomeUnknownError,
 ): Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined> {
-  try {
-    const resolution = await error.resolve();
-    return resolution.outcome === "DONE"
-      ? { outcome: "DONE", version: resolution.version }
-      : { outcome: resolution.outcome };
-  } catch (reason) {
-    if (reason instanceof NotExecutedError) return undefined; // it could not be asked in time
-    throw reason;
+  for (let tries = 0; tries < RESOLVE_TRIES; tries += 1) {
+    try {
+      const resolution = await error.resolve();
+      if (resolution.outcome !== "DONE") return { outcome: resolution.outcome };
+      return { outcome: "DONE", version: resolution.version };
+    } catch (reason) {
+      if (!(reason instanceof NotExecutedError)) throw reason; // else it could not be asked in time
+    }
   }
+  return undefined;
 }
 
 function answerOf(error: unknown): Answer {

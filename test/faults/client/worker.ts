@@ -86,7 +86,7 @@ export class Worker {
 
   /** Most changes need not outlive more than the server's process. */
   #durability(random: Random): AskedDurability | undefined {
-    if (happens(random, 3)) return "fsync";
+    if (happens(random, 0.5)) return "fsync";
     return this.#order.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
   }
 

@@ -44,6 +44,8 @@ class Client implements ClientProcess {
   rate = 0;
   generation = 0;
   allowanceMs = 0;
+  /** Whether it has ended by itself. */
+  hasFailed = false;
 
   constructor(
     name: string,
@@ -106,7 +108,9 @@ class Client implements ClientProcess {
       child.once("exit", (code) => {
         reject(new Error(`${this.name} ended before it was ready`));
         for (const settle of this.#probes.values()) settle(this.progress);
-        if (code !== 0 && !this.#isKilled) this.#onProblem(`${this.name} ended by itself (exit ${code})`);
+        if (code === 0 || this.#isKilled) return;
+        this.hasFailed = true;
+        this.#onProblem(`${this.name} ended by itself (exit ${code})`);
       });
     });
     await ready;
@@ -230,6 +234,11 @@ export class ClientFleet implements Fleet {
 
   setAllowance(ms: number): void {
     for (const one of this.of("worker")) one.tell({ kind: "allowance", ms });
+  }
+
+  /** Whether any of them has ended by itself: then there is no use in going on. */
+  get hasFailed(): boolean {
+    return this.processes.some((one) => one.hasFailed);
   }
 
   /** The histories that they have written. */

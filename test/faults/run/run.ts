@@ -136,8 +136,9 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
-  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations));
+  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations) || fleet.hasFailed);
   for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
+    if (fleet.hasFailed) break;
     current = fault.name;
     allowance.before(fault);
     await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
@@ -145,7 +146,7 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     load.injected += 1;
   }
   current = "no more faults";
-  await until(() => fleet.progress.begun >= operations);
+  await until(() => fleet.progress.begun >= operations || fleet.hasFailed);
   load.stop();
 
   current = "ending";
