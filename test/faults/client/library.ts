@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import {
   ContractError,
   connect,
@@ -23,6 +24,8 @@ const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
 
 /** How often it is asked what became of a call, each time for as long as a call may take. */
 const RESOLVE_TRIES = 10;
+/** Some reasons for which it can't be asked come at once, and last. */
+const RESOLVE_PAUSE_MS = 200;
 
 /** How a call ended. */
 export interface Answer {
@@ -112,6 +115,7 @@ async function resolutionOf(
       return { outcome: "DONE", version: resolution.version };
     } catch (reason) {
       if (!(reason instanceof NotExecutedError)) throw reason; // else it could not be asked in time
+      await pause(RESOLVE_PAUSE_MS);
     }
   }
   return undefined;
