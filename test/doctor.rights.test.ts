@@ -5,7 +5,7 @@ import { allRules, userLine } from "../src/doctor/rights/lines.js";
 import { readerCommands, writerCommands } from "../src/doctor/rights/needs.js";
 import { samplesOf } from "../src/doctor/rights/samples.js";
 import { agent, connect, type Latchkey } from "../src/index.js";
-import type { Operation } from "../src/lua/index.js";
+import { type Operation, scripts } from "../src/lua/index.js";
 import type { TestServer } from "../src/testing/index.js";
 import { Calls, machine } from "./helpers/calls.js";
 import { all } from "./helpers/client.js";
@@ -15,7 +15,7 @@ import { parcel } from "./helpers/parcel.js";
 import { record } from "./helpers/recorder.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
-const operations: readonly Operation[] = ["apply", "create", "patch", "remove", "transition"];
+const operations = Object.keys(scripts) as Operation[];
 const place = { namespace: "here", machine: "agent", partitions: 1 };
 /** Asked of everyone, or of the test itself. */
 const NOT_COUNTED = ["auth", "config|resetstat", "client|list"];

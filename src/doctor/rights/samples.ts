@@ -58,6 +58,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     zcount: [["ZCOUNT", index, "0", "1"]],
     zrangebyscore: [["ZRANGEBYSCORE", index, "0", "1"]],
     zrem: [index, due].map((key): Sample => ["ZREM", key, "m"]),
+    zscore: [["ZSCORE", due, "m"]],
   };
   const found = samples[command];
   if (found === undefined) throw new Error(`the doctor knows no call of ${command}`);
