@@ -47,9 +47,15 @@ export {
   OutcomeUnknownError,
   RefusedError,
 } from "./store/errors.js";
+export type { HeartbeatOptions, HeartbeatResult } from "./store/heartbeat.js";
+export type { Hold, HoldOptions } from "./store/hold.js";
+export { LeaseLostError } from "./store/lease-lost-error.js";
 export type { ListOptions, Page, PageOptions } from "./store/list.js";
 export type { InstalledMachine } from "./store/machine-record.js";
+export { NoLeaseError } from "./store/no-lease-error.js";
 export type { Refusal, Result } from "./store/result.js";
+export type { SweepOptions } from "./store/sweep.js";
+export type { Stuck, Swept } from "./store/swept.js";
 export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
 export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
