@@ -16,7 +16,7 @@ import { client, rejection, rejectionOf } from "./helpers/client.js";
 import { startProxy } from "./helpers/proxy.js";
 import { useValkey } from "./helpers/valkey.js";
 
-const LEASE_MS = 600;
+const LEASE_MS = 1000;
 
 /** Renewed at a third of that: short enough to wait for, long enough for a busy machine. */
 const task = defineMachine({
