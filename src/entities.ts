@@ -31,7 +31,8 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  * as it is now. Made by `latchkey.machine(…)`.
  *
  * All changes throw a `RefusedError` (one of its kinds) when the server refuses, `ContractError` for malformed calls,
- * `NotExecutedError` when nothing was done, `OutcomeUnknownError` when the answer was lost. The `try…` forms return
+ * `NotExecutedError` when nothing was done nor will be, `OutcomeUnknownError` when it could not be found out in time whether
+ * it was, `NotDurableError` when fewer copies were acknowledged than asked for. The `try…` forms return
  * refusals as values and throw the rest.
  *
  * @example

@@ -20,7 +20,6 @@ import {
   MachineInUseError,
   NotExecutedError,
   OutcomeForgottenError,
-  OutcomeUnknownError,
 } from "../src/index.js";
 
 test.each([
@@ -172,7 +171,7 @@ describe("exit codes", () => {
     [new GapError("agent", "1-0", "2-0"), EXIT.conflict],
     [new ConnectError("valkey://h:1", "refused"), EXIT.unreachable],
     [new NotExecutedError("x", "OOM"), EXIT.unreachable],
-    [new OutcomeUnknownError("x", "agent", "a1", "op"), EXIT.unreachable],
+    [Object.assign(new Error("x"), { code: "UNKNOWN" }), EXIT.unreachable],
     [new LayoutError("x"), EXIT.versionMismatch],
     [Object.assign(new Error("x"), { code: "toString" }), EXIT.unexpected],
     [new TypeError("x"), EXIT.unexpected],

@@ -49,9 +49,13 @@ it("logs a call whose answer was lost, with the op to ask by", async () => {
   const { proxy, latchkey, lines } = await logged();
   const agents = await latchkey.machine(agent());
   await agents.create("a1");
+  proxy.shut(true);
   proxy.dropReply("evalsha");
-  const { op, message } = await rejectionOf(OutcomeUnknownError, agents.transition("a1", "running"));
-  expect(message).toContain("the answer was lost (the connection broke, or was silent for too long)");
+  const call = agents.transition("a1", "running", { timeout: "100ms" });
+  const { op, message } = await rejectionOf(OutcomeUnknownError, call);
+  expect(message).toContain("transition agent a1: the answer was lost, and ");
+  const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /tried again/.test(msg));
+  expect(again[0]).toMatchObject({ level: 20, msg: "transition agent a1 is tried again", failed: 1 });
   const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
   expect(failed).toMatchObject([{ level: 40, machine: "agent", id: "a1", op, error: message }]);
 });

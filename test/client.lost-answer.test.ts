@@ -1,5 +1,11 @@
-import { expect, it } from "vitest";
-import { agent, type Entities, NotExecutedError, OutcomeUnknownError } from "../src/index.js";
+import { expect, it, vi } from "vitest";
+import {
+  agent,
+  type Entities,
+  NotExecutedError,
+  OutcomeForgottenError,
+  OutcomeUnknownError,
+} from "../src/index.js";
 import { scripts } from "../src/lua/index.js";
 import type { AgentState } from "../src/machine/agent.js";
 import { admin } from "./helpers/calls.js";
@@ -13,6 +19,7 @@ interface Behind {
   /** Straight to the server, in the same namespace. */
   readonly near: Entities<AgentState>;
   readonly proxy: TcpProxy;
+  readonly namespace: string;
 }
 
 async function behindProxy(silenceTimeoutMs = 5_000): Promise<Behind> {
@@ -23,127 +30,199 @@ async function behindProxy(silenceTimeoutMs = 5_000): Promise<Behind> {
   const near = await straight.machine(agent());
   const namespace = straight.namespace;
   const latchkey = await client({ url: proxy.url, namespace, silenceTimeoutMs });
-  return { far: await latchkey.machine(agent()), near, proxy };
+  return { far: await latchkey.machine(agent()), near, proxy, namespace };
 }
 
-type Call = (agents: Entities<AgentState>, op?: string) => Promise<unknown>;
+type Call = (agents: Entities<AgentState>) => Promise<unknown>;
 
-/** Each kind of change of an agent at version 1 (or of none), with a fixed op where one is given. */
+/** Each kind of change of an agent at version 1 (or of none). */
 const calls: Record<string, { call: Call; version: number; event: string }> = {
-  create: { call: (to, op) => to.create("a2", { n: 1 }, opOf(op)), version: 1, event: "agent.spawned" },
-  transition: {
-    call: (to, op) => to.transition("a1", "running", opOf(op)),
-    version: 2,
-    event: "agent.running",
-  },
-  patch: {
-    call: (to, op) => to.patch("a1", { set: { n: 1 }, ...opOf(op) }),
-    version: 2,
-    event: "agent.updated",
-  },
+  create: { call: (to) => to.create("a2", { n: 1 }), version: 1, event: "agent.spawned" },
+  transition: { call: (to) => to.transition("a1", "running"), version: 2, event: "agent.running" },
+  patch: { call: (to) => to.patch("a1", { set: { n: 1 } }), version: 2, event: "agent.updated" },
+  remove: { call: (to) => to.remove("a1"), version: 2, event: "agent.removed" },
 };
-
-function opOf(op: string | undefined): { op?: string } {
-  return op === undefined ? {} : { op };
-}
 
 for (const [name, { call, version, event }] of Object.entries(calls)) {
   const id = name === "create" ? "a2" : "a1";
 
-  it(`${name} whose answer is lost was executed once, and says so when it is repeated with its op`, async () => {
+  it(`${name} whose answer is lost was executed once, and the caller gets the answer all the same`, async () => {
     const { far, near, proxy } = await behindProxy();
-    await far.create("a1");
+    await near.create("a1");
+    const before = await types(near);
     proxy.dropReply("evalsha");
-    const error = await rejectionOf(OutcomeUnknownError, call(far));
-    expect(error).toMatchObject({ code: "UNKNOWN", machine: "agent", id });
-    expect(error.message).toContain(`repeat it with op "${error.op}" and with sent`);
-    expect((await near.get(id))?.version).toBe(version);
-
-    await reconnected(far);
-    expect(await call(far, error.op)).toMatchObject({ id, version, opVersion: version });
-    expect((await near.get(id))?.version).toBe(version);
-    expect((await types(near)).filter((type) => type === event)).toHaveLength(name === "create" ? 2 : 1);
+    expect(await call(far)).toMatchObject({ id, version });
+    expect(await types(near)).toEqual([...before, event]);
   });
 
-  it(`${name} that is lost on its way was not executed, and is when it is repeated with its op`, async () => {
+  it(`${name} that is lost on its way is sent again, and executed once`, async () => {
     const { far, near, proxy } = await behindProxy();
-    await far.create("a1");
+    await near.create("a1");
     const before = await types(near);
     proxy.dropRequest("evalsha");
-    const { op } = await rejectionOf(OutcomeUnknownError, call(far));
-    expect(await types(near)).toEqual(before);
-
-    await reconnected(far);
-    expect(await call(far, op)).toMatchObject({ id, version, op, type: event });
+    expect(await call(far)).toMatchObject({ id, version, type: event });
     expect(await types(near)).toEqual([...before, event]);
+  });
+
+  it(`${name} whose answer stays lost is told as unknown, and resolve() finds it done`, async () => {
+    const { far, near, proxy } = await behindProxy();
+    await near.create("a1");
+    const before = await types(near);
+    proxy.shut(true);
+    proxy.dropReply("evalsha");
+    const error = await rejectionOf(OutcomeUnknownError, call(brief(far)));
+    expect(error).toMatchObject({ code: "UNKNOWN", machine: "agent", id });
+    expect(error.message).toContain(`repeat it with op "${error.op}" and sent ${error.sent}`);
+    proxy.shut(false);
+    expect(await error.resolve({ timeout: "20s" })).toMatchObject({
+      outcome: "DONE",
+      version,
+      document: { id, version },
+    });
+    expect(await types(near)).toEqual([...before, event]);
+  });
+
+  it(`${name} that stays lost on its way is told as unknown, and resolve() finds that it was not done`, async () => {
+    const { far, near, proxy } = await behindProxy();
+    await near.create("a1");
+    const before = await types(near);
+    proxy.shut(true);
+    proxy.dropRequest("evalsha");
+    const error = await rejectionOf(OutcomeUnknownError, call(brief(far)));
+    proxy.shut(false);
+    const current = name === "create" ? null : { id, version: 1 };
+    expect(await error.resolve({ timeout: "20s" })).toMatchObject({ outcome: "NOTDONE", current });
+    expect(await types(near)).toEqual(before);
   });
 }
 
-it("a server that falls silent is given up, and what became of the call stays open until it is asked", async () => {
+it("a server that falls silent is left for a new connection, where the answer is found", async () => {
   const { far, near, proxy } = await behindProxy(200);
-  await far.create("a1");
+  await near.create("a1");
   proxy.holdReply("evalsha");
-  const { op } = await rejectionOf(OutcomeUnknownError, far.transition("a1", "running"));
-  await reconnected(far);
-  expect(await far.transition("a1", "running", { op })).toMatchObject({ version: 2, opVersion: 2 });
-  expect(await near.history("a1")).toHaveLength(2);
-});
-
-it("remove whose answer is lost leaves nothing to remove when it is repeated", async () => {
-  const { far, near, proxy } = await behindProxy();
-  await far.create("a1");
-  proxy.dropReply("evalsha");
-  const { op } = await rejectionOf(OutcomeUnknownError, far.remove("a1"));
-  expect(await near.get("a1")).toBeNull();
-  await reconnected(far);
-  expect((await far.tryRemove("a1", { op })).outcome).toBe("NOTFOUND");
-  expect(await types(near)).toEqual(["agent.spawned", "agent.removed"]);
-});
-
-it("nothing is sent again behind the caller's back when the connection comes back", async () => {
-  const { far, near, proxy } = await behindProxy();
-  await far.create("a1");
-  proxy.dropRequest("evalsha");
-  const lost = Array.from({ length: 20 }, (_, n) => rejectionOf(Error, far.patch("a1", { set: { n } })));
-  for (const error of await Promise.all(lost)) {
-    expect(error instanceof OutcomeUnknownError || error instanceof NotExecutedError).toBe(true);
-  }
-  await reconnected(far);
-  await far.get("a1");
-  expect(await near.get("a1")).toMatchObject({ version: 1 });
-});
-
-it("calls while the connection is down are not executed, and those after it came back are", async () => {
-  const { far, near, proxy } = await behindProxy();
-  await far.create("a1");
-  proxy.dropRequest("evalsha");
-  await rejectionOf(OutcomeUnknownError, far.transition("a1", "running"));
-  const error = await rejectionOf(NotExecutedError, far.transition("a1", "running"));
-  expect(error.message).toBe(`transition agent a1 was not executed: not connected to ${proxy.url}`);
-  expect(error.reply).toBe("");
-  await reconnected(far);
   expect(await far.transition("a1", "running")).toMatchObject({ version: 2 });
   expect(await near.history("a1")).toHaveLength(2);
 });
 
-it("a read whose answer is lost may simply be asked again", async () => {
-  const { far, proxy } = await behindProxy();
-  await far.create("a1");
+it("a lost change of an agent that has changed far more often since than it remembers is found in the log", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  proxy.shut(true);
+  proxy.dropReply("evalsha");
+  const lost = far.patch("a1", { set: { mine: true } });
+  await proxy.lost;
+  for (let n = 0; n < 20; n++) await near.patch("a1", { set: { n } });
+  proxy.shut(false);
+  expect(await lost).toMatchObject({ version: 2, type: "agent.updated", mine: true });
+  expect(await near.get("a1")).toMatchObject({ version: 22 });
+});
+
+it("a change lost on its way is made on an agent that has changed far more often since than it remembers", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  proxy.shut(true);
+  proxy.dropRequest("evalsha");
+  const lost = far.patch("a1", { set: { mine: true } });
+  await proxy.lost;
+  for (let n = 0; n < 20; n++) await near.patch("a1", { set: { n } });
+  proxy.shut(false);
+  expect(await lost).toMatchObject({ version: 22, mine: true });
+});
+
+it.each(["dropReply", "dropRequest"] as const)(
+  "a retry that neither the agent nor the trimmed log can judge is refused, not made (%s)",
+  async (loss) => {
+    const { far, near, proxy, namespace } = await behindProxy();
+    await near.create("a1");
+    proxy.shut(true);
+    proxy[loss]("evalsha");
+    const lost = rejectionOf(OutcomeForgottenError, far.patch("a1", { set: { mine: true } }));
+    await proxy.lost;
+    for (let n = 0; n < 20; n++) await near.patch("a1", { set: { n } });
+    await (await admin()).xtrim(`{${namespace}:0}:agent:events`, "MAXLEN", 2);
+    proxy.shut(false);
+    const version = loss === "dropReply" ? 22 : 21;
+    expect(await lost).toMatchObject({ code: "FORGOTTEN", current: { version } });
+    expect(await near.get("a1")).toMatchObject({ version });
+  },
+);
+
+it("the refusal of a retry is the answer: the lost attempt can't be executed after it", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  proxy.shut(true);
+  proxy.dropRequest("evalsha");
+  const lost = far.tryTransition("a1", "running");
+  await proxy.lost;
+  await near.transition("a1", "killed");
+  proxy.shut(false);
+  expect(await lost).toMatchObject({ ok: false, outcome: "ILLEGAL", current: { state: "killed" } });
+  expect(await near.get("a1")).toMatchObject({ version: 2 });
+});
+
+it("another process finishes what one left behind, with its op and the time it was sent", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  for (const [loss, type] of [
+    ["dropReply", undefined],
+    ["dropRequest", "agent.updated"],
+  ] as const) {
+    const { version = 0 } = (await far.get("a1")) ?? {}; // connected again
+    proxy.shut(true);
+    proxy[loss]("evalsha");
+    const { op, sent } = await rejectionOf(
+      OutcomeUnknownError,
+      far.patch("a1", { set: { loss }, timeout: "200ms" }),
+    );
+    proxy.shut(false);
+    const answer = await near.patch("a1", { set: { loss }, op, sent, timeout: "1s" });
+    expect([answer.type, answer.version]).toEqual([type, version + 1]);
+  }
+});
+
+it("twenty calls on a connection that breaks are all answered, and each took effect once", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  proxy.dropReply("evalsha");
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => far.patch("a1", { set: { n } })));
+  expect(answers).toHaveLength(20);
+  expect(await near.get("a1")).toMatchObject({ version: 21 });
+});
+
+it("calls while the connection is down wait for it, and are not executed where it does not come back", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  proxy.shut(true);
+  proxy.cut();
+  const error = await rejectionOf(NotExecutedError, far.transition("a1", "running", { timeout: "100ms" }));
+  expect(error.message).toMatch(/^transition agent a1 was not executed: (not connected|the connection)/);
+  const waiting = far.transition("a1", "running");
+  proxy.shut(false);
+  expect(await waiting).toMatchObject({ version: 2 });
+  expect(await near.history("a1")).toHaveLength(2);
+});
+
+it("a read whose answer is lost is asked again", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
   proxy.dropReply("hgetall");
-  const error = await rejectionOf(NotExecutedError, far.get("a1"));
-  expect(error.message).toContain("get agent a1 was not answered");
-  await reconnected(far);
   expect(await far.get("a1")).toMatchObject({ version: 1 });
 });
 
-it("retries of one op by several replicas at once take effect once", async () => {
-  const { far, near, proxy } = await behindProxy();
-  await far.create("a1");
-  proxy.dropReply("evalsha");
-  const { op } = await rejectionOf(OutcomeUnknownError, far.patch("a1", { set: { n: 1 } }));
-  const others = await Promise.all(Array.from({ length: 5 }, () => near.patch("a1", { set: { n: 1 }, op })));
-  for (const answer of others) expect(answer).toMatchObject({ version: 2, opVersion: 2 });
-  expect(await near.history("a1")).toHaveLength(2);
+it("a process whose wall clock is hours off loses nothing by it", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5 * 3_600_000 });
+  try {
+    const { far, near, proxy } = await behindProxy();
+    await near.create("a1");
+    proxy.dropRequest("evalsha");
+    expect(await far.transition("a1", "running")).toMatchObject({ version: 2 });
+    vi.setSystemTime(Date.now() - 10 * 3_600_000);
+    proxy.dropReply("evalsha");
+    expect(await far.transition("a1", "killed")).toMatchObject({ version: 3 });
+    expect(await near.history("a1")).toHaveLength(3);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it("an op that an unrelated agent uses is another one", async () => {
@@ -152,11 +231,23 @@ it("an op that an unrelated agent uses is another one", async () => {
   expect((await ours.tryCreate("a2", {}, { op: "same" })).outcome).toBe("OK");
 });
 
-/** Waits until the client answers again. */
-async function reconnected(entities: Entities<AgentState>): Promise<void> {
-  await expect
-    .poll(() => entities.get("probe").catch(() => "down"), { interval: 5, timeout: 10_000 })
-    .toBeNull();
+/** The same entities, with little time for each change. */
+function brief(entities: Entities<AgentState>): Entities<AgentState> {
+  const timeout = "300ms";
+  return new Proxy(entities, {
+    get(target, name) {
+      switch (name) {
+        case "create":
+          return (id: string, fields: Record<string, number>) => target.create(id, fields, { timeout });
+        case "transition":
+          return (id: string, to: AgentState) => target.transition(id, to, { timeout });
+        case "patch":
+          return (id: string, options: object) => target.patch(id, { ...options, timeout });
+        default:
+          return (id: string) => target.remove(id, { timeout });
+      }
+    },
+  });
 }
 
 async function types(entities: Entities<AgentState>): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { classifyFailure, type Failure, replyCode, safeMessage } from "../src/valkey/failure.js";
+import { classifyFailure, type Failure, mayPass, replyCode, safeMessage } from "../src/valkey/failure.js";
 
 const table: Record<Failure, readonly string[]> = {
   refused: ["BADARG id", "NOMACHINE apply it first", "LAYOUT another one than this script knows"],
@@ -76,4 +76,28 @@ it("cuts off what an error text says of the script, and whatever is too long", (
   );
   expect(safeMessage(new Error("x".repeat(1000)))).toHaveLength(300);
   expect(safeMessage("text")).toBe("text");
+});
+
+it("takes a transaction that was given up for what it was given up for", () => {
+  const named = new Error("EXECABORT Transaction discarded because of: LOADING the data");
+  const refusals = Object.assign(new Error("EXECABORT Transaction discarded because of previous errors."), {
+    previousErrors: [new Error("BUSY a script runs")],
+  });
+  expect([named, refusals].map(replyCode)).toEqual(["LOADING", "BUSY"]);
+  expect([named, refusals].map(classifyFailure)).toEqual(["not-executed", "not-executed"]);
+  expect(safeMessage(refusals)).toBe("BUSY a script runs");
+});
+
+it.each([
+  ["Connection is closed.", true],
+  ["BUSY Valkey is busy running a script.", true],
+  ["READONLY You can't write against a read only replica.", true],
+  ["Stream isn't writeable and enableOfflineQueue options is false", true],
+  ["NOPERM publish", false],
+  ["WRONGTYPE Operation against a key holding the wrong kind of value", false],
+  ["ERR ACL failure in script: User u has no permissions to run the 'hset' command", false],
+  ["BADARG id", false],
+  ["ERR unknown command 'EVALSHA'", false],
+])("knows of %j whether trying again may help", (text, may) => {
+  expect(mayPass(new Error(text))).toBe(may);
 });

@@ -30,6 +30,7 @@ it("the package exports these values, and no others", () => {
     "MachineInUseError",
     "MissingFieldError",
     "NoLeaseError",
+    "NotDurableError",
     "NotExecutedError",
     "NotFoundError",
     "OutcomeForgottenError",

@@ -1,9 +1,6 @@
 /** A place in a machine's event log: the last entry read, of each partition. `0-0` is before the first. */
 export type StreamIds = readonly string[];
 
-/** The place before everything. */
-export const START = "0-0";
-
 /** The place as text: an entry id such as `1763807223197-0`, one per partition with commas between them. */
 export function logCursor(ids: StreamIds): string {
   return ids.join(",");

@@ -2,12 +2,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { ConnectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
-import { replyCode, safeMessage } from "../valkey/failure.js";
+import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
+import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
+import { endOf, readBehind, type StreamEntry, startOf } from "../valkey/stream.js";
 import { logCursor, parseLogCursor } from "./cursor.js";
 import { GapError } from "./gap-error.js";
-import { endOf, readBehind, type StreamEntry, startOf } from "./stream.js";
 
 /** Where to begin to read, and whether to wait for more. */
 export interface EventsOptions {
@@ -82,7 +83,7 @@ export class EventLog<C> implements AsyncIterable<C> {
   /** Undefined when stopped meanwhile. */
   async #open(): Promise<Valkey | undefined> {
     try {
-      return await this.#connection.open("events");
+      return await this.#connection.open(EVENTS);
     } catch (error) {
       if (this.#isStopped()) return undefined;
       throw error;
@@ -114,7 +115,7 @@ export class EventLog<C> implements AsyncIterable<C> {
   /** Waits until reading may go on after an error; throws where it can't. */
   async #recover(client: Valkey, error: unknown): Promise<void> {
     if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
-    const isLost = isConnectionLoss(error);
+    const isLost = isLoss(error);
     if (!isLost && !RETRIED.has(replyCode(error)))
       throw new Error(`the event log of ${this.#place.machine} can't be read: ${safeMessage(error)}`);
     // A client still calls itself ready for a moment after its socket has gone.
@@ -139,22 +140,19 @@ export class EventLog<C> implements AsyncIterable<C> {
     return parts.flatMap(({ entries }, partition) => entries.map((entry) => ({ ...entry, partition })));
   }
 
-  /** Waits until something stands behind the cursor; what XREAD gives only wakes, `#batch` reads. */
+  /**
+   * Waits a while for something behind the cursor; what XREAD gives only wakes, `#batch` reads. Not for ever: a server
+   * that froze would not be told from one where nothing happens.
+   */
   async #wake(client: Valkey, ids: readonly string[]): Promise<void> {
     const keys = allPartitionKeys(this.#place).map(({ events }) => events);
-    await client.xread("COUNT", 1, "BLOCK", 0, "STREAMS", ...keys, ...ids);
+    const waitMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
+    await client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
   }
 }
 
-/** Replies that pass by themselves: loading, a change of roles, a replica without its primary. */
-const RETRIED = new Set(["LOADING", "UNBLOCKED", "MASTERDOWN"]);
-
-function isConnectionLoss(error: unknown): boolean {
-  const text = error instanceof Error ? `${error.name} ${error.message}` : "";
-  return /MaxRetriesPerRequest|Connection is closed|isn't writeable|aborted due to connection close/.test(
-    text,
-  );
-}
+/** Replies that pass by themselves: loading, a slow script, a change of roles, a replica without its primary. */
+const RETRIED = new Set(["LOADING", "BUSY", "UNBLOCKED", "MASTERDOWN"]);
 
 /** Waits for the client to be connected again, however often that fails, or closed for good. */
 async function untilReadyOrEnded(client: Valkey): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { endOf } from "../events/stream.js";
+import { endOf } from "../valkey/stream.js";
 import { EntityCheck, type Treatment } from "./entity-check.js";
 import type { Part } from "./entity-places.js";
 import { EventWalk } from "./event-walk.js";

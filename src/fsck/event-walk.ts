@@ -1,6 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { START } from "../events/cursor.js";
-import { endOf, readBehind, type StreamEntry, startOf } from "../events/stream.js";
+import { endOf, readBehind, START, type StreamEntry, startOf } from "../valkey/stream.js";
 import { digestOf, readChange } from "./change-text.js";
 import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { scripts } from "../lua/index.js";
-import { ask } from "../store/call-error.js";
+import { ask, told } from "../store/call-error.js";
 import { ContractError } from "../store/errors.js";
 import { readReply } from "../store/result.js";
 import type { Connection } from "../valkey/connection.js";
@@ -108,7 +108,7 @@ async function* answered<T, R>(
   steps: AsyncGenerator<T, R>,
 ): AsyncGenerator<T, R> {
   for (;;) {
-    const step = await ask(connection, question, () => steps.next());
+    const step = await told(connection, question, () => steps.next());
     if (step.done === true) return step.value;
     yield step.value;
   }

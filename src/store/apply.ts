@@ -6,7 +6,7 @@ import { allPartitionKeys, type Place } from "../valkey/keys.js";
 import { noteMachine } from "../valkey/layout.js";
 import { runScript } from "../valkey/script.js";
 import type { Store } from "./call.js";
-import { ask, callError } from "./call-error.js";
+import { ask, contractError } from "./call-error.js";
 import { LatchkeyError, MachineInUseError } from "./errors.js";
 import { list } from "./list.js";
 import { readMachine } from "./machine-record.js";
@@ -91,18 +91,14 @@ async function everywhere(
 ): Promise<ScriptAnswer[]> {
   const answers: ScriptAnswer[] = [];
   for (const keys of allPartitionKeys(place)) {
-    let reply: unknown;
-    try {
-      reply = await runScript(connection.client, scripts.apply, [keys.machine, keys.index], args);
-    } catch (error) {
-      throw callError(error, {
-        operation: "apply",
-        machine: place.machine,
-        id: "",
-        op: "",
-        address: connection.address,
-      });
-    }
+    // Applying the same definition twice is applying it once.
+    const reply = await ask(connection, `apply ${place.machine}`, async (client) => {
+      try {
+        return await runScript(client, scripts.apply, [keys.machine, keys.index], args);
+      } catch (error) {
+        throw contractError(error, `apply ${place.machine}`) ?? error;
+      }
+    });
     const { outcome, text } = readReply(reply);
     if (text === null) throw new LatchkeyError("PROTOCOL", "apply answered without a document");
     const answer = JSON.parse(text) as ScriptAnswer;

@@ -1,17 +1,10 @@
 import type { Valkey } from "iovalkey";
 import type { Connection } from "../valkey/connection.js";
-import { classifyFailure, replyCode, safeMessage } from "../valkey/failure.js";
+import { Deadline, TimeUpError } from "../valkey/deadline.js";
+import { classifyFailure, isLoss, OfflineError, replyCode, safeMessage } from "../valkey/failure.js";
 import { LayoutError } from "../valkey/layout.js";
-import { ContractError, NotExecutedError, OutcomeUnknownError } from "./errors.js";
-
-/** What a call was about, for its error. */
-export interface CallContext {
-  readonly operation: string;
-  readonly machine: string;
-  readonly id: string;
-  readonly op: string;
-  readonly address: string;
-}
+import { retry } from "../valkey/retry.js";
+import { ContractError, LatchkeyError, NotExecutedError } from "./errors.js";
 
 /** What to do about the error replies that the scripts give themselves. */
 const CONTRACT_TEXTS = new Map([
@@ -39,52 +32,31 @@ const HINTS = new Map([
   ["WRONGTYPE", "a key of this machine holds something else; something other than latchkey wrote it"],
 ]);
 
-/** What iovalkey says where a connection was lost, in words about its own options. */
-const LOST = /max retries per request limit|^Connection is closed|Socket timeout/;
-
-/** The error of a call that is not even tried, because there is no connection and will be none. */
-export function notConnected(
-  operation: string,
-  machine: string,
-  id: string,
-  address: string,
-): NotExecutedError {
-  return new NotExecutedError(
-    `${operation} ${machine} ${id} was not executed: not connected to ${address}`,
-    "",
+/** The error of a change that the server could not be asked to make, or refused as malformed. */
+export function notMade(error: unknown, name: string, address: string): Error {
+  return (
+    contractError(error, name) ??
+    new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, replyCode(error))
   );
 }
 
-/** Turns a failed call into the error that says whether it may be repeated. Nothing of the call's text goes along. */
-export function callError(error: unknown, context: CallContext): Error {
-  if (error instanceof NotExecutedError) return error;
-  const { operation, machine, id, op, address } = context;
+/** The error of what a script itself refused as malformed; undefined for any other. */
+export function contractError(error: unknown, name: string): Error | undefined {
+  if (error instanceof LatchkeyError) return error;
+  if (classifyFailure(error) !== "refused") return undefined;
   const code = replyCode(error);
-  const text = safeMessage(error);
-  const name = `${operation} ${machine} ${id}`.trimEnd();
-  switch (classifyFailure(error)) {
-    case "refused": {
-      if (code === "LAYOUT") {
-        return new LayoutError(
-          `${name}: the data was written by another version of latchkey, whose layout this one does not know`,
-        );
-      }
-      return new ContractError(code, `${name}: ${CONTRACT_TEXTS.get(text) ?? text}`);
-    }
-    case "not-executed":
-      return new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, code);
-    case "unknown":
-      return new OutcomeUnknownError(
-        `${name}: the answer was lost (${LOST.test(text) ? "the connection broke, or was silent for too long" : text}); repeat it with op "${op}" and with sent to learn what became of it`,
-        machine,
-        id,
-        op,
-      );
+  if (code === "LAYOUT") {
+    return new LayoutError(
+      `${name}: the data was written by another version of latchkey, whose layout this one does not know`,
+    );
   }
+  const text = safeMessage(error);
+  return new ContractError(code, `${name}: ${CONTRACT_TEXTS.get(text) ?? text}`);
 }
 
 /**
- * Asks the server something that changes nothing, or nothing that asking again would change.
+ * Asks the server something that changes nothing, or nothing that asking again would change. Asks again until there is
+ * an answer, or the time of a call is over.
  *
  * @param what the question, for the error
  * @throws NotExecutedError when there was no answer: ask again.
@@ -93,11 +65,22 @@ export async function ask<T>(
   connection: Connection,
   what: string,
   question: (client: Valkey) => Promise<T>,
+  timeoutMs = connection.timeoutMs,
 ): Promise<T> {
+  const deadline = Deadline.in(timeoutMs);
+  return told(connection, what, () => retry(connection, deadline, what, () => question(connection.client)));
+}
+
+/**
+ * The same for a question that can't be repeated as it is.
+ *
+ * @throws NotExecutedError when there was no answer.
+ */
+export async function told<T>(connection: Connection, what: string, question: () => Promise<T>): Promise<T> {
   try {
-    return await question(connection.client);
+    return await question();
   } catch (error) {
-    if (error instanceof LayoutError) throw error;
+    if (error instanceof LayoutError || error instanceof LatchkeyError) throw error;
     throw new NotExecutedError(
       `${what} was not answered: ${hint(error, connection.address)}`,
       replyCode(error),
@@ -108,7 +91,8 @@ export async function ask<T>(
 function hint(error: unknown, address: string): string {
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
-  return classifyFailure(error) === "not-executed" && replyCode(error) === ""
-    ? `not connected to ${address}`
-    : safeMessage(error);
+  if (error instanceof OfflineError) return `not connected to ${address}`;
+  if (error instanceof TimeUpError) return `${address} did not answer in time`;
+  if (isLoss(error)) return `the connection to ${address} was lost`;
+  return safeMessage(error);
 }

@@ -1,13 +1,23 @@
-import { type Operation, scripts } from "../lua/index.js";
+import type { Operation } from "../lua/index.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import type { Connection } from "../valkey/connection.js";
-import { entityKeys, type Place } from "../valkey/keys.js";
+import { Deadline } from "../valkey/deadline.js";
+import type { Place } from "../valkey/keys.js";
 import type { Logger } from "../valkey/logger.js";
-import { runScript } from "../valkey/script.js";
-import { callError, notConnected } from "./call-error.js";
-import { checkId, newOp, optionWords, type TransitionOptions } from "./change-options.js";
+import { contractError, notMade, told } from "./call-error.js";
+import {
+  checkId,
+  durabilityNeed,
+  newOp,
+  optionWords,
+  type TransitionOptions,
+  timeoutMs,
+} from "./change-options.js";
+import { type Answer, Effort, FailedEffort } from "./effort.js";
+import { OutcomeUnknownError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
-import { type Result, readResult } from "./result.js";
+import { resolveOp } from "./resolve.js";
+import { doneBefore, type Result, readResult, withCopies } from "./result.js";
 
 /** Where the entities of one machine live, and how to reach them. */
 export interface Store {
@@ -18,7 +28,7 @@ export interface Store {
 }
 
 /**
- * Sends one change of one entity, once.
+ * Makes one change of one entity: tries until there is an answer, or the time is over.
  *
  * @param positionals what stands between the id and the options
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError; refusals are part of the result.
@@ -31,23 +41,18 @@ export async function change<S extends string>(
   options: TransitionOptions,
 ): Promise<Result<S>> {
   const { place, connection, definition } = store;
-  const op = options.op ?? newOp();
-  const args = [checkId("id", id, 128), ...positionals, ...optionWords({ ...options, op })];
   const started = performance.now();
-  let reply: unknown;
+  const op = options.op ?? newOp();
+  const words = [checkId("id", id, 128), ...positionals, ...optionWords({ ...options, op })];
+  const limitMs = timeoutMs(options, connection.timeoutMs);
+  const durability = durabilityNeed(options, connection.durability);
+  const { notAfter, sent } = options;
+  let answer: Answer;
   try {
-    // A client that has ended answers as if the connection had broken under the call.
-    if (connection.client.status === "end")
-      throw notConnected(operation, place.machine, id, connection.address);
-    reply = await runScript(connection.client, scripts[operation], entityKeys(place, id), args);
+    const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, sent, durability };
+    answer = await new Effort(connection, place, intent).answer();
   } catch (error) {
-    const failure = callError(error, {
-      operation,
-      machine: place.machine,
-      id,
-      op,
-      address: connection.address,
-    });
+    const failure = failed(error, store, `${operation} ${place.machine} ${id}`, limitMs);
     const durationMs = millisecondsSince(started);
     connection.logger.warn(
       { machine: place.machine, id, op, error: failure.message, durationMs },
@@ -62,9 +67,30 @@ export async function change<S extends string>(
     definition,
     ...(positionals[0] !== undefined && { to: positionals[0] }),
   };
-  const result = readResult<S>(reply, (refusal, current) => explainRefusal(asked, refusal, current));
+  const judged: Result<S> =
+    "reply" in answer
+      ? readResult<S>(answer.reply, (refusal, current) => explainRefusal(asked, refusal, current))
+      : doneBefore<S>(answer.done);
+  const result = withCopies(judged, durability.need, answer.copies);
   log(connection.logger, operation, place.machine, id, result, started);
   return result;
+}
+
+/** The error of a change that no attempt could settle, which says whether it may have happened. */
+function failed(error: unknown, store: Store, name: string, limitMs: number): Error {
+  const { address } = store.connection;
+  if (!(error instanceof FailedEffort)) return notMade(error, name, address);
+  const { last, open } = error;
+  const refused = contractError(last, name);
+  if (refused !== undefined) return refused;
+  if (open === undefined) return notMade(last, name, address);
+  const text = `${name}: the answer was lost, and ${address} could not be asked in time whether it was done; ask with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
+  return new OutcomeUnknownError(text, open, async ({ timeout }) => {
+    const deadline = Deadline.in(timeoutMs({ ...(timeout !== undefined && { timeout }) }, limitMs));
+    return told(store.connection, `what became of ${name}`, () =>
+      resolveOp(store.connection, open, deadline),
+    );
+  });
 }
 
 function log(

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { type Duration, readDuration } from "../machine/duration.js";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, type NameRule, STATE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
+import { type Durability, type DurabilityNeed, readDurability } from "../valkey/durability.js";
 import { ContractError } from "./errors.js";
 
 /** What every change may carry. */
@@ -12,9 +14,22 @@ export interface ChangeOptions {
   readonly actor?: string;
   /** Why; at most 1024 bytes, without control characters. */
   readonly reason?: string;
+  /**
+   * How long the call may take, repeated attempts included.
+   * @default what `connect` was told, else "5s"
+   */
+  readonly timeout?: Duration;
+  /**
+   * What to wait for after the change was made: nothing, the server's disk, or replicas.
+   * @default what `connect` was told, else "memory"
+   */
+  readonly durability?: Durability;
   /** Server time in ms after which the server must refuse; see `serverTime()`. */
   readonly notAfter?: number;
-  /** On a retry: server time in ms of the first attempt. */
+  /**
+   * Where another process may have tried this op before: the server time in ms before it did. The call then waits until
+   * that attempt can't be executed any more, which is `timeout` later at most, and takes effect at most once.
+   */
   readonly sent?: number;
 }
 
@@ -55,6 +70,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof TransitionOptions>([
   "op",
   "actor",
   "reason",
+  "timeout",
+  "durability",
   "notAfter",
   "sent",
   "force",
@@ -123,8 +140,24 @@ export function newOp(): string {
   return randomBytes(9).toString("base64url");
 }
 
+/** How long a call may take, in ms. */
+export function timeoutMs({ timeout }: ChangeOptions, defaultMs: number): number {
+  if (timeout === undefined) return defaultMs;
+  const read = readDuration(timeout);
+  if ("problem" in read) refuse(`timeout ${shortText(timeout)} ${read.problem}`);
+  return read.ms;
+}
+
+/** What a call waits for after the change was made. */
+export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityNeed): DurabilityNeed {
+  if (durability === undefined) return usual;
+  const read = readDurability(durability);
+  if ("problem" in read) refuse(`durability ${read.problem}`);
+  return read;
+}
+
 /**
- * The option words of a call, as the scripts take them.
+ * The option words of a call, as the scripts take them, but NOTAFTER and SENT, which are every attempt's own.
  *
  * @throws ContractError with code BADARG where the server would refuse them.
  */
@@ -146,8 +179,8 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   words.push("OP", checkId("op", options.op, 64));
   if (options.actor !== undefined) words.push("ACTOR", text("actor", options.actor, 128));
   if (options.reason !== undefined) words.push("REASON", text("reason", options.reason, 1024));
-  if (options.notAfter !== undefined) words.push("NOTAFTER", whole("notAfter", options.notAfter));
-  if (options.sent !== undefined) words.push("SENT", whole("sent", options.sent));
+  if (options.notAfter !== undefined) whole("notAfter", options.notAfter);
+  if (options.sent !== undefined) whole("sent", options.sent);
   if (options.force === true) {
     if (options.reason === undefined) refuse("force needs a reason, which goes into the log");
     words.push("FORCE");

@@ -1,4 +1,4 @@
-import { readDocument, type Snapshot } from "./document.js";
+import { type Replay, readDocument, type Snapshot } from "./document.js";
 
 const INTERNAL = new Set(["state", "version", "at", "since", "created", "ops"]);
 
@@ -17,11 +17,23 @@ export function readEntity<S extends string>(
   return text === null ? null : readDocument<Snapshot<S>>(text);
 }
 
+/** The same for an entity that stands, where an op was done before: with the version that it made. */
+export function readReplay<S extends string>(
+  machine: string,
+  id: string,
+  hash: Readonly<Record<string, string>>,
+  opVersion: number,
+): Replay<S> {
+  const text = entityText(machine, id, hash, `,"opVersion":${opVersion}`) ?? "null";
+  return readDocument<Replay<S>>(text);
+}
+
 /** The snapshot's JSON text, without losing a digit of what the caller stored. */
 export function entityText(
   machine: string,
   id: string,
   hash: Readonly<Record<string, string>>,
+  further = "",
 ): string | null {
   const { state, version, at, since, created } = hash;
   if (state === undefined) return null;
@@ -31,7 +43,7 @@ export function entityText(
     .join("");
   return (
     `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${isoOf(at)}",` +
-    `"since":"${isoOf(since)}","createdAt":"${created}"${own}}`
+    `"since":"${isoOf(since)}","createdAt":"${created}"${further}${own}}`
   );
 }
 

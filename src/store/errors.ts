@@ -1,4 +1,7 @@
-import type { Snapshot } from "./document.js";
+import type { Duration } from "../machine/duration.js";
+import type { Acknowledged } from "../valkey/durability.js";
+import type { Change, Replay, Snapshot } from "./document.js";
+import type { OpenOp, Resolution } from "./resolve.js";
 
 /** What all errors of changes have in common: a stable `code`, for callers that can't use `instanceof`. */
 export class LatchkeyError extends Error {
@@ -121,10 +124,10 @@ export class ContractError extends LatchkeyError {
   override readonly name = "ContractError";
 }
 
-/** The call was not executed, and may be repeated. `code` is `"NOTEXECUTED"`. */
+/** The change was not executed, and will not be; it may be made again. `code` is `"NOTEXECUTED"`. */
 export class NotExecutedError extends LatchkeyError {
   override readonly name = "NotExecutedError";
-  /** The server's code, such as `"OOM"` or `"READONLY"`; empty where the connection was down. */
+  /** The server's code, such as `"OOM"` or `"READONLY"`; empty where the connection was down or the server too slow. */
   readonly reply: string;
 
   constructor(message: string, reply: string) {
@@ -133,22 +136,73 @@ export class NotExecutedError extends LatchkeyError {
   }
 }
 
-/** The connection broke or fell silent while the call was under way: it may or may not have happened. */
+/**
+ * The time was up before the server could be asked what became of an attempt whose answer was lost: the change may or
+ * may not have happened. `code` is `"UNKNOWN"`.
+ *
+ * @example
+ * catch (error) {
+ *   if (error instanceof OutcomeUnknownError) console.log((await error.resolve({ timeout: "1m" })).outcome);
+ * }
+ */
 export class OutcomeUnknownError extends LatchkeyError {
   override readonly name = "OutcomeUnknownError";
   readonly machine: string;
   readonly id: string;
-  /**
-   * Repeat the change with this op, and with `sent` (what `serverTime()` told before the first attempt): it takes
-   * effect at most once, and the answer tells. Without `sent`, an op that the server remembers no more, because five
-   * later ones of this entity came in between, would be done again.
-   */
+  /** Names the change on the server, and in its log. */
   readonly op: string;
+  /** Server time in ms before the first attempt: with `op`, what another process needs to go on, as the option `sent`. */
+  readonly sent: number;
+  /** Server time in ms after which no attempt can be executed any more. */
+  readonly notAfter: number;
+  readonly #resolve: (options: ResolveOptions) => Promise<Resolution>;
 
-  constructor(message: string, machine: string, id: string, op: string) {
+  constructor(message: string, open: OpenOp, resolve: (options: ResolveOptions) => Promise<Resolution>) {
     super("UNKNOWN", message);
-    this.machine = machine;
-    this.id = id;
-    this.op = op;
+    this.machine = open.place.machine;
+    this.id = open.id;
+    this.op = open.op;
+    this.sent = open.sentMs;
+    this.notAfter = open.untilMs;
+    this.#resolve = resolve;
   }
+
+  /**
+   * Asks the server what became of the change: waits for the connection, and until nothing of the change can be
+   * executed any more.
+   *
+   * @throws NotExecutedError when the server could not be asked in time: call it again.
+   */
+  async resolve(options: ResolveOptions = {}): Promise<Resolution> {
+    return this.#resolve(options);
+  }
+}
+
+/**
+ * The change was made, but fewer copies of it were acknowledged in time than were asked for: applied, not durable.
+ * Repeating it is no use; it may be lost with the server. `code` is `"NOTDURABLE"`.
+ */
+export class NotDurableError extends LatchkeyError {
+  override readonly name = "NotDurableError";
+  /** The change, as it was made. */
+  readonly document: Change | Replay;
+  /** Of the server's own disk (0 or 1), and of replicas. */
+  readonly acknowledged: Acknowledged;
+
+  constructor(document: Change | Replay, copies: Acknowledged & { readonly problem?: string }) {
+    const { machine, id, version } = document;
+    const { local, replicas, problem = `acknowledged by ${local} disk and ${replicas} replicas` } = copies;
+    super(
+      "NOTDURABLE",
+      `${machine} ${id} was changed and is version ${version}, but is not durable: ${problem}`,
+    );
+    this.document = document;
+    this.acknowledged = { local, replicas };
+  }
+}
+
+/** How to ask what became of a change. */
+export interface ResolveOptions {
+  /** How long to try. @default what the change itself had */
+  readonly timeout?: Duration;
 }

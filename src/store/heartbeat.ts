@@ -1,7 +1,8 @@
+import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
 import type { Store } from "./call.js";
-import { checkName } from "./change-options.js";
+import { checkName, timeoutMs } from "./change-options.js";
 import { readDocument, type Snapshot } from "./document.js";
 import { ContractError, LatchkeyError, type RefusedError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
@@ -17,6 +18,11 @@ export interface HeartbeatOptions {
   readonly ifState?: string;
   /** Server time in ms after which the server must refuse; see `serverTime()`. */
   readonly notAfter?: number;
+  /**
+   * How long the call may take, repeated attempts included.
+   * @default what `connect` was told, else "5s"
+   */
+  readonly timeout?: Duration;
 }
 
 /** What `tryHeartbeat` returns: renewed, or refused with the entity as it is now. */
@@ -30,7 +36,12 @@ export type HeartbeatResult<S extends string = string> =
       readonly error: RefusedError;
     };
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof HeartbeatOptions>(["ifVersion", "ifState", "notAfter"]);
+const OPTIONS: ReadonlySet<string> = new Set<keyof HeartbeatOptions>([
+  "ifVersion",
+  "ifState",
+  "notAfter",
+  "timeout",
+]);
 
 /** Renews the lease of an entity's present state. */
 export async function heartbeat<S extends string>(
@@ -38,7 +49,13 @@ export async function heartbeat<S extends string>(
   id: string,
   options: HeartbeatOptions,
 ): Promise<HeartbeatResult<S>> {
-  const { outcome, text } = await timerCall(store, "heartbeat", id, words(options));
+  const { outcome, text } = await timerCall(
+    store,
+    "heartbeat",
+    id,
+    words(options),
+    timeoutMs(options, store.connection.timeoutMs),
+  );
   const { machine } = store.place;
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };

@@ -19,7 +19,9 @@ export interface HoldOptions {
 
 /** The longest time that Node's timers take, in ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** A renewal without an answer is tried again after this part of the lease. */
+/** A renewal has this part of the lease to be answered, repeated attempts included. */
+const ANSWER_PART = 1 / 6;
+/** So long after a renewal without an answer the next one begins. */
 const RETRY_PART = 1 / 12;
 
 /**
@@ -141,7 +143,8 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     const asked = performance.now();
     try {
       const guard = this.#isFenced ? { ifVersion: this.#version } : { ifState: this.#state };
-      const result = await heartbeat<S>(this.#store, this.id, guard);
+      const timeout = Math.ceil(Math.min(this.#leaseMs * ANSWER_PART, this.#store.connection.timeoutMs));
+      const result = await heartbeat<S>(this.#store, this.id, { ...guard, timeout });
       if (this.#isClosed) return;
       if (!result.ok) return this.#lose(result.error.message, result.current, result.error);
       const { document } = result;

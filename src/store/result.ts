@@ -1,13 +1,36 @@
+import { type Acknowledged, isMet, type Need } from "../valkey/durability.js";
 import { type Change, type Replay, readDocument, type Snapshot } from "./document.js";
-import { LatchkeyError, type RefusedError } from "./errors.js";
+import { LatchkeyError, NotDurableError, type RefusedError } from "./errors.js";
 
 /** The outcomes that refuse a change of an entity. */
 export type Refusal = "EXISTS" | "ILLEGAL" | "CONFLICT" | "MISSING" | "FORGOTTEN" | "NOTFOUND" | "EXPIRED";
 
+/** The copies of a change, where some were asked for. */
+export interface Confirmation {
+  /** True where there are as many as were asked for. */
+  readonly met: boolean;
+  /** 1 where the server has it on disk. */
+  readonly local: number;
+  /** How many replicas acknowledged it. */
+  readonly replicas: number;
+  /** Why the server could not say, where it could not. */
+  readonly problem?: string;
+}
+
 /** What a `try…` call returns: done, done before, or refused with the entity as it is now. */
 export type Result<S extends string = string> =
-  | { readonly ok: true; readonly outcome: "OK"; readonly document: Change<S> }
-  | { readonly ok: true; readonly outcome: "REPLAYED"; readonly document: Replay<S> }
+  | {
+      readonly ok: true;
+      readonly outcome: "OK";
+      readonly document: Change<S>;
+      readonly durability?: Confirmation;
+    }
+  | {
+      readonly ok: true;
+      readonly outcome: "REPLAYED";
+      readonly document: Replay<S>;
+      readonly durability?: Confirmation;
+    }
   | {
       readonly ok: false;
       readonly outcome: Refusal;
@@ -63,8 +86,25 @@ export function readResult<S extends string>(
   return { ok: false, outcome, current, error: explain(outcome, current) };
 }
 
-/** The document of a change that was done, now or before; throws what a refusal carries. */
+/** The result of a change whose answer was lost, and which the server knows to be done. */
+export function doneBefore<S extends string>(document: Change | Replay): Result<S> {
+  if (document.opVersion === undefined) return { ok: true, outcome: "OK", document: document as Change<S> };
+  return { ok: true, outcome: "REPLAYED", document: document as Replay<S> };
+}
+
+/** The result together with what is known of its copies, where some were asked for. */
+export function withCopies<S extends string>(
+  result: Result<S>,
+  need: Need,
+  copies: Acknowledged & { readonly problem?: string } = { local: 0, replicas: 0 },
+): Result<S> {
+  if (!result.ok || need.local + need.replicas === 0) return result;
+  return { ...result, durability: { ...copies, met: isMet(need, copies) } };
+}
+
+/** The document of a change that was done, now or before; throws what a refusal carries, or that copies are missing. */
 export function unwrap<S extends string>(result: Result<S>): Change<S> | Replay<S> {
-  if (result.ok) return result.document;
-  throw result.error;
+  if (!result.ok) throw result.error;
+  if (result.durability?.met === false) throw new NotDurableError(result.document, result.durability);
+  return result.document;
 }

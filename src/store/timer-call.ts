@@ -1,15 +1,15 @@
 import { scripts } from "../lua/index.js";
-import { classifyFailure } from "../valkey/failure.js";
 import { entityKeys } from "../valkey/keys.js";
 import { runScript } from "../valkey/script.js";
 import type { Store } from "./call.js";
-import { ask, callError } from "./call-error.js";
+import { ask, contractError } from "./call-error.js";
 import { checkId } from "./change-options.js";
 import { readReply } from "./result.js";
 
 /**
- * Runs one of the scripts about timers. Called twice they do no harm, so a lost answer is no matter: ask again.
+ * Runs one of the scripts about timers. Called again they do no harm, so that a lost answer is no matter.
  *
+ * @param timeoutMs how long it may take, repeated attempts included
  * @throws NotExecutedError when there was no answer, ContractError or LayoutError where asking again is no use.
  */
 export async function timerCall(
@@ -17,15 +17,21 @@ export async function timerCall(
   operation: "heartbeat" | "expire",
   id: string,
   options: readonly string[] = [],
+  timeoutMs = connection.timeoutMs,
 ): Promise<{ outcome: string; text: string | null }> {
-  const { machine } = place;
-  const { address, client } = connection;
+  const name = `${operation} ${place.machine} ${id}`;
   const args = [checkId("id", id, 128), ...options];
-  try {
-    return readReply(await runScript(client, scripts[operation], entityKeys(place, id), args));
-  } catch (error) {
-    if (classifyFailure(error) === "refused")
-      throw callError(error, { operation, machine, id, op: "", address });
-    return ask(connection, `${operation} ${machine} ${id}`, () => Promise.reject(error));
-  }
+  const reply = await ask(
+    connection,
+    name,
+    async (client) => {
+      try {
+        return await runScript(client, scripts[operation], entityKeys(place, id), args);
+      } catch (error) {
+        throw contractError(error, name) ?? error;
+      }
+    },
+    timeoutMs,
+  );
+  return readReply(reply);
 }

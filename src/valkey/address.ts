@@ -6,6 +6,14 @@ export interface Address {
   readonly database: number;
   readonly username?: string;
   readonly password?: string;
+  /** Where Sentinels know which server is the primary now: host and port are the first of them. */
+  readonly sentinel?: SentinelGroup;
+}
+
+/** Sentinels, and the name under which they watch the primary. */
+export interface SentinelGroup {
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly primary: string;
 }
 
 const SCHEMES = new Map([
@@ -17,12 +25,19 @@ const SCHEMES = new Map([
 
 const HINT = "write it like valkey://localhost:6379 (valkeys:// for TLS)";
 
+const SENTINEL_HINT =
+  "write it like valkey+sentinel://host1:26379,host2:26379/primary-name (valkeys+sentinel:// for TLS)";
+const SENTINEL_PORT = 26_379;
+
 /**
- * Reads a server's URL: `valkey://[user[:password]@]host[:port][/database]`, `valkeys://` for TLS.
+ * Reads a server's URL: `valkey://[user[:password]@]host[:port][/database]`, or, where Sentinels watch it,
+ * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`; `valkeys` for TLS.
  *
  * @throws TypeError when it is none; the text never repeats the URL, which may hold a password.
  */
 export function parseAddress(url: string): Address {
+  const sentinel = /^(?:valkey|redis)(s?)\+sentinel:\/\/(.*)$/s.exec(url);
+  if (sentinel !== null) return parseSentinels(sentinel[2] ?? "", sentinel[1] === "s");
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -45,6 +60,30 @@ export function parseAddress(url: string): Address {
   };
 }
 
+/** Several hosts are more than a URL may have, so each is read as one of its own. */
+function parseSentinels(rest: string, tls: boolean): Address {
+  const match = /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest);
+  if (match === null) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  const [, credentials = "", hosts = "", primary = "", database = "0"] = match;
+  const nodes = hosts.split(",").map((host) => {
+    if (!URL.canParse(`valkey://${host}`))
+      throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+    const node = parseAddress(`valkey://${host}`);
+    return { host: node.host, port: new URL(`valkey://${host}`).port === "" ? SENTINEL_PORT : node.port };
+  });
+  const [first] = nodes;
+  if (first === undefined) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  const { username, password } = parseAddress(`valkey://${credentials}${hosts.split(",")[0]}`);
+  return {
+    ...first,
+    tls,
+    database: Number(database),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    sentinel: { nodes, primary },
+  };
+}
+
 function decoded(what: "user" | "password", text: string): string {
   try {
     return decodeURIComponent(text);
@@ -56,7 +95,14 @@ function decoded(what: "user" | "password", text: string): string {
 }
 
 /** The address as it may be shown. */
-export function addressText({ host, port, tls, database }: Address): string {
-  const shownHost = host.includes(":") ? `[${host}]` : host;
-  return `${tls ? "valkeys" : "valkey"}://${shownHost}:${port}${database === 0 ? "" : `/${database}`}`;
+export function addressText({ host, port, tls, database, sentinel }: Address): string {
+  const scheme = tls ? "valkeys" : "valkey";
+  const path = database === 0 ? "" : `/${database}`;
+  if (sentinel === undefined) return `${scheme}://${hostText(host, port)}${path}`;
+  const nodes = sentinel.nodes.map((node) => hostText(node.host, node.port)).join(",");
+  return `${scheme}+sentinel://${nodes}/${sentinel.primary}${path}`;
+}
+
+function hostText(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -10,6 +10,7 @@ export type ConnectCause =
   | "protocol"
   | "loading"
   | "busy"
+  | "sentinel"
   | "closed"
   | "ended";
 
@@ -26,6 +27,8 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   protocol: "what answers there does not speak the Valkey protocol; correct host and port",
   loading: "the server is still loading its data; try again soon",
   busy: "the server is running a slow script; wait for its end, or end it with `valkey-cli SCRIPT KILL`",
+  sentinel:
+    "no Sentinel answers and knows a primary of that name; correct their hosts and ports, the name, or their credentials",
   closed: "the server closed the connection; if it speaks TLS, write valkeys:// instead of valkey://",
   ended: "this client was closed; connect anew",
 };
@@ -58,6 +61,7 @@ function causeOf(error: unknown): ConnectCause | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = "code" in error ? String(error.code) : "";
   const text = error.message;
+  if (text.startsWith("All sentinels are unreachable")) return "sentinel";
   if (code === "ECONNREFUSED") return "refused";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "not-found";
   if (code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH") return "timeout";

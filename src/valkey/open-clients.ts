@@ -11,6 +11,7 @@ export class OpenClients {
   readonly #clients = new Set<Valkey>();
   readonly #connect: (purpose: string) => Promise<Valkey>;
   #isClosed = false;
+  #closing: () => void = () => {};
 
   constructor(connect: (purpose: string) => Promise<Valkey>) {
     this.#connect = connect;
@@ -28,8 +29,21 @@ export class OpenClients {
     return this.#isClosed;
   }
 
+  /** Leaves the server that each is connected to, for the one that is the primary now. */
+  reconnect(): void {
+    for (const client of this.#clients) {
+      if (client.status === "ready") client.disconnect(true);
+    }
+  }
+
+  /** What else ends when these are closed. */
+  onClose(closing: () => void): void {
+    this.#closing = closing;
+  }
+
   close(): void {
     this.#isClosed = true;
+    this.#closing();
     for (const client of this.#clients) hangUp(client);
   }
 }

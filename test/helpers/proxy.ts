@@ -17,6 +17,8 @@ export interface TcpProxy {
   holdReply(text: string): void;
   /** Cuts all connections. */
   cut(): void;
+  /** Turns new connections away from now on, or takes them again. */
+  shut(isShut: boolean): void;
   /** Settles when a request or reply was lost or held. */
   readonly lost: Promise<void>;
 }
@@ -35,7 +37,9 @@ export async function startProxy(target: { host: string; port: number }): Promis
   const lost = new Promise<void>((resolve) => {
     done = resolve;
   });
+  let isClosed = false;
   const server = createServer((near) => {
+    if (isClosed) return void near.destroy();
     const far = createConnection(target.port, target.host);
     let reply: Plan["reply"] = "pass";
     for (const socket of [near, far]) {
@@ -88,6 +92,9 @@ export async function startProxy(target: { host: string; port: number }): Promis
     },
     holdReply: (text) => {
       plan = { text, request: "pass", reply: "hold" };
+    },
+    shut: (isShut) => {
+      isClosed = isShut;
     },
     cut: () => {
       for (const socket of sockets) socket.destroy();

@@ -1,18 +1,86 @@
 import { Writable } from "node:stream";
+import { inspect } from "node:util";
 import { pino } from "pino";
+import { expect } from "vitest";
+import { scripts } from "../../src/lua/index.js";
 
 /** Every text that can be reached from a value: properties of all kinds, own and inherited, to any depth. */
 export function textsIn(value: unknown, seen = new Set<unknown>()): string[] {
   if (typeof value === "string") return [value];
+  if (typeof value === "symbol") return [String(value)];
   if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value))
     return [];
   seen.add(value);
-  const texts: string[] = [];
-  for (const key of Reflect.ownKeys(value)) {
-    const part: unknown = Reflect.get(value, key);
-    texts.push(String(key), ...textsIn(part, seen));
+  if (value instanceof Uint8Array) return [Buffer.from(value).toString()];
+  const entries = value instanceof Map || value instanceof Set ? [...value.entries()] : [];
+  return [...propertiesOf(value), ...entries].flatMap(([key, part]) => [
+    ...textsIn(key, seen),
+    ...textsIn(part, seen),
+  ]);
+}
+
+/** What an object has itself, and what its classes compute. */
+function propertiesOf(value: object): [key: string | symbol, part: unknown][] {
+  const own = Reflect.ownKeys(value).map((key): [string | symbol, unknown] => [key, Reflect.get(value, key)]);
+  const computed: [string | symbol, unknown][] = [];
+  for (
+    let kind = Reflect.getPrototypeOf(value);
+    kind !== null && kind !== Object.prototype && kind !== Function.prototype;
+    kind = Reflect.getPrototypeOf(kind)
+  ) {
+    for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(kind))) {
+      if (get !== undefined) computed.push([key, get.call(value)]);
+    }
   }
-  return texts;
+  return [...own, ...computed];
+}
+
+/** The same, and what printing or logging the value would show. */
+export function allTextsOf(value: unknown): string[] {
+  const shown = inspect(value, { depth: 20, showHidden: true, maxStringLength: null, maxArrayLength: null });
+  return [...textsIn(value), String(value), shown];
+}
+
+/** What could be told from script text: its lines, but for the short ones that may stand in any text. */
+const SCRIPT_LINES = [
+  "#!lua",
+  ...new Set(
+    Object.values(scripts).flatMap(({ text }) =>
+      text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter((line) => line.length >= 24),
+    ),
+  ),
+];
+
+/**
+ * How a secret may stand in a text: as it is, its plain core, which no way of quoting changes, or as binary
+ * data is written.
+ */
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  const cores = secret.split(/[^A-Za-z0-9]+/).filter((core) => core.length >= 8);
+  return [
+    secret,
+    ...cores,
+    bytes.toString("base64").replace(/=+$/, ""),
+    bytes.toString("base64url"),
+    bytes.toString("hex"),
+  ];
+}
+
+/** What of these secrets, and of the scripts, stands in any of the texts. */
+export function secretsIn(texts: readonly string[], secrets: readonly string[]): string[] {
+  const all = texts.join("\n");
+  return [...secrets.flatMap(formsOf), ...SCRIPT_LINES].filter((secret) => all.includes(secret));
+}
+
+/** Fails where a text holds one of these secrets in any form, or a line of a script. */
+export function expectNoSecrets(texts: readonly string[], secrets: readonly string[]): void {
+  const where = (secret: string): string =>
+    texts.find((text) => text.includes(secret))?.slice(0, 300) ?? "several texts together";
+  expect(secretsIn(texts, secrets).map((secret) => `${secret} in: ${where(secret)}`)).toEqual([]);
 }
 
 /** A pino logger that takes down all it is told, at every level. */

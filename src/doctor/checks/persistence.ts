@@ -28,14 +28,20 @@ export async function appendFsync(patient: Patient): Promise<Finding> {
     return { id, level: "ok", seen, means: "without an append-only file it means nothing" };
   }
   if (seen === "always") {
-    return { id, level: "ok", seen, means: "an acknowledged change has reached the disk" };
+    return {
+      id,
+      level: "ok",
+      seen,
+      means: "an acknowledged change has reached the disk, as durability fsync needs",
+    };
   }
   if (seen === "everysec") {
-    const means = "a power failure may lose the last one or two seconds, also acknowledged changes";
+    const means =
+      "a power failure may lose the last one or two seconds, also acknowledged changes; durability fsync is refused";
     return { id, level: "note", seen, means, mend: "CONFIG SET appendfsync always" };
   }
   const means =
-    "the operating system decides when changes reach the disk: a power failure may lose half a minute";
+    "the operating system decides when changes reach the disk: a power failure may lose half a minute; durability fsync is refused";
   return { id, level: "warn", seen, means, mend: "CONFIG SET appendfsync everysec" };
 }
 

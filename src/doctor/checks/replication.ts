@@ -28,7 +28,8 @@ export async function replicas(patient: Patient): Promise<Finding> {
   if (its !== "master") return linkToPrimary(patient);
   const count = Number(await patient.infoField("connected_slaves"));
   if (count === 0) {
-    const means = "if the server's machine is lost, so is the state";
+    const means =
+      "if the server's machine is lost, so is the state; durability { replicas } is never reached";
     return {
       id,
       level: "note",

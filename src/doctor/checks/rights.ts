@@ -4,6 +4,7 @@ import { NotAllowed } from "../not-allowed.js";
 import type { Patient } from "../patient.js";
 import { type Lack, lacksOf } from "../rights/ask.js";
 import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
+import { WAITS } from "../rights/needs.js";
 import { samplesOf } from "../rights/samples.js";
 
 const id = "rights";
@@ -33,6 +34,10 @@ export async function rights(patient: Patient): Promise<Finding> {
     return { id, level: "note", seen, means: "enough for get, list, history and events", mend };
   }
   const seen = `user ${user} lacks ${lacking.writer.join(" ")}`;
+  if (lacking.writer.every((rule) => WAITS.includes(rule.slice(1)))) {
+    const means = "enough for changes, but none that asks for durability can be waited for";
+    return { id, level: "note", seen, means, mend };
+  }
   const means = "calls that need these are refused with NOPERM, before anything is written";
   return { id, level: "bad", seen, means, mend };
 }

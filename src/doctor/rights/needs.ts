@@ -9,6 +9,9 @@ const READS =
 /** What else it sends for those who change something: scripts, and preparing a namespace. */
 const CHANGES = ["evalsha", "hset", "hsetnx", "script|load"];
 
+/** What it sends for changes that ask for durability. */
+export const WAITS: readonly string[] = ["wait", "waitaof"];
+
 /** The commands inside the scripts: each inner command is checked against the caller's own rights. */
 function commandsInScripts(): string[] {
   return Object.values(scripts).flatMap(({ text }) =>
@@ -21,7 +24,7 @@ export function readerCommands(): readonly string[] {
   return [...READS].sort();
 }
 
-/** The commands that a writer needs: a reader's, and those of the scripts. */
+/** The commands that a writer needs: a reader's, those of the scripts, and to wait for replicas and disks. */
 export function writerCommands(): readonly string[] {
-  return [...new Set([...READS, ...CHANGES, ...commandsInScripts()])].sort();
+  return [...new Set([...READS, ...CHANGES, ...WAITS, ...commandsInScripts()])].sort();
 }

@@ -48,6 +48,8 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     select: [["SELECT", "0"]],
     subscribe: [["SUBSCRIBE", channelOf(place)]],
     time: [["TIME"]],
+    wait: [["WAIT", "1", "1"]],
+    waitaof: [["WAITAOF", "1", "0", "1"]],
     xadd: [["XADD", events, "*", "doc", "{}"]],
     "xinfo|stream": [["XINFO", "STREAM", events]],
     xlen: [["XLEN", events]],

@@ -1,5 +1,7 @@
 import type { Valkey } from "iovalkey";
-import { START } from "./cursor.js";
+
+/** The place before everything. */
+export const START = "0-0";
 
 /** One change in a stream. */
 export interface StreamEntry {
@@ -73,6 +75,16 @@ function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamIn
     lastId: String(value("last-generated-id")),
     isTrimmed: Number(value("entries-added")) > Number(value("length")),
   };
+}
+
+/** True where stream id `a` stands behind `b`. */
+export function isLater(a: string, b: string): boolean {
+  const [[aMs = 0n, aSequence = 0n], [bMs = 0n, bSequence = 0n]] = [idParts(a), idParts(b)];
+  return aMs > bMs || (aMs === bMs && aSequence > bSequence);
+}
+
+function idParts(id: string): bigint[] {
+  return id.split("-").map(BigInt);
 }
 
 /** The id just before another one: no entry fits between the two. */

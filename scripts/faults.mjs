@@ -1,0 +1,26 @@
+// The fault runner: `npm run faults -- --help`. Builds what is missing, the package and the runner, and runs it.
+import { spawn, spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compiler as ensureCompiler } from "./setup/compiler.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const require = createRequire(import.meta.url);
+const manifest = require.resolve("typescript/package.json");
+const compiler = join(dirname(manifest), require(manifest).bin.tsc);
+
+function step(...words) {
+  const { status } = spawnSync(process.execPath, words, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (status !== 0) process.exit(1);
+}
+
+step("scripts/setup.mjs");
+ensureCompiler((line) => console.error(`faults: ${line}`));
+step(compiler, "-p", "test/faults/tsconfig.json");
+const words = ["--enable-source-maps", ".latchkey/faults/faults/main.js", ...process.argv.slice(2)];
+const runner = spawn(process.execPath, words, { cwd: root, stdio: "inherit" });
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
+runner.once("exit", (code) => {
+  process.exitCode = code ?? 1;
+});

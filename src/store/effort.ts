@@ -1,0 +1,224 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Operation, scripts } from "../lua/index.js";
+import type { Connection } from "../valkey/connection.js";
+import { Deadline, TimeUpError } from "../valkey/deadline.js";
+import type { Acknowledged, DurabilityNeed } from "../valkey/durability.js";
+import { classifyFailure, LateError } from "../valkey/failure.js";
+import type { GroupCommit } from "../valkey/group-commit.js";
+import { entityKeys, type Place } from "../valkey/keys.js";
+import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
+import { retry } from "../valkey/retry.js";
+import { runScript } from "../valkey/script.js";
+import type { Change, Replay } from "./document.js";
+import { type OpenOp, opInLog, opInRing, resolveOp } from "./resolve.js";
+import { readReply } from "./result.js";
+
+/** A change that is to be made, in all its attempts. */
+export interface Intent {
+  readonly operation: Exclude<Operation, "apply">;
+  readonly id: string;
+  readonly op: string;
+  /** The script's arguments, without NOTAFTER and SENT. */
+  readonly words: readonly string[];
+  readonly timeoutMs: number;
+  /** The caller's own limit, in server time. */
+  readonly notAfter?: number | undefined;
+  /** Server time before another process may have tried it. */
+  readonly sent?: number | undefined;
+  readonly durability: DurabilityNeed;
+}
+
+/** The copies of a change that were acknowledged. */
+export interface Copies extends Acknowledged {
+  /** Why the server could not say, where it could not. */
+  readonly problem?: string;
+}
+
+/** What came of it: a script's reply, or what the server knew of an attempt whose reply was lost. */
+export type Answer = ({ readonly reply: unknown } | { readonly done: Change | Replay }) & {
+  readonly copies?: Copies;
+};
+
+const NO_COPIES: Copies = { local: 0, replicas: 0 };
+
+/** No attempt was answered in time. */
+export class FailedEffort extends Error {
+  override readonly name = "FailedEffort";
+  /** What the last attempt failed with. */
+  readonly last: unknown;
+  /** What is needed to ask later; undefined where nothing was executed, nor will be. */
+  readonly open: OpenOp | undefined;
+
+  constructor(last: unknown, open: OpenOp | undefined) {
+    super("no attempt was answered in time");
+    this.last = last;
+    this.open = open;
+  }
+}
+
+/** The last part of a call's time is kept to find out what became of an attempt that is still open then. */
+const KEPT_TO_ASK = 0.1;
+/** The first attempt may be executed for this part of the call's time, and this long at most; each further one twice as long. */
+const FIRST_WINDOW = 0.25;
+const LONGEST_FIRST_WINDOW_MS = 1_000;
+
+/**
+ * All attempts at one change. They carry the same op, and a NOTAFTER on the server's clock. One whose reply was lost is
+ * tried again only when the server would refuse the lost one, so that nothing is executed twice, nor after the caller
+ * was told that it was not.
+ */
+export class Effort {
+  readonly #connection: Connection;
+  readonly #place: Place;
+  readonly #intent: Intent;
+  readonly #deadline: Deadline;
+  readonly #work: Deadline;
+  #beganAt: number;
+  #sentMs: number;
+  #windowMs: number;
+  /** Server time until which an attempt may be executed whose outcome is unknown. */
+  #openUntilMs: number | undefined;
+  /** The reply to an attempt that was executed, and whose copies were not counted. */
+  #made: unknown;
+
+  constructor(connection: Connection, place: Place, intent: Intent) {
+    this.#connection = connection;
+    this.#place = place;
+    this.#intent = intent;
+    const { timeoutMs, sent } = intent;
+    this.#deadline = Deadline.in(timeoutMs);
+    this.#beganAt = this.#deadline.endsAt - timeoutMs;
+    this.#work = new Deadline(this.#deadline.endsAt - KEPT_TO_ASK * timeoutMs);
+    this.#windowMs = Math.min(LONGEST_FIRST_WINDOW_MS, FIRST_WINDOW * timeoutMs);
+    this.#sentMs = sent ?? Number.POSITIVE_INFINITY;
+    if (sent !== undefined) this.#openUntilMs = sent + (1 - KEPT_TO_ASK) * timeoutMs;
+  }
+
+  /**
+   * Tries until there is an answer.
+   *
+   * @throws FailedEffort
+   */
+  async answer(): Promise<Answer> {
+    const { operation, id } = this.#intent;
+    const name = `${operation} ${this.#place.machine} ${id}`;
+    try {
+      return await retry(this.#connection, this.#work, name, () => this.#attempt());
+    } catch (error) {
+      const open = this.#open; // now: an attempt that was given up may still go on
+      if (this.#made !== undefined) return { reply: this.#made, copies: NO_COPIES };
+      if (open === undefined) throw new FailedEffort(error, undefined);
+      const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
+      if (resolution?.outcome === "DONE") return { done: resolution.document };
+      throw new FailedEffort(error, resolution?.outcome === "NOTDONE" ? undefined : open);
+    }
+  }
+
+  /** What an attempt whose outcome is unknown leaves open. */
+  get #open(): OpenOp | undefined {
+    if (this.#openUntilMs === undefined) return undefined;
+    const { id, op } = this.#intent;
+    return { place: this.#place, id, op, sentMs: this.#sentMs, untilMs: this.#openUntilMs };
+  }
+
+  async #attempt(): Promise<Answer> {
+    // A new look at the clock may tell an earlier time; the true one is not before the earliest.
+    const clock = await this.#connection.clock.know();
+    this.#sentMs = Math.min(this.#sentMs, clock.earliest(this.#beganAt));
+    if (this.#open !== undefined) {
+      const seen = await opInRing(this.#connection.client, this.#open);
+      // Where copies are to be counted it is the retry that they are counted by.
+      if (seen.outcome === "DONE" && !this.#wantsCopies) return { done: seen.document };
+      if (this.#intent.operation === "remove" && seen.outcome !== "DONE" && seen.current === null) {
+        const logged = await opInLog(this.#connection.client, this.#open);
+        if (logged.outcome === "DONE") return { done: logged.document };
+      }
+      await this.#untilRefused();
+    }
+    return this.#send();
+  }
+
+  /** Waits until the server would refuse an attempt whose reply was lost. */
+  async #untilRefused(): Promise<void> {
+    const leftMs = async (): Promise<number> => {
+      const clock = await this.#connection.clock.know();
+      return (this.#openUntilMs ?? 0) + 1 - clock.earliest(performance.now());
+    };
+    for (let left = await leftMs(); left > 0; left = await leftMs()) {
+      if (left > this.#work.remainingMs) throw new TimeUpError();
+      await pause(left);
+    }
+  }
+
+  async #send(): Promise<Answer> {
+    const { operation, id, words, notAfter: limit = Number.POSITIVE_INFINITY } = this.#intent;
+    const line = this.#wantsCopies ? await this.#connection.durable(this.#work) : undefined;
+    const client = line?.client ?? this.#connection.client;
+    const clock = await this.#connection.clock.know();
+    const socket = line?.commits.socket;
+    const now = performance.now();
+    if (now >= this.#work.endsAt) throw new TimeUpError(); // the caller has been answered meanwhile
+    const notAfter = Math.min(limit, clock.earliest(Math.min(now + this.#windowMs, this.#work.endsAt)));
+    this.#windowMs *= 2;
+    const isRetry = this.#openUntilMs !== undefined;
+    const times = [
+      "NOTAFTER",
+      String(Math.max(0, notAfter)),
+      ...(isRetry ? ["SENT", String(this.#sentMs)] : []),
+    ];
+    const openBefore = this.#openUntilMs;
+    this.#openUntilMs = Math.max(openBefore ?? 0, notAfter);
+    let reply: unknown;
+    try {
+      reply = await runScript(client, scripts[operation], entityKeys(this.#place, id), [...words, ...times]);
+    } catch (error) {
+      if (classifyFailure(error) !== "unknown") this.#openUntilMs = openBefore;
+      throw error;
+    }
+    this.#openUntilMs = openBefore;
+    const { outcome } = readReply(reply);
+    if (outcome === "EXPIRED" && notAfter < limit) {
+      // Either the server was slow, or its clock is not where it was.
+      if (clock.earliest(performance.now()) <= notAfter) this.#connection.clock.forget();
+      throw new LateError();
+    }
+    if (line !== undefined && (outcome === "OK" || outcome === "REPLAYED")) {
+      return { reply, copies: await this.#copies(line.commits, socket, reply) };
+    }
+    if (isRetry && (outcome === "NOTFOUND" || outcome === "FORGOTTEN")) return this.#fromLog(reply, outcome);
+    return { reply };
+  }
+
+  get #wantsCopies(): boolean {
+    const { local, replicas } = this.#intent.durability.need;
+    return local + replicas > 0;
+  }
+
+  /** Counts the copies of a change that was made. A connection lost meanwhile leaves it to a retry to find out. */
+  async #copies(commits: GroupCommit, socket: unknown, reply: unknown): Promise<Copies> {
+    const { need, timeoutMs } = this.#intent.durability;
+    try {
+      return await commits.wait(need, Math.min(timeoutMs, this.#work.remainingMs), socket);
+    } catch (error) {
+      if (error instanceof NoConfirmationError) return { ...NO_COPIES, problem: error.message };
+      this.#made = reply;
+      this.#openUntilMs ??= 0; // it was executed: what comes now is a retry, and need not wait
+      throw error;
+    }
+  }
+
+  /** What the entity can't tell about a lost attempt, the log may: the retry did nothing. */
+  async #fromLog(reply: unknown, outcome: "NOTFOUND" | "FORGOTTEN"): Promise<Answer> {
+    const askedAt = performance.now();
+    const open = this.#open;
+    if (open === undefined) return { reply };
+    const logged = await opInLog(this.#connection.client, open);
+    if (logged.outcome === "DONE") return { done: logged.document };
+    if (outcome === "NOTFOUND" || logged.outcome === "FORGOTTEN") return { reply };
+    // It was not done until the log was asked, so what was forgotten before does not matter.
+    const clock = await this.#connection.clock.know();
+    this.#beganAt = askedAt;
+    this.#sentMs = clock.earliest(askedAt);
+    return this.#send();
+  }
+}

@@ -1,0 +1,32 @@
+import type { Valkey } from "iovalkey";
+import type { Deadline } from "./deadline.js";
+import { OfflineError } from "./failure.js";
+import { GroupCommit } from "./group-commit.js";
+
+/** Where changes are made that wait for copies: a WAIT holds up all that is sent behind it. */
+export interface DurableLine {
+  readonly client: Valkey;
+  readonly commits: GroupCommit;
+}
+
+interface Opened {
+  readonly client: Valkey;
+  untilReady(deadline: Deadline): Promise<void>;
+}
+
+/** Opens the line at the first call, and again at the next one where that failed. */
+export function durableLine(open: () => Promise<Opened>): (deadline: Deadline) => Promise<DurableLine> {
+  let opening: Promise<Opened & DurableLine> | undefined;
+  return async (deadline) => {
+    opening ??= open().then((opened) => ({ ...opened, commits: new GroupCommit(opened.client) }));
+    try {
+      const line = await opening;
+      await line.untilReady(deadline);
+      return line;
+    } catch (error) {
+      if (error instanceof OfflineError) throw error;
+      opening = undefined;
+      throw new OfflineError();
+    }
+  };
+}

@@ -1,0 +1,46 @@
+import { type RedisOptions, Valkey } from "iovalkey";
+import { backoffMs } from "./backoff.js";
+import { safeMessage } from "./failure.js";
+import type { Logger } from "./logger.js";
+import { hangUp } from "./open-clients.js";
+
+/** What Sentinels publish when another server has become the primary: its name, the old address, the new one. */
+const SWITCH = "+switch-master";
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+
+/**
+ * Listens to Sentinels, and calls `leave` when they have made another server the primary: a former primary that still
+ * runs takes writes until it learns of it, and those are lost. iovalkey's `failoverDetector` does the same, but prints
+ * an error for each Sentinel that is away, and takes any group's failover for its own.
+ *
+ * @returns what ends it
+ */
+export function watchFailover(settings: RedisOptions, logger: Logger, leave: () => void): () => void {
+  const { sentinels = [], name, sentinelUsername, sentinelPassword, sentinelTLS } = settings;
+  const listeners = sentinels.map(({ host, port }) => {
+    const listener = new Valkey({
+      ...(host !== undefined && { host }),
+      ...(port !== undefined && { port }),
+      ...(sentinelUsername !== undefined && { username: sentinelUsername }),
+      ...(sentinelPassword !== undefined && { password: sentinelPassword }),
+      ...(sentinelTLS !== undefined && { tls: sentinelTLS }),
+      connectionName: "latchkey-failover",
+      keepAlive: 10_000,
+      enableOfflineQueue: false,
+      autoResubscribe: false, // it would not catch what goes wrong
+      retryStrategy: (attempt) => backoffMs(attempt, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS,
+    });
+    const tell = (error: unknown): void =>
+      logger.debug({ sentinel: `${host}:${port}`, error: safeMessage(error) }, "a Sentinel does not answer");
+    listener.on("error", tell);
+    listener.on("ready", () => void listener.subscribe(SWITCH).catch(tell));
+    listener.on("message", (_channel, message) => {
+      if (message.split(" ")[0] !== name) return;
+      logger.warn({ primary: name }, "another server has become the primary");
+      leave();
+    });
+    return listener;
+  });
+  return () => listeners.forEach(hangUp);
+}

@@ -1,0 +1,119 @@
+import type {
+  AskedDurability,
+  FieldMap,
+  FinalEntityRecord,
+  Operation,
+  Outcome,
+  ResolvedRecord,
+} from "../history.js";
+import type { Fingerprint } from "./fingerprint.js";
+import type { Loss } from "./loss.js";
+import type { MachineRules } from "./machine-rules.js";
+
+/** What a caller was shown of an entity. Times are ms of the server's clock. */
+export interface Seen {
+  readonly state: string;
+  readonly version: number;
+  readonly timestamp: number;
+  readonly since: number;
+  readonly created: number;
+  readonly fields: FieldMap;
+  readonly opVersion: number | undefined;
+}
+
+/** A call and all that became of it. `at` and `until` are monotonic ms; `until` is Infinity where it never returned. */
+export interface Call {
+  /** Of the call's record in the history, from 1. */
+  readonly line: number;
+  readonly process: string;
+  readonly number: number;
+  readonly entity: Entity;
+  readonly operation: Operation;
+  readonly at: number;
+  readonly to: string | undefined;
+  readonly set: FieldMap | undefined;
+  readonly unset: readonly string[] | undefined;
+  readonly ifVersion: number | undefined;
+  readonly ifState: string | undefined;
+  readonly force: boolean;
+  readonly op: string | undefined;
+  readonly durability: AskedDurability;
+  returnLine: number;
+  until: number;
+  /** UNKNOWN where it never returned. */
+  outcome: Outcome;
+  seen: Seen | undefined;
+  attempts: number | undefined;
+  resolved: (Pick<ResolvedRecord, "outcome" | "version" | "at"> & { readonly line: number }) | undefined;
+}
+
+export type ChangeKind = "create" | "transition" | "patch" | "remove";
+
+/** An entry of the log. */
+export interface Logged {
+  readonly line: number;
+  readonly entryMs: number;
+  readonly entrySequence: number;
+  readonly entity: Entity;
+  readonly type: string;
+  readonly from: string | null;
+  readonly state: string;
+  readonly version: number;
+  readonly timestamp: number;
+  readonly since: number;
+  readonly created: number;
+  readonly op: string | undefined;
+  readonly forced: boolean;
+  readonly fields: FieldMap;
+  /** Of its text as it is, and of its content as JavaScript writes it. */
+  readonly text: Fingerprint;
+  readonly content: Fingerprint;
+}
+
+/** A place in a sorted set, or a list. */
+export interface Placed<T> {
+  readonly line: number;
+  readonly value: T;
+}
+
+/** All that a history tells of one entity. */
+export interface Entity {
+  readonly machine: MachineRules;
+  readonly id: string;
+  /** In the order of the file: that of `at` for each process. */
+  readonly calls: Call[];
+  /** In the order of the log. */
+  readonly events: Logged[];
+  hash: Placed<FinalEntityRecord["hash"]> | undefined;
+  index: Placed<number> | undefined;
+  due: Placed<number> | undefined;
+  list: Placed<readonly Fingerprint[]> | undefined;
+}
+
+/** What one follower did, in its order. */
+export type FollowerStep =
+  | {
+      readonly kind: "follow";
+      readonly line: number;
+      readonly at: number;
+      readonly machine: string;
+      readonly after: string;
+    }
+  | {
+      readonly kind: "event";
+      readonly line: number;
+      readonly at: number;
+      readonly cursor: string;
+      readonly content: Fingerprint;
+    }
+  | { readonly kind: "gap" | "followed"; readonly line: number; readonly at: number };
+
+/** A whole history, sorted by what it is about. */
+export interface Facts {
+  readonly entities: readonly Entity[];
+  /** Each machine's streams: by partition, in order. */
+  readonly streams: ReadonlyMap<string, readonly (readonly Logged[])[]>;
+  readonly followers: ReadonlyMap<string, readonly FollowerStep[]>;
+  readonly loss: Loss;
+  readonly calls: number;
+}

@@ -1,0 +1,47 @@
+import type { AllowedLoss, AskedDurability } from "../history.js";
+
+/** One injection. It lasts from `begin` to `end`, monotonic ms. */
+export interface Injection {
+  readonly number: number;
+  readonly name: string;
+  readonly begin: number;
+  end: number;
+}
+
+/** An injection that may lose what was acknowledged. */
+export interface LossyInjection extends Injection {
+  /** What was made before this can't be lost to it. */
+  readonly reachesBackTo: number;
+}
+
+/** Which faults of a run may have lost what. */
+export class Loss {
+  /** In the order of their beginnings. */
+  readonly injections: readonly LossyInjection[];
+  readonly #spares = new Map<LossyInjection, readonly AskedDurability[]>();
+
+  constructor(allowed: readonly AllowedLoss[], injections: readonly Injection[]) {
+    const byName = new Map(allowed.map((loss) => [loss.fault, loss]));
+    const lossy: LossyInjection[] = [];
+    for (const injection of injections) {
+      const loss = byName.get(injection.name);
+      if (loss === undefined) continue;
+      const { windowMs, spares = [] } = loss;
+      const reachesBackTo = windowMs === null ? Number.NEGATIVE_INFINITY : injection.begin - windowMs;
+      const one: LossyInjection = Object.assign(injection, { reachesBackTo });
+      lossy.push(one);
+      this.#spares.set(one, spares);
+    }
+    this.injections = lossy.sort((a, b) => a.begin - b.begin);
+  }
+
+  /** The first injection that may have lost what was made between these times; undefined where none may. */
+  of(from: number, to: number, durability: AskedDurability = "memory"): LossyInjection | undefined {
+    return this.injections.find(
+      (injection) =>
+        injection.reachesBackTo <= to &&
+        from <= injection.end &&
+        !this.#spares.get(injection)?.includes(durability),
+    );
+  }
+}

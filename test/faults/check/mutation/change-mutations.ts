@@ -1,0 +1,176 @@
+import type { ChangeDocument } from "../simulation/final-state.js";
+import { type Mutation, pick } from "./mutation.js";
+import type { Returned, Tape, Written } from "./tape.js";
+
+const NOT_MADE: ReadonlySet<string> = new Set(["ILLEGAL", "CONFLICT", "EXISTS", "MISSING", "NOTEXECUTED"]);
+
+function documentsOf(log: readonly Written[]): ChangeDocument[] {
+  return log.map(({ document }) => document);
+}
+
+/** The logs of entities that stand at the end, behind a change of which a caller knows that it made it. */
+function standing(tape: Tape, isFit: (last: Written, log: readonly Written[]) => boolean) {
+  return tape.logs.filter((log) => {
+    const last = log.at(-1);
+    if (last === undefined || last.document.type === `${last.document.machine}.removed`) return false;
+    return isFit(last, log);
+  });
+}
+
+/** The change after the last one of a log, as the server would have made it. */
+function patched(last: ChangeDocument, op: string): ChangeDocument {
+  const { forced, actor, reason, ...rest } = last;
+  const next = { ...rest, type: `${last.machine}.updated`, from: last.state, version: last.version + 1, op };
+  return next as ChangeDocument;
+}
+
+/** An acknowledged change that left nothing behind. */
+const lostWrite: Mutation = {
+  name: "lost write",
+  rule: "acknowledged",
+  isVisible: true,
+  inject: (tape) => {
+    const logs = standing(tape, (last) => last.document.version > 1 && tape.makerOf(last) !== undefined);
+    const log = pick(tape, logs);
+    const before = log?.at(-2);
+    if (log === undefined || before === undefined) return false;
+    tape.endWith(log, documentsOf(log).slice(0, -1));
+    tape.readAtEnd(before.document);
+    return true;
+  },
+};
+
+/** A change that took effect once more, with a version of its own. */
+const doubleEffect: Mutation = {
+  name: "double effect",
+  rule: "ops",
+  isVisible: true,
+  inject: (tape) => {
+    const logs = standing(tape, (last) => tape.makerOf(last)?.call.operation === "patch");
+    const log = pick(tape, logs);
+    const last = log?.at(-1)?.document;
+    if (log === undefined || last?.op === undefined) return false;
+    const again = patched(last, last.op);
+    tape.endWith(log, [...documentsOf(log), again]);
+    tape.readAtEnd(again);
+    return true;
+  },
+};
+
+/** The op of one change is in the log a second time, in the place of another's. */
+const opTwice: Mutation = {
+  name: "op twice",
+  rule: "ops",
+  isVisible: false,
+  inject: (tape) => {
+    const log = pick(
+      tape,
+      tape.logs.filter((one) => one.length > 2),
+    );
+    const from = log && pick(tape, log.slice(0, -1));
+    const to = log && pick(tape, log.slice(log.indexOf(from as Written) + 1));
+    if (from?.document.op === undefined || to === undefined) return false;
+    tape.rewrite(to, { op: from.document.op });
+    return true;
+  },
+};
+
+/** A caller was refused, and its change was made all the same. */
+const refusedPresent: Mutation = {
+  name: "refused op present",
+  rule: "refused",
+  isVisible: true,
+  inject: (tape) => {
+    const isTried = (id: string, op = ""): boolean =>
+      tape.returned.some(({ call, back }) => call.id === id && call.op === op && !NOT_MADE.has(back.outcome));
+    const refused = tape.returned.filter(({ call, back }) => {
+      if (!NOT_MADE.has(back.outcome) || call.operation !== "patch" || isTried(call.id, call.op))
+        return false;
+      if (tape.records.some((record) => record.kind === "call" && record.op === call.op && record !== call))
+        return false;
+      const last = tape.logOf(call.id).at(-1)?.document;
+      return last !== undefined && !last.type.endsWith(".removed");
+    });
+    const one = pick(tape, refused);
+    const log = one && tape.logOf(one.call.id);
+    const last = log?.at(-1)?.document;
+    if (log === undefined || last === undefined) return false;
+    const made = { ...patched(last, one?.call.op ?? ""), ...one?.call.set } as ChangeDocument;
+    tape.endWith(log, [...documentsOf(log), made]);
+    tape.readAtEnd(made);
+    return true;
+  },
+};
+
+/** A change that nobody asked for. */
+const unasked: Mutation = {
+  name: "change of nobody",
+  rule: "asked",
+  isVisible: true,
+  inject: (tape) => {
+    const log = pick(
+      tape,
+      standing(tape, () => true),
+    );
+    const last = log?.at(-1)?.document;
+    if (log === undefined || last === undefined) return false;
+    const made = { ...patched(last, "nobody"), haunted: true } as ChangeDocument;
+    tape.endWith(log, [...documentsOf(log), made]);
+    tape.readAtEnd(made);
+    return true;
+  },
+};
+
+/** Two callers raced; the log says that the one who was refused has won. */
+const wrongWinner: Mutation = {
+  name: "wrong winner",
+  rule: "acknowledged",
+  isVisible: false,
+  inject: (tape) => {
+    const race = raceOf(tape);
+    const won =
+      race && tape.logOf(race.winner.call.id).find(({ document }) => document.op === race.winner.call.op);
+    if (won === undefined) return false;
+    tape.rewrite(won, { op: race?.loser.call.op ?? "" });
+    return true;
+  },
+};
+
+/** Two callers raced, and both were told that they won. */
+const twoWinners: Mutation = {
+  name: "two winners",
+  rule: "acknowledged",
+  isVisible: true,
+  inject: (tape) => {
+    const race = raceOf(tape);
+    if (race?.winner.seen === undefined) return false;
+    tape.replace(race.loser.back, { ...race.loser.back, outcome: "OK", document: race.winner.seen });
+    return true;
+  },
+};
+
+/** Two that wanted the same of an entity, and the one who lost was shown what the other had made. */
+function raceOf(tape: Tape): { winner: Returned; loser: Returned } | undefined {
+  const isOnce = ({ call }: Returned): boolean =>
+    !tape.records.some((record) => record.kind === "call" && record.op === call.op && record !== call);
+  const races = tape.returned.flatMap((loser) => {
+    const { call, back, seen } = loser;
+    if (!["ILLEGAL", "EXISTS", "CONFLICT"].includes(back.outcome) || seen === undefined || !isOnce(loser))
+      return [];
+    const winner = tape.returned.find(
+      (one) =>
+        one.back.outcome === "OK" &&
+        one.call.id === call.id &&
+        one.call.operation === call.operation &&
+        one.call.to === call.to &&
+        one.seen?.version === seen.version &&
+        one.seen.timestamp === seen.timestamp,
+    );
+    return winner === undefined ? [] : [{ winner, loser }];
+  });
+  return pick(tape, races);
+}
+
+export const CHANGE_MUTATIONS: readonly Mutation[] = [
+  ...[lostWrite, doubleEffect, opTwice, refusedPresent, unasked, wrongWinner, twoWinners],
+];

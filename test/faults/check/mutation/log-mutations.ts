@@ -1,0 +1,185 @@
+import type { ChangeDocument } from "../simulation/final-state.js";
+import { type Mutation, pick } from "./mutation.js";
+import type { Tape, Written } from "./tape.js";
+
+/** Changes that another one of the same life follows, and one goes before. */
+function inner({ logs }: Tape): { before: Written; here: Written; after: Written }[] {
+  return logs.flatMap((log) =>
+    log.flatMap((here, at) => {
+      const [before, after] = [log[at - 1], log[at + 1]];
+      if (before === undefined || after === undefined) return [];
+      const isOneLife = here.document.version > 1 && after.document.version > 1;
+      return isOneLife ? [{ before, here, after }] : [];
+    }),
+  );
+}
+
+const skippedEvent: Mutation = {
+  name: "skipped event",
+  rule: "versions",
+  isVisible: false,
+  inject: (tape) => {
+    const place = pick(tape, inner(tape));
+    if (place === undefined) return false;
+    tape.replace(place.here.record);
+    return true;
+  },
+};
+
+const reorderedEvent: Mutation = {
+  name: "reordered event",
+  rule: "versions",
+  isVisible: false,
+  inject: (tape) => {
+    const place = pick(tape, inner(tape));
+    if (place === undefined) return false;
+    const { here, after } = place;
+    tape.rewrite(here, after.document);
+    tape.replace(after.record, { ...after.record, document: here.record.document });
+    return true;
+  },
+};
+
+/** Two changes stand in each other's place, with the versions that belong there: only their callers know better. */
+const renumberedEvent: Mutation = {
+  name: "reordered and renumbered event",
+  rule: "acknowledged",
+  isVisible: false,
+  inject: (tape) => {
+    const places = inner(tape).filter(({ here, after }) => {
+      const isPatch = (one: Written): boolean => tape.makerOf(one)?.call.operation === "patch";
+      return isPatch(here) && isPatch(after) && here.document.timestamp !== after.document.timestamp;
+    });
+    const place = pick(tape, places);
+    if (place === undefined) return false;
+    const [one, other] = [place.here.document, place.after.document];
+    tape.rewrite(place.here, { ...other, version: one.version, timestamp: one.timestamp } as ChangeDocument);
+    tape.rewrite(place.after, {
+      ...one,
+      version: other.version,
+      timestamp: other.timestamp,
+    } as ChangeDocument);
+    return true;
+  },
+};
+
+const wrongVersion: Mutation = {
+  name: "wrong version in the log",
+  rule: "versions",
+  isVisible: false,
+  inject: (tape) => {
+    const place = pick(tape, inner(tape));
+    if (place === undefined) return false;
+    tape.rewrite(place.here, { version: place.here.document.version + 1 + tape.random.below(3) });
+    return true;
+  },
+};
+
+const illegalEdge: Mutation = {
+  name: "illegal edge",
+  rule: "edges",
+  isVisible: false,
+  inject: (tape) => {
+    const places = inner(tape).filter(
+      ({ here: { document } }) => !/\.(updated|removed)$/.test(document.type),
+    );
+    const place = pick(tape, places);
+    if (place === undefined) return false;
+    const { machine, from } = place.here.document;
+    const rules = tape.rulesOf(machine);
+    const to = pick(
+      tape,
+      rules.states.filter((state) => !rules.leads(from ?? "", state)),
+    );
+    if (to === undefined) return false;
+    tape.rewrite(place.here, { state: to, type: rules.eventOf(to) });
+    return true;
+  },
+};
+
+/** A change is older than the one before it, for the log and for all who saw it. */
+const backwardStamp: Mutation = {
+  name: "backward stamp",
+  rule: "stamps",
+  isVisible: true,
+  inject: (tape) => {
+    const places = inner(tape).filter(({ before, here }) => {
+      return /\.updated$/.test(here.document.type) && isShown(tape, before) && isShown(tape, here);
+    });
+    const place = pick(tape, places);
+    if (place === undefined) return false;
+    const { before, here } = place;
+    const timestamp = new Date(
+      Date.parse(before.document.timestamp) - 1 - tape.random.below(5000),
+    ).toISOString();
+    tape.rewrite(here, { timestamp });
+    for (const { back, seen } of tape.returned) {
+      if (seen === undefined || !isOf(here, seen, tape, back.process, back.number)) continue;
+      tape.replace(back, { ...back, document: { ...seen, timestamp } });
+    }
+    return true;
+  },
+};
+
+function isShown(tape: Tape, written: Written): boolean {
+  return tape.makerOf(written) !== undefined;
+}
+
+function isOf(
+  { document }: Written,
+  seen: { readonly version: number; readonly timestamp: string; readonly createdAt: string },
+  tape: Tape,
+  process: string,
+  number: number,
+): boolean {
+  return (
+    tape.callOf({ process, number }).id === document.id &&
+    seen.version === document.version &&
+    seen.timestamp === document.timestamp &&
+    seen.createdAt === document.createdAt
+  );
+}
+
+const lostField: Mutation = {
+  name: "field that was set is not there",
+  rule: "fields",
+  isVisible: false,
+  inject: (tape) => {
+    const places = tape.logs.flat().filter((one) => tape.makerOf(one)?.call.set !== undefined);
+    const place = pick(tape, places);
+    const field = place && pick(tape, Object.keys(tape.makerOf(place)?.call.set ?? {}));
+    if (place === undefined || field === undefined) return false;
+    tape.rewrite(place, { [field]: undefined });
+    return true;
+  },
+};
+
+const lostStamp: Mutation = {
+  name: "stamp overwritten",
+  rule: "fields",
+  isVisible: false,
+  inject: (tape) => {
+    const places = tape.logs.flat().flatMap((one) => {
+      const rules = tape.rulesOf(one.document.machine);
+      const stamp = Object.keys(one.document).find((field) => rules.isStamp(field));
+      return stamp === undefined ? [] : [{ one, stamp }];
+    });
+    const place = pick(tape, places);
+    if (place === undefined) return false;
+    tape.rewrite(place.one, { [place.stamp]: "2001-01-01T00:00:00.000Z" });
+    return true;
+  },
+};
+
+export const LOG_MUTATIONS: readonly Mutation[] = [
+  ...[
+    skippedEvent,
+    reorderedEvent,
+    renumberedEvent,
+    wrongVersion,
+    illegalEdge,
+    backwardStamp,
+    lostField,
+    lostStamp,
+  ],
+];

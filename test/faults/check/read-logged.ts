@@ -1,0 +1,61 @@
+import type { FieldMap, FinalEventRecord } from "../history.js";
+import { observed } from "../history.js";
+import type { Entity, Logged } from "./facts.js";
+import { fingerprint } from "./fingerprint.js";
+
+/** Takes an entry of the log apart; says why where it holds no change of its machine. */
+export function readLogged(
+  { machine, entry, document: text }: FinalEventRecord,
+  line: number,
+  entityOf: (id: string) => Entity,
+): Logged | string {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return `holds the entry ${entry}, whose document is not JSON`;
+  }
+  const [ms, sequence] = /^(\d+)-(\d+)$/.exec(entry)?.slice(1) ?? [];
+  if (ms === undefined || sequence === undefined) return `holds "${entry}", which is no entry id`;
+  if (!isChange(document) || document.machine !== machine)
+    return `holds the entry ${entry}, which is no change`;
+  const { state, version, timestamp, since, createdAt, fields } = observed(document);
+  const { id, type, from, op, forced } = document;
+  const content = JSON.stringify(document);
+  return {
+    line,
+    entryMs: Number(ms),
+    entrySequence: Number(sequence),
+    entity: entityOf(id),
+    type,
+    from,
+    state,
+    version,
+    fields,
+    timestamp: Date.parse(timestamp),
+    since: Date.parse(since),
+    created: Date.parse(createdAt),
+    op: typeof op === "string" ? op : undefined,
+    forced: forced === true,
+    text: fingerprint(text),
+    content: fingerprint(content),
+  };
+}
+
+interface ChangeDocument {
+  readonly machine: string;
+  readonly id: string;
+  readonly type: string;
+  readonly from: string | null;
+}
+
+function isChange(value: unknown): value is FieldMap & ChangeDocument {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, type, from, state, version, timestamp, since, createdAt } = value as FieldMap;
+  return (
+    [id, type, state, timestamp, since, createdAt].every((text) => typeof text === "string") &&
+    (from === null || typeof from === "string") &&
+    Number.isSafeInteger(version) &&
+    [timestamp, since, createdAt].every((time) => !Number.isNaN(Date.parse(String(time))))
+  );
+}

@@ -1,0 +1,18 @@
+import type { Call, Logged, Seen } from "./facts.js";
+
+/** How violations speak of the things that they are about. */
+export function callWords({ process, number, operation, to, op }: Call): string {
+  return `${operation}${to === undefined ? "" : ` to ${to}`}${op === undefined ? "" : ` ${op}`} (call ${number} of ${process})`;
+}
+
+export function changeWords({ version, state, op }: Pick<Logged, "version" | "state" | "op">): string {
+  return `version ${version} (${state}${op === undefined ? "" : `, op ${op}`})`;
+}
+
+export function seenWords({ version, state, timestamp }: Seen): string {
+  return `version ${version} (${state}, made ${timeWords(timestamp)})`;
+}
+
+export function timeWords(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : String(ms);
+}

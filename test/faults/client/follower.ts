@@ -1,0 +1,94 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { GapError } from "latchkey";
+import { type HistoryWriter, monotonicMs, readHistory } from "../history.js";
+import { job } from "../job.js";
+import type { Library } from "./library.js";
+import type { ClientOrder } from "./messages.js";
+import type { Reports } from "./reports.js";
+
+const FLUSH_EVERY_MS = 20;
+const AGAIN_MS = 20;
+
+/** A client that follows the event log, and goes on from its cursor when it was killed or fell behind. */
+export class Follower {
+  readonly #order: ClientOrder;
+  readonly #library: Library;
+  readonly #history: HistoryWriter;
+  readonly #reports: Reports;
+  #upTo: string | undefined;
+  #cursor = "start";
+  #stop = new AbortController();
+
+  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#order = order;
+    this.#library = library;
+    this.#history = history;
+    this.#reports = reports;
+  }
+
+  /** Ends when the change at this entry of the log has been read. */
+  finish(upTo: string): void {
+    this.#upTo = upTo;
+    if (this.#isBehind(upTo)) this.#stop.abort();
+  }
+
+  async run(): Promise<void> {
+    const { before, name } = this.#order;
+    if (before !== undefined) this.#cursor = await lastCursor(before);
+    const flush = setInterval(() => this.#history.flush(), FLUSH_EVERY_MS);
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#iterate();
+      } catch (error) {
+        if (!(error instanceof GapError)) {
+          await this.#passOver(error);
+          continue;
+        }
+        this.#reports.counts.gaps += 1;
+        this.#history.append({ kind: "gap", follower: name, at: monotonicMs(), cursor: error.cursor });
+        this.#cursor = error.cursor;
+      }
+    }
+    clearInterval(flush);
+    this.#history.append({ kind: "followed", follower: name, at: monotonicMs() });
+  }
+
+  /** Another type of key in place of the log is the one thing that ends an iteration and passes. */
+  async #passOver(error: unknown): Promise<void> {
+    if (!(error instanceof Error && error.message.includes("WRONGTYPE"))) throw error;
+    await pause(AGAIN_MS);
+  }
+
+  async #iterate(): Promise<void> {
+    const follower = this.#order.name;
+    const { counts } = this.#reports;
+    const machine = job.name;
+    this.#history.append({ kind: "follow", follower, at: monotonicMs(), machine, after: this.#cursor });
+    const log = this.#library.entities.events({ after: this.#cursor, signal: this.#stop.signal });
+    for await (const document of log) {
+      this.#cursor = log.cursor ?? this.#cursor;
+      this.#history.append({ kind: "event", follower, at: monotonicMs(), cursor: this.#cursor, document });
+      counts.begun += 1;
+      counts.ended += 1;
+      counts.answered += 1;
+      if (this.#upTo !== undefined && this.#isBehind(this.#upTo)) this.#stop.abort();
+    }
+  }
+
+  #isBehind(entry: string): boolean {
+    if (this.#cursor === "start") return false;
+    const [ms = 0, sequence = 0] = this.#cursor.split("-").map(Number);
+    const [ofMs = 0, ofSequence = 0] = entry.split("-").map(Number);
+    return ms > ofMs || (ms === ofMs && sequence >= ofSequence);
+  }
+}
+
+/** Where a follower was when it was killed: what it had not written down yet comes again. */
+async function lastCursor(file: string): Promise<string> {
+  let cursor = "start";
+  for await (const record of readHistory(file, { torn: "drop" })) {
+    if (record.kind === "event" || record.kind === "gap") cursor = record.cursor;
+    if (record.kind === "follow") cursor = record.after;
+  }
+  return cursor;
+}

@@ -1,0 +1,124 @@
+import {
+  ContractError,
+  connect,
+  type Durability,
+  type Entities,
+  type Latchkey,
+  NotDurableError,
+  NotExecutedError,
+  OutcomeUnknownError,
+  type Snapshot,
+} from "latchkey";
+import type { AskedDurability, Outcome, ResolvedRecord } from "../history.js";
+import { job } from "../job.js";
+import type { Step } from "./workload.js";
+
+/** What calls ask for that are to outlive more than the process of the server. */
+const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
+  memory: "memory",
+  fsync: "fsync",
+  replicas: { replicas: 1, timeoutMs: 500 },
+};
+
+/** How a call ended. */
+export interface Answer {
+  readonly outcome: Outcome;
+  readonly document?: Snapshot;
+  readonly error?: string;
+  /** How often it was sent, where the library tells. */
+  readonly attempts?: number;
+  /** UNKNOWN: asks what became of it. Undefined while that can't be told. */
+  readonly resolve?: () => Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined>;
+}
+
+/** The library, as client processes use it: all that depends on its version stands here. */
+export class Library {
+  readonly #latchkey: Latchkey;
+  readonly entities: Entities;
+
+  private constructor(latchkey: Latchkey, entities: Entities) {
+    this.#latchkey = latchkey;
+    this.entities = entities;
+  }
+
+  static async open(url: string, namespace: string, name: string, timeoutMs: number): Promise<Library> {
+    const latchkey = await connect({
+      url,
+      namespace,
+      connectionName: name,
+      timeout: timeoutMs,
+      connectTimeoutMs: timeoutMs,
+      silenceTimeoutMs: timeoutMs / 2,
+    });
+    try {
+      const entities: Entities = await latchkey.machine<string>(job);
+      return new Library(latchkey, entities);
+    } catch (error) {
+      await latchkey.close();
+      throw error;
+    }
+  }
+
+  /** A server time, in ms, that is not after this moment. */
+  async serverTime(): Promise<number> {
+    const { nowMs, errorMs } = await this.#latchkey.serverTime();
+    return Math.floor(nowMs - errorMs);
+  }
+
+  async call(step: Step): Promise<Answer> {
+    try {
+      return await this.#call(step);
+    } catch (error) {
+      return answerOf(error);
+    }
+  }
+
+  async #call({ operation, id, to, set, durability, ...others }: Step): Promise<Answer> {
+    const { entities } = this;
+    if (operation === "get") {
+      const document = await entities.get(id);
+      return document === null ? { outcome: "NOTFOUND" } : { outcome: "OK", document };
+    }
+    const rest = { ...others, ...(durability !== undefined && { durability: DURABILITY[durability] }) };
+    const options = operation === "create" ? rest : { ...rest, ...(set !== undefined && { set }) };
+    const result = await (operation === "create"
+      ? entities.tryCreate(id, set ?? {}, options)
+      : operation === "transition"
+        ? entities.tryTransition(id, to ?? "", options)
+        : operation === "patch"
+          ? entities.tryPatch(id, options)
+          : entities.tryRemove(id, options));
+    const document = result.ok ? result.document : result.current;
+    const outcome = result.ok && result.durability?.met === false ? "NOTDURABLE" : result.outcome;
+    return { outcome, ...(document !== null && { document }) };
+  }
+
+  async close(): Promise<void> {
+    await this.#latchkey.close();
+  }
+}
+
+async function resolutionOf(
+  error: OutcomeUnknownError,
+): Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined> {
+  try {
+    const resolution = await error.resolve();
+    return resolution.outcome === "DONE"
+      ? { outcome: "DONE", version: resolution.version }
+      : { outcome: resolution.outcome };
+  } catch (reason) {
+    if (reason instanceof NotExecutedError) return undefined; // it could not be asked in time
+    throw reason;
+  }
+}
+
+function answerOf(error: unknown): Answer {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (error instanceof NotDurableError)
+    return { outcome: "NOTDURABLE", document: error.document, error: text };
+  if (error instanceof NotExecutedError) return { outcome: "NOTEXECUTED", error: text };
+  if (error instanceof OutcomeUnknownError) {
+    return { outcome: "UNKNOWN", error: text, resolve: () => resolutionOf(error) };
+  }
+  return { outcome: "ERROR", error: error instanceof ContractError ? `${error.code} ${text}` : text };
+}

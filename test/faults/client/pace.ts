@@ -1,0 +1,55 @@
+const TICK_MS = 20;
+
+/** Lets calls begin at a rate, in bursts, so that they meet each other. */
+export class Pace {
+  #tokens = 0;
+  #waiting: (() => void)[] = [];
+  #rate: number;
+  readonly #burst: number;
+  #last = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  #isOver = false;
+
+  /** @param burst how many may begin together */
+  constructor(rate: number, burst: number) {
+    this.#rate = rate;
+    this.#burst = burst;
+    this.#timer = setInterval(() => this.#refill(), TICK_MS);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  set rate(rate: number) {
+    this.#rate = rate;
+  }
+
+  /** Resolves when one call may begin: true, or false when none may any more. */
+  async take(): Promise<boolean> {
+    if (this.#tokens < 1 && !this.#isOver) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else this.#tokens -= 1;
+    return !this.#isOver;
+  }
+
+  /** From now on no call may begin. */
+  end(): void {
+    this.#isOver = true;
+    clearInterval(this.#timer);
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  #refill(): void {
+    const now = performance.now();
+    const most = Math.max(this.#burst, (this.#rate * TICK_MS) / 250);
+    this.#tokens = Math.min(most, this.#tokens + (this.#rate * (now - this.#last)) / 1000);
+    this.#last = now;
+    // Held back until all may go together.
+    if (this.#waiting.length > this.#tokens) return;
+    for (const go of this.#waiting.splice(0)) {
+      this.#tokens -= 1;
+      go();
+    }
+  }
+}

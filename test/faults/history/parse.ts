@@ -1,0 +1,162 @@
+import type { HistoryRecord, Operation, Outcome } from "../history.js";
+
+/** A line is no record of a history, or records do not fit together. */
+export class HistoryError extends Error {
+  override readonly name = "HistoryError";
+}
+
+type Check = (value: unknown) => boolean;
+type Shape = Readonly<Record<string, Check>>;
+
+const isText: Check = (value) => typeof value === "string";
+const isNumber: Check = (value) => typeof value === "number" && Number.isFinite(value);
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isVersion: Check = (value) => Number.isSafeInteger(value) && (value as number) > 0;
+const isTrue: Check = (value) => typeof value === "boolean";
+const isAnything: Check = () => true;
+const isObject: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isTime: Check = (value) =>
+  typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value);
+
+function oneOf(...words: readonly string[]): Check {
+  const known = new Set<unknown>(words);
+  return (value) => known.has(value);
+}
+
+function listOf(check: Check): Check {
+  return (value) => Array.isArray(value) && value.every(check);
+}
+
+function mapOf(check: Check): Check {
+  return (value) => isObject(value) && Object.values(value as object).every(check);
+}
+
+/** An object of the given fields and no others; those of `optional` may be absent. */
+function exactly(needed: Shape, optional: Shape = {}): Check {
+  return (value) =>
+    isObject(value) && problemOf(value as Record<string, unknown>, needed, optional) === undefined;
+}
+
+function problemOf(value: Record<string, unknown>, needed: Shape, optional: Shape): string | undefined {
+  let found = 0;
+  for (const field in value) {
+    const check = Object.hasOwn(needed, field) ? needed[field] : undefined;
+    if (check !== undefined) found += 1;
+    const either = check ?? (Object.hasOwn(optional, field) ? optional[field] : undefined);
+    if (either === undefined) return `"${field}" is no field of it`;
+    if (!either(value[field])) return `"${field}" is malformed`;
+  }
+  if (found === Object.keys(needed).length) return undefined;
+  return `"${Object.keys(needed).find((field) => !Object.hasOwn(value, field))}" is missing`;
+}
+
+const OPERATIONS: readonly Operation[] = ["create", "transition", "patch", "remove", "get"];
+const OUTCOMES: readonly Outcome[] = [
+  ...(["OK", "REPLAYED", "NOTDURABLE", "EXISTS", "ILLEGAL", "CONFLICT", "MISSING"] as const),
+  ...(["FORGOTTEN", "NOTFOUND", "EXPIRED", "NOTEXECUTED", "UNKNOWN", "ERROR"] as const),
+];
+const DURABILITIES = ["memory", "fsync", "replicas"];
+
+const isObserved = exactly(
+  {
+    state: isText,
+    version: isVersion,
+    timestamp: isTime,
+    since: isTime,
+    createdAt: isTime,
+    fields: isObject,
+  },
+  { opVersion: isVersion },
+);
+const isLoss = exactly(
+  { fault: isText, windowMs: (value) => value === null || isNumber(value) },
+  { spares: listOf(oneOf(...DURABILITIES)) },
+);
+const isMachine: Check = (value) =>
+  isObject(value) &&
+  isText(Reflect.get(value as object, "name")) &&
+  isText(Reflect.get(value as object, "initial")) &&
+  mapOf(isObject)(Reflect.get(value as object, "states")) &&
+  isVersion(Reflect.get(value as object, "history"));
+
+const kind = isText;
+const call = { kind, process: isText, number: isCount, at: isNumber };
+const follower = { kind, follower: isText, at: isNumber };
+const entity = { kind, machine: isText, id: isText };
+
+const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
+  [
+    "run",
+    [
+      {
+        kind,
+        format: (value) => value === 1,
+        seed: isNumber,
+        topology: isText,
+        command: isText,
+        startedAt: isTime,
+        machines: listOf(isMachine),
+        loss: listOf(isLoss),
+      },
+      {},
+    ],
+  ],
+  [
+    "call",
+    [
+      { ...call, operation: oneOf(...OPERATIONS), machine: isText, id: isText },
+      {
+        to: isText,
+        set: isObject,
+        unset: listOf(isText),
+        ifVersion: isCount,
+        ifState: isText,
+        force: isTrue,
+        op: isText,
+        sent: isCount,
+        durability: oneOf(...DURABILITIES),
+      },
+    ],
+  ],
+  [
+    "return",
+    [
+      { ...call, outcome: oneOf(...OUTCOMES) },
+      { document: isObserved, attempts: isCount, error: isText },
+    ],
+  ],
+  ["resolved", [{ ...call, outcome: oneOf("DONE", "NOTDONE", "FORGOTTEN") }, { version: isVersion }]],
+  ["fault-begin", [{ kind, number: isCount, name: isText, at: isNumber }, { details: isAnything }]],
+  ["fault-end", [{ kind, number: isCount, at: isNumber }, { details: isAnything }]],
+  ["follow", [{ ...follower, machine: isText, after: isText }, {}]],
+  ["event", [{ ...follower, cursor: isText, document: isObject }, {}]],
+  ["gap", [{ ...follower, cursor: isText }, {}]],
+  ["followed", [follower, {}]],
+  ["final-entity", [{ ...entity, hash: mapOf(isText) }, {}]],
+  ["final-index", [{ ...entity, score: isNumber }, {}]],
+  ["final-due", [{ ...entity, score: isNumber }, {}]],
+  ["final-log", [{ ...entity, documents: listOf(isText) }, {}]],
+  ["final-event", [{ kind, machine: isText, partition: isCount, entry: isText, document: isText }, {}]],
+  ["end", [{ kind, at: isNumber }, {}]],
+]);
+
+/**
+ * Reads one line.
+ *
+ * @throws HistoryError when it is no record: not JSON, of no known kind, or with a field too many, too few or malformed.
+ */
+export function parseRecord(line: string): HistoryRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new HistoryError("is not JSON");
+  }
+  if (!isObject(value)) throw new HistoryError("is no object");
+  const record = value as Record<string, unknown>;
+  const shape = SHAPES.get(record.kind);
+  if (shape === undefined) throw new HistoryError(`is of no known kind (${JSON.stringify(record.kind)})`);
+  const problem = problemOf(record, ...shape);
+  if (problem !== undefined) throw new HistoryError(`is no record of kind ${record.kind}: ${problem}`);
+  return value as HistoryRecord;
+}

@@ -1,0 +1,87 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Topology } from "./fault.js";
+import { faults } from "./registry.js";
+import { judge } from "./run/judge.js";
+import { run } from "./run/run.js";
+import { summary } from "./run/summary.js";
+
+// The fault runner: `npm run faults -- --help`.
+
+interface Flags {
+  readonly ops: number;
+  readonly faults?: number;
+  readonly seed: number;
+  readonly topology: Topology;
+  readonly only?: string;
+  readonly history?: string;
+  readonly list?: boolean;
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Give a whole number.");
+  return Number(text);
+}
+
+const program = new Command("npm run faults --")
+  .description(
+    "Runs clients of latchkey against real servers, injects faults meanwhile, and checks all that happened.\n" +
+      "Exit status: 0 all is well, 1 a promise was broken (or a fault could not be injected), 2 usage.",
+  )
+  .option("--ops <n>", "calls that the clients make, at least", whole, 20_000)
+  .option("--faults <n>", "injections, spread over all faults (default: each once)", whole)
+  .option(
+    "--seed <n>",
+    "repeats a run's choices (default: another one each time)",
+    whole,
+    Date.now() % 1_000_000,
+  )
+  .addOption(
+    new Option("--topology <name>", "servers").choices(["standalone", "sentinel"]).default("standalone"),
+  )
+  .option("--only <text>", "only faults whose name holds this, such as F1 or kill; commas between several")
+  .option("--history <file>", "where the history goes (default: a file in the folder for temporary files)")
+  .option("--list", "print the faults of the topology, and end")
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+async function main(): Promise<number> {
+  const { ops, seed, topology, only, list, ...flags } = program.parse().opts<Flags>();
+  const words = only?.split(",").map((word) => word.trim().toLowerCase());
+  const isChosen = (name: string): boolean =>
+    words?.some((word) => `${name.toLowerCase()} `.includes(/^f\d+$/.test(word) ? `${word} ` : word)) ?? true;
+  const chosen = faults.filter(({ name, topologies }) => topologies.includes(topology) && isChosen(name));
+  if (list === true) {
+    for (const { name } of chosen) console.log(name);
+    return 0;
+  }
+  const injections = flags.faults ?? chosen.length;
+  if (chosen.length === 0 && injections > 0)
+    program.error(`error: no fault of ${topology} is called ${only}`);
+  if (injections > 0 && injections < chosen.length) {
+    program.error(
+      `error: ${injections} injections are too few for ${chosen.length} faults, each at least once; raise --faults or use --only`,
+    );
+  }
+  const history = flags.history ?? join(tmpdir(), `latchkey-faults-${topology}-${seed}.jsonl`);
+  const command = [
+    `npm run faults -- --ops ${ops} --faults ${injections} --seed ${seed} --topology ${topology}`,
+    ...(only === undefined ? [] : [`--only "${only}"`]),
+  ].join(" ");
+  const options = { topology, operations: ops, injections, seed, faults: chosen, history, command };
+  const result = await run(options);
+  const verdict = await judge(history);
+  const { text, isWell } = summary(options, result, verdict);
+  console.log(text);
+  return isWell ? 0 : 1;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  },
+);

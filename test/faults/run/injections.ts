@@ -1,0 +1,81 @@
+import type { Arena } from "../arena.js";
+import { type Details, type Fault, Unavailable, VoidInjection } from "../fault.js";
+import { type HistoryWriter, monotonicMs } from "../history.js";
+
+/** How often an injection that hit nothing is tried, at most. */
+const TRIES = 5;
+
+/** What came of the injections of one fault. */
+export interface Injected {
+  readonly fault: Fault;
+  injected: number;
+  void: number;
+  /** Why it could not be injected here at all. */
+  unavailable?: string;
+  /** What went wrong, promises that were broken among it. */
+  readonly failures: string[];
+  readonly details: Details[];
+}
+
+/** Injects faults one by one, and writes down when. */
+export class Injections {
+  readonly all = new Map<string, Injected>();
+  readonly #history: HistoryWriter;
+  readonly #heal: () => void;
+  #number = 0;
+
+  /** @param heal takes back what an injection that failed may have left */
+  constructor(history: HistoryWriter, heal: () => void) {
+    this.#history = history;
+    this.#heal = heal;
+  }
+
+  /** @param arena makes one for each try */
+  async inject(fault: Fault, arena: (attempt: number) => Arena): Promise<void> {
+    const told = this.#toldOf(fault);
+    if (told.unavailable !== undefined) return;
+    for (let attempt = 0; attempt < TRIES; attempt += 1) {
+      if (await this.#try(fault, told, arena(attempt))) return;
+      told.void += 1;
+    }
+    told.failures.push(`hit nothing, ${TRIES} times in a row`);
+  }
+
+  /** False where it hit nothing. */
+  async #try(fault: Fault, told: Injected, arena: Arena): Promise<boolean> {
+    this.#number += 1;
+    const number = this.#number;
+    this.#history.append({ kind: "fault-begin", number, name: fault.name, at: monotonicMs() });
+    this.#history.flush();
+    let details: Details = {};
+    let hit = true;
+    try {
+      details = await fault.inject(arena);
+      told.injected += 1;
+      told.details.push(details);
+    } catch (error) {
+      hit = !(error instanceof VoidInjection);
+      details = { [hit ? "failure" : "void"]: textOf(error) };
+      if (error instanceof Unavailable) told.unavailable = error.message;
+      else if (hit) told.failures.push(textOf(error));
+      this.#heal();
+    }
+    this.#history.append({ kind: "fault-end", number, at: monotonicMs(), details });
+    try {
+      await arena.settled();
+    } catch (error) {
+      told.failures.push(textOf(error));
+    }
+    return hit;
+  }
+
+  #toldOf(fault: Fault): Injected {
+    const told = this.all.get(fault.name) ?? { fault, injected: 0, void: 0, failures: [], details: [] };
+    this.all.set(fault.name, told);
+    return told;
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,183 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { connect } from "latchkey";
+import type { Fault, Topology } from "../fault.js";
+import { ClientFleet } from "../fleet/processes.js";
+import { HistoryWriter } from "../history.js";
+import { job } from "../job.js";
+import { openProxy } from "../proxy/open.js";
+import type { NodeProxy } from "../proxy/proxy.js";
+import type { ServerNode } from "../servers/servers.js";
+import { startServers } from "../servers/start.js";
+import { arenaOf } from "./arena.js";
+import { keyPrefix } from "./final-state.js";
+import { type FsckVerdict, fsck } from "./fsck.js";
+import { type Injected, Injections } from "./injections.js";
+import { Load } from "./load.js";
+import { ProgressLine } from "./progress.js";
+import { schedule } from "./schedule.js";
+import { TrimmedLog } from "./trimmed.js";
+import { writeHistory } from "./write-history.js";
+
+/** What to run. */
+export interface RunOptions {
+  readonly topology: Topology;
+  readonly operations: number;
+  readonly injections: number;
+  readonly seed: number;
+  /** The faults to choose from. */
+  readonly faults: readonly Fault[];
+  /** Where the history goes. */
+  readonly history: string;
+  /** The line that does this again. */
+  readonly command: string;
+}
+
+/** What came of it, before anything is checked. */
+export interface RunResult {
+  readonly injected: readonly Injected[];
+  readonly fsck: FsckVerdict;
+  /** What went wrong outside of any fault: a client that ended, a call that was refused as wrong. */
+  readonly problems: readonly string[];
+}
+
+const NAMESPACE = "faults";
+const SIZE = { workers: 4, readers: 1, followers: 2, concurrency: 8 };
+const CALL_TIMEOUT_MS = 2_000;
+/** Calls before the first fault, so that it meets a run that is under way. */
+const WARM_UP = 300;
+const SETTINGS = { appendonly: "yes", appendfsync: "everysec" };
+/** The exit status of a run that was interrupted. */
+const INTERRUPTED = 130;
+const LOOK_MS = 20;
+
+/** What has to be done at the end, however a run ends; the last one first. */
+type CleanUp = (() => Promise<unknown>)[];
+
+/** Runs clients against servers, injects faults meanwhile, and writes down all that happened. */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const progress = new ProgressLine();
+  const cleanUp: CleanUp = [];
+  const end = async (): Promise<void> => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
+    progress.end();
+  };
+  const interrupted = (): void => void end().finally(() => process.exit(INTERRUPTED));
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  try {
+    return await runWith(options, progress, cleanUp);
+  } finally {
+    await end();
+    process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
+  }
+}
+
+async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: CleanUp): Promise<RunResult> {
+  const { operations, injections, seed, topology, command } = options;
+  const startedAt = new Date().toISOString();
+  const problems: string[] = [];
+  const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
+  cleanUp.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  const clients = join(folder, "clients");
+  await mkdir(clients);
+
+  const proxies: NodeProxy[] = [];
+  const open = async (target: number): Promise<NodeProxy> => {
+    const proxy = await openProxy(target);
+    proxies.push(proxy);
+    return proxy;
+  };
+  const servers = await startServers({ topology, folder, settings: SETTINGS, openProxy: open });
+  cleanUp.push(() => servers.close());
+  await applyMachine(await servers.primary());
+
+  const common = {
+    seed,
+    url: servers.url,
+    namespace: NAMESPACE,
+    timeoutMs: CALL_TIMEOUT_MS,
+    folder: clients,
+  };
+  const fleet = new ClientFleet(SIZE, common, (text) => {
+    problems.push(text);
+    progress.log(text);
+  });
+  cleanUp.push(() => fleet.killAll());
+  await fleet.start();
+
+  const history = new HistoryWriter(join(clients, "runner.jsonl"));
+  const trimmed = new TrimmedLog(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
+  const ground = {
+    servers,
+    proxies,
+    fleet,
+    trimmed,
+    history,
+    folder,
+    namespace: NAMESPACE,
+    machine: job.name,
+    log: (line: string) => progress.log(line),
+  };
+  const heal = (): void => {
+    for (const proxy of proxies) proxy.heal();
+  };
+  const made = new Injections(history, heal);
+  const load = new Load(fleet, operations, injections);
+  cleanUp.push(async () => load.stop());
+  let current = "warming up";
+  const show = setInterval(() => {
+    const { begun, unknown } = fleet.progress;
+    const counts = `${begun}/${operations} calls, ${load.injected}/${injections} faults, ${unknown} unknown`;
+    progress.show(() => `${counts}  ${current}`);
+  }, 100);
+  cleanUp.push(async () => clearInterval(show));
+
+  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations));
+  for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
+    current = fault.name;
+    await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
+    load.injected += 1;
+  }
+  current = "no more faults";
+  await until(() => fleet.progress.begun >= operations);
+  load.stop();
+
+  current = "ending";
+  const primary = await servers.primary();
+  await fleet.finish(() => lastEntry(primary));
+  history.close();
+  const injected = [...made.all.values()];
+  current = "writing the history";
+  await writeHistory(options.history, {
+    run: { seed, topology, command, startedAt },
+    injected,
+    files: [...fleet.files, join(clients, "runner.jsonl")],
+    primary,
+    namespace: NAMESPACE,
+    trimmed,
+  });
+  current = "fsck";
+  return { injected, fsck: await fsck(urlOf(primary), NAMESPACE, job.name), problems };
+}
+
+function urlOf({ port }: ServerNode): string {
+  return `valkey://127.0.0.1:${port}`;
+}
+
+async function applyMachine(primary: ServerNode): Promise<void> {
+  const latchkey = await connect({ url: urlOf(primary), namespace: NAMESPACE });
+  await latchkey.apply(job);
+  await latchkey.close();
+}
+
+/** The newest entry of the event log. */
+async function lastEntry({ admin }: ServerNode): Promise<string> {
+  const [last] = await admin.xrevrange(`${keyPrefix(NAMESPACE, job.name)}events`, "+", "-", "COUNT", 1);
+  return last?.[0] ?? "0-0";
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await pause(LOOK_MS);
+}

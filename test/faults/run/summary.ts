@@ -1,0 +1,106 @@
+import type { LinearReport } from "../check/linear.js";
+import type { Violation } from "../check/report.js";
+import type { WitnessReport } from "../check/witness.js";
+import type { Injected } from "./injections.js";
+import type { Verdict } from "./judge.js";
+import type { RunOptions, RunResult } from "./run.js";
+import type { Tally } from "./tally.js";
+
+const SHOWN = 20;
+
+/** All that a run came to, for people, and whether all is well. */
+export function summary(
+  options: RunOptions,
+  { injected, fsck, problems }: RunResult,
+  { tally, witness, linear }: Verdict,
+): { readonly text: string; readonly isWell: boolean } {
+  const failures = injected.flatMap(({ fault, failures }) =>
+    failures.map((text) => `${fault.name}: ${text}`),
+  );
+  const isWell =
+    witness.count + linear.count + problems.length + failures.length + tally.errors.length === 0 &&
+    fsck.isClean;
+  const lines = [
+    ...loadLines(tally),
+    ...faultLines(injected),
+    `lost          ${lostText(witness)}`,
+    `witness       ${verdictText(witness.count, witness.byRule)}: ${witness.changes} changes of ${witness.entities} entities`,
+    ...violationLines(witness.violations),
+    `linearizable  ${linearText(linear)}`,
+    ...violationLines(linear.violations),
+    `fsck          ${fsck.isClean ? "clean" : `DAMAGE: ${fsck.text}`}`,
+    ...problems.slice(0, SHOWN).map((text) => `problem       ${text}`),
+    ...tally.errors.slice(0, SHOWN).map((text) => `error         ${text}`),
+    ...failures.slice(0, SHOWN).map((text) => `failure       ${text}`),
+    `verdict       ${isWell ? "all is well" : "NOT WELL"}`,
+    `history       ${options.history}`,
+    `seed          ${options.seed}`,
+    `again         ${options.command}`,
+  ];
+  return { text: lines.join("\n"), isWell };
+}
+
+function loadLines(tally: Tally): string[] {
+  const seconds = (tally.ended - tally.begun) / 1000;
+  const unknown = tally.outcomes.get("UNKNOWN") ?? 0;
+  return [
+    `operations    ${tally.calls} in ${seconds.toFixed(1)} s, ${Math.round(tally.perSecond)} a second (${counts(tally.operations)})`,
+    `outcomes      ${counts(tally.outcomes)}`,
+    `unknown       ${unknown}, resolved as: ${counts(tally.resolved)}; cut short with their process: ${tally.cutShort}`,
+    `not executed  ${tally.outcomes.get("NOTEXECUTED") ?? 0}`,
+    `repeated      ${tally.repeats} with the same op and sent; REPLAYED ${tally.outcomes.get("REPLAYED") ?? 0}, FORGOTTEN ${tally.outcomes.get("FORGOTTEN") ?? 0}`,
+    `events        ${tally.logged} in the log; followers read ${tally.events} in ${tally.follows} iterations, and were told of ${tally.gaps} gaps`,
+  ];
+}
+
+function faultLines(injected: readonly Injected[]): string[] {
+  const total = injected.reduce((sum, one) => sum + one.injected, 0);
+  const nothing = injected.reduce((sum, one) => sum + one.void, 0);
+  const order = [...injected].sort(
+    (a, b) => numberOf(a) - numberOf(b) || (a.fault.name < b.fault.name ? -1 : 1),
+  );
+  return [
+    `faults        ${total} injected of ${injected.length} kinds; ${nothing} more hit nothing and were repeated`,
+    ...order.map((one) => {
+      const repeated = one.void > 0 ? `  (${one.void} void)` : "";
+      const left = one.unavailable === undefined ? "" : `  LEFT OUT: ${one.unavailable}`;
+      return `  ${one.fault.name.padEnd(46)} ${String(one.injected).padStart(5)}${repeated}${left}`;
+    }),
+  ];
+}
+
+function numberOf({ fault }: Injected): number {
+  return Number(/^F(\d+)/.exec(fault.name)?.[1] ?? 0);
+}
+
+function lostText({ lost }: WitnessReport): string {
+  if (lost.length === 0) return "no acknowledged change";
+  return lost
+    .map(
+      ({ fault, changes, reads, events }) =>
+        `${changes} acknowledged changes to ${fault}, as it may (seen before by ${reads} reads and ${events} events)`,
+    )
+    .join("; ");
+}
+
+function linearText({ count, stretches, operations, steps, undecided }: LinearReport): string {
+  const open = undecided > 0 ? `, ${undecided} stretches undecided` : "";
+  return `${verdictText(count, {})}: ${operations} operations in ${stretches} stretches, ${steps} steps${open}`;
+}
+
+function verdictText(count: number, byRule: Readonly<Record<string, number>>): string {
+  if (count === 0) return "no violation";
+  const rules = counts(new Map(Object.entries(byRule)));
+  return `${count} VIOLATIONS${rules === "none" ? "" : ` (${rules})`}`;
+}
+
+function violationLines(violations: readonly Violation[]): string[] {
+  return violations
+    .slice(0, SHOWN)
+    .map(({ rule, message, lines }) => `  ${rule}: ${message} (lines ${lines.join(", ")})`);
+}
+
+function counts(of: ReadonlyMap<string, number>): string {
+  const parts = [...of].sort(([, a], [, b]) => b - a).map(([word, count]) => `${word} ${count}`);
+  return parts.length === 0 ? "none" : parts.join(", ");
+}

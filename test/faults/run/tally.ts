@@ -1,0 +1,62 @@
+import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../history.js";
+
+/** Counts what a history holds. */
+export class Tally {
+  calls = 0;
+  /** Calls that no return follows: their process was killed. */
+  cutShort = 0;
+  repeats = 0;
+  events = 0;
+  gaps = 0;
+  follows = 0;
+  logged = 0;
+  readonly operations = new Map<Operation, number>();
+  readonly outcomes = new Map<Outcome, number>();
+  readonly resolved = new Map<ResolvedRecord["outcome"], number>();
+  /** What the callers were told was an error of the call itself. */
+  readonly errors: string[] = [];
+  begun = Number.POSITIVE_INFINITY;
+  ended = 0;
+
+  take(record: HistoryRecord): void {
+    switch (record.kind) {
+      case "call":
+        this.calls += 1;
+        this.cutShort += 1;
+        if (record.sent !== undefined) this.repeats += 1;
+        count(this.operations, record.operation);
+        this.begun = Math.min(this.begun, record.at);
+        return;
+      case "return":
+        this.cutShort -= 1;
+        count(this.outcomes, record.outcome);
+        this.ended = Math.max(this.ended, record.at);
+        if (record.outcome === "ERROR" && this.errors.length < 20) this.errors.push(record.error ?? "");
+        return;
+      case "resolved":
+        count(this.resolved, record.outcome);
+        return;
+      case "follow":
+        this.follows += 1;
+        return;
+      case "event":
+        this.events += 1;
+        return;
+      case "gap":
+        this.gaps += 1;
+        return;
+      case "final-event":
+        this.logged += 1;
+        return;
+      default:
+    }
+  }
+
+  get perSecond(): number {
+    return this.ended > this.begun ? (this.calls / (this.ended - this.begun)) * 1000 : 0;
+  }
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

@@ -1,0 +1,29 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DataNode, type NodeOptions } from "./node.js";
+import { freePort } from "./ports.js";
+import type { Settings } from "./servers.js";
+
+let count = 0;
+
+/**
+ * A server of a fault's own, beside those of the run, for what the others must not suffer. It ends with `body`.
+ *
+ * @param folder where a folder of its own is made, and removed
+ */
+export async function beside<T>(
+  folder: string,
+  settings: Settings,
+  body: (node: DataNode) => Promise<T>,
+  own: Pick<NodeOptions, "dataDir" | "user"> = {},
+): Promise<T> {
+  count += 1;
+  const name = `beside-${process.pid}-${count}`;
+  const node = await DataNode.start({ name, port: await freePort(), folder, settings, ...own });
+  try {
+    return await body(node);
+  } finally {
+    await node.close();
+    await rm(join(folder, name), { recursive: true, force: true, maxRetries: 3 });
+  }
+}

@@ -1,0 +1,20 @@
+import { DataNode } from "./node.js";
+import { freePort } from "./ports.js";
+import type { Servers, ServersOptions } from "./servers.js";
+
+/** One server, with a proxy in front of it. */
+export async function startStandalone(options: Omit<ServersOptions, "topology">): Promise<Servers> {
+  const { folder, settings, openProxy } = options;
+  const node = await DataNode.start({ name: "primary", port: await freePort(), folder, settings });
+  const proxy = await openProxy(node.port);
+  return {
+    topology: "standalone",
+    url: `valkey://127.0.0.1:${proxy.port}`,
+    nodes: [node],
+    primary: async () => node,
+    close: async () => {
+      await proxy.close();
+      await node.close();
+    },
+  };
+}
