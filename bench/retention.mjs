@@ -43,7 +43,9 @@ async function main() {
     const replicas = await Promise.all(
       Array.from({ length: sweepers }, () => connect({ url: server.url, connectionName: "sweeper" })),
     );
-    const sweeping = replicas.map((replica) => replica.sweep({ signal: stop.signal, interval: "500ms" }));
+    const sweeping = replicas.map((replica) =>
+      replica.sweep({ signal: stop.signal, interval: "500ms", batch: 500 }),
+    );
     const timer = setInterval(() => void curve.take("running"), EVERY_MS);
     await live(jobs, "e", entities);
     await curve.take("all ended");
@@ -119,7 +121,7 @@ class Curve {
     const bytes = Number(/used_memory_dataset:(\d+)/.exec(memory)?.[1]);
     const point = { what, seconds: (performance.now() - this.#began) / 1000, entities: there, bytes };
     this.points.push(point);
-    const bar = "#".repeat(Math.round(bytes / 2e6));
+    const bar = "#".repeat(Math.round(bytes / 5e6));
     const cells = [
       point.seconds.toFixed(0).padStart(8),
       String(there).padStart(10),

@@ -121,8 +121,8 @@ export class Entities<S extends string = string> {
    *
    * @throws what {@link heartbeat} throws, where there is nothing to hold.
    * @example
-   * await using hold = await agents.hold("a1", { version: agent.version });
-   * await work({ signal: hold.signal });
+   * const hold = await agents.hold("a1", { version: agent.version });
+   * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
    */
   async hold(id: string, options: HoldOptions = {}): Promise<Hold<S>> {
     return hold<S>(this.#store, id, options);

@@ -32,8 +32,8 @@ const RETRY_PART = 1 / 12;
  * when no renewal was confirmed before the lease's own end, by a clock that nobody sets: by then another may have it.
  *
  * @example
- * await using hold = await agents.hold("a1", { version: agent.version });
- * await work({ signal: hold.signal });
+ * const hold = await agents.hold("a1", { version: agent.version });
+ * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
  */
 export class Hold<S extends string = string> implements AsyncDisposable {
   readonly id: string;

@@ -30,11 +30,11 @@ export class Audit {
     this.#store = store;
   }
 
-  /** One step, at `nowMs` (server time). Returns false at the end of the index: the next step begins anew. */
-  async step(nowMs: number, tally: SweepTally): Promise<boolean> {
+  /** One step, at `nowMs` (server time). At the end of the index the next step begins anew. */
+  async step(nowMs: number, tally: SweepTally): Promise<"end" | "more"> {
     if (this.#timed.length === 0) this.#timed = await this.#plan();
     const [timed] = this.#timed;
-    if (timed === undefined) return false;
+    if (timed === undefined) return "end";
     const found = await readStretch(this.#store, timed.stretch, this.#position, STEP);
     this.#position = found.at(-1);
     if (this.#position === undefined) this.#timed.shift();
@@ -53,7 +53,7 @@ export class Audit {
         if (outcome === "NOTDUE") tally.given();
       }),
     );
-    return this.#timed.length > 0;
+    return this.#timed.length > 0 ? "more" : "end";
   }
 
   /** The states with a timer, as the machine is now. */

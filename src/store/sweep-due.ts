@@ -2,6 +2,11 @@ import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
 import type { SweepTally } from "./swept.js";
 
+/** How far a walk is: at its end, with more to come, or with more that has been due for long already. */
+export type Progress = "end" | "more" | "late";
+
+/** Due for longer than this is late, in ms. */
+const LATE_MS = 5_000;
 /** Where a long backlog is begun: at one of so many batches, so that replicas do not all fire the same. */
 const STARTS = 8;
 
@@ -26,8 +31,8 @@ export class DueWalk {
     this.#batch = batch;
   }
 
-  /** Fires one batch of what is due at `nowMs` (server time). Returns false at the end, when nothing more is. */
-  async step(nowMs: number, tally: SweepTally): Promise<boolean> {
+  /** Fires one batch of what is due at `nowMs` (server time). */
+  async step(nowMs: number, tally: SweepTally): Promise<Progress> {
     if (this.#at === undefined) {
       const count = await this.#ask((client) => client.zcount(this.#key, "-inf", nowMs));
       if (count === 0) return this.#end();
@@ -39,9 +44,10 @@ export class DueWalk {
       this.#hasFired = false;
     }
     const at = this.#at;
-    const ids = await this.#ask((client) =>
-      client.zrangebyscore(this.#key, "-inf", nowMs, "LIMIT", at, this.#batch),
+    const flat = await this.#ask((client) =>
+      client.zrangebyscore(this.#key, "-inf", nowMs, "WITHSCORES", "LIMIT", at, this.#batch),
     );
+    const ids = flat.filter((_, place) => place % 2 === 0);
     const fresh = ids.filter((id) => !this.#remaining.has(id));
     await Promise.all(
       fresh.map(async (id) => {
@@ -52,20 +58,18 @@ export class DueWalk {
     );
     // What fired has left, and what stood behind it moved up.
     this.#at = at + ids.filter((id) => this.#remaining.has(id)).length;
-    if (ids.length === this.#batch) return true;
-    if (this.#hasFired || this.#start > 0) {
-      this.#at = undefined;
-      return true;
-    }
-    return this.#end();
+    const isFull = ids.length === this.#batch;
+    if (!isFull && !this.#hasFired && this.#start === 0) return this.#end();
+    if (!isFull) this.#at = undefined; // what came due meanwhile, or stands before the start
+    return this.#hasFired && nowMs - Number(flat[1]) > LATE_MS ? "late" : "more";
   }
 
-  #end(): false {
+  #end(): "end" {
     this.#at = undefined;
     this.#start = 0;
     this.#hasFired = false;
     this.#remaining.clear();
-    return false;
+    return "end";
   }
 
   #ask<T>(question: Parameters<typeof ask<T>>[2]): Promise<T> {

@@ -6,7 +6,7 @@ import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
 import { ContractError, NotExecutedError } from "./errors.js";
 import { Audit } from "./sweep-audit.js";
-import { DueWalk } from "./sweep-due.js";
+import { DueWalk, type Progress } from "./sweep-due.js";
 import { type SweepListeners, SweepTally, type Swept } from "./swept.js";
 
 /** How to sweep. */
@@ -28,8 +28,8 @@ const LONGEST_REST_MS = 100;
  * Fires the timers of machines as they run out, and gives entities that lack a deadline theirs. Runs in any number of
  * replicas at once, without lock or leader: whether something fires, the server decides anew for each entity.
  *
- * Machines and partitions take turns, a batch each. After each step it rests as long as the step took, so that at
- * least half of the time the server is free of it. While the server can't be reached it goes on trying, unless `once`.
+ * Machines and partitions take turns, a batch each. After each step it rests as long as the step took, so that half of
+ * the time the server is free of it; unless it has fallen behind. While the server can't be reached it goes on trying, unless `once`.
  *
  * @param find the machines to sweep; asked before each round
  * @returns what was done, when it ends
@@ -72,8 +72,8 @@ export async function sweep(find: () => Promise<readonly Store[]>, options: Swee
   return tally.swept;
 }
 
-/** One step of something; false at its end. */
-type Turn = () => Promise<boolean>;
+/** One step of something. */
+type Turn = () => Promise<Progress>;
 
 /** Lets each take a step, and again, until all have ended or failed. */
 async function takeTurns(
@@ -88,10 +88,9 @@ async function takeTurns(
       if (signal?.aborted === true) return;
       const began = performance.now();
       try {
-        if (await turn()) {
-          next.push(turn);
-          await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
-        }
+        const progress = await turn();
+        if (progress !== "end") next.push(turn);
+        if (progress === "more") await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
       } catch (error) {
         failed(error);
       }
@@ -116,15 +115,18 @@ class MachineSweep {
   /** Up to the end of what is due. */
   walks(tally: SweepTally): Turn[] {
     return this.#walks.map((walk) => async () => {
-      const isGoing = await walk.step(await this.#now(), tally);
+      const progress = await walk.step(await this.#now(), tally);
       this.isLost = false;
-      return isGoing;
+      return progress;
     });
   }
 
   /** One step through the index; all of it where `isWhole`. */
   audit(tally: SweepTally, isWhole: boolean): Turn {
-    return async () => (await this.#audit.step(await this.#now(), tally)) && isWhole;
+    return async () => {
+      const progress = await this.#audit.step(await this.#now(), tally);
+      return isWhole ? progress : "end";
+    };
   }
 
   async #now(): Promise<number> {
