@@ -82,6 +82,22 @@ describe("a change that waits for replicas", () => {
   });
 });
 
+it("a change whose server is demoted while it waits is made once, and its copies are counted on the primary", async () => {
+  const { primary, replica, admin } = await replicated();
+  const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
+  await agents.create("a1");
+  replica.pause();
+  const change = agents.tryPatch("a1", { set: { n: 1 } });
+  await expect.poll(() => admin.client("LIST")).toMatch(/flags=b .*cmd=wait/);
+  await admin.replicaof("127.0.0.1", 1);
+  // The next one, of the same change, is turned away.
+  await expect.poll(() => admin.info("errorstats"), { timeout: 10_000 }).toContain("errorstat_READONLY");
+  await admin.replicaof("NO", "ONE");
+  replica.resume();
+  expect(await change).toMatchObject({ outcome: "REPLAYED", durability: { met: true, replicas: 1 } });
+  expect(await agents.get("a1")).toMatchObject({ version: 2 });
+});
+
 describe("a change that waits for the disk", () => {
   it("is durable where the server writes through", async () => {
     const server = await startValkey({ appendOnly: true, args: ["--appendfsync", "always"] });

@@ -19,6 +19,8 @@ import { freshNamespace, useValkey } from "./helpers/valkey.js";
 const CLIENTS = 6;
 const CALLS = 60;
 const IDS = 5;
+/** Longer than a call's timeout: what was sent so long before a repeat can't still be on its way. */
+const LONG_AGO_MS = 10_000;
 
 const definition: MachineDefinition = {
   ...TASK,
@@ -94,7 +96,9 @@ async function record(): Promise<HistoryRecord[]> {
   const { nowMs, errorMs } = await first.latchkey.serverTime();
   const startedAt = new Date(nowMs).toISOString();
   const worked = await Promise.all(
-    clients.map(({ entities }, at) => work(entities, `client-${at}`, at + 1, Math.floor(nowMs - errorMs))),
+    clients.map(({ entities }, at) =>
+      work(entities, `client-${at}`, at + 1, Math.floor(nowMs - errorMs) - LONG_AGO_MS),
+    ),
   );
   const follower = { follower: "follower", machine: TASK.name } as const;
   const followed: HistoryRecord[] = [{ kind: "follow", at: monotonicMs(), after: "start", ...follower }];

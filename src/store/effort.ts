@@ -3,7 +3,7 @@ import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
 import type { Acknowledged, DurabilityNeed } from "../valkey/durability.js";
-import { classifyFailure, LateError } from "../valkey/failure.js";
+import { classifyFailure, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
 import { entityKeys, type Place } from "../valkey/keys.js";
 import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
@@ -53,6 +53,15 @@ export class FailedEffort extends Error {
     super("no attempt was answered in time");
     this.last = last;
     this.open = open;
+  }
+}
+
+/** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
+export class StillOpenError extends Error {
+  override readonly name = "StillOpenError";
+
+  constructor(leftMs: number) {
+    super(`an attempt before may be on its way for another ${Math.ceil(leftMs)} ms: allow more timeout`);
   }
 }
 
@@ -145,7 +154,7 @@ export class Effort {
       return (this.#openUntilMs ?? 0) + 1 - clock.earliest(performance.now());
     };
     for (let left = await leftMs(); left > 0; left = await leftMs()) {
-      if (left > this.#work.remainingMs) throw new TimeUpError();
+      if (left > this.#work.remainingMs) throw new StillOpenError(left);
       await pause(left);
     }
   }
@@ -194,16 +203,17 @@ export class Effort {
     return local + replicas > 0;
   }
 
-  /** Counts the copies of a change that was made. A connection lost meanwhile leaves it to a retry to find out. */
+  /** Counts the copies of a change that was made. A connection or a primary lost meanwhile leaves it to a retry to find out. */
   async #copies(commits: GroupCommit, socket: unknown, reply: unknown): Promise<Copies> {
     const { need, timeoutMs } = this.#intent.durability;
     try {
       return await commits.wait(need, Math.min(timeoutMs, this.#work.remainingMs), socket);
     } catch (error) {
-      if (error instanceof NoConfirmationError) return { ...NO_COPIES, problem: error.message };
+      const isDemoted = error instanceof NoConfirmationError && error.reason === "replica";
+      if (error instanceof NoConfirmationError && !isDemoted) return { ...NO_COPIES, problem: error.message };
       this.#made = reply;
       this.#openUntilMs ??= 0; // it was executed: what comes now is a retry, and need not wait
-      throw error;
+      throw isDemoted ? new OfflineError() : error;
     }
   }
 

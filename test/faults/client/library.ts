@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import {
   ContractError,
   connect,
@@ -17,8 +18,14 @@ import type { Step } from "./workload.js";
 const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
   memory: "memory",
   fsync: "fsync",
-  replicas: { replicas: 1, timeoutMs: 500 },
+  // Of the two there are: one alone may not be the one that is promoted, while the old primary still answers.
+  replicas: { replicas: 2, timeoutMs: 500 },
 };
+
+/** How often it is asked what became of a call, each time for as long as a call may take. */
+const RESOLVE_TRIES = 10;
+/** Some reasons for which it can't be asked come at once, and last. */
+const RESOLVE_PAUSE_MS = 200;
 
 /** How a call ended. */
 export interface Answer {
@@ -101,15 +108,17 @@ export class Library {
 async function resolutionOf(
   error: OutcomeUnknownError,
 ): Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined> {
-  try {
-    const resolution = await error.resolve();
-    return resolution.outcome === "DONE"
-      ? { outcome: "DONE", version: resolution.version }
-      : { outcome: resolution.outcome };
-  } catch (reason) {
-    if (reason instanceof NotExecutedError) return undefined; // it could not be asked in time
-    throw reason;
+  for (let tries = 0; tries < RESOLVE_TRIES; tries += 1) {
+    try {
+      const resolution = await error.resolve();
+      if (resolution.outcome !== "DONE") return { outcome: resolution.outcome };
+      return { outcome: "DONE", version: resolution.version };
+    } catch (reason) {
+      if (!(reason instanceof NotExecutedError)) throw reason; // else it could not be asked in time
+      await pause(RESOLVE_PAUSE_MS);
+    }
   }
+  return undefined;
 }
 
 function answerOf(error: unknown): Answer {

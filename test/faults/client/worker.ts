@@ -24,6 +24,8 @@ export class Worker {
   readonly #beliefs = new Map<string, Belief>();
   readonly #done: Step[] = [];
   generation: number;
+  /** How much earlier than the clock said a first attempt may have been, in ms. */
+  allowanceMs: number;
   #ops = 0;
   /** The server's clock less CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
@@ -34,6 +36,7 @@ export class Worker {
     this.#pace = pace;
     this.#caller = new Caller(library, history, reports, order.name, order.life);
     this.generation = order.generation;
+    this.allowanceMs = order.allowanceMs;
   }
 
   /** Works until its pace ends. First it repeats what its life before had left pending. */
@@ -75,12 +78,15 @@ export class Worker {
 
   async #repeat(step: Step): Promise<void> {
     if (step.op === undefined) return;
-    this.#learn(step.id, await this.#caller.call({ ...step, sent: sentOf(step.op) }));
+    this.#learn(
+      step.id,
+      await this.#caller.call({ ...step, sent: Math.max(0, sentOf(step.op) - this.allowanceMs) }),
+    );
   }
 
   /** Most changes need not outlive more than the server's process. */
   #durability(random: Random): AskedDurability | undefined {
-    if (happens(random, 3)) return "fsync";
+    if (happens(random, 0.5)) return "fsync";
     return this.#order.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
   }
 

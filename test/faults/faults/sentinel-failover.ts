@@ -5,8 +5,10 @@ import type { DataNode } from "../servers/node.js";
 import { SentinelServers } from "../servers/sentinel.js";
 
 const LEAST_MET = 8;
+/** Replicas that are well are never this far behind. */
+const LAG_MS = 1000;
 /** What no replica had yet is gone, and what a primary took that was one no more. What a replica acknowledged stays. */
-export const NOT_REPLICATED: Loss = { windowMs: null, spares: ["replicas"] };
+const NOT_REPLICATED: Loss = { windowMs: LAG_MS, spares: ["replicas"] };
 
 /** What a failover needs to know. */
 interface Failover {
@@ -20,6 +22,7 @@ interface Kind {
   readonly name: string;
   /** Whether the primary goes on taking changes until another node is one, which may not have all of them yet. */
   readonly isHasty?: boolean;
+  readonly setsClockBack?: boolean;
   begin(failover: Failover): Promise<void>;
   heal?(failover: Failover): Promise<void>;
 }
@@ -76,6 +79,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: "F16 clock behind after a failover",
+    setsClockBack: true,
     begin: async ({ servers, primary, arena }) => {
       const behindMs = -arena.random.below(10_001);
       for (const replica of servers.replicasOf(primary)) await replica.setClock(behindMs);
@@ -98,7 +102,8 @@ function isServer(name: string): boolean {
 export const failovers: readonly Fault[] = KINDS.map((kind) => ({
   name: kind.name,
   topologies: ["sentinel"],
-  loses: kind.isHasty === true ? { windowMs: null } : NOT_REPLICATED,
+  loses: kind.isHasty === true ? { windowMs: LAG_MS } : NOT_REPLICATED,
+  setsClockBack: kind.setsClockBack === true,
   inject: (arena) => failOver(kind, arena),
 }));
 

@@ -12,6 +12,7 @@ import type { NodeProxy } from "../proxy/proxy.js";
 import type { ServerNode } from "../servers/servers.js";
 import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
+import { ClockAllowance } from "./clock-allowance.js";
 import { keyPrefix } from "./final-state.js";
 import { type FsckVerdict, fsck } from "./fsck.js";
 import { type Injected, Injections } from "./injections.js";
@@ -124,6 +125,7 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     for (const proxy of proxies) proxy.heal();
   };
   const made = new Injections(history, heal);
+  const allowance = new ClockAllowance(fleet);
   const load = new Load(fleet, operations, injections);
   cleanUp.push(async () => load.stop());
   let current = "warming up";
@@ -134,14 +136,17 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
-  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations));
+  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations) || fleet.hasFailed);
   for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
+    if (fleet.hasFailed) break;
     current = fault.name;
+    allowance.before(fault);
     await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
+    allowance.after(fault);
     load.injected += 1;
   }
   current = "no more faults";
-  await until(() => fleet.progress.begun >= operations);
+  await until(() => fleet.progress.begun >= operations || fleet.hasFailed);
   load.stop();
 
   current = "ending";
