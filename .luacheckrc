@@ -7,6 +7,6 @@ max_line_length = 120
 unused_secondaries = false
 
 -- The sources use and set each other's locals; whether all of them are there shows in the built files.
-files["lua"] = { ignore = { "11.", "211", "231", "311" } }
--- Lengths are judged in the sources.
-files["dist/lua"] = { ignore = { "631" } }
+files["lua"] = { ignore = { "11.", "211", "231", "311", "542" } }
+-- Lengths are judged in the sources. A piece that several scripts share leaves more than each of them needs.
+files["dist/lua"] = { ignore = { "631", "211/first", "211/last", "211/created", "211/lease_end", "211/removal_at" } }

@@ -115,6 +115,25 @@ rows['>'] = machine.initial .. ' ' .. rows['>' .. machine.initial] -- on creatio
 for state, spec in pairs(states) do
   for _, to in ipairs(spec.to) do rows[state .. '>' .. to] = rows['>' .. to] end
 end
+-- The timers of a state in a row that shared/timers.lua unpacks, and what each sets in one of its own. A set is sorted,
+-- so that all partitions hold the same.
+for state, spec in pairs(states) do
+  local timeout, lease = spec.timeout or {}, spec.lease or {}
+  if spec.due ~= '' then
+    rows['@' .. state] = table.concat({
+      2, timeout.after or '', lease['for'] or '', spec.retain or '', timeout.to or '', lease.to or '' }, ' ')
+  end
+  for kind, timer in pairs({ timeout = timeout, lease = lease }) do
+    local fields, set = {}, {}
+    for field in pairs(timer.set or {}) do fields[#fields + 1] = field end
+    table.sort(fields)
+    for _, field in ipairs(fields) do
+      set[#set + 1] = field
+      set[#set + 1] = timer.set[field]
+    end
+    if set[1] then rows['@' .. state .. ' ' .. kind] = cjson.encode(set) end
+  end
+end
 for state in pairs(dropped) do -- there until the last entity has left
   rows['=' .. state] = row(ordinals[state], '', nil, {}, name .. '.updated')
   if map[state] then rows[state .. '>' .. map[state]] = rows['>' .. map[state]] end

@@ -70,10 +70,11 @@ end
 -- @include shared/rule.lua
 local stamped, entered = iso(now), now
 -- @include shared/fields.lua
+-- @include shared/limits.lua
 -- @include shared/change.lua
 -- The hash begins in the order that shared/entity.lua counts on.
 local ops, slot, remembered = op and '1 0' or '0 0', 'op:0', op and op .. ' 1 ' .. at or ''
-written = { 'op:1', '', 'op:2', '', 'op:3', '', 'op:4', '', 'created', stamped, unpack(written) }
+written = { 'op:1', '', 'op:2', '', 'op:3', '', 'op:4', '', 'created', stamped, 'lease:at', '', unpack(written) }
 local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
 local timer = due ~= '' and now + due -- ms at which it fires
 local called_off = not timer and timers > 0

@@ -67,6 +67,7 @@ if not row then return redis.error_reply('LAYOUT another one than this script kn
 -- @include shared/rule.lua
 local stamped, to, entered = iso(now), state, entity[8] + 0
 -- @include shared/fields.lua
+-- @include shared/limits.lua
 -- @include shared/change.lua
 -- @include shared/ops.lua
 local since, score, timer, called_off = entity[8], nil, nil, nil -- the state stays, and so do its timers

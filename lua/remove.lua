@@ -55,28 +55,17 @@ local row = call('HGET', machine_key, '-')
 local last_removal = call('HGET', machine_key, 'removed')
 
 -- 3 refuse
-if unknown or last_removal and not find(last_removal, '^%d+$') then
-  return redis.error_reply('LAYOUT another one than this script knows')
-end
+if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
+-- @include shared/removal.lua
 if not row then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
 if not state then return { 'NOTFOUND', false } end
 -- @include shared/guards.lua
 -- @include shared/rule.lua
 local stamped, to, entered = iso(now), state, entity[8] + 0
-local latest = last_removal and last_removal + 0 > now and last_removal or at -- after a failover clocks may differ
 -- @include shared/change.lua
-local may = redis.acl_check_cmd
-local lacks = not (may('DEL', entity_key) and may('DEL', log_key)) and 'del'
-  or not may('HSET', machine_key) and 'hset'
-  or not (may('ZREM', index_key) and may('ZREM', due_key)) and 'zrem' or not may('PUBLISH', channel) and 'publish'
-if lacks then return redis.error_reply('NOPERM ' .. lacks) end
+-- @include shared/erase-rights.lua
 
 -- 4 write
-call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document) -- first, as in shared/commit.lua
-call('DEL', entity_key, log_key)
-call('HSET', machine_key, 'removed', latest) -- lets a late retry of create be told from a first attempt
-call('ZREM', index_key, id)
-call('ZREM', due_key, id)
-call('PUBLISH', channel, document)
+-- @include shared/erase.lua
 return { 'OK', document }

@@ -71,6 +71,7 @@ if not row then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
 -- @include shared/rule.lua
 local stamped, entered = iso(now), now
 -- @include shared/fields.lua
+-- @include shared/limits.lua
 -- @include shared/change.lua
 -- @include shared/ops.lua
 local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, whose 13 digits last until 2286

@@ -12,11 +12,15 @@ import type {
 import { count } from "./store/count.js";
 import { create } from "./store/create.js";
 import { type Change, type Replay, readDocument, type Snapshot } from "./store/document.js";
+import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./store/heartbeat.js";
+import { type Hold, type HoldOptions, hold } from "./store/hold.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./store/list.js";
 import { patch } from "./store/patch.js";
 import { get, history } from "./store/read.js";
 import { remove } from "./store/remove.js";
 import { type Result, unwrap } from "./store/result.js";
+import { type SweepOptions, sweep } from "./store/sweep.js";
+import type { Swept } from "./store/swept.js";
 import { transition } from "./store/transition.js";
 
 /** First own fields of an entity. */
@@ -90,6 +94,50 @@ export class Entities<S extends string = string> {
   /** {@link remove}, with refusals as values. */
   async tryRemove(id: string, options: RemoveOptions = {}): Promise<Result<S>> {
     return remove<S>(this.#store, id, options);
+  }
+
+  /**
+   * Renews the lease of the state that an entity is in: it ends its whole length from now. No change, no event. With
+   * `ifVersion`, whoever has lost the entity to another is told so.
+   *
+   * @throws ConflictError when `ifVersion` or `ifState` does not hold, NoLeaseError when the state has no lease,
+   * NotFoundError.
+   * @example await agents.heartbeat("a1", { ifVersion: agent.version });
+   */
+  async heartbeat(id: string, options: HeartbeatOptions = {}): Promise<Snapshot<S>> {
+    const result = await this.tryHeartbeat(id, options);
+    if (result.ok) return result.document;
+    throw result.error;
+  }
+
+  /** {@link heartbeat}, with refusals as values. */
+  async tryHeartbeat(id: string, options: HeartbeatOptions = {}): Promise<HeartbeatResult<S>> {
+    return heartbeat<S>(this.#store, id, options);
+  }
+
+  /**
+   * Renews the lease of an entity by itself, at a third of its length, until it is closed. Tells the moment that it is
+   * lost, by `onLost` and by `signal`.
+   *
+   * @throws what {@link heartbeat} throws, where there is nothing to hold.
+   * @example
+   * const hold = await agents.hold("a1", { version: agent.version });
+   * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
+   */
+  async hold(id: string, options: HoldOptions = {}): Promise<Hold<S>> {
+    return hold<S>(this.#store, id, options);
+  }
+
+  /**
+   * Fires the timers of this machine's entities as they run out, until `signal` is aborted: timeouts, leases and
+   * retention. Run it in as many replicas as you like: each timer fires once.
+   *
+   * @returns what this replica did
+   * @throws ContractError when the machine is gone from the server.
+   * @example void agents.sweep({ signal: stopping.signal });
+   */
+  async sweep(options: SweepOptions = {}): Promise<Swept> {
+    return sweep(async () => [this.#store], options);
   }
 
   /** Reads one entity; null where there is none. */

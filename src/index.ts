@@ -49,10 +49,16 @@ export {
   RefusedError,
   type ResolveOptions,
 } from "./store/errors.js";
+export type { HeartbeatOptions, HeartbeatResult } from "./store/heartbeat.js";
+export type { Hold, HoldOptions } from "./store/hold.js";
+export { LeaseLostError } from "./store/lease-lost-error.js";
 export type { ListOptions, Page, PageOptions } from "./store/list.js";
 export type { InstalledMachine } from "./store/machine-record.js";
+export { NoLeaseError } from "./store/no-lease-error.js";
 export type { Resolution } from "./store/resolve.js";
 export type { Confirmation, Refusal, Result } from "./store/result.js";
+export type { SweepOptions } from "./store/sweep.js";
+export type { Stuck, Swept } from "./store/swept.js";
 export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
 export type { Durability } from "./valkey/durability.js";

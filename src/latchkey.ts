@@ -4,10 +4,13 @@ import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type Applied, type ApplyOptions, applyMachine } from "./store/apply.js";
+import type { Store } from "./store/call.js";
 import { ask } from "./store/call-error.js";
 import { checkName } from "./store/change-options.js";
 import { ContractError, MachineInUseError } from "./store/errors.js";
 import { type InstalledMachine, readMachine } from "./store/machine-record.js";
+import { type SweepOptions, sweep } from "./store/sweep.js";
+import type { Swept } from "./store/swept.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import type { Place } from "./valkey/keys.js";
 import {
@@ -141,6 +144,25 @@ export class Latchkey {
   /** The names of the machines installed in this namespace. */
   async machines(): Promise<string[]> {
     return ask(this.#connection, "machines", (client) => notedMachines(client, this.namespace));
+  }
+
+  /**
+   * Fires the timers of all machines of this namespace as they run out, the machines by turns; see `Entities.sweep`.
+   * Machines that are installed later are swept too.
+   */
+  async sweep(options: SweepOptions = {}): Promise<Swept> {
+    const known = new Map<string, Store>();
+    const connection = this.#connection;
+    return sweep(async () => {
+      const names = await this.machines();
+      for (const name of names.filter((name) => !known.has(name))) {
+        const installed = await this.definition(name);
+        if (installed === null) continue;
+        const { definition } = installed;
+        known.set(name, { connection, place: await this.#placeOf(name), definition });
+      }
+      return names.flatMap((name) => known.get(name) ?? []);
+    }, options);
   }
 
   /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */

@@ -47,6 +47,8 @@ describe("completion", () => {
     expect(await complete(line, "lua", "show", "")).toEqual([
       "apply",
       "create",
+      "expire",
+      "heartbeat",
       "patch",
       "remove",
       "transition",

@@ -5,7 +5,7 @@ import { allRules, userLine } from "../src/doctor/rights/lines.js";
 import { readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
 import { samplesOf } from "../src/doctor/rights/samples.js";
 import { agent, connect, type Latchkey, NotDurableError } from "../src/index.js";
-import type { Operation } from "../src/lua/index.js";
+import { type Operation, scripts } from "../src/lua/index.js";
 import type { TestServer } from "../src/testing/index.js";
 import { Calls, machine } from "./helpers/calls.js";
 import { all, rejectionOf } from "./helpers/client.js";
@@ -15,7 +15,7 @@ import { parcel } from "./helpers/parcel.js";
 import { record } from "./helpers/recorder.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
-const operations: readonly Operation[] = ["apply", "create", "patch", "remove", "transition"];
+const operations = Object.keys(scripts) as Operation[];
 const place = { namespace: "here", machine: "agent", partitions: 1 };
 /** Asked of everyone, or of the test itself; CONFIG GET is granted for waits for disks only, since it tells passwords. */
 const NOT_COUNTED = ["auth", "acl|setuser", "config|resetstat", "client|list", "config|get"];
@@ -47,6 +47,8 @@ async function calledSince(server: TestServer): Promise<string[]> {
   return names.filter((name) => !NOT_COUNTED.includes(name)).sort();
 }
 
+const timed = agent({ version: 2, spawnTimeout: "1h", lease: "1h" });
+
 /** Everything that the client offers to those who only look. */
 async function lookAtAll(latchkey: Latchkey): Promise<void> {
   expect(await latchkey.machines()).toEqual(["agent"]);
@@ -57,6 +59,7 @@ async function lookAtAll(latchkey: Latchkey): Promise<void> {
   await agents.history("a1");
   await agents.count();
   await all(agents.list());
+  await all(agents.list({ stuck: true }));
   await all(agents.events({ after: "start", follow: false }));
   await (await agents.subscribe(() => {})).close();
 }
@@ -84,10 +87,12 @@ describe("what is needed", () => {
     await admin.config("RESETSTAT");
     const fresh = await as("here-writer");
     await fresh.init();
-    const agents = await fresh.machine(agent());
+    const agents = await fresh.machine(timed);
     await agents.create("a1", { taskId: "t1" });
     await agents.transition("a1", "running", { set: { x: 1 } });
     await agents.patch("a1", { unset: ["x"] });
+    await (await agents.hold("a1")).close();
+    await agents.sweep({ once: true });
     await lookAtAll(fresh);
     const followed = agents.events({ after: "end" })[Symbol.asyncIterator]();
     const next = followed.next();
@@ -157,7 +162,7 @@ describe("what is needed", () => {
 });
 
 async function agentsAgain(latchkey: Latchkey): Promise<void> {
-  const agents = await latchkey.machine(agent());
+  const agents = await latchkey.machine(timed);
   await agents.create("a1");
 }
 

@@ -52,6 +52,9 @@ describe("of the machine, fsck finds", () => {
     ["a row that leads where no transition does", "shut>open", "2 0 x"],
     ["a row that is not what apply wrote", "open>held", "2 3 -8"],
     ["a first state that is another", ">", "held 2 0"],
+    ["timers that are others", "@open", "2 3600001   shut "],
+    ["timers of a state that has none", "@held", "2 3600000   shut "],
+    ["something set by a timer that sets nothing", "@open timeout", '["n","1"]'],
     ["a definition that is none", "definition", "{}"],
     ["a definition of another version", "version", "2"],
     ["a layout that is another", "layout", "7"],
@@ -61,6 +64,27 @@ describe("of the machine, fsck finds", () => {
     const { findings } = await it.fsck();
     expect(findings.map(({ kind, result }) => [kind, result])).toEqual([["machine-broken", "left"]]);
   });
+
+  it.each(["[]", "{", '["error","\\"late\\""]', '["error","\\"slow\\"","n","1"]'])(
+    "fields that a timer sets otherwise than the definition says: %s",
+    async (text) => {
+      const slow = { error: "slow / \u007f é" };
+      const home = await client();
+      const definition = defineMachine({
+        name: "ticket",
+        version: 1,
+        initial: "open",
+        states: {
+          open: { to: ["shut"], timeout: { after: "1h", to: "shut", set: slow } },
+          shut: { require: ["error"] },
+        },
+      });
+      const it = new Patient(home, await home.machine(definition), 1);
+      expect(await it.found()).toEqual([]);
+      await (await hands()).hset(it.key("", "machine"), "@open timeout", text);
+      expect(await it.found()).toEqual(["machine-broken  left"]);
+    },
+  );
 
   it("nothing while a newer version keeps a dropped state for those that still sit in it", async () => {
     const it = await patient();

@@ -68,6 +68,10 @@ const mendable: Record<string, Damage> = {
     plant: (valkey, at) => valkey.zincrby(at("a1", "due"), 1, "a1"),
     found: ["due-time a1"],
   },
+  "a lease that does not follow from its last renewal": {
+    plant: (valkey, at) => valkey.hset(at("a3", "id:a3"), "lease:at", "4102444800000"),
+    found: ["due-time a3"],
+  },
   "a lease that ends later than any renewal could make it": {
     plant: (valkey, at) => valkey.zincrby(at("a3", "due"), HOUR, "a3"),
     found: ["due-time a3"],

@@ -39,8 +39,12 @@ describe.each(operations)("%s", (operation) => {
   it("writes only below its last refusal, in the part for it, and by its shared commit", () => {
     const [before = "", after = ""] = sourceText(operation).split("\n-- 4 write\n");
     expect(writesIn(before)).toEqual([]);
-    expect(before).not.toMatch("shared/commit.lua");
-    const commits = [...after.matchAll(/^-- @include shared\/commit\.lua$/gm)];
+    expect(before).not.toMatch(/shared\/(commit|erase)\.lua/);
+    // What settles a timer is the whole of a call that ends there.
+    for (const [, next] of before.matchAll(/^-- @include shared\/settle\.lua\n *(.*)$/gm)) {
+      expect(next).toMatch(/^return \{ '(NOTDUE|NOTFOUND)'/);
+    }
+    const commits = [...after.matchAll(/^-- @include shared\/(commit|erase)\.lua$/gm)];
     expect(writesIn(after).length + commits.length).toBeGreaterThan(0);
     expect(after).not.toMatch(/error_reply/);
     expect(after.match(/^\s*return /gm)).toHaveLength(1);
@@ -62,10 +66,12 @@ describe.each(operations)("%s", (operation) => {
   });
 });
 
-it("has no write in the shared pieces but in commit and, for a replay, one in guards", () => {
+it("has no write in the shared pieces but in commit, erase and settle and, for a replay, one in guards", () => {
   for (const name of readdirSync(path("lua/shared"))) {
     const writes = writesIn(sharedText(name));
     if (name === "guards.lua") expect(writes).toEqual(["HSET"]);
+    else if (name === "settle.lua") expect(writes).toEqual(["HSET", "ZADD", "ZREM"]);
+    else if (name === "erase.lua") expect(writes).toEqual(["XADD", "DEL", "HSET", "ZREM", "ZREM", "PUBLISH"]);
     else if (name !== "commit.lua") expect([name, writes]).toEqual([name, []]);
   }
   const writes = writesIn(sharedText("commit.lua"));
@@ -132,6 +138,9 @@ it("answers the same as a Function library", async () => {
     ["transition", "p1", "lost"],
     ["patch", "p1", "UNSET", "n", "SET", "m", "[]"],
     ["patch", "p 1", "SET", "m", "1"],
+    ["heartbeat", "p1", "IFSTATE", "lost"],
+    ["expire", "p1"],
+    ["expire", "p2"],
     ["remove", "p1", "REASON", "over"],
     ["remove", "p1"],
   ];

@@ -37,12 +37,15 @@ const ARGUMENTS: Record<Operation, readonly Argument[]> = {
   create: ["new"],
   transition: ["p1", "sent"],
   patch: ["p1", "SET", "x", "1"],
+  heartbeat: ["p1"],
+  expire: ["p1"],
   remove: ["p1"],
   apply: [JSON.stringify({ ...parcel, version: 2, states: withoutHeld })],
 };
 
 async function standing(): Promise<Calls> {
-  const place = await machine(parcel);
+  const packed = { ...parcel.states.packed, lease: { for: 60_000, to: "sent" } };
+  const place = await machine({ ...parcel, states: { ...parcel.states, packed } });
   await place.ok("create", "p1", "SET", "m", "1");
   return place;
 }

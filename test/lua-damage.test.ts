@@ -14,6 +14,7 @@ const damage: Record<string, readonly string[]> = {
   state: ["", "Sent", 'se"nt', "se>nt", "-", "sent\n", "sent\0"],
   created: ["", "now", '2026-11-22T10:27:03.197"', "2026-11-22", "20261-11-22T10:27:03.197Z"],
   ops: ["", "0", "nan", "5 0", "0 nan", "0 -1", "00 0", "0 0 0"],
+  "lease:at": NUMBERS.filter((number) => number !== ""),
 };
 
 /** A call of each operation that would be done, were the entity whole. */
@@ -21,6 +22,8 @@ const changes: readonly (readonly [Operation, ...Argument[]])[] = [
   ["create", "p1"],
   ["transition", "p1", "packed", "OP", "o9"],
   ["patch", "p1", "SET", "n", "2", "OP", "o9", "SENT", "1"],
+  ["heartbeat", "p1"],
+  ["expire", "p1"],
   ["remove", "p1"],
 ];
 
@@ -98,6 +101,30 @@ it.each([
   row[word] = value;
   await place.valkey.hset(place.key("machine"), "sent>sent", row.join(" "));
   await refused(place, [["transition", "p1", "sent", "OP", "o9"]]);
+});
+
+it.each(["nan", "2 soon    ", "2 1 1 1 a", "1 3600000   lost ", "2 3600000   lost lost lost"])(
+  "refuses to judge timers by a row that is %j",
+  async (row) => {
+    const place = await standing("1");
+    await place.valkey.hset(place.key("machine"), "@sent", row);
+    await refused(place, [
+      ["heartbeat", "p1"],
+      ["expire", "p1"],
+    ]);
+  },
+);
+
+it.each([
+  ["sent>lost", ""],
+  ["sent>lost", "2 and something else"],
+  ["@sent timeout", ""],
+  ["@sent timeout", "{"],
+])("fires no timer whose row %s is %j", async (field, value) => {
+  const place = await standing("1");
+  await place.valkey.hset(place.key("id:p1"), "since", "1000");
+  await place.valkey.hset(place.key("machine"), field, value);
+  await refused(place, [["expire", "p1"]]);
 });
 
 it.each(["nan", "soon", "", "-1", "1e3"])(

@@ -10,17 +10,25 @@ const calls: Record<Operation, readonly Argument[]> = {
   create: ["new", "SET", "n", "1", "OP", "o9"],
   transition: ["p1", "packed", "SET", "n", "2", "UNSET", "m", "OP", "o9"],
   patch: ["p1", "SET", "n", "2", "UNSET", "m", "OP", "o9"],
+  heartbeat: ["leased"],
+  expire: ["p1"],
   remove: ["p1", "OP", "o9"],
   apply: [JSON.stringify({ ...parcel, version: 2 })],
 };
 const PLACES = ["entity", "log", "machine", "index", "due", "events"];
 
-/** An entity with a full log, a timer, own fields and ops. */
+/** Of those, the ones that a heartbeat has to do with. */
+const OF_HEARTBEAT = ["entity", "machine", "due"];
+
+/** An entity with a full log, a timer that has run out, own fields and ops; and one with a lease. */
 async function standing(): Promise<Calls> {
   const place = await machine(parcel);
   await place.ok("create", "p1", "SET", "m", "1", "OP", "o1");
   for (let n = 0; n < 3; n++) await place.ok("patch", "p1", "SET", "n", String(n));
   await place.ok("transition", "p1", "sent", "OP", "o2");
+  await place.valkey.hset(place.key("id:p1"), "since", "1000");
+  await place.ok("create", "leased");
+  await place.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
   return place;
 }
 
@@ -39,9 +47,15 @@ async function leavesAll<Answer>(place: Calls, call: () => Promise<Answer>): Pro
   return answer;
 }
 
-const everywhere = Object.keys(calls).flatMap((operation) =>
-  (operation === "apply" ? ["machine", "index"] : PLACES).map((key, at) => [operation, key, at] as const),
-) as [Operation, string, number][];
+const everywhere = Object.keys(calls)
+  .flatMap((operation) =>
+    (operation === "apply" ? ["machine", "index"] : PLACES).map((key, at) => [operation, key, at] as const),
+  )
+  .filter(([operation, key]) => operation !== "heartbeat" || OF_HEARTBEAT.includes(key)) as [
+  Operation,
+  string,
+  number,
+][];
 
 describe.each(["string", "set"])("a key that is a %s", (type) => {
   it.each(everywhere)("stops %s at its %s before anything is written", async (operation, _, at) => {
@@ -91,6 +105,15 @@ describe("a refusal writes nothing", () => {
     ["FORGOTTEN", "patch", "form", "SET", "n", "9", "OP", "o9", "SENT", "1"],
     ["EXPIRED", "patch", "p1", "SET", "n", "9", "NOTAFTER", "1"],
     ["NOTFOUND", "patch", "new", "SET", "n", "9"],
+    ["CONFLICT", "heartbeat", "leased", "IFVERSION", "1"],
+    ["CONFLICT", "heartbeat", "p1", "IFSTATE", "held"],
+    ["ILLEGAL", "heartbeat", "p1"],
+    ["EXPIRED", "heartbeat", "leased", "NOTAFTER", "1"],
+    ["EXPIRED", "heartbeat", "new", "NOTAFTER", "1"],
+    ["NOTFOUND", "heartbeat", "new"],
+    ["NOTDUE", "expire", "leased"],
+    ["NOTDUE", "expire", "form"],
+    ["NOTFOUND", "expire", "new"],
     ["CONFLICT", "remove", "p1", "IFSTATE", "packed"],
     ["FORGOTTEN", "remove", "form", "OP", "o9", "SENT", "1"],
     ["EXPIRED", "remove", "p1", "NOTAFTER", "1"],
@@ -124,9 +147,11 @@ describe("a refusal writes nothing", () => {
   });
 });
 
-const onEntities = (Object.keys(calls) as Operation[]).filter((operation) => operation !== "apply");
+const logging = (Object.keys(calls) as Operation[]).filter(
+  (operation) => operation !== "apply" && operation !== "heartbeat",
+);
 
-it.each(onEntities)("%s writes nothing when the stream has no id left to give", async (operation) => {
+it.each(logging)("%s writes nothing when the stream has no id left to give", async (operation) => {
   const place = await standing();
   await place.valkey.xadd(place.key("events"), "18446744073709551615-18446744073709551615", "doc", "{}");
   const message = await leavesAll(place, () =>

@@ -11,6 +11,8 @@ const calls: Record<Operation, readonly Argument[]> = {
   create: ["new", "SET", "n", "1", "OP", "o9"],
   transition: ["p1", "packed", "SET", "n", "2", "UNSET", "m", "OP", "o9"],
   patch: ["p1", "SET", "n", "2", "UNSET", "m", "OP", "o9"],
+  heartbeat: ["leased"],
+  expire: ["p1"],
   remove: ["p1", "OP", "o9"],
   apply: [JSON.stringify({ ...parcel, version: 2 })],
 };
@@ -18,6 +20,8 @@ const writes: Record<Operation, readonly string[]> = {
   create: ["hset", "zadd", "zrem", "rpush", "ltrim", "xadd", "publish"],
   transition: ["hset", "hdel", "zadd", "zrem", "rpush", "ltrim", "xadd", "publish"],
   patch: ["hset", "hdel", "rpush", "ltrim", "xadd", "publish"],
+  heartbeat: ["hset", "zadd"],
+  expire: ["hset", "zadd", "zrem", "rpush", "ltrim", "xadd", "publish"],
   remove: ["del", "hset", "zrem", "xadd", "publish"],
   apply: ["del", "hset"],
 };
@@ -25,17 +29,27 @@ const reads: Record<Operation, readonly string[]> = {
   create: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
   transition: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
   patch: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
+  heartbeat: ["hgetall", "zcard", "time", "hget"],
+  expire: ["hgetall", "llen", "zcard", "zscore", "xlen", "time", "hget"],
   remove: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
   apply: ["hgetall", "zcard"],
 };
 const operations = Object.keys(calls) as Operation[];
 
-/** Full logs and timers, so that nothing which a change may have to write is left out. */
+/** Of the keys, those that an operation leaves alone. */
+const unused: Partial<Record<Operation, readonly string[]>> = {
+  heartbeat: ["log:", "machine", "index", "events"],
+};
+
+/** Full logs and timers, so that nothing which a change may have to write is left out. p1 has run out. */
 async function standing(): Promise<Calls> {
   const place = await machine(parcel);
   await place.ok("create", "p1", "SET", "m", "1", "OP", "o1");
   for (let n = 0; n < 3; n++) await place.ok("patch", "p1", "SET", "n", String(n));
   await place.ok("transition", "p1", "sent", "OP", "o2");
+  await place.valkey.hset(place.key("id:p1"), "since", "1000");
+  await place.ok("create", "leased");
+  await place.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
   await place.valkey.rpush(place.key("log:new"), ..."abcd");
   return place;
 }
@@ -81,7 +95,8 @@ describe.each(operations)("%s", (operation) => {
   it("writes nothing for a user without one of its keys", async () => {
     const place = await standing();
     const keys = keysOf(place, operation);
-    for (const denied of keys) {
+    const isUsed = (key: string) => !unused[operation]?.some((name) => key.includes(`:parcel:${name}`));
+    for (const denied of keys.filter(isUsed)) {
       const others = keys.filter((key) => key !== denied).map((key) => `~${key}`);
       const user = await as(place, "+@all", ...others, `%R~${denied}`, "&*");
       expect(await refused(place, user, operation)).toMatch(/^NOPERM/);
@@ -98,7 +113,7 @@ describe.each(operations)("%s", (operation) => {
   });
 });
 
-it.each(operations.filter((operation) => operation !== "apply"))(
+it.each(operations.filter((operation) => writes[operation].includes("publish")))(
   "%s writes nothing for a user without its channel",
   async (operation) => {
     const place = await standing();
@@ -114,3 +129,31 @@ it("asks a user only for the rights that the change at hand needs", async () => 
   await user.ok("transition", "p2", "sent");
   await user.ok("patch", "p2", "SET", "n", "1");
 });
+
+it.each(["del", "hset", "zrem", "xadd", "publish"])(
+  "expire writes nothing at the end of a retention for a user without %s",
+  async (command) => {
+    const place = await standing();
+    await place.ok("transition", "p1", "delivered", "SET", "signature", "1");
+    await place.valkey.hset(place.key("id:p1"), "since", "1000");
+    const user = await as(place, "+@all", `-${command}`, "~*", "&*");
+    expect(await refused(place, user, "expire")).toMatch(
+      new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
+    );
+  },
+);
+
+it.each([
+  ["zadd", "sent", "1"],
+  ["zrem", "packed", "1"],
+])(
+  "expire writes nothing where it would put due right for a user without %s",
+  async (command, state, score) => {
+    const place = await machine(parcel);
+    await place.ok("create", "p1");
+    if (state !== "packed") await place.ok("transition", "p1", state);
+    await place.valkey.zadd(place.key("due"), score, "p1");
+    const user = await as(place, "+@all", `-${command}`, "~*", "&*");
+    expect(await refused(place, user, "expire")).toBe(`NOPERM ${command}`);
+  },
+);

@@ -1,6 +1,9 @@
 // The two sides that are compared, each in a namespace of its own with the same machine and the same entities.
 import { nativeScript, record } from "./native.mjs";
-import { argsOf, copyEntities, idOf, keysOf, removeEntities, WARM_UP } from "./workload.mjs";
+import { argsOf, copyEntities, idOf, keysOf, makeSources, removeEntities, WARM_UP } from "./workload.mjs";
+
+/** The groups whose entities are made for each batch anew, by the operation that is measured on them. */
+const FRESH = { heartbeat: "h", expire: "x", remove: "r" };
 
 /** Prepares both sides. `scripts` is what dist/lua exports: operation -> { text }. */
 export async function prepareSides(client, scripts, entities) {
@@ -43,30 +46,34 @@ async function warmUp(client, scripts, namespace) {
   await run("create", id, 0);
   for (let turn = 0; turn < WARM_UP; turn += 1) await run("transition", id, turn);
   await run("patch", id, 0);
-  await copyEntities(client, namespace, "r", 0, 0);
-  await run("remove", idOf("r", 0), WARM_UP + 1);
+  await makeSources(client, scripts.transition.text, namespace);
+  for (const [operation, group] of Object.entries(FRESH)) {
+    await copyEntities(client, namespace, group, 0, 0);
+    await run(operation, idOf(group, 0), WARM_UP + 1);
+    await removeEntities(client, namespace, group, 0, 0);
+  }
   await run("apply", "", 1);
   return recorded;
 }
 
-/** One batch of calls, not yet sent, with what to do around it. Groups: e stays, c is created, r is removed. */
+/** One batch of calls, not yet sent, with what to do around it. Groups: e stays, c is created, others are copied. */
 export function batch(client, side, operation, round, size, entities) {
   const { namespace, shas } = side;
   const batches = Math.floor(entities / size);
   const first = operation === "transition" || operation === "patch" ? (round % batches) * size : 0;
-  const group = { create: "c", remove: "r" }[operation] ?? "e";
+  const group = { create: "c", ...FRESH }[operation] ?? "e";
   // Every entity is idle at the start, busy after the first pass over all batches, and so on.
   const turn = { transition: WARM_UP + Math.floor(round / batches) }[operation] ?? WARM_UP + round;
   const sha = shas[operation][turn % shas[operation].length];
   return {
     size,
-    before: () => operation === "remove" && copyEntities(client, namespace, group, 0, size - 1),
+    before: () => FRESH[operation] && copyEntities(client, namespace, group, 0, size - 1),
     call: (i) => {
       const id = idOf(group, first + i);
       const keys = keysOf(operation, namespace, id);
       const args = argsOf(operation, id, operation === "apply" ? 2 + round * size + i : turn);
       return client.evalsha(sha, keys.length, ...keys, ...(side.name === "native" ? [id] : args));
     },
-    after: () => operation === "create" && removeEntities(client, namespace, group, 0, size - 1),
+    after: () => /[chx]/.test(group) && removeEntities(client, namespace, group, 0, size - 1),
   };
 }

@@ -26,6 +26,10 @@ export function argsOf(operation, id, turn) {
       return [id, "SET", "retries", String(turn % 10), ...options];
     case "remove":
       return [id, ...options];
+    case "heartbeat":
+      return [id, "IFVERSION", String(LEASED_VERSION), "NOTAFTER", NEVER];
+    case "expire":
+      return [id];
     case "apply":
       return [definition(turn + 1)];
     default:
@@ -34,15 +38,23 @@ export function argsOf(operation, id, turn) {
 }
 
 function definition(version) {
-  const states = { idle: { to: ["busy"] }, busy: { to: ["idle"], stamp: "startedAt" } };
+  const states = {
+    idle: { to: ["busy"] },
+    busy: { to: ["idle"], stamp: "startedAt" },
+    leased: { to: ["idle"], lease: { for: 60_000, to: "idle" }, timeout: { after: 3_600_000, to: "idle" } },
+    late: { to: ["idle"], timeout: { after: 1000, to: "idle", set: { error: '"too late"' } } },
+  };
   return JSON.stringify({ name: "job", version, initial: "idle", states });
 }
 
 /** How many changes fill an entity's log and its memory of ops, with some to spare; it is idle afterwards. */
 export const WARM_UP = 18;
 
+/** The version of every entity that is leased: created, warmed up, patched and leased. */
+const LEASED_VERSION = WARM_UP + 3;
+
 const COPIER = `
-local source_entity, source_log, _, index = unpack(KEYS)
+local source_entity, source_log, _, index, due = unpack(KEYS)
 local source, first, last = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local score = redis.call('ZSCORE', index, source)
 for i = first, last do
@@ -50,28 +62,51 @@ for i = first, last do
   redis.call('COPY', source_entity, string.sub(source_entity, 1, -#source - 1) .. id)
   redis.call('COPY', source_log, string.sub(source_log, 1, -#source - 1) .. id)
   redis.call('ZADD', index, score, id)
+  if ARGV[5] == 'due' then redis.call('ZADD', due, 1, id) end
 end`;
 
 const REMOVER = `
-local source_entity, source_log, _, index = unpack(KEYS)
+local source_entity, source_log, _, index, due = unpack(KEYS)
 local source, first, last = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 for i = first, last do
   local id = string.format('%s%06d', ARGV[2], i)
   redis.call('DEL', string.sub(source_entity, 1, -#source - 1) .. id, string.sub(source_log, 1, -#source - 1) .. id)
   redis.call('ZREM', index, id)
+  redis.call('ZREM', due, id)
 end`;
 
-const SOURCE = "e000000";
+/** The entity that those of a group are copies of. */
+const SOURCES = { h: "s000001", x: "s000002" };
+const sourceOf = (group) => SOURCES[group] ?? "e000000";
 
 /** The id of entity number `i` of a group, a letter. All ids are equally long. */
 export const idOf = (group, i) => group + String(i).padStart(6, "0");
 
-/** Makes the entities `first` to `last` of a group, as copies of entity e0. */
+/** Makes the entities `first` to `last` of a group, as copies of its source. Only the groups with timers are in due. */
 export function copyEntities(client, namespace, group, first, last) {
-  return client.eval(COPIER, 6, ...keysOf("create", namespace, SOURCE), SOURCE, group, first, last);
+  const source = sourceOf(group);
+  const timed = SOURCES[group] === undefined ? "" : "due";
+  return client.eval(COPIER, 6, ...keysOf("create", namespace, source), source, group, first, last, timed);
 }
 
 /** Takes such entities away again. */
 export function removeEntities(client, namespace, group, first, last) {
-  return client.eval(REMOVER, 6, ...keysOf("create", namespace, SOURCE), SOURCE, group, first, last);
+  const source = sourceOf(group);
+  return client.eval(REMOVER, 6, ...keysOf("create", namespace, source), source, group, first, last);
+}
+
+/** Makes the sources of the groups that have a lease, and of those whose timeout is over, of entity e0. */
+export async function makeSources(client, transition, namespace) {
+  await copyEntities(client, namespace, "s", 1, 2);
+  for (const [group, state] of [
+    ["h", "leased"],
+    ["x", "late"],
+  ]) {
+    const id = sourceOf(group);
+    const keys = keysOf("create", namespace, id);
+    const [outcome] = await client.eval(transition, 6, ...keys, id, state, "FORCE", "REASON", "bench");
+    if (outcome !== "OK") throw new Error(`transition was refused: ${outcome}`);
+    if (state === "late") await client.hset(keys[0], "since", "1");
+    await client.zrem(keys[4], id); // whose presence would make every change look for its own
+  }
 }

@@ -22,5 +22,5 @@ local function snapshot(machine_key, id, entity, done)
   return '{"machine":"' .. machine .. '","id":"' .. id .. '","state":"' .. entity[2] .. '","version":'
     .. entity[4] .. ',"timestamp":"' .. iso(entity[6] + 0) .. '","since":"' .. iso(entity[8] + 0)
     .. '","createdAt":"' .. entity[22] .. '"' .. (done and ',"opVersion":' .. done or '')
-    .. own_text(entity, 23, #entity) .. '}'
+    .. own_text(entity, 25, #entity) .. '}'
 end

@@ -1,7 +1,8 @@
 -- Makes the own fields what they are after the change, in the list `entity` from `first` to `last`, which it moves, and
--- leaves the ones to write in `written`, a flat list too. Takes `set` and `unset` of the options, `stamp`, `stamps` and
+-- leaves the ones to write in `written`, a flat list too; and in `count` and `bytes`, where `set` is given, how many
+-- there are and their size together, stamps apart. Takes `set` and `unset` of the options, `stamp`, `stamps` and
 -- `required` of the rule, and the text `stamped` of now.
-local written = set or {}
+local written, count, bytes = set or {}, 0, 0
 if set or unset or required ~= '' then
   local function place_of(list, field, begin, finish)
     for i = begin, finish, 2 do
@@ -24,7 +25,7 @@ if set or unset or required ~= '' then
     if not place then place, last = last + 1, last + 2 end
     entity[place], entity[place + 1] = written[i], written[i + 1]
   end
-  local kept, count, bytes = first - 1, 0, 0
+  local kept = first - 1
   for i = first, last, 2 do
     local name, json = entity[i], entity[i + 1]
     if not unwanted[name] then
@@ -34,7 +35,6 @@ if set or unset or required ~= '' then
     end
   end
   last = kept
-  if set and (count > 64 or bytes > 262144) then return redis.error_reply('BADARG SET') end
 end
 if stamp ~= '' then
   for i = last - 1, first, -2 do -- stamps stand near the end

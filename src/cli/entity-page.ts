@@ -4,6 +4,7 @@ import { ageText } from "./age.js";
 import { historyColumns } from "./change-columns.js";
 import { byWhom, entryInto } from "./change-words.js";
 import type { CliContext } from "./context.js";
+import { dueText } from "./due-text.js";
 import { nextSteps } from "./next-steps.js";
 import { ownFieldTexts } from "./own-fields.js";
 import type { Settings } from "./settings.js";
@@ -16,13 +17,15 @@ export interface EntityView {
   readonly entity: Snapshot;
   readonly changes: readonly Change[];
   readonly definition: CompiledMachine;
+  /** When its timeout, its lease or its retention ends, in ms of server time; null where it has none. */
+  readonly due: number | null;
   /** Server time in ms. */
   readonly nowMs: number;
 }
 
 /** Explains one entity the way an operator needs it: what it is, since when, why, and what can be done. */
 export function entityPage(context: CliContext, settings: Settings, view: EntityView): string {
-  const { entity, changes, definition, nowMs } = view;
+  const { entity, changes, definition, nowMs, due } = view;
   const { paint } = context;
   const steps = nextSteps(definition, entity, settings);
   const ago = (time: string): string => `${time} (${ageText(nowMs - Date.parse(time))} ago)`;
@@ -31,6 +34,7 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
   const facts: [string, string][] = [
     ["State", `${paintState(paint, definition, entity.state)}${steps.length === 0 ? " (final)" : ""}`],
     ["Since", `${ago(entity.since)}${entry === undefined ? "" : `, ${shownText(byWhom(entry))}`}`],
+    ...(due === null ? [] : [dueFact(due, nowMs)]),
     ["Version", String(entity.version)],
     ["Created", ago(entity.createdAt)],
     ["Changed", `${ago(entity.timestamp)}${last === undefined ? "" : `, ${shownText(whatWas(last))}`}`],
@@ -46,6 +50,11 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
     `${paint.bold("History")}${olderAreGone(changes)}\n`,
     indented(tableText(historyColumns(context, nowMs, settings.format), changes)),
   ].join("");
+}
+
+function dueFact(due: number, nowMs: number): [string, string] {
+  const isDate = Math.abs(due) <= 8.64e15;
+  return ["Due", `${isDate ? new Date(due).toISOString() : due} (${dueText(due, nowMs)})`];
 }
 
 function section(title: string, lines: readonly string[]): string {

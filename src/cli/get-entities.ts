@@ -1,4 +1,5 @@
 import { documentText, type Snapshot } from "../store/document.js";
+import { dueOf } from "../store/due-read.js";
 import { getMany, history } from "../store/read.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
@@ -26,13 +27,18 @@ export async function getEntities(
     const found = await getMany(store, ids);
     const present = found.filter((entity) => entity !== null);
     if (isForPeople(format)) {
-      const [nowMs, ...histories] = await Promise.all([
+      const ids = present.map(({ id }) => id);
+      const [nowMs, due, ...histories] = await Promise.all([
         serverNow(store),
-        ...present.map(({ id }) => history(store, id)),
+        dueOf(store, ids),
+        ...ids.map((id) => history(store, id)),
       ]);
       const pages = present.map((entity, at) => {
         const changes = histories[at] ?? [];
-        return entityPage(context, settings, { entity, changes, definition: store.definition, nowMs });
+        return entityPage(context, settings, {
+          ...{ entity, changes, definition: store.definition, nowMs },
+          due: due[at] ?? null,
+        });
       });
       await context.write(pages.join("\n"));
     } else if (ids.length > 1) await writeDocuments(context, format, present.map(written));

@@ -1,10 +1,12 @@
 import type { CompiledMachine } from "../machine/compiled.js";
 import type { Store } from "../store/call.js";
 import { documentText, type Snapshot } from "../store/document.js";
+import { dueOf } from "../store/due-read.js";
 import { list, listPage } from "../store/list.js";
 import { ageText } from "./age.js";
 import type { CliContext } from "./context.js";
 import { writeDocuments } from "./documents.js";
+import { dueText } from "./due-text.js";
 import { type Format, isForPeople } from "./formats.js";
 import type { ListFlags } from "./list.js";
 import { ownFieldTexts } from "./own-fields.js";
@@ -26,8 +28,14 @@ export async function listEntities(context: CliContext, settings: Settings, flag
       const found = new Found(store, flags, signal);
       if (isForPeople(settings.format)) {
         const nowMs = await serverNow(store);
-        const table = new TableLines(columns(context, store.definition, nowMs, settings.format));
-        for await (const entity of found) await context.write(table.add(entity));
+        const due = new Map<string, number | null>();
+        const isDue = flags.dueWithin !== undefined || flags.stuck === true;
+        const its = columns(context, store.definition, nowMs, settings.format);
+        const table = new TableLines(isDue ? [...its, dueColumn(due, nowMs)] : its);
+        for await (const entity of found) {
+          if (isDue) due.set(entity.id, (await dueOf(store, [entity.id]))[0] ?? null);
+          await context.write(table.add(entity));
+        }
         await context.write(table.end());
       } else await writeDocuments(context, settings.format, written(found));
       if (found.cursor !== undefined) context.note(`more: --cursor ${found.cursor}`);
@@ -72,9 +80,9 @@ class Found implements AsyncIterable<Snapshot> {
     this.cursor = cursor;
   }
 
-  #filter(): Pick<ListFlags, "state" | "olderThan"> {
-    const { state, olderThan } = this.#flags;
-    return { ...(state !== undefined && { state }), ...(olderThan !== undefined && { olderThan }) };
+  #filter(): Omit<ListFlags, "limit" | "cursor"> {
+    const { limit, cursor, ...filter } = this.#flags;
+    return filter;
   }
 }
 
@@ -107,6 +115,14 @@ function columns(
     ...(format === "wide" ? wide : []),
     { title: "AGE", value: ({ since }) => ageText(nowMs - Date.parse(since)) },
   ];
+}
+
+function dueColumn(due: ReadonlyMap<string, number | null>, nowMs: number): Column<Snapshot> {
+  const value = ({ id }: Snapshot): string | undefined => {
+    const end = due.get(id);
+    return end == null ? undefined : dueText(end, nowMs);
+  };
+  return { title: "DUE", value };
 }
 
 function fieldsText(entity: Snapshot): string {

@@ -1,8 +1,8 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Duration } from "../machine/duration.js";
-import { readDuration } from "../machine/duration.js";
 import { collectList, positiveNumber } from "./change-flags.js";
 import type { CliContext } from "./context.js";
+import { durationOption } from "./duration-option.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "./formats.js";
 import { settingsOf } from "./settings.js";
 
@@ -10,6 +10,8 @@ import { settingsOf } from "./settings.js";
 export interface ListFlags {
   readonly state?: readonly string[];
   readonly olderThan?: Duration;
+  readonly dueWithin?: Duration;
+  readonly stuck?: boolean;
   readonly limit?: number;
   readonly cursor?: string;
 }
@@ -20,7 +22,13 @@ export function register(program: Command, context: CliContext): void {
     .command("list")
     .description("list entities: by state, then longest in it first")
     .option("--state <states>", "only in these states (comma list, repeatable)", collectList)
-    .option("--older-than <duration>", "only that long in their state: 30s, 10m, 2h, 7d", duration)
+    .option("--older-than <duration>", "only that long in their state: 30s, 10m, 2h, 7d", durationOption)
+    .option(
+      "--due-within <duration>",
+      "only those that time out or are removed by then, or should be",
+      durationOption,
+    )
+    .option("--stuck", "only those whose timer has run out and not fired, or that lack theirs")
     .option("--limit <n>", "only so many, and say where to go on", positiveNumber)
     .option("--cursor <cursor>", "go on where the page before ended")
     .action(async (flags: ListFlags) => {
@@ -32,13 +40,9 @@ export function register(program: Command, context: CliContext): void {
     command,
     "latchkey list --state running --older-than 10m",
     "latchkey list --state failed,killed -o jsonl",
+    "latchkey list --due-within 1m -m task",
+    "latchkey list --stuck",
     "latchkey list --limit 100 -o wide",
     "latchkey list -o name",
   );
-}
-
-function duration(text: string): Duration {
-  const read = readDuration(/^\d+$/.test(text) ? Number(text) : text);
-  if ("problem" in read) throw new InvalidArgumentError(`It ${read.problem}.`);
-  return read.ms;
 }

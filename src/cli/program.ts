@@ -20,10 +20,13 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     get: () => import("./get.js"),
     list: () => import("./list.js"),
     count: () => import("./count.js"),
+    stats: () => import("./stats.js"),
     history: () => import("./history.js"),
     events: () => import("./events.js"),
     transition: () => import("./transition.js"),
     patch: () => import("./patch.js"),
+    heartbeat: () => import("./heartbeat.js"),
+    sweep: () => import("./sweep.js"),
     remove: () => import("./remove.js"),
   },
   "Servers and scripts": {

@@ -1,8 +1,8 @@
 import { ConnectError, connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
+import { reportListener } from "../valkey/failed-listener.js";
 import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type Place } from "../valkey/keys.js";
-import { silentLogger } from "../valkey/logger.js";
 import { hangUp } from "../valkey/open-clients.js";
 
 /** A running subscription. */
@@ -41,7 +41,9 @@ export async function subscribe<C>(
       return;
     }
     // Never here and now: an error thrown into the client's parser would cost it the messages behind this one.
-    void hear(listener, change).catch((error: unknown) => report(connection, channel, error));
+    void hear(listener, change).catch((error: unknown) =>
+      reportListener(connection.logger, `on ${channel}`, error),
+    );
   });
   const channel = channelOf(place);
   try {
@@ -69,15 +71,4 @@ export async function subscribe<C>(
 
 async function hear<C>(listener: Listener<C>, change: C): Promise<void> {
   await listener(change);
-}
-
-/** Nobody reads the silent logger, and an error of the caller's code must not vanish. */
-function report({ logger }: Connection, channel: string, error: unknown): void {
-  const text = safeMessage(error);
-  if (logger === silentLogger) {
-    process.emitWarning(`a listener on ${channel} failed: ${text}`, {
-      code: "LATCHKEY_LISTENER",
-      ...(error instanceof Error && error.stack !== undefined && { detail: error.stack }),
-    });
-  } else logger.error({ channel, error: text }, "a listener failed");
 }

@@ -15,6 +15,7 @@ const INTERNAL: Readonly<Record<string, RegExp>> = {
   since: MS,
   created: ISO,
   ops: /^[0-4] \d+$/,
+  "lease:at": /^(\d{13})?$/,
   ...Object.fromEntries(Array.from({ length: 5 }, (_, at) => [`op:${at}`, RegExp(`^$|${OP.source}`)])),
 };
 

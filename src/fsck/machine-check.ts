@@ -1,4 +1,4 @@
-import type { CompiledMachine } from "../machine/compiled.js";
+import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
 import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";
 import type { Installed } from "./installed.js";
@@ -40,19 +40,45 @@ function rowProblems(
     ...["-", ">", ...moves],
     ...Object.keys(states).flatMap((state) => [`=${state}`, `>${state}`]),
   ];
+  const timers = Object.entries(states).flatMap(([state, spec]) => timerRows(state, spec));
   const dropped = ordinals.filter((state) => !Object.hasOwn(states, state));
   const isLeftOver = (row: string): boolean =>
     dropped.some((state) => row === `=${state}` || row.startsWith(`${state}>`));
-  const missing = wanted.filter((row) => !rows.has(row)).map((row) => `its row ${row} is missing`);
+  const missing = [...wanted, ...timers.map(([row]) => row)]
+    .filter((row) => !rows.has(row))
+    .map((row) => `its row ${row} is missing`);
   const extra = [...rows.keys()]
     .filter((row) => !plain.includes(row) && !wanted.includes(row) && !isLeftOver(row))
+    .filter((row) => !timers.some(([name]) => name === row))
     .map((row) => `its row ${JSON.stringify(row.slice(0, 80))} belongs to no transition`);
   // One row says all about entering a state, wherever from; the head of the document stands at its end.
   const unlike = moves.filter((move) => rows.get(move) !== rows.get(move.slice(move.indexOf(">"))));
   const begin = rows.get(">") === `${initial} ${rows.get(`>${initial}`)}` ? [] : [">"];
   const foreign = wanted.filter((row) => rows.has(row) && !isRowOf(rows.get(row) ?? "", name));
-  const wrong = [...new Set([...unlike, ...begin, ...foreign])].filter((row) => rows.has(row));
+  const other = timers.flatMap(([row, text]) => (sameRow(rows.get(row), text) ? [] : [row]));
+  const wrong = [...new Set([...unlike, ...begin, ...foreign, ...other])].filter((row) => rows.has(row));
   return [...missing, ...extra, ...wrong.map((row) => `its row ${row} is not what apply wrote`)];
+}
+
+/** The rows of a state's timers as apply writes them, each with its text: when what ends, and what each of them sets. */
+function timerRows(state: string, { timeout, lease, retain }: CompiledState): [row: string, text: string][] {
+  if (timeout === undefined && lease === undefined && retain === undefined) return [];
+  const words = [2, timeout?.after, lease?.for, retain, timeout?.to, lease?.to];
+  const sets = Object.entries({ timeout, lease }).flatMap(([kind, timer]): [string, string][] => {
+    const set = Object.entries(timer?.set ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    return set.length === 0 ? [] : [[`@${state} ${kind}`, JSON.stringify(set.flat())]];
+  });
+  return [[`@${state}`, words.map((word) => word ?? "").join(" ")], ...sets];
+}
+
+/** The server's encoder escapes other characters than JavaScript's. */
+function sameRow(row: string | undefined, text: string): boolean {
+  if (row === undefined || row === text) return true;
+  try {
+    return JSON.stringify(JSON.parse(row)) === text;
+  } catch {
+    return false;
+  }
 }
 
 function isRowOf(row: string, machine: string): boolean {

@@ -4,7 +4,7 @@ import type { JsonValue } from "./json-value.js";
 /** Fields a timeout or lease writes when it fires, as a caller's `set` would. */
 export type FieldValues = Readonly<Record<string, JsonValue>>;
 
-/** Moves an entity on when it stayed too long in a state. */
+/** Moves an entity on when it stayed too long in a state. Fires where a sweep runs: `agents.sweep()`, `latchkey sweep`. */
 export interface TimeoutDefinition<S extends string = string> {
   /** How long after entering the state it fires. */
   readonly after: Duration;
@@ -14,7 +14,11 @@ export interface TimeoutDefinition<S extends string = string> {
   readonly set?: FieldValues;
 }
 
-/** Moves an entity on when its heartbeats stop. */
+/**
+ * Moves an entity on when its heartbeats stop; see `agents.hold()`. Fires where a sweep runs. A newer version of a
+ * machine that brings a lease, or a shorter one, counts it from when a sweep comes to the entity: let holders send
+ * heartbeats often enough before.
+ */
 export interface LeaseDefinition<S extends string = string> {
   /** How long one heartbeat (or entering the state) is good for. */
   readonly for: Duration;
@@ -38,7 +42,7 @@ export interface StateDefinition<S extends string = string> {
   readonly timeout?: TimeoutDefinition<S>;
   /** Fires when heartbeats stop. Not on a final state. */
   readonly lease?: LeaseDefinition<S>;
-  /** Final states only: the entity is removed this long after entry. */
+  /** Final states only: a sweep removes the entity this long after entry. */
   readonly retain?: Duration;
 }
 

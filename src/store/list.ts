@@ -5,12 +5,14 @@ import { ask } from "./call-error.js";
 import type { Snapshot } from "./document.js";
 import { ContractError } from "./errors.js";
 import { movedSince, readStretch } from "./index-read.js";
+import { type DueFilter, type DueOptions, dueFilter } from "./list-due.js";
 import { needMachine } from "./machine-record.js";
 import { cursorText, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
 import { getMany } from "./read.js";
+import { dueAt } from "./timers.js";
 
 /** Which entities to list. */
-export interface ListOptions<S extends string = string> {
+export interface ListOptions<S extends string = string> extends DueOptions {
   /** Only those in this state, or in one of these. */
   readonly state?: S | readonly S[];
   /** Only those that have been in their state for at least this long. */
@@ -34,6 +36,8 @@ export interface Page<S extends string = string> {
 
 const PAGE = 100;
 const LONGEST_PAGE = 1000;
+/** So many index entries are looked through at once, where few of them may fit. */
+const LOOK = 1000;
 
 /**
  * Reads one page. An entity that changes its state between two pages may be met again, or be missed where it moved
@@ -44,15 +48,21 @@ export async function listPage<S extends string>(store: Store, options: PageOpti
   if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
     throw new ContractError("BADARG", `limit must be a whole number from 1 to ${LONGEST_PAGE}`);
   }
-  const stretches = await stretchesOf(store, options);
+  const { olderThan, dueWithin, stuck } = options;
+  const isTimeless = olderThan === undefined && dueWithin === undefined && stuck !== true;
+  const { nowMs } = isTimeless ? { nowMs: 0 } : await serverTime(store);
+  const stretches = await stretchesOf(store, options, nowMs);
+  const fits = dueFilter(store, options, nowMs);
   let position = options.cursor === undefined ? undefined : parseCursor(options.cursor);
   const items: Snapshot<S>[] = [];
   for (const stretch of stretches) {
     if (position !== undefined && position.score > stretch.to) continue;
     while (items.length < limit) {
-      const found = await readStretch(store, stretch, position, limit - items.length);
-      items.push(...(await present<S>(store, stretch, found)));
-      position = found.at(-1) ?? position;
+      const left = limit - items.length;
+      const found = await readStretch(store, stretch, position, fits === undefined ? left : LOOK);
+      const kept = (await fits?.(found))?.slice(0, left) ?? found;
+      items.push(...(await present<S>(store, stretch, kept)));
+      position = (kept.length === left ? kept.at(-1) : found.at(-1)) ?? position;
       if (found.length === 0) break;
     }
     if (items.length === limit) break;
@@ -70,12 +80,13 @@ export async function* list<S extends string>(
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
   const { nowMs, errorMs } = await serverTime(store);
-  const stretches = await stretchesOf(store, options);
+  const stretches = await stretchesOf(store, options, nowMs);
+  const fits = dueFilter(store, options, nowMs);
   const seen = new Set<string>();
   for (const stretch of stretches) {
     // Up to the start only: others may enter a state faster than it is read.
     const to = Math.min(stretch.to, stretch.from + nowMs + errorMs);
-    for await (const entity of walk<S>(store, { ...stretch, to })) {
+    for await (const entity of walk<S>(store, { ...stretch, to }, fits)) {
       if (seen.has(entity.id)) continue;
       seen.add(entity.id);
       yield entity;
@@ -84,7 +95,8 @@ export async function* list<S extends string>(
   if (options.olderThan !== undefined) return; // Whoever entered a state meanwhile is too young.
   // Whoever entered a listed state meanwhile stands behind the start now. Those that are new do not count.
   const moved = await movedSince(store, stretches, nowMs - errorMs);
-  const missed = moved.filter((id) => !seen.has(id));
+  const unseen = moved.filter((id) => !seen.has(id));
+  const missed = (await fits?.(unseen.map((id) => ({ id, score: 0 }))))?.map(({ id }) => id) ?? unseen;
   const states = new Set(stretches.map(({ state }) => state));
   for (let at = 0; at < missed.length; at += PAGE) {
     for (const entity of await getMany<S>(store, missed.slice(at, at + PAGE))) {
@@ -94,11 +106,15 @@ export async function* list<S extends string>(
   }
 }
 
-async function* walk<S extends string>(store: Store, stretch: Stretch): AsyncGenerator<Snapshot<S>, void> {
+async function* walk<S extends string>(
+  store: Store,
+  stretch: Stretch,
+  fits: DueFilter | undefined,
+): AsyncGenerator<Snapshot<S>, void> {
   let position: Position | undefined;
   for (;;) {
-    const found = await readStretch(store, stretch, position, PAGE);
-    yield* await present<S>(store, stretch, found);
+    const found = await readStretch(store, stretch, position, fits === undefined ? PAGE : LOOK);
+    yield* await present<S>(store, stretch, (await fits?.(found)) ?? found);
     position = found.at(-1);
     if (position === undefined) return;
   }
@@ -117,8 +133,8 @@ async function present<S extends string>(
   return entities.flatMap((entity) => (entity?.state === stretch.state ? [entity] : []));
 }
 
-async function stretchesOf(store: Store, options: ListOptions): Promise<Stretch[]> {
-  const { ordinals } = await needMachine(store.connection, store.place, "list");
+async function stretchesOf(store: Store, options: ListOptions, nowMs: number): Promise<Stretch[]> {
+  const { ordinals, definition } = await needMachine(store.connection, store.place, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   for (const state of wanted) {
     if (!ordinals.includes(state)) {
@@ -128,12 +144,14 @@ async function stretchesOf(store: Store, options: ListOptions): Promise<Stretch[
       );
     }
   }
-  let untilMs: number | undefined;
-  if (options.olderThan !== undefined) {
-    untilMs = (await serverTime(store)).nowMs - durationMs(options.olderThan);
-  }
+  const { olderThan, dueWithin, stuck } = options;
+  const untilMs = olderThan === undefined ? undefined : nowMs - durationMs(olderThan);
+  const isTimed = (state: string): boolean =>
+    Object.hasOwn(definition.states, state) &&
+    dueAt(definition.states[state] ?? { event: "" }, 0) !== undefined;
+  const mayFit = dueWithin === undefined && stuck !== true ? (): boolean => true : isTimed;
   return ordinals.flatMap((state, ordinal) =>
-    wanted.includes(state) ? [stretchOf(state, ordinal, untilMs)] : [],
+    wanted.includes(state) && mayFit(state) ? [stretchOf(state, ordinal, untilMs)] : [],
   );
 }
 

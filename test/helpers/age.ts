@@ -24,3 +24,15 @@ export async function enteredAt(
   await valkey.hset(`${prefix}id:${id}`, "since", sinceMs);
   await valkey.zadd(`${prefix}index`, Number(score) - Number(since) + sinceMs, id);
 }
+
+const MONTH = 30 * 86_400_000;
+
+/** Makes the server believe that an entity entered its state a month ago, and that its timer ran out since. */
+export async function runOut(home: Home, machine: { name: string }, id: string): Promise<void> {
+  const valkey = await admin();
+  const [seconds] = await valkey.time();
+  const since = Number(seconds) * 1000 - MONTH;
+  await enteredAt(home, machine, id, since);
+  const due = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${machine.name}:due`;
+  await valkey.zadd(due, since, id);
+}

@@ -2,7 +2,7 @@ import { scripts } from "../../lua/index.js";
 
 /** What this client sends besides scripts, whoever only looks: connecting, reading, following, subscribing. */
 const READS =
-  "client|setname exec hgetall hkeys hmget info lrange multi subscribe time xinfo|stream xrange xread zcount zrangebyscore".split(
+  "client|setname exec hgetall hkeys hmget info lrange multi subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore".split(
     " ",
   );
 

@@ -57,9 +57,11 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
     zadd: [index, due].map((key): Sample => ["ZADD", key, "1", "m"]),
     zcard: [index, due].map((key): Sample => ["ZCARD", key]),
-    zcount: [["ZCOUNT", index, "0", "1"]],
-    zrangebyscore: [["ZRANGEBYSCORE", index, "0", "1"]],
+    zcount: [index, due].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
+    zmscore: [["ZMSCORE", due, "m"]],
+    zrangebyscore: [index, due].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
     zrem: [index, due].map((key): Sample => ["ZREM", key, "m"]),
+    zscore: [["ZSCORE", due, "m"]],
   };
   const found = samples[command];
   if (found === undefined) throw new Error(`the doctor knows no call of ${command}`);

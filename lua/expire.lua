@@ -1,0 +1,108 @@
+#!lua
+-- expire: fires what has run out for an entity: the timeout or the lease of its state, or the time for which a final
+-- state keeps it. However many ask, it fires once. Where nothing has run out, it puts the entity's place in due right,
+-- if that is not what follows from the entity and from the machine as it is now.
+--
+-- KEYS
+--   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
+--   2 log      {ns:p}:<machine>:log:<id>  list    its last changes
+--   3 machine  {ns:p}:<machine>:machine   hash    the compiled machine
+--   4 index    {ns:p}:<machine>:index     zset    ids by state and age
+--   5 due      {ns:p}:<machine>:due       zset    ids by their next timer
+--   6 events   {ns:p}:<machine>:events    stream  the durable log
+-- ARGV
+--   1 id
+-- Reply [outcome, document]
+--   OK         the change; its actor is latchkey, its reason says what ran out, and since when
+--   NOTDUE     snapshot: nothing has run out
+--   MISSING    snapshot: a stamp that the state to enter requires is absent; its place in due stays
+--   NOTFOUND   null: no such entity, and no place in due any more
+-- Errors
+--   BADARG <which>  NOMACHINE  LAYOUT  NOPERM <command>
+-- Events
+--   of a timeout or lease the event of the state it leads to, of a retention <machine>.removed
+
+-- @include shared/iso.lua
+-- @include shared/document.lua
+-- @include shared/server.lua
+
+-- 1 inputs
+local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
+local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
+local id = ARGV[1]
+-- @include shared/identity.lua
+if ARGV[2] then return redis.error_reply('BADARG option') end
+
+-- 2 read: each key by a command of its type, so that a wrong one shows before any write
+-- @include shared/entity.lua
+local logged = call('LLEN', log_key)
+local planned = call('ZSCORE', due_key, id)
+call('ZCARD', index_key)
+call('XLEN', events_key)
+-- @include shared/clock.lua
+local timing = state and call('HGET', machine_key, '@' .. state)
+local last_removal = call('HGET', machine_key, 'removed')
+
+-- 3 refuse
+if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
+if not timing and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
+if not state then
+  local due_at, renewal = nil, nil
+-- @include shared/settle.lua
+  return { 'NOTFOUND', false }
+end
+-- @include shared/timers.lua
+local renewal
+if lease_end and lease_end <= now and not (planned and planned + 0 <= now) then
+  -- Due does not tell of it, as where a newer machine gave this state a lease, or a shorter one, while the entity was
+  -- in it: whoever holds it had no chance to renew it yet. It counts from now.
+  renewal, lease_end = at, now + lease
+end
+local what, length, due_at, to = 'timeout', after, timeout_end, timeout_to
+if lease_end and not (timeout_end and timeout_end <= lease_end) then
+  what, length, due_at, to = 'lease', lease, lease_end, lease_to
+elseif removal_at then
+  what, length, due_at, to = 'retention', retain, removal_at, state
+end
+if not due_at or due_at > now then
+-- @include shared/settle.lua
+  return { 'NOTDUE', snapshot(machine_key, id, entity) }
+end
+local row = call('HGET', machine_key, removal_at and '-' or state .. '>' .. to)
+local packed = call('HGET', machine_key, '@' .. state .. ' ' .. what) -- what the timer sets, or false
+local is_read, set = true, nil
+if packed then is_read, set = pcall(cjson.decode, packed) end
+if not row or not is_read then return redis.error_reply('LAYOUT another one than this script knows') end
+local amount, unit = length + 0, 'ms'
+for _, step in ipairs({ { 1000, 's' }, { 60, 'm' }, { 60, 'h' }, { 24, 'd' } }) do
+  if amount % step[1] ~= 0 then break end
+  amount, unit = amount / step[1], step[2]
+end
+local actor = ',"actor":"latchkey"'
+local reason = ',"reason":"' .. what .. ' of ' .. amount .. unit .. ' ran out at ' .. iso(due_at) .. ', '
+  .. (what ~= 'lease' and state .. ' since ' or renewed > begun and 'last renewed at ' or 'never renewed since ')
+  .. iso(what == 'lease' and renewed or begun) .. '"'
+local op, unset, force = nil, nil, nil -- of a caller's options, which nobody gives here
+-- @include shared/rule.lua
+local stamped, entered = iso(now), removal_at and begun or now
+-- @include shared/fields.lua
+-- @include shared/change.lua
+-- @include shared/ops.lua
+-- @include shared/removal.lua
+local since, score = at, ordinal .. at -- as in transition.lua
+local timer = due ~= '' and now + due
+local called_off = not timer and planned
+local is_full = logged + trim >= 0
+if removal_at then
+-- @include shared/erase-rights.lua
+else
+-- @include shared/rights.lua
+end
+
+-- 4 write
+if removal_at then
+-- @include shared/erase.lua
+else
+-- @include shared/commit.lua
+end
+return { 'OK', document }

@@ -1,0 +1,6 @@
+-- The first right that this user lacks of those that a removal needs after its first write. Takes `channel`.
+local may = redis.acl_check_cmd
+local lacks = not (may('DEL', entity_key) and may('DEL', log_key)) and 'del'
+  or not may('HSET', machine_key) and 'hset'
+  or not (may('ZREM', index_key) and may('ZREM', due_key)) and 'zrem' or not may('PUBLISH', channel) and 'publish'
+if lacks then return redis.error_reply('NOPERM ' .. lacks) end

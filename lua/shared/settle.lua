@@ -1,0 +1,12 @@
+-- The writes of a call that fires nothing and ends after it: make the entity's place in due what it should be, `due_at`
+-- in ms or nil for none, where it is not that already. Takes `planned`, the score in due or false, and `renewal`, the
+-- time from which a lease counts that nobody was told of, or nil.
+local may = redis.acl_check_cmd
+local is_right = not planned and not due_at or planned and due_at and planned + 0 == due_at
+local lacks = renewal and not may('HSET', entity_key) and 'hset'
+  or not is_right and due_at and not may('ZADD', due_key) and 'zadd'
+  or not is_right and not due_at and not may('ZREM', due_key) and 'zrem'
+if lacks then return redis.error_reply('NOPERM ' .. lacks) end
+if renewal then call('HSET', entity_key, 'lease:at', renewal) end
+if not is_right and due_at then call('ZADD', due_key, due_at, id) end
+if not is_right and not due_at then call('ZREM', due_key, id) end

@@ -1,0 +1,208 @@
+import { tell } from "../valkey/failed-listener.js";
+import type { Store } from "./call.js";
+import type { Change, Replay, Snapshot } from "./document.js";
+import { ContractError, RefusedError } from "./errors.js";
+import { heartbeat } from "./heartbeat.js";
+import { LeaseLostError } from "./lease-lost-error.js";
+import { needMachine } from "./machine-record.js";
+
+/** How to hold an entity. */
+export interface HoldOptions {
+  /**
+   * The version that is held: any change by anyone else is a loss. Own changes go through `hold.change`. Without it,
+   * the entity's stay in its present state is held, whatever is patched meanwhile.
+   */
+  readonly version?: number;
+  /** Told once, the moment that the lease is lost. */
+  readonly onLost?: (lost: LeaseLostError) => void;
+}
+
+/** The longest time that Node's timers take, in ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** A renewal has this part of the lease to be answered, repeated attempts included. */
+const ANSWER_PART = 1 / 6;
+/** So long after a renewal without an answer the next one begins. */
+const RETRY_PART = 1 / 12;
+
+/**
+ * Renews the lease of an entity by itself, at a third of its length, until it is closed or lost. Made by
+ * `agents.hold(id)`.
+ *
+ * It is lost when the server refuses a renewal: someone else changed the entity, it left the state, or it is gone. And
+ * when no renewal was confirmed before the lease's own end, by a clock that nobody sets: by then another may have it.
+ *
+ * @example
+ * const hold = await agents.hold("a1", { version: agent.version });
+ * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
+ */
+export class Hold<S extends string = string> implements AsyncDisposable {
+  readonly id: string;
+  readonly #store: Store;
+  readonly #leaseMs: number;
+  readonly #since: string;
+  readonly #state: string;
+  readonly #isFenced: boolean;
+  readonly #onLost: ((lost: LeaseLostError) => void) | undefined;
+  readonly #lost = new AbortController();
+  #version: number;
+  #isClosed = false;
+  /** Of this process's own clock. */
+  #confirmedUntil: number;
+  #next: NodeJS.Timeout | undefined;
+  #end: NodeJS.Timeout | undefined;
+  /** Renewals and own changes, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #failure: unknown;
+
+  constructor(
+    store: Store,
+    leaseMs: number,
+    entity: Snapshot<S>,
+    confirmedUntil: number,
+    { version, onLost }: HoldOptions,
+  ) {
+    this.id = entity.id;
+    this.#store = store;
+    this.#leaseMs = leaseMs;
+    this.#since = entity.since;
+    this.#state = entity.state;
+    this.#isFenced = version !== undefined;
+    this.#version = entity.version;
+    this.#onLost = onLost;
+    this.#confirmedUntil = confirmedUntil;
+    this.#watch();
+    this.#renewIn(this.#leaseMs / 3);
+  }
+
+  /** Aborted the moment that the lease is lost; its reason is a {@link LeaseLostError}. Not by `close`. */
+  get signal(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** The version that was last confirmed. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /**
+   * Makes a change of one's own while no renewal is under way, and holds the version that it made. A change that leaves
+   * the state ends the hold.
+   *
+   * @param make makes it, with `ifVersion` as given
+   * @throws LeaseLostError when the lease is lost already; else what `make` throws
+   * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
+   */
+  async change<C extends Change<S> | Replay<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
+    return this.#inTurn(async () => {
+      this.#lost.signal.throwIfAborted();
+      if (this.#isClosed) throw new ContractError("CLOSED", `the hold of ${this.id} is closed`);
+      const change = await make(this.#version);
+      if (change.state !== this.#state || change.since !== this.#since) this.#stop();
+      this.#version = change.version;
+      return change;
+    });
+  }
+
+  /** Stops renewing. The lease itself runs on to its end. */
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#turn.catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work, work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #renewIn(ms: number): void {
+    if (this.#isClosed) return;
+    this.#next = setTimeout(() => void this.#inTurn(() => this.#renew()), Math.min(ms, LONGEST_TIMER_MS));
+  }
+
+  /** Ends the hold at the lease's own end, where nothing is confirmed until then. */
+  #watch(): void {
+    clearTimeout(this.#end);
+    if (this.#isClosed) return;
+    const leftMs = this.#confirmedUntil - performance.now();
+    this.#end = setTimeout(
+      () => {
+        if (performance.now() < this.#confirmedUntil) return this.#watch();
+        this.#lose("no renewal was confirmed before its end", null, this.#failure);
+      },
+      Math.min(Math.max(leftMs, 0) + 1, LONGEST_TIMER_MS),
+    );
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#isClosed) return;
+    const asked = performance.now();
+    try {
+      const guard = this.#isFenced ? { ifVersion: this.#version } : { ifState: this.#state };
+      const timeout = Math.ceil(Math.min(this.#leaseMs * ANSWER_PART, this.#store.connection.timeoutMs));
+      const result = await heartbeat<S>(this.#store, this.id, { ...guard, timeout });
+      if (this.#isClosed) return;
+      if (!result.ok) return this.#lose(result.error.message, result.current, result.error);
+      const { document } = result;
+      if (document.since !== this.#since) {
+        return this.#lose(`it was entered anew at ${document.since}`, document, undefined);
+      }
+      this.#failure = undefined;
+      this.#version = document.version;
+      // The server counts from when it was reached, which was not before it was asked.
+      this.#confirmedUntil = asked + this.#leaseMs;
+      this.#watch();
+      this.#renewIn(this.#leaseMs / 3);
+    } catch (error) {
+      if (this.#isClosed) return;
+      if (error instanceof ContractError) return this.#lose(error.message, null, error);
+      this.#failure = error; // told if the lease ends over it
+      this.#renewIn(this.#leaseMs * RETRY_PART);
+    }
+  }
+
+  #lose(why: string, current: Snapshot | null, cause: unknown): void {
+    if (this.#isClosed) return;
+    this.#stop();
+    const { connection, place } = this.#store;
+    const { machine } = place;
+    const message = `the lease of ${machine} ${this.id} is lost: ${why}`;
+    connection.logger.warn({ machine, id: this.id, why }, "lease lost");
+    const lost = new LeaseLostError(message, machine, this.id, current, cause);
+    this.#lost.abort(lost);
+    tell(connection.logger, `of the lease of ${machine} ${this.id}`, this.#onLost, lost);
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#next);
+    clearTimeout(this.#end);
+  }
+}
+
+/** Renews the lease of an entity's present state once, and from then on by itself. */
+export async function hold<S extends string>(
+  store: Store,
+  id: string,
+  options: HoldOptions,
+): Promise<Hold<S>> {
+  const { version } = options;
+  const asked = performance.now();
+  const result = await heartbeat<S>(store, id, version === undefined ? {} : { ifVersion: version });
+  if (!result.ok) throw result.error;
+  const { document } = result;
+  const { definition } = await needMachine(store.connection, store.place, "hold");
+  const state = Object.hasOwn(definition.states, document.state)
+    ? definition.states[document.state]
+    : undefined;
+  if (state?.lease === undefined) {
+    const { machine } = store.place;
+    const message = `${machine} ${id} was ${document.state}, whose lease a newer version of the machine took away`;
+    throw new RefusedError("ILLEGAL", message, machine, id, document);
+  }
+  return new Hold<S>(store, state.lease.for, document, asked + state.lease.for, options);
+}

@@ -1,0 +1,146 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Duration, durationMs } from "../machine/duration.js";
+import { allPartitionKeys } from "../valkey/keys.js";
+import { readServerTime } from "../valkey/server-clock.js";
+import type { Store } from "./call.js";
+import { ask } from "./call-error.js";
+import { ContractError, NotExecutedError } from "./errors.js";
+import { Audit } from "./sweep-audit.js";
+import { DueWalk, type Progress } from "./sweep-due.js";
+import { type SweepListeners, SweepTally, type Swept } from "./swept.js";
+
+/** How to sweep. */
+export interface SweepOptions extends SweepListeners {
+  /** Ends it. What was begun is finished first. */
+  readonly signal?: AbortSignal;
+  /** Time between two rounds, more or less: each replica shifts it at random. @default "1s" */
+  readonly interval?: Duration;
+  /** So many entities are asked for at once, 1 to 1000. @default 100 */
+  readonly batch?: number;
+  /** Ends after one round, and a look through the whole index. @default false */
+  readonly once?: boolean;
+}
+
+/** The longest rest between two steps, in ms. */
+const LONGEST_REST_MS = 100;
+
+/**
+ * Fires the timers of machines as they run out, and gives entities that lack a deadline theirs. Runs in any number of
+ * replicas at once, without lock or leader: whether something fires, the server decides anew for each entity.
+ *
+ * Machines and partitions take turns, a batch each. After each step it rests as long as the step took, so that half of
+ * the time the server is free of it; unless it has fallen behind. While the server can't be reached it goes on trying, unless `once`.
+ *
+ * @param find the machines to sweep; asked before each round
+ * @returns what was done, when it ends
+ */
+export async function sweep(find: () => Promise<readonly Store[]>, options: SweepOptions): Promise<Swept> {
+  const { signal, interval = "1s", batch = 100, once = false } = options;
+  if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
+    throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
+  }
+  const intervalMs = durationMs(interval);
+  const tally = new SweepTally(options);
+  const machines = new Map<string, MachineSweep>();
+  while (signal?.aborted !== true) {
+    let problem: unknown;
+    const failed = (error: unknown): void => {
+      if (once || !(error instanceof NotExecutedError)) problem ??= error;
+      else tellOnce(machines.values(), error);
+    };
+    const stores = await find().catch((error: unknown) => void failed(error));
+    for (const store of stores ?? []) {
+      const { machine } = store.place;
+      if (!machines.has(machine)) machines.set(machine, new MachineSweep(store, batch));
+    }
+    const found = new Set(stores?.map(({ place }) => place.machine));
+    const present = [...machines].flatMap(([name, machine]) => (found.has(name) ? [machine] : []));
+    await takeTurns(
+      present.flatMap((machine) => machine.walks(tally)),
+      failed,
+      signal,
+    );
+    await takeTurns(
+      present.map((machine) => machine.audit(tally, once)),
+      failed,
+      signal,
+    );
+    if (problem !== undefined) throw problem;
+    if (once) break;
+    await pause(intervalMs * (0.5 + Math.random()), undefined, signal && { signal }).catch(() => {});
+  }
+  return tally.swept;
+}
+
+/** One step of something. */
+type Turn = () => Promise<Progress>;
+
+/** Lets each take a step, and again, until all have ended or failed. */
+async function takeTurns(
+  turns: readonly Turn[],
+  failed: (error: unknown) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let going = [...turns];
+  while (going.length > 0) {
+    const next: Turn[] = [];
+    for (const turn of going) {
+      if (signal?.aborted === true) return;
+      const began = performance.now();
+      try {
+        const progress = await turn();
+        if (progress !== "end") next.push(turn);
+        if (progress === "more") await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
+      } catch (error) {
+        failed(error);
+      }
+    }
+    going = next;
+  }
+}
+
+/** What is remembered of one machine between two rounds. */
+class MachineSweep {
+  readonly store: Store;
+  readonly #walks: readonly DueWalk[];
+  readonly #audit: Audit;
+  isLost = false;
+
+  constructor(store: Store, batch: number) {
+    this.store = store;
+    this.#walks = allPartitionKeys(store.place).map(({ due }) => new DueWalk(store, due, batch));
+    this.#audit = new Audit(store);
+  }
+
+  /** Up to the end of what is due. */
+  walks(tally: SweepTally): Turn[] {
+    return this.#walks.map((walk) => async () => {
+      const progress = await walk.step(await this.#now(), tally);
+      this.isLost = false;
+      return progress;
+    });
+  }
+
+  /** One step through the index; all of it where `isWhole`. */
+  audit(tally: SweepTally, isWhole: boolean): Turn {
+    return async () => {
+      const progress = await this.#audit.step(await this.#now(), tally);
+      return isWhole ? progress : "end";
+    };
+  }
+
+  async #now(): Promise<number> {
+    const { connection, place } = this.store;
+    return (await ask(connection, `sweep ${place.machine}`, readServerTime)).nowMs;
+  }
+}
+
+/** Logs that sweeping has come to a stop, once until it goes on. */
+function tellOnce(machines: Iterable<MachineSweep>, { message }: NotExecutedError): void {
+  for (const machine of machines) {
+    if (machine.isLost) continue;
+    machine.isLost = true;
+    const { connection, place } = machine.store;
+    connection.logger.warn({ machine: place.machine, error: message }, "sweeping waits for the server");
+  }
+}

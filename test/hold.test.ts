@@ -1,0 +1,212 @@
+import { expect, it, onTestFinished } from "vitest";
+import {
+  ConflictError,
+  ContractError,
+  connect,
+  defineMachine,
+  type Entities,
+  type LeaseLostError,
+  NoLeaseError,
+  NotExecutedError,
+  NotFoundError,
+} from "../src/index.js";
+import type { Hold } from "../src/store/hold.js";
+import { admin } from "./helpers/calls.js";
+import { client, rejection, rejectionOf } from "./helpers/client.js";
+import { startProxy } from "./helpers/proxy.js";
+import { useValkey } from "./helpers/valkey.js";
+
+const LEASE_MS = 1000;
+
+/** Renewed at a third of that: short enough to wait for, long enough for a busy machine. */
+const task = defineMachine({
+  name: "task",
+  version: 1,
+  initial: "waiting",
+  states: {
+    waiting: { to: ["working"] },
+    working: { to: ["waiting", "working", "done"], lease: { for: LEASE_MS, to: "waiting" } },
+    done: {},
+  },
+});
+
+/** Where a renewal has to come first. */
+const SOON = { interval: 20, timeout: 10_000 };
+
+async function working(...ids: string[]) {
+  const home = await client();
+  const tasks: Entities = await home.machine(task);
+  for (const id of ids) {
+    await tasks.create(id);
+    await tasks.transition(id, "working");
+  }
+  const leaseAt = async (id: string) =>
+    Number(await (await admin()).hget(`{${home.namespace}:0}:task:id:${id}`, "lease:at"));
+  return { home, tasks, leaseAt };
+}
+
+/** Holds until the test has finished, and tells what is lost. */
+async function held(tasks: Entities, id: string, version?: number) {
+  const losses: LeaseLostError[] = [];
+  let lose = (_: LeaseLostError): void => {};
+  const lost = new Promise<LeaseLostError>((resolve) => {
+    lose = resolve;
+  });
+  const onLost = (error: LeaseLostError): void => {
+    losses.push(error);
+    lose(error);
+  };
+  const hold: Hold = await tasks.hold(id, { onLost, ...(version !== undefined && { version }) });
+  onTestFinished(() => hold.close());
+  return { hold, lost, losses };
+}
+
+it("renews the lease again and again, so that it outlives its length", async () => {
+  const { tasks, leaseAt } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1", 2);
+  const first = await leaseAt("t1");
+  await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(first + 2 * LEASE_MS);
+  expect(await tasks.sweep({ once: true })).toMatchObject({ expired: 0 });
+  expect([hold.id, hold.version, hold.signal.aborted, losses]).toEqual(["t1", 2, false, []]);
+});
+
+it("tells the moment that someone else has changed the entity", async () => {
+  const { tasks } = await working("t1");
+  const { hold, lost } = await held(tasks, "t1", 2);
+  await tasks.patch("t1", { set: { taken: true } });
+  const error = await lost;
+  expect(error).toMatchObject({
+    code: "LEASELOST",
+    machine: "task",
+    id: "t1",
+    current: { version: 3, taken: true },
+  });
+  expect(error.message).toMatch(
+    /^the lease of task t1 is lost: task t1 is not at version 2: it is working since /,
+  );
+  expect(error.cause).toBeInstanceOf(ConflictError);
+  expect(hold.signal.reason).toBe(error);
+});
+
+it("without a version holds the stay in the state: a patch is no loss, to leave or to enter anew is", async () => {
+  const { tasks, leaseAt } = await working("t1", "t2");
+  const first = await held(tasks, "t1");
+  const second = await held(tasks, "t2");
+  await tasks.patch("t1", { set: { n: 1 } });
+  const before = await leaseAt("t1");
+  await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before + LEASE_MS);
+  expect([first.hold.version, first.losses]).toEqual([3, []]);
+  await tasks.transition("t1", "waiting");
+  expect((await first.lost).cause).toBeInstanceOf(ConflictError);
+  await tasks.transition("t2", "working");
+  expect((await second.lost).message).toMatch(/is lost: it was entered anew at /);
+});
+
+it("tells of an entity that is gone", async () => {
+  const { tasks } = await working("t1");
+  const { lost } = await held(tasks, "t1", 2);
+  await tasks.remove("t1");
+  expect(await lost).toMatchObject({ current: null });
+  expect((await lost).cause).toBeInstanceOf(NotFoundError);
+});
+
+it("is lost at the lease's own end where the server keeps silent", async () => {
+  const { home } = await working("t1");
+  const proxy = await startProxy(await useValkey());
+  const far = await connect({ url: proxy.url, namespace: home.namespace });
+  onTestFinished(() => far.close());
+  const { hold, lost } = await held(await far.machine(task), "t1", 2);
+  proxy.holdReply("IFVERSION");
+  const error = await lost;
+  expect(error.message).toBe("the lease of task t1 is lost: no renewal was confirmed before its end");
+  expect([error.current, hold.signal.aborted]).toEqual([null, true]);
+});
+
+it("tries again while the server is away, and is lost only when the lease's own end has come", async () => {
+  const { home, tasks, leaseAt } = await working("t1", "t2");
+  const proxy = await startProxy(await useValkey());
+  const far = await connect({ url: proxy.url, namespace: home.namespace });
+  onTestFinished(() => far.close());
+  const { losses } = await held(await far.machine(task), "t1", 2);
+  proxy.dropRequest("IFVERSION");
+  await proxy.lost;
+  const before = await leaseAt("t1");
+  await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before);
+  expect(losses).toEqual([]);
+  const other = await held(await far.machine(task), "t2", 2);
+  await far.close();
+  expect((await other.lost).cause).toBeInstanceOf(NotExecutedError);
+  expect(await tasks.get("t2")).toMatchObject({ state: "working" });
+});
+
+it("makes changes of one's own between renewals, and holds the version that they make", async () => {
+  const { tasks, leaseAt } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1", 2);
+  for (let n = 0; n < 20; n++) {
+    await hold.change((ifVersion) => tasks.patch("t1", { set: { n }, ifVersion }));
+  }
+  const before = await leaseAt("t1");
+  await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before + LEASE_MS);
+  expect([hold.version, losses]).toEqual([22, []]);
+});
+
+it("ends without a loss when a change of one's own leaves the state", async () => {
+  const { tasks } = await working("t1", "t2");
+  const first = await held(tasks, "t1", 2);
+  const second = await held(tasks, "t2", 2);
+  await first.hold.change((ifVersion) => tasks.transition("t1", "done", { ifVersion }));
+  await tasks.remove("t2");
+  await second.lost; // a renewal's time has passed
+  expect([first.losses, first.hold.signal.aborted]).toEqual([[], false]);
+  const error = await rejectionOf(
+    ContractError,
+    first.hold.change(() => tasks.patch("t1", { set: { n: 1 } })),
+  );
+  expect(error.code).toBe("CLOSED");
+});
+
+it("makes no change where the lease is lost", async () => {
+  const { tasks } = await working("t1");
+  const { hold, lost } = await held(tasks, "t1", 2);
+  await tasks.patch("t1", { set: { taken: true } });
+  const error = await lost;
+  expect(await rejection(hold.change(() => tasks.patch("t1", { set: { n: 1 } })))).toBe(error);
+  expect(await tasks.get("t1")).not.toHaveProperty("n");
+});
+
+it("stops when it is closed, and tells nothing more", async () => {
+  const { tasks } = await working("t1", "t2");
+  const first = await held(tasks, "t1", 2);
+  const second = await held(tasks, "t2", 2);
+  await first.hold.close();
+  await first.hold[Symbol.asyncDispose]();
+  await tasks.remove("t1");
+  await tasks.remove("t2");
+  await second.lost;
+  expect([first.losses, first.hold.signal.aborted]).toEqual([[], false]);
+});
+
+it("reports a callback that fails", async () => {
+  const { tasks } = await working("t1");
+  const warned = new Promise<Error>((resolve) => {
+    process.on("warning", resolve);
+    onTestFinished(() => void process.off("warning", resolve));
+  });
+  const hold = await tasks.hold("t1", {
+    version: 2,
+    onLost: () => {
+      throw new Error("boom");
+    },
+  });
+  onTestFinished(() => hold.close());
+  await tasks.remove("t1");
+  expect((await warned).message).toBe("a listener of the lease of task t1 failed: boom");
+});
+
+it("does not begin where there is nothing to hold", async () => {
+  const { tasks } = await working("t1");
+  await rejectionOf(ConflictError, tasks.hold("t1", { version: 1 }));
+  await rejectionOf(NotFoundError, tasks.hold("t2"));
+  await tasks.transition("t1", "done");
+  await rejectionOf(NoLeaseError, tasks.hold("t1"));
+});
