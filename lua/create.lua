@@ -65,7 +65,7 @@ if sent then
   if removed and not find(removed, '^%d+$') then
     return redis.error_reply('LAYOUT another one than this script knows')
   end
-  if removed and removed + 0 >= sent then return { 'FORGOTTEN', false } end
+  if removed and (sent > now or removed + 0 >= sent) then return { 'FORGOTTEN', false } end
 end
 -- @include shared/rule.lua
 local stamped, entered = iso(now), now

@@ -55,6 +55,18 @@ describe("a change that waits for replicas", () => {
     replica.resume();
   });
 
+  it("is told as applied but not durable, never as not executed, where its time is up first", async () => {
+    const { primary, replica } = await replicated();
+    const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
+    replica.pause();
+    const ids = Array.from({ length: 50 }, (_, n) => `a${n}`);
+    const errors = await Promise.all(
+      ids.map((id) => rejectionOf(NotDurableError, agents.create(id, {}, { timeout: "300ms" }))),
+    );
+    for (const { document } of errors) expect(await agents.get(document.id)).toMatchObject({ version: 1 });
+    replica.resume();
+  });
+
   it("waits for nothing where it is refused", async () => {
     const { primary, replica } = await replicated();
     const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });

@@ -44,6 +44,21 @@ it("does what a retry asks when every op done since it was sent is remembered, a
   expect((await retry(calls, "new", FUTURE + 8))[0]).toBe("OK");
 });
 
+it("refuses a retry that was sent later than the clock shows now, where anything is forgotten: it was set back", async () => {
+  const calls = await withOps(6);
+  expect((await retry(calls, "new", FUTURE + 60_000))[0]).toBe("FORGOTTEN");
+  const fresh = await withOps(5);
+  expect((await retry(fresh, "new", FUTURE + 60_000))[0]).toBe("OK");
+});
+
+it("refuses a retry of create that was sent later than the clock shows now, where anything was removed", async () => {
+  const calls = await machine(parcel);
+  const create = (id: string) => calls.run("create", id, "OP", "o1", "SENT", String(FUTURE));
+  expect((await create("p1"))[0]).toBe("OK");
+  await calls.ok("remove", "p1");
+  expect(await create("p1")).toEqual(["FORGOTTEN", null]);
+});
+
 it("does what a first attempt asks, however much is forgotten", async () => {
   const calls = await withOps(12);
   await calls.ok("patch", "p1", "SET", "n", "13", "OP", "new");
@@ -99,7 +114,8 @@ it("does not create anew on a retry whose first attempt may have created what wa
 
 it("creates on a retry that was first sent after the last removal, and on a first attempt", async () => {
   const calls = await machine(parcel);
-  const at = await removed(calls);
+  const at = (await removed(calls)) - 1000;
+  await calls.valkey.hset(calls.key("machine"), "removed", String(at)); // so that at + 1 has passed already
   await calls.ok("create", "p1", "OP", "o2", "SENT", String(at + 1));
   await calls.ok("remove", "p1");
   await calls.ok("create", "p1", "OP", "o3");

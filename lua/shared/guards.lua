@@ -10,12 +10,14 @@ if op then
     end
   end
 end
--- The first attempt may have been an op that is remembered no more, or have met an earlier life of the id.
+-- The first attempt may have been an op that is remembered no more, or have met an earlier life of the id. A SENT that
+-- is still to come says that the clock was set back, and nothing of what came before.
 if sent then
   local forgotten, removed = sub(entity[10], 3) + 0, call('HGET', machine_key, 'removed') or '0' -- 0 for never
   if not find(removed, '^%d+$') then return redis.error_reply('LAYOUT another one than this script knows') end
-  removed = iso(sent) <= created and removed + 0 or 0
-  if forgotten > 0 and forgotten >= sent or removed > 0 and removed >= sent then
+  local is_ahead = sent > now
+  removed = (is_ahead or iso(sent) <= created) and removed + 0 or 0
+  if forgotten > 0 and (is_ahead or forgotten >= sent) or removed > 0 and (is_ahead or removed >= sent) then
     return { 'FORGOTTEN', snapshot(machine_key, id, entity) }
   end
 end

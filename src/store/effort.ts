@@ -206,12 +206,12 @@ export class Effort {
   /** Counts the copies of a change that was made. A connection or a primary lost meanwhile leaves it to a retry to find out. */
   async #copies(commits: GroupCommit, socket: unknown, reply: unknown): Promise<Copies> {
     const { need, timeoutMs } = this.#intent.durability;
+    this.#made = reply; // whatever becomes of the count: the time may be up before it
     try {
       return await commits.wait(need, Math.min(timeoutMs, this.#work.remainingMs), socket);
     } catch (error) {
       const isDemoted = error instanceof NoConfirmationError && error.reason === "replica";
       if (error instanceof NoConfirmationError && !isDemoted) return { ...NO_COPIES, problem: error.message };
-      this.#made = reply;
       this.#openUntilMs ??= 0; // it was executed: what comes now is a retry, and need not wait
       throw isDemoted ? new OfflineError() : error;
     }

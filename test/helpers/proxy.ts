@@ -19,6 +19,10 @@ export interface TcpProxy {
   cut(): void;
   /** Turns new connections away from now on, or takes them again. */
   shut(isShut: boolean): void;
+  /** Takes new connections from now on as the kernel of a frozen server does, and answers nothing on them; or serves them again. */
+  freeze(isFrozen: boolean): void;
+  /** How many connections were taken so. */
+  readonly frozen: number;
   /** Settles when a request or reply was lost or held. */
   readonly lost: Promise<void>;
 }
@@ -38,8 +42,15 @@ export async function startProxy(target: { host: string; port: number }): Promis
     done = resolve;
   });
   let isClosed = false;
+  let isFrozen = false;
+  let frozen = 0;
   const server = createServer((near) => {
     if (isClosed) return void near.destroy();
+    if (isFrozen) {
+      frozen += 1;
+      sockets.add(near);
+      return void near.on("error", () => {}).on("close", () => sockets.delete(near));
+    }
     const far = createConnection(target.port, target.host);
     let reply: Plan["reply"] = "pass";
     for (const socket of [near, far]) {
@@ -92,6 +103,12 @@ export async function startProxy(target: { host: string; port: number }): Promis
     },
     holdReply: (text) => {
       plan = { text, request: "pass", reply: "hold" };
+    },
+    freeze: (isNow) => {
+      isFrozen = isNow;
+    },
+    get frozen() {
+      return frozen;
     },
     shut: (isShut) => {
       isClosed = isShut;

@@ -155,7 +155,8 @@ class Client implements ClientProcess {
     if (order.kind === "rate") this.rate = order.rate;
     if (order.kind === "allowance") this.allowanceMs = order.ms;
     if (order.kind === "generation") this.generation = order.generation;
-    if (this.isRunning) this.#child?.send(order);
+    // It may have been killed a moment ago.
+    if (this.isRunning) this.#child?.send(order, () => {});
   }
 
   /** Lets it end what it does, and waits until it has. */
