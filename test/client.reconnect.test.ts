@@ -19,7 +19,7 @@ it("a server that takes connections and answers nothing is left again, by calls,
   const log = far.events({ after: "end" })[Symbol.asyncIterator]();
   const first = log.next();
   const heard: string[] = [];
-  await far.subscribe(({ type }) => heard.push(type));
+  await far.subscribe(({ type }) => void heard.push(type));
   await near.patch("a1", { set: { n: 1 } });
   await first;
 
@@ -32,10 +32,13 @@ it("a server that takes connections and answers nothing is left again, by calls,
   expect(await waiting).toMatchObject({ state: "running", version: 3 });
   expect((await next).value).toMatchObject({ type: "agent.running" });
   await expect
-    .poll(async () => {
-      await near.patch("a1", { set: { n: 2 } });
-      return heard.length;
-    })
+    .poll(
+      async () => {
+        await near.patch("a1", { set: { n: 2 } });
+        return heard.length;
+      },
+      { timeout: 20_000 },
+    )
     .toBeGreaterThan(1);
   await log.return(undefined);
 });
