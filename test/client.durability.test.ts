@@ -59,9 +59,9 @@ describe("a change that waits for replicas", () => {
     const { primary, replica } = await replicated();
     const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
     replica.pause();
-    const ids = Array.from({ length: 50 }, (_, n) => `a${n}`);
+    const ids = Array.from({ length: 20 }, (_, n) => `a${n}`);
     const errors = await Promise.all(
-      ids.map((id) => rejectionOf(NotDurableError, agents.create(id, {}, { timeout: "300ms" }))),
+      ids.map((id) => rejectionOf(NotDurableError, agents.create(id, {}, { timeout: "3s" }))),
     );
     for (const { document } of errors) expect(await agents.get(document.id)).toMatchObject({ version: 1 });
     replica.resume();
