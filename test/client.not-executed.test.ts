@@ -78,7 +78,7 @@ for (const [name, { reply, args = [], cause, cure }] of Object.entries(troubles)
     const valkey = new Valkey({ host: server.host, port: server.port });
     onTestFinished(() => valkey.disconnect());
     const namespace = freshNamespace();
-    const latchkey = await connect({ url: server.url, namespace, timeout: "300ms" });
+    const latchkey = await connect({ url: server.url, namespace, timeout: "1s" });
     onTestFinished(() => latchkey.close());
     const agents = await latchkey.machine(agent());
     await agents.create("a1");

@@ -1,4 +1,4 @@
-import type { Details } from "../fault.js";
+import type { Details, Fault } from "../fault.js";
 import type { Injected } from "./injections.js";
 
 function numbersOf(details: readonly Details[], field: string): number[] {
@@ -13,15 +13,17 @@ function measuredOf({ fault, details }: Injected): string[] {
   if (measured.length === 0) return [];
   const sum = (field: string): number => numbersOf(measured, field).reduce((a, b) => a + b, 0);
   const most = (field: string): number => Math.max(0, ...numbersOf(measured, field));
-  const allowed =
-    fault.loses === false ? "none" : fault.loses === true ? "any" : windowText(fault.loses.windowMs);
+  const allowed = allowedText(fault.loses, sum("lost"));
   const lost = `${sum("lost")} of ${sum("acknowledged")} acknowledged`;
   const span = sum("lost") === 0 ? "" : `, over at most ${most("lostSpanMs")} ms`;
   return [`  ${fault.name.padEnd(46)} ${lost}${span}; allowed: ${allowed}`];
 }
 
-function windowText(windowMs: number | null): string {
-  return windowMs === null ? "any" : `those of the last ${windowMs} ms`;
+/** A fault that loses what it may not fails by itself: where it lost something, that was on a server of its own. */
+function allowedText(loses: Fault["loses"], lost: number): string {
+  if (loses === false) return lost === 0 ? "none" : "all, on a server of its own that promises nothing";
+  if (loses === true || loses.windowMs === null) return "any";
+  return `those of the last ${loses.windowMs} ms`;
 }
 
 /** The loss that was measured, beside the loss that is allowed. */
