@@ -19,10 +19,10 @@ import {
 export interface CanaryCall {
   readonly id: string;
   readonly op: string;
-  readonly outcome: "OK" | "NOTEXECUTED" | "UNKNOWN" | "REFUSED";
-  /** The version it made, where it is OK. */
+  readonly outcome: "OK" | "NOTDURABLE" | "NOTEXECUTED" | "UNKNOWN" | "REFUSED";
+  /** The version it made, where it is OK or NOTDURABLE. */
   readonly version?: number;
-  /** By how many replicas it was acknowledged, where it asked for them and was not told otherwise. */
+  /** By how many replicas it was acknowledged, where it is OK and asked for them. */
   readonly replicas?: number;
   /** When it was told so, on the clock of `performance.now()`. */
   readonly at: number;
@@ -140,7 +140,7 @@ export class Canary {
         const call = await this.#change(agents, step, id, `${id}-${at}`, caller);
         this.calls.push(call);
         // Where it stands now is not known, or it was lost: on with the next one.
-        if (call.outcome !== "OK") break;
+        if (call.outcome !== "OK" && call.outcome !== "NOTDURABLE") break;
         this.#acknowledged += 1;
       }
     }
@@ -173,7 +173,7 @@ export class Canary {
         return told("OK", { version: done.opVersion ?? done.version, replicas });
       } catch (error) {
         if (error instanceof NotDurableError) {
-          return told("OK", { version: error.document.opVersion ?? error.document.version });
+          return told("NOTDURABLE", { version: error.document.opVersion ?? error.document.version });
         }
         const isOpen =
           attempt > 0 || error instanceof OutcomeUnknownError || error instanceof OutcomeForgottenError;
