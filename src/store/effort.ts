@@ -87,7 +87,7 @@ export class Effort {
   #windowMs: number;
   /** Server time until which an attempt may be executed whose outcome is unknown. */
   #openUntilMs: number | undefined;
-  /** The reply to an attempt that was executed, and whose copies were not counted. */
+  /** The reply to an attempt that was executed. */
   #made: unknown;
 
   constructor(connection: Connection, place: Place, intent: Intent) {
@@ -191,8 +191,11 @@ export class Effort {
       if (clock.earliest(performance.now()) <= notAfter) this.#connection.clock.forget();
       throw new LateError();
     }
-    if (line !== undefined && (outcome === "OK" || outcome === "REPLAYED")) {
-      return { reply, copies: await this.#copies(line.commits, socket, reply) };
+    const isMade = outcome === "OK" || outcome === "REPLAYED";
+    // Kept, because the call's time may be over before this attempt ends, and then nothing tells of it any more.
+    if (isMade) this.#made = reply;
+    if (line !== undefined && isMade) {
+      return { reply, copies: await this.#copies(line.commits, socket) };
     }
     if (isRetry && (outcome === "NOTFOUND" || outcome === "FORGOTTEN")) return this.#fromLog(reply, outcome);
     return { reply };
@@ -204,14 +207,13 @@ export class Effort {
   }
 
   /** Counts the copies of a change that was made. A connection or a primary lost meanwhile leaves it to a retry to find out. */
-  async #copies(commits: GroupCommit, socket: unknown, reply: unknown): Promise<Copies> {
+  async #copies(commits: GroupCommit, socket: unknown): Promise<Copies> {
     const { need, timeoutMs } = this.#intent.durability;
     try {
       return await commits.wait(need, Math.min(timeoutMs, this.#work.remainingMs), socket);
     } catch (error) {
       const isDemoted = error instanceof NoConfirmationError && error.reason === "replica";
       if (error instanceof NoConfirmationError && !isDemoted) return { ...NO_COPIES, problem: error.message };
-      this.#made = reply;
       this.#openUntilMs ??= 0; // it was executed: what comes now is a retry, and need not wait
       throw isDemoted ? new OfflineError() : error;
     }

@@ -17,6 +17,8 @@ function powerLost(appendfsync: "always" | "everysec", loses: false | Loss): Fau
       const node = await servers.primary();
       const [, before = "always"] = (await node.admin.config("GET", "appendfsync")) as string[];
       let [met, downMs, lostBytes] = [0, 0, 0];
+      // All that was there before is on disk.
+      await node.admin.config("SET", "appendfsync", "always");
       await node.admin.config("SET", "appendfsync", appendfsync);
       const told = await withCanary({ url: servers.url, admin: async () => node.admin }, async (began) => {
         try {
