@@ -34,8 +34,14 @@ describe("demo", () => {
     const { exit, stdout, stderr } = await latchkey("demo", "--agents", "12", "-o", "json");
     const report: Report = JSON.parse(stdout);
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
-    expect(report).toMatchObject({ ok: true, agents: 12, replicas: 3, changes: 36 });
-    expect(report.states).toEqual({ spawning: 0, running: 0, completed: 9, failed: 2, killed: 1 });
+    expect(report).toMatchObject({
+      ok: true,
+      agents: 12,
+      replicas: 3,
+      changes: 36,
+      killed: { replica: "replica-2", agents: 1 },
+    });
+    expect(report.states).toEqual({ spawning: 0, running: 0, completed: 8, failed: 3, killed: 1 });
     expect(report.checks.map(({ name, ok }) => [name, ok])).toEqual([
       ["won-once", true],
       ["losers-told", true],
@@ -45,19 +51,28 @@ describe("demo", () => {
       ["finals", true],
       ["index", true],
       ["exits", true],
+      ["leases", true],
       ["nothing-left", true],
     ]);
-    const tried = Object.values(report.calls).map(({ won, refused }) =>
-      Object.values(refused).reduce((sum, n) => sum + n, won),
-    );
-    expect(tried).toEqual([36, 36, 36]);
+    const { "replica-2": killed, ...survivors } = report.calls;
+    const lived = Object.values(survivors);
+    const tried = lived.map(({ won, refused }) => Object.values(refused).reduce((sum, n) => sum + n, won));
+    // The end of the agent that the killed replica left behind is for the sweeps alone.
+    expect(tried).toEqual([35, 35]);
+    expect(lived.map(({ leases }) => leases).sort()).toEqual([0, 1]);
+    expect(killed).toMatchObject({ leases: 0 });
   });
 
   test("prints plain lines where stdout is no terminal, and what to type next", async () => {
     const { exit, stdout } = await latchkey("demo", "--agents", "5", "--replicas", "2");
     expect(exit).toBe(0);
-    expect(stdout).toMatch(/^2 replicas are connected.*\n +\d+\.\d s {2}spawning 0 .*won \d+\+\d+ .*\n/);
-    expect(stdout).toContain("✓ each transition was won once: 15 changes logged, 15 wins counted\n");
+    expect(stdout).toMatch(
+      /^2 replicas are connected.*\nreplica-2 will be killed in the middle; .* lease .* s\n +\d+\.\d s {2}spawning 0 .*won \d+\+\d+ .*\n/,
+    );
+    expect(stdout).toMatch(
+      /^✓ each transition was won once: 15 changes logged, \d+ wins counted(, \d cut off)?$/m,
+    );
+    expect(stdout).toContain("✓ replica-2 killed: its 1 agent was recorded as failed by lease, each once\n");
     expect(stdout).toMatch(/All of it holds\.\nNext:\n {2}(node bin\/latchkey\.js|latchkey) dev /);
     expect(stdout).not.toContain("\u001b");
   });
@@ -94,11 +109,11 @@ describe("demo", () => {
 });
 
 describe.runIf(process.platform === "linux")("demo, ended early", () => {
-  test("fails when a replica dies, and leaves nothing", async () => {
+  test("fails when a replica dies of which that is not expected, and leaves nothing", async () => {
     const demo = await longDemo();
-    process.kill(demo.replicas[1] ?? Number.NaN, "SIGKILL");
+    process.kill(demo.replicas[0] ?? Number.NaN, "SIGKILL");
     const { exit, stderr } = await demo.ended;
-    expect({ exit, stderr }).toEqual({ exit: 1, stderr: "error: replica-2 died unexpectedly (SIGKILL)\n" });
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: "error: replica-1 died unexpectedly (SIGKILL)\n" });
     await expect.poll(() => leftBy(demo)).toEqual(nothing);
   });
 

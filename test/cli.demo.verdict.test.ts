@@ -1,69 +1,15 @@
 import { describe, expect, test } from "vitest";
-import type { Ending, Evidence } from "../src/cli/demo/evidence.js";
-import type { Call } from "../src/cli/demo/messages.js";
 import { judge } from "../src/cli/demo/verdict.js";
-import { agent, compileMachine } from "../src/index.js";
-
-type Document = Record<string, unknown> & { id: string; state: string; version: number; op: string };
-type ReplicaCall = Call & { replica: string };
-
-/** A race of two replicas over two agents, as it should be: a1 completes, a2 is killed. Parts can be spoilt. */
-interface Race {
-  documents: Document[];
-  published: Document[];
-  finals: Map<string, Record<string, unknown> | null>;
-  counts: Record<string, number>;
-  calls: ReplicaCall[];
-  endings: Map<string, Ending>;
-}
-
-const PIDS: Record<string, number> = { a1: 101, a2: 102 };
-
-function goodRace(): Race {
-  const documents = ["a1", "a2"].flatMap((id) => historyOf(id, id === "a1" ? "completed" : "killed"));
-  const calls = documents.flatMap(({ id, state, version, op }) =>
-    ["r1", "r2"].map((replica) => {
-      const outcome = op.startsWith(replica) ? "OK" : version === 1 ? "EXISTS" : "ILLEGAL";
-      return { replica, id, to: state, outcome, version, state, ms: 1 };
-    }),
-  );
-  const finals = new Map(
-    ["a1", "a2"].map((id) => {
-      const last = Object.entries(at(documents, id, 3));
-      const gone = ["type", "from", "op", "actor", "reason"];
-      return [id, Object.fromEntries(last.filter(([field]) => !gone.includes(field)))];
-    }),
-  );
-  const endings = new Map<string, Ending>([
-    ["a1", { pid: 101, exit: { kind: "code", code: 0, output: "" }, killOrdered: false }],
-    ["a2", { pid: 102, exit: { kind: "signal", signal: "SIGTERM" }, killOrdered: true }],
-  ]);
-  const counts = { spawning: 0, running: 0, completed: 1, failed: 0, killed: 1 };
-  return { documents, published: structuredClone(documents), finals, counts, calls, endings };
-}
-
-function historyOf(id: string, end: string): Document[] {
-  return ["spawning", "running", end].map((state, at) => ({
-    type: `agent.${state}`,
-    machine: "agent",
-    id,
-    from: [null, "spawning", "running"][at],
-    state,
-    version: at + 1,
-    timestamp: `2026-11-22T10:00:0${at}.000Z`,
-    actor: state === "killed" ? "operator" : "r1",
-    ...(state === "killed" && { reason: "SIGTERM: stuck" }),
-    op: `${at === 1 ? "r2" : "r1"}:${state}`,
-    ...(at > 0 && { pid: PIDS[id] }),
-  }));
-}
-
-function evidenceOf({ documents, published, ...seen }: Race): Evidence {
-  const texts = (list: Document[]): string[] => list.map((document) => JSON.stringify(document));
-  const machine = compileMachine(agent());
-  const finals = seen.finals as Evidence["finals"];
-  return { ...seen, finals, machine, replicas: 2, log: texts(documents), published: texts(published) };
-}
+import {
+  at,
+  BY_LEASE,
+  call,
+  everywhere,
+  evidenceOf,
+  goodRace,
+  type Race,
+  remove,
+} from "./helpers/demo-race.js";
 
 /** The checks that fail, each with its first fault. */
 function faultsAfter(spoil: (race: Race) => void): Record<string, string | undefined> {
@@ -73,35 +19,20 @@ function faultsAfter(spoil: (race: Race) => void): Record<string, string | undef
   return Object.fromEntries(failed.map(({ name, faults }) => [name, faults[0]]));
 }
 
-/** The document of an agent's version in a list. */
-function at(list: Document[], id: string, version: number): Document {
-  const found = list.find((one) => one.id === id && one.version === version);
-  if (found === undefined) throw new Error(`no ${id} version ${version}`);
-  return found;
-}
-
-/** Changes a document wherever it is told: logged, published and, where it is the last one, final. */
-function everywhere(race: Race, id: string, version: number, change: Record<string, unknown>): void {
-  Object.assign(at(race.documents, id, version), change);
-  Object.assign(at(race.published, id, version), change);
-}
-
-function call(race: Race, replica: string, id: string, to: string): ReplicaCall {
-  const found = race.calls.find((one) => one.replica === replica && one.id === id && one.to === to);
-  if (found === undefined) throw new Error(`no call of ${replica} for ${id} to ${to}`);
-  return found;
-}
-
-function remove<T>(list: T[], item: T): void {
-  list.splice(list.indexOf(item), 1);
-}
-
 describe("the verdict of the demo", () => {
   test("finds no fault in a race as it should be", () => {
     expect(faultsAfter(() => {})).toEqual({});
     expect(judge(evidenceOf(goodRace())).map(({ text }) => text)).toContain(
-      "each transition was won once: 6 changes logged, 6 wins counted",
+      "each transition was won once: 9 changes logged, 9 wins counted",
     );
+  });
+
+  test("takes a win of the killed replica that it could not tell from the log", () => {
+    const race = goodRace();
+    remove(race.calls, call(race, "r3", "a3", "running"));
+    const checks = judge(evidenceOf(race));
+    expect(checks.flatMap(({ faults }) => faults)).toEqual([]);
+    expect(checks[0]?.text).toBe("each transition was won once: 9 changes logged, 8 wins counted, 1 cut off");
   });
 
   const planted: [title: string, spoil: (race: Race) => void, faults: Record<string, string>][] = [
@@ -170,7 +101,7 @@ describe("the verdict of the demo", () => {
           list.splice(0, list.length, ...(list.filter(({ id }) => id !== "a2") as never[]));
         }
         race.finals.set("a2", null);
-        race.counts = { completed: 1 };
+        race.counts = { completed: 1, failed: 1 };
       },
       {
         contiguous: "a2 is not in the log",
@@ -238,8 +169,8 @@ describe("the verdict of the demo", () => {
     ],
     [
       "a hash whose change is not in the log",
-      (race) => race.finals.set("a3", { id: "a3", state: "killed", version: 1 }),
-      { finals: "a3 is on the server, but not in the log", index: "the index counts 1 as killed, 2 are" },
+      (race) => race.finals.set("a4", { id: "a4", state: "killed", version: 1 }),
+      { finals: "a4 is on the server, but not in the log", index: "the index counts 1 as killed, 2 are" },
     ],
     [
       "an index that counts an agent twice",
@@ -259,7 +190,7 @@ describe("the verdict of the demo", () => {
     [
       "a transition that a replica did not try",
       (race) => remove(race.calls, call(race, "r2", "a1", "completed")),
-      { "losers-told": "a1 to completed was tried 1 times, by 1 of 2 replicas" },
+      { "losers-told": "a1 to completed was tried 1 times, by 1 of 3 replicas" },
     ],
     [
       "a process that failed, recorded as completed",
@@ -284,6 +215,95 @@ describe("the verdict of the demo", () => {
       (race) =>
         race.endings.set("a1", { pid: 7, exit: { kind: "code", code: 0, output: "" }, killOrdered: false }),
       { exits: "a1 was process 7; recorded is 101" },
+    ],
+    [
+      "a killed replica that was refused, where the log says that it won",
+      (race) => Object.assign(call(race, "r3", "a3", "running"), { outcome: "ILLEGAL" }),
+      {
+        "won-once": "a3 version 2 is in the log, but no replica won it",
+        "losers-told": "a3 to running was won by nobody",
+      },
+    ],
+    [
+      "an agent of the killed replica whose lease nobody recorded",
+      (race) => {
+        for (const list of [race.documents, race.published]) remove(list, at(list, "a3", 3));
+        Object.assign(race.finals.get("a3") ?? {}, {
+          state: "running",
+          version: 2,
+          timestamp: "2026-11-22T10:00:01.000Z",
+        });
+        Object.assign(race.counts, { running: 1, failed: 0 });
+        race.ranOut = [];
+      },
+      {
+        contiguous: "a3 ends as running, which is not final",
+        leases: "a3 was left behind, and no lease of it ran out",
+      },
+    ],
+    [
+      "a lease that is recorded twice",
+      (race) => {
+        for (const list of [race.documents, race.published]) {
+          list.push({ ...at(list, "a3", 3), version: 4, from: "failed" });
+        }
+        Object.assign(race.finals.get("a3") ?? {}, { version: 4 });
+        race.ranOut.push({ replica: "r2", id: "a3", version: 4 });
+      },
+      {
+        legal: "a3 version 4 goes from failed to failed, which is no transition",
+        leases: "a3 was recorded as run out 2 times",
+      },
+    ],
+    [
+      "two sweeps that both recorded a lease",
+      (race) => race.ranOut.push({ replica: "r2", id: "a3", version: 3 }),
+      { "won-once": "a3 version 3 was recorded by the sweeps of r1 and r2" },
+    ],
+    [
+      "a sweep's change that is not in the log",
+      (race) => race.ranOut.push({ replica: "r2", id: "a1", version: 4 }),
+      { "won-once": "the sweep of r2 recorded a1 version 4, which the log does not confirm" },
+    ],
+    [
+      "a sweep's change that no sweep tells of",
+      (race) => race.ranOut.splice(0),
+      { "won-once": "a3 version 3 is in the log, but no replica won it" },
+    ],
+    [
+      "a killed replica that records its own end",
+      (race) => Object.assign(race.ranOut[0] ?? {}, { replica: "r3" }),
+      { leases: "a3 was recorded by r3 itself" },
+    ],
+    [
+      "a lease that is recorded before its end",
+      (race) => {
+        everywhere(race, "a3", 3, { timestamp: "2026-11-22T10:00:01.999Z" });
+        Object.assign(race.finals.get("a3") ?? {}, { timestamp: "2026-11-22T10:00:01.999Z" });
+      },
+      { leases: "a3 was recorded as failed before its lease of 1s was over" },
+    ],
+    [
+      "an agent of the killed replica that failed for another reason",
+      (race) => everywhere(race, "a3", 3, { reason: "timeout of 1s ran out" }),
+      { leases: "a3 is failed: timeout of 1s ran out" },
+    ],
+    [
+      "a lease that ran out although its replica lived, and nothing else",
+      (race) => {
+        everywhere(race, "a1", 3, { state: "failed", type: "agent.failed", ...BY_LEASE });
+        Object.assign(race.finals.get("a1") ?? {}, { state: "failed" });
+        Object.assign(race.counts, { completed: 0, failed: 2 });
+        for (const replica of ["r1", "r2"]) {
+          const outcome = "ILLEGAL";
+          Object.assign(call(race, replica, "a1", "completed"), { outcome, state: "failed" });
+        }
+        race.ranOut.push({ replica: "r2", id: "a1", version: 3 });
+      },
+      {
+        leases:
+          "a1 lost its lease, and its replica lived: this machine is too busy (lease of 1s ran out at 2026-11-22T10:00:02.000Z)",
+      },
     ],
   ];
 

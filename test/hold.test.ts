@@ -210,3 +210,10 @@ it("does not begin where there is nothing to hold", async () => {
   await tasks.transition("t1", "done");
   await rejectionOf(NoLeaseError, tasks.hold("t1"));
 });
+
+it("refuses a misspelt option, which would leave the hold unfenced", async () => {
+  const { tasks } = await working("t1");
+  const options = { versoin: 2 };
+  const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
+  expect(error.message).toBe('"versoin" is no option; did you mean "version"?');
+});

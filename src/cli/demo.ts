@@ -12,15 +12,16 @@ interface DemoFlags {
   readonly replicas: number;
 }
 
-/** `demo`: several replicas race over the lifecycles of real processes, and every transition is checked. */
+/** `demo`: several replicas race over real processes, one of them is killed, and every transition is checked. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("demo")
-    .summary("let replicas race over real processes, and check every transition")
+    .summary("let replicas race over real processes, kill one of them, and check every transition")
     .description(
       "Starts a server of its own and several orchestrator replicas, each a process. Together they run real processes " +
-        "as agents: most finish, some fail, some are killed by an operator. Every replica tries to record everything; " +
-        "at the end it is checked from outside that each transition was won once. Exits with 0 only if all of it holds. " +
+        "as agents: most finish, some fail, some are killed by an operator. Every replica tries to record everything. " +
+        "In the middle one replica is killed; the leases of its agents run out, and the others record that. At the end " +
+        "it is checked from outside that each transition was won once. Exits with 0 only if all of it holds. " +
         "With --url it runs on that server, in a namespace of its own that is removed afterwards; the environment's " +
         "URLs, --namespace and --machine do not count.",
     )

@@ -20,12 +20,16 @@ export interface ListFlags {
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("list")
-    .description("list entities: by state, then longest in it first")
+    .summary("list entities: by state, then longest in it first")
+    .description(
+      "Lists entities: by state, then longest in it first. --due-within and --stuck look through all entities that " +
+        "have a timer, 1000 in a step, however few fit; `latchkey stats` counts those whose timer is over at once.",
+    )
     .option("--state <states>", "only in these states (comma list, repeatable)", collectList)
     .option("--older-than <duration>", "only that long in their state: 30s, 10m, 2h, 7d", durationOption)
     .option(
       "--due-within <duration>",
-      "only those that time out or are removed by then, or should be",
+      "only those that time out, lose their lease or are removed by then",
       durationOption,
     )
     .option("--stuck", "only those whose timer has run out and not fired, or that lack theirs")

@@ -118,7 +118,8 @@ function text(what: string, value: string, longest: number): string {
   return value;
 }
 
-function whole(what: string, value: number): string {
+/** Checks a version or a time, and writes it as the scripts take it. */
+export function whole(what: string, value: number): string {
   if (!Number.isInteger(value) || value < 0 || value > 999_999_999_999_999) {
     refuse(`${what} must be a whole number from 0 to 999999999999999, not ${value}`);
   }
@@ -156,16 +157,20 @@ export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityN
   return read;
 }
 
+/** Checks the names of options. The compiler sees them, except in JavaScript: there a misspelt guard would be none. */
+export function checkOptions(options: object, known: ReadonlySet<string>): void {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, known)}`);
+  }
+}
+
 /**
  * The option words of a call, as the scripts take them, but NOTAFTER and SENT, which are every attempt's own.
  *
  * @throws ContractError with code BADARG where the server would refuse them.
  */
 export function optionWords(options: TransitionOptions & { readonly op: string }): string[] {
-  for (const name of Object.keys(options)) {
-    // The compiler sees this, except in JavaScript: there a misspelt guard would be none.
-    if (!OPTIONS.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, OPTIONS)}`);
-  }
+  checkOptions(options, OPTIONS);
   const words: string[] = [];
   for (const [field, value] of Object.entries(options.set ?? {})) {
     words.push("SET", checkName(FIELD_NAME, field), json(field, value));

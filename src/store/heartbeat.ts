@@ -1,10 +1,9 @@
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
-import { didYouMean } from "../machine/suggest.js";
 import type { Store } from "./call.js";
-import { checkName, timeoutMs } from "./change-options.js";
+import { checkName, checkOptions, timeoutMs, whole } from "./change-options.js";
 import { readDocument, type Snapshot } from "./document.js";
-import { ContractError, LatchkeyError, type RefusedError } from "./errors.js";
+import { LatchkeyError, type RefusedError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
 import { NoLeaseError } from "./no-lease-error.js";
 import type { Refusal } from "./result.js";
@@ -70,19 +69,11 @@ export async function heartbeat<S extends string>(
 }
 
 function words(options: HeartbeatOptions): string[] {
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name))
-      throw new ContractError("BADARG", `"${name}" is no option${didYouMean(name, OPTIONS)}`);
-  }
+  checkOptions(options, OPTIONS);
   const { ifVersion, ifState, notAfter } = options;
   return [
     ...(ifVersion === undefined ? [] : ["IFVERSION", whole("ifVersion", ifVersion)]),
     ...(ifState === undefined ? [] : ["IFSTATE", checkName(STATE_NAME, ifState)]),
     ...(notAfter === undefined ? [] : ["NOTAFTER", whole("notAfter", notAfter)]),
   ];
-}
-
-function whole(what: string, value: number): string {
-  if (Number.isInteger(value) && value >= 0 && value <= 999_999_999_999_999) return String(value);
-  throw new ContractError("BADARG", `${what} must be a whole number from 0 to 999999999999999, not ${value}`);
 }

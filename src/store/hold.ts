@@ -1,5 +1,6 @@
 import { tell } from "../valkey/failed-listener.js";
 import type { Store } from "./call.js";
+import { checkOptions } from "./change-options.js";
 import type { Change, Replay, Snapshot } from "./document.js";
 import { ContractError, RefusedError } from "./errors.js";
 import { heartbeat } from "./heartbeat.js";
@@ -17,6 +18,7 @@ export interface HoldOptions {
   readonly onLost?: (lost: LeaseLostError) => void;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof HoldOptions>(["version", "onLost"]);
 /** The longest time that Node's timers take, in ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A renewal has this part of the lease to be answered, repeated attempts included. */
@@ -190,6 +192,7 @@ export async function hold<S extends string>(
   id: string,
   options: HoldOptions,
 ): Promise<Hold<S>> {
+  checkOptions(options, OPTIONS);
   const { version } = options;
   const asked = performance.now();
   const result = await heartbeat<S>(store, id, version === undefined ? {} : { ifVersion: version });

@@ -3,7 +3,10 @@ import type { Store } from "./call.js";
 import { dueOf } from "./due-read.js";
 import type { Position } from "./position.js";
 
-/** Which entities to list by their deadlines: of their timeout, their lease or their retention, the first of them. */
+/**
+ * Which entities to list by their deadlines: of their timeout, their lease or their retention, the first of them.
+ * Either option looks through the index of all states with a timer, however few entities fit.
+ */
 export interface DueOptions {
   /** Only those whose deadline is at most this far ahead, or over. */
   readonly dueWithin?: Duration;

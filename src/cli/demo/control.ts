@@ -1,4 +1,5 @@
 import { Dispatcher } from "./dispatcher.js";
+import { Doom } from "./doom.js";
 import type { Ending } from "./evidence.js";
 import { DemoFailure } from "./failure.js";
 import { Fleet } from "./fleet.js";
@@ -13,25 +14,31 @@ export class Control {
   readonly fleet: Fleet;
   readonly tally: Tally;
   readonly endings = new Map<string, Ending>();
+  /** The agents of the killed replica whose end nobody saw. */
+  readonly orphans = new Set<string>();
   /** Settles when all replicas are connected to the server. */
   readonly ready: Promise<void>;
   readonly #dispatcher: Dispatcher;
+  readonly #doom: Doom;
   readonly #fail: (cause: DemoFailure) => void;
   readonly #stalled: NodeJS.Timeout;
   readonly #waitedFor: Set<string>;
   readonly #pids = new Map<string, number>();
   readonly #killOrders = new Set<string>();
   #becomeReady: () => void = () => {};
+  #isKilled = false;
 
   /**
    * Starts the replicas' processes.
    *
+   * @param doomed the replica that is killed as soon as all its long tasks run
    * @param isFinal tells the end states of the machine
    * @param fail told when a replica dies or reports trouble, or nothing moves any more
    */
   constructor(
     tasks: readonly Task[],
     replicas: readonly string[],
+    doomed: string,
     isFinal: (state: string) => boolean,
     fail: (cause: DemoFailure) => void,
   ) {
@@ -41,9 +48,11 @@ export class Control {
     this.ready = new Promise((resolve) => {
       this.#becomeReady = resolve;
     });
-    this.#dispatcher = new Dispatcher(tasks, replicas, isFinal, ({ id, taskId, command }, owner) =>
+    this.#dispatcher = new Dispatcher(tasks, replicas, isFinal, ({ id, taskId, command, owner }) =>
       this.announce({ kind: "task", id, taskId, command, owner }),
     );
+    const its = tasks.filter(({ owner }) => owner === doomed);
+    this.#doom = new Doom(its, replicas.length, isFinal, () => void this.#kill(doomed, its));
     this.#stalled = setTimeout(() => {
       fail(new DemoFailure(`nothing happened for ${STALLED_MS / 1000} seconds`));
     }, STALLED_MS);
@@ -53,7 +62,15 @@ export class Control {
     });
   }
 
-  /** Hands out all tasks; settles when every replica has tried to record the end of every agent. */
+  /** Whether a replica has been killed. */
+  get isKilled(): boolean {
+    return this.#isKilled;
+  }
+
+  /**
+   * Hands out all tasks; settles when every living replica has tried to record the end of every agent, and the leases
+   * of those that the killed one left have run out.
+   */
   async run(): Promise<void> {
     this.#dispatcher.start();
     await this.#dispatcher.finished;
@@ -80,6 +97,13 @@ export class Control {
     this.fleet.broadcast(fact);
   }
 
+  async #kill(doomed: string, its: readonly Task[]): Promise<void> {
+    await this.fleet.kill(doomed);
+    this.#isKilled = true;
+    for (const { id } of its) if (!this.endings.has(id)) this.orphans.add(id);
+    this.#dispatcher.lost(doomed, this.orphans);
+  }
+
   #hear(replica: string, message: FromReplica): void {
     this.#stalled.refresh();
     switch (message.type) {
@@ -92,7 +116,12 @@ export class Control {
         return;
       case "call":
         this.tally.add(replica, message.call);
-        this.#dispatcher.heard(message.call);
+        this.#dispatcher.heard(replica, message.call);
+        this.#doom.heard(message.call);
+        return;
+      case "ran-out":
+        this.tally.addRanOut(replica, message.ranOut);
+        this.#dispatcher.ranOut(message.ranOut.id);
         return;
       case "trouble":
         this.#fail(new DemoFailure(`${replica}: ${message.message}`));

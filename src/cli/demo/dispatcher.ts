@@ -6,30 +6,31 @@ const AT_ONCE_PER_REPLICA = 4;
 
 /** Hands out the tasks, a few at a time, and knows when all of them are over. */
 export class Dispatcher {
-  /** Settles when every replica has heard of the end of every agent and tried to record it. */
+  /** Settles when every living replica has tried to record the end of every agent, and all orphans' leases are over. */
   readonly finished: Promise<void>;
   readonly #tasks: readonly Task[];
-  readonly #replicas: readonly string[];
-  readonly #issue: (task: Task, owner: string) => void;
+  readonly #replicas: Set<string>;
+  readonly #issue: (task: Task) => void;
   readonly #isFinal: (state: string) => boolean;
-  /** Of each agent that is not over: how many replicas have tried to record its end. */
-  readonly #ends = new Map<string, number>();
+  /** Of each agent that is not over: the replicas that have yet to try to record its end. */
+  readonly #awaited = new Map<string, Set<string>>();
+  readonly #orphans = new Set<string>();
   #issued = 0;
   #finish: () => void = () => {};
 
   /**
    * @param tasks one for each agent that is to live; at least one
    * @param isFinal tells the end states of the machine
-   * @param issue told of each task when its time has come, and of the replica that is to start it
+   * @param issue told of each task when its time has come
    */
   constructor(
     tasks: readonly Task[],
     replicas: readonly string[],
     isFinal: (state: string) => boolean,
-    issue: (task: Task, owner: string) => void,
+    issue: (task: Task) => void,
   ) {
     this.#tasks = tasks;
-    this.#replicas = replicas;
+    this.#replicas = new Set(replicas);
     this.#isFinal = isFinal;
     this.#issue = issue;
     this.finished = new Promise((resolve) => {
@@ -39,26 +40,49 @@ export class Dispatcher {
 
   /** Hands out the first tasks. */
   start(): void {
-    for (let n = 0; n < AT_ONCE_PER_REPLICA * this.#replicas.length; n++) this.#next();
+    for (let n = 0; n < AT_ONCE_PER_REPLICA * this.#replicas.size; n++) this.#next();
   }
 
   /** Takes note of a replica's call; where it was the last one for an agent, the next agent's time has come. */
-  heard({ id, to }: Call): void {
-    if (!this.#isFinal(to)) return;
-    const ends = (this.#ends.get(id) ?? 0) + 1;
-    this.#ends.set(id, ends);
-    if (ends < this.#replicas.length) return;
-    this.#ends.delete(id);
+  heard(replica: string, { id, to }: Call): void {
+    if (this.#isFinal(to)) this.#tried(id, replica);
+  }
+
+  /** Nobody waits for this replica any more, and for its orphans only until their leases have run out. */
+  lost(replica: string, orphans: Iterable<string>): void {
+    this.#replicas.delete(replica);
+    for (const id of orphans) {
+      this.#awaited.delete(id);
+      this.#orphans.add(id);
+    }
+    for (const id of [...this.#awaited.keys()]) this.#tried(id, replica);
+  }
+
+  /** Takes note that an agent's lease was recorded as run out. */
+  ranOut(id: string): void {
+    if (this.#orphans.delete(id)) this.#finishAtEnd();
+  }
+
+  #tried(id: string, replica: string): void {
+    const awaited = this.#awaited.get(id);
+    awaited?.delete(replica);
+    if (awaited?.size !== 0) return;
+    this.#awaited.delete(id);
     this.#next();
-    if (this.#issued === this.#tasks.length && this.#ends.size === 0) this.#finish();
+    this.#finishAtEnd();
+  }
+
+  #finishAtEnd(): void {
+    const isOver = this.#awaited.size + this.#orphans.size === 0;
+    if (isOver && this.#issued === this.#tasks.length) this.#finish();
   }
 
   #next(): void {
     const task = this.#tasks[this.#issued];
-    const owner = this.#replicas[this.#issued % this.#replicas.length];
-    if (task === undefined || owner === undefined) return;
+    if (task === undefined) return;
     this.#issued += 1;
-    this.#ends.set(task.id, 0);
-    this.#issue(task, owner);
+    this.#awaited.set(task.id, new Set(this.#replicas));
+    this.#issue(task);
+    if (task.isLong) this.#next(); // it only waits: another one works meanwhile
   }
 }

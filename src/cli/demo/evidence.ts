@@ -1,6 +1,6 @@
 import type { CompiledMachine } from "../../machine/compiled.js";
 import type { Change, Snapshot } from "../../store/document.js";
-import type { Call, Exit } from "./messages.js";
+import type { Call, Exit, RanOut } from "./messages.js";
 
 /** One agent's process, as its owner saw it. */
 export interface Ending {
@@ -13,8 +13,14 @@ export interface Ending {
 /** Everything that was seen from outside, and what the replicas say. */
 export interface Evidence {
   readonly machine: Pick<CompiledMachine, "initial" | "states">;
-  /** How many replicas raced. */
-  readonly replicas: number;
+  /** The replicas that raced. */
+  readonly replicas: readonly string[];
+  /** The one of them that was killed. */
+  readonly killed: string;
+  /** The agents that it left behind: it had started them, and nobody saw their end. */
+  readonly orphans: ReadonlySet<string>;
+  /** The length of a lease, in ms. */
+  readonly leaseMs: number;
   /** The durable event log, oldest first: the documents' texts. */
   readonly log: readonly string[];
   /** What was published, in order: the texts. */
@@ -25,7 +31,9 @@ export interface Evidence {
   readonly counts: Readonly<Record<string, number>>;
   /** Each call of each replica, and what it was told. */
   readonly calls: readonly (Call & { readonly replica: string })[];
-  /** How each process ended. */
+  /** Each lease that a sweep recorded as run out, and whose sweep. */
+  readonly ranOut: readonly (RanOut & { readonly replica: string })[];
+  /** How each process ended, of all that are no orphans. */
   readonly endings: ReadonlyMap<string, Ending>;
 }
 
@@ -44,6 +52,11 @@ export interface Histories {
   readonly changes: readonly Change[];
   /** Each agent's changes, in the order of the log. */
   readonly byId: ReadonlyMap<string, readonly Change[]>;
+}
+
+/** Whether a change was made by a sweep, for something that ran out: all that replicas do has an op. */
+export function isBySweep({ actor, op }: Change): boolean {
+  return actor === "latchkey" && op === undefined;
 }
 
 /** Sorts items into groups, each in their order. */

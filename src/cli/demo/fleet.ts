@@ -16,6 +16,8 @@ interface Member {
   readonly child: ChildProcess;
   /** Settles when the replica and all processes that it started are gone. */
   readonly gone: Promise<void>;
+  /** Settles when everything that the replica ever told has been heard. */
+  readonly silent: Promise<void>;
 }
 
 const PROGRAM = fileURLToPath(new URL("replica.js", import.meta.url));
@@ -30,6 +32,7 @@ const STOP_MS = 5_000;
 export class Fleet {
   readonly #members: readonly Member[];
   readonly #listener: FleetListener;
+  readonly #killed = new Set<string>();
   #stopping: Promise<string[]> | undefined;
 
   constructor(names: readonly string[], listener: FleetListener) {
@@ -49,9 +52,23 @@ export class Fleet {
     }
   }
 
+  /** Tells every replica that the race begins, and how long a lease is in it. */
+  begin(leaseMs: number): void {
+    for (const { child } of this.#members) this.#send(child, { type: "begin", leaseMs });
+  }
+
   /** Tells every replica of a fact. */
   broadcast(fact: Fact): void {
     for (const { child } of this.#members) this.#send(child, { type: "fact", fact });
+  }
+
+  /** Kills a replica, as a crash would. Settles when everything that it told before has been heard. */
+  async kill(name: string): Promise<void> {
+    const member = this.#members.find((one) => one.name === name);
+    if (member === undefined) return;
+    this.#killed.add(name);
+    member.child.kill("SIGKILL");
+    await member.silent;
   }
 
   /** Ends all replicas and their agents. Returns the replicas that had to be killed, or of which an agent ran on. */
@@ -76,14 +93,15 @@ export class Fleet {
           .once("close", resolve);
       else child.once("exit", () => resolve()); // it could not be started
     });
+    const silent = new Promise<void>((resolve) => child.once("disconnect", resolve));
     child.on("message", (message) => this.#listener.onMessage(name, message as FromReplica));
     child.on("error", (error) => this.#died(name, error.message));
     child.on("exit", (code, signal) => this.#died(name, signal ?? `exit code ${code}`));
-    return { name, child, gone };
+    return { name, child, gone, silent };
   }
 
   #died(name: string, how: string): void {
-    if (this.#stopping === undefined) this.#listener.onDeath(name, how);
+    if (this.#stopping === undefined && !this.#killed.has(name)) this.#listener.onDeath(name, how);
   }
 
   #send(child: ChildProcess, message: ToReplica): void {

@@ -12,7 +12,7 @@ const COLOURS: Readonly<Record<string, "cyan" | "green" | "red" | "yellow">> = {
 
 /** How the race stands, as the lines of a table. */
 export function frame(standing: Standing, paint: Paint): string[] {
-  const { agents, server, states, tally } = standing;
+  const { agents, server, states, tally, killed } = standing;
   const known = Object.values(states).reduce((sum, n) => sum + n, 0);
   const { p50, p99 } = tally.latency();
   return [
@@ -31,6 +31,8 @@ export function frame(standing: Standing, paint: Paint): string[] {
       const outcomes = Object.entries(own.refused)
         .sort()
         .map(([outcome, n]) => `${outcome} ${n}`);
+      if (own.leases > 0) outcomes.push(`leases recorded ${own.leases}`);
+      if (name === killed) outcomes.push("KILLED");
       return `${name.padEnd(10)} ${right(own.won, 8)} ${right(refusedIn(own), 8)}   ${paint.dim(outcomes.join("  "))}`;
     }),
   ];
@@ -38,7 +40,7 @@ export function frame(standing: Standing, paint: Paint): string[] {
 
 /** How the race stands, in one line. */
 export function standingLine(standing: Standing): string {
-  const { states, tally } = standing;
+  const { states, tally, killed } = standing;
   const { p50, p99 } = tally.latency();
   const parts = [
     seconds(standing).padStart(6),
@@ -49,6 +51,7 @@ export function standingLine(standing: Standing): string {
     `refused ${[...tally.replicas.values()].map(refusedIn).join("+")}`,
     `${changesPerSecond(standing)} changes/s`,
     `p50 ${ms(p50)} p99 ${ms(p99)}`,
+    ...(killed === undefined ? [] : [`${killed} killed`]),
   ];
   return parts.join("  ");
 }

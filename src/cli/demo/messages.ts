@@ -33,6 +33,13 @@ export interface Call {
   readonly ms: number;
 }
 
+/** A lease that ran out, as the replica whose sweep recorded it tells. */
+export interface RanOut {
+  readonly id: string;
+  /** Of the entity, with this change. */
+  readonly version: number;
+}
+
 /** Where the server is and who may use it. */
 export interface Credentials {
   readonly url: string;
@@ -47,6 +54,8 @@ export type ToReplica =
       readonly credentials: Credentials;
       readonly namespace: string;
     }
+  /** All are connected: the agents' lease is this long, in ms, and the race can begin. */
+  | { readonly type: "begin"; readonly leaseMs: number }
   | { readonly type: "fact"; readonly fact: Fact };
 
 /** From a replica to the demo. */
@@ -54,4 +63,5 @@ export type FromReplica =
   | { readonly type: "ready" }
   | { readonly type: "fact"; readonly fact: Fact }
   | { readonly type: "call"; readonly call: Call }
+  | { readonly type: "ran-out"; readonly ranOut: RanOut }
   | { readonly type: "trouble"; readonly message: string };

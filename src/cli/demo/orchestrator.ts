@@ -1,5 +1,7 @@
 import type { Entities } from "../../entities.js";
 import type { AgentState } from "../../machine/agent.js";
+import { RefusedError } from "../../store/errors.js";
+import type { Hold } from "../../store/hold.js";
 import type { Result } from "../../store/result.js";
 import { type AgentProcess, startAgent } from "./agent-process.js";
 import { endOf } from "./end-state.js";
@@ -7,7 +9,8 @@ import type { Exit, Fact, FromReplica } from "./messages.js";
 
 /**
  * One replica: it tries to record everything it hears of, as all the others do at the same moment, and tells how each
- * call went. Only the starting of a process is the task of one of them, the agent's owner.
+ * call went. Only the starting of a process, and holding its lease while it runs, is the task of one of them, the
+ * agent's owner.
  */
 export class Orchestrator {
   readonly #name: string;
@@ -17,6 +20,7 @@ export class Orchestrator {
   /** The last step of each agent: what this replica does to one agent, it does in order. */
   readonly #steps = new Map<string, Promise<void>>();
   readonly #processes = new Map<string, AgentProcess>();
+  readonly #holds = new Map<string, Hold>();
   readonly #killReasons = new Map<string, string>();
 
   constructor(
@@ -59,6 +63,7 @@ export class Orchestrator {
         const options = { op: this.#op("running"), actor: this.#name, set: { pid: fact.pid } };
         await this.#call(id, "running", () => this.#agents.tryTransition(id, "running", options));
         // Running is on record now, whoever won: the process may begin, and end.
+        if (this.#processes.has(id)) await this.#hold(id);
         this.#processes.get(id)?.work(id);
         return;
       }
@@ -90,6 +95,15 @@ export class Orchestrator {
     this.#tell({ type: "call", call: { id, to, outcome: result.outcome, version, state, ms } });
   }
 
+  /** Renews the agent's lease for as long as this replica lives and its process runs. */
+  async #hold(id: string): Promise<void> {
+    try {
+      this.#holds.set(id, await this.#agents.hold(id));
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error; // else it has run out already: the verdict tells
+    }
+  }
+
   #start(id: string, command: string): void {
     const process = startAgent(command);
     this.#processes.set(id, process);
@@ -98,6 +112,8 @@ export class Orchestrator {
     }
     const report = (exit: Exit): void => {
       this.#processes.delete(id);
+      void this.#holds.get(id)?.close();
+      this.#holds.delete(id);
       this.#tell({ type: "fact", fact: { kind: "ended", id, exit } });
     };
     process.ended.then(report, this.#fail);

@@ -1,11 +1,13 @@
 import type { Entities } from "../../entities.js";
-import type { AgentState } from "../../machine/agent.js";
+import type { Latchkey } from "../../latchkey.js";
+import { type AgentState, agent } from "../../machine/agent.js";
 import type { Connection } from "../../valkey/connection.js";
 import type { Place } from "../../valkey/keys.js";
 import { collect } from "./collect.js";
 import { Control } from "./control.js";
 import type { Check } from "./evidence.js";
 import type { Trouble } from "./failure.js";
+import { leasedAgent, leaseFor } from "./lease.js";
 import type { Credentials } from "./messages.js";
 import type { Task } from "./plan.js";
 import { type Recording, record } from "./recorder.js";
@@ -19,9 +21,11 @@ export interface Course {
   readonly place: Place;
   /** A connection of its own, to watch. */
   readonly observer: Connection;
-  readonly agents: Entities<AgentState>;
+  readonly latchkey: Latchkey;
   readonly tasks: readonly Task[];
   readonly replicas: readonly string[];
+  /** The one of them that is killed in the middle of the race. */
+  readonly doomed: string;
 }
 
 /** Who watches the race. */
@@ -42,6 +46,8 @@ export interface Standing {
   readonly elapsedMs: number;
   readonly states: Readonly<Record<string, number>>;
   readonly tally: Tally;
+  /** The replica that was killed; undefined while it lives. */
+  readonly killed: string | undefined;
 }
 
 /** What is to be taken down at the end, last one first. */
@@ -50,9 +56,9 @@ export type TakeDown = (() => Promise<unknown>)[];
 const LOOK_EVERY_MS = 200;
 
 /**
- * Lets the replicas race over all tasks, and judges what was seen of it.
+ * Lets the replicas race over all tasks, kills one of them on the way, and judges what was seen of it.
  *
- * @throws DemoFailure when a replica dies or reports trouble, or nothing moves any more.
+ * @throws DemoFailure when another replica dies, one reports trouble, or nothing moves any more.
  */
 export async function race(
   course: Course,
@@ -60,19 +66,24 @@ export async function race(
   trouble: Trouble,
   watcher: Watcher,
 ): Promise<Report> {
-  const { agents, tasks, replicas, credentials, place } = course;
+  const { latchkey, tasks, replicas, doomed, credentials, place } = course;
   const recording = await record(course.observer, place);
   takeDown.push(async () => recording.stop());
-  const isFinal = (state: string): boolean => agents.definition.states[state]?.to === undefined;
-  const control = new Control(tasks, replicas, isFinal, (cause) => trouble.meet(cause));
+  const table = agent().states;
+  const isFinal = (state: string): boolean => table[state as AgentState]?.to === undefined;
+  const launched = performance.now();
+  const control = new Control(tasks, replicas, doomed, isFinal, (cause) => trouble.meet(cause));
   takeDown.push(() => control.stop());
-  const operator = await operate(agents, tasks, control);
-  takeDown.push(() => operator.close());
-
   control.fleet.start(credentials, place.namespace);
   await trouble.orElse(control.ready);
+  const leaseMs = leaseFor(performance.now() - launched);
+  const agents = await latchkey.machine(leasedAgent(leaseMs));
+  const operator = await operate(agents, tasks, control);
+  takeDown.push(() => operator.close());
+  control.fleet.begin(leaseMs);
   const pids = control.fleet.pids.join(", ");
   watcher.phase(`${replicas.length} replicas are connected, each a process of its own (pids ${pids})`);
+  watcher.phase(`${doomed} will be killed in the middle; the lease of an agent is ${leaseMs / 1000} s`);
 
   const started = performance.now();
   const look = async (): Promise<void> => {
@@ -82,6 +93,7 @@ export async function race(
       server: course.observer.address,
       elapsedMs,
       tally: control.tally,
+      killed: control.isKilled ? doomed : undefined,
     };
     watcher.progress({ ...standing, states: await agents.count() });
   };
@@ -94,7 +106,10 @@ export async function race(
   await trouble.orElse(look());
 
   const left = await control.stop();
-  const checks = [...(await trouble.orElse(check(course, control, recording))), nothingLeft(control, left)];
+  const checks = [
+    ...(await trouble.orElse(check(course, control, agents, leaseMs, recording))),
+    nothingLeft(control, left),
+  ];
   const states = await agents.count();
   return makeReport({
     tasks,
@@ -102,6 +117,7 @@ export async function race(
     durationMs,
     states,
     tally: control.tally,
+    killed: { replica: doomed, agents: control.orphans.size, leaseMs },
     checks,
   });
 }
@@ -115,22 +131,32 @@ async function operate(agents: Entities<AgentState>, tasks: readonly Task[], con
   });
 }
 
-async function check(course: Course, control: Control, recording: Recording): Promise<Check[]> {
-  const { agents, tasks, replicas, observer, place } = course;
+async function check(
+  course: Course,
+  control: Control,
+  agents: Entities<AgentState>,
+  leaseMs: number,
+  recording: Recording,
+): Promise<Check[]> {
+  const { tasks, replicas, doomed, observer, place } = course;
   const ids = tasks.map(({ id }) => id);
   return judge({
     machine: agents.definition,
-    replicas: replicas.length,
+    replicas,
+    killed: doomed,
+    orphans: control.orphans,
+    leaseMs,
     calls: control.tally.calls,
+    ranOut: control.tally.ranOut,
     endings: control.endings,
     ...(await collect(observer, place, agents, recording, ids)),
   });
 }
 
-function nothingLeft({ endings, tally }: Control, left: readonly string[]): Check {
+function nothingLeft({ endings, orphans, tally }: Control, left: readonly string[]): Check {
   return {
     name: "nothing-left",
-    text: `nothing is left running of ${endings.size} agents and ${tally.replicas.size} replicas`,
+    text: `nothing is left running of ${endings.size + orphans.size} agents and ${tally.replicas.size} replicas`,
     faults: left.map((replica) => `${replica}, or an agent of it, did not end by itself`),
   };
 }

@@ -1,10 +1,16 @@
 /** A replica of the demo's orchestrator: the program of a process of its own, started by fleet.ts. */
-import { connect } from "../../latchkey.js";
-import { agent } from "../../machine/agent.js";
+import { connect, type Latchkey } from "../../latchkey.js";
+import type { Change } from "../../store/document.js";
+import { leasedAgent } from "./lease.js";
 import type { FromReplica, ToReplica } from "./messages.js";
 import { Orchestrator } from "./orchestrator.js";
 
+/** So often a replica looks for what has run out: more often than is usual, since everybody waits for the end. */
+const SWEEP_EVERY = "200ms";
+
+let connected: Promise<Latchkey> | undefined;
 let replica: Promise<Orchestrator> | undefined;
+let name = "";
 
 function tell(message: FromReplica): void {
   // Where nobody listens any more, "disconnect" tells it.
@@ -15,22 +21,33 @@ function fail(error: unknown): void {
   tell({ type: "trouble", message: error instanceof Error ? error.message : String(error) });
 }
 
-async function start(order: ToReplica & { type: "start" }): Promise<Orchestrator> {
-  const { name, credentials, namespace } = order;
+async function start(order: ToReplica & { type: "start" }): Promise<Latchkey> {
+  const { credentials, namespace } = order;
+  name = order.name;
   const latchkey = await connect({ ...credentials, namespace, connectionName: `latchkey-demo-${name}` });
-  const agents = await latchkey.machine(agent());
   tell({ type: "ready" });
+  return latchkey;
+}
+
+async function begin(latchkey: Latchkey, leaseMs: number): Promise<Orchestrator> {
+  const agents = await latchkey.machine(leasedAgent(leaseMs));
+  const onChange = ({ id, version }: Change): void => tell({ type: "ran-out", ranOut: { id, version } });
+  agents.sweep({ interval: SWEEP_EVERY, onChange }).catch(fail);
   return new Orchestrator(name, agents, tell, fail);
 }
 
 process.on("message", (message) => {
   const order = message as ToReplica;
   if (order.type === "start") {
-    replica = start(order);
-    replica.catch(fail);
+    connected = start(order);
+    connected.catch(fail);
     return;
   }
-  // No fact comes before "ready", so this adds no waiting, and keeps the facts in their order.
+  if (order.type === "begin") {
+    replica = connected?.then((latchkey) => begin(latchkey, order.leaseMs));
+    replica?.catch(fail);
+    return;
+  }
   replica?.then(
     (ready) => ready.hear(order.fact),
     () => {},

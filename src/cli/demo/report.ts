@@ -1,6 +1,6 @@
 import type { Check } from "./evidence.js";
 import type { Task } from "./plan.js";
-import type { Tally } from "./tally.js";
+import type { ReplicaTally, Tally } from "./tally.js";
 
 /** What a run came to, as `-o json` prints it. */
 export interface Report {
@@ -15,8 +15,10 @@ export interface Report {
   readonly changesPerSecond: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly states: Readonly<Record<string, number>>;
-  /** By replica: calls won, and calls refused by outcome. */
-  readonly calls: Readonly<Record<string, { won: number; refused: Readonly<Record<string, number>> }>>;
+  /** By replica: calls won, leases whose end its sweep recorded, and calls refused by outcome. */
+  readonly calls: Readonly<Record<string, ReplicaTally>>;
+  /** The replica that was killed, how many agents it left, and how long their leases were, in ms. */
+  readonly killed: { readonly replica: string; readonly agents: number; readonly leaseMs: number };
   readonly checks: readonly (Check & { readonly ok: boolean })[];
 }
 
@@ -27,9 +29,10 @@ export function makeReport(run: {
   readonly durationMs: number;
   readonly states: Readonly<Record<string, number>>;
   readonly tally: Tally;
+  readonly killed: Report["killed"];
   readonly checks: readonly Check[];
 }): Report {
-  const { tasks, server, durationMs, states, tally, checks } = run;
+  const { tasks, server, durationMs, states, tally, killed, checks } = run;
   const { p50, p99 } = tally.latency();
   return {
     ok: checks.every(({ faults }) => faults.length === 0),
@@ -42,6 +45,7 @@ export function makeReport(run: {
     latencyMs: { p50: hundredths(p50), p99: hundredths(p99) },
     states,
     calls: Object.fromEntries(tally.replicas),
+    killed,
     checks: checks.map((check) => ({ ...check, ok: check.faults.length === 0 })),
   };
 }

@@ -65,7 +65,9 @@ async function onServer(
   const observer = await openConnection({ ...credentials, connectionName: "latchkey-demo-observer" });
   takeDown.push(() => observer.close());
 
-  const tasks = planTasks(options.agents);
+  const replicas = Array.from({ length: options.replicas }, (_, at) => `replica-${at + 1}`);
+  const doomed = "replica-2";
+  const tasks = planTasks(options.agents, replicas, doomed);
   const { partitions } = await latchkey.init();
   const place = { namespace, partitions, machine: agent().name };
   if (options.server !== undefined) {
@@ -75,8 +77,6 @@ async function onServer(
     };
     takeDown.push(() => removeKeys(observer, place, ids).catch(leave));
   }
-  const agents = await latchkey.machine(agent());
-  const replicas = Array.from({ length: options.replicas }, (_, at) => `replica-${at + 1}`);
-  const course = { credentials, place, observer, agents, tasks, replicas };
+  const course = { credentials, place, observer, latchkey, tasks, replicas, doomed };
   return race(course, takeDown, trouble, watcher);
 }

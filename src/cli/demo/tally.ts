@@ -1,8 +1,10 @@
-import type { Call } from "./messages.js";
+import type { Call, RanOut } from "./messages.js";
 
 /** What one replica's calls came to. */
 export interface ReplicaTally {
   won: number;
+  /** Leases whose end its sweep recorded. */
+  leases: number;
   /** Refused calls by outcome. */
   readonly refused: Record<string, number>;
 }
@@ -12,9 +14,11 @@ export class Tally {
   readonly replicas: ReadonlyMap<string, ReplicaTally>;
   /** Every call, with the replica that made it. */
   readonly calls: (Call & { readonly replica: string })[] = [];
+  /** Every lease that ran out, with the replica that recorded it. */
+  readonly ranOut: (RanOut & { readonly replica: string })[] = [];
 
   constructor(names: readonly string[]) {
-    this.replicas = new Map(names.map((name) => [name, { won: 0, refused: {} }]));
+    this.replicas = new Map(names.map((name) => [name, { won: 0, leases: 0, refused: {} }]));
   }
 
   add(replica: string, call: Call): void {
@@ -25,9 +29,15 @@ export class Tally {
     else own.refused[call.outcome] = (own.refused[call.outcome] ?? 0) + 1;
   }
 
+  addRanOut(replica: string, ranOut: RanOut): void {
+    this.ranOut.push({ ...ranOut, replica });
+    const own = this.replicas.get(replica);
+    if (own !== undefined) own.leases += 1;
+  }
+
   /** How many changes were won so far, by all replicas together. */
   get won(): number {
-    return sum([...this.replicas.values()].map(({ won }) => won));
+    return sum([...this.replicas.values()].map(({ won, leases }) => won + leases));
   }
 
   /** How long calls took, in ms: half of them were faster than `p50`, all but one in a hundred faster than `p99`. */

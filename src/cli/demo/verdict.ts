@@ -7,6 +7,7 @@ import {
 } from "./agreement-checks.js";
 import { type Check, type Evidence, groupBy } from "./evidence.js";
 import { isContiguous, isLegal, losersWereTold, wonOnce } from "./history-checks.js";
+import { leasesRanOut } from "./lease-check.js";
 
 /**
  * Checks a race by what was seen of it. Each check stands for itself; the verdict is good when none has a fault.
@@ -25,5 +26,6 @@ export function judge(evidence: Evidence): Check[] {
     agreesWithFinals(evidence, histories),
     agreesWithIndex(evidence),
     agreesWithExits(evidence, histories),
+    leasesRanOut(evidence, histories),
   ];
 }
