@@ -1,5 +1,6 @@
+import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
-import { type Listener, type Subscription, subscribe } from "./events/subscribe.js";
+import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import type { Store } from "./store/call.js";
@@ -18,6 +19,7 @@ import { get, history } from "./store/read.js";
 import { remove } from "./store/remove.js";
 import { type Result, unwrap } from "./store/result.js";
 import { transition } from "./store/transition.js";
+import { type WaitOptions, type Wanted, waitFor } from "./wait-for.js";
 
 /** First own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;
@@ -37,9 +39,11 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  */
 export class Entities<S extends string = string> {
   readonly #store: Store;
+  readonly #feed: Feed<Change<S>>;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#feed = new Feed(store.connection, store.place, (text) => readDocument<Change<S>>(text));
   }
 
   /** The machine's name. */
@@ -137,11 +141,35 @@ export class Entities<S extends string = string> {
    * Hears changes as they are published: a cheap hint, at most once. A listener that fails is reported (logged, or a
    * process warning where there is no logger), and hears the next change all the same.
    *
+   * `onMissed` is called when some may have been missed, and it listens again: read then what you need to know.
+   *
    * @throws ConnectError when no connection can be made.
-   * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id));
+   * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
-  async subscribe(listener: Listener<Change<S>>): Promise<Subscription> {
+  async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
     const { connection, place } = this.#store;
-    return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener);
+    return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener, options);
+  }
+
+  /**
+   * Waits until an entity is in a state, in one of several, or satisfies a predicate. Asks nothing over and over: it
+   * reads the entity once and follows the event log, over one connection however many wait. States that the entity only
+   * passes through count too.
+   *
+   * @returns the entity as it was when it first was as wanted
+   * @throws WaitError when the time is up (`"TIMEDOUT"`), there is no such entity or it is removed (`"NOTFOUND"`), or it
+   * is in another state that is final (`"FINAL"`); the signal's reason; ConnectError when latchkey is closed.
+   * @example
+   * const done = await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
+   * await agents.waitFor("a1", ({ progress }) => progress === 1);
+   */
+  waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
+  waitFor(
+    id: string,
+    isWanted: (entity: Snapshot<S>) => boolean,
+    options?: WaitOptions,
+  ): Promise<Snapshot<S>>;
+  async waitFor(id: string, wanted: Wanted<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
+    return waitFor(this.#store, this.#feed, id, wanted, options);
   }
 }

@@ -7,7 +7,7 @@ export {
 export { Entities, type Fields } from "./entities.js";
 export { GapError } from "./events/gap-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
-export type { Listener, Subscription } from "./events/subscribe.js";
+export type { Listener, SubscribeOptions, Subscription } from "./events/subscribe.js";
 export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
 export { type AgentOptions, type AgentState, agent } from "./machine/agent.js";
 export { compareMachines } from "./machine/compare.js";
@@ -60,3 +60,5 @@ export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
 export type { ServerTime } from "./valkey/server-clock.js";
+export { WaitError } from "./wait-error.js";
+export type { WaitOptions, Wanted } from "./wait-for.js";

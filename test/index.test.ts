@@ -34,6 +34,7 @@ it("the package exports these values, and no others", () => {
     "OutcomeForgottenError",
     "OutcomeUnknownError",
     "RefusedError",
+    "WaitError",
     "agent",
     "checkedMachine",
     "compareMachines",

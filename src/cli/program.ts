@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     list: () => import("./list.js"),
     count: () => import("./count.js"),
     history: () => import("./history.js"),
+    wait: () => import("./wait.js"),
     events: () => import("./events.js"),
     transition: () => import("./transition.js"),
     patch: () => import("./patch.js"),

@@ -1,8 +1,9 @@
 import { ConnectError, connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
+import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
+import { reportListener, tell } from "../valkey/failed-listener.js";
 import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type Place } from "../valkey/keys.js";
-import { silentLogger } from "../valkey/logger.js";
 import { hangUp } from "../valkey/open-clients.js";
 
 /** A running subscription. */
@@ -13,6 +14,16 @@ export interface Subscription {
 
 /** Called for each change heard. What it throws, or rejects with, is reported, and the next change comes all the same. */
 export type Listener<C> = (change: C) => void | Promise<void>;
+
+/** Options of a subscription. */
+export interface SubscribeOptions {
+  /**
+   * Called when changes may have been missed: the connection was lost, or given up because the server froze or cut it
+   * off for reading too slowly, and is there again. It listens again by then, so what is read now, or comes later,
+   * leaves nothing out.
+   */
+  readonly onMissed?: () => void;
+}
 
 /**
  * Hears changes as they are published. A hint, cheap and at most once: what is published while the connection is down
@@ -27,8 +38,9 @@ export async function subscribe<C>(
   place: Place,
   read: (text: string) => C,
   listener: Listener<C>,
+  { onMissed }: SubscribeOptions = {},
 ): Promise<Subscription> {
-  const client = await connection.open("subscribe");
+  const client = await connection.open(SUBSCRIBE);
   let isOpen = true;
   client.on("message", (channel: string, text: string) => {
     if (!isOpen) return;
@@ -41,7 +53,9 @@ export async function subscribe<C>(
       return;
     }
     // Never here and now: an error thrown into the client's parser would cost it the messages behind this one.
-    void hear(listener, change).catch((error: unknown) => report(connection, channel, error));
+    void hear(listener, change).catch((error: unknown) =>
+      reportListener(connection.logger, `on ${channel}`, error),
+    );
   });
   const channel = channelOf(place);
   try {
@@ -53,15 +67,28 @@ export async function subscribe<C>(
     throw connectError(connection.address, [error]);
   }
   client.on("ready", () => {
-    client.subscribe(channel).catch((error: unknown) => {
-      // Lost once more: the next time it is ready, it comes here again.
-      if (isOpen && !connection.isClosed)
-        connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
-    });
+    client.subscribe(channel).then(
+      () => {
+        if (isOpen) tell(connection.logger, `for what was missed on ${channel}`, onMissed, undefined);
+      },
+      (error: unknown) => {
+        // Lost once more: the next time it is ready, it comes here again.
+        if (isOpen && !connection.isClosed)
+          connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
+      },
+    );
   });
+  // A subscription is silent by nature, as a frozen server is. To subscribe once more changes nothing, is answered, and
+  // takes no right that PING would: where the answer fails to come, the client's own time limit ends the connection.
+  const everyMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
+  const pulse = setInterval(() => {
+    if (client.status === "ready") client.subscribe(channel).catch(() => {}); // seen by the loss of the connection
+  }, everyMs);
+  client.once("end", () => clearInterval(pulse));
   return {
     close: async () => {
       isOpen = false;
+      clearInterval(pulse);
       hangUp(client);
     },
   };
@@ -69,15 +96,4 @@ export async function subscribe<C>(
 
 async function hear<C>(listener: Listener<C>, change: C): Promise<void> {
   await listener(change);
-}
-
-/** Nobody reads the silent logger, and an error of the caller's code must not vanish. */
-function report({ logger }: Connection, channel: string, error: unknown): void {
-  const text = safeMessage(error);
-  if (logger === silentLogger) {
-    process.emitWarning(`a listener on ${channel} failed: ${text}`, {
-      code: "LATCHKEY_LISTENER",
-      ...(error instanceof Error && error.stack !== undefined && { detail: error.stack }),
-    });
-  } else logger.error({ channel, error: text }, "a listener failed");
 }
