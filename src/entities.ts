@@ -1,9 +1,15 @@
 import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
+import type { Reaction } from "./events/reaction.js";
+import type { Handler } from "./events/reaction-settings.js";
+import { type ReactionStats, reactionStats } from "./events/reaction-stats.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
+import { type ReactOptions, react } from "./react.js";
+import { DeadLetters } from "./reactions.js";
 import type { Store } from "./store/call.js";
+import { ask } from "./store/call-error.js";
 import type {
   CreateOptions,
   PatchOptions,
@@ -171,5 +177,33 @@ export class Entities<S extends string = string> {
   ): Promise<Snapshot<S>>;
   async waitFor(id: string, wanted: Wanted<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
     return waitFor(this.#store, this.#feed, id, wanted, options);
+  }
+
+  /**
+   * Handles each of the events at least once, in any number of replicas that share the work: those of one entity one
+   * after the other in their order, those of different entities at once. What a replica leaves unfinished, another takes
+   * over. Where the handler fails, the event is tried again after a pause, and then given up as a dead letter. From when
+   * this returns on no event is left out.
+   *
+   * @param name the same in all replicas; each name has its own place in the log
+   * @throws NotExecutedError when the server can't be asked, ContractError for options that can't be.
+   * @example
+   * const cleanup = await agents.react("cleanup", ({ id }, { signal }) => removeFiles(id, signal), {
+   *   on: ["agent.completed", "agent.failed", "agent.killed"],
+   * });
+   */
+  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions = {}): Promise<Reaction> {
+    return react<S>(this.#store, name, handler, options);
+  }
+
+  /** How far each reaction has come that was ever started, by name. */
+  async reactions(): Promise<ReactionStats[]> {
+    const { connection, place } = this.#store;
+    return ask(connection, `reactions of ${place.machine}`, (client) => reactionStats(client, place));
+  }
+
+  /** What a reaction gave up: to look at, retry or drop. */
+  deadLetters(name: string): DeadLetters {
+    return new DeadLetters(this.#store, name);
   }
 }

@@ -71,7 +71,7 @@ const allowed: Record<string, readonly string[]> = {
   valkey: ["lua", "machine"],
   store: ["lua", "machine", "valkey"],
   doctor: ["lua", "valkey"],
-  events: ["machine", "valkey"],
+  events: ["lua", "machine", "valkey"],
   testing: ["server"],
   fsck: ["events", "lua", "machine", "store", "valkey"],
   "": ["events", "machine", "store", "valkey"],
