@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     history: () => import("./history.js"),
     wait: () => import("./wait.js"),
     events: () => import("./events.js"),
+    reactions: () => import("./reactions.js"),
     transition: () => import("./transition.js"),
     patch: () => import("./patch.js"),
     remove: () => import("./remove.js"),
