@@ -120,7 +120,7 @@ export class Reaction implements AsyncDisposable {
       while (!this.#isStopped) await this.#turn();
       if (this.#connection.isClosed) this.#lanes.abortAll(new Error("latchkey was closed"));
       await this.#lanes.idle();
-      if (!this.#connection.isClosed) await Promise.all(this.#shares.map(({ group }) => group.leave()));
+      if (!this.#connection.isClosed) await this.#leave();
     } catch (error) {
       this.#stopping.abort();
       this.#lanes.abortAll(error);
@@ -129,6 +129,16 @@ export class Reaction implements AsyncDisposable {
       this.#connection.client.off("ready", forget);
       signal?.removeEventListener("abort", stop);
       hangUp(this.#client);
+    }
+  }
+
+  /** Where the server can't be told, the others wait until this replica counts as dead. */
+  async #leave(): Promise<void> {
+    try {
+      await Promise.all(this.#shares.map(({ group }) => group.leave()));
+    } catch (error) {
+      const fields = { reaction: this.name, error: safeMessage(error) };
+      this.#connection.logger.warn(fields, "the other replicas could not be told that this one left");
     }
   }
 
