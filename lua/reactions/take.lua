@@ -17,7 +17,8 @@
 --   5 ms        consumers that were not here for so long are dead
 --   6 …         types of events that are wanted; none stands for all
 -- Reply [events, delivered, more, stale, after, lost]
---   events     [mark, id, entity] each, in the order in which they are to be handled; mark is e (events) or d (dead)
+--   events     [mark, id, entity] each, in the order in which they are to be handled; mark is e (events) or d (dead);
+--              one that is known already may come again
 --   delivered  the id up to which the log was given out
 --   more       1 where there may be further new events
 --   stale      1 where this consumer is new or counted as dead: others may have taken its events over
