@@ -3,6 +3,7 @@
 //   dist/lua/latchkey_v1.lua   the same operations as a Valkey Function library
 //   dist/lua/manifest.json     operation -> file, sha1, KEYS, ARGV
 //   src/lua/index.ts           texts and SHAs, so that bundlers need no file at run time
+//   src/lua/reactions.ts       the same of lua/reactions/, which are this client's own and no operations
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,6 +48,19 @@ function library(scripts) {
     return `redis.register_function('${LIBRARY}_${operation}', function(KEYS, ARGV)\n${body}\nend)`;
   });
   return `#!lua name=${LIBRARY}\n${functions.join("\n")}`;
+}
+
+/** The scripts by which this client's replicas share reactions. */
+function reactionScripts() {
+  const folder = join(source, "reactions");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".lua"))
+    .sort()
+    .map((name) => {
+      const text = readFileSync(join(folder, name), "utf8").trimEnd();
+      const sha1 = createHash("sha1").update(text).digest("hex");
+      return `  ${name.slice(0, -4)}: { sha1: "${sha1}", text: ${JSON.stringify(text)} },`;
+    });
 }
 
 /** Writes everything that is made of lua/. */
@@ -108,6 +122,17 @@ export const library = ${JSON.stringify(library(scripts))};
 
 /** What each operation takes, as its header says: keys, positional arguments, option words, outcomes. */
 export const manifest = ${JSON.stringify(manifest)} as const;
+`,
+  );
+  writeFileSync(
+    join(root, "src/lua/reactions.ts"),
+    `// Built from lua/reactions/. Do not edit.
+import type { Script } from "./index.js";
+
+/** The scripts by which replicas share a reaction. */
+export const reactionScripts = {
+${reactionScripts().join("\n")}
+} as const satisfies Record<string, Script>;
 `,
   );
 }

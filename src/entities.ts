@@ -1,8 +1,15 @@
+import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
-import { type Listener, type Subscription, subscribe } from "./events/subscribe.js";
+import type { Reaction } from "./events/reaction.js";
+import type { Handler } from "./events/reaction-settings.js";
+import { type ReactionStats, reactionStats } from "./events/reaction-stats.js";
+import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
+import { type ReactOptions, react } from "./react.js";
+import { DeadLetters } from "./reactions.js";
 import type { Store } from "./store/call.js";
+import { ask } from "./store/call-error.js";
 import type {
   CreateOptions,
   PatchOptions,
@@ -22,6 +29,7 @@ import { type Result, unwrap } from "./store/result.js";
 import { type SweepOptions, sweep } from "./store/sweep.js";
 import type { Swept } from "./store/swept.js";
 import { transition } from "./store/transition.js";
+import { type WaitOptions, type Wanted, waitFor } from "./wait-for.js";
 
 /** First own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;
@@ -41,9 +49,11 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  */
 export class Entities<S extends string = string> {
   readonly #store: Store;
+  readonly #feed: Feed<Change<S>>;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#feed = new Feed(store.connection, store.place, (text) => readDocument<Change<S>>(text));
   }
 
   /** The machine's name. */
@@ -185,11 +195,63 @@ export class Entities<S extends string = string> {
    * Hears changes as they are published: a cheap hint, at most once. A listener that fails is reported (logged, or a
    * process warning where there is no logger), and hears the next change all the same.
    *
+   * `onMissed` is called when some may have been missed, and it listens again: read then what you need to know.
+   *
    * @throws ConnectError when no connection can be made.
-   * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id));
+   * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
-  async subscribe(listener: Listener<Change<S>>): Promise<Subscription> {
+  async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
     const { connection, place } = this.#store;
-    return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener);
+    return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener, options);
+  }
+
+  /**
+   * Waits until an entity is in a state, in one of several, or satisfies a predicate. Asks nothing over and over: it
+   * reads the entity once and follows the event log, over one connection however many wait. States that the entity only
+   * passes through count too.
+   *
+   * @returns the entity as it was when it first was as wanted
+   * @throws WaitError when the time is up (`"TIMEDOUT"`), there is no such entity or it is removed (`"NOTFOUND"`), or it
+   * is in another state that is final (`"FINAL"`); the signal's reason; ConnectError when latchkey is closed.
+   * @example
+   * const done = await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
+   * await agents.waitFor("a1", ({ progress }) => progress === 1);
+   */
+  waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
+  waitFor(
+    id: string,
+    isWanted: (entity: Snapshot<S>) => boolean,
+    options?: WaitOptions,
+  ): Promise<Snapshot<S>>;
+  async waitFor(id: string, wanted: Wanted<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
+    return waitFor(this.#store, this.#feed, id, wanted, options);
+  }
+
+  /**
+   * Handles each of the events at least once, in any number of replicas that share the work: those of one entity one
+   * after the other in their order, those of different entities at once. What a replica leaves unfinished, another takes
+   * over. Where the handler fails, the event is tried again after a pause, and then given up as a dead letter. From when
+   * this returns on no event is left out.
+   *
+   * @param name the same in all replicas; each name has its own place in the log
+   * @throws NotExecutedError when the server can't be asked, ContractError for options that can't be.
+   * @example
+   * const cleanup = await agents.react("cleanup", ({ id }, { signal }) => removeFiles(id, signal), {
+   *   on: ["agent.completed", "agent.failed", "agent.killed"],
+   * });
+   */
+  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions = {}): Promise<Reaction> {
+    return react<S>(this.#store, name, handler, options);
+  }
+
+  /** How far each reaction has come that was ever started, by name. */
+  async reactions(): Promise<ReactionStats[]> {
+    const { connection, place } = this.#store;
+    return ask(connection, `reactions of ${place.machine}`, (client) => reactionStats(client, place));
+  }
+
+  /** What a reaction gave up: to look at, retry or drop. */
+  deadLetters(name: string): DeadLetters {
+    return new DeadLetters(this.#store, name);
   }
 }

@@ -5,9 +5,14 @@ export {
   type AgentLifecycleState,
 } from "./agent-lifecycle.js";
 export { Entities, type Fields } from "./entities.js";
+export type { DeadLetter } from "./events/dead-letters.js";
 export { GapError } from "./events/gap-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
-export type { Listener, Subscription } from "./events/subscribe.js";
+export type { Reaction } from "./events/reaction.js";
+export type { MissedEvents } from "./events/reaction-group.js";
+export type { Handler, Reacting } from "./events/reaction-settings.js";
+export type { ReactionStats } from "./events/reaction-stats.js";
+export type { Listener, SubscribeOptions, Subscription } from "./events/subscribe.js";
 export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
 export { type AgentOptions, type AgentState, agent } from "./machine/agent.js";
 export { compareMachines } from "./machine/compare.js";
@@ -23,6 +28,8 @@ export { toMermaid } from "./machine/mermaid.js";
 export { MachineDefinitionError, type Problem } from "./machine/problem.js";
 export { type Validation, validateMachine } from "./machine/validate.js";
 export { toXState } from "./machine/xstate.js";
+export type { ReactOptions } from "./react.js";
+export type { DeadLetters } from "./reactions.js";
 export type { Applied, ApplyOptions } from "./store/apply.js";
 export type {
   ChangeOptions,
@@ -66,3 +73,5 @@ export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
 export type { ServerTime } from "./valkey/server-clock.js";
+export { WaitError } from "./wait-error.js";
+export type { WaitOptions, Wanted } from "./wait-for.js";

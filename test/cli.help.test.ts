@@ -13,11 +13,12 @@ const run = (...words: string[]): Promise<Ended> =>
   tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root, env: { PATH: process.env.PATH } });
 
 const COMMANDS = [
-  ..."init apply machines graph create get list count stats history events transition patch heartbeat sweep remove".split(
+  ..."init apply machines graph create get list count stats history wait events reactions transition patch heartbeat sweep remove".split(
     " ",
   ),
   ..."doctor fsck dev demo completion lua".split(" "),
   ...["list", "show", "sha", "path", "load", "check"].map((name) => `lua ${name}`),
+  ...["dead", "retry", "drop"].map((name) => `reactions ${name}`),
 ];
 
 /** The help of every command, by its words. */

@@ -2,10 +2,12 @@ import { describe, expect, test, vi } from "vitest";
 import { rights } from "../src/doctor/checks/rights.js";
 import { Patient } from "../src/doctor/patient.js";
 import { allRules, userLine } from "../src/doctor/rights/lines.js";
-import { readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
+import { REACTS, readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
 import { samplesOf } from "../src/doctor/rights/samples.js";
-import { agent, connect, type Latchkey, NotDurableError } from "../src/index.js";
+import { agent, connect, type Entities, type Latchkey, NotDurableError } from "../src/index.js";
 import { type Operation, scripts } from "../src/lua/index.js";
+import { reactionScripts } from "../src/lua/reactions.js";
+import type { AgentState } from "../src/machine/agent.js";
 import type { TestServer } from "../src/testing/index.js";
 import { Calls, machine } from "./helpers/calls.js";
 import { all, rejectionOf } from "./helpers/client.js";
@@ -62,6 +64,30 @@ async function lookAtAll(latchkey: Latchkey): Promise<void> {
   await all(agents.list({ stuck: true }));
   await all(agents.events({ after: "start", follow: false }));
   await (await agents.subscribe(() => {})).close();
+  await agents.waitFor("a1", () => true);
+  await agents.reactions();
+  await all(agents.deadLetters("cleanup"));
+}
+
+/** What those do who react: a failure, a dead letter that is retried and another that is dropped. */
+async function react(agents: Entities<AgentState>): Promise<void> {
+  const reaction = await agents.react(
+    "cleanup",
+    () => {
+      throw new Error("no");
+    },
+    { deadLetterAfter: 1 },
+  );
+  await agents.create("r1");
+  await agents.create("r2");
+  const letters = agents.deadLetters("cleanup");
+  const ids = async () => (await all(letters)).map(({ id }) => id);
+  await vi.waitFor(async () => expect(await ids()).toHaveLength(2));
+  const [first = "", second = ""] = await ids();
+  await letters.retry([first]);
+  await letters.drop([second]);
+  await vi.waitFor(async () => expect(await ids()).not.toContain(first), { timeout: 5_000 });
+  await reaction.close();
 }
 
 describe("what is needed", () => {
@@ -93,6 +119,7 @@ describe("what is needed", () => {
     await agents.patch("a1", { unset: ["x"] });
     await (await agents.hold("a1")).close();
     await agents.sweep({ once: true });
+    await react(agents);
     await lookAtAll(fresh);
     const followed = agents.events({ after: "end" })[Symbol.asyncIterator]();
     const next = followed.next();
@@ -106,10 +133,9 @@ describe("what is needed", () => {
     await agents.remove("a1");
     const written = await calledSince(server);
     expect(written.filter((name) => !writerCommands().includes(name))).toEqual([]);
-    const inScripts = new Set(
-      operations.flatMap((operation) => builtText(operation).match(/'[A-Z]+'/g) ?? []),
-    );
-    const ownCalls = writerCommands().filter((name) => !inScripts.has(`'${name.toUpperCase()}'`));
+    const texts = [...operations.map(builtText), ...Object.values(reactionScripts).map(({ text }) => text)];
+    const inScripts = new Set(texts.flatMap((text) => text.replaceAll("', '", "|").match(/'[A-Z|]+/g) ?? []));
+    const ownCalls = writerCommands().filter((name) => !inScripts.has(`'${name.toUpperCase()}`));
     expect(ownCalls.filter((name) => !written.includes(name))).toEqual([]);
     await fresh.close();
 
@@ -126,6 +152,15 @@ describe("what is needed", () => {
     const called = await calledSince(server);
     expect(readerCommands().filter((name) => !called.includes(name) && name !== "xread")).toEqual([]);
     await writer.close();
+  });
+
+  test("is told apart where it is for reactions alone", () => {
+    expect(REACTS.filter((name) => !writerCommands().includes(name))).toEqual([]);
+    expect(REACTS.filter((name) => name.startsWith("x")).sort()).toEqual(
+      "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|setid xinfo|consumers xinfo|groups xpending xreadgroup".split(
+        " ",
+      ),
+    );
   });
 
   test("has a call to ask with for every command", () => {
@@ -197,11 +232,11 @@ describe.each([
   });
 
   test.each(writerCommands().filter((command) => !["multi", "info"].includes(command)))(
-    "without %s are bad, but for waits a note, and exactly that is to be granted",
+    "without %s are bad, but for waits and reactions a note, and exactly that is to be granted",
     async (command) => {
       const visit = await userOf("writer", ...way, `-${command}`);
       const found = await finding("rights", visit);
-      expect(found.level).toBe(WAITS.includes(command) ? "note" : "bad");
+      expect(found.level).toBe([...WAITS, ...REACTS].includes(command) ? "note" : "bad");
       expect(found.mend).toBe(`ACL SETUSER ${visit.username} +${command}`);
       await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
       expect(await finding("rights", visit)).toMatchObject({ level: "ok" });

@@ -13,6 +13,7 @@ import { startValkey } from "../src/testing/index.js";
 import { admin } from "./helpers/calls.js";
 import { agents, all, client, rejectionOf } from "./helpers/client.js";
 import { type DialState, dial } from "./helpers/dial.js";
+import { recordingLogger } from "./helpers/secrets.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
 /** Dials over four partitions, and the keys of their logs. */
@@ -292,6 +293,32 @@ describe("where the connection is lost", () => {
     await home.apply(agent());
     await ours.create("a1");
     expect(names(await following)).toEqual(["a1@1"]);
+  });
+
+  it("the log is followed on when a server that froze is back", async () => {
+    const server = await startValkey();
+    onTestFinished(() => server.stop());
+    if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
+    const { logger, lines } = recordingLogger();
+    const { namespace } = await client({ url: server.url });
+    const watched = await client({ url: server.url, namespace, silenceTimeoutMs: 200, logger });
+    const ours = await watched.machine(agent());
+    const following = take(ours.events({ after: "start" }), 2);
+    await ours.create("a1");
+    await expect.poll(async () => String(await clientList(server)).includes("cmd=xread")).toBe(true);
+    process.kill(server.pid, "SIGSTOP");
+    onTestFinished(() => void process.kill(server.pid, "SIGCONT"));
+    await expect.poll(() => lines.join()).toContain("latchkey-events");
+    process.kill(server.pid, "SIGCONT");
+    await expect
+      .poll(() =>
+        ours.create("a2").then(
+          () => true,
+          () => ours.get("a2"),
+        ),
+      )
+      .toBeTruthy();
+    expect(names(await following)).toEqual(["a1@1", "a2@1"]);
   });
 
   it("a log that can't be reached at first is an error", async () => {

@@ -24,6 +24,25 @@ test("replicas.mjs has three replicas race, and one win each time", async () => 
   expect(exit).toBe(0);
 });
 
+test("session-cleanup.mjs kills a replica between an agent's end and the cleanup, and another one does it", async () => {
+  const { url: VALKEY_URL } = await useValkey();
+  const { exit, stdout } = await tryRun(process.execPath, ["examples/session-cleanup.mjs"], {
+    cwd: root,
+    env: { ...process.env, VALKEY_URL },
+  });
+  expect(stdout.split("\n")).toEqual([
+    "replica-1 waits",
+    "replica-1 cleans up after a1, try 1",
+    "replica-1 was killed; the folder is still there",
+    "replica-2 waits",
+    "replica-2 cleans up after a1, try 2",
+    "replica-2 is done",
+    "the folder is gone",
+    "",
+  ]);
+  expect(exit).toBe(0);
+});
+
 describe.each([
   ["python/transition.py", "python3", 2],
   ["shell/transition.sh", "valkey-cli", 1],

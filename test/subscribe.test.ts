@@ -1,3 +1,4 @@
+import { Valkey } from "iovalkey";
 import { expect, it, onTestFinished } from "vitest";
 import { agent, ConnectError, connect } from "../src/index.js";
 import { startValkey } from "../src/testing/index.js";
@@ -155,4 +156,87 @@ it("says why when it can't subscribe", async () => {
       )
     ).reason,
   ).toBe("refused");
+});
+
+/** Counts how often it was told that changes may have been missed, and what it heard. */
+function ears() {
+  const heard: string[] = [];
+  const counts = { missed: 0 };
+  const onMissed = (): void => {
+    counts.missed += 1;
+  };
+  return { heard, counts, onMissed, listener: ({ id }: { readonly id: string }) => void heard.push(id) };
+}
+
+it("says that it may have missed something after its connection was lost, when it listens again", async () => {
+  const proxy = await startProxy(await useValkey());
+  const far = await client({ url: proxy.url });
+  const near = await (await client({ namespace: far.namespace })).machine(agent());
+  const { heard, counts, listener } = ears();
+  const found: (string | undefined)[] = [];
+  const onMissed = async () => {
+    counts.missed += 1;
+    found.push((await near.get("a0"))?.state);
+    await near.create("a1");
+  };
+  await (await far.machine(agent())).subscribe(listener, { onMissed: () => void onMissed() });
+  proxy.shut(true);
+  proxy.cut();
+  await near.create("a0");
+  proxy.shut(false);
+  await expect.poll(() => heard).toEqual(["a1"]);
+  expect({ ...counts, found }).toEqual({ missed: 1, found: ["spawning"] });
+});
+
+it("says so after the server cut it off for reading too slowly", async () => {
+  const server = await startValkey({ args: ["--client-output-buffer-limit", "pubsub 64kb 0 0"] });
+  onTestFinished(() => server.stop());
+  const home = await client({ url: server.url });
+  const ours = await home.machine(agent());
+  const { heard, counts, onMissed, listener } = ears();
+  await ours.subscribe(listener, { onMissed });
+  // One transaction: nothing of it is sent before all of it is in the buffer.
+  const loud = new Valkey(server.port, server.host);
+  onTestFinished(() => loud.disconnect());
+  const shout = loud.multi();
+  for (let n = 0; n < 200; n += 1) shout.publish(`${home.namespace}:agent:events`, "x".repeat(65_536));
+  await shout.exec();
+  await expect.poll(() => counts.missed).toBe(1);
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
+});
+
+it("notices a server that froze, and says so when it is back", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
+  const home = await client({ url: server.url, silenceTimeoutMs: 200 });
+  const { logger, lines } = recordingLogger();
+  const { namespace } = home;
+  const watched = await client({ url: server.url, namespace, silenceTimeoutMs: 200, logger });
+  const ours = await home.machine(agent());
+  const { heard, counts, onMissed, listener } = ears();
+  await (await watched.machine(agent())).subscribe(listener, { onMissed });
+  process.kill(server.pid, "SIGSTOP");
+  onTestFinished(() => void process.kill(server.pid, "SIGCONT"));
+  await expect.poll(() => lines.join()).toContain("latchkey-subscribe");
+  expect(counts.missed).toBe(0);
+  process.kill(server.pid, "SIGCONT");
+  await expect.poll(() => counts.missed).toBe(1);
+  await expect.poll(() => ours.create("a1").catch(() => undefined)).toBeDefined();
+  await expect.poll(() => heard).toEqual(["a1"]);
+});
+
+it("hears on where what is called for what was missed fails", async () => {
+  const { logger, lines } = recordingLogger();
+  const ours = await (await client({ logger })).machine(agent());
+  const { heard, listener } = ears();
+  const onMissed = (): void => {
+    throw new Error("boom");
+  };
+  await ours.subscribe(listener, { onMissed });
+  await (await connection()).call("CLIENT", "KILL", "TYPE", "pubsub");
+  await expect.poll(() => lines.filter((line) => line.includes("boom")).length).toBe(1);
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
 });

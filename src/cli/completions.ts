@@ -97,6 +97,8 @@ async function candidatesFor(
   }
   // A new entity's id is not there yet.
   if (wanted.name() === "id") return command.name() === "create" ? [] : (await fromServer()).ids(current);
+  if (wanted.name() === "reaction") return (await fromServer()).reactions();
+  if (command.name() === "wait" && wanted.name() === "state") return (await fromServer()).states();
   if (wanted.name() === "state") return (await fromServer()).nextStates(positionals[0] ?? "");
   return [];
 }

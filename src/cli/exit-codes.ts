@@ -41,6 +41,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   NOTFOUND: EXIT.notFound,
   ILLEGAL: EXIT.illegal,
   MISSING: EXIT.illegal,
+  FINAL: EXIT.illegal,
   CONFLICT: EXIT.conflict,
   EXISTS: EXIT.conflict,
   FORGOTTEN: EXIT.conflict,
@@ -55,6 +56,7 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   LAYOUT: EXIT.versionMismatch,
   PROTOCOL: EXIT.versionMismatch,
   EXPIRED: EXIT.timedOut,
+  TIMEDOUT: EXIT.timedOut,
 };
 
 /** How a command that ends with this error exits. */

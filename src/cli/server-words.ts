@@ -30,6 +30,14 @@ export class ServerWords {
     return this.#inTime([], (client) => notedMachines(client, this.#settings.namespace));
   }
 
+  /** The reactions of the machine. */
+  reactions(): Promise<readonly string[]> {
+    return this.#inTime([], async (client, place) => {
+      const { reactionStats } = await import("../events/reaction-stats.js");
+      return (await reactionStats(client, place)).map(({ name }) => name);
+    });
+  }
+
   /** The states of the machine. */
   async states(): Promise<readonly string[]> {
     const machine = await this.#inTime(undefined, (client, place) => readDefinition(client, place));

@@ -1,6 +1,13 @@
 /**
  * The reader fell behind: the log was trimmed past its cursor, so changes may have been missed. Nothing was skipped in
- * silence. List the entities to catch up, and go on from `cursor`. `code` is `"GAP"`.
+ * silence. List the entities to catch up, and go on from `cursor`: what comes from there may be older than what was
+ * listed, which `createdAt` and `version` tell. `code` is `"GAP"`.
+ *
+ * @example
+ * if (!(error instanceof GapError)) throw error;
+ * const copy = new Map<string, Snapshot>();
+ * for await (const entity of agents.list()) copy.set(entity.id, entity);
+ * log = agents.events({ after: error.cursor });
  */
 export class GapError extends Error {
   override readonly name = "GapError";

@@ -1,6 +1,7 @@
 import { ConnectError, connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
-import { reportListener } from "../valkey/failed-listener.js";
+import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
+import { reportListener, tell } from "../valkey/failed-listener.js";
 import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type Place } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
@@ -13,6 +14,16 @@ export interface Subscription {
 
 /** Called for each change heard. What it throws, or rejects with, is reported, and the next change comes all the same. */
 export type Listener<C> = (change: C) => void | Promise<void>;
+
+/** Options of a subscription. */
+export interface SubscribeOptions {
+  /**
+   * Called when changes may have been missed: the connection was lost, or given up because the server froze or cut it
+   * off for reading too slowly, and is there again. It listens again by then, so what is read now, or comes later,
+   * leaves nothing out.
+   */
+  readonly onMissed?: () => void;
+}
 
 /**
  * Hears changes as they are published. A hint, cheap and at most once: what is published while the connection is down
@@ -27,8 +38,9 @@ export async function subscribe<C>(
   place: Place,
   read: (text: string) => C,
   listener: Listener<C>,
+  { onMissed }: SubscribeOptions = {},
 ): Promise<Subscription> {
-  const client = await connection.open("subscribe");
+  const client = await connection.open(SUBSCRIBE);
   let isOpen = true;
   client.on("message", (channel: string, text: string) => {
     if (!isOpen) return;
@@ -55,15 +67,28 @@ export async function subscribe<C>(
     throw connectError(connection.address, [error]);
   }
   client.on("ready", () => {
-    client.subscribe(channel).catch((error: unknown) => {
-      // Lost once more: the next time it is ready, it comes here again.
-      if (isOpen && !connection.isClosed)
-        connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
-    });
+    client.subscribe(channel).then(
+      () => {
+        if (isOpen) tell(connection.logger, `for what was missed on ${channel}`, onMissed, undefined);
+      },
+      (error: unknown) => {
+        // Lost once more: the next time it is ready, it comes here again.
+        if (isOpen && !connection.isClosed)
+          connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
+      },
+    );
   });
+  // A subscription is silent by nature, as a frozen server is. To subscribe once more changes nothing, is answered, and
+  // takes no right that PING would: where the answer fails to come, the client's own time limit ends the connection.
+  const everyMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
+  const pulse = setInterval(() => {
+    if (client.status === "ready") client.subscribe(channel).catch(() => {}); // seen by the loss of the connection
+  }, everyMs);
+  client.once("end", () => clearInterval(pulse));
   return {
     close: async () => {
       isOpen = false;
+      clearInterval(pulse);
       hangUp(client);
     },
   };

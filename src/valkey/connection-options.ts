@@ -119,13 +119,17 @@ export const DURABLE = "durable";
 /** The purpose of a connection that waits for events, never longer than `silenceTimeoutMs` allows. */
 export const EVENTS = "events";
 
-/** A subscription is silent by nature; TCP keep-alive watches over it instead. */
+/** The purpose of a connection that only listens; it asks for an answer now and then, to notice a server that froze. */
+export const SUBSCRIBE = "subscribe";
+
+/** The settings of a further connection. */
 export function settingsOfPurpose(settings: RedisOptions, purpose: string): RedisOptions {
   if (purpose === "") return settings;
-  if (purpose === DURABLE || purpose === EVENTS)
-    return { ...settings, connectionName: `latchkey-${purpose}` };
-  // Left out, because the client takes 0 for "at once".
-  const { socketTimeout, commandTimeout, ...rest } = settings;
+  const named = { ...settings, connectionName: `latchkey-${purpose}` };
+  if (purpose === DURABLE || purpose === EVENTS) return named;
   // The client would subscribe again without catching: a connection lost in that moment would end the process.
-  return { ...rest, autoResubscribe: false, keepAlive: 10_000, connectionName: `latchkey-${purpose}` };
+  const further = { ...named, autoResubscribe: false, keepAlive: 10_000 };
+  // Left out, because the client takes 0 for "at once".
+  const { socketTimeout = DEFAULT_SILENCE_MS, commandTimeout, ...rest } = further;
+  return purpose === SUBSCRIBE ? { ...rest, socketTimeout } : rest;
 }

@@ -55,3 +55,25 @@ export function entityKeys(place: Place, id: string): string[] {
   const keys = partitionKeys(place, partitionOf(id, place.partitions));
   return [entityKey(place, id), logKey(place, id), keys.machine, keys.index, keys.due, keys.events];
 }
+
+/** The keys of one reaction in one partition, in the order in which its scripts take them. */
+export interface ReactionKeys {
+  readonly events: string;
+  /** What was given up. */
+  readonly dead: string;
+  /** Which replica handles which entity's events. */
+  readonly held: string;
+  /** When each replica was last there. */
+  readonly seen: string;
+}
+
+/** The keys of a reaction in a partition. */
+export function reactionKeys(place: Place, partition: number, reaction: string): ReactionKeys {
+  const start = `${prefix(place, partition)}reaction:${reaction}:`;
+  return {
+    events: partitionKeys(place, partition).events,
+    dead: `${start}dead`,
+    held: `${start}held`,
+    seen: `${start}seen`,
+  };
+}

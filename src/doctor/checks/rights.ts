@@ -4,7 +4,7 @@ import { NotAllowed } from "../not-allowed.js";
 import type { Patient } from "../patient.js";
 import { type Lack, lacksOf } from "../rights/ask.js";
 import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
-import { WAITS } from "../rights/needs.js";
+import { REACTS, WAITS } from "../rights/needs.js";
 import { samplesOf } from "../rights/samples.js";
 
 const id = "rights";
@@ -38,6 +38,10 @@ export async function rights(patient: Patient): Promise<Finding> {
     const means = "enough for changes, but none that asks for durability can be waited for";
     return { id, level: "note", seen, means, mend };
   }
+  if (lacking.writer.every((rule) => [...WAITS, ...REACTS].includes(rule.slice(1)))) {
+    const means = "enough for changes, but reactions are refused with NOPERM";
+    return { id, level: "note", seen, means, mend };
+  }
   const means = "calls that need these are refused with NOPERM, before anything is written";
   return { id, level: "bad", seen, means, mend };
 }
@@ -66,7 +70,7 @@ async function lackingOf(patient: Patient, place: Place): Promise<Lacking> {
     samples.map(({ sample }) => sample),
   );
   const asked = samples.map(({ command }, at): Asked => ({ command, lack: lacks[at] }));
-  const reads = [...commandsOf("reader"), "select"];
+  const reads = [...commandsOf("reader").filter((command) => !REACTS.includes(command)), "select"];
   return {
     writer: missingRules(asked, place.namespace),
     isReader: asked.every(({ command, lack }) =>

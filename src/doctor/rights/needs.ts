@@ -1,4 +1,5 @@
 import { scripts } from "../../lua/index.js";
+import { reactionScripts } from "../../lua/reactions.js";
 
 /** What this client sends besides scripts, whoever only looks: connecting, reading, following, subscribing. */
 const READS =
@@ -12,19 +13,35 @@ const CHANGES = ["evalsha", "hset", "hsetnx", "script|load"];
 /** What it sends for changes that ask for durability. */
 export const WAITS: readonly string[] = ["wait", "waitaof"];
 
-/** The commands inside the scripts: each inner command is checked against the caller's own rights. */
-function commandsInScripts(): string[] {
-  return Object.values(scripts).flatMap(({ text }) =>
-    [...text.matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = ""]) => name.toLowerCase()),
+/** What it sends to tell of reactions and their dead letters. */
+const REACTION_READS = ["xinfo|groups", "xlen", "xpending"];
+
+/** Commands whose rights are those of their subcommands. */
+const CONTAINERS = ["XGROUP", "XINFO"];
+
+/** The commands inside scripts: each inner command is checked against the caller's own rights. */
+function commandsIn(texts: Readonly<Record<string, { readonly text: string }>>): string[] {
+  return Object.values(texts).flatMap(({ text }) =>
+    [...text.matchAll(/\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?/g)].map(([, name = "", sub = ""]) =>
+      (CONTAINERS.includes(name) ? `${name}|${sub}` : name).toLowerCase(),
+    ),
   );
 }
 
+/** What it sends for all that is no reaction. */
+const PLAIN = [...READS, ...CHANGES, ...WAITS, ...commandsIn(scripts)];
+
+/** What it sends for reactions, and for nothing else. */
+export const REACTS: readonly string[] = [
+  ...new Set([...REACTION_READS, "xgroup|create", ...commandsIn(reactionScripts)]),
+].filter((command) => !PLAIN.includes(command));
+
 /** The commands that a reader needs, as ACL names them, in alphabetical order. */
 export function readerCommands(): readonly string[] {
-  return [...READS].sort();
+  return [...new Set([...READS, ...REACTION_READS])].sort();
 }
 
-/** The commands that a writer needs: a reader's, those of the scripts, and to wait for replicas and disks. */
+/** The commands that a writer needs: a reader's, those of the scripts, to wait for replicas and disks, to react. */
 export function writerCommands(): readonly string[] {
-  return [...new Set([...READS, ...CHANGES, ...WAITS, ...commandsInScripts()])].sort();
+  return [...new Set([...PLAIN, ...REACTION_READS, ...REACTS])].sort();
 }

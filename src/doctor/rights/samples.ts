@@ -1,5 +1,6 @@
 import { scripts } from "../../lua/index.js";
-import { channelOf, entityKeys, metaKey, type Place } from "../../valkey/keys.js";
+import { reactionScripts } from "../../lua/reactions.js";
+import { channelOf, entityKeys, metaKey, type Place, reactionKeys } from "../../valkey/keys.js";
 
 /** A call, word by word. It is only asked about, and never executed. */
 export type Sample = readonly [command: string, ...args: string[]];
@@ -15,17 +16,21 @@ const ID = "latchkey-doctor";
 export function samplesOf(command: string, place: Place): readonly Sample[] {
   const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(place, ID);
   const meta = metaKey(place.namespace);
+  const { dead, held, seen } = reactionKeys(place, 0, ID);
+  const streams = [events, dead];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
     del: [
       ["DEL", entity, log],
       ["DEL", machine],
     ],
-    evalsha: Object.values(scripts).map(({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index]),
+    evalsha: [...Object.values(scripts), ...Object.values(reactionScripts)].map(
+      ({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index],
+    ),
     exec: [["EXEC"]],
     exists: [["EXISTS", machine]],
-    hdel: [["HDEL", entity, "f"]],
-    hget: [["HGET", machine, "f"]],
+    hdel: [entity, held].map((key): Sample => ["HDEL", key, "f"]),
+    hget: [machine, held].map((key): Sample => ["HGET", key, "f"]),
     hgetall: [
       ["HGETALL", entity],
       ["HGETALL", machine],
@@ -35,7 +40,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
       ["HMGET", meta, "f"],
       ["HMGET", machine, "f"],
     ],
-    hset: [entity, machine, meta].map((key): Sample => ["HSET", key, "f", "v"]),
+    hset: [entity, machine, meta, held].map((key): Sample => ["HSET", key, "f", "v"]),
     hsetnx: [["HSETNX", meta, "f", "v"]],
     info: [["INFO"]],
     llen: [["LLEN", log]],
@@ -50,18 +55,28 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     time: [["TIME"]],
     wait: [["WAIT", "1", "1"]],
     waitaof: [["WAITAOF", "1", "0", "1"]],
-    xadd: [["XADD", events, "*", "doc", "{}"]],
+    xack: streams.map((key): Sample => ["XACK", key, ID, "1-1"]),
+    xadd: streams.map((key): Sample => ["XADD", key, "*", "doc", "{}"]),
+    xclaim: streams.map((key): Sample => ["XCLAIM", key, ID, ID, "0", "1-1"]),
+    xdel: [["XDEL", dead, "1-1"]],
+    "xgroup|create": streams.map((key): Sample => ["XGROUP", "CREATE", key, ID, "0"]),
+    "xgroup|delconsumer": streams.map((key): Sample => ["XGROUP", "DELCONSUMER", key, ID, ID]),
+    "xgroup|setid": [["XGROUP", "SETID", events, ID, "0"]],
+    "xinfo|consumers": streams.map((key): Sample => ["XINFO", "CONSUMERS", key, ID]),
+    "xinfo|groups": [["XINFO", "GROUPS", events]],
     "xinfo|stream": [["XINFO", "STREAM", events]],
-    xlen: [["XLEN", events]],
-    xrange: [["XRANGE", events, "-", "+"]],
+    xlen: streams.map((key): Sample => ["XLEN", key]),
+    xpending: streams.map((key): Sample => ["XPENDING", key, ID]),
+    xrange: streams.map((key): Sample => ["XRANGE", key, "-", "+"]),
     xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
-    zadd: [index, due].map((key): Sample => ["ZADD", key, "1", "m"]),
+    xreadgroup: streams.map((key): Sample => ["XREADGROUP", "GROUP", ID, ID, "STREAMS", key, ">"]),
+    zadd: [index, due, seen].map((key): Sample => ["ZADD", key, "1", "m"]),
     zcard: [index, due].map((key): Sample => ["ZCARD", key]),
     zcount: [index, due].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
     zmscore: [["ZMSCORE", due, "m"]],
     zrangebyscore: [index, due].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
-    zrem: [index, due].map((key): Sample => ["ZREM", key, "m"]),
-    zscore: [["ZSCORE", due, "m"]],
+    zrem: [index, due, seen].map((key): Sample => ["ZREM", key, "m"]),
+    zscore: [due, seen].map((key): Sample => ["ZSCORE", key, "m"]),
   };
   const found = samples[command];
   if (found === undefined) throw new Error(`the doctor knows no call of ${command}`);

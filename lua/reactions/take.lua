@@ -1,0 +1,206 @@
+#!lua
+-- take: tells that a replica lives, takes over what dead ones left, and gives out new events of a reaction.
+--
+-- An entity whose events are not all finished has a holder, the one consumer that handles them: whoever takes a later
+-- event of it hands it to the holder. So each entity's events are handled one after the other, in their order.
+--
+-- KEYS
+--   1 events  {ns:p}:<machine>:events                stream  the durable log; the reaction is a group on it
+--   2 dead    {ns:p}:<machine>:reaction:<name>:dead  stream  what was given up; the same group, for what is retried
+--   3 held    {ns:p}:<machine>:reaction:<name>:held  hash    entity to `consumer last tries first`
+--   4 seen    {ns:p}:<machine>:reaction:<name>:seen  zset    consumers by when they were last here, in ms
+-- ARGV
+--   1 group
+--   2 consumer
+--   3 count     how many new events it has room for
+--   4 after     the last of its own events that it knows of; 0-0 asks for all of them
+--   5 ms        consumers that were not here for so long are dead
+--   6 …         types of events that are wanted; none stands for all
+-- Reply [events, delivered, more, stale, after, lost]
+--   events     [mark, id, entity] each, in the order in which they are to be handled; mark is e (events) or d (dead);
+--              one that is known already may come again
+--   delivered  the id up to which the log was given out
+--   more       1 where there may be further new events
+--   stale      1 where this consumer is new or counted as dead: others may have taken its events over
+--   after      the last of its own events by now, as argument of the next call
+--   lost       [from, to, count] where the log was trimmed past events that nobody had handled; count 0 is unknown
+-- Errors
+--   NOGROUP  NOPERM <command>
+local call, match, format = redis.call, string.match, string.format
+local events, dead, held, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local group, me, count, after, idle = ARGV[1], ARGV[2], ARGV[3] + 0, ARGV[4], ARGV[5] + 0
+local is_wanted
+for i = 6, #ARGV do
+  is_wanted = is_wanted or {}
+  is_wanted[ARGV[i]] = true
+end
+local stream_of = { e = events, d = dead }
+local SCAN = 500 -- new events looked at in one call
+
+local function facts(flat)
+  local named = {}
+  for i = 1, #flat, 2 do named[flat[i]] = flat[i + 1] end
+  return named
+end
+local function subject(fields)
+  for i = 1, #fields, 2 do
+    if fields[i] == 'doc' then
+      local kind, id = match(fields[i + 1], '^{"type":"([^"]*)","machine":"[^"]*","id":"([^"]*)"')
+      return id, kind
+    end
+  end
+end
+
+-- read
+local groups = redis.pcall('XINFO', 'GROUPS', events)
+local place
+for _, flat in ipairs(groups.err and {} or groups) do
+  local one = facts(flat)
+  if one.name == group then place = one end
+end
+if not place then return redis.error_reply('NOGROUP there is no such reaction') end
+for _, command in ipairs({
+  { 'XREADGROUP', 'GROUP', group, me, 'STREAMS', events, '>' }, { 'XACK', events, group, '1-1' },
+  { 'XCLAIM', events, group, me, '0', '1-1' }, { 'XADD', dead, '*', 'f', 'v' }, { 'HSET', held, 'f', 'v' },
+  { 'ZADD', seen, '1', me }, { 'XGROUP', 'DELCONSUMER', events, group, me }, { 'ZREM', seen, me },
+}) do
+  if not redis.acl_check_cmd(unpack(command)) then
+    return redis.error_reply('NOPERM ' .. string.lower(command[1]))
+  end
+end
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local before = call('ZSCORE', seen, me)
+local function is_alive(consumer)
+  if consumer == me then return true end
+  local ms = call('ZSCORE', seen, consumer)
+  return ms and ms + 0 > now - idle
+end
+local lost_from, lost_to, lost_count
+local function lose(from, to, n)
+  call('XADD', dead, '*', 'lost', from, 'to', to, 'count', n, 'last', format('%.0f', now))
+  lost_from, lost_to, lost_count = lost_from or from, to, (lost_count or 0) + n
+end
+local given = {}
+local function hold(mark, id, entity, who)
+  local _, _, counts = string.find(call('HGET', held, entity) or '', '^%S+ %S+ (.*)$')
+  call('HSET', held, entity, who .. ' ' .. mark .. id .. ' ' .. (counts or '0 0'))
+end
+
+-- write: alive
+call('ZADD', seen, format('%.0f', now), me)
+
+-- write: what dead consumers left, all of it at once, so that no entity's events are torn apart
+local left = {}
+for _, mark in ipairs({ 'e', 'd' }) do
+  local stream = stream_of[mark]
+  for _, flat in ipairs(call('XINFO', 'CONSUMERS', stream, group)) do
+    local one = facts(flat)
+    if not is_alive(one.name) then
+      local from = '-'
+      while one.pending > 0 do
+        local rows = call('XPENDING', stream, group, from, '+', 1000, one.name)
+        for _, row in ipairs(rows) do
+          local ms, sequence = match(row[1], '^(%d+)-(%d+)$')
+          left[#left + 1] = { mark = mark, id = row[1], ms = ms + 0, sequence = sequence + 0, from = one.name }
+        end
+        if #rows < 1000 then break end
+        from = '(' .. rows[1000][1]
+      end
+    end
+  end
+end
+table.sort(left, function(a, b)
+  if a.mark ~= b.mark then return a.mark == 'e' end
+  if a.ms ~= b.ms then return a.ms < b.ms end
+  return a.sequence < b.sequence
+end)
+for _, entry in ipairs(left) do
+  local stream, id = stream_of[entry.mark], entry.id
+  local found = call('XRANGE', stream, id, id)[1]
+  local entity = found and subject(found[2])
+  if not entity then
+    call('XACK', stream, group, id)
+    if not found and entry.mark == 'e' then lose(id, id, 1) end
+  else
+    local holder = match(call('HGET', held, entity) or '', '^%S+')
+    -- Held by another that lives: it comes and takes it over itself, behind what it has of this entity.
+    if not holder or holder == me or not is_alive(holder) then
+      call('XCLAIM', stream, group, me, 0, id, 'JUSTID')
+      hold(entry.mark, id, entity, me)
+      given[#given + 1] = { entry.mark, id, entity }
+    end
+  end
+end
+for _, mark in ipairs({ 'e', 'd' }) do
+  for _, flat in ipairs(call('XINFO', 'CONSUMERS', stream_of[mark], group)) do
+    local one = facts(flat)
+    if one.pending == 0 and not is_alive(one.name) then
+      call('XGROUP', 'DELCONSUMER', stream_of[mark], group, one.name)
+      call('ZREM', seen, one.name)
+    end
+  end
+end
+
+-- write: new events
+local delivered, more = place['last-delivered-id'], 0
+if count > 0 then
+  if #call('XRANGE', events, delivered, delivered) == 0 then
+    local info = facts(call('XINFO', 'STREAM', events))
+    local trimmed = info['entries-added'] - info.length
+    local read = place['entries-read']
+    local first = call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
+    local behind = first and first[1] or info['last-generated-id']
+    if trimmed > 0 and behind ~= delivered and not (read and read == trimmed) then
+      lose(delivered, behind, read and math.max(trimmed - read, 0) or 0)
+      if not first then
+        call('XGROUP', 'SETID', events, group, behind, 'ENTRIESREAD', trimmed)
+        delivered = behind
+      end
+    end
+  end
+  local kept, scanned = 0, 0
+  more = 1
+  while kept < count and scanned < SCAN do
+    local reply = call('XREADGROUP', 'GROUP', group, me, 'COUNT', count - kept, 'STREAMS', events, '>')
+    if not reply then
+      more = 0
+      break
+    end
+    local others = {}
+    for _, entry in ipairs(reply[1][2]) do
+      local id, entity, kind = entry[1], subject(entry[2])
+      delivered, scanned = id, scanned + 1
+      if not entity or is_wanted and not is_wanted[kind] then others[#others + 1] = id
+      else
+        local holder = match(call('HGET', held, entity) or '', '^%S+')
+        if not holder or not is_alive(holder) then holder = me end -- all that a dead one had was taken over above
+        if holder ~= me then call('XCLAIM', events, group, holder, 0, id, 'JUSTID') else kept = kept + 1 end
+        hold('e', id, entity, holder)
+      end
+    end
+    if #others > 0 then call('XACK', events, group, unpack(others)) end
+  end
+end
+
+-- write: all of its own behind what it knows, whoever handed it over
+local function own(mark, from)
+  local last = from
+  local reply = call('XREADGROUP', 'GROUP', group, me, 'COUNT', 1000, 'STREAMS', stream_of[mark], from)
+  for _, entry in ipairs(reply and reply[1][2] or {}) do
+    local fields = entry[2]
+    last = entry[1]
+    local entity = fields and subject(fields)
+    if entity then given[#given + 1] = { mark, entry[1], entity }
+    else
+      call('XACK', stream_of[mark], group, entry[1])
+      if not fields and mark == 'e' then lose(entry[1], entry[1], 1) end
+    end
+  end
+  if reply and #reply[1][2] == 1000 then more = 1 end
+  return last
+end
+local last = own('e', after)
+if after == '0-0' then own('d', after) end
+local stale = before and before + 0 > now - idle and 0 or 1
+return { given, delivered, more, stale, last, lost_from and { lost_from, lost_to, lost_count } or false }

@@ -1,0 +1,135 @@
+import type { Entities } from "../entities.js";
+import type { DeadLetter } from "../events/dead-letters.js";
+import { readDocument, type Snapshot } from "../store/document.js";
+import { ageText } from "./age.js";
+import { CliError, usageError } from "./cli-error.js";
+import type { CliContext } from "./context.js";
+import { writeDocument, writeDocuments } from "./documents.js";
+import { type Format, isForPeople } from "./formats.js";
+import { placeOptions } from "./next-steps.js";
+import type { LetterFlags } from "./reactions.js";
+import { serverNow } from "./server-now.js";
+import { withEntities } from "./session.js";
+import type { Settings } from "./settings.js";
+import { shellCommand } from "./shell-command.js";
+import { type Column, TableLines } from "./table.js";
+
+/** So many letters at once, so that many can be changed without holding them all. */
+const GROUP = 100;
+
+/** Shows the dead letters of a reaction. @throws CliError NOTFOUND where nobody ever started it. */
+export async function showDeadLetters(context: CliContext, settings: Settings, name: string): Promise<void> {
+  const signal = context.interruption();
+  await withEntities(
+    settings,
+    async (entities, store) => {
+      const letters = entities.deadLetters(name);
+      await needReaction(entities, settings, name);
+      if (!isForPeople(settings.format)) {
+        await writeDocuments(context, settings.format, written(entities.name, letters));
+        return;
+      }
+      const table = new TableLines(columns(await serverNow(store), settings.format));
+      for await (const letter of letters) await context.write(table.add(letter));
+      await context.write(table.end());
+    },
+    signal,
+  );
+}
+
+/** Retries or drops some dead letters, or all. @throws CliError NOTFOUND for ids that are none. */
+export async function changeDeadLetters(
+  context: CliContext,
+  settings: Settings,
+  name: string,
+  {
+    verb,
+    ids,
+    all = false,
+  }: { readonly verb: "retry" | "drop"; readonly ids: readonly string[] } & LetterFlags,
+): Promise<void> {
+  if (all === ids.length > 0) throw usageError("name dead letters, or give --all");
+  await withEntities(settings, async (entities) => {
+    const letters = entities.deadLetters(name);
+    await needReaction(entities, settings, name);
+    const wanted = all ? await groupsOf(letters, verb) : [ids];
+    const done: string[] = [];
+    for (const group of wanted) done.push(...(await letters[verb](group)));
+    if (settings.format === "name") await context.write(done.map((id) => `${id}\n`).join(""));
+    else await writeDocument(context, settings.format, { machine: "", id: "", text: JSON.stringify(done) });
+    const absent = ids.filter((id) => !done.includes(id));
+    if (absent.length === 0) return;
+    const why = verb === "retry" ? ", or of events that the log lost" : "";
+    throw new CliError("NOTFOUND", `no dead letters of ${name}${why}: ${absent.join(", ")}`, {
+      hint: shellCommand("reactions", ["dead", name], placeOptions(settings)),
+      facts: { ids: JSON.stringify(absent) },
+    });
+  });
+}
+
+async function groupsOf(letters: AsyncIterable<DeadLetter>, verb: "retry" | "drop"): Promise<string[][]> {
+  const groups: string[][] = [[]];
+  for await (const { id, text } of letters) {
+    if (verb === "retry" && text === null) continue;
+    if ((groups.at(-1)?.length ?? 0) === GROUP) groups.push([]);
+    groups.at(-1)?.push(id);
+  }
+  return groups;
+}
+
+async function needReaction(entities: Entities, settings: Settings, name: string): Promise<void> {
+  const names = (await entities.reactions()).map((one) => one.name);
+  if (names.includes(name)) return;
+  const others = names.length === 0 ? "none was ever started" : `there are ${names.join(", ")}`;
+  throw new CliError("NOTFOUND", `${entities.name} has no reaction "${name}"; ${others}`, {
+    hint: shellCommand("reactions", [], placeOptions(settings)),
+    facts: { reactions: JSON.stringify(names) },
+  });
+}
+
+async function* written(machine: string, letters: AsyncIterable<DeadLetter>) {
+  for await (const letter of letters) yield { machine, id: letter.id, text: jsonOf(letter) };
+}
+
+/** The event stands in it as it is stored, with every digit. */
+function jsonOf({ id, text, error, tries, firstMs, lastMs, isRetried }: DeadLetter): string {
+  const members = {
+    id: JSON.stringify(id),
+    error: JSON.stringify(error),
+    tries: String(tries),
+    first: firstMs === undefined ? "null" : JSON.stringify(timeText(firstMs)),
+    last: JSON.stringify(timeText(lastMs)),
+    retried: String(isRetried),
+    event: text ?? "null",
+  };
+  return `{${Object.entries(members)
+    .map(([name, json]) => `"${name}":${json}`)
+    .join(",")}}`;
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function columns(nowMs: number, format: Format): Column<DeadLetter>[] {
+  const of = ({ text }: DeadLetter): Snapshot | undefined => (text === null ? undefined : readDocument(text));
+  const wide: Column<DeadLetter>[] = [
+    { title: "VERSION", value: (letter) => of(letter)?.version.toString() },
+    { title: "FIRST", value: ({ firstMs }) => (firstMs === undefined ? undefined : timeText(firstMs)) },
+    { title: "LAST", value: ({ lastMs }) => timeText(lastMs) },
+  ];
+  return [
+    { title: "LETTER", value: ({ id }) => id },
+    { title: "ID", value: (letter) => of(letter)?.id },
+    { title: "TYPE", value: (letter) => typeOf(of(letter)) },
+    { title: "TRIES", value: ({ tries }) => String(tries) },
+    ...(format === "wide" ? wide : []),
+    { title: "AGE", value: ({ lastMs }) => ageText(nowMs - lastMs) },
+    { title: "RETRIED", value: ({ isRetried }) => (isRetried ? "retried" : undefined) },
+    { title: "ERROR", value: ({ error }) => error.split("\n")[0] },
+  ];
+}
+
+function typeOf(event: Snapshot | undefined): string | undefined {
+  return typeof event?.type === "string" ? event.type : undefined;
+}

@@ -1,0 +1,103 @@
+import { ConnectError } from "../valkey/connect-error.js";
+import type { Connection } from "../valkey/connection.js";
+import { Deadline } from "../valkey/deadline.js";
+import { allPartitionKeys, type Place } from "../valkey/keys.js";
+import { retry } from "../valkey/retry.js";
+import { endOf } from "../valkey/stream.js";
+import { logCursor } from "./cursor.js";
+import { GapError } from "./gap-error.js";
+import { EventLog } from "./log.js";
+
+/** Someone who wants to know of every change of one entity from now on. */
+export interface Follower<C> {
+  readonly id: string;
+  onChange(change: C): void;
+  /** Changes were missed: read the entity again. What comes later comes by `onChange` again. */
+  onMissed(): void;
+  /** Nothing will come any more. */
+  onEnd(error: unknown): void;
+}
+
+/**
+ * Tells any number of followers of changes, over one connection that follows the event log. It is open as long as there
+ * is a follower.
+ */
+export class Feed<C extends { readonly id: string }> {
+  readonly #connection: Connection;
+  readonly #place: Place;
+  readonly #read: (text: string) => C;
+  readonly #followers = new Map<string, Set<Follower<C>>>();
+  #run: { readonly begun: Promise<unknown>; readonly stop: AbortController } | undefined;
+
+  constructor(connection: Connection, place: Place, read: (text: string) => C) {
+    this.#connection = connection;
+    this.#place = place;
+    this.#read = read;
+  }
+
+  /** Settles when the follower will be told of everything that happens from then on. @throws where that can't be. */
+  async follow(follower: Follower<C>): Promise<void> {
+    const same = this.#followers.get(follower.id) ?? new Set();
+    this.#followers.set(follower.id, same.add(follower));
+    this.#run ??= this.#start();
+    await this.#run.begun;
+  }
+
+  leave(follower: Follower<C>): void {
+    const same = this.#followers.get(follower.id);
+    if (same?.delete(follower) === true && same.size === 0) this.#followers.delete(follower.id);
+    if (this.#followers.size > 0) return;
+    this.#run?.stop.abort();
+    this.#run = undefined;
+  }
+
+  #start() {
+    const stop = new AbortController();
+    const run = { begun: this.#end(), stop };
+    const end = (error?: unknown): void => {
+      if (this.#run !== run) return;
+      this.#run = undefined;
+      if (error === undefined) return;
+      const all = this.#all();
+      this.#followers.clear();
+      for (const follower of all) follower.onEnd(error);
+    };
+    // Where it does not even begin, `follow` says so to each.
+    run.begun.then(
+      (cursor) => this.#tellAll(cursor, stop.signal).catch(end),
+      () => end(),
+    );
+    return run;
+  }
+
+  /** Where the log ends now: all that is read of entities from here on is younger, or comes behind it. */
+  async #end(): Promise<string> {
+    const { timeoutMs, client } = this.#connection;
+    const keys = allPartitionKeys(this.#place);
+    const ends = await retry(this.#connection, Deadline.in(timeoutMs), "the end of the event log", () =>
+      Promise.all(keys.map(({ events }) => endOf(client, events))),
+    );
+    return logCursor(ends);
+  }
+
+  async #tellAll(cursor: string, signal: AbortSignal): Promise<void> {
+    for (let after = cursor; !signal.aborted; ) {
+      try {
+        const log = new EventLog(this.#connection, this.#place, { after, signal }, this.#read);
+        for await (const change of log) {
+          for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
+        }
+        if (signal.aborted) return;
+        throw new ConnectError(this.#connection.address, "ended");
+      } catch (error) {
+        if (!(error instanceof GapError)) throw error;
+        after = error.cursor;
+        for (const follower of this.#all()) follower.onMissed();
+      }
+    }
+  }
+
+  #all(): Follower<C>[] {
+    return [...this.#followers.values()].flatMap((same) => [...same]);
+  }
+}

@@ -1,0 +1,210 @@
+import { backoffMs } from "../valkey/backoff.js";
+import type { Connection } from "../valkey/connection.js";
+import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import type { Assignment, Begun, ReactionGroup } from "./reaction-group.js";
+import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
+import { Slots } from "./slots.js";
+
+/** The events of one entity, handled one after the other. */
+interface Lane {
+  readonly group: ReactionGroup;
+  readonly queue: Assignment[];
+}
+
+/** So many entities may wait for their next try before no more events are taken, for each handler that may run. */
+const PARKED_PER_SLOT = 100;
+const LONGEST_ERROR_TEXT = 1_000;
+
+/** Handles the events that this replica was given: several entities at once, each entity's in their order. */
+export class ReactionLanes {
+  readonly #connection: Connection;
+  readonly #name: string;
+  readonly #handler: TextHandler;
+  readonly #settings: ReactionSettings;
+  readonly #slots: Slots;
+  readonly #stopping: AbortSignal;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #known = new Set<string>();
+  readonly #running = new Map<string, { group: ReactionGroup; event: Assignment; abort: AbortController }>();
+  #drains = new Set<Promise<void>>();
+  #parked = 0;
+  #onRoom: () => void = () => {};
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(
+    connection: Connection,
+    name: string,
+    handler: TextHandler,
+    settings: ReactionSettings,
+    stopping: AbortSignal,
+  ) {
+    this.#connection = connection;
+    this.#name = name;
+    this.#handler = handler;
+    this.#settings = settings;
+    this.#slots = new Slots(settings.concurrency);
+    this.#stopping = stopping;
+  }
+
+  /** For how many new events there is room. @throws what an event could not be handled for, where that lasts. */
+  get room(): number {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const { concurrency } = this.#settings;
+    if (this.#parked >= concurrency * PARKED_PER_SLOT) return 0;
+    return Math.max(0, concurrency - (this.#lanes.size - this.#parked));
+  }
+
+  /** Settles when there is more room, or something is wrong. */
+  async moreRoom(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onRoom = resolve;
+    });
+  }
+
+  /** Takes an event, unless it is known. */
+  add(group: ReactionGroup, event: Assignment): void {
+    const key = keyOf(group, event);
+    if (this.#known.has(key) || this.#stopping.aborted) return;
+    this.#known.add(key);
+    const lane = this.#lanes.get(event.entity);
+    if (lane !== undefined) {
+      lane.queue.push(event);
+      return;
+    }
+    const fresh: Lane = { group, queue: [event] };
+    this.#lanes.set(event.entity, fresh);
+    const drain = this.#drain(event.entity, fresh)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+        this.#tell("error", event, { error: safeMessage(error) }, "an event is left to be handled again");
+      })
+      .finally(() => {
+        this.#drains.delete(drain);
+        this.#onRoom();
+      });
+    this.#drains.add(drain);
+  }
+
+  /** This replica counted as dead for a while: whoever took its events over is on them now. */
+  async abortLost(): Promise<void> {
+    for (const { group, event, abort } of [...this.#running.values()]) {
+      if (!(await group.owns(event))) abort.abort(new Error("another replica has taken this event over"));
+    }
+  }
+
+  /** Tells the handlers that run to end at once. */
+  abortAll(reason: unknown): void {
+    for (const { abort } of this.#running.values()) abort.abort(reason);
+  }
+
+  /** Settles when no handler runs any more. */
+  async idle(): Promise<void> {
+    while (this.#drains.size > 0) await Promise.all(this.#drains);
+  }
+
+  async #drain(entity: string, lane: Lane): Promise<void> {
+    for (let event = lane.queue[0]; event !== undefined && !this.#stopping.aborted; event = lane.queue[0]) {
+      const current = event;
+      const pauseMs = await this.#slots.use(() => this.#attempt(lane.group, current));
+      if (pauseMs === undefined) {
+        lane.queue.shift();
+        this.#known.delete(keyOf(lane.group, current));
+      } else await this.#park(pauseMs);
+    }
+    this.#lanes.delete(entity);
+  }
+
+  async #park(pauseMs: number): Promise<void> {
+    this.#parked += 1;
+    this.#onRoom();
+    await unlessStopped(pauseMs, this.#stopping);
+    this.#parked -= 1;
+  }
+
+  /** @returns undefined where the event is done with here, else after how many ms to try again */
+  async #attempt(group: ReactionGroup, event: Assignment): Promise<number | undefined> {
+    if (this.#stopping.aborted) return 0;
+    const begun = await this.#insist("begin", () => group.begin(event), undefined);
+    if (begun === undefined) return undefined;
+    const { deadLetterAfter, firstPauseMs, longestPauseMs } = this.#settings;
+    const problem =
+      begun.attempt > deadLetterAfter
+        ? "no handler of it ever ended: the process died each time, or was taken for dead"
+        : await this.#handle(group, event, begun);
+    if (problem === LOST) return undefined;
+    if (problem !== undefined && begun.attempt < deadLetterAfter) {
+      this.#tell("warn", event, { attempt: begun.attempt, error: problem }, "a handler failed");
+      return backoffMs(begun.attempt - 1, firstPauseMs, longestPauseMs);
+    }
+    if (problem !== undefined)
+      this.#tell("error", event, { attempt: begun.attempt, error: problem }, "an event is given up");
+    const dead = problem === undefined ? [] : [problem.slice(0, LONGEST_ERROR_TEXT), begun.text];
+    const isDone = await this.#insist("finish", () => group.finish(event, dead), false);
+    if (!isDone)
+      this.#tell("warn", event, {}, "an event was taken over by another replica while it was handled");
+    return undefined;
+  }
+
+  /** @returns undefined where all went well, LOST where it is another replica's by now, else what went wrong */
+  async #handle(
+    group: ReactionGroup,
+    event: Assignment,
+    { attempt, text }: Begun,
+  ): Promise<string | typeof LOST | undefined> {
+    const abort = new AbortController();
+    const key = keyOf(group, event);
+    this.#running.set(key, { group, event, abort });
+    try {
+      await this.#handler(text, { attempt, signal: abort.signal });
+      return undefined;
+    } catch (error) {
+      // Whoever took it over counts the tries from here on; one that was told to stop has not failed.
+      if (abort.signal.aborted) return LOST;
+      return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    } finally {
+      this.#running.delete(key);
+    }
+  }
+
+  /** Asks until there is an answer; while stopping, no longer than a call may take. */
+  async #insist<T>(what: string, attempt: () => Promise<T>, gone: T): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        // The group is gone, and with it the event.
+        if (replyCode(error) === "NOGROUP") return gone;
+        if (!mayPass(error) || this.#connection.isClosed || this.#stopping.aborted) throw error;
+        this.#connection.logger.warn(
+          { reaction: this.#name, error: safeMessage(error) },
+          `no answer to ${what}`,
+        );
+      }
+    }
+  }
+
+  #tell(level: "warn" | "error", { id, entity }: Assignment, fields: object, message: string): void {
+    this.#connection.logger[level]({ reaction: this.#name, id: entity, event: id, ...fields }, message);
+  }
+}
+
+/** Stands for an event that another replica has taken over. */
+const LOST = Symbol("lost");
+
+function keyOf({ partition }: ReactionGroup, { mark, id }: Assignment): string {
+  return `${partition} ${mark} ${id}`;
+}
+
+/** Waits, but not while stopping. */
+async function unlessStopped(ms: number, stopping: AbortSignal): Promise<void> {
+  if (stopping.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      stopping.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    stopping.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,74 @@
+import type { Valkey } from "iovalkey";
+import { allPartitionKeys, type Place, reactionKeys } from "../valkey/keys.js";
+
+/** How far a reaction has come. */
+export interface ReactionStats {
+  readonly name: string;
+  /** Changes in the log that it has not been given yet, whatever their type; undefined where the server can't tell. */
+  readonly lag: number | undefined;
+  /** Events that it was given and has not finished. */
+  readonly pending: number;
+  /** How long ago the oldest of those happened, in ms; undefined where there is none. */
+  readonly oldestPendingMs: number | undefined;
+  /** Replicas that take part, those included that died and were not replaced yet. */
+  readonly consumers: number;
+  readonly deadLetters: number;
+}
+
+/** Every reaction of a machine that was ever started, by name. */
+export async function reactionStats(client: Valkey, place: Place): Promise<ReactionStats[]> {
+  const [seconds, micros] = await client.time();
+  const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  const found = new Map<string, ReactionStats[]>();
+  for (const [partition, { events }] of allPartitionKeys(place).entries()) {
+    for (const group of await groupsOf(client, events)) {
+      const name = String(group.get("name"));
+      const pending = Number(group.get("pending"));
+      const oldest = pending === 0 ? undefined : await oldestOf(client, events, name);
+      const lag = group.get("lag");
+      const one = {
+        name,
+        lag: lag === null || lag === undefined ? undefined : Number(lag),
+        pending,
+        oldestPendingMs: oldest === undefined ? undefined : Math.max(0, nowMs - oldest),
+        consumers: Number(group.get("consumers")),
+        deadLetters: await client.xlen(reactionKeys(place, partition, name).dead),
+      };
+      found.set(name, [...(found.get(name) ?? []), one]);
+    }
+  }
+  return [...found.values()].map(together).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function groupsOf(client: Valkey, key: string): Promise<Map<string, unknown>[]> {
+  let groups: unknown;
+  try {
+    groups = await client.xinfo("GROUPS", key);
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("ERR no such key")) return [];
+    throw error;
+  }
+  return (groups as unknown[][]).map(
+    (flat) => new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[String(name), flat[at + 1]]] : []))),
+  );
+}
+
+/** When the oldest unfinished event happened: its id begins with that. */
+async function oldestOf(client: Valkey, key: string, group: string): Promise<number | undefined> {
+  const [, first] = (await client.xpending(key, group)) as [number, string | null];
+  return first === null ? undefined : Number(first.split("-")[0]);
+}
+
+/** One reaction over all partitions; each replica takes part in all of them. */
+function together(parts: readonly ReactionStats[]): ReactionStats {
+  const sum = (of: (part: ReactionStats) => number): number => parts.reduce((all, part) => all + of(part), 0);
+  const ages = parts.flatMap(({ oldestPendingMs }) => oldestPendingMs ?? []);
+  return {
+    name: parts[0]?.name ?? "",
+    lag: parts.some(({ lag }) => lag === undefined) ? undefined : sum(({ lag }) => lag ?? 0),
+    pending: sum(({ pending }) => pending),
+    oldestPendingMs: ages.length === 0 ? undefined : Math.max(...ages),
+    consumers: Math.max(...parts.map(({ consumers }) => consumers)),
+    deadLetters: sum(({ deadLetters }) => deadLetters),
+  };
+}

@@ -1,0 +1,224 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import type { Valkey } from "iovalkey";
+import type { Connection } from "../valkey/connection.js";
+import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
+import { reportListener, tell } from "../valkey/failed-listener.js";
+import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import type { Place } from "../valkey/keys.js";
+import { hangUp } from "../valkey/open-clients.js";
+import { START } from "../valkey/stream.js";
+import { type MissedEvents, ReactionGroup, type Taken } from "./reaction-group.js";
+import { ReactionLanes } from "./reaction-lanes.js";
+import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
+
+/** One partition, and how far this replica knows of it. */
+interface Share {
+  readonly group: ReactionGroup;
+  /** The last event known to be this replica's. */
+  after: string;
+  /** Up to where the log was given out. */
+  delivered: string;
+}
+
+/** The longest time without a sign of life to the other replicas. */
+const LONGEST_TICK_MS = 1_000;
+
+/**
+ * This replica's part of a running reaction. Made by `agents.react(…)`.
+ *
+ * @example
+ * await using cleanup = await agents.react("cleanup", removeFiles, { on: ["agent.completed"] });
+ */
+export class Reaction implements AsyncDisposable {
+  readonly name: string;
+  readonly #connection: Connection;
+  readonly #settings: ReactionSettings;
+  readonly #shares: Share[];
+  readonly #lanes: ReactionLanes;
+  readonly #stopping = new AbortController();
+  readonly #client: Valkey;
+  readonly #closed: Promise<void>;
+
+  private constructor(
+    connection: Connection,
+    name: string,
+    groups: readonly ReactionGroup[],
+    client: Valkey,
+    settings: ReactionSettings,
+    lanes: (stopping: AbortSignal) => ReactionLanes,
+  ) {
+    this.name = name;
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#shares = groups.map((group) => ({ group, after: START, delivered: START }));
+    this.#client = client;
+    this.#lanes = lanes(this.#stopping.signal);
+    this.#closed = this.#run();
+    this.#closed.catch((error: unknown) => reportListener(connection.logger, `of reaction ${name}`, error));
+  }
+
+  /** Makes the group where there is none, and begins. */
+  static async start(
+    connection: Connection,
+    place: Place,
+    name: string,
+    handler: TextHandler,
+    settings: ReactionSettings,
+  ): Promise<Reaction> {
+    const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
+    const groups = Array.from(
+      { length: place.partitions },
+      (_, partition) => new ReactionGroup(connection, place, partition, name, consumer),
+    );
+    for (const group of groups) await group.create(settings.from);
+    const client = await connection.open(EVENTS);
+    return new Reaction(
+      connection,
+      name,
+      groups,
+      client,
+      settings,
+      (stopping) => new ReactionLanes(connection, name, handler, settings, stopping),
+    );
+  }
+
+  /** Settles when it has ended; rejected where it can't go on, such as for lack of rights. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
+  /**
+   * Takes no further event and lets the handlers that run end; leaves the rest to the other replicas.
+   *
+   * @throws nothing: what went wrong, `closed` says.
+   */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    hangUp(this.#client);
+    await this.#closed.catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#settings;
+    const stop = (): void => {
+      this.#lanes.abortAll(signal?.reason);
+      void this.close();
+    };
+    // After a failover the server may hold for open what was finished: all that is this replica's is asked for anew.
+    const forget = (): void => {
+      for (const share of this.#shares) share.after = START;
+    };
+    this.#connection.client.on("ready", forget);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      if (signal?.aborted === true) this.#stopping.abort();
+      while (!this.#isStopped) await this.#turn();
+      if (this.#connection.isClosed) this.#lanes.abortAll(new Error("latchkey was closed"));
+      await this.#lanes.idle();
+      if (!this.#connection.isClosed) await this.#leave();
+    } catch (error) {
+      this.#stopping.abort();
+      this.#lanes.abortAll(error);
+      if (!this.#connection.isClosed) throw error;
+    } finally {
+      this.#connection.client.off("ready", forget);
+      signal?.removeEventListener("abort", stop);
+      hangUp(this.#client);
+    }
+  }
+
+  /** Where the server can't be told, the others wait until this replica counts as dead. */
+  async #leave(): Promise<void> {
+    try {
+      await Promise.all(this.#shares.map(({ group }) => group.leave()));
+    } catch (error) {
+      const fields = { reaction: this.name, error: safeMessage(error) };
+      this.#connection.logger.warn(fields, "the other replicas could not be told that this one left");
+    }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted || this.#connection.isClosed;
+  }
+
+  /** Takes what there is room for, then waits for room or for news. */
+  async #turn(): Promise<void> {
+    let hasMore = false;
+    for (const share of this.#shares) {
+      if (this.#isStopped) return;
+      hasMore = (await this.#take(share)) || hasMore;
+    }
+    if (this.#lanes.room === 0) await within(this.#tickMs, this.#lanes.moreRoom());
+    else if (!hasMore) await this.#news();
+  }
+
+  /** @returns true where there may be more to take */
+  async #take(share: Share): Promise<boolean> {
+    const { takeOverMs, types } = this.#settings;
+    const { group, after } = share;
+    let taken: Taken;
+    try {
+      taken = await group.take({ count: this.#lanes.room, after, takeOverMs, types });
+    } catch (error) {
+      share.after = START; // the answer may have held something
+      if (this.#isStopped) return false;
+      if (replyCode(error) === "NOGROUP") {
+        // Flushed, or lost with a server: whatever the log holds now was not handled by this group.
+        this.#connection.logger.warn(
+          { reaction: this.name },
+          "the group is gone, and made anew from the log's start",
+        );
+        await group.create("start");
+        return true;
+      }
+      if (!mayPass(error)) throw error;
+      this.#connection.logger.warn({ reaction: this.name, error: safeMessage(error) }, "no answer to take");
+      return false;
+    }
+    for (const event of taken.given) this.#lanes.add(group, event);
+    // Forgotten meanwhile: then all of it is asked for once more.
+    if (share.after === after) share.after = taken.after;
+    share.delivered = taken.delivered;
+    if (taken.missed !== undefined) this.#tellMissed(taken.missed);
+    if (taken.isStale) await this.#lanes.abortLost();
+    return taken.hasMore;
+  }
+
+  #tellMissed(missed: MissedEvents): void {
+    const { logger } = this.#connection;
+    logger.error({ reaction: this.name, ...missed }, "the log was trimmed past events that were not handled");
+    tell(logger, `for what reaction ${this.name} missed`, this.#settings.onMissed, missed);
+  }
+
+  get #tickMs(): number {
+    const silenceMs = this.#client.options.socketTimeout ?? DEFAULT_SILENCE_MS;
+    return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
+  }
+
+  /** Waits a while for new events. Whoever takes them, all replicas are woken. */
+  async #news(): Promise<void> {
+    const keys = this.#shares.map(({ group }) => group.keys.events);
+    const ids = this.#shares.map(({ delivered }) => delivered);
+    try {
+      await this.#client.xread("COUNT", 1, "BLOCK", this.#tickMs, "STREAMS", ...keys, ...ids);
+    } catch (error) {
+      if (this.#isStopped) return;
+      if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
+      await within(this.#tickMs, this.#lanes.moreRoom());
+    }
+  }
+}
+
+/** Waits for a promise, but not for longer. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, end]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,101 @@
+import { Reaction } from "./events/reaction.js";
+import type { MissedEvents } from "./events/reaction-group.js";
+import type { Handler, ReactionSettings, TextHandler } from "./events/reaction-settings.js";
+import type { CompiledMachine } from "./machine/compiled.js";
+import { type Duration, readDuration } from "./machine/duration.js";
+import { MACHINE_NAME } from "./machine/names.js";
+import { didYouMean } from "./machine/suggest.js";
+import type { Store } from "./store/call.js";
+import { told } from "./store/call-error.js";
+import { checkName } from "./store/change-options.js";
+import { type Change, readDocument } from "./store/document.js";
+import { ContractError } from "./store/errors.js";
+
+/** How a reaction works. Give all replicas the same. */
+export interface ReactOptions {
+  /** The events to handle, such as `["agent.completed", "agent.failed"]`. @default all */
+  readonly on?: readonly string[];
+  /**
+   * Where a reaction begins that nobody has started before: with what happens from now on, or with the oldest change
+   * that the log still holds. One that was started before goes on where it was. @default "end"
+   */
+  readonly from?: "start" | "end";
+  /** How many handlers run at once in this replica, each for another entity. @default 10 */
+  readonly concurrency?: number;
+  /**
+   * The pauses before an event is tried again: random, up to `first` after the first try, twice as long after each
+   * further one, up to `longest`. @default { first: "1s", longest: "1m" }
+   */
+  readonly retries?: { readonly first?: Duration; readonly longest?: Duration };
+  /** After so many tries an event goes to the dead letters. @default 10 */
+  readonly deadLetterAfter?: number;
+  /**
+   * A replica that gave no sign of life for so long is taken for dead, and others handle its events. Signs are given by
+   * itself while handlers run, but not while one blocks the process. @default "30s"
+   */
+  readonly takeOverAfter?: Duration;
+  /** Ends the reaction when aborted, as `close` does, and tells the handlers that run by their own signal. */
+  readonly signal?: AbortSignal;
+  /** Called when the log was trimmed past events that nobody had handled. They are among the dead letters too. */
+  readonly onMissed?: (missed: MissedEvents) => void;
+}
+
+/** Starts this replica's part of a reaction. */
+export async function react<S extends string>(
+  { connection, place, definition }: Store,
+  name: string,
+  handler: Handler<Change<S>>,
+  options: ReactOptions,
+): Promise<Reaction> {
+  checkReaction(name);
+  const settings = settingsOf(definition, options);
+  const handle: TextHandler = async (text, reacting) => handler(readDocument<Change<S>>(text), reacting);
+  return told(connection, `starting reaction ${name}`, () =>
+    Reaction.start(connection, place, name, handle, settings),
+  );
+}
+
+/** @throws ContractError where a name can't be one of a reaction */
+export function checkReaction(name: string): string {
+  return checkName({ ...MACHINE_NAME, kind: "reaction" }, name);
+}
+
+function settingsOf(definition: CompiledMachine, options: ReactOptions): ReactionSettings {
+  const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
+  const known = eventsOf(definition);
+  const unknown = on.find((type) => !known.includes(type));
+  if (unknown !== undefined) {
+    const text = `on: ${JSON.stringify(unknown)} is no event of ${definition.name}${didYouMean(unknown, known)}`;
+    throw new ContractError("BADARG", text);
+  }
+  if (from !== "start" && from !== "end") throw new ContractError("BADARG", 'from must be "start" or "end"');
+  return {
+    from,
+    types: on,
+    concurrency: count("concurrency", concurrency, 1000),
+    deadLetterAfter: count("deadLetterAfter", deadLetterAfter, 1000),
+    firstPauseMs: duration("retries.first", retries.first ?? "1s"),
+    longestPauseMs: duration("retries.longest", retries.longest ?? "1m"),
+    takeOverMs: duration("takeOverAfter", options.takeOverAfter ?? "30s"),
+    signal: options.signal,
+    onMissed: options.onMissed,
+  };
+}
+
+function eventsOf({ name, states }: CompiledMachine): string[] {
+  const entered = Object.entries(states).map(([state, { event = `${name}.${state}` }]) => event);
+  return [...new Set([...entered, `${name}.updated`, `${name}.removed`])];
+}
+
+function count(what: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new ContractError("BADARG", `${what} must be a whole number from 1 to ${most}`);
+}
+
+function duration(what: string, value: Duration): number {
+  const read = readDuration(value);
+  if ("problem" in read)
+    throw new ContractError("BADARG", `${what}: ${JSON.stringify(value)} ${read.problem}`);
+  if (read.ms > 86_400_000) throw new ContractError("BADARG", `${what} must be one day at most`);
+  return read.ms;
+}

@@ -1,0 +1,54 @@
+import { beforeAll, expect, test } from "vitest";
+import { built } from "./helpers/built.js";
+import { admin } from "./helpers/calls.js";
+import { agentCommandLine, jsonError } from "./helpers/command-line.js";
+import { startLatchkey } from "./helpers/long-run.js";
+
+beforeAll(built, 120_000);
+
+test("wait ends when the entity is in one of the states, and shows it as it was then", async () => {
+  const { run, agents, env } = await agentCommandLine();
+  await agents.create("a1");
+  const waiting = await startLatchkey(["wait", "a1", "failed", "completed", "-o", "json"], env);
+  const listening = async () => String(await (await admin()).client("LIST")).includes("name=latchkey-events");
+  await expect.poll(listening).toBe(true);
+  await agents.transition("a1", "running");
+  const done = await agents.transition("a1", "completed");
+  const { exit, stdout, stderr } = await waiting.ended;
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+  expect(JSON.parse(stdout)).toEqual(done);
+  expect(await run(["wait", "a1", "completed"])).toEqual({
+    exit: 0,
+    stdout: "agent/a1 is completed (version 3)\n",
+    stderr: "",
+  });
+});
+
+test.each([
+  ["the time is up", ["running", "--timeout", "100ms"], 124, "TIMEDOUT"],
+  ["the entity has ended otherwise", ["completed"], 5, "FINAL"],
+  ["there is none", ["running"], 4, "NOTFOUND"],
+  ["the state is none", ["runing"], 2, "BADARG"],
+])("wait ends where %s: %#", async (what, [state = "", ...options], code, error) => {
+  const { run, agents } = await agentCommandLine();
+  if (what !== "there is none") await agents.create("a1");
+  if (error === "FINAL") await agents.transition("a1", "killed");
+  const ended = await run(["wait", "a1", state, ...options, "-o", "json"]);
+  expect(ended).toMatchObject({ exit: code, stdout: "" });
+  expect(jsonError(ended).code).toBe(error);
+});
+
+test("wait takes no length of time that is none: 2", async () => {
+  const { run } = await agentCommandLine();
+  expect(await run(["wait", "a1", "running", "--timeout", "soon"])).toMatchObject({ exit: 2, stdout: "" });
+});
+
+test("wait is ended by Ctrl-C: 130", async () => {
+  const { agents, env } = await agentCommandLine();
+  await agents.create("a1");
+  const waiting = await startLatchkey(["wait", "a1", "running"], env);
+  const listening = async () => String(await (await admin()).client("LIST")).includes("name=latchkey-events");
+  await expect.poll(listening).toBe(true);
+  waiting.child.kill("SIGINT");
+  expect(await waiting.ended).toEqual({ exit: 130, stdout: "", stderr: "" });
+});

@@ -1,0 +1,37 @@
+import { expect, it, onTestFinished } from "vitest";
+import { all, client } from "./helpers/client.js";
+import { hands, Patient, patient, ticket } from "./helpers/fsck.js";
+
+it("takes nothing of reactions for damage: neither what runs, nor what was given up or lost", async () => {
+  const who = await patient();
+  const reaction = await who.tickets.react(
+    "r",
+    ({ version }) => {
+      if (version === 1) throw new Error("no");
+    },
+    { from: "start", deadLetterAfter: 1, retries: { first: "1h", longest: "1h" } },
+  );
+  onTestFinished(() => reaction.close());
+  const waiting = await who.tickets.react(
+    "waiting",
+    () => {
+      throw new Error("no");
+    },
+    { from: "start", retries: { first: "1h", longest: "1h" } },
+  );
+  onTestFinished(() => waiting.close());
+  const letters = who.tickets.deadLetters("r");
+  await expect.poll(async () => (await all(letters)).length).toBe(5);
+  await expect.poll(async () => (await who.tickets.reactions())[1]?.pending).toBeGreaterThan(0);
+  await letters.retry((await all(letters)).slice(0, 1).map(({ id }) => id));
+  expect(await (await hands()).keys(`*${who.latchkey.namespace}*reaction*`)).not.toEqual([]);
+  expect(await who.found({ deep: true, strict: true })).toEqual([]);
+});
+
+it("takes a log that a reaction waits for, and nothing was ever written to, for whole", async () => {
+  const latchkey = await client();
+  const who = new Patient(latchkey, await latchkey.machine(ticket), 1);
+  const reaction = await who.tickets.react("r", () => {});
+  expect(await who.found({ deep: true, strict: true })).toEqual([]);
+  await reaction.close();
+});

@@ -1,0 +1,50 @@
+import { onTestFinished } from "vitest";
+import type { Change, Entities, Reaction, ReactOptions } from "../../src/index.js";
+import { client } from "./client.js";
+import { type DialState, dial } from "./dial.js";
+
+/** Replicas of one program: each with a client of its own, in the same namespace. */
+export async function replicas(
+  count: number,
+  partitions = 1,
+): Promise<{ namespace: string; list: [Entities<DialState>, ...Entities<DialState>[]] }> {
+  const first = await client();
+  await first.init(partitions);
+  const { namespace } = first;
+  const rest = await Promise.all(Array.from({ length: count - 1 }, () => client({ namespace })));
+  const more = await Promise.all(rest.map((one) => one.machine(dial)));
+  return { namespace, list: [await first.machine(dial), ...more] };
+}
+
+/** Pauses so short that no test waits for them. */
+export const AT_ONCE = { first: 1, longest: 1 } as const;
+
+/** Starts a reaction named `r` that is closed with the test. */
+export async function reacting(
+  list: Entities<DialState>,
+  handler: Parameters<Entities<DialState>["react"]>[1],
+  options: ReactOptions = {},
+): Promise<Reaction> {
+  const reaction = await list.react("r", handler, { retries: AT_ONCE, ...options });
+  onTestFinished(() => reaction.close());
+  return reaction;
+}
+
+/** A key of the reaction named `r`. */
+export function keyOf(namespace: string, rest: string, partition = 0): string {
+  return `{${namespace}:${partition}}:dial:reaction:r:${rest}`;
+}
+
+/** A change as `id@version`. */
+export function nameOf({ id, version }: Change): string {
+  return `${id}@${version}`;
+}
+
+/** A promise, and what settles it. */
+export function gate<T = void>(): { readonly promise: Promise<T>; readonly open: (value: T) => void } {
+  let open: (value: T) => void = () => {};
+  const promise = new Promise<T>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open };
+}
