@@ -20,12 +20,13 @@ export class Control {
   readonly ready: Promise<void>;
   readonly #dispatcher: Dispatcher;
   readonly #doom: Doom;
-  readonly #fail: (cause: DemoFailure) => void;
+  readonly #fail: (cause: unknown) => void;
   readonly #stalled: NodeJS.Timeout;
   readonly #waitedFor: Set<string>;
   readonly #pids = new Map<string, number>();
   readonly #killOrders = new Set<string>();
   #becomeReady: () => void = () => {};
+  #isEnded: (id: string) => Promise<boolean> = async () => false;
   #isKilled = false;
 
   /**
@@ -40,7 +41,7 @@ export class Control {
     replicas: readonly string[],
     doomed: string,
     isFinal: (state: string) => boolean,
-    fail: (cause: DemoFailure) => void,
+    fail: (cause: unknown) => void,
   ) {
     this.#fail = fail;
     this.#waitedFor = new Set(replicas);
@@ -52,7 +53,7 @@ export class Control {
       this.announce({ kind: "task", id, taskId, command, owner }),
     );
     const its = tasks.filter(({ owner }) => owner === doomed);
-    this.#doom = new Doom(its, replicas.length, isFinal, () => void this.#kill(doomed, its));
+    this.#doom = new Doom(its, replicas.length, isFinal, () => this.#kill(doomed, its).catch(fail));
     this.#stalled = setTimeout(() => {
       fail(new DemoFailure(`nothing happened for ${STALLED_MS / 1000} seconds`));
     }, STALLED_MS);
@@ -70,8 +71,11 @@ export class Control {
   /**
    * Hands out all tasks; settles when every living replica has tried to record the end of every agent, and the leases
    * of those that the killed one left have run out.
+   *
+   * @param isEnded asks the server whether an agent is in an end state
    */
-  async run(): Promise<void> {
+  async run(isEnded: (id: string) => Promise<boolean>): Promise<void> {
+    this.#isEnded = isEnded;
     this.#dispatcher.start();
     await this.#dispatcher.finished;
   }
@@ -101,6 +105,8 @@ export class Control {
     await this.fleet.kill(doomed);
     this.#isKilled = true;
     for (const { id } of its) if (!this.endings.has(id)) this.orphans.add(id);
+    // A lease may have run out before, where the machine is too busy, and the killed one may have recorded it untold.
+    for (const id of this.orphans) if (await this.#isEnded(id)) this.#dispatcher.ranOut(id);
     this.#dispatcher.lost(doomed, this.orphans);
   }
 

@@ -15,6 +15,7 @@ export class Dispatcher {
   /** Of each agent that is not over: the replicas that have yet to try to record its end. */
   readonly #awaited = new Map<string, Set<string>>();
   readonly #orphans = new Set<string>();
+  readonly #ranOut = new Set<string>();
   #issued = 0;
   #finish: () => void = () => {};
 
@@ -53,13 +54,15 @@ export class Dispatcher {
     this.#replicas.delete(replica);
     for (const id of orphans) {
       this.#awaited.delete(id);
-      this.#orphans.add(id);
+      if (!this.#ranOut.has(id)) this.#orphans.add(id);
     }
     for (const id of [...this.#awaited.keys()]) this.#tried(id, replica);
+    this.#finishAtEnd();
   }
 
   /** Takes note that an agent's lease was recorded as run out. */
   ranOut(id: string): void {
+    this.#ranOut.add(id);
     if (this.#orphans.delete(id)) this.#finishAtEnd();
   }
 

@@ -100,7 +100,11 @@ export async function race(
   await trouble.orElse(look());
   const looking = setInterval(() => look().catch((cause) => trouble.meet(cause)), LOOK_EVERY_MS);
   takeDown.push(async () => clearInterval(looking));
-  await trouble.orElse(control.run());
+  const isEnded = async (id: string): Promise<boolean> => {
+    const now = await agents.get(id);
+    return now === null || isFinal(now.state);
+  };
+  await trouble.orElse(control.run(isEnded));
   const durationMs = performance.now() - started;
   clearInterval(looking);
   await trouble.orElse(look());
