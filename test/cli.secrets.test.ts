@@ -16,10 +16,10 @@ import { freshNamespace } from "./helpers/valkey.js";
 
 beforeAll(built, 120_000);
 
-const PASSWORD = 'planted:p@ss%"1';
-const WRONG = 'planted:wrong/p@ss%"2';
-const OWN_VALUE = 'planted own "value" 3';
-const SET_BY_MACHINE = 'planted "definition" 4';
+const PASSWORD = 'plantedPassword:/@%"1';
+const WRONG = 'plantedWrong:/@%"2';
+const OWN_VALUE = 'plantedOwnValue "3"';
+const SET_BY_MACHINE = 'plantedDefinition "4"';
 
 interface Scene {
   readonly boss: Valkey;

@@ -55,6 +55,19 @@ describe("a change that waits for replicas", () => {
     replica.resume();
   });
 
+  it("is told as applied but not durable where its time is over before the copies are counted", async () => {
+    const { primary } = await replicated();
+    const proxy = await startProxy(primary);
+    const agents = await agentsOf({ url: proxy.url });
+    await agents.create("a1");
+    const durability = { replicas: 1, timeoutMs: LONG };
+    await agents.patch("a1", { set: { n: 0 }, durability }); // the script is loaded now
+    proxy.holdReply("WAIT");
+    const result = await agents.tryPatch("a1", { set: { n: 1 }, timeout: 500, durability });
+    expect(result).toMatchObject({ ok: true, outcome: "OK", durability: { met: false } });
+    expect(await agents.get("a1")).toMatchObject({ version: 3, n: 1 });
+  });
+
   it("waits for nothing where it is refused", async () => {
     const { primary, replica } = await replicated();
     const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
@@ -80,6 +93,22 @@ describe("a change that waits for replicas", () => {
       expect(await agents.get("a1")).toMatchObject({ version });
     }
   });
+});
+
+it("a change whose server is demoted while it waits is made once, and its copies are counted on the primary", async () => {
+  const { primary, replica, admin } = await replicated();
+  const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
+  await agents.create("a1");
+  replica.pause();
+  const change = agents.tryPatch("a1", { set: { n: 1 } });
+  await expect.poll(() => admin.client("LIST")).toMatch(/flags=b .*cmd=wait/);
+  await admin.replicaof("127.0.0.1", 1);
+  // The next one, of the same change, is turned away.
+  await expect.poll(() => admin.info("errorstats"), { timeout: 10_000 }).toContain("errorstat_READONLY");
+  await admin.replicaof("NO", "ONE");
+  replica.resume();
+  expect(await change).toMatchObject({ outcome: "REPLAYED", durability: { met: true, replicas: 1 } });
+  expect(await agents.get("a1")).toMatchObject({ version: 2 });
 });
 
 describe("a change that waits for the disk", () => {

@@ -180,6 +180,17 @@ it("another process finishes what one left behind, with its op and the time it w
   }
 });
 
+it("a repeat with less time than the attempt before it may still take is told so at once, and is not made", async () => {
+  const latchkey = await client();
+  const ours = await latchkey.machine(agent());
+  await ours.create("a1");
+  const { nowMs } = await latchkey.serverTime();
+  const repeat = ours.patch("a1", { set: { n: 1 }, op: "o1", sent: nowMs + 5_000, timeout: "1s" });
+  const error = await rejectionOf(OutcomeUnknownError, repeat);
+  expect(error.message).toMatch(/an attempt before may be on its way for another \d+ ms: allow more timeout/);
+  expect(await ours.get("a1")).toMatchObject({ version: 1 });
+});
+
 it("twenty calls on a connection that breaks are all answered, and each took effect once", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");

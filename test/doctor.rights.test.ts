@@ -4,14 +4,13 @@ import { Patient } from "../src/doctor/patient.js";
 import { allRules, userLine } from "../src/doctor/rights/lines.js";
 import { REACTS, readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
 import { samplesOf } from "../src/doctor/rights/samples.js";
-import { agent, connect, type Entities, type Latchkey } from "../src/index.js";
+import { agent, connect, type Entities, type Latchkey, NotDurableError } from "../src/index.js";
 import type { Operation } from "../src/lua/index.js";
 import { reactionScripts } from "../src/lua/reactions.js";
 import type { AgentState } from "../src/machine/agent.js";
 import type { TestServer } from "../src/testing/index.js";
-import { GroupCommit } from "../src/valkey/group-commit.js";
 import { Calls, machine } from "./helpers/calls.js";
-import { all } from "./helpers/client.js";
+import { all, rejectionOf } from "./helpers/client.js";
 import { adminOf, connected, finding, findings, ownServer } from "./helpers/doctor.js";
 import { builtText } from "./helpers/lua-source.js";
 import { parcel } from "./helpers/parcel.js";
@@ -122,12 +121,11 @@ describe("what is needed", () => {
     await untilInside(server, "xread");
     await agents.transition("a1", "completed");
     expect((await next).value).toMatchObject({ state: "completed" });
-    await agents.remove("a1");
     await admin.call("ACL", "SETUSER", "here-writer", "+config|get");
-    const { client } = await connected({ url: server.url, username: "here-writer", password: "PASSWORD" });
-    for (const need of [{ local: 0, replicas: 1 } as const, { local: 1, replicas: 0 } as const]) {
-      await new GroupCommit(client).wait(need, 1);
-    }
+    await agents.patch("a1", { set: { x: 2 }, durability: "fsync" });
+    const copied = agents.patch("a1", { set: { x: 3 }, durability: { replicas: 1, timeoutMs: 1 } });
+    await rejectionOf(NotDurableError, copied);
+    await agents.remove("a1");
     const written = await calledSince(server);
     expect(written.filter((name) => !writerCommands().includes(name))).toEqual([]);
     const texts = [...operations.map(builtText), ...Object.values(reactionScripts).map(({ text }) => text)];

@@ -30,7 +30,6 @@ describe("a wait for replicas", () => {
     const commits = new GroupCommit(client);
     await client.set("k", "v");
     expect(await commits.wait(ONE, LONG)).toEqual({ local: 0, replicas: 1 });
-    await client.set("k", "w");
     expect(await commits.wait({ local: 0, replicas: 2 }, 50)).toEqual({ local: 0, replicas: 1 });
   });
 
@@ -127,6 +126,7 @@ describe("callers share waits", () => {
     const client = await connect();
     const commits = new GroupCommit(client);
     await client.set("k", "v");
+    await commits.wait(ONE, LONG);
     const ended: string[] = [];
     const wait = async (name: string, replicas: number, timeoutMs: number) => {
       const acknowledged = await commits.wait({ local: 0, replicas }, timeoutMs);
@@ -146,6 +146,7 @@ describe("callers share waits", () => {
     const commits = new GroupCommit(client);
     await client.set("k", "v");
     const disk = { local: 1, replicas: 0 } as const;
+    await Promise.all([commits.wait(ONE, LONG), commits.wait(disk, LONG)]);
     const short = [commits.wait({ local: 1, replicas: 1 }, 50), commits.wait({ local: 0, replicas: 2 }, 50)];
     expect(await Promise.all(short)).toEqual([disk, ONE]);
     const never = commits.wait({ local: 0, replicas: 3 }, LONG).catch(() => {}); // cut off with the test
@@ -155,13 +156,19 @@ describe("callers share waits", () => {
 
 describe("a connection", () => {
   it("is held up by no wait for long: what else is sent on it gets its turn", async () => {
-    const { connect, replica } = await replicated();
+    const { connect, admin, replica } = await replicated();
     const client = await connect();
     replica.pause();
     await client.set("k", "v");
-    const wait = new GroupCommit(client).wait(ONE, LONG).catch(() => {}); // cut off with the test
-    await new Promise((sent) => setImmediate(setImmediate, sent));
-    expect(await Promise.race([wait, client.set("k", "w")])).toBe("OK");
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+    };
+    new GroupCommit(client).wait(ONE, LONG).then(end, end);
+    await untilWaiting(admin);
+    expect(await client.set("k", "w")).toBe("OK");
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
   });
 
   it("is not taken for dead while it waits longer than the server may be silent", async () => {
@@ -181,6 +188,7 @@ describe("a connection that is lost", () => {
     const client = given?.(port) ?? (await connect());
     onTestFinished(() => client.disconnect());
     client.on("error", () => {});
+    if (client.status === "wait") await client.connect();
     replica.pause();
     await client.set("k", "v");
     const commits = new GroupCommit(client);
@@ -225,6 +233,19 @@ describe("a connection that is lost", () => {
     expect((await wait).message).toBe("Connection is closed.");
   });
 
+  it("in the very moment of asking is no write that was never sent", async () => {
+    const given = {
+      host: "127.0.0.1",
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+    };
+    const { client, commits } = await waiting((port) => new Valkey({ ...given, port }));
+    const { socket } = commits;
+    client.stream.end();
+    expect((await rejection(commits.wait(ONE, LONG, socket))).message).toBe("Connection is closed.");
+  });
+
   it("for good rejects all that wait later", async () => {
     const { client, commits } = await waiting();
     const { socket } = commits;
@@ -260,8 +281,9 @@ describe("a wait for disks", () => {
     const client = await connect();
     const commits = new GroupCommit(client);
     await client.set("k", "v");
-    expect(await commits.wait({ local: 1, replicas: 1 }, 50)).toEqual({ local: 1, replicas: 0 });
     expect(await commits.wait(ONE, LONG)).toEqual({ local: 0, replicas: 1 });
+    expect(await commits.wait(fsync, LONG)).toEqual({ local: 1, replicas: 0 });
+    expect(await commits.wait({ local: 1, replicas: 1 }, 50)).toEqual({ local: 1, replicas: 0 });
     const both = await replicated({ primary: always, replica: always, appendOnly: true });
     const writer = await both.connect();
     const group = new GroupCommit(writer);

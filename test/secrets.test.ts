@@ -11,6 +11,7 @@ import {
   type Latchkey,
   type MachineDefinition,
   MachineInUseError,
+  NotDurableError,
   RefusedError,
 } from "../src/index.js";
 import { freePort } from "../src/server/port.js";
@@ -22,12 +23,12 @@ import { startProxy, type TcpProxy } from "./helpers/proxy.js";
 import { allTextsOf, expectNoSecrets, recordingLogger, secretsIn } from "./helpers/secrets.js";
 import { freshNamespace } from "./helpers/valkey.js";
 
-const IN_URL = 'planted:url/p@ss%"1';
-const IN_OPTIONS = 'planted:options/p@ss%"2';
-const WRONG = 'planted:wrong/p@ss%"3';
-const LATER = 'planted:later/p@ss%"4';
-const OWN_VALUE = 'planted own "value" 5';
-const SET_BY_MACHINE = 'planted "definition" 6';
+const IN_URL = 'plantedInUrl:/@%"1';
+const IN_OPTIONS = 'plantedInOptions:/@%"2';
+const WRONG = 'plantedWrong:/@%"3';
+const LATER = 'plantedLater:/@%"4';
+const OWN_VALUE = 'plantedOwnValue "5"';
+const SET_BY_MACHINE = 'plantedDefinition "6"';
 const SECRETS = [IN_URL, IN_OPTIONS, WRONG, LATER, OWN_VALUE, SET_BY_MACHINE];
 
 /** Something that the machine itself sets, in a definition that differs from the one installed. */
@@ -74,7 +75,9 @@ async function planted() {
     { url: `valkey://:${encodeURIComponent(IN_URL)}@127.0.0.1:${proxy.port}` },
     { url: `valkey://app:${encodeURIComponent(WRONG)}@127.0.0.1:${proxy.port}`, password: IN_OPTIONS },
   ];
-  const clients = await Promise.all(settings.map((one) => connect({ ...one, logger, namespace })));
+  const clients = await Promise.all(
+    settings.map((one) => connect({ ...one, logger, namespace, timeout: "700ms" })),
+  );
   for (const latchkey of clients) onTestFinished(() => latchkey.close());
   const homes = await Promise.all(clients.map((latchkey) => homeOf(latchkey)));
   await homes[0]?.agents.create("a1", { token: OWN_VALUE });
@@ -87,7 +90,7 @@ async function homeOf(latchkey: Latchkey) {
 
 type Home = Awaited<ReturnType<typeof homeOf>>;
 
-/** Makes every kind of call at once. @returns what the failed ones were rejected with; `current` may tell own values */
+/** Makes every kind of call at once. @returns what the failed ones were rejected with, without the documents, which may tell own values */
 async function failures({ latchkey, agents }: Home): Promise<unknown[]> {
   const set = { token: OWN_VALUE };
   const said = { actor: "me", reason: "because" };
@@ -97,6 +100,8 @@ async function failures({ latchkey, agents }: Home): Promise<unknown[]> {
     agents.patch("a1", { set, ...said }),
     agents.remove("a3"),
     agents.tryPatch("a1", { set }),
+    agents.patch("a1", { set, durability: "fsync" }),
+    agents.patch("a1", { set, durability: { replicas: 1, timeoutMs: 50 } }),
     agents.get("a1"),
     agents.history("a1"),
     agents.count(),
@@ -111,7 +116,10 @@ async function failures({ latchkey, agents }: Home): Promise<unknown[]> {
     latchkey.machine(different),
   ]);
   const reasons = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
-  for (const reason of reasons) if (reason instanceof RefusedError) Object.assign(reason, { current: null });
+  for (const reason of reasons) {
+    if (reason instanceof RefusedError) Object.assign(reason, { current: null });
+    if (reason instanceof NotDurableError) Object.assign(reason, { document: null });
+  }
   return reasons;
 }
 
@@ -120,6 +128,7 @@ interface Scene {
   readonly proxy: TcpProxy;
   readonly namespace: string;
   readonly stop: () => Promise<void>;
+  readonly pause: () => void;
 }
 
 interface Trouble {
@@ -181,6 +190,11 @@ const troubles: Record<string, Trouble> = {
     },
     sign: /WRONGPASS|NOAUTH|not connected/,
   },
+  "a server that stands still": {
+    begin: nothing,
+    meanwhile: async ({ pause }) => pause(),
+    sign: /OutcomeUnknownError/,
+  },
   "a server that is gone": { begin: ({ stop }) => stop(), sign: /not connected|ECONNREFUSED/ },
 };
 
@@ -188,7 +202,9 @@ describe("no password, own value or script text is told of", () => {
   for (const [name, { begin, meanwhile = nothing, sign }] of Object.entries(troubles)) {
     it(name, async () => {
       const { server, boss, proxy, namespace, homes, told } = await planted();
-      const scene = { boss, proxy, namespace, stop: () => server.stop() };
+      if (!("pid" in server)) throw new Error("A server in a container can't be paused");
+      const pause = (): void => void process.kill(server.pid, "SIGSTOP");
+      const scene = { boss, proxy, namespace, pause, stop: () => server.stop() };
       await begin(scene);
       const failing = homes.map(failures);
       await meanwhile(scene);
@@ -214,6 +230,17 @@ describe("no password, own value or script text is told of", () => {
       const error = await rejectionOf(AlreadyExistsError, agents.create("a1", { token: OWN_VALUE }));
       expect(error.current).toMatchObject({ token: OWN_VALUE });
       Object.assign(error, { current: null });
+      expectNoSecrets([...allTextsOf(error), ...told()], SECRETS);
+    }
+  });
+
+  it("a change that is not as durable as was asked for, which has own values in `document` and nowhere else", async () => {
+    const { homes, told } = await planted();
+    for (const { agents } of homes) {
+      const call = agents.patch("a1", { set: { token: OWN_VALUE }, durability: "fsync" });
+      const error = await rejectionOf(NotDurableError, call);
+      expect(error.document).toMatchObject({ token: OWN_VALUE });
+      Object.assign(error, { document: null });
       expectNoSecrets([...allTextsOf(error), ...told()], SECRETS);
     }
   });
@@ -298,6 +325,7 @@ describe("the look for secrets finds", () => {
       })(),
     ],
     ["JSON", { line: JSON.stringify({ password: WRONG }) }],
+    ["JSON within JSON", [JSON.stringify([JSON.stringify([WRONG])])]],
     ["base64", { header: Buffer.from(WRONG).toString("base64") }],
   ])("%s", (_, value) => {
     expect(secretsIn(allTextsOf(value), SECRETS)).not.toEqual([]);

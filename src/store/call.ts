@@ -13,7 +13,7 @@ import {
   type TransitionOptions,
   timeoutMs,
 } from "./change-options.js";
-import { type Answer, Effort, FailedEffort } from "./effort.js";
+import { type Answer, Effort, FailedEffort, StillOpenError } from "./effort.js";
 import { OutcomeUnknownError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
 import { resolveOp } from "./resolve.js";
@@ -84,7 +84,11 @@ function failed(error: unknown, store: Store, name: string, limitMs: number): Er
   const refused = contractError(last, name);
   if (refused !== undefined) return refused;
   if (open === undefined) return notMade(last, name, address);
-  const text = `${name}: the answer was lost, and ${address} could not be asked in time whether it was done; ask with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
+  const why =
+    last instanceof StillOpenError
+      ? last.message
+      : `${address} could not be asked in time whether it was done`;
+  const text = `${name}: the answer was lost, and ${why}; ask with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
   return new OutcomeUnknownError(text, open, async ({ timeout }) => {
     const deadline = Deadline.in(timeoutMs({ ...(timeout !== undefined && { timeout }) }, limitMs));
     return told(store.connection, `what became of ${name}`, () =>

@@ -3,7 +3,7 @@ import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
 import type { Acknowledged, DurabilityNeed } from "../valkey/durability.js";
-import { classifyFailure, LateError } from "../valkey/failure.js";
+import { classifyFailure, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
 import { entityKeys, type Place } from "../valkey/keys.js";
 import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
@@ -56,6 +56,15 @@ export class FailedEffort extends Error {
   }
 }
 
+/** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
+export class StillOpenError extends Error {
+  override readonly name = "StillOpenError";
+
+  constructor(leftMs: number) {
+    super(`an attempt before may be on its way for another ${Math.ceil(leftMs)} ms: allow more timeout`);
+  }
+}
+
 /** The last part of a call's time is kept to find out what became of an attempt that is still open then. */
 const KEPT_TO_ASK = 0.1;
 /** The first attempt may be executed for this part of the call's time, and this long at most; each further one twice as long. */
@@ -78,7 +87,7 @@ export class Effort {
   #windowMs: number;
   /** Server time until which an attempt may be executed whose outcome is unknown. */
   #openUntilMs: number | undefined;
-  /** The reply to an attempt that was executed, and whose copies were not counted. */
+  /** The reply to an attempt that was executed. */
   #made: unknown;
 
   constructor(connection: Connection, place: Place, intent: Intent) {
@@ -145,7 +154,7 @@ export class Effort {
       return (this.#openUntilMs ?? 0) + 1 - clock.earliest(performance.now());
     };
     for (let left = await leftMs(); left > 0; left = await leftMs()) {
-      if (left > this.#work.remainingMs) throw new TimeUpError();
+      if (left > this.#work.remainingMs) throw new StillOpenError(left);
       await pause(left);
     }
   }
@@ -182,8 +191,11 @@ export class Effort {
       if (clock.earliest(performance.now()) <= notAfter) this.#connection.clock.forget();
       throw new LateError();
     }
-    if (line !== undefined && (outcome === "OK" || outcome === "REPLAYED")) {
-      return { reply, copies: await this.#copies(line.commits, socket, reply) };
+    const isMade = outcome === "OK" || outcome === "REPLAYED";
+    // Kept, because the call's time may be over before this attempt ends, and then nothing tells of it any more.
+    if (isMade) this.#made = reply;
+    if (line !== undefined && isMade) {
+      return { reply, copies: await this.#copies(line.commits, socket) };
     }
     if (isRetry && (outcome === "NOTFOUND" || outcome === "FORGOTTEN")) return this.#fromLog(reply, outcome);
     return { reply };
@@ -194,16 +206,16 @@ export class Effort {
     return local + replicas > 0;
   }
 
-  /** Counts the copies of a change that was made. A connection lost meanwhile leaves it to a retry to find out. */
-  async #copies(commits: GroupCommit, socket: unknown, reply: unknown): Promise<Copies> {
+  /** Counts the copies of a change that was made. A connection or a primary lost meanwhile leaves it to a retry to find out. */
+  async #copies(commits: GroupCommit, socket: unknown): Promise<Copies> {
     const { need, timeoutMs } = this.#intent.durability;
     try {
       return await commits.wait(need, Math.min(timeoutMs, this.#work.remainingMs), socket);
     } catch (error) {
-      if (error instanceof NoConfirmationError) return { ...NO_COPIES, problem: error.message };
-      this.#made = reply;
+      const isDemoted = error instanceof NoConfirmationError && error.reason === "replica";
+      if (error instanceof NoConfirmationError && !isDemoted) return { ...NO_COPIES, problem: error.message };
       this.#openUntilMs ??= 0; // it was executed: what comes now is a retry, and need not wait
-      throw error;
+      throw isDemoted ? new OfflineError() : error;
     }
   }
 

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { RedisOptions, Valkey } from "iovalkey";
 import type { Duration } from "../machine/duration.js";
@@ -75,7 +76,9 @@ export function settingsFor(address: Address, options: ConnectionOptions): Redis
   const username = options.username ?? address.username;
   const password = options.password ?? address.password;
   // Which server the Sentinels will name is not known yet, so neither is the name on its certificate.
-  const name = address.sentinel === undefined ? { servername: address.host } : {};
+  // An IP address is no server name (RFC 6066, section 3).
+  const isNamed = address.sentinel === undefined && isIP(address.host) === 0;
+  const name = isNamed ? { servername: address.host } : {};
   const tls = address.tls || options.tls !== undefined ? { ...name, ...options.tls } : undefined;
   return {
     ...(address.sentinel === undefined

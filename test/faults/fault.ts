@@ -26,6 +26,8 @@ export interface Fault {
    * where that has no bounds.
    */
   readonly loses: boolean | Loss;
+  /** True where it sets a server's clock back: what was told of its time before says less from then on. */
+  readonly setsClockBack?: boolean;
   /**
    * Injects it once: begins, holds it for a seeded while under load, heals. When it returns (or throws), nothing of the
    * fault is left: servers run with the settings they had before. That the clients go on is then awaited by the caller.

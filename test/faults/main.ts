@@ -56,7 +56,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const injections = flags.faults ?? chosen.length;
-  if (chosen.length === 0 && injections > 0)
+  if (chosen.length === 0 && (injections > 0 || only !== undefined))
     program.error(`error: no fault of ${topology} is called ${only}`);
   if (injections > 0 && injections < chosen.length) {
     program.error(

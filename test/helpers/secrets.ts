@@ -54,14 +54,16 @@ const SCRIPT_LINES = [
   ),
 ];
 
-/** How a secret may stand in a text: as it is, or as URLs, JSON and binary data are written. */
+/**
+ * How a secret may stand in a text: as it is, its plain core, which no way of quoting changes, or as binary
+ * data is written.
+ */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
+  const cores = secret.split(/[^A-Za-z0-9]+/).filter((core) => core.length >= 8);
   return [
     secret,
-    encodeURIComponent(secret),
-    encodeURI(secret),
-    JSON.stringify(secret).slice(1, -1),
+    ...cores,
     bytes.toString("base64").replace(/=+$/, ""),
     bytes.toString("base64url"),
     bytes.toString("hex"),

@@ -102,11 +102,14 @@ export function checkClaims(
       }
       if (claim.told < told) [told, toldLine] = [claim.told, claim.line];
       if (claim.made === undefined) continue;
+      const isRepeat = calls.some((other) => other.at < call.at);
       const field = differenceOf(claim.made, event);
       if (field !== undefined) {
         const message = `${callWords(call)} was told of ${changeWords(event)} with another ${field} than the log has`;
         findings.add("acknowledged", entity, message, call.line, claim.line, event.line);
       }
+      // A repeat is told of the change itself where the log has it, whoever made it.
+      if (isRepeat) continue;
       if (maker !== undefined) {
         const message = `${callWords(maker)} and ${callWords(call)} were both told that they had made ${changeWords(event)}`;
         findings.add("ops", entity, message, maker.line, call.line, event.line);

@@ -27,6 +27,8 @@ export async function gather(
   return gathering.facts();
 }
 
+const DONE: ReadonlySet<string> = new Set(["OK", "REPLAYED", "NOTDURABLE"]);
+
 class Gathering {
   #line = 0;
   #run: RunRecord | undefined;
@@ -40,7 +42,7 @@ class Gathering {
   readonly #open = new Map<string, Map<number, Call>>();
   readonly #injections = new Map<number, Injection>();
   readonly #followers = new Map<string, FollowerStep[]>();
-  readonly #states = new Map<string, string>();
+  readonly #words = new Map<string, string>();
 
   take(record: HistoryRecord): void {
     this.#line += 1;
@@ -159,15 +161,34 @@ class Gathering {
   }
 
   #call(record: CallRecord): void {
-    const { process, number, operation, at, to, set, unset, ifVersion, ifState, op } = record;
+    const { number, operation, at, to, set, unset, ifVersion, ifState, op } = record;
+    const process = this.#once(record.process);
     if (operation !== "get" && op === undefined) this.#refuse("is a change without an op");
     if (operation === "transition" && to === undefined) this.#refuse("is a transition to nowhere");
     const entity = this.#entity(record.machine, record.id);
     const { force = false, durability = "memory" } = record;
+    // Written out: there may be millions of them, and spreading makes slow and large objects.
     const call: Call = {
-      ...{ line: this.#line, process, number, entity, operation, at, to, set, unset, ifVersion, ifState, op },
-      ...{ force, durability, returnLine: 0, until: Number.POSITIVE_INFINITY, outcome: "UNKNOWN" },
-      ...{ seen: undefined, attempts: undefined, resolved: undefined },
+      line: this.#line,
+      process,
+      number,
+      entity,
+      operation: this.#once(operation),
+      at,
+      to: to === undefined ? undefined : this.#once(to),
+      set,
+      unset,
+      ifVersion,
+      ifState,
+      force,
+      op,
+      durability: this.#once(durability),
+      returnLine: 0,
+      until: Number.POSITIVE_INFINITY,
+      outcome: "UNKNOWN",
+      seen: undefined,
+      attempts: undefined,
+      resolved: undefined,
     };
     entity.calls.push(call);
     this.#calls += 1;
@@ -189,29 +210,32 @@ class Gathering {
     if (record.outcome !== "UNKNOWN") this.#open.get(call.process)?.delete(call.number);
     call.returnLine = this.#line;
     call.until = record.at;
-    call.outcome = record.outcome;
+    call.outcome = this.#once(record.outcome);
     call.attempts = record.attempts;
     call.seen = record.document && this.#seen(record.document);
-    const isDone = ["OK", "REPLAYED", "NOTDURABLE"].includes(record.outcome);
+    const isDone = DONE.has(record.outcome);
     if (isDone && call.seen === undefined) this.#refuse("tells of a change or a read, but not what it gave");
     if (record.outcome === "REPLAYED" && call.seen?.opVersion === undefined)
       this.#refuse("lacks the opVersion");
   }
 
   #seen({ state, version, timestamp, since, createdAt, fields, opVersion }: Observed): Seen {
-    const times = {
+    return {
+      state: this.#once(state),
+      version,
       timestamp: Date.parse(timestamp),
       since: Date.parse(since),
       created: Date.parse(createdAt),
+      fields,
+      opVersion,
     };
-    return { state: this.#once(state), version, ...times, fields, opVersion };
   }
 
-  /** The same text for the same state, so that a million of them take no room. */
-  #once(state: string): string {
-    const known = this.#states.get(state);
-    if (known === undefined) this.#states.set(state, state);
-    return known ?? state;
+  /** The same text for the same word, so that a million of them take no room. */
+  #once<W extends string>(word: W): W {
+    const known = this.#words.get(word);
+    if (known === undefined) this.#words.set(word, word);
+    return (known ?? word) as W;
   }
 
   #event({ follower, at, cursor, document }: EventRecord): void {

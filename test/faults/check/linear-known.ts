@@ -25,6 +25,8 @@ export function knownFrom(steps: readonly Step[]): Known {
   const sights = new Map<string, number>();
   const last = new Map<number, number>();
   for (const step of steps) {
+    // What may have happened elsewhere, before a loss, tells nothing: the same version can have been made again.
+    if (step.until === Number.POSITIVE_INFINITY) continue;
     if (step.kind === "write") {
       const { created, version } = step;
       if (created !== undefined && version !== undefined) {

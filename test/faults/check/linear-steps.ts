@@ -1,4 +1,4 @@
-import { claimOf, mayHaveMade } from "./claim-rules.js";
+import { type Claim, claimOf, mayHaveMade } from "./claim-rules.js";
 import type { Call, Entity } from "./facts.js";
 import type { Sight, Step, Write } from "./linear-model.js";
 import type { Loss } from "./loss.js";
@@ -60,28 +60,63 @@ function writesOf(
   isInside: (begin: number, end: number) => boolean,
 ): Write[] {
   const makers = calls.filter(mayHaveMade);
+  const earliest = Math.min(...calls.map(({ at }) => at));
   const makes = makers.flatMap((call) => {
     const claim = claimOf(call);
     return claim?.made !== undefined && isInside(call.at, claim.told) ? { call, claim } : [];
   });
-  // Told by two calls that they made it, each is a change: no order can have both.
-  if (makes.length > 0) {
-    return makes.map(({ call, claim: { version, made } }) => {
-      const { at, until } = call;
-      return { kind: "write", call, from: at, until, made, version, created: made?.created };
-    });
-  }
-  const [first] = makers;
-  if (first === undefined) return [];
+  const different = new Map(
+    makes.map((make) => [`${make.claim.version} ${make.claim.made?.timestamp}`, make]),
+  );
+  // Made twice, each is a change: no order can have both.
+  if (different.size > 1)
+    return [...different.values()].map(({ call, claim }) => writeOf(call, claim, call.at, call.until));
   const begin = Math.min(...makers.map(({ at }) => at));
-  const claims = makers.flatMap((call) => claimOf(call) ?? []);
-  const told = Math.min(Number.POSITIVE_INFINITY, ...claims.map((claim) => claim.told));
-  if (begin >= to || told < from) return [];
+  const [make] = makes;
+  if (make !== undefined) {
+    // A repeat is told of the change too where the log had it from an earlier call.
+    const { call, claim } = makes.find((one) => one.call.at === earliest) ?? make;
+    if (call.at === earliest) return [writeOf(call, claim, call.at, call.until)];
+    const told = Math.min(...makes.map((one) => one.claim.told));
+    return [writeOf(call, claim, Math.max(begin, from), begin < from ? Number.POSITIVE_INFINITY : told)];
+  }
+  // It may have been made here only by a call that was under way here.
+  const here = makers.filter((call) => call.at < to && effectiveUntil(call) > from);
+  const [first] = here;
+  if (first === undefined) return [];
+  // What was told elsewhere says nothing of here: between the two it may have been lost, and made again.
+  const claims = here.flatMap((call) => {
+    const claim = claimOf(call);
+    return claim !== undefined && isInside(call.at, claim.told) ? [claim] : [];
+  });
   const [claim] = claims;
-  const created = claim?.made?.created ?? createdOf(makers);
-  const common = { kind: "write", call: first, made: claim?.made, version: claim?.version, created } as const;
-  if (claim !== undefined && isInside(begin, told)) return [{ ...common, from: begin, until: told }];
-  return [{ ...common, from: Math.max(from, begin), until: Number.POSITIVE_INFINITY }];
+  const common = {
+    kind: "write",
+    call: first,
+    made: undefined,
+    version: claim?.version,
+    created: createdOf(here),
+  } as const;
+  if (claim !== undefined && begin >= from) {
+    return [{ ...common, from: begin, until: Math.min(...claims.map(({ told }) => told)) }];
+  }
+  return [
+    {
+      ...common,
+      from: Math.max(from, Math.min(...here.map(({ at }) => at))),
+      until: Number.POSITIVE_INFINITY,
+    },
+  ];
+}
+
+function writeOf(call: Call, { version, made }: Claim, from: number, until: number): Write {
+  return { kind: "write", call, from, until, made, version, created: made?.created };
+}
+
+/** Until when a call may have had its effect. */
+function effectiveUntil({ outcome, until, resolved }: Call): number {
+  if (outcome !== "UNKNOWN") return until;
+  return resolved?.outcome === "DONE" ? resolved.at : Number.POSITIVE_INFINITY;
 }
 
 /** A replay shows the life in which the op was done. */

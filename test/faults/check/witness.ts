@@ -32,8 +32,9 @@ export interface WitnessReport {
  */
 export function witness(facts: Facts): WitnessReport {
   const findings = new Findings();
-  const lossOf = ({ at, durability }: Call, told: number): LossyInjection | undefined =>
-    facts.loss.of(at, told, durability);
+  // Asked for, but not acknowledged, more copies spare nothing; nor do they spare what a refusal shows.
+  const lossOf = ({ at, durability, outcome }: Call, told: number): LossyInjection | undefined =>
+    facts.loss.of(at, told, outcome === "OK" || outcome === "REPLAYED" ? durability : "memory");
   const lost: LostChange[] = [];
   const kept: KeptChange[] = [];
   let changes = 0;

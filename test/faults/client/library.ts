@@ -1,15 +1,31 @@
+import { setTimeout as pause } from "node:timers/promises";
 import {
   ContractError,
   connect,
+  type Durability,
   type Entities,
   type Latchkey,
+  NotDurableError,
   NotExecutedError,
   OutcomeUnknownError,
   type Snapshot,
 } from "latchkey";
-import type { Outcome, ResolvedRecord } from "../history.js";
+import type { AskedDurability, Outcome, ResolvedRecord } from "../history.js";
 import { job } from "../job.js";
 import type { Step } from "./workload.js";
+
+/** What calls ask for that are to outlive more than the process of the server. */
+const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
+  memory: "memory",
+  fsync: "fsync",
+  // Of the two there are: one alone may not be the one that is promoted, while the old primary still answers.
+  replicas: { replicas: 2, timeoutMs: 500 },
+};
+
+/** How often it is asked what became of a call, each time for as long as a call may take. */
+const RESOLVE_TRIES = 10;
+/** Some reasons for which it can't be asked come at once, and last. */
+const RESOLVE_PAUSE_MS = 200;
 
 /** How a call ended. */
 export interface Answer {
@@ -37,8 +53,9 @@ export class Library {
       url,
       namespace,
       connectionName: name,
+      timeout: timeoutMs,
       connectTimeoutMs: timeoutMs,
-      silenceTimeoutMs: timeoutMs,
+      silenceTimeoutMs: timeoutMs / 2,
     });
     try {
       const entities: Entities = await latchkey.machine<string>(job);
@@ -63,12 +80,13 @@ export class Library {
     }
   }
 
-  async #call({ operation, id, to, set, ...rest }: Step): Promise<Answer> {
+  async #call({ operation, id, to, set, durability, ...others }: Step): Promise<Answer> {
     const { entities } = this;
     if (operation === "get") {
       const document = await entities.get(id);
       return document === null ? { outcome: "NOTFOUND" } : { outcome: "OK", document };
     }
+    const rest = { ...others, ...(durability !== undefined && { durability: DURABILITY[durability] }) };
     const options = operation === "create" ? rest : { ...rest, ...(set !== undefined && { set }) };
     const result = await (operation === "create"
       ? entities.tryCreate(id, set ?? {}, options)
@@ -78,7 +96,8 @@ export class Library {
           ? entities.tryPatch(id, options)
           : entities.tryRemove(id, options));
     const document = result.ok ? result.document : result.current;
-    return { outcome: result.outcome, ...(document !== null && { document }) };
+    const outcome = result.ok && result.durability?.met === false ? "NOTDURABLE" : result.outcome;
+    return { outcome, ...(document !== null && { document }) };
   }
 
   async close(): Promise<void> {
@@ -86,11 +105,29 @@ export class Library {
   }
 }
 
+async function resolutionOf(
+  error: OutcomeUnknownError,
+): Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined> {
+  for (let tries = 0; tries < RESOLVE_TRIES; tries += 1) {
+    try {
+      const resolution = await error.resolve();
+      if (resolution.outcome !== "DONE") return { outcome: resolution.outcome };
+      return { outcome: "DONE", version: resolution.version };
+    } catch (reason) {
+      if (!(reason instanceof NotExecutedError)) throw reason; // else it could not be asked in time
+      await pause(RESOLVE_PAUSE_MS);
+    }
+  }
+  return undefined;
+}
+
 function answerOf(error: unknown): Answer {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (error instanceof NotDurableError)
+    return { outcome: "NOTDURABLE", document: error.document, error: text };
   if (error instanceof NotExecutedError) return { outcome: "NOTEXECUTED", error: text };
   if (error instanceof OutcomeUnknownError) {
-    return { outcome: "UNKNOWN", error: text, resolve: async () => undefined };
+    return { outcome: "UNKNOWN", error: text, resolve: () => resolutionOf(error) };
   }
   return { outcome: "ERROR", error: error instanceof ContractError ? `${error.code} ${text}` : text };
 }

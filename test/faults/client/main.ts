@@ -47,6 +47,7 @@ async function run(order: ClientOrder): Promise<void> {
   hear = (heard) => {
     if (heard.kind === "rate") pace.rate = heard.rate;
     if (heard.kind === "generation" && !(client instanceof Follower)) client.generation = heard.generation;
+    if (heard.kind === "allowance" && client instanceof Worker) client.allowanceMs = heard.ms;
     if (heard.kind !== "finish") return;
     pace.end();
     if (client instanceof Follower && heard.upTo !== undefined) client.finish(heard.upTo);

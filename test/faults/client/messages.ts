@@ -18,6 +18,7 @@ export interface ClientOrder {
   /** How long a call may take, in ms. */
   readonly timeoutMs: number;
   readonly generation: number;
+  readonly allowanceMs: number;
   /** Calls a second that it may begin. */
   readonly rate: number;
 }
@@ -27,6 +28,8 @@ export type Order =
   | { readonly kind: "rate"; readonly rate: number }
   /** Work on other entities from now on. */
   | { readonly kind: "generation"; readonly generation: number }
+  /** Tell the server of an earlier first attempt than the clock says, by so many ms: the clock may have been set back. */
+  | { readonly kind: "allowance"; readonly ms: number }
   | { readonly kind: "probe"; readonly number: number }
   /** Begin no more calls, end those under way, write everything down, and end. Followers read up to this entry first. */
   | { readonly kind: "finish"; readonly upTo?: string };

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import type { Random } from "../../helpers/random.js";
+import { type AskedDurability, type HistoryWriter, monotonicMs } from "../history.js";
 import { happens, randomFor } from "../seeds.js";
 import { Caller } from "./caller.js";
 import type { Answer, Library } from "./library.js";
@@ -23,6 +24,8 @@ export class Worker {
   readonly #beliefs = new Map<string, Belief>();
   readonly #done: Step[] = [];
   generation: number;
+  /** How much earlier than the clock said a first attempt may have been, in ms. */
+  allowanceMs: number;
   #ops = 0;
   /** The server's clock less CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
@@ -33,6 +36,7 @@ export class Worker {
     this.#pace = pace;
     this.#caller = new Caller(library, history, reports, order.name, order.life);
     this.generation = order.generation;
+    this.allowanceMs = order.allowanceMs;
   }
 
   /** Works until its pace ends. First it repeats what its life before had left pending. */
@@ -54,19 +58,19 @@ export class Worker {
       const step = chooseStep(random, id, this.#beliefs.get(id), this.#done);
       if (step.op !== undefined) await this.#repeat(step);
       else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
-      else await this.#change(step, happens(random, 50));
+      else await this.#change(step, random);
     }
   }
 
-  /** @param again whether a change whose outcome stays unknown is then repeated as well */
-  async #change(step: Step, again: boolean): Promise<void> {
+  async #change(step: Step, random: Random): Promise<void> {
     const { name, life } = this.#order;
     this.#ops += 1;
     const op = newOp(`${name}-${life}`, this.#ops, Math.floor(monotonicMs() + this.#clock));
-    const named = { ...step, op };
+    const durability = this.#durability(random);
+    const named = { ...step, op, ...(durability !== undefined && { durability }) };
     const answer = await this.#caller.call(named);
     this.#learn(step.id, answer);
-    if (answer.outcome === "UNKNOWN" && again) await this.#repeat(named);
+    if (answer.outcome === "UNKNOWN" && happens(random, 50)) await this.#repeat(named);
     if (answer.outcome !== "OK") return;
     this.#done.push(named);
     if (this.#done.length > REPEATABLE) this.#done.shift();
@@ -74,7 +78,16 @@ export class Worker {
 
   async #repeat(step: Step): Promise<void> {
     if (step.op === undefined) return;
-    this.#learn(step.id, await this.#caller.call({ ...step, sent: sentOf(step.op) }));
+    this.#learn(
+      step.id,
+      await this.#caller.call({ ...step, sent: Math.max(0, sentOf(step.op) - this.allowanceMs) }),
+    );
+  }
+
+  /** Most changes need not outlive more than the server's process. */
+  #durability(random: Random): AskedDurability | undefined {
+    if (happens(random, 0.5)) return "fsync";
+    return this.#order.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
   }
 
   #learn(id: string, { outcome, document }: Answer): void {

@@ -1,6 +1,6 @@
 import type { JsonValue } from "latchkey";
 import type { Random } from "../../helpers/random.js";
-import type { Operation } from "../history.js";
+import type { AskedDurability, Operation } from "../history.js";
 import { type JobState, job } from "../job.js";
 import { happens } from "../seeds.js";
 
@@ -15,6 +15,7 @@ export interface Step {
   readonly ifState?: string;
   readonly op?: string;
   readonly sent?: number;
+  readonly durability?: AskedDurability;
 }
 
 /** What a client last saw of an entity; null: that there is none. */

@@ -49,22 +49,27 @@ const tooManyFiles: Fault = {
   topologies: ["standalone"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { admin } = await arena.servers.primary();
+    const { admin, logFile } = await arena.servers.primary();
     const [, pid = ""] = /process_id:(\d+)/.exec(await admin.info("server")) ?? [];
     const usual = await openFilesLimit(pid);
-    const { notExecuted } = arena.fleet.progress;
+    const before = await turnedAway(logFile);
     try {
       // Standard streams, the log, the append-only file, epoll and the port are less than that.
       await limitOpenFiles(pid, "12");
       const told = await crowd(arena, admin);
-      const refused = arena.fleet.progress.notExecuted - notExecuted;
-      if (refused === 0) throw new VoidInjection("no call was turned away");
-      return { notExecuted: refused, ...told };
+      const refused = (await turnedAway(logFile)) - before;
+      if (refused === 0) throw new VoidInjection("no connection was turned away");
+      return { refused, ...told };
     } finally {
       await limitOpenFiles(pid, usual);
     }
   },
 };
+
+/** How often the server could not take a connection, as its log tells. */
+async function turnedAway(logFile: string): Promise<number> {
+  return (await readFile(logFile, "utf8")).split("Too many open files").length - 1;
+}
 
 async function openFilesLimit(pid: string): Promise<string> {
   const limits = await readFile(`/proc/${pid}/limits`, "utf8").catch(() => "");

@@ -8,6 +8,7 @@ export const clockJumps: Fault = {
   name: "F16 clock jumps",
   topologies: ["standalone", "sentinel"],
   loses: false,
+  setsClockBack: true,
   async inject({ servers, random, overlapping, hold }): Promise<Details> {
     const node = await servers.primary();
     const jumps = Array.from(

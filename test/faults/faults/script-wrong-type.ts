@@ -58,9 +58,17 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
         return { id, refused, met: told.met, heldMs: told.result };
       } finally {
         await admin.multi().del(key).rename(aside, key).exec();
+        await beDurable(admin);
       }
     },
   };
+}
+
+/** A server that loses its last second, or is followed by a replica which had not got that far, would have it planted again. */
+async function beDurable(admin: Valkey): Promise<void> {
+  await admin.call("WAITAOF", "1", "0", "3000");
+  const [, replicas = "0"] = /connected_slaves:(\d+)/.exec(await admin.info("replication")) ?? [];
+  await admin.wait(Number(replicas), 3_000);
 }
 
 /** A hot entity that is there. */

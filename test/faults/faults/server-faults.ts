@@ -4,10 +4,12 @@ import { defaultUserOff } from "./disk-default-user.js";
 import { fileCut } from "./disk-file-cut.js";
 import { disksFull } from "./disk-full.js";
 import { failovers } from "./sentinel-failover.js";
+import { replicasStopped } from "./sentinel-replicas.js";
 import { serverFrozen } from "./server-frozen.js";
 import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./server-kill.js";
 import { outOfMemory, wrongEvictionPolicy } from "./server-memory.js";
 import { serverKilledNoAof } from "./server-no-aof.js";
+import { powerLosses } from "./server-power.js";
 import { busy, loading, readOnlyNode, tooFewReplicas } from "./server-refuses.js";
 
 /** The faults that act on servers. */
@@ -16,6 +18,7 @@ export const serverFaults: readonly Fault[] = [
   serverKilledEverysec,
   serverKilledNo,
   serverKilledNoAof,
+  ...powerLosses,
   serverFrozen,
   clockJumps,
   outOfMemory,
@@ -28,4 +31,5 @@ export const serverFaults: readonly Fault[] = [
   defaultUserOff,
   ...disksFull,
   ...failovers,
+  replicasStopped,
 ];

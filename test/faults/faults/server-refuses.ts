@@ -63,6 +63,8 @@ export const loading: Fault = {
     let [met, heldMs] = [0, 0];
     try {
       ({ met } = await overlapping(8, async () => {
+        // This is about the start: nothing is to be lost by the end before it. The file's own setting is back with the start.
+        await node.admin.config("SET", "appendfsync", "always");
         await node.kill9();
         const restarted = node.restart(slow);
         restarted.catch(() => {}); // told below

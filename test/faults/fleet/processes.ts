@@ -43,6 +43,9 @@ class Client implements ClientProcess {
   #isStopped = false;
   rate = 0;
   generation = 0;
+  allowanceMs = 0;
+  /** Whether it has ended by itself. */
+  hasFailed = false;
 
   constructor(
     name: string,
@@ -88,6 +91,7 @@ class Client implements ClientProcess {
       ...(before !== undefined && { before }),
       concurrency: this.#concurrency,
       generation: this.generation,
+      allowanceMs: this.allowanceMs,
       rate: this.rate,
     };
     this.#lives += 1;
@@ -104,7 +108,9 @@ class Client implements ClientProcess {
       child.once("exit", (code) => {
         reject(new Error(`${this.name} ended before it was ready`));
         for (const settle of this.#probes.values()) settle(this.progress);
-        if (code !== 0 && !this.#isKilled) this.#onProblem(`${this.name} ended by itself (exit ${code})`);
+        if (code === 0 || this.#isKilled) return;
+        this.hasFailed = true;
+        this.#onProblem(`${this.name} ended by itself (exit ${code})`);
       });
     });
     await ready;
@@ -147,6 +153,7 @@ class Client implements ClientProcess {
 
   tell(order: Order): void {
     if (order.kind === "rate") this.rate = order.rate;
+    if (order.kind === "allowance") this.allowanceMs = order.ms;
     if (order.kind === "generation") this.generation = order.generation;
     if (this.isRunning) this.#child?.send(order);
   }
@@ -225,9 +232,25 @@ export class ClientFleet implements Fleet {
     for (const one of this.processes) one.tell({ kind: "generation", generation });
   }
 
+  setAllowance(ms: number): void {
+    for (const one of this.of("worker")) one.tell({ kind: "allowance", ms });
+  }
+
+  /** Whether any of them has ended by itself: then there is no use in going on. */
+  get hasFailed(): boolean {
+    return this.processes.some((one) => one.hasFailed);
+  }
+
   /** The histories that they have written. */
   get files(): string[] {
     return this.processes.flatMap(({ files }) => files);
+  }
+
+  /** Lets all end what they do: callers first, then followers, once they have read up to the last entry of the log. */
+  async finish(lastEntry: () => Promise<string>): Promise<void> {
+    await Promise.all(this.#callers.map((one) => one.finish()));
+    const upTo = await lastEntry();
+    await Promise.all(this.of("follower").map((one) => one.finish(upTo)));
   }
 
   async killAll(): Promise<void> {

@@ -4,7 +4,7 @@ import { monotonicMs } from "../history.js";
 const EVERY_MS = 50;
 /** Calls a second that are let through at least, so that a fault meets some. */
 const LEAST_RATE = 400;
-const UNLIMITED = 1_000_000;
+const UNLIMITED = 10_000;
 /** Half of all calls go to ten ids, of which none may get more than 1000: then come others. */
 const CALLS_OF_A_GENERATION = 10_000;
 /** How long an injection takes, in ms, as long as none has been made. */

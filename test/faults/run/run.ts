@@ -2,23 +2,25 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { type CompiledMachine, compileMachine, connect } from "latchkey";
+import { connect } from "latchkey";
 import type { Fault, Topology } from "../fault.js";
 import { ClientFleet } from "../fleet/processes.js";
-import { HistoryWriter, monotonicMs, type RunRecord } from "../history.js";
+import { HistoryWriter } from "../history.js";
 import { job } from "../job.js";
 import { openProxy } from "../proxy/open.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import type { ServerNode } from "../servers/servers.js";
 import { startServers } from "../servers/start.js";
-import { arenaOf, type Ground } from "./arena.js";
-import { keyPrefix, writeFinalState } from "./final-state.js";
+import { arenaOf } from "./arena.js";
+import { ClockAllowance } from "./clock-allowance.js";
+import { keyPrefix } from "./final-state.js";
 import { type FsckVerdict, fsck } from "./fsck.js";
 import { type Injected, Injections } from "./injections.js";
 import { Load } from "./load.js";
 import { ProgressLine } from "./progress.js";
 import { schedule } from "./schedule.js";
 import { TrimmedLog } from "./trimmed.js";
+import { writeHistory } from "./write-history.js";
 
 /** What to run. */
 export interface RunOptions {
@@ -48,45 +50,47 @@ const CALL_TIMEOUT_MS = 2_000;
 /** Calls before the first fault, so that it meets a run that is under way. */
 const WARM_UP = 300;
 const SETTINGS = { appendonly: "yes", appendfsync: "everysec" };
+/** The exit status of a run that was interrupted. */
+const INTERRUPTED = 130;
+const LOOK_MS = 20;
+
+/** What has to be done at the end, however a run ends; the last one first. */
+type CleanUp = (() => Promise<unknown>)[];
 
 /** Runs clients against servers, injects faults meanwhile, and writes down all that happened. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
   const progress = new ProgressLine();
-  const cleanUp: (() => Promise<void>)[] = [
-    () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
-  ];
-  try {
-    return await runIn(folder, options, progress, cleanUp);
-  } finally {
-    for (const step of cleanUp.reverse()) await step();
+  const cleanUp: CleanUp = [];
+  const end = async (): Promise<void> => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
     progress.end();
+  };
+  const interrupted = (): void => void end().finally(() => process.exit(INTERRUPTED));
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  try {
+    return await runWith(options, progress, cleanUp);
+  } finally {
+    await end();
+    process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
   }
 }
 
-async function runIn(
-  folder: string,
-  options: RunOptions,
-  progress: ProgressLine,
-  cleanUp: (() => Promise<void>)[],
-): Promise<RunResult> {
-  const { operations, injections, seed, topology } = options;
+async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: CleanUp): Promise<RunResult> {
+  const { operations, injections, seed, topology, command } = options;
   const startedAt = new Date().toISOString();
-  const proxies: NodeProxy[] = [];
   const problems: string[] = [];
+  const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
+  cleanUp.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   const clients = join(folder, "clients");
   await mkdir(clients);
 
-  const servers = await startServers({
-    topology,
-    folder,
-    settings: SETTINGS,
-    openProxy: async (target) => {
-      const proxy = await openProxy(target);
-      proxies.push(proxy);
-      return proxy;
-    },
-  });
+  const proxies: NodeProxy[] = [];
+  const open = async (target: number): Promise<NodeProxy> => {
+    const proxy = await openProxy(target);
+    proxies.push(proxy);
+    return proxy;
+  };
+  const servers = await startServers({ topology, folder, settings: SETTINGS, openProxy: open });
   cleanUp.push(() => servers.close());
   await applyMachine(await servers.primary());
 
@@ -104,79 +108,63 @@ async function runIn(
   cleanUp.push(() => fleet.killAll());
   await fleet.start();
 
+  const history = new HistoryWriter(join(clients, "runner.jsonl"));
   const trimmed = new TrimmedLog(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
-  const runner = new HistoryWriter(join(clients, "runner.jsonl"));
-  const all = new Injections(runner, () => {
-    for (const proxy of proxies) proxy.heal();
-  });
-  const ground: Ground = {
+  const ground = {
     servers,
     proxies,
     fleet,
     trimmed,
-    history: runner,
+    history,
     folder,
     namespace: NAMESPACE,
     machine: job.name,
-    log: (line) => progress.log(line),
+    log: (line: string) => progress.log(line),
   };
+  const heal = (): void => {
+    for (const proxy of proxies) proxy.heal();
+  };
+  const made = new Injections(history, heal);
+  const allowance = new ClockAllowance(fleet);
   const load = new Load(fleet, operations, injections);
   cleanUp.push(async () => load.stop());
-  let current = "";
+  let current = "warming up";
   const show = setInterval(() => {
     const { begun, unknown } = fleet.progress;
-    progress.show(
-      () =>
-        `${begun}/${operations} calls, ${load.injected}/${injections} faults, ${unknown} unknown  ${current}`,
-    );
+    const counts = `${begun}/${operations} calls, ${load.injected}/${injections} faults, ${unknown} unknown`;
+    progress.show(() => `${counts}  ${current}`);
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
-  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations));
+  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations) || fleet.hasFailed);
   for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
+    if (fleet.hasFailed) break;
     current = fault.name;
-    await all.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
+    allowance.before(fault);
+    await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
+    allowance.after(fault);
     load.injected += 1;
   }
   current = "no more faults";
-  await until(() => fleet.progress.begun >= operations);
+  await until(() => fleet.progress.begun >= operations || fleet.hasFailed);
   load.stop();
 
   current = "ending";
-  const callers = fleet.processes.filter(({ role }) => role !== "follower");
-  await Promise.all(callers.map((one) => one.finish()));
   const primary = await servers.primary();
-  const upTo = await lastEntry(primary);
-  await Promise.all(fleet.of("follower").map((one) => one.finish(upTo)));
-  runner.close();
-
-  current = "writing the history";
-  const used = options.faults.filter(({ name }) => (all.all.get(name)?.injected ?? 0) > 0);
-  const record: RunRecord = {
-    kind: "run",
-    format: 1,
-    seed,
-    topology,
-    command: options.command,
-    startedAt,
-    machines: [await installed(primary)],
-    loss: used.flatMap(({ name, loses }) => {
-      if (loses === false) return [];
-      return [{ fault: name, windowMs: null, ...(loses !== true && loses) }];
-    }),
-  };
-  await rm(options.history, { force: true });
-  const history = new HistoryWriter(options.history);
-  history.append(record);
-  for (const file of [...fleet.files, join(clients, "runner.jsonl")]) history.appendFile(file);
-  await writeFinalState(primary.admin, NAMESPACE, job.name, history);
-  await trimmed.write(primary.admin, history);
-  history.append({ kind: "end", at: monotonicMs() });
+  await fleet.finish(() => lastEntry(primary));
   history.close();
-
+  const injected = [...made.all.values()];
+  current = "writing the history";
+  await writeHistory(options.history, {
+    run: { seed, topology, command, startedAt },
+    injected,
+    files: [...fleet.files, join(clients, "runner.jsonl")],
+    primary,
+    namespace: NAMESPACE,
+    trimmed,
+  });
   current = "fsck";
-  const verdict = await fsck(urlOf(primary), NAMESPACE, job.name);
-  return { injected: [...all.all.values()], fsck: verdict, problems };
+  return { injected, fsck: await fsck(urlOf(primary), NAMESPACE, job.name), problems };
 }
 
 function urlOf({ port }: ServerNode): string {
@@ -189,22 +177,12 @@ async function applyMachine(primary: ServerNode): Promise<void> {
   await latchkey.close();
 }
 
-/** The machine as it is installed: its states in the order of their ordinals. */
-async function installed({ admin }: ServerNode): Promise<CompiledMachine> {
-  const order = (await admin.hget(`${keyPrefix(NAMESPACE, job.name)}machine`, "states")) ?? "";
-  const machine = compileMachine(job);
-  const states = order.split(" ").flatMap((name) => {
-    const state = machine.states[name];
-    return state === undefined ? [] : [[name, state] as const];
-  });
-  return { ...machine, states: Object.fromEntries(states) };
-}
-
+/** The newest entry of the event log. */
 async function lastEntry({ admin }: ServerNode): Promise<string> {
   const [last] = await admin.xrevrange(`${keyPrefix(NAMESPACE, job.name)}events`, "+", "-", "COUNT", 1);
   return last?.[0] ?? "0-0";
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await pause(20);
+  while (!isSo()) await pause(LOOK_MS);
 }

@@ -3,6 +3,7 @@ import type { Violation } from "../check/report.js";
 import type { WitnessReport } from "../check/witness.js";
 import type { Injected } from "./injections.js";
 import type { Verdict } from "./judge.js";
+import { measuredLines } from "./measured.js";
 import type { RunOptions, RunResult } from "./run.js";
 import type { Tally } from "./tally.js";
 
@@ -24,6 +25,7 @@ export function summary(
     ...loadLines(tally),
     ...faultLines(injected),
     `lost          ${lostText(witness)}`,
+    ...measuredLines(injected),
     `witness       ${verdictText(witness.count, witness.byRule)}: ${witness.changes} changes of ${witness.entities} entities`,
     ...violationLines(witness.violations),
     `linearizable  ${linearText(linear)}`,

@@ -5,12 +5,19 @@ import type { CanaryCall } from "./canary.js";
 /** What became of a canary's changes. */
 export interface Audit {
   readonly acknowledged: number;
+  /** Of those, what was told to be applied, and not to be durable. */
+  readonly notDurable: number;
+  /** And of those, what is there at another version than was told. */
+  readonly remade: number;
   /** Acknowledged changes that the server does not have. */
   readonly lost: number;
   /** How long before the fault began the oldest of them was acknowledged, in ms; 0 where none was. */
   readonly oldestLostMs: number;
   /** From the first of them that was acknowledged to the last, in ms. */
   readonly lostSpanMs: number;
+  /** Of what is lost, what one replica had acknowledged, and what all of two had. */
+  readonly lostByOneReplica: number;
+  readonly lostByTwoReplicas: number;
   readonly unknown: number;
   /** Of those, how many were done. */
   readonly unknownDone: number;
@@ -46,10 +53,13 @@ export async function audit(
   const problems = [...wholeness(changes), ...(await hashProblems(admin, prefix, changes))];
   const done = new Map(changes.map((change) => [change.op, change]));
   const lost: CanaryCall[] = [];
+  let remade = 0;
   for (const call of canary.calls) {
     const change = done.get(call.op);
-    if (call.outcome === "OK") {
+    if (call.outcome === "OK" || call.outcome === "NOTDURABLE") {
       if (change === undefined) lost.push(call);
+      // Lost with its server after it was told of, and made again there where its copies were then asked for.
+      else if (change.version !== call.version && call.outcome === "NOTDURABLE") remade += 1;
       else if (change.version !== call.version) {
         problems.push(`${call.op} made version ${change.version}, its caller was told ${call.version}`);
       }
@@ -71,10 +81,14 @@ export async function audit(
   );
   const of = (outcome: CanaryCall["outcome"]) => canary.calls.filter((call) => call.outcome === outcome);
   return {
-    acknowledged: of("OK").length,
+    acknowledged: of("OK").length + of("NOTDURABLE").length,
+    notDurable: of("NOTDURABLE").length,
+    remade,
     lost: lost.length,
     oldestLostMs: Math.max(0, Math.round(faultAt - first)),
     lostSpanMs: Math.max(0, Math.round(last - first)),
+    lostByOneReplica: lost.filter(({ replicas }) => replicas === 1).length,
+    lostByTwoReplicas: lost.filter(({ replicas }) => replicas === 2).length,
     unknown: of("UNKNOWN").length,
     unknownDone: of("UNKNOWN").filter(({ op }) => done.has(op)).length,
     notExecuted: of("NOTEXECUTED").length,

@@ -3,9 +3,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import {
   type AgentState,
   agent,
+  type ChangeOptions,
+  ContractError,
   connect,
   type Entities,
   type Latchkey,
+  NotDurableError,
   NotExecutedError,
   OutcomeForgottenError,
   OutcomeUnknownError,
@@ -16,9 +19,11 @@ import {
 export interface CanaryCall {
   readonly id: string;
   readonly op: string;
-  readonly outcome: "OK" | "NOTEXECUTED" | "UNKNOWN" | "REFUSED";
-  /** The version it made, where it is OK. */
+  readonly outcome: "OK" | "NOTDURABLE" | "NOTEXECUTED" | "UNKNOWN" | "REFUSED";
+  /** The version it made, where it is OK or NOTDURABLE. */
   readonly version?: number;
+  /** By how many replicas it was acknowledged, where it is OK and asked for them. */
+  readonly replicas?: number;
   /** When it was told so, on the clock of `performance.now()`. */
   readonly at: number;
   /** The server's time after which it must not be done. */
@@ -34,12 +39,14 @@ export interface CanaryOptions {
   readonly deadlineMs?: number;
   /** Whether a change whose end is open is tried again, with the same op, until it is told. @default true */
   readonly retries?: boolean;
+  /** How many replicas each caller's changes wait for, callers taking turns; 0 for none. @default none */
+  readonly replicas?: readonly number[];
 }
 
 type Step = (
   agents: Entities<AgentState>,
   id: string,
-  options: { op: string },
+  options: ChangeOptions & { op: string },
 ) => Promise<{ version: number; opVersion?: number | undefined }>;
 
 /** The life of an entity. Its changes touch the hash, the index, the log and the stream, each time. */
@@ -51,6 +58,9 @@ const LIFE: readonly Step[] = [
   (agents, id, options) => agents.transition(id, "failed", { ...options, set: { error: "exit 1" } }),
 ];
 const REST_MS = 5;
+const DURABLE_MS = 300;
+/** How long the client tries by itself, each time. */
+const TIMEOUT_MS = 1000;
 
 /**
  * Callers of latchkey in this process, beside the clients of the run, in a namespace of their own: so a fault knows at
@@ -64,6 +74,8 @@ export class Canary {
   #isStopped = false;
   #hasFailed = false;
   readonly #latchkey: Latchkey;
+  /** What to add to our count of ms for a time of the server that has certainly passed. */
+  readonly #apart: number;
   readonly #options: CanaryOptions;
   readonly #work: Promise<unknown>;
 
@@ -75,10 +87,9 @@ export class Canary {
   ) {
     this.namespace = latchkey.namespace;
     this.#latchkey = latchkey;
+    this.#apart = apart;
     this.#options = options;
-    const callers = Array.from({ length: options.callers ?? 4 }, (_, caller) =>
-      this.#live(agents, apart, caller),
-    );
+    const callers = Array.from({ length: options.callers ?? 4 }, (_, caller) => this.#live(agents, caller));
     this.#work = Promise.all(callers);
     this.#work.catch(() => {
       this.#hasFailed = true; // told by acknowledges() and stop()
@@ -91,7 +102,6 @@ export class Canary {
     try {
       const agents = await latchkey.machine(agent());
       const { nowMs, errorMs } = await latchkey.serverTime();
-      // What to add to our count of ms for a time of the server that has certainly passed.
       return new Canary(latchkey, agents, nowMs - errorMs - performance.now(), options);
     } catch (error) {
       await latchkey.close();
@@ -122,15 +132,15 @@ export class Canary {
     }
   }
 
-  async #live(agents: Entities<AgentState>, apart: number, caller: number): Promise<void> {
+  async #live(agents: Entities<AgentState>, caller: number): Promise<void> {
     for (let life = 0; !this.#isStopped; life += 1) {
       const id = `c${caller}-${life}`;
       for (const [at, step] of LIFE.entries()) {
         if (this.#isStopped) return;
-        const call = await this.#change(agents, step, id, `${id}-${at}`, apart);
+        const call = await this.#change(agents, step, id, `${id}-${at}`, caller);
         this.calls.push(call);
         // Where it stands now is not known, or it was lost: on with the next one.
-        if (call.outcome !== "OK") break;
+        if (call.outcome !== "OK" && call.outcome !== "NOTDURABLE") break;
         this.#acknowledged += 1;
       }
     }
@@ -141,29 +151,38 @@ export class Canary {
     step: Step,
     id: string,
     op: string,
-    apart: number,
+    caller: number,
   ): Promise<CanaryCall> {
-    const { deadlineMs, retries = true } = this.#options;
-    const sent = Math.floor(performance.now() + apart);
+    const { deadlineMs, retries = true, replicas: asked = [] } = this.#options;
+    const replicas = asked[caller % asked.length] ?? 0;
+    const durability = replicas === 0 ? "memory" : { replicas, timeoutMs: DURABLE_MS };
+    const sent = Math.floor(performance.now() + this.#apart);
     for (let attempt = 0; ; attempt += 1) {
       const notAfter =
-        deadlineMs === undefined ? undefined : Math.ceil(performance.now() + apart + deadlineMs);
-      const told = (outcome: CanaryCall["outcome"]) => ({
-        ...{ id, op, outcome, at: performance.now() },
+        deadlineMs === undefined ? undefined : Math.ceil(performance.now() + this.#apart + deadlineMs);
+      const told = (outcome: CanaryCall["outcome"], more: Partial<CanaryCall> = {}): CanaryCall => ({
+        ...{ id, op, outcome, at: performance.now(), ...more },
         ...(notAfter !== undefined && { notAfter }),
       });
       try {
-        const options = { op, ...(notAfter !== undefined && { notAfter }), ...(attempt > 0 && { sent }) };
-        const { version, opVersion } = await step(agents, id, options);
-        return { ...told("OK"), version: opVersion ?? version };
+        const done = await step(agents, id, {
+          ...{ op, timeout: TIMEOUT_MS, durability },
+          ...(notAfter !== undefined && { notAfter }),
+          ...(attempt > 0 && { sent }),
+        });
+        return told("OK", { version: done.opVersion ?? done.version, replicas });
       } catch (error) {
-        if (error instanceof RefusedError) {
-          const isOpen = attempt > 0 || error instanceof OutcomeForgottenError;
-          return told(isOpen ? "UNKNOWN" : "REFUSED");
+        if (error instanceof NotDurableError) {
+          return told("NOTDURABLE", { version: error.document.opVersion ?? error.document.version });
         }
-        const isUnknown = error instanceof OutcomeUnknownError;
-        if (!isUnknown && !(error instanceof NotExecutedError)) throw error;
-        if (!retries || this.#isStopped) return told(isUnknown || attempt > 0 ? "UNKNOWN" : "NOTEXECUTED");
+        const isOpen =
+          attempt > 0 || error instanceof OutcomeUnknownError || error instanceof OutcomeForgottenError;
+        if (error instanceof RefusedError) return told(isOpen ? "UNKNOWN" : "REFUSED");
+        if (error instanceof ContractError && error.code === "NOMACHINE") {
+          // The server has lost even that.
+          await this.#latchkey.apply(agent()).catch(() => {});
+        } else if (!(error instanceof OutcomeUnknownError || error instanceof NotExecutedError)) throw error;
+        if (!retries || this.#isStopped) return told(isOpen ? "UNKNOWN" : "NOTEXECUTED");
         await pause(REST_MS);
       }
     }

@@ -1,12 +1,12 @@
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
-import { ServerClock } from "./clock.js";
+import { MachinePage } from "./machine-page.js";
 import { ServerProcess } from "./process.js";
 import { SERVER_PROGRAM } from "./program.js";
 import type { ServerNode, Settings } from "./servers.js";
-import { mendTornFile } from "./torn-file.js";
+import { appendedFiles, mendTornFile } from "./torn-file.js";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;
@@ -33,18 +33,19 @@ export class DataNode implements ServerNode {
   readonly dataDir: string;
   readonly admin: Valkey;
   readonly #folder: string;
-  readonly #clock: ServerClock;
+  readonly #page: MachinePage;
   readonly #user: string | undefined;
   #process: ServerProcess | undefined;
+  readonly #sizesAtStart = new Map<bigint, number>();
   #mended = 0;
   #isStopped = false;
 
-  private constructor(options: NodeOptions, folder: string, dataDir: string, clock: ServerClock) {
+  private constructor(options: NodeOptions, folder: string, dataDir: string, page: MachinePage) {
     this.name = options.name;
     this.port = options.port;
     this.dataDir = dataDir;
     this.#folder = folder;
-    this.#clock = clock;
+    this.#page = page;
     this.admin = connection(options.port, options.user);
     this.#user = options.user;
   }
@@ -65,8 +66,8 @@ export class DataNode implements ServerNode {
     };
     const user = options.user === undefined ? {} : { [`user ${options.user}`]: "on nopass ~* &* +@all" };
     await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...user, ...options.settings }));
-    const clock = await ServerClock.make(join(folder, "clock"), options.folder);
-    const node = new DataNode(options, folder, dataDir, clock);
+    const page = await MachinePage.make(join(folder, "page"), options.folder);
+    const node = new DataNode(options, folder, dataDir, page);
     await node.start();
     return node;
   }
@@ -100,6 +101,20 @@ export class DataNode implements ServerNode {
 
   async kill9(): Promise<void> {
     await this.#process?.kill9();
+  }
+
+  async losePower(): Promise<number> {
+    await this.kill9();
+    const flushed = await this.#page.flushed();
+    let lost = 0;
+    for (const file of await appendedFiles(this.dataDir)) {
+      const { ino, size } = await stat(file, { bigint: true });
+      // What was there when this process began has been on disk for long.
+      const kept = flushed.get(ino) ?? this.#sizesAtStart.get(ino) ?? 0;
+      lost += Number(size) - kept;
+      await truncate(file, kept);
+    }
+    return lost;
   }
 
   /** Ends it as an operator does, with all data saved as its settings say. */
@@ -165,7 +180,7 @@ export class DataNode implements ServerNode {
   }
 
   async setClock(offsetMs: number): Promise<void> {
-    await this.#clock.set(offsetMs);
+    await this.#page.setClock(offsetMs);
   }
 
   /** Starts the process on the data that is there, and waits until it has loaded it. */
@@ -177,10 +192,16 @@ export class DataNode implements ServerNode {
   /** Starts the process, and waits for nothing. */
   async launch(): Promise<void> {
     this.#isStopped = false;
+    await this.#page.forgetFlushed();
+    this.#sizesAtStart.clear();
+    for (const file of await appendedFiles(this.dataDir).catch(() => [])) {
+      const { ino, size } = await stat(file, { bigint: true });
+      this.#sizesAtStart.set(ino, Number(size));
+    }
     this.#process = await ServerProcess.start({
       command: SERVER_PROGRAM,
       args: [this.configFile],
-      env: this.#clock.env,
+      env: this.#page.env,
       logFile: this.logFile,
     });
   }

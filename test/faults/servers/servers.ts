@@ -17,6 +17,13 @@ export interface ServerNode {
   /** A connection that bypasses the proxies, made again by itself after a restart. */
   readonly admin: Valkey;
   kill9(): Promise<void>;
+  /**
+   * Kills it, and takes from its append-only files what was not flushed to disk yet, as a power failure does at worst.
+   *
+   * @returns how many bytes that were
+   * @throws Unavailable where that can't be told here.
+   */
+  losePower(): Promise<number>;
   /** SIGSTOP: the process stays, and does nothing. */
   stop(): void;
   /** SIGCONT. */

@@ -1,0 +1,52 @@
+import { rm } from "node:fs/promises";
+import { type CompiledMachine, compileMachine } from "latchkey";
+import { HistoryWriter, monotonicMs, type RunRecord } from "../history.js";
+import { job } from "../job.js";
+import type { ServerNode } from "../servers/servers.js";
+import { keyPrefix, writeFinalState } from "./final-state.js";
+import type { Injected } from "./injections.js";
+import type { TrimmedLog } from "./trimmed.js";
+
+/** What a history is put together from. */
+export interface Parts {
+  readonly run: Pick<RunRecord, "seed" | "topology" | "command" | "startedAt">;
+  readonly injected: readonly Injected[];
+  /** What the processes have written, and the runner. */
+  readonly files: readonly string[];
+  readonly primary: ServerNode;
+  readonly namespace: string;
+  readonly trimmed: TrimmedLog;
+}
+
+/** Puts the history of a run together: its processes' parts, and all that the server holds in the end. */
+export async function writeHistory(path: string, parts: Parts): Promise<void> {
+  const { run, injected, files, primary, namespace, trimmed } = parts;
+  await rm(path, { force: true });
+  const history = new HistoryWriter(path);
+  history.append({
+    kind: "run",
+    format: 1,
+    ...run,
+    machines: [await installed(primary, namespace)],
+    loss: injected.flatMap(({ fault: { name, loses }, injected: times }) => {
+      if (loses === false || times === 0) return [];
+      return [{ fault: name, windowMs: null, ...(loses !== true && loses) }];
+    }),
+  });
+  for (const file of files) history.appendFile(file);
+  await writeFinalState(primary.admin, namespace, job.name, history);
+  await trimmed.write(primary.admin, history);
+  history.append({ kind: "end", at: monotonicMs() });
+  history.close();
+}
+
+/** The machine as it is installed: its states in the order of their ordinals. */
+async function installed({ admin }: ServerNode, namespace: string): Promise<CompiledMachine> {
+  const order = (await admin.hget(`${keyPrefix(namespace, job.name)}machine`, "states")) ?? "";
+  const machine = compileMachine(job);
+  const states = order.split(" ").flatMap((name) => {
+    const state = machine.states[name];
+    return state === undefined ? [] : [[name, state] as const];
+  });
+  return { ...machine, states: Object.fromEntries(states) };
+}
