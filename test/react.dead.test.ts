@@ -191,8 +191,9 @@ describe("what is told of reactions", () => {
         consumers: 1,
         deadLetters: 1,
       });
-    expect(await find("other")).toMatchObject({ lag: 8, deadLetters: 0 });
+    expect(await find("other")).toMatchObject({ lag: 8, deadLetters: 0, consumers: 0 });
     await reaction.close();
+    expect(await find("r")).toMatchObject({ consumers: 0 });
   });
 
   it("counts what was given out and is not finished, by the age of the oldest", async () => {

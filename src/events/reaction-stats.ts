@@ -10,7 +10,7 @@ export interface ReactionStats {
   readonly pending: number;
   /** How long ago the oldest of those happened, in ms; undefined where there is none. */
   readonly oldestPendingMs: number | undefined;
-  /** Replicas that take part, those included that died and were not replaced yet. */
+  /** Replicas that take part, those included that died and whose events nobody took over yet. */
   readonly consumers: number;
   readonly deadLetters: number;
 }
@@ -26,13 +26,14 @@ export async function reactionStats(client: Valkey, place: Place): Promise<React
       const pending = Number(group.get("pending"));
       const oldest = pending === 0 ? undefined : await oldestOf(client, events, name);
       const lag = group.get("lag");
+      const { dead, seen } = reactionKeys(place, partition, name);
       const one = {
         name,
         lag: lag === null || lag === undefined ? undefined : Number(lag),
         pending,
         oldestPendingMs: oldest === undefined ? undefined : Math.max(0, nowMs - oldest),
-        consumers: Number(group.get("consumers")),
-        deadLetters: await client.xlen(reactionKeys(place, partition, name).dead),
+        consumers: await client.zcount(seen, "-inf", "+inf"),
+        deadLetters: await client.xlen(dead),
       };
       found.set(name, [...(found.get(name) ?? []), one]);
     }
