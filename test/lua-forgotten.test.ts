@@ -59,6 +59,25 @@ it("refuses a retry of create that was sent later than the clock shows now, wher
   expect(await create("p1")).toEqual(["FORGOTTEN", null]);
 });
 
+it("lets no life of an id begin before the end of an earlier one, where the clock was set back, so that retries are judged", async () => {
+  const calls = await machine(parcel);
+  await calls.ok("create", "p1");
+  await calls.valkey.hset(calls.key("id:p1"), "at", String(FUTURE)); // changed by a clock that is ahead
+  const sent = FUTURE - 5;
+  await calls.ok("transition", "p1", "sent", "OP", "o1");
+  await calls.ok("remove", "p1");
+  expect(await calls.ok("create", "p1")).toMatchObject({ createdAt: new Date(FUTURE).toISOString() });
+  const again = await calls.run("transition", "p1", "sent", "OP", "o1", "SENT", String(sent));
+  expect(again[0]).toBe("FORGOTTEN");
+});
+
+it("judges NOTAFTER of a create by the clock, not by what was removed when it was ahead", async () => {
+  const calls = await machine(parcel);
+  await calls.valkey.hset(calls.key("machine"), "removed", String(FUTURE));
+  const [outcome] = await calls.run("create", "p1", "NOTAFTER", String(FUTURE - 1));
+  expect(outcome).toBe("OK");
+});
+
 it("does what a first attempt asks, however much is forgotten", async () => {
   const calls = await withOps(12);
   await calls.ok("patch", "p1", "SET", "n", "13", "OP", "new");

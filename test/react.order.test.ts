@@ -67,7 +67,7 @@ describe("replicas that share a reaction", () => {
 
   it("keep the later events of an entity behind one that fails, and handle other entities meanwhile", async () => {
     const { list, namespace } = await replicas(2);
-    const [one, two] = list;
+    const [one, two = one] = list;
     const met: string[] = [];
     let fails = true;
     const handler = (change: Change) => {
@@ -88,7 +88,7 @@ describe("replicas that share a reaction", () => {
 
   it("hand over, in order, when one is closed", async () => {
     const { list } = await replicas(2);
-    const [one, two] = list;
+    const [one, two = one] = list;
     const begun = gate();
     const leaving = await reacting(
       one,
@@ -114,7 +114,7 @@ describe("replicas that share a reaction", () => {
 describe("a replica that gives no sign of life", () => {
   it("loses its events to another, in order, and its handler is told", async () => {
     const { list, namespace } = await replicas(2);
-    const [one, two] = list;
+    const [one, two = one] = list;
     const [begun, told] = [gate(), gate<unknown>()];
     const sleeping: string[] = [];
     await reacting(
@@ -149,7 +149,7 @@ describe("a replica that gives no sign of life", () => {
 
   it("is not taken for dead while its handler runs on and on", async () => {
     const { list, namespace } = await replicas(2);
-    const [one, two] = list;
+    const [one, two = one] = list;
     const [begun, hold] = [gate(), gate()];
     const met: string[] = [];
     const handler = (replica: number) => async (change: Change) => {
