@@ -51,10 +51,10 @@ call('ZCARD', index_key)
 call('XLEN', events_key)
 -- @include shared/clock.lua
 local to, row = string.match(call('HGET', machine_key, '>') or '', '^(%S*) (.*)$')
-local removed = call('HGET', machine_key, 'removed') -- ms of the latest removal
+local last_removal = call('HGET', machine_key, 'removed') -- ms of the latest removal
 
 -- 3 refuse
-if unknown or removed and not (find(removed, '^%d+$') and #removed <= 13) then
+if unknown or last_removal and not (find(last_removal, '^%d+$') and #last_removal <= 13) then
   return redis.error_reply('LAYOUT another one than this script knows')
 end
 if not row then return redis.error_reply('NOMACHINE apply it first') end
@@ -63,9 +63,9 @@ if state then
 -- @include shared/guards.lua
   return { 'EXISTS', snapshot(machine_key, id, entity) }
 end
-if sent and removed and (sent > now or removed + 0 >= sent) then return { 'FORGOTTEN', false } end
+if sent and last_removal and (sent > now or last_removal + 0 >= sent) then return { 'FORGOTTEN', false } end
 -- A life of an id begins after those before it, also where the clock was set back: retries are judged by that.
-if removed and removed + 0 > now then now, at = removed + 0, removed end
+if last_removal and last_removal + 0 > now then now, at = last_removal + 0, last_removal end
 -- @include shared/rule.lua
 local stamped, entered = iso(now), now
 -- @include shared/fields.lua
