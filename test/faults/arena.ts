@@ -17,7 +17,7 @@ export interface Arena {
   /** The processes of the clients. */
   readonly fleet: Fleet;
   /** Those that live by time: holders, sweepers and replicas of a reaction. */
-  readonly timed: { of(role: TimedRole): readonly ClientProcess[] };
+  readonly timed: Pick<Fleet, "processes"> & { of(role: TimedRole): readonly ClientProcess[] };
   /** Cuts away the beginning of the event log, for the history to know of. */
   readonly trimmed: TrimmedLog;
   /** Where calls are written down that a fault itself makes on the clients' machine: every change must have been asked for. */

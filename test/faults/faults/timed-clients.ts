@@ -1,11 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { Arena } from "../arena.js";
 import { type Details, type Fault, Violation, VoidInjection } from "../fault.js";
 import type { ClientProcess, TimedRole } from "../fleet/fleet.js";
 
 const WAIT_MS = 20_000;
 const LOOK_MS = 2;
-/** Longer than a lease and than a replica may be silent, at times. */
-const LONGEST_FROZEN_MS = 5_000;
+const LONGEST_DEAD_MS = 500;
+/** Mostly longer than a lease, and often longer than a replica may be silent. */
+const [SHORTEST_MS, LONGEST_MS] = [1_500, 5_000];
 
 async function until(isSo: () => boolean): Promise<boolean> {
   const end = performance.now() + WAIT_MS;
@@ -42,32 +44,49 @@ async function isHit(victim: ClientProcess, inTheMidst: boolean): Promise<boolea
   return false;
 }
 
-/** One of them is killed, or stands still, and comes back; the others do its work meanwhile. */
+/** Ways in which one of them is away for a while, and how each goes. Resolves to how long. */
+const WAYS: Readonly<Record<string, (victim: ClientProcess, arena: Arena) => Promise<number>>> = {
+  killed: async (victim, { hold }) => {
+    await victim.kill9();
+    const awayMs = await hold(0, LONGEST_DEAD_MS);
+    await victim.restart();
+    return awayMs;
+  },
+  frozen: async (victim, { hold }) => {
+    victim.stop();
+    try {
+      return await hold(SHORTEST_MS, LONGEST_MS);
+    } finally {
+      victim.cont();
+    }
+  },
+  // It runs on, and the others meet the servers as ever.
+  "cut off": async ({ name }, { proxies, random, hold }) => {
+    for (const proxy of proxies) {
+      proxy.treat({ partition: true }, random.below(2 ** 31), (client) => client === name);
+    }
+    try {
+      return await hold(SHORTEST_MS, LONGEST_MS);
+    } finally {
+      for (const proxy of proxies) proxy.heal();
+    }
+  },
+};
+
+/** One of them is away and comes back; the others do its work meanwhile. */
 export const timedFaults: readonly Fault[] = KINDS.flatMap(({ number, name, role, inTheMidst }) =>
-  (["killed", "frozen"] as const).map(
-    (how): Fault => ({
-      name: `${number} ${name} ${how}`,
+  Object.entries(WAYS).map(
+    ([way, away]): Fault => ({
+      name: `${number} ${name} ${way}`,
       topologies: ["standalone", "sentinel"],
       loses: false,
-      async inject({ timed, random, hold }): Promise<Details> {
-        const victim = random.of(timed.of(role).filter(({ isRunning }) => isRunning));
+      async inject(arena): Promise<Details> {
+        const victim = arena.random.of(arena.timed.of(role).filter(({ isRunning }) => isRunning));
         if (!(await isHit(victim, inTheMidst))) throw new VoidInjection(`${victim.name} did nothing`);
-        let awayMs: number;
-        if (how === "killed") {
-          await victim.kill9();
-          awayMs = await hold(0, 500);
-          await victim.restart();
-        } else {
-          victim.stop();
-          try {
-            awayMs = await hold(200, LONGEST_FROZEN_MS);
-          } finally {
-            victim.cont();
-          }
-        }
+        const awayMs = await away(victim, arena);
         const { ended } = victim.progress;
         if (!(await until(() => victim.progress.ended > ended))) {
-          throw new Violation(`${victim.name} does nothing any more since it was ${how}`);
+          throw new Violation(`${victim.name} does nothing any more since it was ${way}`);
         }
         return { victim: victim.name, awayMs };
       },
