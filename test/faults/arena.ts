@@ -1,6 +1,6 @@
 import type { Random } from "../helpers/random.js";
 import type { Topology } from "./fault.js";
-import type { Fleet } from "./fleet/fleet.js";
+import type { ClientProcess, Fleet, TimedRole } from "./fleet/fleet.js";
 import type { HistoryWriter } from "./history.js";
 import type { NodeProxy } from "./proxy/proxy.js";
 import type { TrimmedLog } from "./run/trimmed.js";
@@ -16,6 +16,8 @@ export interface Arena {
   readonly proxies: readonly NodeProxy[];
   /** The processes of the clients. */
   readonly fleet: Fleet;
+  /** Those that live by time: holders, sweepers and replicas of a reaction. */
+  readonly timed: Pick<Fleet, "processes"> & { of(role: TimedRole): readonly ClientProcess[] };
   /** Cuts away the beginning of the event log, for the history to know of. */
   readonly trimmed: TrimmedLog;
   /** Where calls are written down that a fault itself makes on the clients' machine: every change must have been asked for. */

@@ -1,3 +1,5 @@
+import type { TimedRecord } from "./history/timed.js";
+
 // The history of a run, one JSON object per line: docs/fault-history.md describes it for readers in any language.
 export { HistoryError, parseRecord } from "./history/parse.js";
 export { readHistory } from "./history/reader.js";
@@ -48,6 +50,10 @@ export interface RunRecord {
   readonly machines: readonly RunMachine[];
   /** Empty: no acknowledged change may be lost. */
   readonly loss: readonly AllowedLoss[];
+  /** Faults that set a server's clock. */
+  readonly clocks?: readonly string[];
+  /** The reactions to all events of the machine. */
+  readonly reactions?: readonly { readonly name: string; readonly deadLetterAfter: number }[];
 }
 
 export type Operation = "create" | "transition" | "patch" | "remove" | "get";
@@ -235,4 +241,5 @@ export type HistoryRecord =
   | FinalScoreRecord
   | FinalLogRecord
   | FinalEventRecord
+  | TimedRecord
   | EndRecord;

@@ -64,13 +64,14 @@ async function main(): Promise<number> {
     );
   }
   const history = flags.history ?? join(tmpdir(), `latchkey-faults-${topology}-${seed}.jsonl`);
+  const timed = `${history.replace(/\.jsonl$/, "")}.time.jsonl`;
   const command = [
     `npm run faults -- --ops ${ops} --faults ${injections} --seed ${seed} --topology ${topology}`,
     ...(only === undefined ? [] : [`--only "${only}"`]),
   ].join(" ");
-  const options = { topology, operations: ops, injections, seed, faults: chosen, history, command };
+  const options = { topology, operations: ops, injections, seed, faults: chosen, history, timed, command };
   const result = await run(options);
-  const verdict = await judge(history);
+  const verdict = await judge(history, timed);
   const { text, isWell } = summary(options, result, verdict);
   console.log(text);
   return isWell ? 0 : 1;

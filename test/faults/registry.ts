@@ -10,6 +10,7 @@ import { rightsFaults } from "./faults/script-rights.js";
 import { otherCallers } from "./faults/script-versions.js";
 import { wrongTypeFaults } from "./faults/script-wrong-type.js";
 import { serverFaults } from "./faults/server-faults.js";
+import { timedFaults } from "./faults/timed-clients.js";
 
 /** Every fault that a run may inject, by its number in the list of faults. */
 export const faults: readonly Fault[] = [
@@ -24,4 +25,5 @@ export const faults: readonly Fault[] = [
   ...followerFaults,
   ...clientLimits,
   ...serverFaults,
+  ...timedFaults,
 ];

@@ -109,6 +109,9 @@ class Gathering {
       }
       case "end":
         this.#hasEnded = true;
+        return;
+      default:
+        this.#refuse("belongs to the history of those that live by time");
     }
   }
 

@@ -19,7 +19,19 @@ export type Rule =
   | "log"
   | "followers"
   | "holes"
-  | "linear";
+  | "linear"
+  | TimedRule;
+
+/** What a rule says of those that live by time. */
+export type TimedRule =
+  | "lease"
+  | "holder"
+  | "fence"
+  | "once"
+  | "overdue"
+  | "handled"
+  | "order"
+  | "dead-letters";
 
 /** A promise that a history shows broken. */
 export interface Violation {
@@ -41,6 +53,8 @@ export interface Lost {
   reads: number;
   /** Changes that a follower was given. */
   events: number;
+  /** Renewals of leases that were confirmed. */
+  renewals?: number;
 }
 
 const KEPT = 200;
@@ -62,10 +76,10 @@ export class Findings {
     this.violations.push({ rule, ...subject, message: text, lines: lines.filter((line) => line > 0) });
   }
 
-  lose(what: "changes" | "reads" | "events", { name }: LossyInjection): void {
+  lose(what: "changes" | "reads" | "events" | "renewals", { name }: LossyInjection): void {
     const lost = this.#lost.get(name) ?? { fault: name, changes: 0, reads: 0, events: 0 };
     this.#lost.set(name, lost);
-    lost[what] += 1;
+    lost[what] = (lost[what] ?? 0) + 1;
   }
 
   get byRule(): Readonly<Partial<Record<Rule, number>>> {

@@ -14,9 +14,18 @@ export class Caller {
   readonly #history: HistoryWriter;
   readonly #reports: Reports;
   readonly #process: string;
+  readonly #machine: string;
   #number: number;
 
-  constructor(library: Library, history: HistoryWriter, reports: Reports, process: string, life: number) {
+  constructor(
+    library: Library,
+    history: HistoryWriter,
+    reports: Reports,
+    process: string,
+    life: number,
+    machine: string = job.name,
+  ) {
+    this.#machine = machine;
     this.#library = library;
     this.#history = history;
     this.#reports = reports;
@@ -29,7 +38,7 @@ export class Caller {
     const { counts } = this.#reports;
     this.#number += 1;
     const call = { process: this.#process, number: this.#number };
-    const record: CallRecord = { kind: "call", ...call, at: monotonicMs(), machine: job.name, ...step };
+    const record: CallRecord = { kind: "call", ...call, at: monotonicMs(), machine: this.#machine, ...step };
     this.#history.append(record);
     // On the file before it is sent: should this process be killed, its next life knows what is pending.
     if (step.operation !== "get") this.#history.flush();

@@ -5,6 +5,7 @@ import {
   type Durability,
   type Entities,
   type Latchkey,
+  type MachineDefinition,
   NotDurableError,
   NotExecutedError,
   OutcomeUnknownError,
@@ -48,7 +49,13 @@ export class Library {
     this.entities = entities;
   }
 
-  static async open(url: string, namespace: string, name: string, timeoutMs: number): Promise<Library> {
+  static async open(
+    url: string,
+    namespace: string,
+    name: string,
+    timeoutMs: number,
+    machine: MachineDefinition = job,
+  ): Promise<Library> {
     const latchkey = await connect({
       url,
       namespace,
@@ -58,7 +65,7 @@ export class Library {
       silenceTimeoutMs: timeoutMs / 2,
     });
     try {
-      const entities: Entities = await latchkey.machine<string>(job);
+      const entities: Entities = await latchkey.machine<string>(machine);
       return new Library(latchkey, entities);
     } catch (error) {
       await latchkey.close();

@@ -47,8 +47,10 @@ const some: Fault = {
 };
 
 /** Sentinels and replicas use other names, or none. */
-function isClient({ fleet }: Arena, name: string): boolean {
-  return name.startsWith("latchkey-") || fleet.processes.some((one) => one.name === name);
+function isClient({ fleet, timed }: Arena, name: string): boolean {
+  return (
+    name.startsWith("latchkey-") || [...fleet.processes, ...timed.processes].some((one) => one.name === name)
+  );
 }
 
 /** Who can reach whom. */

@@ -1,5 +1,8 @@
 /** What a client process does: changes and reads; reads only; follows the event log. */
-export type Role = "worker" | "reader" | "follower";
+export type Role = "worker" | "reader" | "follower" | TimedRole;
+
+/** What one does that lives by time: holds entities; sweeps; handles events. */
+export type TimedRole = "holder" | "sweeper" | "reactor";
 
 /** How far a client process is, as it tells every few milliseconds. */
 export interface Progress {

@@ -6,6 +6,8 @@ import type { ClientOrder, Order, Report } from "../client/messages.js";
 import type { ClientProcess, Fleet, Progress, Role } from "./fleet.js";
 
 const PROGRAM = fileURLToPath(new URL("../client/main.js", import.meta.url));
+const TIMED_PROGRAM = fileURLToPath(new URL("../client/timed-main.js", import.meta.url));
+const TIMED: ReadonlySet<Role> = new Set(["holder", "sweeper", "reactor"]);
 const NOTHING: Progress = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0, gaps: 0 };
 
 function sum(a: Progress, b: Progress): Progress {
@@ -25,7 +27,7 @@ export type Common = Pick<ClientOrder, "seed" | "url" | "namespace" | "timeoutMs
 };
 
 /** One client process, started, killed and started again by the runner. */
-class Client implements ClientProcess {
+export class Client implements ClientProcess {
   readonly name: string;
   readonly role: Role;
   readonly files: string[] = [];
@@ -98,7 +100,8 @@ class Client implements ClientProcess {
     this.#past = this.progress;
     this.#present = NOTHING;
     this.#isKilled = false;
-    const child = fork(PROGRAM, [JSON.stringify(order)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const program = TIMED.has(this.role) ? TIMED_PROGRAM : PROGRAM;
+    const child = fork(program, [JSON.stringify(order)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#child = child;
     const ready = new Promise<void>((resolve, reject) => {
       child.on("message", (report: Report) => {

@@ -83,6 +83,8 @@ const kind = isText;
 const call = { kind, process: isText, number: isCount, at: isNumber };
 const follower = { kind, follower: isText, at: isNumber };
 const entity = { kind, machine: isText, id: isText };
+const change = { id: isText, createdAt: isTime, version: isVersion, timestamp: isTime, type: isText };
+const isEnd = oneOf("lost", "closed", "changed");
 
 const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
   [
@@ -98,7 +100,10 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
         machines: listOf(isMachine),
         loss: listOf(isLoss),
       },
-      {},
+      {
+        clocks: listOf(isText),
+        reactions: listOf(exactly({ name: isText, deadLetterAfter: isVersion })),
+      },
     ],
   ],
   [
@@ -137,6 +142,50 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
   ["final-due", [{ ...entity, score: isNumber }, {}]],
   ["final-log", [{ ...entity, documents: listOf(isText) }, {}]],
   ["final-event", [{ kind, machine: isText, partition: isCount, entry: isText, document: isText }, {}]],
+  [
+    "renewal",
+    [
+      { kind, process: isText, id: isText, since: isTime, version: isVersion, at: isNumber, until: isNumber },
+      {},
+    ],
+  ],
+  [
+    "held",
+    [
+      { kind, process: isText, id: isText, since: isTime, at: isNumber, until: isNumber, ended: isEnd },
+      { why: isText },
+    ],
+  ],
+  ["fired", [{ kind, process: isText, at: isNumber, ...change }, {}]],
+  [
+    "handled",
+    [
+      {
+        kind,
+        process: isText,
+        at: isNumber,
+        ...change,
+        attempt: isVersion,
+        step: oneOf("begun", "done", "failed"),
+      },
+      {},
+    ],
+  ],
+  ["clock", [{ kind, least: isNumber, most: isNumber }, {}]],
+  ["swept", [{ kind, at: isNumber, untilMs: isNumber, stuck: listOf(isText) }, {}]],
+  [
+    "dead-letter",
+    [
+      {
+        kind,
+        reaction: isText,
+        document: (value) => value === null || isText(value),
+        tries: isCount,
+        error: isText,
+      },
+      {},
+    ],
+  ],
   ["end", [{ kind, at: isNumber }, {}]],
 ]);
 

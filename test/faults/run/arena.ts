@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Arena } from "../arena.js";
 import { Violation, VoidInjection } from "../fault.js";
 import type { ClientFleet } from "../fleet/processes.js";
+import type { TimedFleet } from "../fleet/timed.js";
 import { type HistoryWriter, monotonicMs } from "../history.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { randomFor } from "../seeds.js";
@@ -19,6 +20,7 @@ export interface Ground {
   readonly servers: Servers;
   readonly proxies: readonly NodeProxy[];
   readonly fleet: ClientFleet;
+  readonly timed: TimedFleet;
   readonly trimmed: TrimmedLog;
   readonly history: HistoryWriter;
   readonly folder: string;

@@ -1,5 +1,7 @@
 import { gather } from "../check/gather.js";
 import { type LinearReport, linear } from "../check/linear.js";
+import { type TimedReport, timed } from "../check/timed.js";
+import { gatherTimed } from "../check/timed-facts.js";
 import { type WitnessReport, witness } from "../check/witness.js";
 import { type HistoryRecord, readHistory } from "../history.js";
 import { Tally } from "./tally.js";
@@ -9,13 +11,15 @@ export interface Verdict {
   readonly tally: Tally;
   readonly witness: WitnessReport;
   readonly linear: LinearReport;
+  readonly timed: TimedReport;
 }
 
-/** Reads a history once, counts what it holds, and has it checked. */
-export async function judge(path: string): Promise<Verdict> {
+/** Reads both histories of a run once, counts what the callers' one holds, and has them checked. */
+export async function judge(path: string, timedPath: string): Promise<Verdict> {
   const tally = new Tally();
   const facts = await gather(counted(readHistory(path), tally));
-  return { tally, witness: witness(facts), linear: linear(facts) };
+  const timedFacts = await gatherTimed(readHistory(timedPath));
+  return { tally, witness: witness(facts), linear: linear(facts), timed: timed(timedFacts) };
 }
 
 async function* counted(

@@ -19,6 +19,7 @@ import { type Injected, Injections } from "./injections.js";
 import { Load } from "./load.js";
 import { ProgressLine } from "./progress.js";
 import { schedule } from "./schedule.js";
+import { TimedLoad } from "./timed-load.js";
 import { TrimmedLog } from "./trimmed.js";
 import { writeHistory } from "./write-history.js";
 
@@ -32,6 +33,8 @@ export interface RunOptions {
   readonly faults: readonly Fault[];
   /** Where the history goes. */
   readonly history: string;
+  /** Where the one of those goes that live by time. */
+  readonly timed: string;
   /** The line that does this again. */
   readonly command: string;
 }
@@ -40,6 +43,8 @@ export interface RunOptions {
 export interface RunResult {
   readonly injected: readonly Injected[];
   readonly fsck: FsckVerdict;
+  /** The same of the part that lives by time. */
+  readonly timedFsck: FsckVerdict;
   /** What went wrong outside of any fault: a client that ended, a call that was refused as wrong. */
   readonly problems: readonly string[];
 }
@@ -101,12 +106,16 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     timeoutMs: CALL_TIMEOUT_MS,
     folder: clients,
   };
-  const fleet = new ClientFleet(SIZE, common, (text) => {
+  const onProblem = (text: string): void => {
     problems.push(text);
     progress.log(text);
-  });
+  };
+  const fleet = new ClientFleet(SIZE, common, onProblem);
   cleanUp.push(() => fleet.killAll());
   await fleet.start();
+  const timed = await TimedLoad.start({ ...common, primary: await servers.primary(), onProblem });
+  cleanUp.push(() => timed.stop());
+  const hasFailed = (): boolean => fleet.hasFailed || timed.fleet.hasFailed;
 
   const history = new HistoryWriter(join(clients, "runner.jsonl"));
   const trimmed = new TrimmedLog(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
@@ -114,6 +123,7 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     servers,
     proxies,
     fleet,
+    timed: timed.fleet,
     trimmed,
     history,
     folder,
@@ -136,9 +146,9 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
-  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations) || fleet.hasFailed);
+  await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations) || hasFailed());
   for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
-    if (fleet.hasFailed) break;
+    if (hasFailed()) break;
     current = fault.name;
     allowance.before(fault);
     await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
@@ -146,25 +156,36 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     load.injected += 1;
   }
   current = "no more faults";
-  await until(() => fleet.progress.begun >= operations || fleet.hasFailed);
+  await until(() => fleet.progress.begun >= operations || hasFailed());
   load.stop();
 
   current = "ending";
   const primary = await servers.primary();
   await fleet.finish(() => lastEntry(primary));
   history.close();
+  current = "sweeping and reacting to the end";
+  await timed.finish(primary);
   const injected = [...made.all.values()];
   current = "writing the history";
+  const faults = join(clients, "runner.jsonl");
+  const about = { seed, topology, command, startedAt };
+  await rm(options.timed, { force: true });
+  await timed.write(primary, { path: options.timed, run: about, injected, faults });
   await writeHistory(options.history, {
-    run: { seed, topology, command, startedAt },
+    run: about,
     injected,
-    files: [...fleet.files, join(clients, "runner.jsonl")],
+    files: [...fleet.files, faults],
     primary,
     namespace: NAMESPACE,
     trimmed,
   });
   current = "fsck";
-  return { injected, fsck: await fsck(urlOf(primary), NAMESPACE, job.name), problems };
+  return {
+    injected,
+    fsck: await fsck(urlOf(primary), NAMESPACE, job.name),
+    timedFsck: await timed.fsck(primary),
+    problems,
+  };
 }
 
 function urlOf({ port }: ServerNode): string {

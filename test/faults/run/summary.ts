@@ -1,5 +1,6 @@
 import type { LinearReport } from "../check/linear.js";
 import type { Violation } from "../check/report.js";
+import type { TimedReport } from "../check/timed.js";
 import type { WitnessReport } from "../check/witness.js";
 import type { Injected } from "./injections.js";
 import type { Verdict } from "./judge.js";
@@ -12,15 +13,17 @@ const SHOWN = 20;
 /** All that a run came to, for people, and whether all is well. */
 export function summary(
   options: RunOptions,
-  { injected, fsck, problems }: RunResult,
-  { tally, witness, linear }: Verdict,
+  { injected, fsck, timedFsck, problems }: RunResult,
+  { tally, witness, linear, timed }: Verdict,
 ): { readonly text: string; readonly isWell: boolean } {
   const failures = injected.flatMap(({ fault, failures }) =>
     failures.map((text) => `${fault.name}: ${text}`),
   );
   const isWell =
-    witness.count + linear.count + problems.length + failures.length + tally.errors.length === 0 &&
-    fsck.isClean;
+    witness.count + linear.count + timed.count === 0 &&
+    problems.length + failures.length + tally.errors.length === 0 &&
+    fsck.isClean &&
+    timedFsck.isClean;
   const lines = [
     ...loadLines(tally),
     ...faultLines(injected),
@@ -30,7 +33,9 @@ export function summary(
     ...violationLines(witness.violations),
     `linearizable  ${linearText(linear)}`,
     ...violationLines(linear.violations),
+    ...timedLines(timed),
     `fsck          ${fsck.isClean ? "clean" : `DAMAGE: ${fsck.text}`}`,
+    ...(timedFsck.isClean ? [] : [`fsck by time  DAMAGE: ${timedFsck.text}`]),
     ...problems.slice(0, SHOWN).map((text) => `problem       ${text}`),
     ...tally.errors.slice(0, SHOWN).map((text) => `error         ${text}`),
     ...failures.slice(0, SHOWN).map((text) => `failure       ${text}`),
@@ -83,6 +88,18 @@ function lostText({ lost }: WitnessReport): string {
         `${changes} acknowledged changes to ${fault}, as it may (seen before by ${reads} reads and ${events} events)`,
     )
     .join("; ");
+}
+
+function timedLines(timed: TimedReport): string[] {
+  const { renewals, holds, losses, expiries, events, handled, deadLetters, lost } = timed;
+  const lostTo = lost.map(
+    (one) => `${one.changes} changes and ${one.renewals ?? 0} renewals to ${one.fault}`,
+  );
+  return [
+    `by time       ${verdictText(timed.count, timed.byRule)}: ${renewals} renewals for ${holds} holds, ${losses} told as lost; ${expiries} timers fired; ${events} events, ${handled} times handled, ${deadLetters} dead letters`,
+    ...(lostTo.length === 0 ? [] : [`  lost, as it may: ${lostTo.join("; ")}`]),
+    ...violationLines(timed.violations),
+  ];
 }
 
 function linearText({ count, stretches, operations, steps, undecided }: LinearReport): string {

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
-import { type CompiledMachine, compileMachine } from "latchkey";
-import { HistoryWriter, monotonicMs, type RunRecord } from "../history.js";
+import { type CompiledMachine, compileMachine, type MachineDefinition } from "latchkey";
+import { type AllowedLoss, HistoryWriter, monotonicMs, type RunRecord } from "../history.js";
 import { job } from "../job.js";
 import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
@@ -27,11 +27,8 @@ export async function writeHistory(path: string, parts: Parts): Promise<void> {
     kind: "run",
     format: 1,
     ...run,
-    machines: [await installed(primary, namespace)],
-    loss: injected.flatMap(({ fault: { name, loses }, injected: times }) => {
-      if (loses === false || times === 0) return [];
-      return [{ fault: name, windowMs: null, ...(loses !== true && loses) }];
-    }),
+    machines: [await installed(primary, namespace, job)],
+    loss: lossOf(injected),
   });
   for (const file of files) history.appendFile(file);
   await writeFinalState(primary.admin, namespace, job.name, history);
@@ -40,10 +37,22 @@ export async function writeHistory(path: string, parts: Parts): Promise<void> {
   history.close();
 }
 
+/** The faults of a run that may lose something. */
+export function lossOf(injected: readonly Injected[]): AllowedLoss[] {
+  return injected.flatMap(({ fault: { name, loses }, injected: times }) => {
+    if (loses === false || times === 0) return [];
+    return [{ fault: name, windowMs: null, ...(loses !== true && loses) }];
+  });
+}
+
 /** The machine as it is installed: its states in the order of their ordinals. */
-async function installed({ admin }: ServerNode, namespace: string): Promise<CompiledMachine> {
-  const order = (await admin.hget(`${keyPrefix(namespace, job.name)}machine`, "states")) ?? "";
-  const machine = compileMachine(job);
+export async function installed(
+  { admin }: ServerNode,
+  namespace: string,
+  definition: MachineDefinition,
+): Promise<CompiledMachine> {
+  const order = (await admin.hget(`${keyPrefix(namespace, definition.name)}machine`, "states")) ?? "";
+  const machine = compileMachine(definition);
   const states = order.split(" ").flatMap((name) => {
     const state = machine.states[name];
     return state === undefined ? [] : [[name, state] as const];

@@ -1,0 +1,161 @@
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { connect, type Latchkey } from "latchkey";
+import { TimedFleet } from "../fleet/timed.js";
+import { HistoryWriter, monotonicMs, type RunRecord, readHistory } from "../history.js";
+import type { ServerNode } from "../servers/servers.js";
+import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../shift.js";
+import { keyPrefix, writeFinalState } from "./final-state.js";
+import { type FsckVerdict, fsck } from "./fsck.js";
+import type { Injected } from "./injections.js";
+import { TrimmedLog } from "./trimmed.js";
+import { installed, lossOf } from "./write-history.js";
+
+const CLOCK_EVERY_MS = 100;
+/** What comes due so long after the load is over is still waited for. */
+const AHEAD_MS = 1_500;
+/** How long sweepers may take to fire what is due, and reactions to handle what is logged. */
+const [SWEEPING_MS, REACTING_MS] = [30_000, 90_000];
+const LOOK_MS = 100;
+/** How often the list of what is stuck is read: what has just come due is on it too. */
+const STUCK_LISTS = 10;
+
+/** What a run's part by time is started with. */
+export interface TimedOptions {
+  readonly seed: number;
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly folder: string;
+  readonly primary: ServerNode;
+  readonly onProblem: (text: string) => void;
+}
+
+/** What it is written down with. */
+export interface TimedParts {
+  readonly path: string;
+  readonly run: Pick<RunRecord, "seed" | "topology" | "command" | "startedAt">;
+  readonly injected: readonly Injected[];
+  /** Where the runner wrote down when faults began and ended. */
+  readonly faults: string;
+}
+
+/** Holders, sweepers and a reaction's replicas, in a namespace of their own beside the callers, under the same faults. */
+export class TimedLoad {
+  readonly fleet: TimedFleet;
+  readonly #folder: string;
+  readonly #timer: NodeJS.Timeout;
+  #least = Number.POSITIVE_INFINITY;
+  #most = Number.NEGATIVE_INFINITY;
+
+  private constructor(fleet: TimedFleet, folder: string) {
+    this.fleet = fleet;
+    this.#folder = folder;
+    this.#readClock();
+    this.#timer = setInterval(() => this.#readClock(), CLOCK_EVERY_MS);
+  }
+
+  static async start({ primary, onProblem, ...common }: TimedOptions): Promise<TimedLoad> {
+    const latchkey = await connect({ url: urlOf(primary), namespace: SHIFTS });
+    await latchkey.apply(shift);
+    await latchkey.close();
+    const load = new TimedLoad(new TimedFleet({ ...common, namespace: SHIFTS }, onProblem), common.folder);
+    await load.fleet.start();
+    return load;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.fleet.killAll();
+  }
+
+  /** Lets it all come to its end: nothing more is begun, what is due is fired, what is logged is handled. */
+  async finish(primary: ServerNode): Promise<void> {
+    const history = new HistoryWriter(this.#end);
+    await this.fleet.finish("holder");
+    const latchkey = await connect({ url: urlOf(primary), namespace: SHIFTS });
+    try {
+      const untilMs = (await latchkey.serverTime()).nowMs + AHEAD_MS;
+      await within(SWEEPING_MS, async () => {
+        if ((await latchkey.serverTime()).nowMs < untilMs) return false;
+        return (await primary.admin.zcount(`${PREFIX}due`, "-inf", untilMs)) === 0;
+      });
+      const stuck = await stuckIds(latchkey);
+      history.append({ kind: "swept", at: monotonicMs(), untilMs: Math.floor(untilMs), stuck });
+      await this.fleet.finish("sweeper");
+      const shifts = await latchkey.machine(shift);
+      await within(REACTING_MS, async () => {
+        const stats = (await shifts.reactions()).find(({ name }) => name === REACTION);
+        return stats?.lag === 0 && stats.pending === 0;
+      });
+      await this.fleet.finish("reactor");
+      for await (const { text, tries, error } of shifts.deadLetters(REACTION)) {
+        history.append({ kind: "dead-letter", reaction: REACTION, document: text, tries, error });
+      }
+    } finally {
+      await latchkey.close();
+    }
+    history.append({ kind: "clock", least: this.#least, most: this.#most });
+    history.close();
+  }
+
+  /** Puts its history together. */
+  async write(primary: ServerNode, { path, run, injected, faults }: TimedParts): Promise<void> {
+    const history = new HistoryWriter(path);
+    const clocks = injected.filter(({ fault }) => fault.setsClockBack === true);
+    history.append({
+      kind: "run",
+      format: 1,
+      ...run,
+      machines: [await installed(primary, SHIFTS, shift)],
+      loss: lossOf(injected),
+      clocks: clocks.map(({ fault }) => fault.name),
+      reactions: [{ name: REACTION, deadLetterAfter: DEAD_LETTER_AFTER }],
+    });
+    for await (const record of readHistory(faults)) {
+      if (record.kind === "fault-begin" || record.kind === "fault-end") history.append(record);
+    }
+    for (const file of [...this.fleet.files, this.#end]) history.appendFile(file);
+    await writeFinalState(primary.admin, SHIFTS, shift.name, history);
+    await new TrimmedLog(`${PREFIX}events`, shift.name).write(primary.admin, history);
+    history.append({ kind: "end", at: monotonicMs() });
+    history.close();
+  }
+
+  async fsck(primary: ServerNode): Promise<FsckVerdict> {
+    return fsck(urlOf(primary), SHIFTS, shift.name);
+  }
+
+  get #end(): string {
+    return join(this.#folder, "time-end.jsonl");
+  }
+
+  #readClock(): void {
+    const ahead = Date.now() - monotonicMs();
+    this.#least = Math.min(this.#least, ahead);
+    this.#most = Math.max(this.#most, ahead);
+  }
+}
+
+const PREFIX = keyPrefix(SHIFTS, shift.name);
+
+function urlOf({ port }: ServerNode): string {
+  return `valkey://127.0.0.1:${port}`;
+}
+
+/** Those that are stuck whenever it is looked. */
+async function stuckIds(latchkey: Latchkey): Promise<string[]> {
+  const shifts = await latchkey.machine(shift);
+  let stuck: Set<string> | undefined;
+  for (let lists = 0; lists < STUCK_LISTS && stuck?.size !== 0; lists += 1) {
+    const ids = new Set<string>();
+    for await (const { id } of shifts.list({ stuck: true })) if (stuck?.has(id) !== false) ids.add(id);
+    stuck = ids;
+    if (ids.size > 0) await pause(LOOK_MS * 3);
+  }
+  return [...(stuck ?? [])];
+}
+
+async function within(ms: number, isSo: () => Promise<boolean>): Promise<void> {
+  const end = monotonicMs() + ms;
+  while (!(await isSo()) && monotonicMs() < end) await pause(LOOK_MS);
+}
