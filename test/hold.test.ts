@@ -217,3 +217,20 @@ it("refuses a misspelt option, which would leave the hold unfenced", async () =>
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
   expect(error.message).toBe('"versoin" is no option; did you mean "version"?');
 });
+
+it("is lost from the first where the server answers later than the lease ends", async () => {
+  const brief = defineMachine({
+    name: "brief",
+    version: 1,
+    initial: "working",
+    states: { working: { to: ["done"], lease: { for: 50, to: "done" } }, done: {} },
+  });
+  const tasks: Entities = await (await client()).machine(brief);
+  await tasks.create("t1");
+  await (await admin()).call("CLIENT", "PAUSE", "1000", "ALL");
+  const losses: LeaseLostError[] = [];
+  const hold = await tasks.hold("t1", { onLost: (lost) => losses.push(lost) });
+  expect(hold.signal.aborted).toBe(true);
+  expect(losses).toEqual([hold.signal.reason]);
+  await hold.close();
+});

@@ -131,12 +131,17 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     clearTimeout(this.#end);
     if (this.#isClosed) return;
     const leftMs = this.#confirmedUntil - performance.now();
+    // The answer came later than the lease ends: not even for a moment may anybody believe to hold it.
+    if (leftMs <= 0) {
+      this.#lose("no renewal was confirmed before its end", null, this.#failure);
+      return;
+    }
     this.#end = setTimeout(
       () => {
         if (performance.now() < this.#confirmedUntil) return this.#watch();
         this.#lose("no renewal was confirmed before its end", null, this.#failure);
       },
-      Math.min(Math.max(leftMs, 0) + 1, LONGEST_TIMER_MS),
+      Math.min(leftMs + 1, LONGEST_TIMER_MS),
     );
   }
 

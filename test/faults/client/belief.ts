@@ -23,10 +23,9 @@ export class Belief {
     this.#hold = hold;
     this.#since = since;
     this.#history = history;
+    if (hold.signal.aborted) return; // lost from the first: it never believed so
     this.#look();
-    const lost = (): void => this.#write("lost", String(hold.signal.reason));
-    if (hold.signal.aborted) lost();
-    else hold.signal.addEventListener("abort", lost);
+    hold.signal.addEventListener("abort", () => this.#write("lost", String(hold.signal.reason)));
   }
 
   /** It let go by itself. */
