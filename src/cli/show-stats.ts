@@ -34,6 +34,8 @@ export async function showStats(context: CliContext, settings: Settings): Promis
     await context.write(tableText(states, Object.entries(byState)));
     await context.write(`\n${tableText(parts, Object.entries(memory))}`);
     const over = due.over === 0 ? "" : `, ${due.over} over`;
-    await context.write(`\n${entities} entities, ${due.entries} with a deadline${over}\n`);
+    await context.write(
+      `\n${entities} ${entities === 1 ? "entity" : "entities"}, ${due.entries} with a deadline${over}\n`,
+    );
   });
 }
