@@ -112,7 +112,9 @@ function momentsOf(
   const made = moments.made(seen.version, seen.timestamp);
   const same = made.filter((event) => differenceOf(seen, event) === undefined);
   if (same.length > 0) return same.map((event) => moments.after(event));
-  const loss = made.length === 0 ? lossOf(call, call.until) : undefined;
+  // Also where another change has its version and time: while a clock is behind, what is lost and what comes after it
+  // may carry the same.
+  const loss = lossOf(call, call.until);
   if (loss !== undefined) {
     findings.lose("reads", loss);
     return [];
