@@ -73,6 +73,29 @@ function history(loss: readonly AllowedLoss[], ...creations: readonly Creation[]
 const lost: Creation = { id: "d1", at: 95, until: 96, isLost: true };
 const ALLOWED: readonly AllowedLoss[] = [{ fault: KILL, windowMs: 10, spares: ["fsync"] }];
 
+it.each([
+  [ALLOWED, 0],
+  [[], 1],
+] as const)(
+  "a sight of what was lost may share version and time with what came after (%j)",
+  async (loss, violations) => {
+    const [run, ...rest] = history(loss, { id: "d1", at: 120, until: 121 });
+    if (run === undefined) throw new Error("A history begins with its run");
+    const who = { process: "r", number: 1 } as const;
+    const fields = { note: "of the one that was lost" };
+    const facts = { state: "shut", version: 1, timestamp: TIME, since: TIME, createdAt: TIME };
+    const sight: HistoryRecord[] = [
+      { kind: "call", ...who, at: 97, operation: "get", machine: "door", id: "d1" },
+      { kind: "return", ...who, at: 98, outcome: "OK", document: { ...facts, fields } },
+    ];
+    async function* records() {
+      yield* [run, ...sight, ...rest] as HistoryRecord[];
+    }
+    const report = witness(await gather(records()));
+    expect(report.byRule).toEqual(violations === 0 ? {} : { reads: 1 });
+  },
+);
+
 async function judged(records: readonly HistoryRecord[]) {
   const { byRule, lost: losses } = witness(await gather(records));
   return { byRule, losses };
