@@ -1,11 +1,15 @@
 import { expect, it, onTestFinished } from "vitest";
 import { agent, connect, type Entities, OutcomeUnknownError } from "../src/index.js";
 import type { AgentState } from "../src/machine/agent.js";
+import { resolveOp } from "../src/store/resolve.js";
+import { openConnection } from "../src/valkey/connection.js";
+import { Deadline } from "../src/valkey/deadline.js";
 import { ServerClock } from "../src/valkey/server-clock.js";
 import { admin } from "./helpers/calls.js";
-import { rejectionOf } from "./helpers/client.js";
+import { client, rejectionOf } from "./helpers/client.js";
 import { adminOf, ownServer } from "./helpers/doctor.js";
 import { keyspace } from "./helpers/keyspace.js";
+import { useValkey } from "./helpers/valkey.js";
 
 /** Agents on a server of this test alone, which can be made to hold scripts back while it answers reads. */
 async function onOwnServer() {
@@ -67,4 +71,23 @@ it("the server's time is known without asking for it again, and never told later
   const again = await clock.know();
   const [one, other] = [known.earliest(performance.now()), again.earliest(performance.now())];
   expect(Math.abs(one - other)).toBeLessThan(10_000);
+});
+
+it("what became of a change is found though the clock was set back after it was last looked at", async () => {
+  const { url } = await useValkey();
+  const home = await client();
+  const agents = await home.machine(agent());
+  const beganAt = performance.now();
+  await agents.create("a1");
+  await agents.patch("a1", { set: { n: 0 }, op: "mine" });
+  for (let n = 1; n <= 6; n++) await agents.patch("a1", { set: { n } }); // "mine" is forgotten
+  const connection = await openConnection({ url });
+  onTestFinished(() => connection.close());
+  const place = { namespace: home.namespace, partitions: 1, machine: "agent" };
+  const { nowMs } = await home.serverTime();
+  const open = { place, id: "a1", op: "mine", sentMs: nowMs + 60_000, beganAt, untilMs: 0 };
+  expect(await resolveOp(connection, open, Deadline.in(20_000))).toMatchObject({
+    outcome: "DONE",
+    version: 2,
+  });
 });

@@ -127,7 +127,14 @@ export class Effort {
   get #open(): OpenOp | undefined {
     if (this.#openUntilMs === undefined) return undefined;
     const { id, op } = this.#intent;
-    return { place: this.#place, id, op, sentMs: this.#sentMs, untilMs: this.#openUntilMs };
+    return {
+      place: this.#place,
+      id,
+      op,
+      sentMs: this.#sentMs,
+      beganAt: this.#beganAt,
+      untilMs: this.#openUntilMs,
+    };
   }
 
   async #attempt(): Promise<Answer> {

@@ -14,8 +14,10 @@ export interface OpenOp {
   readonly place: Place;
   readonly id: string;
   readonly op: string;
-  /** Server time in ms before the first attempt. */
+  /** Server time in ms before the first attempt, as it was known then. */
   readonly sentMs: number;
+  /** When the first attempt began, as `performance.now()` told it. */
+  readonly beganAt: number;
   /** Server time in ms after which no attempt can be executed any more. */
   readonly untilMs: number;
 }
@@ -41,9 +43,12 @@ const OP_SLOTS = [0, 1, 2, 3, 4];
  */
 export async function resolveOp(
   connection: Connection,
-  open: OpenOp,
+  asked: OpenOp,
   deadline: Deadline,
 ): Promise<Resolution> {
+  // The clock may have been set back since it was looked at: then the first attempt was earlier by it.
+  const clock = await retry(connection, deadline, "the server's clock", () => connection.clock.know());
+  const open = { ...asked, sentMs: Math.min(asked.sentMs, clock.earliest(asked.beganAt)) };
   const what = `${open.place.machine} ${open.id} op ${open.op}`;
   const ask = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
     retry(connection, deadline, what, () => question(connection.client));
