@@ -100,7 +100,8 @@ export function checkClaims(
           );
         continue;
       }
-      if (claim.told < told) [told, toldLine] = [claim.told, claim.line];
+      if (claim.told < told && !mayBeRemade(call, claim, calls, lossOf))
+        [told, toldLine] = [claim.told, claim.line];
       if (claim.made === undefined) continue;
       const isRepeat = calls.some((other) => other.at < call.at);
       const field = differenceOf(claim.made, event);
@@ -134,6 +135,24 @@ export function checkClaims(
     standings.set(op, { event, calls, asked, told, askedLine, toldLine });
   }
   return { standings, lost };
+}
+
+/**
+ * Whether what was told may have been lost, and what the log has made by a repeat: with the same version and, while the
+ * clock is behind, at the same time.
+ */
+function mayBeRemade(
+  call: Call,
+  { told }: Claim,
+  calls: readonly Call[],
+  lossOf: (call: Call, told: number) => LossyInjection | undefined,
+): boolean {
+  if (calls.length === 1) return false;
+  const loss = lossOf(call, told);
+  return (
+    loss !== undefined &&
+    calls.some((other) => other !== call && other.until > loss.begin && mayHaveMade(other))
+  );
 }
 
 function isOf({ version, made }: Claim, event: Logged): boolean {

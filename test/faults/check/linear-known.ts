@@ -17,14 +17,22 @@ export interface Known {
   readonly last: ReadonlyMap<number, number>;
 }
 
-/** Gathers it. A life is told by the time of its creation, except where an id was created twice within a millisecond. */
+/**
+ * Gathers it. A life is told by the time of its creation, except where an id may have begun another one at that time: it was
+ * removed within the millisecond of its creation, or while the server's clock was behind.
+ */
 export function knownFrom(steps: readonly Step[]): Known {
   const twice = new Set<number>();
   const shown = new Map<string, Seen>();
   const makers = new Map<string, Write>();
   const sights = new Map<string, number>();
   const last = new Map<number, number>();
+  /** Lives that were changed at the time of their creation. */
+  const still = new Set<number>();
+  let isRemovedUnseen = false;
   for (const step of steps) {
+    if (step.kind === "write" && step.call.operation === "remove" && step.made === undefined)
+      isRemovedUnseen = true;
     // What may have happened elsewhere, before a loss, tells nothing: the same version can have been made again.
     if (step.until === Number.POSITIVE_INFINITY) continue;
     if (step.kind === "write") {
@@ -35,7 +43,10 @@ export function knownFrom(steps: readonly Step[]): Known {
         makers.set(place, step);
       }
       // What a removal made is no state of the entity.
-      if (step.call.operation === "remove") continue;
+      if (step.call.operation === "remove") {
+        if (step.made?.created === step.made?.timestamp && created !== undefined) twice.add(created);
+        continue;
+      }
     }
     const seen = step.kind === "sight" ? step.seen : step.made;
     if (seen === undefined) continue;
@@ -44,9 +55,11 @@ export function knownFrom(steps: readonly Step[]): Known {
     const other = shown.get(place);
     if (other !== undefined && !isSame(seen, other)) twice.add(created);
     shown.set(place, seen);
+    if (version > 1 && seen.timestamp === created) still.add(created);
     if (step.kind === "sight") sights.set(place, (sights.get(place) ?? 0) + 1);
     last.set(created, Math.max(version, last.get(created) ?? 0));
   }
+  if (isRemovedUnseen) for (const created of still) twice.add(created);
   const placeOf: PlaceOf = (created, version) =>
     created === undefined || twice.has(created) ? undefined : `${created}:${version}`;
   return { placeOf, shown, makers, sights, last };

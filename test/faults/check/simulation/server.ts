@@ -16,7 +16,11 @@ export interface Answer {
 interface Entry {
   readonly id: string;
   readonly document: ChangeDocument;
+  /** Monotonic ms, as in the history: its clock may be set back. */
+  readonly at: number;
 }
+
+export const START_MS = Date.parse("2026-11-22T10:00:00.000Z");
 
 /** A server that does all right, as far as its callers and its log can tell: the design's rules in memory. */
 export class SimulatedServer {
@@ -25,8 +29,17 @@ export class SimulatedServer {
   #lives = new Map<string, Entry[]>();
   /** By id: ops of lives that have ended. */
   #past = new Map<string, Set<string>>();
+  /** Of the latest removal: no life begins before it. */
+  #removed = "";
+  /** How far its clock was set forward or back. */
+  #aheadMs = 0;
 
-  call({ operation, id, to, set, unset, ifVersion, ifState, op = "" }: CallRecord, nowMs: number): Answer {
+  setClock(aheadMs: number): void {
+    this.#aheadMs = aheadMs;
+  }
+
+  /** @param at when, in monotonic ms */
+  call({ operation, id, to, set, unset, ifVersion, ifState, op = "" }: CallRecord, at: number): Answer {
     const life = this.#lives.get(id);
     const last = life?.at(-1);
     const current = last && snapshotOf(last);
@@ -45,7 +58,7 @@ export class SimulatedServer {
     const state = operation === "transition" ? (to ?? "") : (current?.state ?? rules.initial);
     const fields = changedFields(current?.fields ?? {}, set, unset);
     if (operation !== "remove" && rules.lackedIn(state, fields) !== undefined) return refused("MISSING");
-    const document = this.#change(operation, id, op, state, current, fields, nowMs);
+    const document = this.#change(operation, id, op, state, current, fields, at);
     return { outcome: "OK", document: observed(document) };
   }
 
@@ -56,10 +69,12 @@ export class SimulatedServer {
     state: string,
     current: Observed | undefined,
     fields: FieldMap,
-    nowMs: number,
+    at: number,
   ): ChangeDocument {
+    const nowMs = START_MS + Math.floor(at) + this.#aheadMs;
     const nowText = new Date(nowMs).toISOString();
-    const timestamp = current !== undefined && current.timestamp > nowText ? current.timestamp : nowText;
+    const before = current?.timestamp ?? this.#removed;
+    const timestamp = before > nowText ? before : nowText;
     const enters = operation === "create" || operation === "transition";
     const stamp = enters ? rules.stampOf(state) : undefined;
     const stamped = stamp === undefined || Object.hasOwn(fields, stamp) ? {} : { [stamp]: timestamp };
@@ -76,7 +91,7 @@ export class SimulatedServer {
       ...stamped,
     };
     const [ms, sequence] = (this.stream.at(-1)?.id ?? "0-0").split("-").map(Number) as [number, number];
-    const entry = { id: nowMs > ms ? `${nowMs}-0` : `${ms}-${sequence + 1}`, document };
+    const entry = { id: nowMs > ms ? `${nowMs}-0` : `${ms}-${sequence + 1}`, document, at };
     this.stream.push(entry);
     this.#take(entry);
     return document;
@@ -94,6 +109,7 @@ export class SimulatedServer {
     for (const { document } of [...life, entry]) if (document.op !== undefined) past.add(document.op);
     this.#past.set(id, past);
     this.#lives.delete(id);
+    if (entry.document.timestamp > this.#removed) this.#removed = entry.document.timestamp;
   }
 
   /** Where the op was done, if at all. */
@@ -106,6 +122,7 @@ export class SimulatedServer {
     this.stream.splice(this.stream.length - count, count);
     this.#lives = new Map();
     this.#past = new Map();
+    this.#removed = "";
     for (const entry of this.stream) this.#take(entry);
   }
 

@@ -2,7 +2,7 @@ import { Random } from "../../../helpers/random.js";
 import type { CallRecord, HistoryRecord, ReturnRecord } from "../../history.js";
 import { SimulatedFollower } from "./follower.js";
 import { STATES, TASK } from "./machine.js";
-import { type Answer, SimulatedServer } from "./server.js";
+import { type Answer, SimulatedServer, START_MS } from "./server.js";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -15,11 +15,12 @@ export interface SimulationOptions {
   readonly unknown?: number;
   /** Crashes in which the server loses its last changes, as the run record allows. @default 0 */
   readonly crashes?: number;
+  /** How often the server's clock is set, forward or back. @default 0 */
+  readonly jumps?: number;
 }
 
 const CRASH = "F6 server killed, everysec";
 const WINDOW_MS = 20;
-const START_MS = Date.parse("2026-11-22T10:00:00.000Z");
 
 /** Mostly round and round, so that entities live long enough. */
 const TARGETS = [...STATES, ..."waiting waiting waiting running running running running".split(" ")];
@@ -51,15 +52,16 @@ class Simulation {
   #at = 1000;
   #started = 0;
   #crashes = 0;
+  #jumps = 0;
 
   constructor(options: SimulationOptions) {
-    this.#options = { ids: 5, concurrent: 8, unknown: 0.05, crashes: 0, ...options };
+    this.#options = { ids: 5, concurrent: 8, unknown: 0.05, crashes: 0, jumps: 0, ...options };
     this.#random = new Random(options.seed);
     this.#followers = ["follower-1", "follower-2"].map((name) => new SimulatedFollower(name, this.#random));
   }
 
   run(): HistoryRecord[] {
-    const { seed, calls, crashes } = this.#options;
+    const { seed, calls, crashes, jumps } = this.#options;
     this.#records.push({
       ...{ kind: "run", format: 1, seed, topology: "simulated", command: `simulate ${seed}` },
       startedAt: new Date(START_MS).toISOString(),
@@ -76,6 +78,7 @@ class Simulation {
       }
       if (this.#crashes < crashes && this.#started > ((this.#crashes + 1) * calls) / (crashes + 1))
         this.#crash();
+      if (this.#jumps < jumps && this.#started > ((this.#jumps + 1) * calls) / (jumps + 1)) this.#jump();
     }
     for (const follower of this.#followers)
       this.#records.push(...follower.finish(this.#server.stream, this.#at));
@@ -154,7 +157,7 @@ class Simulation {
       fate === "killed"
     ) {
       if (pending.answer === undefined && !(fate === "killed" && this.#random.below(2) === 0)) {
-        pending.answer = this.#server.call(call, START_MS + Math.floor(this.#at));
+        pending.answer = this.#server.call(call, this.#at);
         if (fate !== "late") return;
       }
     }
@@ -197,14 +200,17 @@ class Simulation {
     this.#records.push(version === undefined ? base : { ...base, version });
   }
 
+  #jump(): void {
+    this.#jumps += 1;
+    this.#server.setClock(this.#random.below(4000) - 2000);
+  }
+
   #crash(): void {
     this.#crashes += 1;
     const { stream } = this.#server;
     const number = this.#crashes;
     this.#records.push({ kind: "fault-begin", number, name: CRASH, at: this.#at });
-    const young = stream.filter(({ document }) => {
-      return Date.parse(document.timestamp) > START_MS + this.#at - WINDOW_MS + 1;
-    });
+    const young = stream.filter(({ at }) => at > this.#at - WINDOW_MS);
     this.#server.lose(this.#random.below(young.length + 1));
     this.#at += 5;
     for (const { call, hasReturned } of this.#pending.splice(0)) {
