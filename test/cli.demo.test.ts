@@ -132,6 +132,6 @@ describe.runIf(process.platform === "linux")("demo, ended early", () => {
     expect(running).toMatch(/valkey-server/);
     demo.child.kill("SIGKILL");
     await demo.ended;
-    await expect.poll(() => leftBy(demo), { timeout: 10_000 }).toEqual(nothing);
+    await expect.poll(() => leftBy(demo)).toEqual(nothing);
   });
 });

@@ -131,7 +131,7 @@ describe("sweep", () => {
     const ended = new Promise((resolve) => child.on("close", resolve));
     for (const id of ["a1", "a2"]) {
       await running(it.agents, it, [id], [id]);
-      await expect.poll(() => stdout, { timeout: 10_000 }).toContain(`${id}\n`);
+      await expect.poll(() => stdout).toContain(`${id}\n`);
     }
     child.kill("SIGINT");
     expect(await ended).toBe(130);

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { judgeLatency } from "../src/doctor/checks/clock.js";
 import { examine } from "../src/doctor/examine.js";
 import { Patient } from "../src/doctor/patient.js";
@@ -148,10 +148,7 @@ describe("scripts", () => {
     const connection = await connected({ url: server.url });
     expect(await finding("busy", { url: server.url })).toMatchObject({ level: "ok" });
     const endless = own.eval("while true do end", 0).catch((error: unknown) => error);
-    await vi.waitFor(async () => {
-      const said = await connection.client.ping().catch(String);
-      expect(said).toContain("BUSY");
-    });
+    await expect.poll(() => connection.client.ping().catch(String)).toContain("BUSY");
     const all = await examine(new Patient(connection, { namespace: "here", machine: "agent" }));
     expect(all.map(({ id, level }) => [id, level])).toEqual([["busy", "bad"]]);
     await connection.client.script("KILL");
@@ -167,10 +164,7 @@ describe("replication", () => {
     expect(await finding("role", visit)).toMatchObject({ level: "ok", seen: "primary" });
     const { server: second, admin: secondAdmin } = await ownServer();
     await secondAdmin.call("REPLICAOF", server.host, String(server.port));
-    await vi.waitFor(
-      async () => expect(await secondAdmin.info("replication")).toContain("link_status:up"),
-      20_000,
-    );
+    await expect.poll(() => secondAdmin.info("replication")).toContain("link_status:up");
     expect(await finding("replicas", visit)).toMatchObject({
       level: "note",
       seen: "1 connected, min-replicas-to-write 0",
@@ -188,10 +182,7 @@ describe("replication", () => {
     });
     expect(await finding("replicas", replica)).toMatchObject({ level: "ok" });
     await server.stop();
-    await vi.waitFor(
-      async () => expect(await secondAdmin.info("replication")).toContain("link_status:down"),
-      20_000,
-    );
+    await expect.poll(() => secondAdmin.info("replication")).toContain("link_status:down");
     expect(await finding("replicas", replica)).toMatchObject({ level: "bad" });
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { rights } from "../src/doctor/checks/rights.js";
 import { Patient } from "../src/doctor/patient.js";
 import { allRules, userLine } from "../src/doctor/rights/lines.js";
@@ -82,11 +82,11 @@ async function react(agents: Entities<AgentState>): Promise<void> {
   await agents.create("r2");
   const letters = agents.deadLetters("cleanup");
   const ids = async () => (await all(letters)).map(({ id }) => id);
-  await vi.waitFor(async () => expect(await ids()).toHaveLength(2));
+  await expect.poll(ids).toHaveLength(2);
   const [first = "", second = ""] = await ids();
   await letters.retry([first]);
   await letters.drop([second]);
-  await vi.waitFor(async () => expect(await ids()).not.toContain(first), { timeout: 5_000 });
+  await expect.poll(ids).not.toContain(first);
   await reaction.close();
 }
 
@@ -204,7 +204,7 @@ async function agentsAgain(latchkey: Latchkey): Promise<void> {
 /** Waits until a client is inside a command. */
 async function untilInside(server: TestServer, command: string): Promise<void> {
   const admin = await adminOf(server);
-  await vi.waitFor(async () => expect(await admin.call("CLIENT", "LIST")).toContain(`cmd=${command}`));
+  await expect.poll(() => admin.call("CLIENT", "LIST")).toContain(`cmd=${command}`);
 }
 
 /** The two ways to ask: by ACL DRYRUN, and by a transaction that is never executed. */

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Valkey } from "iovalkey";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startValkey, type TestServer } from "../src/testing/index.js";
 import { adminOf, finding, findings, ownServer } from "./helpers/doctor.js";
 import { freshFolder } from "./helpers/folder.js";
@@ -86,9 +86,7 @@ describe("persistence", () => {
     expect(await finding("disk", { url: plain.url })).toMatchObject({ level: "ok" });
     await mkdir(join(folder, "dump.rdb")); // stands where the snapshot is to go
     await admin.bgsave();
-    await vi.waitFor(async () =>
-      expect(await admin.info("persistence")).toContain("rdb_last_bgsave_status:err"),
-    );
+    await expect.poll(() => admin.info("persistence")).toContain("rdb_last_bgsave_status:err");
     expect(await finding("disk", { url: plain.url })).toMatchObject({
       level: "bad",
       seen: "failed: rdb_last_bgsave_status",

@@ -48,14 +48,14 @@ it("handles on over connections that are killed again and again, in order, and l
     }
     await killer.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
   }
-  await expect.poll(() => new Set(met).size, { timeout: 20_000 }).toBe(40);
+  await expect.poll(() => new Set(met).size).toBe(40);
   expect([...new Set(met)].sort()).toEqual(wanted.sort());
   for (let n = 0; n < 10; n++) {
     const firsts = [1, 2, 3, 4].map((version) => met.indexOf(`x${n}@${version}`));
     expect(firsts).toEqual(firsts.toSorted((a, b) => a - b));
   }
   const open = async () => (await writer.reactions()).map(({ pending, lag }) => [pending, lag]);
-  await expect.poll(open, { timeout: 5_000 }).toEqual([[0, 0]]);
+  await expect.poll(open).toEqual([[0, 0]]);
   const held = [0, 1].map(async (partition) => (await admin()).hlen(keyOf(namespace, "held", partition)));
   expect(await Promise.all(held)).toEqual([0, 0]);
 }, 60_000);
@@ -73,7 +73,7 @@ it.each(["request", "reply"] as const)(
     else proxy.dropReply(reactionScripts.take.sha1);
     await near.create("x2");
     await proxy.lost;
-    await expect.poll(() => met, { timeout: 5_000 }).toEqual(["x1@1", "x2@1"]);
+    await expect.poll(() => met).toEqual(["x1@1", "x2@1"]);
   },
 );
 
@@ -95,11 +95,11 @@ it("is told later of what it took over where the answer to that is lost", async 
   const [first] = await valkey.xrange(events, "-", "+");
   const mark = async () => (await valkey.zrange(keyOf(namespace, "seen"), 0, -1, "WITHSCORES")).join();
   const before = await mark();
-  await expect.poll(mark, { interval: 1, timeout: 5_000 }).not.toBe(before); // the next time is a while off
+  await expect.poll(mark, { interval: 1 }).not.toBe(before); // the next time is a while off
   proxy.dropReply(reactionScripts.take.sha1);
   await valkey.xclaim(events, "r", "died", 0, first?.[0] ?? "", "FORCE", "JUSTID");
   await proxy.lost;
-  await expect.poll(() => met, { timeout: 5_000 }).toEqual(["x1@2", "x1@4", "x1@1"]);
+  await expect.poll(() => met).toEqual(["x1@2", "x1@4", "x1@1"]);
 });
 
 it.each(["begin", "finish"] as const)(
@@ -115,10 +115,8 @@ it.each(["begin", "finish"] as const)(
     await near.create("x2");
     await proxy.lost;
     await near.create("x3");
-    await expect
-      .poll(() => met.map(([name]) => name).sort(), { timeout: 5_000 })
-      .toEqual(["x1@1", "x2@1", "x3@1"]);
-    await expect.poll(async () => (await near.reactions())[0]?.pending, { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => met.map(([name]) => name).sort()).toEqual(["x1@1", "x2@1", "x3@1"]);
+    await expect.poll(async () => (await near.reactions())[0]?.pending).toBe(0);
     expect(await all(near.deadLetters("r"))).toEqual([]);
   },
 );
@@ -160,7 +158,7 @@ it("goes on when a server that froze is back", async () => {
       { timeout: 5_000 },
     )
     .toBeTruthy();
-  await expect.poll(() => met, { timeout: 5_000 }).toEqual(["x1@1", "x2@1"]);
+  await expect.poll(() => met).toEqual(["x1@1", "x2@1"]);
   await expect.poll(async () => (await ours.reactions())[0]?.pending).toBe(0);
 });
 
@@ -188,7 +186,7 @@ it("handles again what a server forgot that had been handled", async () => {
     )
     .toBe(true);
   await ours.create("x2");
-  await expect.poll(() => met, { timeout: 5_000 }).toEqual(["x1@1", "x2@1"]);
+  await expect.poll(() => met).toEqual(["x1@1", "x2@1"]);
   await reaction.close();
 });
 

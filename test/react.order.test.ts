@@ -57,7 +57,7 @@ describe("replicas that share a reaction", () => {
           for (let n = 0; n < 14; n++) await first.transition(id, n % 2 === 0 ? "b" : "a");
         }),
       );
-      await expect.poll(() => witness.ended.length, { timeout: 20_000 }).toBe(180);
+      await expect.poll(() => witness.ended.length).toBe(180);
       expect(witness.wrong).toEqual([]);
       expect(new Set(witness.ended).size).toBe(180);
       expect(witness.byReplica.size).toBeGreaterThan(1);
@@ -141,7 +141,7 @@ describe("a replica that gives no sign of life", () => {
       if (met.length === 0) await valkey.zadd(seen, "XX", 0, sleeper);
       return met.length;
     };
-    await expect.poll(plant, { interval: 1, timeout: 5_000 }).toBe(2);
+    await expect.poll(plant, { interval: 1 }).toBe(2);
     expect(met).toEqual(["x1@1", "x1@2"]);
     expect(String(await told.promise)).toContain("another replica has taken this event over");
     expect(sleeping).toEqual(["x1@1"]);

@@ -46,7 +46,7 @@ export async function replicated(options: ReplicatedOptions = {}): Promise<Repli
   onTestFinished(() => replica.stop());
   if (!("pid" in replica)) throw new Error("A server in a container can't be paused");
   const replication = () => admin.info("replication");
-  await expect.poll(replication, { timeout: 20_000 }).toContain("state=online");
+  await expect.poll(replication).toContain("state=online");
   return {
     connect: () => adminOf(server),
     admin,

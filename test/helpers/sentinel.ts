@@ -27,6 +27,6 @@ sentinel failover-timeout main 2000
   client.on("error", () => {}); // not listening yet
   onTestFinished(() => client.disconnect());
   const replicas = () => client.call("SENTINEL", "REPLICAS", "main").catch(() => []);
-  await expect.poll(replicas, { timeout: 20_000, interval: 50 }).toHaveLength(1);
+  await expect.poll(replicas, { interval: 50 }).toHaveLength(1);
   return port;
 }
