@@ -92,8 +92,6 @@ export function settingsFor(address: Address, options: ConnectionOptions): Redis
     // The limit in `dial` comes first, which knows more of the cause; this one is for reconnecting.
     connectTimeout: (options.connectTimeoutMs ?? DEFAULT_CONNECT_MS) + 1_000,
     socketTimeout: options.silenceTimeoutMs ?? DEFAULT_SILENCE_MS,
-    // A demoted primary keeps its connections: leave it. 1 = reconnect, without sending the call again.
-    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
   };
 }
 

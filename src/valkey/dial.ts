@@ -23,7 +23,18 @@ export async function dial(
   let wasReady = false;
   const pauseMs = (attempt: number): number | null =>
     wasReady ? backoffMs(attempt, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS) : null;
-  const client = new Valkey({ ...settings, retryStrategy: pauseMs, sentinelRetryStrategy: pauseMs });
+  let left: Valkey["stream"] | undefined;
+  const client: Valkey = new Valkey({
+    ...settings,
+    retryStrategy: pauseMs,
+    sentinelRetryStrategy: pauseMs,
+    // A demoted primary keeps its connections: leave it, once for all that was refused. 1 = reconnect, without sending again.
+    reconnectOnError: ({ message }) => {
+      if (!message.startsWith("READONLY") || left === client.stream) return false;
+      left = client.stream;
+      return 1;
+    },
+  });
   const errors = listen(client, logger, address);
   let timer: NodeJS.Timeout | undefined;
   // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.
