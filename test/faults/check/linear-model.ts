@@ -28,6 +28,8 @@ export interface Write {
   readonly from: number;
   /** Infinity: it may never have been made. */
   readonly until: number;
+  /** If it was made, not after this: its caller has given up, or was told of a refusal, and that is final. */
+  readonly latest: number;
   /** What its caller was told that it made. */
   readonly made: Seen | undefined;
   readonly version: number | undefined;

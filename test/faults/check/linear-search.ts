@@ -22,6 +22,7 @@ interface Node {
 /** A step that need not have happened: it has no end, and stands in no list. */
 interface Maybe {
   readonly step: Step;
+  readonly latest: number;
   readonly bits: number;
   isDone: boolean;
 }
@@ -31,6 +32,7 @@ interface Choice {
   readonly node: Node;
   readonly maybe: number | undefined;
   readonly state: State;
+  readonly begun: number;
   /** A sight that left the entity as it was known: nothing is gained by putting it later. */
   readonly isFree: boolean;
 }
@@ -55,11 +57,13 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
   const maybes: Maybe[] = steps
     .filter(({ until }) => until === Number.POSITIVE_INFINITY)
     .sort((a, b) => a.from - b.from)
-    .map((step) => ({ step, bits: bitsOf(random), isDone: false }));
+    .map((step) => ({ step, latest: latestOf(step), bits: bitsOf(random), isDone: false }));
   const head = listOf(certain, random);
   const stack: Choice[] = [];
   const tried = new Tried();
   let state = initial;
+  /** When the last step to begin began, of those that are in order. */
+  let begun = Number.NEGATIVE_INFINITY;
   let done = 0;
   let count = 0;
   let stuck: { at: Step; ordered: number } | undefined;
@@ -80,6 +84,7 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
       if (last === undefined)
         return { kind: "violated", steps: count, stuckAt: stuck.at, ordered: stuck.ordered };
       state = last.state;
+      begun = last.begun;
       const undone = last.maybe === undefined ? last.node : maybes[last.maybe];
       done = toggled(done, undone?.bits ?? 0);
       if (undone !== undefined) model.takeBack(undone.step);
@@ -90,17 +95,19 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
       maybe = last.maybe === undefined ? undefined : last.maybe + 1;
       continue;
     }
-    const isTried = "isDone" in one && one.isDone;
-    count += isTried ? 0 : 1;
+    const isOut = "isDone" in one && (one.isDone || one.latest < begun);
+    count += isOut ? 0 : 1;
     if (count > most) return { kind: "undecided", steps: count };
-    const next = isTried ? undefined : model.after(state, one.step);
+    const next = isOut ? undefined : model.after(state, one.step);
     if (next === undefined || !tried.isNew(toggled(done, one.bits), next)) {
       if (maybe === undefined) node = node.after;
       else maybe += 1;
       continue;
     }
-    stack.push({ node, maybe, state, isFree: one.step.kind === "sight" && keyOf(next) === keyOf(state) });
+    const isFree = one.step.kind === "sight" && keyOf(next) === keyOf(state);
+    stack.push({ node, maybe, state, begun, isFree });
     state = next;
+    begun = Math.max(begun, one.step.from);
     done = toggled(done, one.bits);
     model.put(one.step);
     if ("isDone" in one) one.isDone = true;
@@ -109,6 +116,11 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
     maybe = undefined;
   }
   return { kind: "linear", steps: count };
+}
+
+/** What is in order must not begin behind this. */
+function latestOf(step: Step): number {
+  return step.kind === "write" ? step.latest : step.until;
 }
 
 const HALF = 2 ** 26;

@@ -78,7 +78,8 @@ function writesOf(
     const { call, claim } = makes.find((one) => one.call.at === earliest) ?? make;
     if (call.at === earliest) return [writeOf(call, claim, call.at, call.until)];
     const told = Math.min(...makes.map((one) => one.claim.told));
-    return [writeOf(call, claim, Math.max(begin, from), begin < from ? Number.POSITIVE_INFINITY : told)];
+    const until = begin < from ? Number.POSITIVE_INFINITY : told;
+    return [{ ...writeOf(call, claim, Math.max(begin, from), until), latest: latestOf(makers) }];
   }
   // It may have been made here only by a call that was under way here.
   const here = makers.filter((call) => call.at < to && effectiveUntil(call) > from);
@@ -96,6 +97,7 @@ function writesOf(
     made: undefined,
     version: claim?.version,
     created: createdOf(here),
+    latest: latestOf(here),
   } as const;
   if (claim !== undefined && begin >= from) {
     return [{ ...common, from: begin, until: Math.min(...claims.map(({ told }) => told)) }];
@@ -110,7 +112,11 @@ function writesOf(
 }
 
 function writeOf(call: Call, { version, made }: Claim, from: number, until: number): Write {
-  return { kind: "write", call, from, until, made, version, created: made?.created };
+  return { kind: "write", call, from, until, latest: until, made, version, created: made?.created };
+}
+
+function latestOf(calls: readonly Call[]): number {
+  return Math.max(...calls.map(effectiveUntil));
 }
 
 /** Until when a call may have had its effect. */
