@@ -63,6 +63,12 @@ export function mayHaveMade(call: Call): boolean {
   }
 }
 
+/** Until when a call may have had its effect. */
+export function effectiveUntil({ outcome, until, resolved }: Call): number {
+  if (outcome !== "UNKNOWN") return until;
+  return resolved?.outcome === "DONE" ? resolved.at : Number.POSITIVE_INFINITY;
+}
+
 /**
  * Every change that a caller was told of is in the log as it was told, and none that was refused.
  *
@@ -130,6 +136,10 @@ export function checkClaims(
       );
       continue;
     }
+    // Made, if at all, before its callers were told of a refusal, or gave up for good.
+    const makers = calls.filter(mayHaveMade);
+    const ended = Math.max(...makers.map(effectiveUntil));
+    if (ended < told) [told, toldLine] = [ended, makers.at(-1)?.returnLine ?? 0];
     // Where one call was told that it had made it, it was made during that call.
     if (maker !== undefined) [asked, askedLine] = [maker.at, maker.line];
     standings.set(op, { event, calls, asked, told, askedLine, toldLine });

@@ -1,4 +1,4 @@
-import { type Claim, claimOf, mayHaveMade } from "./claim-rules.js";
+import { type Claim, claimOf, effectiveUntil, mayHaveMade } from "./claim-rules.js";
 import type { Call, Entity } from "./facts.js";
 import type { Sight, Step, Write } from "./linear-model.js";
 import type { Loss } from "./loss.js";
@@ -117,12 +117,6 @@ function writeOf(call: Call, { version, made }: Claim, from: number, until: numb
 
 function latestOf(calls: readonly Call[]): number {
   return Math.max(...calls.map(effectiveUntil));
-}
-
-/** Until when a call may have had its effect. */
-function effectiveUntil({ outcome, until, resolved }: Call): number {
-  if (outcome !== "UNKNOWN") return until;
-  return resolved?.outcome === "DONE" ? resolved.at : Number.POSITIVE_INFINITY;
 }
 
 /** A replay shows the life in which the op was done. */
