@@ -8,6 +8,7 @@ import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { type ReactOptions, react } from "./react.js";
 import { DeadLetters } from "./reactions.js";
+import { hold } from "./store/begin-hold.js";
 import type { Store } from "./store/call.js";
 import { ask } from "./store/call-error.js";
 import type {
@@ -20,7 +21,7 @@ import { count } from "./store/count.js";
 import { create } from "./store/create.js";
 import { type Change, type Replay, readDocument, type Snapshot } from "./store/document.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./store/heartbeat.js";
-import { type Hold, type HoldOptions, hold } from "./store/hold.js";
+import type { Hold, HoldOptions } from "./store/hold.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./store/list.js";
 import { patch } from "./store/patch.js";
 import { get, history } from "./store/read.js";

@@ -1,5 +1,6 @@
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
+  type Change,
   ConflictError,
   ContractError,
   connect,
@@ -150,11 +151,14 @@ it("makes changes of one's own between renewals, and holds the version that they
   expect([hold.version, losses]).toEqual([22, []]);
 });
 
-it("ends without a loss when a change of one's own leaves the state", async () => {
+it.each<[string, (tasks: Entities, ifVersion: number) => Promise<Change>]>([
+  ["leaves the state", (tasks, ifVersion) => tasks.transition("t1", "done", { ifVersion })],
+  ["removes the entity", (tasks, ifVersion) => tasks.remove("t1", { ifVersion })],
+])("ends without a loss when a change of one's own %s", async (_, make) => {
   const { tasks } = await working("t1", "t2");
   const first = await held(tasks, "t1", 2);
   const second = await held(tasks, "t2", 2);
-  await first.hold.change((ifVersion) => tasks.transition("t1", "done", { ifVersion }));
+  await first.hold.change((ifVersion) => make(tasks, ifVersion));
   await tasks.remove("t2");
   await second.lost; // a renewal's time has passed
   expect([first.losses, first.hold.signal.aborted]).toEqual([[], false]);
@@ -163,6 +167,50 @@ it("ends without a loss when a change of one's own leaves the state", async () =
     first.hold.change(() => tasks.patch("t1", { set: { n: 1 } })),
   );
   expect(error.code).toBe("CLOSED");
+});
+
+describe("a change of one's own that met the held version again is made, and tells that the lease is lost, where", () => {
+  async function lostWith(meddle: (tasks: Entities, lose: () => Promise<unknown>) => Promise<unknown>) {
+    const { home, tasks } = await working("t1");
+    const key = `{${home.namespace}:0}:task:id:t1`;
+    const before = await (await admin()).dumpBuffer(key);
+    await tasks.transition("t1", "working");
+    const { hold, losses } = await held(tasks, "t1", 3);
+    await meddle(tasks, async () => (await admin()).restore(key, 0, before, "REPLACE"));
+    const change = await hold.change((ifVersion) => tasks.patch("t1", { set: { n: 1 }, ifVersion }));
+    expect(change).toMatchObject({ version: 4, n: 1 });
+    expect([losses.length, hold.signal.reason]).toEqual([1, losses[0]]);
+    expect(losses[0]?.current).toMatchObject({ version: 4, n: 1 });
+    return losses[0]?.message;
+  }
+
+  it("the server had lost the last change, and the entity left the state", async () => {
+    const message = await lostWith(async (tasks, lose) => {
+      await lose();
+      await tasks.transition("t1", "done");
+    });
+    expect(message).toMatch(/^the lease of task t1 is lost: it was done at version 3 too, since /);
+  });
+
+  it("the server had lost the last change, and the state was entered anew", async () => {
+    const message = await lostWith(async (tasks, lose) => {
+      const { since } = (await tasks.get("t1")) ?? {};
+      // Not within the millisecond.
+      do await lose();
+      while ((await tasks.transition("t1", "working")).since === since);
+    });
+    expect(message).toMatch(/^the lease of task t1 is lost: it was working at version 3 too, since /);
+  });
+
+  it("the id was removed and created anew", async () => {
+    const message = await lostWith(async (tasks) => {
+      await tasks.remove("t1");
+      await tasks.create("t1");
+      await tasks.transition("t1", "working");
+      await tasks.transition("t1", "working");
+    });
+    expect(message).toMatch(/^the lease of task t1 is lost: it was created anew, at /);
+  });
 });
 
 it("makes no change where the lease is lost", async () => {

@@ -1,11 +1,9 @@
 import { tell } from "../valkey/failed-listener.js";
 import type { Store } from "./call.js";
-import { checkOptions } from "./change-options.js";
 import type { Change, Replay, Snapshot } from "./document.js";
-import { ContractError, RefusedError } from "./errors.js";
+import { ContractError } from "./errors.js";
 import { heartbeat } from "./heartbeat.js";
 import { LeaseLostError } from "./lease-lost-error.js";
-import { needMachine } from "./machine-record.js";
 
 /** How to hold an entity. */
 export interface HoldOptions {
@@ -18,7 +16,6 @@ export interface HoldOptions {
   readonly onLost?: (lost: LeaseLostError) => void;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof HoldOptions>(["version", "onLost"]);
 /** The longest time that Node's timers take, in ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A renewal has this part of the lease to be answered, repeated attempts included. */
@@ -41,6 +38,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   readonly id: string;
   readonly #store: Store;
   readonly #leaseMs: number;
+  readonly #createdAt: string;
   readonly #since: string;
   readonly #state: string;
   readonly #isFenced: boolean;
@@ -66,6 +64,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     this.id = entity.id;
     this.#store = store;
     this.#leaseMs = leaseMs;
+    this.#createdAt = entity.createdAt;
     this.#since = entity.since;
     this.#state = entity.state;
     this.#isFenced = version !== undefined;
@@ -90,6 +89,9 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    * Makes a change of one's own while no renewal is under way, and holds the version that it made. A change that leaves
    * the state ends the hold.
    *
+   * A version can come again, where the id was removed and created anew or the server lost its last changes. A change that
+   * shows this is made, and the lease is lost.
+   *
    * @param make makes it, with `ifVersion` as given
    * @throws LeaseLostError when the lease is lost already; else what `make` throws
    * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
@@ -98,9 +100,13 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     return this.#inTurn(async () => {
       this.#lost.signal.throwIfAborted();
       if (this.#isClosed) throw new ContractError("CLOSED", `the hold of ${this.id} is closed`);
-      const change = await make(this.#version);
-      if (change.state !== this.#state || change.since !== this.#since) this.#stop();
+      const held = this.#version;
+      const change = await make(held);
       this.#version = change.version;
+      const other = this.#otherStay(change, held);
+      if (other !== undefined) this.#lose(other, change, undefined);
+      else if (change.state !== this.#state || change.since !== this.#since || this.#removes(change))
+        this.#stop();
       return change;
     });
   }
@@ -172,6 +178,21 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     }
   }
 
+  /** Why a change shows that what it met was not what is held, though at the same version. */
+  #otherStay(change: Change | Replay, version: number): string | undefined {
+    const { createdAt, since, from, type } = change;
+    if (createdAt !== this.#createdAt) return `it was created anew, at ${createdAt}`;
+    // A replay shows the entity as it is now, not what its change met.
+    if (from === undefined) return undefined;
+    const stays = type === `${this.#store.place.machine}.updated` || this.#removes(change);
+    if (from === this.#state && (since === this.#since || !stays)) return undefined;
+    return `it was ${from} at version ${version} too, since ${since}`;
+  }
+
+  #removes({ type }: Change | Replay): boolean {
+    return type === `${this.#store.place.machine}.removed`;
+  }
+
   #lose(why: string, current: Snapshot | null, cause: unknown): void {
     if (this.#isClosed) return;
     this.#stop();
@@ -189,28 +210,4 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     clearTimeout(this.#next);
     clearTimeout(this.#end);
   }
-}
-
-/** Renews the lease of an entity's present state once, and from then on by itself. */
-export async function hold<S extends string>(
-  store: Store,
-  id: string,
-  options: HoldOptions,
-): Promise<Hold<S>> {
-  checkOptions(options, OPTIONS);
-  const { version } = options;
-  const asked = performance.now();
-  const result = await heartbeat<S>(store, id, version === undefined ? {} : { ifVersion: version });
-  if (!result.ok) throw result.error;
-  const { document } = result;
-  const { definition } = await needMachine(store.connection, store.place, "hold");
-  const state = Object.hasOwn(definition.states, document.state)
-    ? definition.states[document.state]
-    : undefined;
-  if (state?.lease === undefined) {
-    const { machine } = store.place;
-    const message = `${machine} ${id} was ${document.state}, whose lease a newer version of the machine took away`;
-    throw new RefusedError("ILLEGAL", message, machine, id, document);
-  }
-  return new Hold<S>(store, state.lease.for, document, asked + state.lease.for, options);
 }

@@ -50,7 +50,6 @@ export class Caller {
       at: monotonicMs(),
       outcome: answer.outcome,
       ...(answer.document !== undefined && { document: observed(answer.document) }),
-      ...(answer.attempts !== undefined && { attempts: answer.attempts }),
       ...(answer.error !== undefined && { error: answer.error }),
     });
     counts.ended += 1;

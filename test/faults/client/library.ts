@@ -12,7 +12,6 @@ import {
   type Snapshot,
 } from "latchkey";
 import type { AskedDurability, Outcome, ResolvedRecord } from "../history.js";
-import { job } from "../job.js";
 import type { Step } from "./workload.js";
 
 /** What calls ask for that are to outlive more than the process of the server. */
@@ -33,8 +32,6 @@ export interface Answer {
   readonly outcome: Outcome;
   readonly document?: Snapshot;
   readonly error?: string;
-  /** How often it was sent, where the library tells. */
-  readonly attempts?: number;
   /** UNKNOWN: asks what became of it. Undefined while that can't be told. */
   readonly resolve?: () => Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined>;
 }
@@ -54,7 +51,7 @@ export class Library {
     namespace: string,
     name: string,
     timeoutMs: number,
-    machine: MachineDefinition = job,
+    machine: MachineDefinition,
   ): Promise<Library> {
     const latchkey = await connect({
       url,

@@ -1,32 +1,16 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { ConnectError, LatchkeyError } from "latchkey";
 import { HistoryWriter } from "../history.js";
+import { job } from "../job.js";
 import { Follower } from "./follower.js";
-import { Library } from "./library.js";
-import type { ClientOrder, Order } from "./messages.js";
+import type { Order } from "./messages.js";
 import { Pace } from "./pace.js";
+import { openLibrary, runToEnd, start } from "./process.js";
 import { Reader } from "./reader.js";
 import { Reports } from "./reports.js";
 import { Worker } from "./worker.js";
 
 // One client process: worker, reader or follower.
 
-const CONNECT_AGAIN_MS = 50;
-
-/** Connects, however often that fails: it may begin in the midst of a fault. */
-async function open({ url, namespace, name, timeoutMs }: ClientOrder): Promise<Library> {
-  for (;;) {
-    try {
-      return await Library.open(url, namespace, name, timeoutMs);
-    } catch (error) {
-      const passes = error instanceof ConnectError || error instanceof LatchkeyError;
-      if (!passes) throw error;
-      await pause(CONNECT_AGAIN_MS);
-    }
-  }
-}
-
-async function run(order: ClientOrder): Promise<void> {
+start(async (order) => {
   const { role, rate, concurrency } = order;
   const pace = new Pace(rate, concurrency);
   let hear = (_order: Order): void => {};
@@ -36,7 +20,7 @@ async function run(order: ClientOrder): Promise<void> {
     if (isReady) hear(heard);
     else missed.push(heard);
   });
-  const library = await open(order);
+  const library = await openLibrary(order, job);
   const history = new HistoryWriter(order.file);
   const client =
     role === "worker"
@@ -54,14 +38,5 @@ async function run(order: ClientOrder): Promise<void> {
   };
   isReady = true;
   for (const heard of missed) hear(heard);
-  reports.ready();
-  await client.run();
-  history.close();
-  await library.close();
-  await reports.end();
-}
-
-run(JSON.parse(process.argv[2] ?? "{}") as ClientOrder).catch((error: unknown) => {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.send?.({ kind: "problem", text: `${process.pid} ended: ${text}` }, () => process.exit(1));
+  await runToEnd(client, library, history, reports);
 });

@@ -1,8 +1,6 @@
-import { type Details, type Fault, type Loss, Violation } from "../fault.js";
-import { withCanary } from "../servers/canary-run.js";
+import type { Details, Fault, Loss } from "../fault.js";
+import { takeDown } from "../servers/take-down.js";
 
-const LONGEST_DOWN_MS = 300;
-const LEAST_MET = 8;
 /** What the process had not handed to the system yet is gone; while a flush is slow the server waits for it so long. */
 const NOT_WRITTEN: Loss = { windowMs: 2000 };
 
@@ -12,30 +10,11 @@ function serverKilled(appendfsync: "always" | "everysec" | "no", loses: false | 
     name: `F6 server killed, appendfsync ${appendfsync}`,
     topologies: ["standalone"],
     loses,
-    async inject({ servers, overlapping, hold }): Promise<Details> {
-      const node = await servers.primary();
-      const [, before = "always"] = (await node.admin.config("GET", "appendfsync")) as string[];
+    async inject(arena): Promise<Details> {
+      const node = await arena.servers.primary();
       const mended = node.mended;
-      let [met, downMs] = [0, 0];
-      await node.admin.config("SET", "appendfsync", appendfsync);
-      const told = await withCanary({ url: servers.url, admin: async () => node.admin }, async (began) => {
-        try {
-          ({ met } = await overlapping(LEAST_MET, async () => {
-            began();
-            await node.kill9();
-            downMs = await hold(0, LONGEST_DOWN_MS);
-          }));
-        } finally {
-          await node.restart();
-          await node.admin.config("SET", "appendfsync", before);
-        }
-      });
-      if (loses === false && told.lost > 0) {
-        throw new Violation(
-          `${told.lost} of ${told.acknowledged} acknowledged changes are lost with appendfsync ${appendfsync}`,
-        );
-      }
-      return { appendfsync, met, downMs, mendedFile: node.mended > mended, ...told };
+      const told = await takeDown(arena, node, appendfsync, loses, () => node.kill9());
+      return { ...told, mendedFile: node.mended > mended };
     },
   };
 }

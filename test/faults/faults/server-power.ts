@@ -1,9 +1,8 @@
-import { type Details, type Fault, type Loss, Violation } from "../fault.js";
+import type { Details, Fault, Loss } from "../fault.js";
 import { beside } from "../servers/beside.js";
 import { withCanary } from "../servers/canary-run.js";
+import { takeDown } from "../servers/take-down.js";
 
-const LEAST_MET = 8;
-const LONGEST_DOWN_MS = 300;
 /** Flushed every second; while a flush is under way the next one waits, and what is written waits with it. */
 const NOT_FLUSHED: Loss = { windowMs: 5000 };
 
@@ -13,33 +12,15 @@ function powerLost(appendfsync: "always" | "everysec", loses: false | Loss): Fau
     name: `F6 power lost, appendfsync ${appendfsync}`,
     topologies: ["standalone"],
     loses,
-    async inject({ servers, overlapping, hold }): Promise<Details> {
-      const node = await servers.primary();
-      const [, before = "always"] = (await node.admin.config("GET", "appendfsync")) as string[];
-      let [met, downMs, lostBytes] = [0, 0, 0];
-      // All that was there before is on disk.
-      await node.admin.config("SET", "appendfsync", "always");
-      await node.admin.config("SET", "appendfsync", appendfsync);
-      const told = await withCanary({ url: servers.url, admin: async () => node.admin }, async (began) => {
-        try {
-          // Long enough for a flush of the second.
-          await hold(0, 1500);
-          ({ met } = await overlapping(LEAST_MET, async () => {
-            began();
-            lostBytes = await node.losePower();
-            downMs = await hold(0, LONGEST_DOWN_MS);
-          }));
-        } finally {
-          await node.restart();
-          await node.admin.config("SET", "appendfsync", before);
-        }
-      });
-      if (loses === false && told.lost > 0) {
-        throw new Violation(
-          `${told.lost} of ${told.acknowledged} acknowledged changes are lost with appendfsync ${appendfsync}`,
-        );
-      }
-      return { appendfsync, met, downMs, lostBytes, ...told };
+    async inject(arena): Promise<Details> {
+      const node = await arena.servers.primary();
+      let lostBytes = 0;
+      const strike = async (): Promise<void> => {
+        lostBytes = await node.losePower();
+      };
+      // Long enough for a flush of the second.
+      const told = await takeDown(arena, node, appendfsync, loses, strike, () => arena.hold(0, 1500));
+      return { ...told, lostBytes };
     },
   };
 }
