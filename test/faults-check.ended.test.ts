@@ -38,7 +38,9 @@ function history(outcome: ReturnRecord["outcome"], attempts?: number): HistoryRe
 }
 
 /** What a server holds after these changes of the door. */
-function final(changes: readonly (object & { op: string })[]): HistoryRecord[] {
+function final(
+  changes: readonly { type: string; from: string | null; state: string; version: number; op: string }[],
+): HistoryRecord[] {
   const place = { machine: "door", id: "d1" } as const;
   const ms = Date.parse(TIME);
   const documents = changes.map(({ op, ...rest }) =>

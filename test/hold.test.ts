@@ -10,6 +10,7 @@ import {
   NoLeaseError,
   NotExecutedError,
   NotFoundError,
+  type Replay,
 } from "../src/index.js";
 import type { Hold } from "../src/store/hold.js";
 import { admin } from "./helpers/calls.js";
@@ -151,7 +152,7 @@ it("makes changes of one's own between renewals, and holds the version that they
   expect([hold.version, losses]).toEqual([22, []]);
 });
 
-it.each<[string, (tasks: Entities, ifVersion: number) => Promise<Change>]>([
+it.each<[string, (tasks: Entities, ifVersion: number) => Promise<Change | Replay>]>([
   ["leaves the state", (tasks, ifVersion) => tasks.transition("t1", "done", { ifVersion })],
   ["removes the entity", (tasks, ifVersion) => tasks.remove("t1", { ifVersion })],
 ])("ends without a loss when a change of one's own %s", async (_, make) => {
