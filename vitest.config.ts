@@ -9,9 +9,9 @@ export default defineConfig({
     pool: "forks",
     // One more than cores: tests wait for servers more than they compute. Vitest's own choice is one fewer.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    // A busy machine is slow, not wrong. The default of one second is not enough for a process to start.
-    expect: { poll: { timeout: 20_000 } },
+    // These are for what hangs. A busy machine is slow, not wrong; vitest's own limit for a poll is one second.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

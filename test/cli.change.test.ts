@@ -4,7 +4,7 @@ import { admin } from "./helpers/calls.js";
 import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 import { keyspace } from "./helpers/keyspace.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const silent = { exit: 0, stderr: "" };
 

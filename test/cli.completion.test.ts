@@ -8,7 +8,7 @@ import { freshFolder } from "./helpers/folder.js";
 import { order } from "./helpers/order.js";
 import { run } from "./helpers/run.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 /** A folder for PATH in which `latchkey` is this program. */
 async function onPath(): Promise<string> {

@@ -7,7 +7,7 @@ import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line
 import { freshFolder } from "./helpers/folder.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const NOBODY = "valkey://127.0.0.1:1";
 

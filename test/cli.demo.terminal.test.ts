@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { built, root } from "./helpers/built.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const ESCAPE = "\u001b";
 const HIDE_CURSOR = `${ESCAPE}[?25l`;

@@ -8,7 +8,7 @@ import { type LongRun, startLatchkey } from "./helpers/long-run.js";
 import { tryRun } from "./helpers/run.js";
 import { useValkey } from "./helpers/valkey.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const latchkey = (...words: string[]) =>
   tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root });

@@ -11,7 +11,7 @@ import { type LongRun, startLatchkey } from "./helpers/long-run.js";
 import { run } from "./helpers/run.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 interface Dev extends LongRun {
   readonly url: string;

@@ -6,7 +6,7 @@ import { built } from "./helpers/built.js";
 import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 import { connected, ownServer } from "./helpers/doctor.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 interface Report {
   readonly server: string;

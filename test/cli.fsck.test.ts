@@ -3,7 +3,7 @@ import { built } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { agentCommandLine, type CommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 /** Agents a1 and a2, of which the index has lost a1 and a2's log is gone. */
 async function damaged(): Promise<CommandLine> {

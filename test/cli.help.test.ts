@@ -7,7 +7,7 @@ import { built, root } from "./helpers/built.js";
 import { freshFolder } from "./helpers/folder.js";
 import { type Ended, tryRun } from "./helpers/run.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const run = (...words: string[]): Promise<Ended> =>
   tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root, env: { PATH: process.env.PATH } });
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const entries: [string, Ended][] = [];
   for (const name of COMMANDS) entries.push([name, await run(...name.split(" "), "--help")]);
   helps = new Map(entries);
-}, 60_000);
+});
 
 const helpOf = (name: string): Ended => helps.get(name) ?? { exit: -1, stdout: "", stderr: "" };
 const unwrapped = (text: string): string => text.replace(/\s+/g, " ");

@@ -6,7 +6,7 @@ import { built, root } from "./helpers/built.js";
 import { agentCommandLine } from "./helpers/command-line.js";
 import { freshFolder } from "./helpers/folder.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const preload = pathToFileURL(join(root, "test/fixtures/loads.mjs")).href;
 

@@ -9,7 +9,7 @@ import { agentCommandLine, type CommandLine, commandLine } from "./helpers/comma
 import { freshFolder } from "./helpers/folder.js";
 import { keyspace } from "./helpers/keyspace.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const silent = { exit: 0, stderr: "" };
 const agentJson = compileMachine(agent()).json;

@@ -4,7 +4,7 @@ import { admin } from "./helpers/calls.js";
 import { all } from "./helpers/client.js";
 import { agentCommandLine, jsonError } from "./helpers/command-line.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 /** Agents a1 to a3 whose cleanup was given up. */
 async function given() {

@@ -5,7 +5,7 @@ import { built } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const silent = { exit: 0, stderr: "" };
 const order = defineMachine({

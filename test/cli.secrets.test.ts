@@ -14,7 +14,7 @@ import { type Ended, tryRun } from "./helpers/run.js";
 import { expectNoSecrets, secretsIn } from "./helpers/secrets.js";
 import { freshNamespace } from "./helpers/valkey.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const PASSWORD = 'plantedPassword:/@%"1';
 const WRONG = 'plantedWrong:/@%"2';

@@ -8,7 +8,7 @@ import { all } from "./helpers/client.js";
 import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 import { type LongRun, startLatchkey } from "./helpers/long-run.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const silent = { exit: 0, stderr: "" };
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { built, root } from "./helpers/built.js";
 import { agentCommandLine, type CommandLine } from "./helpers/command-line.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const ESCAPE = "\u001b";
 

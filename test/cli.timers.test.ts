@@ -8,7 +8,7 @@ import { built, root } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { type CommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 const agent = defineMachine({
   name: "agent",

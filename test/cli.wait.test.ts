@@ -4,7 +4,7 @@ import { admin } from "./helpers/calls.js";
 import { agentCommandLine, jsonError } from "./helpers/command-line.js";
 import { startLatchkey } from "./helpers/long-run.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 test("wait ends when the entity is in one of the states, and shows it as it was then", async () => {
   const { run, agents, env } = await agentCommandLine();

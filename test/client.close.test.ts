@@ -7,7 +7,7 @@ import { all, client, rejectionOf } from "./helpers/client.js";
 import { inNode } from "./helpers/node.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 it("lets the process end by itself once it is closed, whatever was open", async () => {
   const { url } = await useValkey();

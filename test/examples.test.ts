@@ -6,7 +6,7 @@ import { admin } from "./helpers/calls.js";
 import { tryRun } from "./helpers/run.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
-beforeAll(built, 120_000);
+beforeAll(built);
 
 function installed(program: string): boolean {
   return spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;

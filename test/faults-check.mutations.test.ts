@@ -59,7 +59,7 @@ describe("a spoilt history is noticed:", () => {
     // Where every outcome is known, callers can tell. Elsewhere what is unknown may explain what they see.
     certain = addScores([await score(1, 0), await score(2, 0), await score(3, 0)]);
     all = addScores([certain, await score(4, 0.2), await score(5, 0.2)]);
-  }, 120_000);
+  });
 
   it.each(MUTATIONS.map(({ name, rule, isVisible }) => ({ name, rule, isVisible })))(
     "$name, by the rule $rule",

@@ -153,7 +153,7 @@ describe("a history recorded from a server with several clients", () => {
   beforeAll(async () => {
     records = await record();
     scores = await mutationScore(records, 1, 4);
-  }, 120_000);
+  });
 
   it("passes both checkers", async () => {
     const facts = await gather(records);

@@ -60,7 +60,7 @@ describe("npm run faults", () => {
     );
   });
 
-  it("refuses what it can't do, with exit status 2", { timeout: 120_000 }, async () => {
+  it("refuses what it can't do, with exit status 2", async () => {
     const refused = async (...words: string[]): Promise<string> => {
       const { exit, stderr } = await runFaults(...words);
       expect(exit).toBe(2);

@@ -147,7 +147,7 @@ describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
     expect(await servers.allWell()).toBe(successor);
     const [role, , port] = (await primary.admin.role()) as unknown[];
     expect([role, port]).toEqual(["slave", servers.proxyOf(successor).port]);
-  }, 60_000);
+  });
 
   test("let the primary go on for clients that reach it, while replicas and Sentinels do not", async () => {
     const servers = await SentinelServers.start({ folder: await freshFolder(), settings: ALWAYS, openProxy });
@@ -164,5 +164,5 @@ describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
     servers.proxyOf(primary).heal();
     expect(await servers.allWell()).toBe(successor);
     expect(await successor.admin.get("key")).toBe(null);
-  }, 60_000);
+  });
 });

@@ -12,4 +12,4 @@ test("a misspelt state does not compile, and inferred states are the union of th
   );
   expect(tsc.stdout + tsc.stderr).toBe("");
   expect(tsc.status).toBe(0);
-}, 60_000);
+});

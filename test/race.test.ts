@@ -41,7 +41,7 @@ beforeAll(async () => {
     }),
   );
   for (const _ of names) await valkey.blpop(`${namespace}:ready`, 60);
-}, 120_000);
+});
 
 afterAll(async () => {
   const ended = racers.map((racer) => (racer.exitCode === null ? once(racer, "exit") : undefined));

@@ -58,7 +58,7 @@ it("handles on over connections that are killed again and again, in order, and l
   await expect.poll(open).toEqual([[0, 0]]);
   const held = [0, 1].map(async (partition) => (await admin()).hlen(keyOf(namespace, "held", partition)));
   expect(await Promise.all(held)).toEqual([0, 0]);
-}, 60_000);
+});
 
 it.each(["request", "reply"] as const)(
   "misses nothing where the %s of taking events is lost",

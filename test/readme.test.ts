@@ -20,7 +20,7 @@ describe.each(documents)("what %s shows works as shown", (_, blocks) => {
   beforeAll(async () => {
     server = await startValkey();
     reader = await Reader.open(folder, server, blocks);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await server?.stop();

@@ -12,7 +12,7 @@ let packed: Packed;
 
 beforeAll(async () => {
   packed = await pack(folder);
-}, 120_000);
+});
 
 /** What may be in the package, and nothing else. */
 const BELONGS = [
