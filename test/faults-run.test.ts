@@ -40,9 +40,7 @@ describe("the schedule", () => {
 });
 
 describe("npm run faults", () => {
-  it("injects what it is asked to, checks what happened, and tells how to do it again", {
-    timeout: 120_000,
-  }, async () => {
+  it("injects what it is asked to, checks what happened, and tells how to do it again", async () => {
     const history = join(await freshFolder(), "history.jsonl");
     const words = ["--ops", "800", "--seed", "5", "--only", "F1,F3", "--history", history];
     const { exit, stdout, stderr } = await runFaults(...words);
