@@ -6,7 +6,7 @@ import { MACHINE_NAME } from "./machine/names.js";
 import { type Applied, type ApplyOptions, applyMachine } from "./store/apply.js";
 import type { Store } from "./store/call.js";
 import { ask } from "./store/call-error.js";
-import { checkName } from "./store/change-options.js";
+import { checkName, checkOptions } from "./store/change-options.js";
 import { ContractError, MachineInUseError } from "./store/errors.js";
 import { type InstalledMachine, readMachine } from "./store/machine-record.js";
 import { type SweepOptions, sweep } from "./store/sweep.js";
@@ -28,14 +28,32 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly namespace?: string;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
+  "namespace",
+  "url",
+  "sentinel",
+  "timeout",
+  "durability",
+  "username",
+  "password",
+  "tls",
+  "connectTimeoutMs",
+  "silenceTimeoutMs",
+  "connectionName",
+  "logger",
+  "client",
+]);
+
 /**
  * Connects to the server that keeps the entities.
  *
  * @throws ConnectError naming address and cause when that is not possible.
  * @throws LayoutError when another version of latchkey wrote the namespace.
+ * @throws ContractError or TypeError when an option is none, or is malformed.
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
+  checkOptions(options, OPTIONS);
   const { namespace = "latchkey", ...rest } = options;
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
   const connection = await openConnection(rest);

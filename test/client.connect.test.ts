@@ -6,7 +6,7 @@ import { ConnectError, type ConnectOptions, connect } from "../src/index.js";
 import { freePort } from "../src/server/port.js";
 import { startValkey, type TestServer } from "../src/testing/index.js";
 import { certificate } from "./helpers/certificates.js";
-import { rejectionOf } from "./helpers/client.js";
+import { rejection, rejectionOf } from "./helpers/client.js";
 import { recordingLogger, textsIn } from "./helpers/secrets.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
@@ -170,4 +170,34 @@ describe("connect refuses a URL", () => {
       for (const part of textsIn(error)) expect(part).not.toContain(SECRET);
     });
   }
+});
+
+describe("connect refuses", () => {
+  it.each([
+    ["an option that is none", { timeOut: "1s" }, '"timeOut" is no option; did you mean "timeout"?'],
+    [
+      "a connectTimeoutMs with a unit",
+      { connectTimeoutMs: "5s" },
+      'connectTimeoutMs: "5s" is no whole number of ms',
+    ],
+    [
+      "a connectTimeoutMs of 0",
+      { connectTimeoutMs: 0 },
+      "connectTimeoutMs: 0 is no whole number of ms from 1 to",
+    ],
+    [
+      "a connectTimeoutMs that is none",
+      { connectTimeoutMs: Number.NaN },
+      "connectTimeoutMs: NaN is no whole number",
+    ],
+    [
+      "a negative silenceTimeoutMs",
+      { silenceTimeoutMs: -5 },
+      "silenceTimeoutMs: -5 is no whole number of ms",
+    ],
+    ["a silenceTimeoutMs too long for a timer", { silenceTimeoutMs: 2 ** 31 }, "from 1 to 2147000000"],
+  ])("%s", async (_, options, text) => {
+    const error = await rejection(connect(options as object));
+    expect(error.message).toContain(text);
+  });
 });

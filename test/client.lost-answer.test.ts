@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import {
   agent,
+  ContractError,
   type Entities,
   NotExecutedError,
   OutcomeForgottenError,
@@ -95,6 +96,34 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     expect(await types(near)).toEqual(before);
   });
 }
+
+it("resolve() that can't be answered in time leaves the outcome unknown, and can be asked again", async () => {
+  const { far, near, proxy } = await behindProxy();
+  await near.create("a1");
+  proxy.shut(true);
+  proxy.dropReply("evalsha");
+  const error = await rejectionOf(OutcomeUnknownError, brief(far).transition("a1", "running"));
+  const again = await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "100ms" }));
+  const { op, sent, notAfter } = error;
+  expect(again).toMatchObject({ code: "UNKNOWN", machine: "agent", id: "a1", op, sent, notAfter });
+  expect(again.message).toMatch(
+    /^transition agent a1: what became of it can't be told yet: not connected to /,
+  );
+  proxy.shut(false);
+  expect(await again.resolve({ timeout: "20s" })).toMatchObject({ outcome: "DONE", version: 2 });
+  const misspelt = rejectionOf(ContractError, error.resolve({ timout: "1s" } as object));
+  expect((await misspelt).message).toBe('"timout" is no option; did you mean "timeout"?');
+});
+
+it("resolve() tells how long a lost attempt may still be executed, where its time is too short for that", async () => {
+  const { near } = await behindProxy();
+  await near.create("a1");
+  const before = { op: "mine", sent: Date.now() + 60_000, timeout: "300ms" } as const;
+  const error = await rejectionOf(OutcomeUnknownError, near.transition("a1", "running", before));
+  expect((await rejectionOf(OutcomeUnknownError, error.resolve())).message).toMatch(
+    /can't be told yet: an attempt before may be on its way for another \d+ ms: allow more timeout; ask again/,
+  );
+});
 
 it("a server that falls silent is left for a new connection, where the answer is found", async () => {
   const { far, near, proxy } = await behindProxy(200);

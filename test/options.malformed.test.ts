@@ -23,6 +23,10 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "an id too long": [(ours) => ours.create("x".repeat(129)), `must be 1 to 128 ${idWords}`],
   "an id that is no text": [(ours) => ours.create(any(7)), `id 7 must be 1 to 128 ${idWords}`],
   "no id": [(ours) => ours.create(any(undefined)), `id undefined must be 1 to 128 ${idWords}`],
+  "sent without the op that was sent": [
+    move({ sent: 1 }),
+    "sent tells when an op was tried before: give op as well",
+  ],
   "a misspelt option": [move(any({ ifversion: 3 })), '"ifversion" is no option; did you mean "ifVersion"?'],
   "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
   "an op with a comma": [move({ op: "a,b" }), `op "a,b" must be 1 to 64 ${idWords}`],
@@ -39,7 +43,10 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "ifVersion as text": [move({ ifVersion: any("1") }), "ifVersion must be a whole number"],
   "notAfter that is no number": [move({ notAfter: Number.NaN }), "notAfter must be a whole number"],
   "notAfter beyond all time": [move({ notAfter: 1e15 }), "notAfter must be a whole number"],
-  "sent that is no number": [move({ sent: Number.POSITIVE_INFINITY }), "sent must be a whole number"],
+  "sent that is no number": [
+    move({ op: "o", sent: Number.POSITIVE_INFINITY }),
+    "sent must be a whole number",
+  ],
   "an empty actor": [move({ actor: "" }), "actor is empty; leave it out"],
   "an actor too long": [move({ actor: "ü".repeat(65) }), tooLong("actor", 128)],
   "an actor that is no text": [move({ actor: any(7) }), "actor must be text, not 7"],

@@ -88,7 +88,8 @@ export async function told<T>(connection: Connection, what: string, question: ()
   }
 }
 
-function hint(error: unknown, address: string): string {
+/** Why there was no answer, in words. */
+export function hint(error: unknown, address: string): string {
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
   if (error instanceof OfflineError) return `not connected to ${address}`;

@@ -4,19 +4,20 @@ import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
 import type { Place } from "../valkey/keys.js";
 import type { Logger } from "../valkey/logger.js";
-import { contractError, notMade, told } from "./call-error.js";
+import { contractError, hint, notMade } from "./call-error.js";
 import {
   checkId,
+  checkOptions,
   durabilityNeed,
   newOp,
   optionWords,
   type TransitionOptions,
   timeoutMs,
 } from "./change-options.js";
-import { type Answer, Effort, FailedEffort, StillOpenError } from "./effort.js";
-import { OutcomeUnknownError } from "./errors.js";
+import { type Answer, Effort, FailedEffort } from "./effort.js";
+import { ContractError, OutcomeUnknownError, type ResolveOptions } from "./errors.js";
 import { explainRefusal } from "./explain.js";
-import { resolveOp } from "./resolve.js";
+import { type OpenOp, resolveOp, StillOpenError } from "./resolve.js";
 import { doneBefore, type Result, readResult, withCopies } from "./result.js";
 
 /** Where the entities of one machine live, and how to reach them. */
@@ -26,6 +27,8 @@ export interface Store {
   /** The machine as this client knows it; the server's copy is what judges. */
   readonly definition: CompiledMachine;
 }
+
+const RESOLVE_OPTIONS: ReadonlySet<string> = new Set<keyof ResolveOptions>(["timeout"]);
 
 /**
  * Makes one change of one entity: tries until there is an answer, or the time is over.
@@ -42,6 +45,8 @@ export async function change<S extends string>(
 ): Promise<Result<S>> {
   const { place, connection, definition } = store;
   const started = performance.now();
+  if (options.sent !== undefined && options.op === undefined)
+    throw new ContractError("BADARG", "sent tells when an op was tried before: give op as well");
   const op = options.op ?? newOp();
   const words = [checkId("id", id, 128), ...positionals, ...optionWords({ ...options, op })];
   const limitMs = timeoutMs(options, connection.timeoutMs);
@@ -88,12 +93,30 @@ function failed(error: unknown, store: Store, name: string, limitMs: number): Er
     last instanceof StillOpenError
       ? last.message
       : `${address} could not be asked in time whether it was done`;
-  const text = `${name}: the answer was lost, and ${why}; ask with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
-  return new OutcomeUnknownError(text, open, async ({ timeout }) => {
-    const deadline = Deadline.in(timeoutMs({ ...(timeout !== undefined && { timeout }) }, limitMs));
-    return told(store.connection, `what became of ${name}`, () =>
-      resolveOp(store.connection, open, deadline),
-    );
+  return unknown(`the answer was lost, and ${why}; ask`, open, store, name, limitMs);
+}
+
+/** The error of a change that may have happened, and which can be asked about, as often as it takes. */
+function unknown(
+  what: string,
+  open: OpenOp,
+  store: Store,
+  name: string,
+  limitMs: number,
+): OutcomeUnknownError {
+  const { connection } = store;
+  const text = `${name}: ${what} with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
+  return new OutcomeUnknownError(text, open, async (options) => {
+    checkOptions(options, RESOLVE_OPTIONS);
+    const deadline = Deadline.in(timeoutMs(options, limitMs));
+    try {
+      return await resolveOp(connection, open, deadline);
+    } catch (error) {
+      const refused = contractError(error, name);
+      if (refused !== undefined) throw refused;
+      const why = error instanceof StillOpenError ? error.message : hint(error, connection.address);
+      throw unknown(`what became of it can't be told yet: ${why}; ask again`, open, store, name, limitMs);
+    }
   });
 }
 

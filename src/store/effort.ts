@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
-import { Deadline, TimeUpError } from "../valkey/deadline.js";
+import { Deadline, LONGEST_TIMER_MS, TimeUpError } from "../valkey/deadline.js";
 import type { Acknowledged, DurabilityNeed } from "../valkey/durability.js";
 import { classifyFailure, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
@@ -10,7 +10,7 @@ import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import type { Change, Replay } from "./document.js";
-import { type OpenOp, opInLog, opInRing, resolveOp } from "./resolve.js";
+import { type OpenOp, opInLog, opInRing, resolveOp, StillOpenError } from "./resolve.js";
 import { readReply } from "./result.js";
 
 /** A change that is to be made, in all its attempts. */
@@ -53,15 +53,6 @@ export class FailedEffort extends Error {
     super("no attempt was answered in time");
     this.last = last;
     this.open = open;
-  }
-}
-
-/** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
-export class StillOpenError extends Error {
-  override readonly name = "StillOpenError";
-
-  constructor(leftMs: number) {
-    super(`an attempt before may be on its way for another ${Math.ceil(leftMs)} ms: allow more timeout`);
   }
 }
 
@@ -162,7 +153,7 @@ export class Effort {
     };
     for (let left = await leftMs(); left > 0; left = await leftMs()) {
       if (left > this.#work.remainingMs) throw new StillOpenError(left);
-      await pause(left);
+      await pause(Math.min(left, LONGEST_TIMER_MS));
     }
   }
 

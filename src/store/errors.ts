@@ -171,7 +171,8 @@ export class OutcomeUnknownError extends LatchkeyError {
    * Asks the server what became of the change: waits for the connection, and until nothing of the change can be
    * executed any more.
    *
-   * @throws NotExecutedError when the server could not be asked in time: call it again.
+   * @throws OutcomeUnknownError again, when the server could not be asked in time, or that takes longer: the change may
+   * still have happened. Call `resolve` again.
    */
   async resolve(options: ResolveOptions = {}): Promise<Resolution> {
     return this.#resolve(options);

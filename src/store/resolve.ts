@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import type { Connection } from "../valkey/connection.js";
-import { type Deadline, TimeUpError } from "../valkey/deadline.js";
+import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
 import { entityKey, type Place, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
@@ -33,13 +33,22 @@ export type Resolution<S extends string = string> =
   | { readonly outcome: "NOTDONE"; readonly current: Snapshot<S> | null }
   | { readonly outcome: "FORGOTTEN"; readonly current: Snapshot<S> | null };
 
+/** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
+export class StillOpenError extends Error {
+  override readonly name = "StillOpenError";
+
+  constructor(leftMs: number) {
+    super(`an attempt before may be on its way for another ${Math.ceil(leftMs)} ms: allow more timeout`);
+  }
+}
+
 const BATCH = 500;
 const OP_SLOTS = [0, 1, 2, 3, 4];
 
 /**
  * Asks the server what became of a change: waits until nothing of it can be executed any more, unless it was done.
  *
- * @throws TimeUpError or the client's error, untouched, when there is no answer by then.
+ * @throws StillOpenError, TimeUpError or the client's error, untouched, when there is no answer by then.
  */
 export async function resolveOp(
   connection: Connection,
@@ -60,8 +69,8 @@ export async function resolveOp(
     if (logged.outcome === "DONE") return logged;
     if (isSettled) return { outcome: logged.outcome, current: ring.current };
     const leftMs = open.untilMs - serverMs + 1;
-    if (leftMs > deadline.remainingMs) throw new TimeUpError();
-    await pause(leftMs);
+    if (leftMs > deadline.remainingMs) throw new StillOpenError(leftMs);
+    await pause(Math.min(leftMs, LONGEST_TIMER_MS));
   }
 }
 

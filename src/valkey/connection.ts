@@ -93,10 +93,20 @@ interface CallDefaults {
   readonly durability: DurabilityNeed;
 }
 
+/** Further than this a timer must not be set: connecting adds a second. */
+const LONGEST_MS = 2_147_000_000;
+
 function callDefaults({
   timeout = DEFAULT_TIMEOUT_MS,
   durability = "memory",
+  ...limits
 }: ConnectionOptions): CallDefaults {
+  for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
+    const ms = limits[name];
+    if (ms === undefined || (Number.isInteger(ms) && ms >= 1 && ms <= LONGEST_MS)) continue;
+    const value = typeof ms === "string" ? JSON.stringify(ms) : String(ms);
+    throw new TypeError(`${name}: ${value} is no whole number of ms from 1 to ${LONGEST_MS}`);
+  }
   const time = readDuration(timeout);
   if ("problem" in time) throw new TypeError(`timeout: ${JSON.stringify(timeout)} ${time.problem}`);
   const read = readDurability(durability);

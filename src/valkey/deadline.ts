@@ -7,6 +7,9 @@ export class TimeUpError extends Error {
   }
 }
 
+/** The longest time that Node's timers take, in ms. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** The end of the time that a call may take, by this process's monotonic clock. */
 export class Deadline {
   /** As `performance.now()` tells it, in ms. */
@@ -36,7 +39,11 @@ export class Deadline {
   async race<T>(promise: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const end = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new TimeUpError()), Math.ceil(this.remainingMs));
+      const wait = (): void => {
+        const end = (): void => (this.isOver ? reject(new TimeUpError()) : wait());
+        timer = setTimeout(end, Math.min(Math.ceil(this.remainingMs), LONGEST_TIMER_MS));
+      };
+      wait();
     });
     try {
       return await Promise.race([promise, end]);

@@ -118,7 +118,7 @@ async function resolutionOf(
       if (resolution.outcome !== "DONE") return { outcome: resolution.outcome };
       return { outcome: "DONE", version: resolution.version };
     } catch (reason) {
-      if (!(reason instanceof NotExecutedError)) throw reason; // else it could not be asked in time
+      if (!(reason instanceof OutcomeUnknownError)) throw reason; // else it can't be told yet
       await pause(RESOLVE_PAUSE_MS);
     }
   }
