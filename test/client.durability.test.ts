@@ -46,7 +46,10 @@ describe("a change that waits for replicas", () => {
       document: { id: "a1", state: "running", version: 2 },
       acknowledged: { local: 0, replicas: 0 },
     });
-    expect(error.message).toContain("agent a1 was changed and is version 2, but is not durable");
+    const applied = "agent a1 was changed and is version 2, but is not durable: ";
+    expect(error.message).toBe(`${applied}no copy was acknowledged in time`);
+    const some = new NotDurableError(error.document, { local: 1, replicas: 2 });
+    expect(some.message).toBe(`${applied}only the server's disk and 2 replicas acknowledged it in time`);
     expect(await agents.get("a1")).toMatchObject({ state: "running", version: 2 });
     expect(await agents.tryPatch("a1", { set: { n: 1 }, durability })).toMatchObject({
       outcome: "OK",

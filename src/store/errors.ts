@@ -192,7 +192,13 @@ export class NotDurableError extends LatchkeyError {
 
   constructor(document: Change | Replay, copies: Acknowledged & { readonly problem?: string }) {
     const { machine, id, version } = document;
-    const { local, replicas, problem = `acknowledged by ${local} disk and ${replicas} replicas` } = copies;
+    const { local, replicas } = copies;
+    const disk = local > 0 ? ["the server's disk"] : [];
+    const others = replicas > 0 ? [`${replicas} replica${replicas > 1 ? "s" : ""}`] : [];
+    const had = [...disk, ...others].join(" and ");
+    const {
+      problem = had === "" ? "no copy was acknowledged in time" : `only ${had} acknowledged it in time`,
+    } = copies;
     super(
       "NOTDURABLE",
       `${machine} ${id} was changed and is version ${version}, but is not durable: ${problem}`,
