@@ -31,6 +31,7 @@ export const KINDS = {
   "event-differs": "the event log's last change is not what the entity is",
   "event-gap": "versions of an entity are missing or out of order in the event log",
   "event-broken": "an entry of the event log is no change of this machine",
+  unchecked: "the server or the user's rights do not allow to check this here",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** One of {@link KINDS}. */
@@ -69,8 +70,8 @@ export interface Finding {
   readonly partition: number;
   readonly key: string;
   readonly message: string;
-  /** `notice`: no damage for certain. `mendable`: `repair` mends it. `left`: it can't be mended. */
-  readonly result: "mended" | "mendable" | "left" | "notice";
+  /** `notice`: no damage for certain. `mendable`: `repair` mends it. `left`: it can't be mended. `unchecked`: not known. */
+  readonly result: "mended" | "mendable" | "left" | "notice" | "unchecked";
   /** Why it is not mended, or what can be done. */
   readonly why?: string;
 }
