@@ -267,6 +267,27 @@ describe.each([
     });
   });
 
+  test("of a writer without CONFIG GET are a further note: durability fsync needs it, and the line mends that", async () => {
+    const visit = await userOf("writer", ...way);
+    const found = await finding("rights/fsync", visit);
+    expect(found).toMatchObject({
+      level: "note",
+      seen: `user ${visit.username} may not ask CONFIG GET`,
+      mend: `ACL SETUSER ${visit.username} +config|get`,
+    });
+    expect(found.means).toContain("NotDurableError");
+    expect((await finding("rights", visit)).means).toContain("but for CONFIG GET");
+    await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
+    expect((await findings(visit)).map(({ id }) => id)).not.toContain("rights/fsync");
+    expect((await finding("rights", visit)).means).not.toContain("CONFIG GET");
+  });
+
+  test("of a reader, or of a writer that may not wait, say nothing of CONFIG GET", async () => {
+    for (const visit of [await userOf("reader", ...way), await userOf("writer", ...way, "-waitaof")]) {
+      expect((await findings(visit)).map(({ id }) => id)).not.toContain("rights/fsync");
+    }
+  });
+
   test.each(writerCommands().filter((command) => !["multi", "info"].includes(command)))(
     "without %s are bad, but for waits, reactions and checks a note, and exactly that is to be granted",
     async (command) => {

@@ -6,6 +6,7 @@ import { type Lack, lacksOf } from "../rights/ask.js";
 import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
 import { CHECKS, REACTS, READER_EXTRAS, WAITS } from "../rights/needs.js";
 import { samplesOf } from "../rights/samples.js";
+import { mayAskSettings } from "./fsync-right.js";
 
 const id = "rights";
 
@@ -34,7 +35,7 @@ export async function rights(patient: Patient): Promise<Finding> {
     const means = "lists and the event log need +multi; what else this user lacks is not known";
     return { id, level: "bad", seen, means, mend: grant(user, allRules("writer", namespace)) };
   }
-  if (lacking.writer.length === 0) return complete(user, namespace);
+  if (lacking.writer.length === 0) return complete(user, namespace, await mayAskSettings(patient));
   const mend = grant(user, lacking.writer);
   if (lacking.isReader) {
     const seen = `user ${user} may look, and change nothing`;
@@ -112,9 +113,9 @@ function grant(user: string, lacking: readonly string[]): string {
   return `ACL SETUSER ${user} ${lacking.join(" ")}`;
 }
 
-function complete(user: string, namespace: string): Finding {
-  const means =
-    "every command of the scripts and of the client is allowed, on the namespace's keys and channels";
+function complete(user: string, namespace: string, hasSettings: boolean): Finding {
+  const but = hasSettings ? "" : ", but for CONFIG GET, which durability fsync alone needs";
+  const means = `every command of the scripts and of the client is allowed, on the namespace's keys and channels${but}`;
   if (user !== "default") return { id, level: "ok", seen: `user ${user} lacks nothing`, means };
   return {
     id,
