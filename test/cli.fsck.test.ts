@@ -17,8 +17,12 @@ async function damaged(): Promise<CommandLine> {
   return line;
 }
 
-const loseLog = async ({ namespace }: CommandLine): Promise<unknown> =>
-  (await admin()).del(`{${namespace}:0}:agent:log:a2`);
+/** The log of a2, which has a field that the event log knows nothing of. */
+async function loseLog({ namespace }: CommandLine): Promise<void> {
+  const valkey = await admin();
+  await valkey.del(`{${namespace}:0}:agent:log:a2`);
+  await valkey.hset(`{${namespace}:0}:agent:id:a2`, "byHand", "1");
+}
 
 test("a clean machine is said to be clean, and exits 0", async () => {
   const { run, agents } = await agentCommandLine();

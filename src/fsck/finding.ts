@@ -43,8 +43,8 @@ export interface Mend {
   readonly index?: number | null;
   /** When its timer runs out, in ms. */
   readonly due?: number | null;
-  /** How many of the newest changes the log keeps. */
-  readonly log?: number | null;
+  /** How many of the newest changes the log keeps; or, where there is no log, the changes to begin it with. */
+  readonly log?: number | null | readonly string[];
 }
 
 /** Something that is not as it should be. */
@@ -57,7 +57,7 @@ export interface Defect {
   readonly message: string;
   /** An older version of the machine may explain it: no damage unless `strict`. */
   readonly isExplicable?: boolean;
-  /** How to mend it, where that follows from the entity. */
+  /** How to mend it, where that follows from the entity, or stands in the event log. */
   readonly mend?: Mend;
   /** Why it is not mended, and what can be done instead; where there is no `mend`. */
   readonly why?: string;
