@@ -1,7 +1,9 @@
 import { beforeAll, expect, test } from "vitest";
+import { allRules } from "../src/doctor/rights/lines.js";
 import { built } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { agentCommandLine, type CommandLine, commandLine, jsonError } from "./helpers/command-line.js";
+import { useValkey } from "./helpers/valkey.js";
 
 beforeAll(built);
 
@@ -15,8 +17,12 @@ async function damaged(): Promise<CommandLine> {
   return line;
 }
 
-const loseLog = async ({ namespace }: CommandLine): Promise<unknown> =>
-  (await admin()).del(`{${namespace}:0}:agent:log:a2`);
+/** The log of a2, which has a field that the event log knows nothing of. */
+async function loseLog({ namespace }: CommandLine): Promise<void> {
+  const valkey = await admin();
+  await valkey.del(`{${namespace}:0}:agent:log:a2`);
+  await valkey.hset(`{${namespace}:0}:agent:id:a2`, "byHand", "1");
+}
 
 test("a clean machine is said to be clean, and exits 0", async () => {
   const { run, agents } = await agentCommandLine();
@@ -68,7 +74,7 @@ test("JSON is one report, JSON lines are the findings", async () => {
   expect(exit).toBe(1);
   expect(JSON.parse(stdout)).toEqual({
     ...{ machine: "agent", namespace: line.namespace, partitions: 1, entities: 2, events: 2 },
-    ...{ mended: 0, mendable: 1, left: 0, notice: 0 },
+    ...{ mended: 0, mendable: 1, left: 0, notice: 0, unchecked: 0 },
     findings: [{ ...finding, why: "--repair mends it" }],
   });
   const lines = await line.run(["fsck", "--repair", "-o", "jsonl"]);
@@ -79,6 +85,24 @@ test("JSON is one report, JSON lines are the findings", async () => {
       .split("\n")
       .map((one) => JSON.parse(one)),
   ).toEqual([{ ...finding, result: "mended" }]);
+});
+
+test("what this user may not check is said, and does not fail", async () => {
+  const { run, agents, namespace } = await agentCommandLine();
+  await agents.create("a1");
+  const rules = allRules("reader", namespace);
+  await (await admin()).call("ACL", "SETUSER", namespace, "reset", "on", ">few", ...rules);
+  const { hostname, port } = new URL((await useValkey()).url);
+  const env = { LATCHKEY_URL: `valkey://${namespace}@${hostname}:${port}`, LATCHKEY_PASSWORD: "few" };
+  const { exit, stdout, stderr } = await run(["fsck", "--deep"], env);
+  expect(stdout).toMatch(
+    /^unchecked +<none> +unchecked +whether apply would write the machine as it is was not asked: /m,
+  );
+  expect(stdout).toMatch(/^unchecked +<none> +unchecked +all keys were not walked over: /m);
+  expect([exit, stderr]).toEqual([
+    0,
+    "machine/agent is clean, 2 that could not be checked here (1 entity, 1 event, 1 partition)\n",
+  ]);
 });
 
 test("an id that would act on the terminal is shown without its power", async () => {

@@ -41,10 +41,27 @@ describe("the table of known defects", () => {
     expect(ids(text)).toEqual([]);
   });
 
-  test("says where a fix could not be confirmed", () => {
+  test("says where a fix could not be confirmed, and nowhere else", () => {
+    const unsure = KNOWN_DEFECTS.flatMap(({ numbers, fixed, unconfirmed = [] }) =>
+      unconfirmed.map((line) => `${numbers[0]} ${fixed[line]}`),
+    );
+    expect(unsure).toEqual([
+      "CVE-2025-21605 8.0.3",
+      "CVE-2025-27151 8.0.4",
+      "CVE-2025-67733 9.0.3",
+      "PR-4342 9.0.6",
+      "CVE-2026-130822 8.1.12",
+      "CVE-2026-130822 9.1.4",
+    ]);
     expect(defectsOf(version("8.1.11")).map(({ seen }) => seen)).toEqual([
       "8.1.11 has CVE-2026-130822, fixed in 8.1.12 (not confirmed)",
     ]);
+    expect(defectsOf(version("8.0.3")).map(({ seen }) => seen)).toEqual(
+      expect.arrayContaining([
+        "8.0.3 has CVE-2025-32023, CVE-2025-48367, fixed in 8.0.4",
+        "8.0.3 has CVE-2025-27151, fixed in 8.0.4 (not confirmed)",
+      ]),
+    );
   });
 
   test.each([

@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { rights } from "../src/doctor/checks/rights.js";
 import { Patient } from "../src/doctor/patient.js";
 import { allRules, userLine } from "../src/doctor/rights/lines.js";
-import { REACTS, readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
+import { CHECKS, REACTS, readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
 import { samplesOf } from "../src/doctor/rights/samples.js";
+import { fsck } from "../src/fsck/fsck.js";
 import { agent, connect, type Entities, type Latchkey, NotDurableError } from "../src/index.js";
 import { type Operation, scripts } from "../src/lua/index.js";
 import { reactionScripts } from "../src/lua/reactions.js";
@@ -20,7 +21,7 @@ import { freshNamespace, useValkey } from "./helpers/valkey.js";
 const operations = Object.keys(scripts) as Operation[];
 const place = { namespace: "here", machine: "agent", partitions: 1 };
 /** Asked of everyone, or of the test itself; CONFIG GET is granted for waits for disks only, since it tells passwords. */
-const NOT_COUNTED = ["auth", "acl|setuser", "config|resetstat", "client|list", "config|get"];
+const NOT_COUNTED = ["auth", "hello", "acl|setuser", "config|resetstat", "client|list", "config|get"];
 
 /** A new user with these rules, and how to look as that user. */
 async function user(server: TestServer, ...rules: string[]) {
@@ -131,6 +132,7 @@ describe("what is needed", () => {
     const copied = agents.patch("a1", { set: { x: 3 }, durability: { replicas: 1, timeoutMs: 1 } });
     await rejectionOf(NotDurableError, copied);
     await agents.remove("a1");
+    expect(await check(server, "here-writer")).toEqual([]);
     const written = await calledSince(server);
     expect(written.filter((name) => !writerCommands().includes(name))).toEqual([]);
     const texts = [...operations.map(builtText), ...Object.values(reactionScripts).map(({ text }) => text)];
@@ -146,7 +148,10 @@ describe("what is needed", () => {
     const looked = (await reader.installed("agent"))?.events({ after: "end" })[Symbol.asyncIterator]();
     const seen = looked?.next();
     await untilInside(server, "xread");
-    expect((await calledSince(server)).filter((name) => !readerCommands().includes(name))).toEqual([]);
+    expect(await check(server, "here-reader")).toEqual(["unchecked"]);
+    // A check asks what installs machines too, which is refused to readers.
+    const asked = (await calledSince(server)).filter((name) => !readerCommands().includes(name));
+    expect(asked).toEqual(["evalsha"]);
     await reader.close();
     await seen; // a blocked XREAD counts when it ends
     const called = await calledSince(server);
@@ -201,6 +206,14 @@ async function agentsAgain(latchkey: Latchkey): Promise<void> {
   await agents.create("a1");
 }
 
+/** Checks the agents of the namespace as a user, and tells what was found. */
+async function check(server: TestServer, username: string): Promise<string[]> {
+  const connection = await connected({ url: server.url, username, password: "PASSWORD" });
+  const found: string[] = [];
+  for await (const { kind } of fsck(connection, "here", "agent")) found.push(kind);
+  return found;
+}
+
 /** Waits until a client is inside a command. */
 async function untilInside(server: TestServer, command: string): Promise<void> {
   const admin = await adminOf(server);
@@ -231,12 +244,56 @@ describe.each([
     expect(await finding("rights", visit)).toMatchObject({ level: "ok" });
   });
 
+  test("of a reader that may not check are a note that says so", async () => {
+    const visit = await userOf("reader", ...way, "-zscan", "-llen");
+    expect(await finding("rights", visit)).toMatchObject({
+      level: "note",
+      seen: `user ${visit.username} may look, and change nothing`,
+      means: "enough for get, list, history and events, but fsck is refused with NOPERM",
+    });
+    await visit.admin.call("ACL", "SETUSER", visit.username, "+zscan", "+llen");
+    expect(await finding("rights", visit)).toMatchObject({
+      means: "enough for get, list, history and events, and to check with fsck",
+    });
+  });
+
+  test("of a writer without several that it can do without are a note that names each loss", async () => {
+    const visit = await userOf("writer", ...way, "-zscan", "-wait");
+    expect(await finding("rights", visit)).toMatchObject({
+      level: "note",
+      means:
+        "enough for changes, but none that asks for durability can be waited for, and fsck is refused with NOPERM",
+      mend: `ACL SETUSER ${visit.username} +wait +zscan`,
+    });
+  });
+
+  test("of a writer without CONFIG GET are a further note: durability fsync needs it, and the line mends that", async () => {
+    const visit = await userOf("writer", ...way);
+    const found = await finding("rights/fsync", visit);
+    expect(found).toMatchObject({
+      level: "note",
+      seen: `user ${visit.username} may not ask CONFIG GET`,
+      mend: `ACL SETUSER ${visit.username} +config|get`,
+    });
+    expect(found.means).toContain("NotDurableError");
+    expect((await finding("rights", visit)).means).toContain("but for CONFIG GET");
+    await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
+    expect((await findings(visit)).map(({ id }) => id)).not.toContain("rights/fsync");
+    expect((await finding("rights", visit)).means).not.toContain("CONFIG GET");
+  });
+
+  test("of a reader, or of a writer that may not wait, say nothing of CONFIG GET", async () => {
+    for (const visit of [await userOf("reader", ...way), await userOf("writer", ...way, "-waitaof")]) {
+      expect((await findings(visit)).map(({ id }) => id)).not.toContain("rights/fsync");
+    }
+  });
+
   test.each(writerCommands().filter((command) => !["multi", "info"].includes(command)))(
-    "without %s are bad, but for waits and reactions a note, and exactly that is to be granted",
+    "without %s are bad, but for waits, reactions and checks a note, and exactly that is to be granted",
     async (command) => {
       const visit = await userOf("writer", ...way, `-${command}`);
       const found = await finding("rights", visit);
-      expect(found.level).toBe([...WAITS, ...REACTS].includes(command) ? "note" : "bad");
+      expect(found.level).toBe([...WAITS, ...REACTS, ...CHECKS].includes(command) ? "note" : "bad");
       expect(found.mend).toBe(`ACL SETUSER ${visit.username} +${command}`);
       await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
       expect(await finding("rights", visit)).toMatchObject({ level: "ok" });

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Valkey } from "iovalkey";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { allRules } from "../src/doctor/rights/lines.js";
 import { startValkey, type TestServer } from "../src/testing/index.js";
 import { adminOf, finding, findings, ownServer } from "./helpers/doctor.js";
 import { freshFolder } from "./helpers/folder.js";
@@ -78,6 +79,18 @@ describe("persistence", () => {
       seen: "no, snapshots only (save 3600 1)",
     });
     expect(await finding("appendfsync", { url: plain.url })).toMatchObject({ level: "ok" });
+  });
+
+  test("by no append-only file is a warning at least, where the user may not ask for snapshots", async () => {
+    const { server: plain, admin } = await ownServer();
+    const rules = allRules("writer", "here");
+    await admin.call("ACL", "SETUSER", "few", "reset", "on", ">few", ...rules);
+    const visit = { url: plain.url, namespace: "here", username: "few", password: "few" };
+    const found = await finding("appendonly", visit);
+    expect(found).toMatchObject({ level: "warn", mend: "CONFIG SET appendonly yes, then CONFIG REWRITE" });
+    expect(found.seen).toBe("no; whether there are snapshots can't be asked without +config|get");
+    await admin.call("ACL", "SETUSER", "few", "+config|get");
+    expect(await finding("appendonly", visit)).toMatchObject({ level: "bad" });
   });
 
   test("that fails to write is bad", async () => {

@@ -105,6 +105,10 @@ const mendable: Record<string, Damage> = {
     },
     found: ["log-long a1"],
   },
+  "an entity without a log": {
+    plant: (valkey, at) => valkey.del(at("a2", "log:a2")),
+    found: ["log-missing a2"],
+  },
   "all of it at once": {
     plant: async (valkey, at) => {
       for (const id of ["a1", "a2", "a3", "a4"]) {
@@ -117,9 +121,12 @@ const mendable: Record<string, Damage> = {
 
 /** Damage that nothing can mend without making something up: found, told, and left exactly as it is. */
 const unmendable: Record<string, Damage> = {
-  "an entity without a log": {
-    plant: (valkey, at) => valkey.del(at("a1", "log:a1")),
-    found: ["log-missing a1"],
+  "an entity without a log, of which the event log lacks a change": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "log:a2"));
+      await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 1));
+    },
+    found: ["log-missing a2"],
   },
   "a log whose last change is gone": {
     plant: (valkey, at) => valkey.rpop(at("a2", "log:a2")),

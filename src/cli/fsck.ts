@@ -17,7 +17,7 @@ export function register(program: Command, context: CliContext): void {
     .description(
       "check index, timers and logs of a machine against its entities; exit 1 where damage is left",
     )
-    .option("--repair", "mend what follows from the entities; never changes an entity")
+    .option("--repair", "mend what follows from entities and event log; never changes an entity")
     .option("--deep", "also walk over all keys, for entities that nothing else tells of")
     .option("--strict", "take for damage what an older version of the machine may explain")
     .action(async (flags: FsckFlags) => {

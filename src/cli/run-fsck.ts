@@ -21,7 +21,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
   const signal = context.interruption();
   const progress = new ProgressLine(process.stderr);
-  const counts: Counts = { mended: 0, mendable: 0, left: 0, notice: 0 };
+  const counts: Counts = { mended: 0, mendable: 0, left: 0, notice: 0, unchecked: 0 };
   const table = new TableLines(columns(context));
   const findings: Finding[] = [];
   const show = async (text: string): Promise<void> => {
@@ -65,12 +65,13 @@ function findingsIn(counts: Counts): number {
 }
 
 function verdict(machine: string, { entities, events, partitions }: Checked, counts: Counts): string {
-  const { mended, mendable, left, notice } = counts;
+  const { mended, mendable, left, notice, unchecked } = counts;
   const parts = [
     ...(mended > 0 ? [`${mended} mended`] : []),
     ...(mendable > 0 ? [`${mendable} that --repair mends`] : []),
     ...(left > 0 ? [`${left} that can't be mended here`] : []),
     ...(notice > 0 ? [`${notice} that an older version of the machine may explain`] : []),
+    ...(unchecked > 0 ? [`${unchecked} that could not be checked here`] : []),
   ];
   const checked = [
     counted(entities, "entity", "entities"),
@@ -86,7 +87,13 @@ function counted(n: number, one: string, many = `${one}s`): string {
 }
 
 function columns({ paint }: CliContext) {
-  const colours = { mended: paint.green, mendable: paint.yellow, left: paint.red, notice: paint.dim };
+  const colours = {
+    mended: paint.green,
+    mendable: paint.yellow,
+    left: paint.red,
+    notice: paint.dim,
+    unchecked: paint.yellow,
+  };
   return [
     { title: "KIND", value: ({ kind }: Finding) => kind },
     { title: "ID", value: ({ id }: Finding) => id },

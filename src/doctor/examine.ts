@@ -2,6 +2,7 @@ import { replyCode } from "../valkey/failure.js";
 import { BUSY, busy } from "./checks/busy.js";
 import { clock, latency } from "./checks/clock.js";
 import { knownDefects } from "./checks/defects.js";
+import { fsyncRight } from "./checks/fsync-right.js";
 import { evictionPolicy, memoryHeadroom } from "./checks/memory.js";
 import { machines, namespace } from "./checks/namespace.js";
 import { appendFsync, appendOnly, diskWrites, fsyncOnRewrite, loadTruncated } from "./checks/persistence.js";
@@ -32,6 +33,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "maxmemory-policy": evictionPolicy,
   maxmemory: memoryHeadroom,
   rights,
+  "rights/fsync": fsyncRight,
   clock,
   latency,
   namespace,

@@ -34,10 +34,11 @@ export function checkDue(look: Look, { keys }: Part, { definition }: Installed):
     return [{ ...common, kind: "due-missing", message, mend }];
   }
   if (Number(due) === right) return [];
-  const message = `the timer runs out at ${iso(Number(due))}, but should at ${iso(right)}`;
+  const message = `the timer runs out at ${iso(Number(due), due)}, but should at ${iso(right)}`;
   return [{ ...common, kind: "due-time", message, mend }];
 }
 
-function iso(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : String(ms);
+/** @param text what to show where it is no time */
+function iso(ms: number, text = String(ms)): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : text;
 }

@@ -8,6 +8,7 @@ import { checkHash } from "./hash-check.js";
 import { checkIndex } from "./index-check.js";
 import { type Installed, readInstalled } from "./installed.js";
 import { checkLog, checkOlder } from "./log-check.js";
+import { rebuiltLog } from "./log-rebuild.js";
 import { type Look, lookAt } from "./look.js";
 import { cureOf, mendEntity } from "./mend.js";
 import { checkState } from "./state-check.js";
@@ -74,10 +75,18 @@ export class EntityCheck {
       ...checkHash(look),
       ...checkIndex(look, part, installed),
       ...checkDue(look, part, installed),
-      ...checkLog(look, part, installed),
+      ...(await this.#logDefects(look)),
       ...(await checkOlder(this.#client, part, look)),
       ...(this.#events === undefined ? [] : checkEvents(look, part, told(this.#events, look.id, before))),
     ];
+  }
+
+  async #logDefects(look: Look): Promise<Defect[]> {
+    const defects = checkLog(look, this.#part, this.#installed);
+    if (this.#events === undefined || !defects.some(({ kind }) => kind === "log-missing")) return defects;
+    const log = await rebuiltLog(this.#client, this.#part, look, this.#installed, this.#events);
+    if (log === undefined) return defects;
+    return defects.map((defect) => (defect.kind === "log-missing" ? { ...defect, mend: { log } } : defect));
   }
 
   /** Looks again, with the machine as it is by now, and mends what is to be mended and still wrong. */

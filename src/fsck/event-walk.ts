@@ -23,6 +23,7 @@ export interface LastEvent {
 export class EventWalk {
   readonly #part: Part;
   readonly #last = new Map<string, LastEvent>();
+  readonly #runs = new Map<string, string[]>();
   #place: string | undefined;
   #isWhole = true;
   #oldestMs: number | undefined;
@@ -50,6 +51,11 @@ export class EventWalk {
   /** The entity's last change, as far as was read. */
   last(id: string): LastEvent | undefined {
     return this.#last.get(id);
+  }
+
+  /** The stream entries of the changes that end with its last one, without a gap and all of one life, oldest first. */
+  run(id: string): readonly string[] {
+    return this.#runs.get(id) ?? [];
   }
 
   /** Every entity of which something was read. */
@@ -87,6 +93,7 @@ export class EventWalk {
   /** Trimmed past what was read: what is known may be out of date, and says nothing about what comes. */
   #forget(place: string): void {
     this.#last.clear();
+    this.#runs.clear();
     this.#place = place;
     this.#isWhole = false;
     this.#oldestMs = undefined;
@@ -109,6 +116,9 @@ export class EventWalk {
     this.#last.set(id, { entry, version, state, isRemoval, life, digest: digestOf(text) });
     const expected =
       before === undefined ? this.#firstOf(version) : before.isRemoval ? 1 : before.version + 1;
+    const goesOn = before !== undefined && !before.isRemoval && version === expected;
+    if (goesOn) this.#runs.get(id)?.push(entry);
+    else this.#runs.set(id, [entry]);
     if (version === expected) return [];
     const message = `version ${version} (entry ${entry}) stands where ${expected} belongs`;
     const why = "nothing that was logged is ever rewritten";

@@ -44,7 +44,7 @@ export async function checkFacts(client: Valkey, namespace: string, machine: str
 /** In how many partitions from the first on the machine is; 0 where it is in none. */
 async function countPartitions(client: Valkey, place: Place): Promise<number> {
   for (let partition = 0; partition < MAX_PARTITIONS; partition++) {
-    if ((await client.exists(partitionKeys(place, partition).machine)) === 0) return partition;
+    if ((await client.type(partitionKeys(place, partition).machine)) === "none") return partition;
   }
   return MAX_PARTITIONS;
 }

@@ -31,6 +31,7 @@ export const KINDS = {
   "event-differs": "the event log's last change is not what the entity is",
   "event-gap": "versions of an entity are missing or out of order in the event log",
   "event-broken": "an entry of the event log is no change of this machine",
+  unchecked: "the server or the user's rights do not allow to check this here",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** One of {@link KINDS}. */
@@ -42,8 +43,8 @@ export interface Mend {
   readonly index?: number | null;
   /** When its timer runs out, in ms. */
   readonly due?: number | null;
-  /** How many of the newest changes the log keeps. */
-  readonly log?: number | null;
+  /** How many of the newest changes the log keeps; or, where there is no log, the changes to begin it with. */
+  readonly log?: number | null | readonly string[];
 }
 
 /** Something that is not as it should be. */
@@ -56,7 +57,7 @@ export interface Defect {
   readonly message: string;
   /** An older version of the machine may explain it: no damage unless `strict`. */
   readonly isExplicable?: boolean;
-  /** How to mend it, where that follows from the entity. */
+  /** How to mend it, where that follows from the entity, or stands in the event log. */
   readonly mend?: Mend;
   /** Why it is not mended, and what can be done instead; where there is no `mend`. */
   readonly why?: string;
@@ -69,8 +70,8 @@ export interface Finding {
   readonly partition: number;
   readonly key: string;
   readonly message: string;
-  /** `notice`: no damage for certain. `mendable`: `repair` mends it. `left`: it can't be mended. */
-  readonly result: "mended" | "mendable" | "left" | "notice";
+  /** `notice`: no damage for certain. `mendable`: `repair` mends it. `left`: it can't be mended. `unchecked`: not known. */
+  readonly result: "mended" | "mendable" | "left" | "notice" | "unchecked";
   /** Why it is not mended, or what can be done. */
   readonly why?: string;
 }

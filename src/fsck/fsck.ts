@@ -1,18 +1,16 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { scripts } from "../lua/index.js";
 import { ask, told } from "../store/call-error.js";
-import { ContractError } from "../store/errors.js";
-import { readReply } from "../store/result.js";
+import { ContractError, NotExecutedError } from "../store/errors.js";
 import type { Connection } from "../valkey/connection.js";
-import { replyCode } from "../valkey/failure.js";
-import { runScript } from "../valkey/script.js";
+import { checkApplied } from "./applied-check.js";
 import { asLeft, checkPartition } from "./check-partition.js";
 import { type Part, partOf } from "./entity-places.js";
 import { checkFacts } from "./facts-check.js";
-import type { Defect, Finding } from "./finding.js";
+import type { Finding } from "./finding.js";
 import { type Installed, readInstalled } from "./installed.js";
 import { checkAlike, checkRows } from "./machine-check.js";
+import { isReplica, mayScan } from "./means.js";
 
 /** What to check, and how. */
 export interface FsckOptions {
@@ -54,9 +52,11 @@ const APPLYING_MS = 500;
  * in steps that are small for the server. Yields findings as they are made; at the end, what was checked.
  *
  * Each entity is looked at in one moment, and what is wrong counts only where a second look finds it again. With
- * `repair` its places are mended at once, unless it has changed since that look.
+ * `repair` its places are mended at once, unless it has changed since that look. What this server or this user does not
+ * allow to check is a finding too, `unchecked`.
  *
- * @throws ContractError NOMACHINE where no partition holds the machine; NotExecutedError when the server can't be asked.
+ * @throws ContractError NOMACHINE where no partition holds the machine; NotExecutedError when the server can't be asked,
+ * or is a replica and `repair` is set.
  * @example for await (const finding of fsck(connection, "latchkey", "agent")) console.log(finding.message);
  */
 export async function* fsck(
@@ -66,19 +66,34 @@ export async function* fsck(
   options: FsckOptions = {},
 ): AsyncGenerator<Finding, Checked> {
   const question = `fsck ${machine}`;
+  const { repair = false, strict = false } = options;
+  const copy = await ask(connection, question, isReplica);
+  if (repair && copy) {
+    const message = `${question} can't repair here: the server is a replica; connect to its primary`;
+    throw new NotExecutedError(message, "READONLY");
+  }
   const { place, defects } = await ask(connection, question, (client) =>
     checkFacts(client, namespace, machine),
   );
   const parts = Array.from({ length: place.partitions }, (_, partition) => partOf(place, partition));
-  const found = await ask(connection, question, (client) => checkMachine(client, parts));
+  const found = await ask(connection, question, (client) => checkMachine(client, parts, copy));
   if (found === undefined) {
     const message = `no machine "${machine}" is installed in namespace "${namespace}"; apply it first`;
     throw new ContractError("NOMACHINE", message);
   }
-  const { first, installed, problems } = found;
+  const { first, installed, problems, unasked } = found;
   const [origin = partOf(place, 0)] = parts;
   for (const defect of defects) yield asLeft(origin, defect);
   yield* problems;
+  if (unasked !== undefined) {
+    const message = `whether apply would write the machine as it is was not asked: ${unasked}`;
+    yield unchecked(origin, message, "check it as a writer, at the primary");
+  }
+  const deep = options.deep === true && (await ask(connection, question, mayScan));
+  if (options.deep === true && !deep) {
+    const message = "all keys were not walked over: this user may not (NOPERM)";
+    yield unchecked(origin, message, "grant it with ACL SETUSER <user> +scan, or leave out --deep");
+  }
   const total = { partitions: place.partitions, entities: 0, events: 0 };
   for (const part of parts) {
     let began = performance.now();
@@ -89,7 +104,6 @@ export async function* fsck(
       await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
       began = performance.now();
     };
-    const { repair = false, deep = false, strict = false } = options;
     const steps = checkPartition(connection.client, part, installed[part.partition] ?? first, {
       ...{ repair, deep, strict },
       rest,
@@ -114,6 +128,20 @@ async function* answered<T, R>(
   }
 }
 
+/** What could not be checked here. */
+function unchecked({ partition, keys }: Part, message: string, why: string): Finding {
+  return { kind: "unchecked", id: "", partition, key: keys.machine, message, result: "unchecked", why };
+}
+
+/** A machine as all partitions hold it. */
+interface Found {
+  readonly first: Installed;
+  readonly installed: readonly (Installed | undefined)[];
+  readonly problems: readonly Finding[];
+  /** Why the script that installs machines could not be asked; undefined where it was. */
+  readonly unasked: string | undefined;
+}
+
 /**
  * Checks the machine in all partitions; where they differ, a second time, since one may just be applied. Undefined
  * where none holds it.
@@ -121,44 +149,26 @@ async function* answered<T, R>(
 async function checkMachine(
   client: Valkey,
   parts: readonly Part[],
-): Promise<{ first: Installed; installed: (Installed | undefined)[]; problems: Finding[] } | undefined> {
+  copy: boolean,
+): Promise<Found | undefined> {
   for (let isLast = false; ; isLast = true) {
     const installed: (Installed | undefined)[] = [];
     for (const part of parts) installed.push(await readInstalled(client, part));
     const first = installed.find((one) => one !== undefined);
     if (first === undefined) return undefined;
     const problems: Finding[] = [];
+    let unasked: string | undefined;
     for (const [at, part] of parts.entries()) {
       const own = installed[at];
       const defects = own === first ? checkRows(part, own) : checkAlike(part, own, first);
-      if (own !== undefined && defects.length === 0) defects.push(...(await checkApplied(client, part, own)));
+      if (own !== undefined && defects.length === 0) {
+        const applied = await checkApplied(client, part, own, copy);
+        defects.push(...applied.defects);
+        unasked ??= applied.unasked;
+      }
       problems.push(...defects.map((defect) => asLeft(part, defect)));
     }
-    if (problems.length === 0 || isLast) return { first, installed, problems };
+    if (problems.length === 0 || isLast) return { first, installed, problems, unasked };
     await pause(APPLYING_MS);
   }
-}
-
-/** Asks the script that installs machines: its own definition must be what is installed. */
-async function checkApplied(client: Valkey, { keys }: Part, { definition }: Installed): Promise<Defect[]> {
-  if (definition === undefined) return [];
-  const reply = await runScript(
-    client,
-    scripts.apply,
-    [keys.machine, keys.index],
-    [definition.json, "DRYRUN"],
-  ).catch((error: unknown) => {
-    const code = replyCode(error);
-    if (["BADARG", "LAYOUT", "NOPERM", "WRONGTYPE"].includes(code)) return code;
-    throw error;
-  });
-  // A user who may only read can't be told; an index of another type is told of by itself.
-  if (reply === "NOPERM" || reply === "WRONGTYPE") return [];
-  if (typeof reply !== "string") {
-    const { outcome, text } = readReply(reply);
-    if (outcome === "OK" && text !== null && JSON.parse(text).changed === false) return [];
-  }
-  const message = "its own definition is not what is installed, as apply tells";
-  const why = "apply the definition again under a higher version";
-  return [{ kind: "machine-broken", id: "", key: keys.machine, message, why }];
 }

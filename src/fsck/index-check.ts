@@ -25,13 +25,14 @@ export function checkIndex(look: Look, { keys }: Part, { ordinals }: Installed):
     : { why: "the entity does not tell its place: its state or since is wrong" };
   if (index === null) return [{ ...at, ...cure, kind: "index-missing", message: "the index lacks it" }];
   if (!isTold) return [];
-  const message = `the index has ${placeText(Number(index), ordinals)}, the entity ${placeText(score, ordinals)}`;
+  const message = `the index has ${placeText(Number(index), ordinals, index)}, the entity ${placeText(score, ordinals)}`;
   return [{ ...at, ...cure, kind: "index-score", message }];
 }
 
-function placeText(score: number, ordinals: readonly string[]): string {
+/** @param text what to show where the score is none of a state */
+function placeText(score: number, ordinals: readonly string[], text = String(score)): string {
   const since = ((score % ORDINAL_STEP) + ORDINAL_STEP) % ORDINAL_STEP;
   const state = ordinals[Math.floor(score / ORDINAL_STEP)];
-  if (state === undefined || !Number.isInteger(since)) return `a score of no state (${score})`;
+  if (state === undefined || !Number.isInteger(since)) return `a score of no state (${text})`;
   return `${state} since ${new Date(since).toISOString()}`;
 }

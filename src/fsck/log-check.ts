@@ -19,9 +19,11 @@ export function checkLog(look: Look, { place }: Part, { definition }: Installed)
   const changes = newest.map((text) => readChange(place.machine, text));
   const defects: Defect[] = [...checkLast(look, changes.at(-1))];
   const version = Number(hash.get("version"));
-  const problem = orderProblem(id, version - newest.length + 1, changes);
+  const broken = brokenProblem(id, logLength - newest.length, logLength, changes);
   // Where the last change differs from the entity, its version says nothing about those before.
-  if (problem !== undefined && defects.length === 0) defects.push({ ...at, ...problem });
+  const gap = defects.length === 0 ? gapProblem(version - newest.length + 1, changes) : undefined;
+  const problem = broken ?? gap;
+  if (problem !== undefined) defects.push({ ...at, ...problem });
   const history = definition?.history ?? logLength;
   if (logLength > history) {
     const message = `it has ${logLength} changes, the machine keeps ${history}`;
@@ -30,7 +32,9 @@ export function checkLog(look: Look, { place }: Part, { definition }: Installed)
       kind: "log-long",
       message,
       isExplicable: definition !== undefined && definition.version > 1,
-      mend: { log: history },
+      ...(broken === undefined
+        ? { mend: { log: history } }
+        : { why: "it is not cut while an entry of it is no change: a change might go instead" }),
     });
   }
   if (definition?.version === 1 && logLength < Math.min(version, history)) {
@@ -60,43 +64,56 @@ export function ownNames(hash: ReadonlyMap<string, string>): string[] {
  * that changes in between mean nothing.
  */
 export async function checkOlder(client: Valkey, { place }: Part, look: Look): Promise<Defect[]> {
-  const { id, places } = look;
-  for (let to = look.logLength - look.newest.length - 1; to >= 0; to -= PAGE) {
+  const { id, places, newest } = look;
+  // An entry that is no change, where it was put behind them, shifts all before it.
+  const mayCount = newest.every((text) => isChangeOf(id, readChange(place.machine, text)));
+  for (let to = look.logLength - newest.length - 1; to >= 0; to -= PAGE) {
     const from = Math.max(0, to - PAGE + 1);
     const replies = await client
       .multi()
-      .hget(places.entity, "version")
+      .hmget(places.entity, "version")
       .llen(places.log)
       .lrange(places.log, from, to)
       .exec();
-    const [version, length, texts] = (replies ?? []).map(([, reply]) => reply);
+    const [versions, length, texts] = (replies ?? []).map(([, reply]) => reply);
+    const version = Array.isArray(versions) ? versions[0] : undefined;
     if (typeof version !== "string" || !Array.isArray(texts)) return []; // it went away meanwhile
     const first = Number(version) - Number(length) + 1 + from;
     const changes = texts.map((text) => readChange(place.machine, String(text)));
-    const problem = orderProblem(id, first, changes);
+    const gap = mayCount ? gapProblem(first, changes) : undefined;
+    const problem = brokenProblem(id, from, Number(length), changes) ?? gap;
     if (problem !== undefined) return [{ id, key: places.log, ...problem }];
   }
   return [];
 }
 
-function orderProblem(
+type Problem = Pick<Defect, "kind" | "message" | "why">;
+
+const WHY = "what happened can't be made up; later changes push it out of the log";
+
+function isChangeOf(id: string, change: ChangeText | undefined): boolean {
+  return change !== undefined && change.id === id;
+}
+
+/** The first of some entries, which stand behind `before` others of `all`, that is no change of the entity. */
+function brokenProblem(
   id: string,
-  first: number,
+  before: number,
+  all: number,
   changes: readonly (ChangeText | undefined)[],
-): Pick<Defect, "kind" | "message" | "why"> | undefined {
+): Problem | undefined {
+  const at = changes.findIndex((change) => !isChangeOf(id, change));
+  if (at === -1) return undefined;
+  return { kind: "log-broken", message: `entry ${before + at + 1} of ${all} is no change of it`, why: WHY };
+}
+
+/** The first change that is not the one of its place, where the first place is that of version `first`. */
+function gapProblem(first: number, changes: readonly (ChangeText | undefined)[]): Problem | undefined {
   for (const [at, change] of changes.entries()) {
     const expected = first + at;
-    const why = "what happened can't be made up; later changes push it out of the log";
-    if (change === undefined || change.id !== id) {
-      return { kind: "log-broken", message: `where version ${expected} belongs is no change of it`, why };
-    }
-    if (change.version !== expected) {
-      return {
-        kind: "log-gap",
-        message: `where version ${expected} belongs is version ${change.version}`,
-        why,
-      };
-    }
+    if (change === undefined || change.version === expected) continue;
+    const message = `where version ${expected} belongs is version ${change.version}`;
+    return { kind: "log-gap", message, why: WHY };
   }
   return undefined;
 }

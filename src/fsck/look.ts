@@ -69,6 +69,6 @@ async function brokenTexts(
   fields: ReadonlyMap<string, string>,
 ): Promise<string[]> {
   const marked = [...fields].filter(([, text]) => text.includes("\uFFFD")).map(([field]) => field);
-  const bytes = await Promise.all(marked.map((field) => client.hgetBuffer(key, field)));
+  const bytes = marked.length === 0 ? [] : await client.hmgetBuffer(key, ...marked);
   return marked.filter((_, at) => !isUtf8(bytes[at] ?? Buffer.alloc(0)));
 }

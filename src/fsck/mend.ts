@@ -32,12 +32,15 @@ export async function mendEntity(client: Valkey, { keys }: Part, look: Look, cur
       word(cure.index),
       word(cure.due),
       word(cure.log),
+      hash?.get("version") ?? "",
+      ...(typeof cure.log === "object" ? (cure.log ?? []) : []),
     ],
   );
   return reply === "OK";
 }
 
-function word(wanted: number | null | undefined): string {
+function word(wanted: Mend["log"]): string {
   if (wanted === undefined) return "";
-  return wanted === null ? "-" : String(wanted);
+  if (wanted === null) return "-";
+  return typeof wanted === "object" ? "+" : String(wanted);
 }

@@ -1,5 +1,5 @@
 import type { Finding } from "../finding.js";
-import { KNOWN_DEFECTS, REPLAY_DEFECT, UNCONFIRMED } from "../known-defects.js";
+import { KNOWN_DEFECTS, REPLAY_DEFECT } from "../known-defects.js";
 import type { Patient } from "../patient.js";
 import { isBefore, lineOf, parseVersion, type Version } from "../version.js";
 
@@ -26,11 +26,11 @@ export async function knownDefects(patient: Patient): Promise<Finding[]> {
 export function defectsOf(version: Version): Finding[] {
   const line = lineOf(version);
   const newest = newestFix(line);
-  return KNOWN_DEFECTS.flatMap(({ numbers, level, what, fixed }) => {
+  return KNOWN_DEFECTS.flatMap(({ numbers, level, what, fixed, unconfirmed = [] }) => {
     const first = fixed[line];
     const fix = first === undefined ? undefined : parseVersion(first);
     if (fix === undefined || !isBefore(version, fix)) return [];
-    const since = `${first}${UNCONFIRMED.includes(first ?? "") ? " (not confirmed)" : ""}`;
+    const since = `${first}${unconfirmed.includes(line) ? " (not confirmed)" : ""}`;
     return [
       {
         id: `defect/${numbers[0]}`,

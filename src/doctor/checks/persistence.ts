@@ -1,4 +1,5 @@
 import type { Finding } from "../finding.js";
+import { NotAllowed } from "../not-allowed.js";
 import type { Patient } from "../patient.js";
 import { hasReplayDefect } from "./defects.js";
 
@@ -7,8 +8,20 @@ export async function appendOnly(patient: Patient): Promise<Finding> {
   const id = "appendonly";
   const isOn = (await patient.infoField("aof_enabled")) === "1";
   if (isOn) return { id, level: "ok", seen: "yes", means: "changes are written to disk as they are made" };
-  const save = await patient.setting("save");
   const mend = "CONFIG SET appendonly yes, then CONFIG REWRITE";
+  let save: string | undefined;
+  try {
+    save = await patient.setting("save");
+  } catch (error) {
+    if (!(error instanceof NotAllowed)) throw error;
+    return {
+      id,
+      level: "warn",
+      seen: "no; whether there are snapshots can't be asked without +config|get",
+      means: "a crash loses every change since the last snapshot, and without snapshots everything",
+      mend,
+    };
+  }
   return save === ""
     ? { id, level: "bad", seen: "no, and no snapshots", means: "a restart loses everything", mend }
     : {

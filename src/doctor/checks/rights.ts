@@ -4,13 +4,21 @@ import { NotAllowed } from "../not-allowed.js";
 import type { Patient } from "../patient.js";
 import { type Lack, lacksOf } from "../rights/ask.js";
 import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
-import { REACTS, WAITS } from "../rights/needs.js";
+import { CHECKS, REACTS, READER_EXTRAS, WAITS } from "../rights/needs.js";
 import { samplesOf } from "../rights/samples.js";
+import { mayAskSettings } from "./fsync-right.js";
 
 const id = "rights";
 
 /** Commands that a reader has no use for. */
 const WRITES = ["evalsha", "hset", "hsetnx", "rpush", "xadd", "zadd", "zrem"];
+
+/** Commands that a writer can do without, and what is lost then. */
+const EXTRAS: readonly (readonly [commands: readonly string[], lost: string])[] = [
+  [WAITS, "none that asks for durability can be waited for"],
+  [REACTS, "reactions are refused with NOPERM"],
+  [CHECKS, "fsck is refused with NOPERM"],
+];
 
 /** Whether the user may do exactly what latchkey's scripts and client need. */
 export async function rights(patient: Patient): Promise<Finding> {
@@ -27,19 +35,18 @@ export async function rights(patient: Patient): Promise<Finding> {
     const means = "lists and the event log need +multi; what else this user lacks is not known";
     return { id, level: "bad", seen, means, mend: grant(user, allRules("writer", namespace)) };
   }
-  if (lacking.writer.length === 0) return complete(user, namespace);
+  if (lacking.writer.length === 0) return complete(user, namespace, await mayAskSettings(patient));
   const mend = grant(user, lacking.writer);
   if (lacking.isReader) {
     const seen = `user ${user} may look, and change nothing`;
-    return { id, level: "note", seen, means: "enough for get, list, history and events", mend };
-  }
-  const seen = `user ${user} lacks ${lacking.writer.join(" ")}`;
-  if (lacking.writer.every((rule) => WAITS.includes(rule.slice(1)))) {
-    const means = "enough for changes, but none that asks for durability can be waited for";
+    const means = `enough for get, list, history and events${lacking.mayCheck ? ", and to check with fsck" : ", but fsck is refused with NOPERM"}`;
     return { id, level: "note", seen, means, mend };
   }
-  if (lacking.writer.every((rule) => [...WAITS, ...REACTS].includes(rule.slice(1)))) {
-    const means = "enough for changes, but reactions are refused with NOPERM";
+  const seen = `user ${user} lacks ${lacking.writer.join(" ")}`;
+  const commands = lacking.writer.map((rule) => rule.slice(1));
+  if (commands.every((command) => EXTRAS.some(([some]) => some.includes(command)))) {
+    const lost = EXTRAS.filter(([some]) => some.some((command) => commands.includes(command)));
+    const means = `enough for changes, but ${lost.map(([, what]) => what).join(", and ")}`;
     return { id, level: "note", seen, means, mend };
   }
   const means = "calls that need these are refused with NOPERM, before anything is written";
@@ -52,6 +59,8 @@ interface Lacking {
   readonly writer: readonly string[];
   /** It lacks nothing to look, and may write nothing: that is on purpose. */
   readonly isReader: boolean;
+  /** It lacks nothing that fsck needs to look. */
+  readonly mayCheck: boolean;
 }
 
 interface Asked {
@@ -70,11 +79,14 @@ async function lackingOf(patient: Patient, place: Place): Promise<Lacking> {
     samples.map(({ sample }) => sample),
   );
   const asked = samples.map(({ command }, at): Asked => ({ command, lack: lacks[at] }));
-  const reads = [...commandsOf("reader").filter((command) => !REACTS.includes(command)), "select"];
+  const reads = [...commandsOf("reader").filter((command) => !READER_EXTRAS.includes(command)), "select"];
   return {
     writer: missingRules(asked, place.namespace),
     isReader: asked.every(({ command, lack }) =>
       reads.includes(command) ? lack === undefined : !WRITES.includes(command) || lack !== undefined,
+    ),
+    mayCheck: asked.every(
+      ({ command, lack }) => !commandsOf("reader").includes(command) || lack === undefined,
     ),
   };
 }
@@ -101,9 +113,9 @@ function grant(user: string, lacking: readonly string[]): string {
   return `ACL SETUSER ${user} ${lacking.join(" ")}`;
 }
 
-function complete(user: string, namespace: string): Finding {
-  const means =
-    "every command of the scripts and of the client is allowed, on the namespace's keys and channels";
+function complete(user: string, namespace: string, hasSettings: boolean): Finding {
+  const but = hasSettings ? "" : ", but for CONFIG GET, which durability fsync alone needs";
+  const means = `every command of the scripts and of the client is allowed, on the namespace's keys and channels${but}`;
   if (user !== "default") return { id, level: "ok", seen: `user ${user} lacks nothing`, means };
   return {
     id,

@@ -16,6 +16,9 @@ export const WAITS: readonly string[] = ["wait", "waitaof"];
 /** What it sends to tell of reactions and their dead letters. */
 const REACTION_READS = ["xinfo|groups", "xlen", "xpending"];
 
+/** What it sends to check index, timers and logs; walking over all keys takes +scan too, which tells all their names. */
+const CHECK_READS = ["llen", "type", "zscan", "zscore"];
+
 /** Commands whose rights are those of their subcommands. */
 const CONTAINERS = ["XGROUP", "XINFO"];
 
@@ -36,12 +39,20 @@ export const REACTS: readonly string[] = [
   ...new Set([...REACTION_READS, "xgroup|create", ...commandsIn(reactionScripts)]),
 ].filter((command) => !PLAIN.includes(command));
 
+/** What it sends for checks, and for nothing else that changes or reads. */
+export const CHECKS: readonly string[] = CHECK_READS.filter(
+  (command) => ![...PLAIN, ...REACTS].includes(command),
+);
+
+/** The commands without which a reader still reads entities and follows them. */
+export const READER_EXTRAS: readonly string[] = [...REACTION_READS, ...CHECK_READS];
+
 /** The commands that a reader needs, as ACL names them, in alphabetical order. */
 export function readerCommands(): readonly string[] {
-  return [...new Set([...READS, ...REACTION_READS])].sort();
+  return [...new Set([...READS, ...READER_EXTRAS])].sort();
 }
 
 /** The commands that a writer needs: a reader's, those of the scripts, to wait for replicas and disks, to react. */
 export function writerCommands(): readonly string[] {
-  return [...new Set([...PLAIN, ...REACTION_READS, ...REACTS])].sort();
+  return [...new Set([...PLAIN, ...READER_EXTRAS, ...REACTS])].sort();
 }

@@ -53,6 +53,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     select: [["SELECT", "0"]],
     subscribe: [["SUBSCRIBE", channelOf(place)]],
     time: [["TIME"]],
+    type: [machine, index, due, events].map((key): Sample => ["TYPE", key]),
     wait: [["WAIT", "1", "1"]],
     waitaof: [["WAITAOF", "1", "0", "1"]],
     xack: streams.map((key): Sample => ["XACK", key, ID, "1-1"]),
@@ -76,7 +77,8 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     zmscore: [["ZMSCORE", due, "m"]],
     zrangebyscore: [index, due].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
     zrem: [index, due, seen].map((key): Sample => ["ZREM", key, "m"]),
-    zscore: [due, seen].map((key): Sample => ["ZSCORE", key, "m"]),
+    zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
+    zscore: [index, due, seen].map((key): Sample => ["ZSCORE", key, "m"]),
   };
   const found = samples[command];
   if (found === undefined) throw new Error(`the doctor knows no call of ${command}`);
