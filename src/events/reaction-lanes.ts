@@ -1,6 +1,7 @@
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { thrownText } from "../valkey/thrown-text.js";
 import type { Assignment, Begun, ReactionGroup } from "./reaction-group.js";
 import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
 import { Slots } from "./slots.js";
@@ -160,7 +161,7 @@ export class ReactionLanes {
     } catch (error) {
       // Whoever took it over counts the tries from here on; one that was told to stop has not failed.
       if (abort.signal.aborted) return LOST;
-      return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      return thrownText(error, true);
     } finally {
       this.#running.delete(key);
     }
