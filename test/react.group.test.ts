@@ -77,6 +77,26 @@ describe("of an entity's events", () => {
     expect(await b.finish(event)).toBe(false);
   });
 
+  it("a try that is taken back counts no more, and only by who has the event, and once", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const tryIt = async (group: ReactionGroup) => (await group.begin(event))?.attempt;
+    expect([await tryIt(a), await tryIt(a)]).toEqual([1, 2]);
+    await a.uncount(event, 2);
+    await a.uncount(event, 2);
+    await b.uncount(event, 1);
+    expect(await tryIt(a)).toBe(2);
+    await die("a");
+    expect(await take(b)).toEqual([event]);
+    await a.uncount(event, 2);
+    expect(await tryIt(b)).toBe(3);
+    expect(await b.finish(event)).toBe(true);
+    await b.uncount(event, 3);
+  });
+
   it("all of a dead consumer's go to one other, whoever comes first", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];

@@ -105,6 +105,11 @@ export class ReactionGroup {
     return { attempt, text };
   }
 
+  /** Takes back a try that `begin` counted, if the event is still this consumer's; once, however often it is asked. */
+  async uncount({ mark, id, entity }: Assignment, attempt: number): Promise<void> {
+    await this.#run("uncount", [mark, id, entity, String(attempt)]);
+  }
+
   /**
    * @param dead the error's text and the event, where it is given up
    * @returns false where it was not this consumer's any more

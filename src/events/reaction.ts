@@ -114,6 +114,7 @@ export class Reaction implements AsyncDisposable {
       for (const share of this.#shares) share.after = START;
     };
     this.#connection.client.on("ready", forget);
+    const stay = this.#connection.beforeClose(() => this.#part());
     signal?.addEventListener("abort", stop, { once: true });
     try {
       if (signal?.aborted === true) this.#stopping.abort();
@@ -128,8 +129,19 @@ export class Reaction implements AsyncDisposable {
     } finally {
       this.#connection.client.off("ready", forget);
       signal?.removeEventListener("abort", stop);
+      stay();
       hangUp(this.#client);
     }
+  }
+
+  /** The connection is about to close: what only the server can know, it is told now. */
+  async #part(): Promise<void> {
+    this.#stopping.abort();
+    this.#lanes.abortAll(new Error("latchkey was closed"));
+    hangUp(this.#client);
+    if (this.#connection.client.status !== "ready") return;
+    await this.#lanes.counted();
+    if (this.#lanes.isIdle) await this.#closed.catch(() => {});
   }
 
   /** Where the server can't be told, the others wait until this replica counts as dead. */
