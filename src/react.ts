@@ -1,5 +1,5 @@
 import { Reaction } from "./events/reaction.js";
-import type { MissedEvents } from "./events/reaction-group.js";
+import { type MissedEvents, OtherEventsError } from "./events/reaction-group.js";
 import type { Handler, ReactionSettings, TextHandler } from "./events/reaction-settings.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { type Duration, readDuration } from "./machine/duration.js";
@@ -13,7 +13,10 @@ import { ContractError } from "./store/errors.js";
 
 /** How a reaction works. Give all replicas the same. */
 export interface ReactOptions {
-  /** The events to handle, such as `["agent.completed", "agent.failed"]`. @default all */
+  /**
+   * The events to handle, such as `["agent.completed", "agent.failed"]`. The same in all replicas: where others live that
+   * were given another one, `react` is refused, and needs another name. @default all
+   */
   readonly on?: readonly string[];
   /**
    * Where a reaction begins that nobody has started before: with what happens from now on, or with the oldest change
@@ -51,7 +54,9 @@ export async function react<S extends string>(
   const settings = settingsOf(definition, options);
   const handle: TextHandler = async (text, reacting) => handler(readDocument<Change<S>>(text), reacting);
   return told(connection, `starting reaction ${name}`, () =>
-    Reaction.start(connection, place, name, handle, settings),
+    Reaction.start(connection, place, name, handle, settings).catch((error: unknown) => {
+      throw error instanceof OtherEventsError ? new ContractError("BADARG", error.message) : error;
+    }),
   );
 }
 
@@ -71,7 +76,7 @@ function settingsOf(definition: CompiledMachine, options: ReactOptions): Reactio
   if (from !== "start" && from !== "end") throw new ContractError("BADARG", 'from must be "start" or "end"');
   return {
     from,
-    types: on,
+    types: [...new Set(on)].sort(),
     concurrency: count("concurrency", concurrency, 1000),
     deadLetterAfter: count("deadLetterAfter", deadLetterAfter, 1000),
     firstPauseMs: duration("retries.first", retries.first ?? "1s"),

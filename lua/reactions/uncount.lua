@@ -2,7 +2,7 @@
 -- uncount: takes back a try that begin counted, where its replica was told to stop and no handler failed.
 --
 -- KEYS
---   1 events  2 dead  3 held  4 seen  as in take
+--   1 events  2 dead  3 held  4 seen  5 rules  as in take
 -- ARGV
 --   1 group  2 consumer  3 mark and 4 id of the event  5 entity
 --   6 try  what begin replied: a try is taken back once, however often that is asked for

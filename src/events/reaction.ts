@@ -72,6 +72,7 @@ export class Reaction implements AsyncDisposable {
       (_, partition) => new ReactionGroup(connection, place, partition, name, consumer),
     );
     for (const group of groups) await group.create(settings.from);
+    if (settings.signal?.aborted !== true) await join(groups, settings);
     const client = await connection.open(EVENTS);
     return new Reaction(
       connection,
@@ -223,6 +224,16 @@ export class Reaction implements AsyncDisposable {
       if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
       await within(this.#tickMs, this.#lanes.moreRoom());
     }
+  }
+}
+
+/** Tells the others of this replica, in all partitions or none. */
+async function join(groups: readonly ReactionGroup[], settings: ReactionSettings): Promise<void> {
+  try {
+    for (const group of groups) await group.join({ ...settings, after: START });
+  } catch (error) {
+    await Promise.allSettled(groups.map((group) => group.leave()));
+    throw error;
   }
 }
 
