@@ -226,6 +226,26 @@ describe("a reaction", () => {
     ["no try", "r", { deadLetterAfter: 0 }, "deadLetterAfter must be"],
     ["a pause that is none", "r", { retries: { first: "soon" } }, 'retries.first: "soon" is no duration'],
     ["a death that never comes", "r", { takeOverAfter: "2d" }, "takeOverAfter must be one day at most"],
+    [
+      "a misspelt option",
+      "r",
+      { deadLetterAftr: 3 },
+      '"deadLetterAftr" is no option; did you mean "deadLetterAfter"?',
+    ],
+    ["options that are none", "r", null, "options must be an object, such as"],
+    ["an event that is not in a list", "r", { on: "dial.b" }, 'on must be a list of events: ["dial.b"]'],
+    ["events that are no list", "r", { on: 3 }, "on must be a list of events"],
+    ["an event that is no text", "r", { on: [3] }, "on: 3 is no event of dial"],
+    ["a number of retries", "r", { retries: 3 }, 'retries must be an object, such as { first: "1s"'],
+    ["a misspelt pause", "r", { retries: { frist: "1s" } }, '"frist" is no option; did you mean "first"?'],
+    [
+      "a first pause over the longest",
+      "r",
+      { retries: { first: "5m" } },
+      "retries.first, 5m, is more than retries.longest, 1m;",
+    ],
+    ["a controller for its signal", "r", { signal: new AbortController() }, "signal must be an AbortSignal"],
+    ["what can't be called for what was missed", "r", { onMissed: "log" }, "onMissed must be a function"],
   ])("refuses %s", async (_, name, options, text) => {
     const list = await (await client()).machine(dial);
     const error = await rejectionOf(
@@ -233,6 +253,12 @@ describe("a reaction", () => {
       list.react(name, () => {}, options as object),
     );
     expect(error.message).toContain(text);
+  });
+
+  it("refuses a handler that can't be called", async () => {
+    const list = await (await client()).machine(dial);
+    const error = await rejectionOf(ContractError, list.react("r", undefined as never));
+    expect(error.message).toBe("the handler must be a function; it is called with each change");
   });
 });
 
