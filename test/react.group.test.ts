@@ -21,6 +21,7 @@ async function stage() {
     consumer,
     /** From now on a consumer counts as dead. */
     die: async (name: string) => void (await (await admin()).zadd(keyOf(namespace, "seen"), 0, name)),
+    seen: async () => (await admin()).zrange(keyOf(namespace, "seen"), 0, -1),
     held: async () => (await admin()).hgetall(keyOf(namespace, "held")),
   };
 }
@@ -105,6 +106,21 @@ describe("of an entity's events", () => {
     await die("a");
     const [one, two] = await Promise.all([take(b), take(c)]);
     expect([one.length, two.length].sort()).toEqual([0, 3]);
+  });
+});
+
+describe("a consumer that only told that it is there", () => {
+  it("takes nothing, counts while it lives, and is forgotten when it died", async () => {
+    const { ours, consumer, die, seen } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    await a.join({ after: "0-0", takeOverMs: 600_000, types: [] });
+    expect(await seen()).toEqual(["a"]);
+    expect(await take(b)).toHaveLength(1);
+    expect((await seen()).sort()).toEqual(["a", "b"]);
+    await die("a");
+    await take(b);
+    expect(await seen()).toEqual(["b"]);
   });
 });
 

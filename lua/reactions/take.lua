@@ -100,7 +100,11 @@ end
 -- write: alive
 call('ZADD', seen, format('%.0f', now), me)
 if noted ~= on then call('HSET', rules, 'on', on) end
-if count < 0 then return { {}, place['last-delivered-id'], 0, 1, after, false } end
+if count < 0 then
+  -- Behind all ids: gives nothing, but makes the consumer, so that the others find it when it dies.
+  call('XREADGROUP', 'GROUP', group, me, 'COUNT', 1, 'STREAMS', events, '18446744073709551615-0')
+  return { {}, place['last-delivered-id'], 0, 1, after, false }
+end
 
 -- write: what dead consumers left, all of it at once, so that no entity's events are torn apart
 local left = {}

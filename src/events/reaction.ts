@@ -72,8 +72,13 @@ export class Reaction implements AsyncDisposable {
       (_, partition) => new ReactionGroup(connection, place, partition, name, consumer),
     );
     for (const group of groups) await group.create(settings.from);
-    if (settings.signal?.aborted !== true) await join(groups, settings);
     const client = await connection.open(EVENTS);
+    try {
+      if (settings.signal?.aborted !== true) await join(groups, settings);
+    } catch (error) {
+      hangUp(client);
+      throw error;
+    }
     return new Reaction(
       connection,
       name,
