@@ -218,9 +218,15 @@ describe("what is told of reactions", () => {
         pending: 0,
         oldestPendingMs: undefined,
         consumers: 1,
+        lastSeenMs: expect.any(Number),
         deadLetters: 1,
       });
-    expect(await find("other")).toMatchObject({ lag: 8, deadLetters: 0, consumers: 0 });
+    expect(await find("other")).toMatchObject({
+      lag: 8,
+      deadLetters: 0,
+      consumers: 0,
+      lastSeenMs: undefined,
+    });
     await reaction.close();
     expect(await find("r")).toMatchObject({ consumers: 0 });
   });
