@@ -3,6 +3,7 @@ import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
 import type { Snapshot } from "./store/document.js";
 import { AlreadyExistsError, IllegalTransitionError, LatchkeyError, NotFoundError } from "./store/errors.js";
+import { thrownText } from "./valkey/thrown-text.js";
 
 /** In characters; a value may have 64 KiB as JSON, where a character takes up to 6 bytes. */
 const LONGEST_ERROR = 10_000;
@@ -131,12 +132,9 @@ function storable(error: string): string {
 }
 
 function warn(error: unknown, agent: AgentLifecycleState): void {
-  process.emitWarning(
-    `onEnd of agent ${agent.agentId} failed: ${error instanceof Error ? error.message : error}`,
-    {
-      code: "LATCHKEY_ON_END",
-    },
-  );
+  process.emitWarning(`onEnd of agent ${agent.agentId} failed: ${thrownText(error)}`, {
+    code: "LATCHKEY_ON_END",
+  });
 }
 
 function translate(error: unknown): never {

@@ -1,5 +1,5 @@
 import { Reaction } from "./events/reaction.js";
-import type { MissedEvents } from "./events/reaction-group.js";
+import { type MissedEvents, OtherEventsError } from "./events/reaction-group.js";
 import type { Handler, ReactionSettings, TextHandler } from "./events/reaction-settings.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { type Duration, readDuration } from "./machine/duration.js";
@@ -7,13 +7,16 @@ import { MACHINE_NAME } from "./machine/names.js";
 import { didYouMean } from "./machine/suggest.js";
 import type { Store } from "./store/call.js";
 import { told } from "./store/call-error.js";
-import { checkName } from "./store/change-options.js";
+import { checkName, checkOptions } from "./store/change-options.js";
 import { type Change, readDocument } from "./store/document.js";
 import { ContractError } from "./store/errors.js";
 
 /** How a reaction works. Give all replicas the same. */
 export interface ReactOptions {
-  /** The events to handle, such as `["agent.completed", "agent.failed"]`. @default all */
+  /**
+   * The events to handle, such as `["agent.completed", "agent.failed"]`. The same in all replicas: where others live that
+   * were given another one, `react` is refused, and needs another name. @default all
+   */
   readonly on?: readonly string[];
   /**
    * Where a reaction begins that nobody has started before: with what happens from now on, or with the oldest change
@@ -40,6 +43,21 @@ export interface ReactOptions {
   readonly onMissed?: (missed: MissedEvents) => void;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof ReactOptions>([
+  "on",
+  "from",
+  "concurrency",
+  "retries",
+  "deadLetterAfter",
+  "takeOverAfter",
+  "signal",
+  "onMissed",
+]);
+const RETRIES: ReadonlySet<string> = new Set<keyof NonNullable<ReactOptions["retries"]>>([
+  "first",
+  "longest",
+]);
+
 /** Starts this replica's part of a reaction. */
 export async function react<S extends string>(
   { connection, place, definition }: Store,
@@ -48,10 +66,13 @@ export async function react<S extends string>(
   options: ReactOptions,
 ): Promise<Reaction> {
   checkReaction(name);
+  if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
   const settings = settingsOf(definition, options);
   const handle: TextHandler = async (text, reacting) => handler(readDocument<Change<S>>(text), reacting);
   return told(connection, `starting reaction ${name}`, () =>
-    Reaction.start(connection, place, name, handle, settings),
+    Reaction.start(connection, place, name, handle, settings).catch((error: unknown) => {
+      throw error instanceof OtherEventsError ? new ContractError("BADARG", error.message) : error;
+    }),
   );
 }
 
@@ -61,24 +82,40 @@ export function checkReaction(name: string): string {
 }
 
 function settingsOf(definition: CompiledMachine, options: ReactOptions): ReactionSettings {
+  if (!isObject(options)) refuse('options must be an object, such as { on: ["agent.completed"] }');
+  checkOptions(options, OPTIONS);
   const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
+  if (!Array.isArray(on)) refuse(`on must be a list of events${like(on)}`);
+  if (!isObject(retries)) refuse('retries must be an object, such as { first: "1s", longest: "1m" }');
+  checkOptions(retries, RETRIES);
+  const { signal, onMissed } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== "function")
+    refuse("signal must be an AbortSignal: of an AbortController, its signal");
+  if (onMissed !== undefined && typeof onMissed !== "function") refuse("onMissed must be a function");
   const known = eventsOf(definition);
   const unknown = on.find((type) => !known.includes(type));
   if (unknown !== undefined) {
-    const text = `on: ${JSON.stringify(unknown)} is no event of ${definition.name}${didYouMean(unknown, known)}`;
-    throw new ContractError("BADARG", text);
+    const meant = typeof unknown === "string" ? didYouMean(unknown, known) : "";
+    refuse(`on: ${JSON.stringify(unknown)} is no event of ${definition.name}${meant}`);
   }
-  if (from !== "start" && from !== "end") throw new ContractError("BADARG", 'from must be "start" or "end"');
+  if (from !== "start" && from !== "end") refuse('from must be "start" or "end"');
+  const { first = "1s", longest = "1m" } = retries;
+  const firstPauseMs = duration("retries.first", first);
+  const longestPauseMs = duration("retries.longest", longest);
+  if (firstPauseMs > longestPauseMs)
+    refuse(
+      `retries.first, ${first}, is more than retries.longest, ${longest}; give a longest of at least that`,
+    );
   return {
     from,
-    types: on,
+    types: [...new Set(on)].sort(),
     concurrency: count("concurrency", concurrency, 1000),
     deadLetterAfter: count("deadLetterAfter", deadLetterAfter, 1000),
-    firstPauseMs: duration("retries.first", retries.first ?? "1s"),
-    longestPauseMs: duration("retries.longest", retries.longest ?? "1m"),
+    firstPauseMs,
+    longestPauseMs,
     takeOverMs: duration("takeOverAfter", options.takeOverAfter ?? "30s"),
-    signal: options.signal,
-    onMissed: options.onMissed,
+    signal,
+    onMissed,
   };
 }
 
@@ -89,13 +126,25 @@ function eventsOf({ name, states }: CompiledMachine): string[] {
 
 function count(what: string, value: number, most: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new ContractError("BADARG", `${what} must be a whole number from 1 to ${most}`);
+  refuse(`${what} must be a whole number from 1 to ${most}`);
 }
 
 function duration(what: string, value: Duration): number {
   const read = readDuration(value);
-  if ("problem" in read)
-    throw new ContractError("BADARG", `${what}: ${JSON.stringify(value)} ${read.problem}`);
-  if (read.ms > 86_400_000) throw new ContractError("BADARG", `${what} must be one day at most`);
+  if ("problem" in read) refuse(`${what}: ${JSON.stringify(value)} ${read.problem}`);
+  if (read.ms > 86_400_000) refuse(`${what} must be one day at most`);
   return read.ms;
+}
+
+/** The compiler sees to it, but not in JavaScript. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function like(on: unknown): string {
+  return typeof on === "string" ? `: [${JSON.stringify(on)}]` : "";
+}
+
+function refuse(text: string): never {
+  throw new ContractError("BADARG", text);
 }

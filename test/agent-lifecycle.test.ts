@@ -272,10 +272,13 @@ describe("the cleanup handler", () => {
     expect((await life.getAgentLifecycleState("a1"))?.status).toBe("killed");
   });
 
-  it("that fails is a warning of the process where nobody asked to be told", async () => {
+  it.each([
+    [new Error("session is stuck"), "session is stuck"],
+    [Object.create(null), "something was thrown that can't be told as text"],
+  ])("that fails is a warning of the process where nobody asked to be told, run %#", async (thrown, text) => {
     const { life } = await lifecycle({
       onEnd: () => {
-        throw new Error("session is stuck");
+        throw thrown;
       },
     });
     await life.registerSpawnedAgent("a1", "t1");
@@ -284,7 +287,7 @@ describe("the cleanup handler", () => {
     const [warning] = await warned;
     expect(warning).toMatchObject({
       code: "LATCHKEY_ON_END",
-      message: "onEnd of agent a1 failed: session is stuck",
+      message: `onEnd of agent a1 failed: ${text}`,
     });
   });
 });

@@ -28,11 +28,20 @@ test("reactions shows how far each has come", async () => {
   await agents.create("a4");
   const { exit, stdout, stderr } = await run(["reactions"]);
   expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
-  expect(stdout).toMatch(/^NAME +LAG +PENDING +OLDEST +CONSUMERS +DEAD\ncleanup +1 +0 +<none> +\d +3\n$/);
+  expect(stdout).toMatch(
+    /^NAME +LAG +PENDING +OLDEST +CONSUMERS +SEEN +DEAD\ncleanup +1 +0 +<none> +0 +<none> +3\n$/,
+  );
   expect(JSON.parse((await run(["reactions", "-o", "json"])).stdout)).toEqual(
     JSON.parse(JSON.stringify(await agents.reactions())),
   );
   expect((await run(["reactions", "-o", "name"])).stdout).toBe("cleanup\n");
+});
+
+test("reactions shows when a replica was last there, also one that was killed and told nobody", async () => {
+  const { run, namespace } = await given();
+  const seen = `{${namespace}:0}:agent:reaction:cleanup:seen`;
+  await (await admin()).zadd(seen, Date.now() - 259_200_000, "killed");
+  expect((await run(["reactions"])).stdout).toMatch(/^cleanup +0 +0 +<none> +1 +3d +3$/m);
 });
 
 test("reactions of a machine that has none are none", async () => {
@@ -115,7 +124,9 @@ describe("dead letters", () => {
     [["dead", "Other"], 2, "reaction"],
     [["retry", "cleanup"], 2, "name dead letters, or give --all"],
     [["drop", "cleanup", "0:1-1", "--all"], 2, "name dead letters, or give --all"],
-    [["frob"], 2, ""],
+    [["frob"], 2, "unknown command 'frob' of reactions\n"],
+    [["deed", "cleanup"], 2, "unknown command 'deed' of reactions; did you mean \"dead\"?"],
+    [["dead", "cleanup", "more"], 2, "too many arguments for 'dead'"],
   ])("%j says what is wrong", async (words, exit, text) => {
     const { run } = await given();
     const ended = await run(["reactions", ...words]);

@@ -8,16 +8,20 @@ function textOf({ text }: DeadLetter): string {
   return text === null ? "" : nameOf(JSON.parse(text) as Change);
 }
 
+function fail(text: string): never {
+  throw new Error(text);
+}
+
 describe("an event whose handler fails", () => {
   it("is tried again, each try counted, and given up after as many as asked for, with why and when", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     const tries: [string, number][] = [];
-    const fail = (change: Change, { attempt }: { attempt: number }) => {
+    const handler = (change: Change, { attempt }: { attempt: number }) => {
       tries.push([nameOf(change), attempt]);
       if (change.version === 1) throw new RangeError("no such folder: é");
     };
-    await reacting(ours, fail, { deadLetterAfter: 3 });
+    await reacting(ours, handler, { deadLetterAfter: 3 });
     const { timestamp } = await ours.create("x1", { note: "é" });
     await ours.transition("x1", "b");
     await expect.poll(() => tries.length).toBe(4);
@@ -35,6 +39,33 @@ describe("an event whose handler fails", () => {
     expect(letter.firstMs).toBeGreaterThanOrEqual(Date.parse(timestamp));
     expect(letter.lastMs).toBeGreaterThanOrEqual(letter.firstMs ?? 0);
   });
+
+  it.each([
+    ["no prototype", () => Object.create(null)],
+    ["a toString that throws", () => ({ toString: () => fail("text") })],
+    ["a name that throws", () => Object.defineProperty(new Error("e"), "name", { get: () => fail("name") })],
+    ["a message that throws", () => Object.defineProperty(new Error(), "message", { get: () => fail("m") })],
+    ["traps", () => new Proxy({}, { getPrototypeOf: () => fail("trap") })],
+  ])(
+    "is tried again and given up where what it throws has %s, and those behind it are handled",
+    async (_, odd) => {
+      const { list } = await replicas(1);
+      const [ours] = list;
+      const met: string[] = [];
+      const handler = (change: Change) => {
+        met.push(nameOf(change));
+        if (change.version === 1) throw odd();
+      };
+      const reaction = await reacting(ours, handler, { deadLetterAfter: 2 });
+      await ours.create("x1");
+      await ours.transition("x1", "b");
+      await expect.poll(() => met).toEqual(["x1@1", "x1@1", "x1@2"]);
+      const [letter] = await all(ours.deadLetters("r"));
+      expect(letter).toMatchObject({ tries: 2, error: "something was thrown that can't be told as text" });
+      await reaction.close();
+      await reaction.closed;
+    },
+  );
 
   it("is given up where the process died at each try, which nobody could tell of", async () => {
     const { list, namespace } = await replicas(1);
@@ -187,9 +218,15 @@ describe("what is told of reactions", () => {
         pending: 0,
         oldestPendingMs: undefined,
         consumers: 1,
+        lastSeenMs: expect.any(Number),
         deadLetters: 1,
       });
-    expect(await find("other")).toMatchObject({ lag: 8, deadLetters: 0, consumers: 0 });
+    expect(await find("other")).toMatchObject({
+      lag: 8,
+      deadLetters: 0,
+      consumers: 0,
+      lastSeenMs: undefined,
+    });
     await reaction.close();
     expect(await find("r")).toMatchObject({ consumers: 0 });
   });

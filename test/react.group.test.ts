@@ -21,6 +21,7 @@ async function stage() {
     consumer,
     /** From now on a consumer counts as dead. */
     die: async (name: string) => void (await (await admin()).zadd(keyOf(namespace, "seen"), 0, name)),
+    seen: async () => (await admin()).zrange(keyOf(namespace, "seen"), 0, -1),
     held: async () => (await admin()).hgetall(keyOf(namespace, "held")),
   };
 }
@@ -77,6 +78,26 @@ describe("of an entity's events", () => {
     expect(await b.finish(event)).toBe(false);
   });
 
+  it("a try that is taken back counts no more, and only by who has the event, and once", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const tryIt = async (group: ReactionGroup) => (await group.begin(event))?.attempt;
+    expect([await tryIt(a), await tryIt(a)]).toEqual([1, 2]);
+    await a.uncount(event, 2);
+    await a.uncount(event, 2);
+    await b.uncount(event, 1);
+    expect(await tryIt(a)).toBe(2);
+    await die("a");
+    expect(await take(b)).toEqual([event]);
+    await a.uncount(event, 2);
+    expect(await tryIt(b)).toBe(3);
+    expect(await b.finish(event)).toBe(true);
+    await b.uncount(event, 3);
+  });
+
   it("all of a dead consumer's go to one other, whoever comes first", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
@@ -85,6 +106,21 @@ describe("of an entity's events", () => {
     await die("a");
     const [one, two] = await Promise.all([take(b), take(c)]);
     expect([one.length, two.length].sort()).toEqual([0, 3]);
+  });
+});
+
+describe("a consumer that only told that it is there", () => {
+  it("takes nothing, counts while it lives, and is forgotten when it died", async () => {
+    const { ours, consumer, die, seen } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    await a.join({ after: "0-0", takeOverMs: 600_000, types: [] });
+    expect(await seen()).toEqual(["a"]);
+    expect(await take(b)).toHaveLength(1);
+    expect((await seen()).sort()).toEqual(["a", "b"]);
+    await die("a");
+    await take(b);
+    expect(await seen()).toEqual(["b"]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ContractError, type MissedEvents, NotExecutedError } from "../src/index.js";
 import { admin } from "./helpers/calls.js";
-import { agents, client, rejection, rejectionOf } from "./helpers/client.js";
+import { agents, all, client, rejection, rejectionOf } from "./helpers/client.js";
 import { dial } from "./helpers/dial.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "./helpers/reactions.js";
 import { recordingLogger } from "./helpers/secrets.js";
@@ -136,9 +136,67 @@ describe("a reaction", () => {
     await begun.promise;
     stop.abort(new Error("enough"));
     await reaction.closed;
-    const met: string[] = [];
-    await reacting(ours, (change) => void met.push(nameOf(change)), { deadLetterAfter: 2 });
-    await expect.poll(() => met).toEqual(["x1@1"]);
+    const met: [string, number][] = [];
+    const handler = (change: Parameters<typeof nameOf>[0], { attempt }: { attempt: number }) =>
+      void met.push([nameOf(change), attempt]);
+    await reacting(ours, handler, { deadLetterAfter: 1 });
+    await expect.poll(() => met).toEqual([["x1@1", 1]]);
+    expect(await all(ours.deadLetters("r"))).toEqual([]);
+  });
+
+  it("leaves a try uncounted that latchkey's own end cut off, whether its handler ended by then or not", async () => {
+    const { namespace, list } = await replicas(1);
+    const [ours] = list;
+    await ours.create("x1");
+    for (const ends of [true, false]) {
+      const home = await client({ namespace });
+      const begun = gate<number>();
+      const late: (() => void)[] = [];
+      const reaction = await reacting(
+        await home.machine(dial),
+        async (_, { attempt, signal }) => {
+          begun.open(attempt);
+          await new Promise((_resolve, reject) => {
+            signal.addEventListener("abort", () => (ends ? reject(signal.reason) : void late.push(reject)));
+          });
+        },
+        { from: "start", deadLetterAfter: 1, takeOverAfter: "200ms" },
+      );
+      expect(await begun.promise).toBe(1);
+      await home.close();
+      for (const reject of late) reject();
+      await reaction.closed;
+    }
+    const met: number[] = [];
+    await reacting(ours, (_, { attempt }) => void met.push(attempt), {
+      deadLetterAfter: 1,
+      takeOverAfter: "200ms",
+    });
+    await expect.poll(() => met).toEqual([1]);
+    expect(await all(ours.deadLetters("r"))).toEqual([]);
+  });
+
+  it("counts the tries that failed before a stop, and those alone", async () => {
+    const { list } = await replicas(1);
+    const [ours] = list;
+    const stop = new AbortController();
+    const begun = gate();
+    const reaction = await reacting(
+      ours,
+      async (_, { attempt, signal }) => {
+        if (attempt === 1) throw new Error("no");
+        begun.open();
+        await new Promise((_resolve, reject) => signal.addEventListener("abort", reject));
+      },
+      { signal: stop.signal },
+    );
+    await ours.create("x1");
+    await begun.promise;
+    stop.abort();
+    await reaction.closed;
+    const met: number[] = [];
+    await reacting(ours, (_, { attempt }) => void met.push(attempt));
+    await expect.poll(() => met).toEqual([2]);
   });
 
   it("ends with latchkey, and does nothing where its signal was aborted before", async () => {
@@ -168,6 +226,26 @@ describe("a reaction", () => {
     ["no try", "r", { deadLetterAfter: 0 }, "deadLetterAfter must be"],
     ["a pause that is none", "r", { retries: { first: "soon" } }, 'retries.first: "soon" is no duration'],
     ["a death that never comes", "r", { takeOverAfter: "2d" }, "takeOverAfter must be one day at most"],
+    [
+      "a misspelt option",
+      "r",
+      { deadLetterAftr: 3 },
+      '"deadLetterAftr" is no option; did you mean "deadLetterAfter"?',
+    ],
+    ["options that are none", "r", null, "options must be an object, such as"],
+    ["an event that is not in a list", "r", { on: "dial.b" }, 'on must be a list of events: ["dial.b"]'],
+    ["events that are no list", "r", { on: 3 }, "on must be a list of events"],
+    ["an event that is no text", "r", { on: [3] }, "on: 3 is no event of dial"],
+    ["a number of retries", "r", { retries: 3 }, 'retries must be an object, such as { first: "1s"'],
+    ["a misspelt pause", "r", { retries: { frist: "1s" } }, '"frist" is no option; did you mean "first"?'],
+    [
+      "a first pause over the longest",
+      "r",
+      { retries: { first: "5m" } },
+      "retries.first, 5m, is more than retries.longest, 1m;",
+    ],
+    ["a controller for its signal", "r", { signal: new AbortController() }, "signal must be an AbortSignal"],
+    ["what can't be called for what was missed", "r", { onMissed: "log" }, "onMissed must be a function"],
   ])("refuses %s", async (_, name, options, text) => {
     const list = await (await client()).machine(dial);
     const error = await rejectionOf(
@@ -175,6 +253,12 @@ describe("a reaction", () => {
       list.react(name, () => {}, options as object),
     );
     expect(error.message).toContain(text);
+  });
+
+  it("refuses a handler that can't be called", async () => {
+    const list = await (await client()).machine(dial);
+    const error = await rejectionOf(ContractError, list.react("r", undefined as never));
+    expect(error.message).toBe("the handler must be a function; it is called with each change");
   });
 });
 

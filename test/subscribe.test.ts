@@ -114,6 +114,27 @@ it.each([
   expect(failures()[0]).toContain("boom");
 });
 
+it("goes on where a listener throws what can't be told as text, with a logger and without", async () => {
+  const { logger, lines } = recordingLogger();
+  const warned = new Promise<Error>((resolve) => {
+    process.on("warning", resolve);
+    onTestFinished(() => void process.off("warning", resolve));
+  });
+  const [told, warns] = [await (await client({ logger })).machine(agent()), await agents()];
+  for (const ours of [told, warns]) {
+    const heard: string[] = [];
+    await ours.subscribe(({ id }) => {
+      heard.push(id);
+      throw Object.create(null);
+    });
+    await ours.create("a1");
+    await ours.create("a2");
+    await expect.poll(() => heard).toEqual(["a1", "a2"]);
+  }
+  expect(lines.join()).toContain("something was thrown that can't be told as text");
+  expect((await warned).message).toContain("something was thrown that can't be told as text");
+});
+
 it("warns of a failing listener where there is no logger", async () => {
   const ours = await agents();
   const warned = new Promise<Error>((resolve) => {

@@ -2,7 +2,7 @@
 -- begin: gives an event to its handler and counts the try, if it is still this consumer's.
 --
 -- KEYS
---   1 events  2 dead  3 held  4 seen  as in take
+--   1 events  2 dead  3 held  4 seen  5 rules  as in take
 -- ARGV
 --   1 group  2 consumer  3 mark and 4 id of the event  5 entity
 -- Reply [tries, document], this one included; or LOST: another has it, or it is finished or was trimmed away

@@ -2,7 +2,7 @@
 -- finish: takes an event off the reaction's list, as handled or as a dead letter, if it is still this consumer's.
 --
 -- KEYS
---   1 events  2 dead  3 held  4 seen  as in take
+--   1 events  2 dead  3 held  4 seen  5 rules  as in take
 -- ARGV
 --   1 group  2 consumer  3 mark and 4 id of the event  5 entity
 --   6 error  7 document  where it is given up: both go into the dead letter

@@ -9,13 +9,14 @@
 --   2 dead    {ns:p}:<machine>:reaction:<name>:dead  stream  what was given up; the same group, for what is retried
 --   3 held    {ns:p}:<machine>:reaction:<name>:held  hash    entity to `consumer last tries first`
 --   4 seen    {ns:p}:<machine>:reaction:<name>:seen  zset    consumers by when they were last here, in ms
+--   5 rules   {ns:p}:<machine>:reaction:<name>:rules  hash   `on`: the types that all consumers want, blanks between
 -- ARGV
 --   1 group
 --   2 consumer
---   3 count     how many new events it has room for
+--   3 count     how many new events it has room for; -1 only tells that it is there
 --   4 after     the last of its own events that it knows of; 0-0 asks for all of them
 --   5 ms        consumers that were not here for so long are dead
---   6 …         types of events that are wanted; none stands for all
+--   6 …         types of events that are wanted, sorted; none stands for all
 -- Reply [events, delivered, more, stale, after, lost]
 --   events     [mark, id, entity] each, in the order in which they are to be handled; mark is e (events) or d (dead);
 --              one that is known already may come again
@@ -26,14 +27,16 @@
 --   lost       [from, to, count] where the log was trimmed past events that nobody had handled; count 0 is unknown
 -- Errors
 --   NOGROUP  NOPERM <command>
+--   OTHERON <types>  other consumers live and want others: who takes an event decides for all whether it is wanted
 local call, match, format = redis.call, string.match, string.format
-local events, dead, held, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local events, dead, held, seen, rules = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group, me, count, after, idle = ARGV[1], ARGV[2], ARGV[3] + 0, ARGV[4], ARGV[5] + 0
 local is_wanted
 for i = 6, #ARGV do
   is_wanted = is_wanted or {}
   is_wanted[ARGV[i]] = true
 end
+local on = table.concat(ARGV, ' ', 6)
 local stream_of = { e = events, d = dead }
 local SCAN = 500 -- new events looked at in one call
 
@@ -62,6 +65,7 @@ if not place then return redis.error_reply('NOGROUP there is no such reaction') 
 for _, command in ipairs({
   { 'XREADGROUP', 'GROUP', group, me, 'STREAMS', events, '>' }, { 'XACK', events, group, '1-1' },
   { 'XCLAIM', events, group, me, '0', '1-1' }, { 'XADD', dead, '*', 'f', 'v' }, { 'HSET', held, 'f', 'v' },
+  { 'HSET', rules, 'f', 'v' },
   { 'ZADD', seen, '1', me }, { 'XGROUP', 'DELCONSUMER', events, group, me }, { 'ZREM', seen, me },
 }) do
   if not redis.acl_check_cmd(unpack(command)) then
@@ -76,6 +80,12 @@ local function is_alive(consumer)
   local ms = call('ZSCORE', seen, consumer)
   return ms and ms + 0 > now - idle
 end
+local noted = call('HGET', rules, 'on')
+if noted and noted ~= on then
+  for _, consumer in ipairs(call('ZRANGEBYSCORE', seen, '(' .. format('%.0f', now - idle), '+inf')) do
+    if consumer ~= me then return redis.error_reply('OTHERON ' .. noted) end
+  end
+end
 local lost_from, lost_to, lost_count
 local function lose(from, to, n)
   call('XADD', dead, '*', 'lost', from, 'to', to, 'count', n, 'last', format('%.0f', now))
@@ -89,6 +99,12 @@ end
 
 -- write: alive
 call('ZADD', seen, format('%.0f', now), me)
+if noted ~= on then call('HSET', rules, 'on', on) end
+if count < 0 then
+  -- Behind all ids: gives nothing, but makes the consumer, so that the others find it when it dies.
+  call('XREADGROUP', 'GROUP', group, me, 'COUNT', 1, 'STREAMS', events, '18446744073709551615-0')
+  return { {}, place['last-delivered-id'], 0, 1, after, false }
+end
 
 -- write: what dead consumers left, all of it at once, so that no entity's events are torn apart
 local left = {}

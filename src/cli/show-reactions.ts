@@ -29,6 +29,7 @@ function columns({ paint }: CliContext): Column<ReactionStats>[] {
       value: ({ oldestPendingMs: ms }) => (ms === undefined ? undefined : ageText(ms)),
     },
     { title: "CONSUMERS", value: ({ consumers }) => String(consumers) },
+    { title: "SEEN", value: ({ lastSeenMs: ms }) => (ms === undefined ? undefined : ageText(ms)) },
     {
       title: "DEAD",
       value: ({ deadLetters }) => String(deadLetters),

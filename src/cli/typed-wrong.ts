@@ -1,4 +1,5 @@
 import type { Command, CommanderError } from "commander";
+import { didYouMean } from "../machine/suggest.js";
 import { CliError } from "./cli-error.js";
 import { thisProgram } from "./this-program.js";
 
@@ -8,8 +9,11 @@ export function typedWrong(
   { code, message }: CommanderError,
   words: readonly string[],
 ): CliError {
-  const { path, rest } = readPath(program, words);
-  const [first = "", suggestion] = (code === "commander.help" ? noCommand(rest) : message)
+  const { command, path, rest } = readPath(program, words);
+  const isNoCommand = code === "commander.excessArguments" && command.commands.length > 0;
+  const [first = "", suggestion] = (
+    isNoCommand ? unknownCommand(command, rest) : code === "commander.help" ? noCommand(rest) : message
+  )
     .replace(/^error: /, "")
     .split("\n");
   return new CliError("USAGE", withoutPasswords(first), {
@@ -23,8 +27,17 @@ function noCommand([first, second]: readonly string[]): string {
   return first === "help" && second !== undefined ? `there is no command ${second}` : "a command is missing";
 }
 
-/** The names of the command that words lead to, and the words behind it that are no options. */
-function readPath(program: Command, words: readonly string[]): { path: string[]; rest: string[] } {
+/** A command that does something itself and has further ones below it: commander takes a misspelt one for an argument. */
+function unknownCommand(command: Command, [word = ""]: readonly string[]): string {
+  const names = command.commands.map((one) => one.name());
+  return `unknown command '${word}' of ${command.name()}${didYouMean(word, names)}`;
+}
+
+/** The command that words lead to, its names, and the words behind it that are no options. */
+function readPath(
+  program: Command,
+  words: readonly string[],
+): { command: Command; path: string[]; rest: string[] } {
   const path: string[] = [];
   const rest: string[] = [];
   let command = program;
@@ -43,7 +56,7 @@ function readPath(program: Command, words: readonly string[]): { path: string[];
       }
     }
   }
-  return { path, rest };
+  return { command, path, rest };
 }
 
 /** A URL may have been typed where something else belongs. */

@@ -2,7 +2,7 @@ import type { Valkey } from "iovalkey";
 import { reactionScripts } from "../lua/reactions.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
-import { replyCode } from "../valkey/failure.js";
+import { replyCode, safeMessage } from "../valkey/failure.js";
 import { type Place, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
@@ -48,7 +48,21 @@ export interface Taking {
   readonly count: number;
   readonly after: string;
   readonly takeOverMs: number;
+  /** Sorted. */
   readonly types: readonly string[];
+}
+
+/** Other replicas live that want other events. Whichever takes an event would decide for all whether it is wanted. */
+export class OtherEventsError extends Error {
+  override readonly name = "OtherEventsError";
+
+  constructor(reaction: string, theirs: readonly string[], ours: readonly string[]) {
+    const told = (types: readonly string[]): string => types.join(", ") || "all events";
+    super(
+      `reaction ${reaction} runs with another "on" in other replicas: theirs is ${told(theirs)}, this one's ${told(ours)}; ` +
+        "give it another name, or stop all of those first (one that was killed counts until takeOverAfter has passed)",
+    );
+  }
 }
 
 /** One partition's share of a reaction, as one consumer sees it. Every call tries again while that may help. */
@@ -76,10 +90,19 @@ export class ReactionGroup {
     await this.#ask("creating", (client) => createGroup(client, dead, this.#name, "0"));
   }
 
+  /** Tells the others that this replica is there. @throws OtherEventsError where they want other events */
+  async join({ after, takeOverMs, types }: Omit<Taking, "count">): Promise<void> {
+    await this.take({ count: -1, after, takeOverMs, types });
+  }
+
+  /** @throws OtherEventsError where other replicas want other events */
   async take({ count, after, takeOverMs, types }: Taking): Promise<Taken> {
     const words = [String(count), after, String(takeOverMs), ...types];
-    const reply = (await this.#run("take", words)) as RawTaken;
-    const [given, delivered, more, stale, last, lost] = reply;
+    const reply = await this.#run("take", words).catch((error: unknown) => {
+      if (replyCode(error) !== "OTHERON") throw error;
+      throw new OtherEventsError(this.#name, safeMessage(error).split(" ").slice(1), types);
+    });
+    const [given, delivered, more, stale, last, lost] = reply as RawTaken;
     return {
       given: given.map(([mark, id, entity]) => ({ mark, id, entity })),
       delivered,
@@ -105,6 +128,11 @@ export class ReactionGroup {
     return { attempt, text };
   }
 
+  /** Takes back a try that `begin` counted, if the event is still this consumer's; once, however often it is asked. */
+  async uncount({ mark, id, entity }: Assignment, attempt: number): Promise<void> {
+    await this.#run("uncount", [mark, id, entity, String(attempt)]);
+  }
+
   /**
    * @param dead the error's text and the event, where it is given up
    * @returns false where it was not this consumer's any more
@@ -126,10 +154,10 @@ export class ReactionGroup {
   }
 
   async #run(script: keyof typeof reactionScripts, words: readonly string[]): Promise<unknown> {
-    const { events, dead, held, seen } = this.keys;
+    const { events, dead, held, seen, rules } = this.keys;
     const args = [this.#name, this.#consumer, ...words];
     return this.#ask(script, (client) =>
-      runScript(client, reactionScripts[script], [events, dead, held, seen], args),
+      runScript(client, reactionScripts[script], [events, dead, held, seen, rules], args),
     );
   }
 

@@ -1,6 +1,7 @@
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { thrownText } from "../valkey/thrown-text.js";
 import type { Assignment, Begun, ReactionGroup } from "./reaction-group.js";
 import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
 import { Slots } from "./slots.js";
@@ -9,6 +10,14 @@ import { Slots } from "./slots.js";
 interface Lane {
   readonly group: ReactionGroup;
   readonly queue: Assignment[];
+}
+
+/** A handler that runs. */
+interface Running {
+  readonly group: ReactionGroup;
+  readonly event: Assignment;
+  readonly attempt: number;
+  readonly abort: AbortController;
 }
 
 /** So many entities may wait for their next try before no more events are taken, for each handler that may run. */
@@ -25,7 +34,9 @@ export class ReactionLanes {
   readonly #stopping: AbortSignal;
   readonly #lanes = new Map<string, Lane>();
   readonly #known = new Set<string>();
-  readonly #running = new Map<string, { group: ReactionGroup; event: Assignment; abort: AbortController }>();
+  readonly #running = new Map<string, Running>();
+  /** Begun, or taken back, and not answered yet. */
+  readonly #counting = new Set<Promise<unknown>>();
   #drains = new Set<Promise<void>>();
   #parked = 0;
   #onRoom: () => void = () => {};
@@ -92,14 +103,28 @@ export class ReactionLanes {
     }
   }
 
-  /** Tells the handlers that run to end at once. */
+  /** Tells the handlers that run to end at once. It is not they that failed: their tries don't count. */
   abortAll(reason: unknown): void {
-    for (const { abort } of this.#running.values()) abort.abort(reason);
+    for (const { group, event, attempt, abort } of this.#running.values()) {
+      if (abort.signal.aborted) continue;
+      void this.#uncount(group, event, attempt);
+      abort.abort(reason);
+    }
   }
 
-  /** Settles when no handler runs any more. */
+  get isIdle(): boolean {
+    return this.#drains.size === 0;
+  }
+
+  /** Settles when no handler runs any more, and the server knows which tries count. */
   async idle(): Promise<void> {
     while (this.#drains.size > 0) await Promise.all(this.#drains);
+    await this.counted();
+  }
+
+  /** Settles when the server knows which tries count. */
+  async counted(): Promise<void> {
+    while (this.#counting.size > 0) await Promise.allSettled(this.#counting);
   }
 
   async #drain(entity: string, lane: Lane): Promise<void> {
@@ -124,7 +149,7 @@ export class ReactionLanes {
   /** @returns undefined where the event is done with here, else after how many ms to try again */
   async #attempt(group: ReactionGroup, event: Assignment): Promise<number | undefined> {
     if (this.#stopping.aborted) return 0;
-    const begun = await this.#insist("begin", () => group.begin(event), undefined);
+    const begun = await this.#counted(this.#begin(group, event));
     if (begun === undefined) return undefined;
     const { deadLetterAfter, firstPauseMs, longestPauseMs } = this.#settings;
     const problem =
@@ -145,6 +170,37 @@ export class ReactionLanes {
     return undefined;
   }
 
+  /** Where it is to stop by then, the handler is not called, and the try does not count. */
+  async #begin(group: ReactionGroup, event: Assignment): Promise<Begun | undefined> {
+    const begun = await this.#insist("begin", () => group.begin(event), undefined);
+    if (begun === undefined || !this.#stopping.aborted) return begun;
+    await this.#uncount(group, event, begun.attempt);
+    return undefined;
+  }
+
+  /** Where the server can't be told, the try counts. */
+  async #uncount(group: ReactionGroup, event: Assignment, attempt: number): Promise<void> {
+    try {
+      await this.#counted(group.uncount(event, attempt));
+    } catch (error) {
+      this.#tell(
+        "warn",
+        event,
+        { attempt, error: safeMessage(error) },
+        "a try that was ended by a stop counts",
+      );
+    }
+  }
+
+  async #counted<T>(answer: Promise<T>): Promise<T> {
+    this.#counting.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#counting.delete(answer);
+    }
+  }
+
   /** @returns undefined where all went well, LOST where it is another replica's by now, else what went wrong */
   async #handle(
     group: ReactionGroup,
@@ -153,14 +209,14 @@ export class ReactionLanes {
   ): Promise<string | typeof LOST | undefined> {
     const abort = new AbortController();
     const key = keyOf(group, event);
-    this.#running.set(key, { group, event, abort });
+    this.#running.set(key, { group, event, attempt, abort });
     try {
       await this.#handler(text, { attempt, signal: abort.signal });
       return undefined;
     } catch (error) {
       // Whoever took it over counts the tries from here on; one that was told to stop has not failed.
       if (abort.signal.aborted) return LOST;
-      return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      return thrownText(error, true);
     } finally {
       this.#running.delete(key);
     }

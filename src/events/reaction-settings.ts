@@ -2,7 +2,7 @@ import type { MissedEvents } from "./reaction-group.js";
 
 /** What a handler is told besides the change. */
 export interface Reacting {
-  /** Which try this is, from 1. Tries of replicas that died count. */
+  /** Which try this is, from 1. Tries of replicas that died count, those that a stop cut off do not. */
   readonly attempt: number;
   /** Aborted when another replica has taken the event over, or the reaction is told to stop at once. */
   readonly signal: AbortSignal;

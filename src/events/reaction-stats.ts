@@ -12,6 +12,8 @@ export interface ReactionStats {
   readonly oldestPendingMs: number | undefined;
   /** Replicas that take part, those included that died and whose events nobody took over yet. */
   readonly consumers: number;
+  /** How long ago one of those last gave a sign of life, in ms; undefined where there is none. A living one does each second. */
+  readonly lastSeenMs: number | undefined;
   readonly deadLetters: number;
 }
 
@@ -27,12 +29,14 @@ export async function reactionStats(client: Valkey, place: Place): Promise<React
       const oldest = pending === 0 ? undefined : await oldestOf(client, events, name);
       const lag = group.get("lag");
       const { dead, seen } = reactionKeys(place, partition, name);
+      const signs = await signsOf(client, seen);
       const one = {
         name,
         lag: lag === null || lag === undefined ? undefined : Number(lag),
         pending,
         oldestPendingMs: oldest === undefined ? undefined : Math.max(0, nowMs - oldest),
-        consumers: await client.zcount(seen, "-inf", "+inf"),
+        consumers: signs.length,
+        lastSeenMs: signs.length === 0 ? undefined : Math.max(0, nowMs - Math.max(...signs)),
         deadLetters: await client.xlen(dead),
       };
       found.set(name, [...(found.get(name) ?? []), one]);
@@ -60,16 +64,24 @@ async function oldestOf(client: Valkey, key: string, group: string): Promise<num
   return first === null ? undefined : Number(first.split("-")[0]);
 }
 
+/** When each replica was last there. */
+async function signsOf(client: Valkey, seen: string): Promise<number[]> {
+  const flat = await client.zrangebyscore(seen, "-inf", "+inf", "WITHSCORES");
+  return flat.flatMap((text, at) => (at % 2 === 1 ? [Number(text)] : []));
+}
+
 /** One reaction over all partitions; each replica takes part in all of them. */
 function together(parts: readonly ReactionStats[]): ReactionStats {
   const sum = (of: (part: ReactionStats) => number): number => parts.reduce((all, part) => all + of(part), 0);
   const ages = parts.flatMap(({ oldestPendingMs }) => oldestPendingMs ?? []);
+  const seen = parts.flatMap(({ lastSeenMs }) => lastSeenMs ?? []);
   return {
     name: parts[0]?.name ?? "",
     lag: parts.some(({ lag }) => lag === undefined) ? undefined : sum(({ lag }) => lag ?? 0),
     pending: sum(({ pending }) => pending),
     oldestPendingMs: ages.length === 0 ? undefined : Math.max(...ages),
     consumers: Math.max(...parts.map(({ consumers }) => consumers)),
+    lastSeenMs: seen.length === 0 ? undefined : Math.min(...seen),
     deadLetters: sum(({ deadLetters }) => deadLetters),
   };
 }

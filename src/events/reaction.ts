@@ -73,6 +73,12 @@ export class Reaction implements AsyncDisposable {
     );
     for (const group of groups) await group.create(settings.from);
     const client = await connection.open(EVENTS);
+    try {
+      if (settings.signal?.aborted !== true) await join(groups, settings);
+    } catch (error) {
+      hangUp(client);
+      throw error;
+    }
     return new Reaction(
       connection,
       name,
@@ -114,6 +120,7 @@ export class Reaction implements AsyncDisposable {
       for (const share of this.#shares) share.after = START;
     };
     this.#connection.client.on("ready", forget);
+    const stay = this.#connection.beforeClose(() => this.#part());
     signal?.addEventListener("abort", stop, { once: true });
     try {
       if (signal?.aborted === true) this.#stopping.abort();
@@ -128,8 +135,19 @@ export class Reaction implements AsyncDisposable {
     } finally {
       this.#connection.client.off("ready", forget);
       signal?.removeEventListener("abort", stop);
+      stay();
       hangUp(this.#client);
     }
+  }
+
+  /** The connection is about to close: what only the server can know, it is told now. */
+  async #part(): Promise<void> {
+    this.#stopping.abort();
+    this.#lanes.abortAll(new Error("latchkey was closed"));
+    hangUp(this.#client);
+    if (this.#connection.client.status !== "ready") return;
+    await this.#lanes.counted();
+    if (this.#lanes.isIdle) await this.#closed.catch(() => {});
   }
 
   /** Where the server can't be told, the others wait until this replica counts as dead. */
@@ -211,6 +229,16 @@ export class Reaction implements AsyncDisposable {
       if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
       await within(this.#tickMs, this.#lanes.moreRoom());
     }
+  }
+}
+
+/** Tells the others of this replica, in all partitions or none. */
+async function join(groups: readonly ReactionGroup[], settings: ReactionSettings): Promise<void> {
+  try {
+    for (const group of groups) await group.join({ ...settings, after: START });
+  } catch (error) {
+    await Promise.allSettled(groups.map((group) => group.leave()));
+    throw error;
   }
 }
 

@@ -56,7 +56,9 @@ export interface Connection {
    * @throws ConnectError when it can't be made, or `close` was called before it was.
    */
   open(purpose: string): Promise<Valkey>;
-  /** True once `close` was called. */
+  /** Adds what `close` does first, while there is a connection. @returns what takes it away again */
+  beforeClose(work: () => Promise<void>): () => void;
+  /** True once `close` was called, and what goes before it is done. */
   readonly isClosed: boolean;
   /** Closes what was opened, the further connections as well; a client that was handed in stays open. */
   close(): Promise<void>;
@@ -160,6 +162,7 @@ function connectionOf(
     further.on("ready", forget);
     return { client: further, untilReady: readiness(further, opened) };
   });
+  const works = new Set<() => Promise<void>>();
   return {
     client,
     address,
@@ -169,10 +172,15 @@ function connectionOf(
     untilReady,
     durable: line,
     open,
+    beforeClose: (work) => {
+      works.add(work);
+      return () => void works.delete(work);
+    },
     get isClosed() {
       return opened.isClosed;
     },
     close: async () => {
+      if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
       client.off("ready", forget);
       opened.close();
     },

@@ -1,4 +1,5 @@
 import { TimeUpError } from "./deadline.js";
+import { thrownText } from "./thrown-text.js";
 
 /**
  * What a failed call means for the change it was to make.
@@ -101,7 +102,16 @@ export function mayPass(error: unknown): boolean {
 
 /** An error's text without what the client attaches to it: commands hold script texts, payloads and passwords. */
 export function safeMessage(thrown: unknown): string {
-  const error = causeOf(thrown);
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+script: [0-9a-f]{40}.*$/s, "").slice(0, 300);
+  return textOf(thrown)
+    .replace(/\s+script: [0-9a-f]{40}.*$/s, "")
+    .slice(0, 300);
+}
+
+/** Listeners throw what they like: that must not fail here. */
+function textOf(thrown: unknown): string {
+  try {
+    return thrownText(causeOf(thrown));
+  } catch {
+    return thrownText(thrown);
+  }
 }

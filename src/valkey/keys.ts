@@ -65,6 +65,8 @@ export interface ReactionKeys {
   readonly held: string;
   /** When each replica was last there. */
   readonly seen: string;
+  /** What all replicas must agree on. */
+  readonly rules: string;
 }
 
 /** The keys of a reaction in a partition. */
@@ -75,5 +77,6 @@ export function reactionKeys(place: Place, partition: number, reaction: string):
     dead: `${start}dead`,
     held: `${start}held`,
     seen: `${start}seen`,
+    rules: `${start}rules`,
   };
 }

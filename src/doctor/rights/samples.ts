@@ -16,7 +16,7 @@ const ID = "latchkey-doctor";
 export function samplesOf(command: string, place: Place): readonly Sample[] {
   const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(place, ID);
   const meta = metaKey(place.namespace);
-  const { dead, held, seen } = reactionKeys(place, 0, ID);
+  const { dead, held, seen, rules } = reactionKeys(place, 0, ID);
   const streams = [events, dead];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
@@ -30,7 +30,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     exec: [["EXEC"]],
     exists: [["EXISTS", machine]],
     hdel: [entity, held].map((key): Sample => ["HDEL", key, "f"]),
-    hget: [machine, held].map((key): Sample => ["HGET", key, "f"]),
+    hget: [machine, held, rules].map((key): Sample => ["HGET", key, "f"]),
     hgetall: [
       ["HGETALL", entity],
       ["HGETALL", machine],
@@ -40,7 +40,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
       ["HMGET", meta, "f"],
       ["HMGET", machine, "f"],
     ],
-    hset: [entity, machine, meta, held].map((key): Sample => ["HSET", key, "f", "v"]),
+    hset: [entity, machine, meta, held, rules].map((key): Sample => ["HSET", key, "f", "v"]),
     hsetnx: [["HSETNX", meta, "f", "v"]],
     info: [["INFO"]],
     llen: [["LLEN", log]],
@@ -75,7 +75,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     zcard: [index, due].map((key): Sample => ["ZCARD", key]),
     zcount: [index, due].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
     zmscore: [["ZMSCORE", due, "m"]],
-    zrangebyscore: [index, due].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
+    zrangebyscore: [index, due, seen].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
     zrem: [index, due, seen].map((key): Sample => ["ZREM", key, "m"]),
     zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
     zscore: [index, due, seen].map((key): Sample => ["ZSCORE", key, "m"]),
