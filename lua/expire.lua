@@ -1,7 +1,8 @@
 #!lua
 -- expire: fires what has run out for an entity: the timeout or the lease of its state, or the time for which a final
 -- state keeps it. However many ask, it fires once. Where nothing has run out, it puts the entity's place in due right,
--- if that is not what follows from the entity and from the machine as it is now.
+-- if that is not what follows from the entity and from the machine as it is now, but for a later end of its lease that
+-- an older version of the machine planned.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
@@ -52,11 +53,17 @@ if not state then
   return { 'NOTFOUND', false }
 end
 -- @include shared/timers.lua
-local renewal
-if lease_end and lease_end <= now and not (planned and planned + 0 <= now) then
-  -- Due does not tell of it, as where a newer machine gave this state a lease, or a shorter one, while the entity was
-  -- in it: whoever holds it had no chance to renew it yet. It counts from now.
-  renewal, lease_end = at, now + lease
+local plan, renewal = planned and planned + 0, nil
+if lease_end and plan ~= lease_end and (lease_end <= now or plan and plan > lease_end) then
+  -- Due tells of another end. An older version of the machine may have planned it, and whoever holds the entity reckons
+  -- with that, since nobody told him of a lease that is shorter or new: it stands. Once it is over, and where due tells
+  -- of none, the lease counts from now.
+  local is_older = call('HGET', machine_key, 'version') ~= '1' -- no version came before the first
+  if is_older and plan and plan > now and plan > lease_end and plan < 1e13 then
+    lease_end = plan
+  elseif lease_end <= now and (is_older or not plan or plan > now) then
+    renewal, lease_end = at, now + lease
+  end
 end
 local what, length, due_at, to = 'timeout', after, timeout_end, timeout_to
 if lease_end and not (timeout_end and timeout_end <= lease_end) then

@@ -1,5 +1,6 @@
 #!lua
--- heartbeat: renews the lease of an entity's state: it ends its whole length from now.
+-- heartbeat: renews the lease of an entity's state: it ends its whole length from now, or when an older version of the
+-- machine planned, where that is later.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
@@ -61,7 +62,7 @@ end
 
 -- 2 read: the keys that it writes, each by a command of its type, so that a wrong one shows before any write
 -- @include shared/entity.lua
-call('ZCARD', due_key)
+local planned = call('ZSCORE', due_key, id)
 -- @include shared/clock.lua
 local timing = state and call('HGET', machine_key, '@' .. state)
 
@@ -75,7 +76,11 @@ if if_version and if_version ~= version + 0 or if_state and if_state ~= state th
 end
 -- @include shared/timers.lua
 if lease == '' then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
-local renewed_end = now + lease
+local renewed_end, plan = now + lease, planned and planned + 0
+-- Due tells of a later end, with which its holder reckons: as in expire.lua.
+if plan and plan > renewed_end and plan < 1e13 and call('HGET', machine_key, 'version') ~= '1' then
+  renewed_end = plan
+end
 local may = redis.acl_check_cmd
 local lacks = not may('HSET', entity_key) and 'hset' or not may('ZADD', due_key) and 'zadd'
 if lacks then return redis.error_reply('NOPERM ' .. lacks) end

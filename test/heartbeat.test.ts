@@ -76,6 +76,10 @@ it("refuses what the server would take for malformed, before it is sent", async 
   const error = await rejectionOf(ContractError, tasks.heartbeat("t1", { ifVerson: 1 } as object));
   expect(error.message).toBe('"ifVerson" is no option; did you mean "ifVersion"?');
   await rejectionOf(ContractError, tasks.heartbeat("t 1"));
+  for (const name of ["ifVersion", "ifState"]) {
+    const unguarded = await rejectionOf(ContractError, tasks.heartbeat("t1", { [name]: undefined }));
+    expect(unguarded.message).toBe(`${name} is undefined; give it, or leave it out`);
+  }
 });
 
 it("asks again where the answer was lost, and says so where there is none in time", async () => {

@@ -214,6 +214,60 @@ describe("a change of one's own that met the held version again is made, and tel
   });
 });
 
+it("tells the loss before it throws that a change of one's own was refused", async () => {
+  const { tasks } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1", 2);
+  await tasks.patch("t1", { set: { taken: true } });
+  const changing = hold.change((ifVersion) => tasks.patch("t1", { set: { n: 1 }, ifVersion }));
+  await rejectionOf(ConflictError, changing);
+  expect(losses).toEqual([hold.signal.reason]);
+  expect(losses[0]?.current).toMatchObject({ version: 3, taken: true });
+});
+
+it("goes on where a change of one's own is refused for another cause", async () => {
+  const { tasks, leaseAt } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1", 2);
+  await rejectionOf(
+    NotFoundError,
+    hold.change(() => tasks.patch("t2", { set: { n: 1 } })),
+  );
+  const before = await leaseAt("t1");
+  await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before + LEASE_MS);
+  expect([hold.version, losses]).toEqual([2, []]);
+});
+
+it("refuses to wait for its own change inside of that, which goes on", async () => {
+  const { tasks } = await working("t1", "t2");
+  const { hold } = await held(tasks, "t1", 2);
+  const other = await held(tasks, "t2", 2);
+  const codes: string[] = [];
+  const change = await hold.change(async (ifVersion) => {
+    const own = async () => hold.change(() => tasks.patch("t1", { set: { n: 1 } }));
+    for (const inner of [own, () => hold.close(), () => other.hold.change(() => own())]) {
+      codes.push((await rejectionOf(ContractError, inner())).code);
+    }
+    await other.hold.close();
+    return tasks.patch("t1", { set: { n: 2 }, ifVersion });
+  });
+  expect([codes, change]).toMatchObject([["NESTED", "NESTED", "NESTED"], { version: 3, n: 2 }]);
+});
+
+it("lets what a change left running make the next", async () => {
+  const { tasks } = await working("t1");
+  const { hold } = await held(tasks, "t1", 2);
+  let next: Promise<Change | Replay> | undefined;
+  let isOver = (): void => {};
+  const over = new Promise<void>((resolve) => {
+    isOver = resolve;
+  });
+  await hold.change((ifVersion) => {
+    next = over.then(() => hold.change((after) => tasks.patch("t1", { set: { n: 2 }, ifVersion: after })));
+    return tasks.patch("t1", { set: { n: 1 }, ifVersion });
+  });
+  isOver();
+  expect(await next).toMatchObject({ version: 4, n: 2 });
+});
+
 it("makes no change where the lease is lost", async () => {
   const { tasks } = await working("t1");
   const { hold, lost } = await held(tasks, "t1", 2);
@@ -265,6 +319,16 @@ it("refuses a misspelt option, which would leave the hold unfenced", async () =>
   const options = { versoin: 2 };
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
   expect(error.message).toBe('"versoin" is no option; did you mean "version"?');
+});
+
+it.each([
+  [{ version: undefined }, "version is undefined; give the version to hold, or leave it out"],
+  [{ onLost: 5 }, "onLost must be a function; leave it out where nobody is to be told"],
+])("refuses the options %o, which would be of no use", async (options, message) => {
+  const { tasks, leaseAt } = await working("t1");
+  const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
+  expect([error.code, error.message]).toEqual(["BADARG", message]);
+  expect(await leaseAt("t1")).toBe(0);
 });
 
 it("is lost from the first where the server answers later than the lease ends", async () => {

@@ -283,17 +283,11 @@ describe("under a newer version of the machine", () => {
     expect((await place.ok("expire", "t1")).reason).toMatch(/^timeout of 1m ran out at /);
   });
 
-  it.each([
-    [
-      "brought",
-      "parked",
-      { parked: { to: ["working", "lost"], lease: { for: 1000, to: "lost", set: { error: "1" } } } },
-    ],
-    ["shortened", "working", { working: { ...working, lease: { ...working.lease, for: 1000 } } }],
-  ])("gives holders the time of a lease that it %s, since they could not know", async (_, state, states) => {
-    const place = await inState(state);
+  it("gives whoever had no deadline the whole of a lease that it brings", async () => {
+    const place = await inState("parked");
     place.pass(20 * SECOND);
-    await place.apply({ ...task, version: 2, states: { ...task.states, ...states } });
+    const parked = { to: ["working", "lost"], lease: { for: SECOND, to: "lost", set: { error: "1" } } };
+    await place.apply({ ...task, version: 2, states: { ...task.states, parked } });
     expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");
     expect(await place.score("due", "t1")).toBe(String(place.nowMs + SECOND));
     expect((await place.hash("t1"))["lease:at"]).toBe(String(place.nowMs));
@@ -302,6 +296,77 @@ describe("under a newer version of the machine", () => {
     place.pass(1);
     expect((await place.ok("expire", "t1")).state).toBe("lost");
   });
+
+  const shorter = newer({ lease: { ...working.lease, for: SECOND } });
+
+  it("shortens no lease that somebody reckons with: what was planned stands, then the shorter one counts", async () => {
+    const place = await inState("working");
+    const planned = place.nowMs + 30 * SECOND;
+    await place.apply(shorter);
+    for (const passed of [500, 500, 20 * SECOND, 9 * SECOND - 1]) {
+      place.pass(passed);
+      expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");
+      expect(await place.score("due", "t1")).toBe(String(planned));
+    }
+    place.pass(1);
+    expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");
+    expect(await place.score("due", "t1")).toBe(String(planned + SECOND));
+    place.pass(SECOND);
+    expect((await place.ok("expire", "t1")).reason).toMatch(/^lease of 1s ran out at /);
+  });
+
+  it("brings the end of a lease no nearer by a renewal, whose answer may be lost", async () => {
+    const place = await inState("working");
+    const planned = place.nowMs + 30 * SECOND;
+    await place.apply(shorter);
+    for (const passed of [10 * SECOND, 19 * SECOND]) {
+      place.pass(passed);
+      await place.run("heartbeat", "t1");
+      expect(await place.score("due", "t1")).toBe(String(planned));
+    }
+    place.pass(1);
+    await place.run("heartbeat", "t1");
+    expect(await place.score("due", "t1")).toBe(String(planned + 1));
+    place.pass(SECOND);
+    expect((await place.ok("expire", "t1")).state).toBe("lost");
+  });
+
+  it("ends a shorter timeout at its time, though an older version planned more", async () => {
+    const place = await inState("working");
+    const since = place.nowMs;
+    await place.apply(newer({ ...shorter.states.working, timeout: { after: 20 * SECOND, to: "late" } }));
+    place.pass(5 * SECOND);
+    expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");
+    expect(await place.score("due", "t1")).toBe(String(since + 20 * SECOND));
+    place.pass(15 * SECOND);
+    expect((await place.ok("expire", "t1")).state).toBe("late");
+  });
+
+  it("does not take the past end of an older version's timeout for that of a lease that it brings", async () => {
+    const place = await inState("waiting");
+    place.pass(2 * 3_600_000);
+    const waiting = {
+      to: ["working", "late"],
+      timeout: { after: WEEK, to: "working" },
+      lease: { for: 300, to: "late" },
+    };
+    await place.apply({ ...task, version: 2, states: { ...task.states, waiting } });
+    expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");
+    expect(await place.score("due", "t1")).toBe(String(place.nowMs + 300));
+    place.pass(300);
+    expect((await place.ok("expire", "t1")).state).toBe("late");
+  });
+
+  it.each(["99999999999999", "inf"])(
+    "puts a place in due of %s right, which no version planned",
+    async (score) => {
+      const place = await inState("working");
+      await place.apply(shorter);
+      await place.valkey.zadd(place.key("due"), score, "t1");
+      expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");
+      expect(await place.score("due", "t1")).toBe(String(place.nowMs + SECOND));
+    },
+  );
 
   it("still ends a timeout while it gives the lease its time", async () => {
     const place = await inState("working");

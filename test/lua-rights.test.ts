@@ -29,7 +29,7 @@ const reads: Record<Operation, readonly string[]> = {
   create: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
   transition: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
   patch: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
-  heartbeat: ["hgetall", "zcard", "time", "hget"],
+  heartbeat: ["hgetall", "zscore", "time", "hget"],
   expire: ["hgetall", "llen", "zcard", "zscore", "xlen", "time", "hget"],
   remove: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
   apply: ["hgetall", "zcard"],

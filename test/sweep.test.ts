@@ -134,6 +134,25 @@ describe("an entity without its deadline", () => {
     expect(await entities.get("t2")).toMatchObject({ state: "working" });
   });
 
+  it("gets an earlier one from a newer machine that shortens a timeout, but keeps the end of a lease", async () => {
+    const { home, entities } = await tasks();
+    await put(entities, "working", "t1");
+    await put(entities, "tried", "t2");
+    const valkey = await admin();
+    const due = async (id: string) => Number(await valkey.zscore(key(home, id, "due"), id));
+    const before = [await due("t1"), await due("t2")];
+    const { working, tried } = task.states;
+    const states = {
+      ...task.states,
+      working: { ...working, lease: { ...working.lease, for: "1s" } },
+      tried: { ...tried, timeout: { ...tried.timeout, after: "30m" } },
+    };
+    await home.apply({ ...task, version: 2, states } as MachineDefinition);
+    expect(await entities.sweep({ once: true })).toMatchObject({ given: 1, expired: 0 });
+    expect([await due("t1"), (await due("t2")) + 30 * 60_000]).toEqual(before);
+    expect(await entities.sweep({ once: true })).toMatchObject({ given: 0 });
+  });
+
   it("fires where its time is over already", async () => {
     const { home, entities } = await tasks();
     await put(entities, "done", "t1");

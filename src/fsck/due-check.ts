@@ -7,7 +7,7 @@ import type { Look } from "./look.js";
 /**
  * An entity stands among the timers where its state has one, at the time that follows from its entry and from the last
  * renewal of its lease; nothing else does. What an older version of the machine set may differ from what the present one
- * would: a sweep puts it right in time.
+ * would: a sweep puts it right in time, but for the end of a longer lease, which stands until it is over.
  */
 export function checkDue(look: Look, { keys }: Part, { definition }: Installed): Defect[] {
   const { id, hash, due, wrongTypes } = look;

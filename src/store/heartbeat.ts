@@ -3,7 +3,7 @@ import { STATE_NAME } from "../machine/names.js";
 import type { Store } from "./call.js";
 import { checkName, checkOptions, timeoutMs, whole } from "./change-options.js";
 import { readDocument, type Snapshot } from "./document.js";
-import { LatchkeyError, type RefusedError } from "./errors.js";
+import { ContractError, LatchkeyError, type RefusedError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
 import { NoLeaseError } from "./no-lease-error.js";
 import type { Refusal } from "./result.js";
@@ -71,6 +71,12 @@ export async function heartbeat<S extends string>(
 function words(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
   const { ifVersion, ifState, notAfter } = options;
+  for (const [name, guard] of Object.entries({ ifVersion, ifState })) {
+    // What a misspelt property of an entity is. It would guard nothing.
+    if (guard === undefined && Object.hasOwn(options, name)) {
+      throw new ContractError("BADARG", `${name} is undefined; give it, or leave it out`);
+    }
+  }
   return [
     ...(ifVersion === undefined ? [] : ["IFVERSION", whole("ifVersion", ifVersion)]),
     ...(ifState === undefined ? [] : ["IFSTATE", checkName(STATE_NAME, ifState)]),

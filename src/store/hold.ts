@@ -1,8 +1,10 @@
 import { tell } from "../valkey/failed-listener.js";
 import type { Store } from "./call.js";
 import type { Change, Replay, Snapshot } from "./document.js";
-import { ContractError } from "./errors.js";
+import { ContractError, RefusedError } from "./errors.js";
 import { heartbeat } from "./heartbeat.js";
+import { inside, isInside } from "./inside.js";
+import { type LeaseLength, leaseLength } from "./lease-length.js";
 import { LeaseLostError } from "./lease-lost-error.js";
 
 /** How to hold an entity. */
@@ -37,7 +39,6 @@ const RETRY_PART = 1 / 12;
 export class Hold<S extends string = string> implements AsyncDisposable {
   readonly id: string;
   readonly #store: Store;
-  readonly #leaseMs: number;
   readonly #createdAt: string;
   readonly #since: string;
   readonly #state: string;
@@ -45,6 +46,10 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   readonly #onLost: ((lost: LeaseLostError) => void) | undefined;
   readonly #lost = new AbortController();
   #version: number;
+  /** As it was last read. */
+  #length: LeaseLength;
+  /** What the last renewal counts. */
+  #leaseMs: number;
   #isClosed = false;
   /** Of this process's own clock. */
   #confirmedUntil: number;
@@ -56,21 +61,22 @@ export class Hold<S extends string = string> implements AsyncDisposable {
 
   constructor(
     store: Store,
-    leaseMs: number,
+    length: LeaseLength & { readonly ms: number },
     entity: Snapshot<S>,
-    confirmedUntil: number,
+    asked: number,
     { version, onLost }: HoldOptions,
   ) {
     this.id = entity.id;
     this.#store = store;
-    this.#leaseMs = leaseMs;
+    this.#length = length;
+    this.#leaseMs = length.ms;
     this.#createdAt = entity.createdAt;
     this.#since = entity.since;
     this.#state = entity.state;
     this.#isFenced = version !== undefined;
     this.#version = entity.version;
     this.#onLost = onLost;
-    this.#confirmedUntil = confirmedUntil;
+    this.#confirmedUntil = asked + length.ms;
     this.#watch();
     this.#renewIn(this.#leaseMs / 3);
   }
@@ -90,18 +96,25 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    * the state ends the hold.
    *
    * A version can come again, where the id was removed and created anew or the server lost its last changes. A change that
-   * shows this is made, and the lease is lost.
+   * shows this is made, and the lease is lost. Where a change is refused the lease is renewed at once, so that a loss is
+   * told before the refusal is thrown.
    *
-   * @param make makes it, with `ifVersion` as given
-   * @throws LeaseLostError when the lease is lost already; else what `make` throws
+   * @param make makes it, with `ifVersion` as given. Nothing is renewed until it ends: where it takes longer than the
+   * lease, the lease is lost, so do the work before, and only the change in here.
+   * @throws LeaseLostError when the lease is lost already, ContractError when it is closed (code CLOSED) or `make` calls
+   * `change` or `close` of the same hold (code NESTED); else what `make` throws
    * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
    */
   async change<C extends Change<S> | Replay<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
+    this.#refuseInside("change");
     return this.#inTurn(async () => {
       this.#lost.signal.throwIfAborted();
       if (this.#isClosed) throw new ContractError("CLOSED", `the hold of ${this.id} is closed`);
       const held = this.#version;
-      const change = await make(held);
+      const change = await inside(this, async () => make(held)).catch(async (error: unknown) => {
+        if (error instanceof RefusedError) await this.#renew();
+        throw error;
+      });
       this.#version = change.version;
       const other = this.#otherStay(change, held);
       if (other !== undefined) this.#lose(other, change, undefined);
@@ -111,14 +124,25 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     });
   }
 
-  /** Stops renewing. The lease itself runs on to its end. */
+  /**
+   * Stops renewing. The lease itself runs on to its end.
+   *
+   * @throws ContractError with code NESTED when it is called inside `change`, for whose end it waits.
+   */
   async close(): Promise<void> {
+    this.#refuseInside("close");
     this.#stop();
     await this.#turn.catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #refuseInside(what: "change" | "close"): void {
+    if (!isInside(this)) return;
+    const message = `${what} of the hold of ${this.id} was called inside its change, and would wait for itself`;
+    throw new ContractError("NESTED", `${message}; call it after that`);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -128,6 +152,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   }
 
   #renewIn(ms: number): void {
+    clearTimeout(this.#next);
     if (this.#isClosed) return;
     this.#next = setTimeout(() => void this.#inTurn(() => this.#renew()), Math.min(ms, LONGEST_TIMER_MS));
   }
@@ -164,10 +189,19 @@ export class Hold<S extends string = string> implements AsyncDisposable {
       if (document.since !== this.#since) {
         return this.#lose(`it was entered anew at ${document.since}`, document, undefined);
       }
-      this.#failure = undefined;
       this.#version = document.version;
-      // The server counts from when it was reached, which was not before it was asked.
-      this.#confirmedUntil = asked + this.#leaseMs;
+      const known = this.#length;
+      this.#length = await leaseLength(this.#store, this.id, this.#state, known, timeout);
+      if (this.#isClosed) return;
+      const { ms } = this.#length;
+      if (ms === undefined) {
+        return this.#lose("a newer version of the machine took it away", document, undefined);
+      }
+      this.#failure = undefined;
+      // Which of the two the server counted is not known. It does so from when it was reached, not before it was asked;
+      // and what it has confirmed once never comes nearer.
+      this.#leaseMs = Math.min(known.ms ?? ms, ms);
+      this.#confirmedUntil = Math.max(this.#confirmedUntil, asked + this.#leaseMs);
       this.#watch();
       this.#renewIn(this.#leaseMs / 3);
     } catch (error) {

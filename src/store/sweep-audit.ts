@@ -15,11 +15,14 @@ const LEEWAY_MS = 5_000;
 interface Timed {
   readonly stretch: Stretch;
   readonly state: CompiledState;
+  /** Whether an older version of the machine may have planned a longer lease, which then stands. */
+  readonly isNewer: boolean;
 }
 
 /**
  * Looks through the index, step by step and over and over, for entities that should have a deadline and have none, or a
- * later one than is possible: due was damaged, or a newer machine brought or shortened a timer. They get theirs.
+ * later one than is possible: due was damaged, or a newer machine brought a timer, or shortened a timeout or a retention.
+ * They get theirs.
  */
 export class Audit {
   readonly #store: Store;
@@ -44,7 +47,7 @@ export class Audit {
     );
     const wrong = found.filter(({ score }, at) => {
       const due = scores[at] ?? null;
-      return due === null || due > latest(timed.state, score - timed.stretch.from, nowMs);
+      return due === null || due > latest(timed, score - timed.stretch.from, nowMs);
     });
     await Promise.all(
       wrong.map(async ({ id }) => {
@@ -63,13 +66,14 @@ export class Audit {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
       return state === undefined || dueAt(state, 0) === undefined
         ? []
-        : [{ stretch: stretchOf(name, ordinal), state }];
+        : [{ stretch: stretchOf(name, ordinal), state, isNewer: definition.version > 1 }];
     });
   }
 }
 
 /** The latest that a deadline can be, of an entity that entered its state at `since` and may be renewed just now. */
-function latest(state: CompiledState, since: number, nowMs: number): number {
-  const renewed = state.lease === undefined ? undefined : nowMs + LEEWAY_MS;
-  return dueAt(state, since, renewed) ?? Number.POSITIVE_INFINITY;
+function latest({ state, isNewer }: Timed, since: number, nowMs: number): number {
+  const { lease, ...others } = state;
+  const end = lease === undefined || isNewer ? dueAt(others, since) : dueAt(state, since, nowMs + LEEWAY_MS);
+  return end ?? Number.POSITIVE_INFINITY;
 }

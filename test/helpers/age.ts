@@ -1,4 +1,5 @@
-import { partitionOf } from "../../src/index.js";
+import { parseCompiledMachine, partitionOf } from "../../src/index.js";
+import { dueAt } from "../../src/store/timers.js";
 import { admin } from "./calls.js";
 
 /** Where the entities of a test live. */
@@ -25,14 +26,21 @@ export async function enteredAt(
   await valkey.zadd(`${prefix}index`, Number(score) - Number(since) + sinceMs, id);
 }
 
-const MONTH = 30 * 86_400_000;
+/** And an hour, so that short timers are over since a month too. */
+const MONTH = 30 * 86_400_000 + 3_600_000;
 
-/** Makes the server believe that an entity entered its state a month ago, and that its timer ran out since. */
+/** Makes the server believe that an entity entered its state a month ago, and that its timer ran out since, as planned. */
 export async function runOut(home: Home, machine: { name: string }, id: string): Promise<void> {
   const valkey = await admin();
   const [seconds] = await valkey.time();
   const since = Number(seconds) * 1000 - MONTH;
   await enteredAt(home, machine, id, since);
-  const due = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${machine.name}:due`;
-  await valkey.zadd(due, since, id);
+  const prefix = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${machine.name}:`;
+  const [state, text] = await Promise.all([
+    valkey.hget(`${prefix}id:${id}`, "state"),
+    valkey.hget(`${prefix}machine`, "definition"),
+  ]);
+  const timed = text === null ? undefined : parseCompiledMachine(text).states[state ?? ""];
+  const due = timed && dueAt(timed, since);
+  await valkey.zadd(`${prefix}due`, due !== undefined && due <= since + MONTH ? due : since, id);
 }
