@@ -286,8 +286,3 @@ it("goes on where a listener fails, which is reported", async () => {
   expect(await entities.sweep({ once: true, onChange })).toMatchObject({ expired: 2 });
   expect((await warned).message).toBe("a listener of a sweep failed: boom");
 });
-
-it.each([0, 1001, 1.5])("refuses a batch of %d", async (batch) => {
-  const { entities } = await tasks();
-  await rejectionOf(ContractError, entities.sweep({ once: true, batch }));
-});

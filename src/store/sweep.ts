@@ -1,17 +1,20 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Duration, durationMs } from "../machine/duration.js";
+import { type Duration, readDuration } from "../machine/duration.js";
+import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
+import { checkOptions } from "./change-options.js";
 import { ContractError, NotExecutedError } from "./errors.js";
 import { Audit } from "./sweep-audit.js";
 import { DueWalk, type Progress } from "./sweep-due.js";
+import { SweepEnd } from "./sweep-end.js";
 import { type SweepListeners, SweepTally, type Swept } from "./swept.js";
 
 /** How to sweep. */
 export interface SweepOptions extends SweepListeners {
-  /** Ends it. What was begun is finished first. */
+  /** Ends it, as closing latchkey does. What was begun is finished first. */
   readonly signal?: AbortSignal;
   /** Time between two rounds, more or less: each replica shifts it at random. @default "1s" */
   readonly interval?: Duration;
@@ -20,6 +23,15 @@ export interface SweepOptions extends SweepListeners {
   /** Ends after one round, and a look through the whole index. @default false */
   readonly once?: boolean;
 }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
+  "signal",
+  "interval",
+  "batch",
+  "once",
+  "onChange",
+  "onStuck",
+]);
 
 /** The longest rest between two steps, in ms. */
 const LONGEST_REST_MS = 100;
@@ -31,21 +43,25 @@ const LONGEST_REST_MS = 100;
  * Machines and partitions take turns, a batch each. After each step it rests as long as the step took, so that half of
  * the time the server is free of it; unless it has fallen behind. While the server can't be reached it goes on trying, unless `once`.
  *
+ * @param connection what the machines are reached by: when it is closed, it ends
  * @param find the machines to sweep; asked before each round
  * @returns what was done, when it ends
  */
-export async function sweep(find: () => Promise<readonly Store[]>, options: SweepOptions): Promise<Swept> {
-  const { signal, interval = "1s", batch = 100, once = false } = options;
-  if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
-    throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
-  }
-  const intervalMs = durationMs(interval);
+export async function sweep(
+  connection: Connection,
+  find: () => Promise<readonly Store[]>,
+  options: SweepOptions,
+): Promise<Swept> {
+  const { intervalMs, batch, once } = settingsOf(options);
   const tally = new SweepTally(options);
+  const end = new SweepEnd(connection, options);
   const machines = new Map<string, MachineSweep>();
-  while (signal?.aborted !== true) {
+  while (!end.isHere) {
     let problem: unknown;
     const failed = (error: unknown): void => {
-      if (once || !(error instanceof NotExecutedError)) problem ??= error;
+      if (!once && connection.isClosed) return;
+      if (once || !(error instanceof NotExecutedError) || connection.client.status === "end")
+        problem ??= error;
       else tellOnce(machines.values(), error);
     };
     const stores = await find().catch((error: unknown) => void failed(error));
@@ -58,18 +74,31 @@ export async function sweep(find: () => Promise<readonly Store[]>, options: Swee
     await takeTurns(
       present.flatMap((machine) => machine.walks(tally)),
       failed,
-      signal,
+      end,
     );
     await takeTurns(
       present.map((machine) => machine.audit(tally, once)),
       failed,
-      signal,
+      end,
     );
     if (problem !== undefined) throw problem;
     if (once) break;
-    await pause(intervalMs * (0.5 + Math.random()), undefined, signal && { signal }).catch(() => {});
+    await end.within(intervalMs * (0.5 + Math.random()));
   }
   return tally.swept;
+}
+
+/** @throws ContractError with code BADARG where an option is none, or can't be what it is */
+function settingsOf(options: SweepOptions) {
+  checkOptions(options, OPTIONS);
+  const { interval = "1s", batch = 100, once = false } = options;
+  if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
+    throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
+  }
+  const read = readDuration(interval);
+  if ("problem" in read)
+    throw new ContractError("BADARG", `interval: ${JSON.stringify(interval)} ${read.problem}`);
+  return { intervalMs: read.ms, batch, once };
 }
 
 /** One step of something. */
@@ -79,13 +108,13 @@ type Turn = () => Promise<Progress>;
 async function takeTurns(
   turns: readonly Turn[],
   failed: (error: unknown) => void,
-  signal: AbortSignal | undefined,
+  end: SweepEnd,
 ): Promise<void> {
   let going = [...turns];
   while (going.length > 0) {
     const next: Turn[] = [];
     for (const turn of going) {
-      if (signal?.aborted === true) return;
+      if (end.isHere) return;
       const began = performance.now();
       try {
         const progress = await turn();
