@@ -8,12 +8,13 @@ import { ask } from "./call-error.js";
 import { checkOptions } from "./change-options.js";
 import { ContractError, NotExecutedError } from "./errors.js";
 import { Audit } from "./sweep-audit.js";
+import { type AwayListeners, SweepAway } from "./sweep-away.js";
 import { DueWalk, type Progress } from "./sweep-due.js";
 import { SweepEnd } from "./sweep-end.js";
 import { type SweepListeners, SweepTally, type Swept } from "./swept.js";
 
 /** How to sweep. */
-export interface SweepOptions extends SweepListeners {
+export interface SweepOptions extends SweepListeners, AwayListeners {
   /** Ends it, as closing latchkey does. What was begun is finished first. */
   readonly signal?: AbortSignal;
   /** Time between two rounds, more or less: each replica shifts it at random. @default "1s" */
@@ -31,6 +32,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
   "once",
   "onChange",
   "onStuck",
+  "onAway",
+  "onBack",
 ]);
 
 /** The longest rest between two steps, in ms. */
@@ -55,6 +58,7 @@ export async function sweep(
   const { intervalMs, batch, once } = settingsOf(options);
   const tally = new SweepTally(options);
   const end = new SweepEnd(connection, options);
+  const away = new SweepAway(connection.logger, options);
   const machines = new Map<string, MachineSweep>();
   while (!end.isHere) {
     let problem: unknown;
@@ -62,7 +66,7 @@ export async function sweep(
       if (!once && connection.isClosed) return;
       if (once || !(error instanceof NotExecutedError) || connection.client.status === "end")
         problem ??= error;
-      else tellOnce(machines.values(), error);
+      else away.add(error);
     };
     const stores = await find().catch((error: unknown) => void failed(error));
     for (const store of stores ?? []) {
@@ -83,6 +87,7 @@ export async function sweep(
     );
     if (problem !== undefined) throw problem;
     if (once) break;
+    if (!end.isHere) away.endRound();
     await end.within(intervalMs * (0.5 + Math.random()));
   }
   return tally.swept;
@@ -133,7 +138,6 @@ class MachineSweep {
   readonly store: Store;
   readonly #walks: readonly DueWalk[];
   readonly #audit: Audit;
-  isLost = false;
 
   constructor(store: Store, batch: number) {
     this.store = store;
@@ -144,9 +148,7 @@ class MachineSweep {
   /** Up to the end of what is due. */
   walks(tally: SweepTally): Turn[] {
     return this.#walks.map((walk) => async () => {
-      const progress = await walk.step(await this.#now(), tally);
-      this.isLost = false;
-      return progress;
+      return walk.step(await this.#now(), tally);
     });
   }
 
@@ -161,15 +163,5 @@ class MachineSweep {
   async #now(): Promise<number> {
     const { connection, place } = this.store;
     return (await ask(connection, `sweep ${place.machine}`, readServerTime)).nowMs;
-  }
-}
-
-/** Logs that sweeping has come to a stop, once until it goes on. */
-function tellOnce(machines: Iterable<MachineSweep>, { message }: NotExecutedError): void {
-  for (const machine of machines) {
-    if (machine.isLost) continue;
-    machine.isLost = true;
-    const { connection, place } = machine.store;
-    connection.logger.warn({ machine: place.machine, error: message }, "sweeping waits for the server");
   }
 }
