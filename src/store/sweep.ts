@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Duration, readDuration } from "../machine/duration.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys } from "../valkey/keys.js";
-import { readServerTime } from "../valkey/server-clock.js";
+import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
 import { checkOptions } from "./change-options.js";
@@ -75,20 +75,16 @@ export async function sweep(
     }
     const found = new Set(stores?.map(({ place }) => place.machine));
     const present = [...machines].flatMap(([name, machine]) => (found.has(name) ? [machine] : []));
-    await takeTurns(
-      present.flatMap((machine) => machine.walks(tally)),
-      failed,
-      end,
-    );
-    await takeTurns(
-      present.map((machine) => machine.audit(tally, once)),
-      failed,
-      end,
-    );
+    // A backlog is left now and then, for what has come due elsewhere meanwhile.
+    const until = once ? Number.POSITIVE_INFINITY : performance.now() + intervalMs;
+    const take = (turns: readonly Turn[]): Promise<boolean> => takeTurns(turns, failed, end, until);
+    const isDone = await take(present.flatMap((machine) => machine.walks(tally)));
+    await take(present.flatMap((machine) => machine.again(tally)));
+    await take(present.map((machine) => machine.audit(tally, once)));
     if (problem !== undefined) throw problem;
     if (once) break;
     if (!end.isHere) away.endRound();
-    await end.within(intervalMs * (0.5 + Math.random()));
+    if (isDone) await end.within(intervalMs * (0.5 + Math.random()));
   }
   return tally.swept;
 }
@@ -109,17 +105,23 @@ function settingsOf(options: SweepOptions) {
 /** One step of something. */
 type Turn = () => Promise<Progress>;
 
-/** Lets each take a step, and again, until all have ended or failed. */
+/**
+ * Lets each take a step, and again, until all have ended or failed, or the time is over.
+ *
+ * @param until by `performance.now()`; each takes one step at least
+ * @returns false where the time was over before
+ */
 async function takeTurns(
   turns: readonly Turn[],
   failed: (error: unknown) => void,
   end: SweepEnd,
-): Promise<void> {
+  until: number,
+): Promise<boolean> {
   let going = [...turns];
-  while (going.length > 0) {
+  do {
     const next: Turn[] = [];
     for (const turn of going) {
-      if (end.isHere) return;
+      if (end.isHere) return false;
       const began = performance.now();
       try {
         const progress = await turn();
@@ -130,7 +132,8 @@ async function takeTurns(
       }
     }
     going = next;
-  }
+  } while (going.length > 0 && performance.now() < until);
+  return going.length === 0;
 }
 
 /** What is remembered of one machine between two rounds. */
@@ -141,27 +144,32 @@ class MachineSweep {
 
   constructor(store: Store, batch: number) {
     this.store = store;
-    this.#walks = allPartitionKeys(store.place).map(({ due }) => new DueWalk(store, due, batch));
+    this.#walks = allPartitionKeys(store.place).map((keys) => new DueWalk(store, keys, batch));
     this.#audit = new Audit(store);
   }
 
-  /** Up to the end of what is due. */
+  /** Up to the end of what has come due. */
   walks(tally: SweepTally): Turn[] {
     return this.#walks.map((walk) => async () => {
       return walk.step(await this.#now(), tally);
     });
   }
 
+  /** Those that are stuck, once more. */
+  again(tally: SweepTally): Turn[] {
+    return this.#walks.map((walk) => () => walk.again(tally));
+  }
+
   /** One step through the index; all of it where `isWhole`. */
   audit(tally: SweepTally, isWhole: boolean): Turn {
     return async () => {
-      const progress = await this.#audit.step(await this.#now(), tally);
+      const progress = await this.#audit.step((await this.#now()).nowMs, tally);
       return isWhole ? progress : "end";
     };
   }
 
-  async #now(): Promise<number> {
+  #now(): Promise<ServerTime> {
     const { connection, place } = this.store;
-    return (await ask(connection, `sweep ${place.machine}`, readServerTime)).nowMs;
+    return ask(connection, `sweep ${place.machine}`, readServerTime);
   }
 }
