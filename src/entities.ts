@@ -140,15 +140,15 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Fires the timers of this machine's entities as they run out, until `signal` is aborted: timeouts, leases and
-   * retention. Run it in as many replicas as you like: each timer fires once.
+   * Fires the timers of this machine's entities as they run out, until `signal` is aborted or latchkey is closed:
+   * timeouts, leases and retention. Run it in as many replicas as you like: each timer fires once.
    *
    * @returns what this replica did
-   * @throws ContractError when the machine is gone from the server.
+   * @throws ContractError for an option that can't be, and when the machine is gone from the server.
    * @example void agents.sweep({ signal: stopping.signal });
    */
   async sweep(options: SweepOptions = {}): Promise<Swept> {
-    return sweep(async () => [this.#store], options);
+    return sweep(this.#store.connection, async () => [this.#store], options);
   }
 
   /** Reads one entity; null where there is none. */

@@ -171,16 +171,20 @@ export class Latchkey {
   async sweep(options: SweepOptions = {}): Promise<Swept> {
     const known = new Map<string, Store>();
     const connection = this.#connection;
-    return sweep(async () => {
-      const names = await this.machines();
-      for (const name of names.filter((name) => !known.has(name))) {
-        const installed = await this.definition(name);
-        if (installed === null) continue;
-        const { definition } = installed;
-        known.set(name, { connection, place: await this.#placeOf(name), definition });
-      }
-      return names.flatMap((name) => known.get(name) ?? []);
-    }, options);
+    return sweep(
+      connection,
+      async () => {
+        const names = await this.machines();
+        for (const name of names.filter((name) => !known.has(name))) {
+          const installed = await this.definition(name);
+          if (installed === null) continue;
+          const { definition } = installed;
+          known.set(name, { connection, place: await this.#placeOf(name), definition });
+        }
+        return names.flatMap((name) => known.get(name) ?? []);
+      },
+      options,
+    );
   }
 
   /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */

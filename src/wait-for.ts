@@ -3,7 +3,7 @@ import { type Duration, readDuration } from "./machine/duration.js";
 import { didYouMean } from "./machine/suggest.js";
 import type { Store } from "./store/call.js";
 import { told } from "./store/call-error.js";
-import { checkId } from "./store/change-options.js";
+import { checkId, checkOptions } from "./store/change-options.js";
 import type { Change, Snapshot } from "./store/document.js";
 import { ContractError } from "./store/errors.js";
 import { get } from "./store/read.js";
@@ -20,6 +20,7 @@ export interface WaitOptions {
 /** What an entity is waited for: to be in a state, in one of several, or to satisfy a predicate. */
 export type Wanted<S extends string> = S | readonly S[] | ((entity: Snapshot<S>) => boolean);
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof WaitOptions>(["timeout", "signal"]);
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** The longest time that Node's timers take, in whole days. */
 const LONGEST_TIMEOUT_MS = 24 * 86_400_000;
@@ -30,9 +31,11 @@ export async function waitFor<S extends string>(
   feed: Feed<Change<S>>,
   id: string,
   wanted: Wanted<S>,
-  { timeout = DEFAULT_TIMEOUT_MS, signal }: WaitOptions,
+  options: WaitOptions,
 ): Promise<Snapshot<S>> {
   checkId("id", id, 128);
+  checkOptions(options, OPTIONS);
+  const { timeout = DEFAULT_TIMEOUT_MS, signal } = options;
   const read = readDuration(timeout);
   if ("problem" in read)
     throw new ContractError("BADARG", `timeout: ${JSON.stringify(timeout)} ${read.problem}`);

@@ -7,6 +7,9 @@ import { runOut } from "./helpers/age.js";
 import { built, root } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { type CommandLine, commandLine, jsonError } from "./helpers/command-line.js";
+import { startLatchkey } from "./helpers/long-run.js";
+import { startProxy } from "./helpers/proxy.js";
+import { useValkey } from "./helpers/valkey.js";
 
 beforeAll(built);
 
@@ -78,6 +81,7 @@ describe("sweep --once", () => {
     expect(head).toMatch(/^WHEN +ID +TYPE +VERSION +FROM +TO +ACTOR +REASON$/);
     expect(rows).toHaveLength(2);
     expect(rows[0]).toMatch(/a1 +agent\.failed +3 +running +failed +latchkey +lease of 45s ran out at /);
+    expect((await it.run(["sweep", "--once"])).stdout).toBe(`${head}\n`);
     expect(await it.run(["sweep", "--once", "-o", "json"])).toEqual({
       exit: 0,
       stdout: "[]\n",
@@ -110,7 +114,7 @@ describe("sweep --once", () => {
 
   test("fails where its machine is not installed", async () => {
     const it = await line();
-    expect((await it.run(["sweep", "--once", "-m", "nothing"])).exit).toBe(4);
+    expect(await it.run(["sweep", "--once", "-m", "nothing"])).toMatchObject({ exit: 4, stdout: "" });
   });
 });
 
@@ -138,13 +142,43 @@ describe("sweep", () => {
     expect(stderr).toBe("2 ran out, 0 removed\n");
   });
 
+  test("says once that it waits for the server, and once that it goes on", async () => {
+    const it = await line();
+    await running(it.agents, it, ["a1"], ["a1"]);
+    const proxy = await startProxy(await useValkey());
+    const sweeping = await startLatchkey(["sweep", "--interval", "10"], {
+      ...it.env,
+      LATCHKEY_URL: proxy.url,
+    });
+    await sweeping.line(/a1/);
+    let stderr = "";
+    sweeping.child.stderr?.on("data", (text: string) => {
+      stderr += text;
+    });
+    proxy.shut(true);
+    proxy.cut();
+    await expect.poll(() => stderr).toMatch(/^waiting for the server: sweep agent was not answered: .+\n$/);
+    proxy.shut(false);
+    await expect.poll(() => stderr).toMatch(/\nthe server is back; sweeping goes on\n$/);
+    sweeping.child.kill("SIGINT");
+    const ended = await sweeping.ended;
+    expect(ended.stderr.match(/\n/g)).toHaveLength(3);
+    expect(ended.stdout).toMatch(/^WHEN .*\n.* a1 .*\n$/);
+  });
+
   test("has no end that a JSON array could have", async () => {
     const it = await line();
     const { exit, stderr } = await it.run(["sweep", "-o", "json"]);
     expect(exit).toBe(2);
     expect(stderr).toContain("use -o jsonl");
     expect((await it.run(["sweep", "--interval", "soon"])).exit).toBe(2);
-    expect((await it.run(["sweep", "--once", "--batch", "1001"])).exit).toBe(2);
+    for (const batch of ["0", "1.5", "1001"]) {
+      const ended = await it.run(["sweep", "--once", "--batch", batch]);
+      expect(ended).toMatchObject({ exit: 2, stdout: "" });
+      expect(ended.stderr).toContain("Give a whole number from 1 to 1000.");
+    }
+    const url = "valkey://127.0.0.1:1";
+    expect(await it.run(["sweep", "--once", "--url", url])).toMatchObject({ exit: 7, stdout: "" });
   });
 });
 

@@ -38,6 +38,29 @@ test.each([
   expect(jsonError(ended).code).toBe(error);
 });
 
+test("wait tells programs which entity it was, and as what it was seen last", async () => {
+  const { run, agents } = await agentCommandLine();
+  const none = await run(["wait", "a1", "running", "-o", "json"]);
+  expect(jsonError(none)).toMatchObject({ code: "NOTFOUND", machine: "agent", id: "a1", current: null });
+  const current = await agents.create("a1");
+  const timedOut = await run(["wait", "a1", "running", "--timeout", "100ms", "-o", "json"]);
+  const { machine, id, state, version } = current;
+  expect(jsonError(timedOut)).toMatchObject({
+    ...{ code: "TIMEDOUT", machine: "agent", id: "a1" },
+    current: { machine, id, state, version },
+  });
+});
+
+test("wait takes states as a comma list too", async () => {
+  const { run, agents } = await agentCommandLine();
+  await agents.create("a1");
+  expect(await run(["wait", "a1", "running,spawning", "-o", "name"])).toMatchObject({
+    exit: 0,
+    stdout: "a1\n",
+  });
+  expect(await run(["wait", "a1", ","])).toMatchObject({ exit: 2, stdout: "" });
+});
+
 test("wait takes no length of time that is none: 2", async () => {
   const { run } = await agentCommandLine();
   expect(await run(["wait", "a1", "running", "--timeout", "soon"])).toMatchObject({ exit: 2, stdout: "" });

@@ -268,8 +268,12 @@ it("waits for the server where it goes away, says so once, and goes on", async (
   onTestFinished(() => replica.close());
   const stop = new AbortController();
   const seen: string[] = [];
-  const onChange = ({ id }: Change): void => void seen.push(id);
-  const sweeping = replica.sweep({ signal: stop.signal, interval: 1, onChange });
+  const sweeping = replica.sweep({
+    ...{ signal: stop.signal, interval: 1 },
+    onChange: ({ id }) => void seen.push(id),
+    onAway: ({ code }) => void seen.push(`away: ${code}`),
+    onBack: () => void seen.push("back"),
+  });
   for (const id of ["t1", "t2"]) {
     await put(entities, "working", id);
     await runOut(home, entities, id);
@@ -279,8 +283,10 @@ it("waits for the server where it goes away, says so once, and goes on", async (
       await expect.poll(() => lines.filter((line) => line.includes("sweeping waits")).length).toBe(1);
     }
   }
+  await expect.poll(() => seen).toContain("back");
   stop.abort();
   expect(await sweeping).toMatchObject({ expired: 2 });
+  expect(seen.toSorted()).toEqual(["away: NOTEXECUTED", "back", "t1", "t2"]);
 });
 
 it("fails where it is to sweep once, and the server is away or the machine is gone", async () => {
@@ -304,9 +310,4 @@ it("goes on where a listener fails, which is reported", async () => {
   };
   expect(await entities.sweep({ once: true, onChange })).toMatchObject({ expired: 2 });
   expect((await warned).message).toBe("a listener of a sweep failed: boom");
-});
-
-it.each([0, 1001, 1.5])("refuses a batch of %d", async (batch) => {
-  const { entities } = await tasks();
-  await rejectionOf(ContractError, entities.sweep({ once: true, batch }));
 });

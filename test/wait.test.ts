@@ -197,6 +197,7 @@ describe("a wait that can't be fulfilled", () => {
     ["no state", [], {}, "give at least one state"],
     ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
     ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
+    ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
   ])("refuses %s", async (_, wanted, options, text) => {
     const ours = await agents();
     const waiting = ours.waitFor("a1", wanted as "running", options as object);

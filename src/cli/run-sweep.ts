@@ -1,6 +1,6 @@
 import type { Change } from "../store/document.js";
 import type { SweepOptions } from "../store/sweep.js";
-import type { Stuck, Swept } from "../store/swept.js";
+import { MOST_STUCK, type Stuck, type Swept } from "../store/swept.js";
 import { eventColumns, writtenChange } from "./change-columns.js";
 import type { CliContext } from "./context.js";
 import { writeDocument, writeDocuments } from "./documents.js";
@@ -17,13 +17,17 @@ import { TableLines } from "./table.js";
 export async function runSweep(context: CliContext, settings: Settings, flags: SweepFlags): Promise<void> {
   const signal = context.interruption();
   const lines = new ChangeLines(context, settings);
+  const { interval, batch, once } = flags;
   const options: SweepOptions = {
-    ...flags,
+    ...(interval !== undefined && { interval }),
+    ...(batch !== undefined && { batch }),
+    ...(once !== undefined && { once }),
     signal,
     onChange: (change) => lines.add(change),
     onStuck: ({ machine, id, why }: Stuck) => context.note(`stuck: ${machine}/${id}: ${why}`),
+    onAway: ({ message }) => context.note(`waiting for the server: ${message}`),
+    onBack: () => context.note("the server is back; sweeping goes on"),
   };
-  await lines.start();
   const swept =
     settings.given.machine === undefined
       ? await withLatchkey(settings, (latchkey) => latchkey.sweep(options))
@@ -39,15 +43,12 @@ class ChangeLines {
   readonly #table: TableLines<Change>;
   readonly #held: Change[] = [];
   #written: Promise<void> = Promise.resolve();
+  #hasHead = false;
 
   constructor(context: CliContext, settings: Settings) {
     this.#context = context;
     this.#settings = settings;
     this.#table = new TableLines(eventColumns(settings.format), true);
-  }
-
-  async start(): Promise<void> {
-    if (isForPeople(this.#settings.format)) await this.#context.write(this.#table.start());
   }
 
   add(change: Change): void {
@@ -58,15 +59,23 @@ class ChangeLines {
 
   async end(): Promise<void> {
     await this.#written;
-    if (this.#settings.format === "json")
-      await writeDocuments(this.#context, "json", this.#held.map(writtenChange));
+    const { format } = this.#settings;
+    if (isForPeople(format)) await this.#context.write(this.#head());
+    if (format === "json") await writeDocuments(this.#context, "json", this.#held.map(writtenChange));
   }
 
   #write(change: Change): Promise<void> {
     const { format } = this.#settings;
     return isForPeople(format)
-      ? this.#context.write(this.#table.add(change))
+      ? this.#context.write(this.#head() + this.#table.add(change))
       : writeDocument(this.#context, format, writtenChange(change));
+  }
+
+  /** The table's head, the first time: not before it is known that there will be a table, if only an empty one. */
+  #head(): string {
+    if (this.#hasHead) return "";
+    this.#hasHead = true;
+    return this.#table.start();
   }
 }
 
@@ -75,7 +84,9 @@ function told({ expired, removed, given, stuck }: Swept): string {
     `${expired} ran out`,
     `${removed} removed`,
     ...(given === 0 ? [] : [`${given} given the deadline that they lacked`]),
-    ...(stuck === 0 ? [] : [`${stuck} stuck (latchkey list --stuck)`]),
+    ...(stuck === 0
+      ? []
+      : [`${stuck}${stuck >= MOST_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
   ];
   return parts.join(", ");
 }

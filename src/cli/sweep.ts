@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { Duration } from "../machine/duration.js";
-import { positiveNumber } from "./change-flags.js";
 import { usageError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { durationOption } from "./duration-option.js";
 import { withExamples, withFormats } from "./formats.js";
+import { numberWithin } from "./number-within.js";
 import { settingsOf } from "./settings.js";
 
 /** How to sweep, as it was typed. */
@@ -21,7 +21,7 @@ export function register(program: Command, context: CliContext): void {
     .description("fire timeouts, leases and retention as they run out, of all machines or of -m")
     .option("--once", "fire what is due, look through the whole index, and end")
     .option("--interval <duration>", "time between two rounds, more or less (default: 1s)", durationOption)
-    .option("--batch <n>", "so many entities at once, up to 1000 (default: 100)", positiveNumber)
+    .option("--batch <n>", "so many entities at once, up to 1000 (default: 100)", numberWithin(1, 1000))
     .action(async (flags: SweepFlags) => {
       const settings = settingsOf(command, context);
       if (flags.once !== true && settings.format === "json") {

@@ -1,3 +1,5 @@
+import type { PartitionKeys } from "../valkey/keys.js";
+import type { ServerTime } from "../valkey/server-clock.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
 import type { SweepTally } from "./swept.js";
@@ -13,29 +15,45 @@ const STARTS = 8;
 /**
  * One partition's entities that are due, batch by batch. Any number of replicas may walk at once: each entity fires
  * once, whoever asks for it, so that a walk needs neither lock nor leader.
+ *
+ * What stays behind a walk is stuck. The next one begins behind it, so that however much is stuck, it holds up nothing;
+ * `again` comes back to it, a batch a round.
  */
 export class DueWalk {
   readonly #store: Store;
-  readonly #key: string;
+  readonly #keys: PartitionKeys;
   readonly #batch: number;
-  /** Those of this walk that were asked for and are still due: they can't fire. */
+  /** Those of this walk that were asked for and did not fire, with their places. */
+  readonly #asked = new Map<string, number>();
+  /** Those of them that are still due: they can't fire. */
   readonly #remaining = new Set<string>();
   #at: number | undefined;
   #start = 0;
   #hasFired = false;
+  /** Up to here, in server time, is stuck what is due; undefined where all is to be walked. */
+  #edge: number | undefined;
+  /** How many are stuck up to there. */
+  #stuck = 0;
+  #againAt = 0;
+  /** The machine's version with which they are stuck. */
+  #version: string | undefined;
 
-  /** @param key the partition's due */
-  constructor(store: Store, key: string, batch: number) {
+  constructor(store: Store, keys: PartitionKeys, batch: number) {
     this.#store = store;
-    this.#key = key;
+    this.#keys = keys;
     this.#batch = batch;
   }
 
-  /** Fires one batch of what is due at `nowMs` (server time). */
-  async step(nowMs: number, tally: SweepTally): Promise<Progress> {
+  /** Fires one batch of what has come due. */
+  async step({ nowMs: aboutNowMs, errorMs }: ServerTime, tally: SweepTally): Promise<Progress> {
+    const nowMs = aboutNowMs - errorMs; // what is due by then is due for the server too
+    if (this.#edge !== undefined && nowMs < this.#edge) this.#forget(); // its clock was set back
     if (this.#at === undefined) {
-      const count = await this.#ask((client) => client.zcount(this.#key, "-inf", nowMs));
-      if (count === 0) return this.#end();
+      const count = await this.#count(nowMs);
+      if (count === 0) {
+        this.#remaining.clear();
+        return this.#end(nowMs);
+      }
       const starts = Math.min(STARTS, Math.floor(count / this.#batch));
       // A walk that found nothing to fire behind the head looks at the head.
       const isHead = starts < 2 || (this.#start > 0 && !this.#hasFired);
@@ -44,32 +62,94 @@ export class DueWalk {
       this.#hasFired = false;
     }
     const at = this.#at;
-    const flat = await this.#ask((client) =>
-      client.zrangebyscore(this.#key, "-inf", nowMs, "WITHSCORES", "LIMIT", at, this.#batch),
-    );
-    const ids = flat.filter((_, place) => place % 2 === 0);
-    const fresh = ids.filter((id) => !this.#remaining.has(id));
+    const read = await this.#read(this.#from, nowMs, at);
+    const known = read.filter(({ id, score }) => this.#asked.get(id) === score);
+    for (const { id } of known) this.#remaining.add(id);
     await Promise.all(
-      fresh.map(async (id) => {
+      read.map(async ({ id, score }) => {
+        if (this.#asked.get(id) === score) return;
         const outcome = await tally.expire(this.#store, id);
         if (outcome === "OK") this.#hasFired = true;
-        if (outcome !== "OK" && outcome !== "NOTFOUND") this.#remaining.add(id);
+        if (outcome === "OK" || outcome === "NOTFOUND") return;
+        this.#asked.set(id, score);
+        if (outcome !== "NOTDUE") this.#remaining.add(id); // else its place was put right
       }),
     );
     // What fired has left, and what stood behind it moved up.
-    this.#at = at + ids.filter((id) => this.#remaining.has(id)).length;
-    const isFull = ids.length === this.#batch;
-    if (!isFull && !this.#hasFired && this.#start === 0) return this.#end();
+    this.#at = at + read.filter(({ id }) => this.#remaining.has(id)).length;
+    const isFull = read.length === this.#batch;
+    if (!isFull && !this.#hasFired && this.#start === 0) return this.#end(nowMs);
     if (!isFull) this.#at = undefined; // what came due meanwhile, or stands before the start
-    return this.#hasFired && nowMs - Number(flat[1]) > LATE_MS ? "late" : "more";
+    const first = read[0]?.score ?? nowMs;
+    return this.#hasFired && nowMs - first > LATE_MS ? "late" : "more";
   }
 
-  #end(): "end" {
+  /** Asks for one batch of those that are stuck once more; goes on as long as that helps. */
+  async again(tally: SweepTally): Promise<Progress> {
+    if (this.#edge === undefined || this.#stuck === 0) return "end";
+    const at = this.#againAt;
+    const [version] = await this.#ask((client) => client.hmget(this.#keys.machine, "version"));
+    const isNewer = this.#version !== undefined && version !== this.#version;
+    this.#version = version ?? undefined;
+    if (isNewer) {
+      this.#forget();
+      return "end";
+    }
+    const read = await this.#read("-inf", this.#edge, at);
+    const outcomes = await Promise.all(read.map(({ id }) => tally.expire(this.#store, id)));
+    const fired = outcomes.filter((outcome) => outcome === "OK").length;
+    const gone = outcomes.filter((outcome) => outcome === "NOTFOUND").length;
+    const isFull = read.length === this.#batch;
+    this.#againAt = isFull ? at + read.length - fired - gone : 0;
+    return isFull && fired > 0 ? "more" : "end";
+  }
+
+  /** How many there are to walk. More up to the edge than were stuck there: then all are. */
+  async #count(nowMs: number): Promise<number> {
+    const { due } = this.#keys;
+    const edge = this.#edge;
+    const [stuck, count] = await this.#ask((client) =>
+      Promise.all([
+        edge === undefined ? 0 : client.zcount(due, "-inf", edge),
+        client.zcount(due, this.#from, nowMs),
+      ]),
+    );
+    if (stuck <= this.#stuck) {
+      this.#stuck = stuck;
+      return count;
+    }
+    this.#forget();
+    return stuck + count;
+  }
+
+  get #from(): string {
+    return this.#edge === undefined ? "-inf" : `(${this.#edge}`;
+  }
+
+  async #read(from: string, to: number, at: number): Promise<{ id: string; score: number }[]> {
+    const flat = await this.#ask((client) =>
+      client.zrangebyscore(this.#keys.due, from, to, "WITHSCORES", "LIMIT", at, this.#batch),
+    );
+    return flat.flatMap((id, place) => (place % 2 === 0 ? [{ id, score: Number(flat[place + 1]) }] : []));
+  }
+
+  #end(nowMs: number): "end" {
+    this.#edge = nowMs;
+    this.#stuck += this.#remaining.size;
     this.#at = undefined;
     this.#start = 0;
     this.#hasFired = false;
+    this.#asked.clear();
     this.#remaining.clear();
     return "end";
+  }
+
+  /** Walks all that is due from now on. */
+  #forget(): void {
+    this.#edge = undefined;
+    this.#stuck = 0;
+    this.#againAt = 0;
+    this.#at = undefined;
   }
 
   #ask<T>(question: Parameters<typeof ask<T>>[2]): Promise<T> {

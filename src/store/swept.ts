@@ -20,7 +20,7 @@ export interface Swept {
   readonly removed: number;
   /** Entities that were given the deadline they should have had. */
   readonly given: number;
-  /** Entities whose timer has run out, but can't fire. */
+  /** Entities whose timer has run out, but can't fire; 10,000 stands for 10,000 or more. */
   readonly stuck: number;
 }
 
@@ -28,12 +28,12 @@ export interface Swept {
 export interface SweepListeners {
   /** Told of each change that was made: a timeout or lease that ran out, or a removal. */
   readonly onChange?: (change: Change) => void;
-  /** Told once of each entity that is stuck. */
+  /** Told once of each entity that is stuck, of 10,000 at most. */
   readonly onStuck?: (stuck: Stuck) => void;
 }
 
-/** How many stuck entities are remembered, so that each is told of once. */
-const MOST_STUCK = 10_000;
+/** How many stuck entities are remembered, so that each is told of once, and counted. */
+export const MOST_STUCK = 10_000;
 
 /** Asks for entities whether something has run out for them, and keeps count of what came of it. */
 export class SweepTally {
