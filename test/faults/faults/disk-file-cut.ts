@@ -1,6 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { type AgentState, agent, connect, type Entities } from "latchkey";
+import type { Random } from "../../helpers/random.js";
 import { type Details, type Fault, Violation } from "../fault.js";
+import { shuffled } from "../seeds.js";
 import { audit } from "../servers/audit.js";
 import { beside } from "../servers/beside.js";
 import { Canary, type CanaryCall } from "../servers/canary.js";
@@ -9,16 +11,13 @@ import type { DataNode } from "../servers/node.js";
 import { mendTornFile, tailFile } from "../servers/torn-file.js";
 
 const WARM = 12;
-/** How many places one injection cuts at, of the thousand or so that there are. */
-const CUTS = 64;
+/** How many places one injection cuts at, of the thousand or so that there are: a tenth of a second each. */
+const [LEAST_CUTS, MOST_CUTS] = [64, 128];
 const CUTS_AS_IT_COMES = 4;
-/** No divisor of the number of places, or hardly ever: the places come in leaps, and all of them come. */
-const LEAP = 389;
 const DEFECT = "PR-4342";
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
 
-/** Where the next injection of this run goes on, and where there were cuts so far. */
-let turn = 0;
+/** Where injections of this run have cut so far. */
 const cutSoFar = new Set<number>();
 
 /** A file that ends with one whole transaction. */
@@ -41,18 +40,17 @@ export const fileCut: Fault = {
   topologies: ["standalone"],
   // On a server of its own.
   loses: false,
-  async inject({ folder, random }): Promise<Details> {
+  async inject({ folder, random, injectionsLeft }): Promise<Details> {
     return beside(folder, ALWAYS, async (node) => {
       const subject = await prepare(node);
       const places = subject.bytes.length - subject.start + 1;
-      if (turn === 0) turn = random.below(places);
-      for (let cuts = 0; cuts < CUTS; cuts += 1, turn += 1) {
-        const cut = (turn * LEAP) % places;
+      const cuts = chooseCuts(places, injectionsLeft, random);
+      for (const cut of cuts) {
         await asAdvised(node, subject, cut);
         cutSoFar.add(cut);
       }
       const damaged: number[] = [];
-      for (let cuts = 0; cuts < CUTS_AS_IT_COMES; cuts += 1) {
+      for (let times = 0; times < CUTS_AS_IT_COMES; times += 1) {
         const cut = 1 + random.below(places - 2);
         if (await isDamaged(node, subject, cut)) damaged.push(cut);
       }
@@ -62,8 +60,8 @@ export const fileCut: Fault = {
       }
       return {
         places,
-        cuts: CUTS,
-        cutSoFar: cutSoFar.size,
+        cuts: cuts.length,
+        cutSoFar: placesOf(places).filter((cut) => cutSoFar.has(cut)).length,
         // The settings as the server brings them, on a version of which the doctor says that this happens.
         ...{
           asItComes: CUTS_AS_IT_COMES,
@@ -74,6 +72,22 @@ export const fileCut: Fault = {
     });
   },
 };
+
+/**
+ * Where this injection cuts: at places where none has cut yet, and at so many that the injections that are still planned
+ * come to all of them, where they are enough for that; then at any.
+ */
+function chooseCuts(places: number, injectionsLeft: number, random: Random): number[] {
+  const all = shuffled(random, placesOf(places));
+  const open = all.filter((cut) => !cutSoFar.has(cut));
+  const share = Math.ceil(open.length / injectionsLeft);
+  const count = Math.min(MOST_CUTS, Math.max(LEAST_CUTS, share));
+  return [...open, ...all.filter((cut) => cutSoFar.has(cut))].slice(0, count);
+}
+
+function placesOf(count: number): number[] {
+  return Array.from({ length: count }, (_, place) => place);
+}
 
 const LAST = { id: "last", op: "last-1" };
 
