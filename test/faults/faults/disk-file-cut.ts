@@ -1,18 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { type AgentState, agent, connect, type Entities } from "latchkey";
-import type { Random } from "../../helpers/random.js";
 import { type Details, type Fault, Violation } from "../fault.js";
-import { shuffled } from "../seeds.js";
 import { audit } from "../servers/audit.js";
 import { beside } from "../servers/beside.js";
 import { Canary, type CanaryCall } from "../servers/canary.js";
 import { doctor } from "../servers/doctor.js";
 import type { DataNode } from "../servers/node.js";
 import { mendTornFile, tailFile } from "../servers/torn-file.js";
+import { chooseCuts } from "./cuts.js";
 
 const WARM = 12;
-/** How many places one injection cuts at, of the thousand or so that there are: a tenth of a second each. */
-const [LEAST_CUTS, MOST_CUTS] = [64, 128];
 const CUTS_AS_IT_COMES = 4;
 const DEFECT = "PR-4342";
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
@@ -44,7 +41,7 @@ export const fileCut: Fault = {
     return beside(folder, ALWAYS, async (node) => {
       const subject = await prepare(node);
       const places = subject.bytes.length - subject.start + 1;
-      const cuts = chooseCuts(places, injectionsLeft, random);
+      const cuts = chooseCuts(places, cutSoFar, injectionsLeft, random);
       for (const cut of cuts) {
         await asAdvised(node, subject, cut);
         cutSoFar.add(cut);
@@ -61,7 +58,7 @@ export const fileCut: Fault = {
       return {
         places,
         cuts: cuts.length,
-        cutSoFar: placesOf(places).filter((cut) => cutSoFar.has(cut)).length,
+        cutSoFar: [...cutSoFar].filter((cut) => cut < places).length,
         // The settings as the server brings them, on a version of which the doctor says that this happens.
         ...{
           asItComes: CUTS_AS_IT_COMES,
@@ -72,22 +69,6 @@ export const fileCut: Fault = {
     });
   },
 };
-
-/**
- * Where this injection cuts: at places where none has cut yet, and at so many that the injections that are still planned
- * come to all of them, where they are enough for that; then at any.
- */
-function chooseCuts(places: number, injectionsLeft: number, random: Random): number[] {
-  const all = shuffled(random, placesOf(places));
-  const open = all.filter((cut) => !cutSoFar.has(cut));
-  const share = Math.ceil(open.length / injectionsLeft);
-  const count = Math.min(MOST_CUTS, Math.max(LEAST_CUTS, share));
-  return [...open, ...all.filter((cut) => cutSoFar.has(cut))].slice(0, count);
-}
-
-function placesOf(count: number): number[] {
-  return Array.from({ length: count }, (_, place) => place);
-}
 
 const LAST = { id: "last", op: "last-1" };
 
