@@ -11,6 +11,8 @@ export interface Arena {
   readonly topology: Topology;
   /** Seeded for this very injection: take every choice from it. */
   readonly random: Random;
+  /** How many injections of this fault the run has still planned, this one among them. */
+  readonly injectionsLeft: number;
   readonly servers: Servers;
   /** One in front of each data node, in the order of `servers.nodes`. All clients of latchkey go through them. */
   readonly proxies: readonly NodeProxy[];

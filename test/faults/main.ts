@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Topology } from "./fault.js";
 import { faults } from "./registry.js";
+import { expectWritable } from "./run/history-files.js";
+import { INTERRUPTED, Interrupted, Interruption } from "./run/interruption.js";
 import { judge } from "./run/judge.js";
 import { run } from "./run/run.js";
 import { summary } from "./run/summary.js";
@@ -12,11 +14,12 @@ import { summary } from "./run/summary.js";
 interface Flags {
   readonly ops: number;
   readonly faults?: number;
-  readonly seed: number;
+  readonly seed?: number;
   readonly topology: Topology;
-  readonly only?: string;
+  readonly only?: readonly string[];
   readonly history?: string;
   readonly list?: boolean;
+  readonly allowMissing?: boolean;
 }
 
 function whole(text: string): number {
@@ -24,30 +27,42 @@ function whole(text: string): number {
   return Number(text);
 }
 
+function wordsOf(text: string): string[] {
+  const words = text.split(",").map((word) => word.trim());
+  if (words.includes("")) throw new InvalidArgumentError("Give a word before and behind each comma.");
+  return words;
+}
+
 const program = new Command("npm run faults --")
   .description(
     "Runs clients of latchkey against real servers, injects faults meanwhile, and checks all that happened.\n" +
-      "Exit status: 0 all is well, 1 a promise was broken (or a fault could not be injected), 2 usage.",
+      "Exit status: 0 all is well, 1 a promise was broken, or could not be checked (a fault could not be injected), " +
+      "2 usage, 130 interrupted.",
   )
   .option("--ops <n>", "calls that the clients make, at least", whole, 20_000)
   .option("--faults <n>", "injections, spread over all faults (default: each once)", whole)
-  .option(
-    "--seed <n>",
-    "repeats a run's choices (default: another one each time)",
-    whole,
-    Date.now() % 1_000_000,
-  )
+  .option("--seed <n>", "repeats a run's choices (default: another one each time)", whole)
   .addOption(
     new Option("--topology <name>", "servers").choices(["standalone", "sentinel"]).default("standalone"),
   )
-  .option("--only <text>", "only faults whose name holds this, such as F1 or kill; commas between several")
+  .option(
+    "--only <text>",
+    "only faults whose name holds this, such as F1 or kill; commas between several",
+    wordsOf,
+  )
+  .option(
+    "--allow-missing",
+    "all may be well though kinds of faults can't be injected here (no C compiler, no python3)",
+  )
   .option("--history <file>", "where the history goes (default: a file in the folder for temporary files)")
   .option("--list", "print the faults of the topology, and end")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 async function main(): Promise<number> {
-  const { ops, seed, topology, only, list, ...flags } = program.parse().opts<Flags>();
-  const words = only?.split(",").map((word) => word.trim().toLowerCase());
+  const interruption = new Interruption();
+  const { ops, topology, only, list, allowMissing = false, ...flags } = program.parse().opts<Flags>();
+  const seed = flags.seed ?? Date.now() % 1_000_000;
+  const words = only?.map((word) => word.toLowerCase());
   const isChosen = (name: string): boolean =>
     words?.some((word) => `${name.toLowerCase()} `.includes(/^f\d+$/.test(word) ? `${word} ` : word)) ?? true;
   const chosen = faults.filter(({ name, topologies }) => topologies.includes(topology) && isChosen(name));
@@ -57,7 +72,7 @@ async function main(): Promise<number> {
   }
   const injections = flags.faults ?? chosen.length;
   if (chosen.length === 0 && (injections > 0 || only !== undefined))
-    program.error(`error: no fault of ${topology} is called ${only}`);
+    program.error(`error: no fault of ${topology} is called ${only?.join(", ")}`);
   if (injections > 0 && injections < chosen.length) {
     program.error(
       `error: ${injections} injections are too few for ${chosen.length} faults, each at least once; raise --faults or use --only`,
@@ -65,13 +80,27 @@ async function main(): Promise<number> {
   }
   const history = flags.history ?? join(tmpdir(), `latchkey-faults-${topology}-${seed}.jsonl`);
   const timed = `${history.replace(/\.jsonl$/, "")}.time.jsonl`;
+  for (const path of [history, timed]) {
+    await expectWritable(path).catch((error: Error) => program.error(`error: ${error.message}`));
+  }
   const command = [
     `npm run faults -- --ops ${ops} --faults ${injections} --seed ${seed} --topology ${topology}`,
-    ...(only === undefined ? [] : [`--only "${only}"`]),
+    ...(only === undefined ? [] : [`--only "${only.join(",")}"`]),
+    ...(allowMissing ? ["--allow-missing"] : []),
   ].join(" ");
-  const options = { topology, operations: ops, injections, seed, faults: chosen, history, timed, command };
-  const result = await run(options);
-  const verdict = await judge(history, timed);
+  const files = { history, timed };
+  const options = {
+    topology,
+    operations: ops,
+    injections,
+    seed,
+    faults: chosen,
+    ...files,
+    command,
+    allowMissing,
+  };
+  const result = await run(options, interruption);
+  const verdict = await interruption.unless(judge(history, timed));
   const { text, isWell } = summary(options, result, verdict);
   console.log(text);
   return isWell ? 0 : 1;
@@ -82,6 +111,10 @@ main().then(
     process.exitCode = code;
   },
   (error: unknown) => {
+    if (error instanceof Interrupted) {
+      console.error(error.message);
+      process.exit(INTERRUPTED);
+    }
     console.error(error);
     process.exitCode = 1;
   },

@@ -74,7 +74,7 @@ async function turnedAway(logFile: string): Promise<number> {
 async function openFilesLimit(pid: string): Promise<string> {
   const limits = await readFile(`/proc/${pid}/limits`, "utf8").catch(() => "");
   const [, soft] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
-  if (soft === undefined) throw new Unavailable("the limits of a process can't be read: that takes Linux");
+  if (soft === undefined) throw new Unavailable("the limits of a process can't be read: run on Linux");
   return soft;
 }
 
@@ -82,7 +82,9 @@ async function limitOpenFiles(pid: string, soft: string): Promise<void> {
   try {
     await promisify(execFile)("prlimit", ["--pid", pid, `--nofile=${soft}:`]);
   } catch (error) {
-    throw new Unavailable(`the limits of a process can't be set (prlimit): ${error}`);
+    const isThere = !(error instanceof Error && "code" in error && error.code === "ENOENT");
+    const todo = isThere ? `prlimit may not: ${error}` : "install prlimit (on Debian the package util-linux)";
+    throw new Unavailable(`the limits of a process can't be set: ${todo}`);
   }
 }
 

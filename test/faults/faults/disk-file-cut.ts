@@ -7,18 +7,14 @@ import { Canary, type CanaryCall } from "../servers/canary.js";
 import { doctor } from "../servers/doctor.js";
 import type { DataNode } from "../servers/node.js";
 import { mendTornFile, tailFile } from "../servers/torn-file.js";
+import { chooseCuts } from "./cuts.js";
 
 const WARM = 12;
-/** How many places one injection cuts at, of the thousand or so that there are. */
-const CUTS = 64;
 const CUTS_AS_IT_COMES = 4;
-/** No divisor of the number of places, or hardly ever: the places come in leaps, and all of them come. */
-const LEAP = 389;
 const DEFECT = "PR-4342";
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
 
-/** Where the next injection of this run goes on, and where there were cuts so far. */
-let turn = 0;
+/** Where injections of this run have cut so far. */
 const cutSoFar = new Set<number>();
 
 /** A file that ends with one whole transaction. */
@@ -41,18 +37,17 @@ export const fileCut: Fault = {
   topologies: ["standalone"],
   // On a server of its own.
   loses: false,
-  async inject({ folder, random }): Promise<Details> {
+  async inject({ folder, random, injectionsLeft }): Promise<Details> {
     return beside(folder, ALWAYS, async (node) => {
       const subject = await prepare(node);
       const places = subject.bytes.length - subject.start + 1;
-      if (turn === 0) turn = random.below(places);
-      for (let cuts = 0; cuts < CUTS; cuts += 1, turn += 1) {
-        const cut = (turn * LEAP) % places;
+      const cuts = chooseCuts(places, cutSoFar, injectionsLeft, random);
+      for (const cut of cuts) {
         await asAdvised(node, subject, cut);
         cutSoFar.add(cut);
       }
       const damaged: number[] = [];
-      for (let cuts = 0; cuts < CUTS_AS_IT_COMES; cuts += 1) {
+      for (let times = 0; times < CUTS_AS_IT_COMES; times += 1) {
         const cut = 1 + random.below(places - 2);
         if (await isDamaged(node, subject, cut)) damaged.push(cut);
       }
@@ -62,8 +57,8 @@ export const fileCut: Fault = {
       }
       return {
         places,
-        cuts: CUTS,
-        cutSoFar: cutSoFar.size,
+        cuts: cuts.length,
+        cutSoFar: [...cutSoFar].filter((cut) => cut < places).length,
         // The settings as the server brings them, on a version of which the doctor says that this happens.
         ...{
           asItComes: CUTS_AS_IT_COMES,

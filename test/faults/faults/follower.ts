@@ -97,7 +97,9 @@ const subscriberCutOff: Fault = {
     const cutOff = async (): Promise<number> => {
       const [, count] =
         /client_output_buffer_limit_disconnections:(\d+)/.exec(await admin.info("stats")) ?? [];
-      if (count === undefined) throw new Unavailable("this server does not count such disconnections");
+      if (count === undefined) {
+        throw new Unavailable("this server does not count such disconnections: install Valkey 8.0 or later");
+      }
       return Number(count);
     };
     const setting = "client-output-buffer-limit";

@@ -54,7 +54,7 @@ async function startPython(url: string): Promise<{ send: Send; end: () => Promis
   const child = spawn("python3", [CALLER, ROOT, url], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit").catch(() => {});
   await once(child, "spawn").catch(() => {
-    throw new Unavailable("there is no python3");
+    throw new Unavailable("there is no python3: install it");
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {

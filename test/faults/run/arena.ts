@@ -29,14 +29,23 @@ export interface Ground {
   readonly log: (line: string) => void;
 }
 
+/** Which injection of a run it is: counted from 0, as its attempts are, and how many of its fault are still planned. */
+export interface Turn {
+  readonly seed: number;
+  readonly injection: number;
+  readonly attempt: number;
+  readonly injectionsLeft: number;
+}
+
 /** The arena of one injection. */
-export function arenaOf(ground: Ground, seed: number, injection: number, attempt: number): Arena {
+export function arenaOf(ground: Ground, { seed, injection, attempt, injectionsLeft }: Turn): Arena {
   const { fleet, servers } = ground;
   const random = randomFor(seed, "injection", injection, attempt);
   return {
     ...ground,
     topology: servers.topology,
     random,
+    injectionsLeft,
     hold: async (least, most) => {
       const ms = least + random.below(most - least + 1);
       await pause(ms);

@@ -23,7 +23,7 @@ function measuredOf({ fault, details }: Injected): string[] {
 function allowedText(loses: Fault["loses"], lost: number): string {
   if (loses === false) return lost === 0 ? "none" : "all, on a server of its own that promises nothing";
   if (loses === true || loses.windowMs === null) return "any";
-  return `those of the last ${loses.windowMs} ms`;
+  return `those of the last ${loses.windowMs} ms before the fault, and during it`;
 }
 
 /** The loss that was measured, beside the loss that is allowed. */

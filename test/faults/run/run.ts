@@ -9,13 +9,16 @@ import { HistoryWriter } from "../history.js";
 import { job } from "../job.js";
 import { openProxy } from "../proxy/open.js";
 import type { NodeProxy } from "../proxy/proxy.js";
+import { ServerProcess } from "../servers/process.js";
 import type { ServerNode } from "../servers/servers.js";
+import { SmallDisk } from "../servers/small-disk.js";
 import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
 import { ClockAllowance } from "./clock-allowance.js";
 import { keyPrefix } from "./final-state.js";
 import { type FsckVerdict, fsck } from "./fsck.js";
 import { type Injected, Injections } from "./injections.js";
+import type { Interruption } from "./interruption.js";
 import { Load } from "./load.js";
 import { ProgressLine } from "./progress.js";
 import { schedule } from "./schedule.js";
@@ -37,6 +40,8 @@ export interface RunOptions {
   readonly timed: string;
   /** The line that does this again. */
   readonly command: string;
+  /** Whether all may be well although kinds of faults could not be injected here. */
+  readonly allowMissing: boolean;
 }
 
 /** What came of it, before anything is checked. */
@@ -55,37 +60,44 @@ const CALL_TIMEOUT_MS = 2_000;
 /** Calls before the first fault, so that it meets a run that is under way. */
 const WARM_UP = 300;
 const SETTINGS = { appendonly: "yes", appendfsync: "everysec" };
-/** The exit status of a run that was interrupted. */
-const INTERRUPTED = 130;
 const LOOK_MS = 20;
 
 /** What has to be done at the end, however a run ends; the last one first. */
 type CleanUp = (() => Promise<unknown>)[];
 
-/** Runs clients against servers, injects faults meanwhile, and writes down all that happened. */
-export async function run(options: RunOptions): Promise<RunResult> {
+/**
+ * Runs clients against servers, injects faults meanwhile, and writes down all that happened.
+ *
+ * @throws Interrupted when that comes first; all that was started has ended then
+ */
+export async function run(options: RunOptions, interruption: Interruption): Promise<RunResult> {
   const progress = new ProgressLine();
   const cleanUp: CleanUp = [];
   const end = async (): Promise<void> => {
     for (const step of cleanUp.splice(0).reverse()) await step();
     progress.end();
   };
-  const interrupted = (): void => void end().finally(() => process.exit(INTERRUPTED));
-  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   try {
-    return await runWith(options, progress, cleanUp);
+    return await interruption.unless(runWith(options, interruption, progress, cleanUp));
   } finally {
     await end();
-    process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
   }
 }
 
-async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: CleanUp): Promise<RunResult> {
+async function runWith(
+  options: RunOptions,
+  interruption: Interruption,
+  progress: ProgressLine,
+  cleanUp: CleanUp,
+): Promise<RunResult> {
   const { operations, injections, seed, topology, command } = options;
   const startedAt = new Date().toISOString();
   const problems: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
   cleanUp.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  // Those of faults that are under way when the run is interrupted.
+  cleanUp.push(() => SmallDisk.closeAll());
+  cleanUp.push(() => ServerProcess.kill9All());
   const clients = join(folder, "clients");
   await mkdir(clients);
 
@@ -107,6 +119,8 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
     folder: clients,
   };
   const onProblem = (text: string): void => {
+    // The clients have heard it too.
+    if (interruption.hasCome) return;
     problems.push(text);
     progress.log(text);
   };
@@ -141,17 +155,20 @@ async function runWith(options: RunOptions, progress: ProgressLine, cleanUp: Cle
   let current = "warming up";
   const show = setInterval(() => {
     const { begun, unknown } = fleet.progress;
-    const counts = `${begun}/${operations} calls, ${load.injected}/${injections} faults, ${unknown} unknown`;
-    progress.show(() => `${counts}  ${current}`);
+    const calls = begun < operations ? `${begun}/${operations}` : `${begun}`;
+    const counts = `${calls} calls, ${load.injected}/${injections} faults, ${unknown} unknown`;
+    if (!interruption.hasCome) progress.show(() => `${counts}  ${current}`);
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
   await until(() => fleet.progress.ended >= Math.min(WARM_UP, operations) || hasFailed());
-  for (const [i, fault] of schedule(options.faults, injections, seed).entries()) {
+  const planned = schedule(options.faults, injections, seed);
+  for (const [i, fault] of planned.entries()) {
     if (hasFailed()) break;
     current = fault.name;
     allowance.before(fault);
-    await made.inject(fault, (attempt) => arenaOf(ground, seed, i, attempt));
+    const injectionsLeft = planned.slice(i).filter((one) => one === fault).length;
+    await made.inject(fault, (attempt) => arenaOf(ground, { seed, injection: i, attempt, injectionsLeft }));
     allowance.after(fault);
     load.injected += 1;
   }

@@ -5,6 +5,7 @@ import type { WitnessReport } from "../check/witness.js";
 import type { Injected } from "./injections.js";
 import type { Verdict } from "./judge.js";
 import { measuredLines } from "./measured.js";
+import { missingLines, missingOf } from "./missing.js";
 import type { RunOptions, RunResult } from "./run.js";
 import type { Tally } from "./tally.js";
 
@@ -19,9 +20,13 @@ export function summary(
   const failures = injected.flatMap(({ fault, failures }) =>
     failures.map((text) => `${fault.name}: ${text}`),
   );
+  const missing = missingOf(options, injected);
   const isWell =
     witness.count + linear.count + timed.count === 0 &&
     problems.length + failures.length + tally.errors.length === 0 &&
+    // Neither right nor wrong: then nobody knows.
+    linear.undecided === 0 &&
+    (missing.length === 0 || options.allowMissing) &&
     fsck.isClean &&
     timedFsck.isClean;
   const lines = [
@@ -33,12 +38,14 @@ export function summary(
     ...violationLines(witness.violations),
     `linearizable  ${linearText(linear)}`,
     ...violationLines(linear.violations),
+    ...undecidedLines(linear),
     ...timedLines(timed),
     `fsck          ${fsck.isClean ? "clean" : `DAMAGE: ${fsck.text}`}`,
     ...(timedFsck.isClean ? [] : [`fsck by time  DAMAGE: ${timedFsck.text}`]),
     ...problems.slice(0, SHOWN).map((text) => `problem       ${text}`),
     ...tally.errors.slice(0, SHOWN).map((text) => `error         ${text}`),
     ...failures.slice(0, SHOWN).map((text) => `failure       ${text}`),
+    ...missingLines(missing, options.allowMissing),
     `verdict       ${isWell ? "all is well" : "NOT WELL"}`,
     `history       ${options.history}`,
     `seed          ${options.seed}`,
@@ -53,7 +60,7 @@ function loadLines(tally: Tally): string[] {
   return [
     `operations    ${tally.calls} in ${seconds.toFixed(1)} s, ${Math.round(tally.perSecond)} a second (${counts(tally.operations)})`,
     `outcomes      ${counts(tally.outcomes)}`,
-    `unknown       ${unknown}, resolved as: ${counts(tally.resolved)}; cut short with their process: ${tally.cutShort}`,
+    `unknown       ${unknown}, resolved as: ${counts(tally.resolved)}; asked in vain: ${tally.askedInVain}; cut short with their process: ${tally.cutShort}`,
     `not executed  ${tally.outcomes.get("NOTEXECUTED") ?? 0}`,
     `repeated      ${tally.repeats} with the same op and sent; REPLAYED ${tally.outcomes.get("REPLAYED") ?? 0}, FORGOTTEN ${tally.outcomes.get("FORGOTTEN") ?? 0}`,
     `events        ${tally.logged} in the log; followers read ${tally.events} in ${tally.follows} iterations, and were told of ${tally.gaps} gaps`,
@@ -70,10 +77,16 @@ function faultLines(injected: readonly Injected[]): string[] {
     `faults        ${total} injected of ${injected.length} kinds; ${nothing} more hit nothing and were repeated`,
     ...order.map((one) => {
       const repeated = one.void > 0 ? `  (${one.void} void)` : "";
-      const left = one.unavailable === undefined ? "" : `  LEFT OUT: ${one.unavailable}`;
-      return `  ${one.fault.name.padEnd(46)} ${String(one.injected).padStart(5)}${repeated}${left}`;
+      const left = one.unavailable === undefined ? "" : "  LEFT OUT";
+      return `  ${one.fault.name.padEnd(46)} ${String(one.injected).padStart(5)}${repeated}${cutText(one)}${left}`;
     }),
   ];
+}
+
+/** How many places a file was cut at, of all those where the last injection might have cut it. */
+function cutText({ details }: Injected): string {
+  const { cutSoFar, places } = details.at(-1) ?? {};
+  return cutSoFar === undefined ? "" : `  (cut at ${cutSoFar} of ${places} places)`;
 }
 
 function numberOf({ fault }: Injected): number {
@@ -102,9 +115,17 @@ function timedLines(timed: TimedReport): string[] {
   ];
 }
 
-function linearText({ count, stretches, operations, steps, undecided }: LinearReport): string {
-  const open = undecided > 0 ? `, ${undecided} stretches undecided` : "";
-  return `${verdictText(count, {})}: ${operations} operations in ${stretches} stretches, ${steps} steps${open}`;
+/** A call that was told NOTFOUND is a look, and may have made its change before: so there may be more than calls. */
+function linearText({ count, stretches, operations, steps }: LinearReport): string {
+  const what = `${operations} changes (made, or perhaps made) and looks at an entity (a call may be both)`;
+  return `${verdictText(count, {})}: ${what} in ${stretches} stretches, ${steps} steps`;
+}
+
+function undecidedLines({ undecided }: LinearReport): string[] {
+  if (undecided === 0) return [];
+  return [
+    `undecided     ${undecided} STRETCHES: no order was found for them in time, nor that there is none`,
+  ];
 }
 
 function verdictText(count: number, byRule: Readonly<Record<string, number>>): string {

@@ -52,6 +52,12 @@ export class Tally {
     }
   }
 
+  /** Unknown outcomes of which nothing was learnt, however often it was asked. */
+  get askedInVain(): number {
+    const resolved = [...this.resolved.values()].reduce((a, b) => a + b, 0);
+    return (this.outcomes.get("UNKNOWN") ?? 0) - resolved;
+  }
+
   get perSecond(): number {
     return this.ended > this.begun ? (this.calls / (this.ended - this.begun)) * 1000 : 0;
   }

@@ -59,7 +59,9 @@ export class MachinePage {
 
   #expectLibrary(what: string): void {
     if (this.env.LD_PRELOAD === undefined) {
-      throw new Unavailable(`${what}: that takes Linux and a C compiler (cc)`);
+      throw new Unavailable(
+        `${what} here: run on Linux, and install a C compiler (cc; on Debian the package gcc)`,
+      );
     }
   }
 

@@ -56,6 +56,13 @@ export class ServerProcess {
     }
   }
 
+  /** SIGKILL to all there are, and waits until they are gone. */
+  static async kill9All(): Promise<void> {
+    const ended = [...alive].map((child) => once(child, "exit"));
+    for (const child of alive) child.kill("SIGKILL");
+    await Promise.all(ended);
+  }
+
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { Unavailable } from "../fault.js";
 
 const run = promisify(execFile);
+const mounted = new Set<SmallDisk>();
 const NEVER_GIVEN = 4096;
 
 /** A disk of its own, in memory, that can be filled to the last page and freed again. */
@@ -27,9 +28,12 @@ export class SmallDisk {
       await run("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", folder]);
     } catch {
       await rm(folder, { recursive: true });
-      throw new Unavailable("a disk that gets full takes the right to mount one (root on Linux)");
+      throw new Unavailable(
+        "a disk that gets full can't be mounted here: run as root on Linux (in a container with the capability SYS_ADMIN)",
+      );
     }
     const disk = new SmallDisk(folder);
+    mounted.add(disk);
     await mkdir(disk.dataDir);
     return disk;
   }
@@ -46,7 +50,13 @@ export class SmallDisk {
     await rm(this.#ballast, { force: true });
   }
 
+  /** Takes away all that there are. */
+  static async closeAll(): Promise<void> {
+    for (const disk of mounted) await disk.close();
+  }
+
   async close(): Promise<void> {
+    if (!mounted.delete(this)) return;
     await run("umount", ["--lazy", this.#folder]);
     await rm(this.#folder, { recursive: true, force: true });
   }
