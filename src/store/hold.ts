@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { Store } from "./call.js";
 import type { Change, Replay, Snapshot } from "./document.js";
@@ -18,8 +19,6 @@ export interface HoldOptions {
   readonly onLost?: (lost: LeaseLostError) => void;
 }
 
-/** The longest time that Node's timers take, in ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A renewal has this part of the lease to be answered, repeated attempts included. */
 const ANSWER_PART = 1 / 6;
 /** So long after a renewal without an answer the next one begins. */
