@@ -5,7 +5,7 @@ import type { Connection } from "../../valkey/connection.js";
 import type { Place } from "../../valkey/keys.js";
 import { collect } from "./collect.js";
 import { Control } from "./control.js";
-import type { Check } from "./evidence.js";
+import type { Check, Evidence } from "./evidence.js";
 import type { Trouble } from "./failure.js";
 import { leasedAgent, leaseFor } from "./lease.js";
 import type { Credentials } from "./messages.js";
@@ -110,16 +110,15 @@ export async function race(
   await trouble.orElse(look());
 
   const left = await control.stop();
-  const checks = [
-    ...(await trouble.orElse(check(course, control, agents, leaseMs, recording))),
-    nothingLeft(control, left),
-  ];
+  const evidence = await trouble.orElse(gather(course, control, agents, leaseMs, recording));
+  const checks = [...judge(evidence), nothingLeft(control, left)];
   const states = await agents.count();
   return makeReport({
     tasks,
     server: course.observer.address,
     durationMs,
     states,
+    changes: evidence.log.length,
     tally: control.tally,
     killed: { replica: doomed, agents: control.orphans.size, leaseMs },
     checks,
@@ -135,16 +134,16 @@ async function operate(agents: Entities<AgentState>, tasks: readonly Task[], con
   });
 }
 
-async function check(
+async function gather(
   course: Course,
   control: Control,
   agents: Entities<AgentState>,
   leaseMs: number,
   recording: Recording,
-): Promise<Check[]> {
+): Promise<Evidence> {
   const { tasks, replicas, doomed, observer, place } = course;
   const ids = tasks.map(({ id }) => id);
-  return judge({
+  return {
     machine: agents.definition,
     replicas,
     killed: doomed,
@@ -154,7 +153,7 @@ async function check(
     ranOut: control.tally.ranOut,
     endings: control.endings,
     ...(await collect(observer, place, agents, recording, ids)),
-  });
+  };
 }
 
 function nothingLeft({ endings, orphans, tally }: Control, left: readonly string[]): Check {

@@ -11,6 +11,7 @@ export interface Report {
   readonly server: string;
   /** From the first task to the last end, in ms. */
   readonly durationMs: number;
+  /** As logged: the killed replica may have made some that it could not tell any more. */
   readonly changes: number;
   readonly changesPerSecond: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number };
@@ -28,11 +29,12 @@ export function makeReport(run: {
   readonly server: string;
   readonly durationMs: number;
   readonly states: Readonly<Record<string, number>>;
+  readonly changes: number;
   readonly tally: Tally;
   readonly killed: Report["killed"];
   readonly checks: readonly Check[];
 }): Report {
-  const { tasks, server, durationMs, states, tally, killed, checks } = run;
+  const { tasks, server, durationMs, states, changes, tally, killed, checks } = run;
   const { p50, p99 } = tally.latency();
   return {
     ok: checks.every(({ faults }) => faults.length === 0),
@@ -40,8 +42,8 @@ export function makeReport(run: {
     replicas: tally.replicas.size,
     server,
     durationMs: Math.round(durationMs),
-    changes: tally.won,
-    changesPerSecond: Math.round((tally.won / durationMs) * 1000),
+    changes,
+    changesPerSecond: Math.round((changes / durationMs) * 1000),
     latencyMs: { p50: hundredths(p50), p99: hundredths(p99) },
     states,
     calls: Object.fromEntries(tally.replicas),
