@@ -8,6 +8,7 @@ import { admin, connection } from "./helpers/calls.js";
 import { all, client, rejection, rejectionOf } from "./helpers/client.js";
 import { freshFolder } from "./helpers/folder.js";
 import { keyspace } from "./helpers/keyspace.js";
+import { startProxy } from "./helpers/proxy.js";
 import { freshNamespace } from "./helpers/valkey.js";
 
 interface Trouble {
@@ -97,6 +98,22 @@ for (const [name, { reply, args = [], cause, cure }] of Object.entries(troubles)
       .toMatchObject({ version: 2 });
   });
 }
+
+it("a replica whose connection was left is named as the reason where there is no other to be had", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  const valkey = new Valkey({ host: server.host, port: server.port });
+  onTestFinished(() => valkey.disconnect());
+  const proxy = await startProxy(server);
+  const latchkey = await connect({ url: proxy.url, namespace: freshNamespace(), timeout: "1s" });
+  onTestFinished(() => latchkey.close());
+  const agents = await latchkey.machine(agent());
+  await valkey.replicaof("127.0.0.1", 1);
+  proxy.shut(true);
+  const error = await rejectionOf(NotExecutedError, agents.create("a1"));
+  expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "READONLY" });
+  expect(error.message).toContain("the server is a replica");
+});
 
 it("a server that went away is told from a lost answer, and calls wait for nothing", async () => {
   const server = await startValkey();

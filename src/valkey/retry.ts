@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { backoffMs } from "./backoff.js";
 import type { Connection } from "./connection.js";
 import { type Deadline, TimeUpError } from "./deadline.js";
-import { mayPass, safeMessage } from "./failure.js";
+import { mayPass, OfflineError, replyCode, safeMessage } from "./failure.js";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -28,11 +28,15 @@ export async function retry<T>(
       return await deadline.race(attempt());
     } catch (error) {
       if (!mayPass(error)) throw error;
-      // That the time is up says less than why there was no answer before.
-      if (cause === undefined || !(error instanceof TimeUpError)) cause = error;
+      if (cause === undefined || !saysLess(error, cause)) cause = error;
       await pause(Math.min(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), deadline.remainingMs));
       if (deadline.isOver || connection.isClosed || connection.client.status === "end") throw cause;
       connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `${what} is tried again`);
     }
   }
+}
+
+/** That the time is up says less than why there was no answer before; and so that a replica's connection, left for it, is gone. */
+function saysLess(error: unknown, before: unknown): boolean {
+  return error instanceof TimeUpError || (error instanceof OfflineError && replyCode(before) === "READONLY");
 }
