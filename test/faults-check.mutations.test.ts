@@ -35,6 +35,16 @@ describe("a correct history", () => {
     );
   });
 
+  it("passes where what was begun before the stretch was made before a call that saw nothing of it", async () => {
+    const options = { seed: 863672808, calls: 181, ids: 2, concurrent: 6, unknown: 0, jumps: 0 };
+    expect(linear(await gather(simulate(options)), { stretch: 40 }).violations).toEqual([]);
+  });
+
+  it("passes where two lives of an id share their creation, and the end of the first was seen by nobody", async () => {
+    const options = { seed: 8127103, calls: 194, ids: 2, concurrent: 4, unknown: 0, jumps: 4 };
+    expect(linear(await gather(simulate(options)), { stretch: 5 }).violations).toEqual([]);
+  });
+
   it("passes whatever the order is in which its processes stand in the file", async () => {
     const records = simulate({ seed: 3, calls: 300 });
     const isOf = (record: object, process: string): boolean =>

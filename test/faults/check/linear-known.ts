@@ -27,8 +27,6 @@ export function knownFrom(steps: readonly Step[]): Known {
   const makers = new Map<string, Write>();
   const sights = new Map<string, number>();
   const last = new Map<number, number>();
-  /** Lives that were changed at the time of their creation. */
-  const still = new Set<number>();
   let isRemovedUnseen = false;
   for (const step of steps) {
     if (step.kind === "write" && step.call.operation === "remove" && step.made === undefined)
@@ -55,13 +53,11 @@ export function knownFrom(steps: readonly Step[]): Known {
     const other = shown.get(place);
     if (other !== undefined && !isSame(seen, other)) twice.add(created);
     shown.set(place, seen);
-    if (version > 1 && seen.timestamp === created) still.add(created);
     if (step.kind === "sight") sights.set(place, (sights.get(place) ?? 0) + 1);
     last.set(created, Math.max(version, last.get(created) ?? 0));
   }
-  if (isRemovedUnseen) for (const created of still) twice.add(created);
   const placeOf: PlaceOf = (created, version) =>
-    created === undefined || twice.has(created) ? undefined : `${created}:${version}`;
+    created === undefined || isRemovedUnseen || twice.has(created) ? undefined : `${created}:${version}`;
   return { placeOf, shown, makers, sights, last };
 }
 

@@ -33,7 +33,10 @@ interface Choice {
   readonly maybe: number | undefined;
   readonly state: State;
   readonly begun: number;
-  /** A sight that left the entity as it was known: nothing is gained by putting it later. */
+  /**
+   * A sight that left the entity as it was known, and came too late for nothing that may have happened: nothing is
+   * gained by putting it later.
+   */
   readonly isFree: boolean;
 }
 
@@ -104,7 +107,10 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
       else maybe += 1;
       continue;
     }
-    const isFree = one.step.kind === "sight" && keyOf(next) === keyOf(state);
+    const isFree =
+      one.step.kind === "sight" &&
+      keyOf(next) === keyOf(state) &&
+      !maybes.some(({ isDone, latest }) => !isDone && latest >= begun && latest < one.step.from);
     stack.push({ node, maybe, state, begun, isFree });
     state = next;
     begun = Math.max(begun, one.step.from);
