@@ -54,14 +54,14 @@ if not state then
 end
 -- @include shared/timers.lua
 local plan, renewal = planned and planned + 0, nil
-if lease_end and plan ~= lease_end and (lease_end <= now or plan and plan > lease_end) then
+if lease_end and plan ~= lease_end and (lease_end <= now or not plan or plan > lease_end) then
   -- Due tells of another end. An older version of the machine may have planned it, and whoever holds the entity reckons
   -- with that, since nobody told him of a lease that is shorter or new: it stands. Once it is over, and where due tells
   -- of none, the lease counts from now.
   local is_older = call('HGET', machine_key, 'version') ~= '1' -- no version came before the first
   if is_older and plan and plan > now and plan > lease_end and plan < 1e13 then
     lease_end = plan
-  elseif lease_end <= now and (is_older or not plan or plan > now) then
+  elseif is_older and not plan or lease_end <= now and (is_older or not plan or plan > now) then
     renewal, lease_end = at, now + lease
   end
 end
