@@ -239,6 +239,12 @@ it("refuses to enter a state whose stamp was never set, and stays in due, where 
   const [outcome, document] = await place.run("expire", "o1");
   expect([outcome, JSON.parse(String(document)).state]).toEqual(["MISSING", "open"]);
   expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  for (const wrong of [null, place.nowMs + SECOND]) {
+    await place.valkey.zrem(place.key("due"), "o1");
+    if (wrong !== null) await place.valkey.zadd(place.key("due"), wrong, "o1");
+    expect((await place.run("expire", "o1"))[0]).toBe("MISSING");
+    expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  }
 });
 
 it("says so when the machine was never applied", async () => {

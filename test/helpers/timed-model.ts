@@ -103,7 +103,9 @@ export class Timed {
       return "NOTDUE";
     }
     const ranOut = ends.fixed === due ? timeout : lease;
-    return ranOut === undefined ? this.remove(id) : this.#enter(id, ranOut.to);
+    if (ranOut === undefined) return this.remove(id);
+    it.told = due; // where it stays if it can't fire
+    return this.#enter(id, ranOut.to);
   }
 
   /** When it is due where nothing but entry and the last sign of life counts. */

@@ -70,6 +70,9 @@ export class Promises {
   /** What a heartbeat that renewed and an expiry that found nothing due leave. */
   #stillBroken(machine: CompiledMachine, answered: Answered): string[] {
     const { id, operation, outcome, now, state, toldBefore, told } = answered;
+    if (operation === "expire" && outcome === "MISSING") {
+      return kept({ "what can't fire is seen in due": told <= now });
+    }
     const isRenewed = operation === "heartbeat" && outcome === "OK";
     if (!isRenewed && outcome !== "NOTDUE") return [];
     const { timeout, lease, retain } = machine.states[state] ?? {};
