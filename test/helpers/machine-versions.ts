@@ -37,6 +37,7 @@ const timers = {
   leaseTo: fc.nat(9),
   retain: seconds,
 };
+const none: Timers = { timeout: 0, timeoutTo: 0, lease: 0, leaseTo: 0, retain: 0 };
 const state = (...names: string[]) => fc.constantFrom(...names);
 
 /** What may change from one version to the next: mostly timers. */
@@ -52,10 +53,12 @@ export const editArb: fc.Arbitrary<Edit> = fc.oneof(
   },
 );
 
-/** The timers of a first version, a set for each state. */
+/** The timers of a first version, for each state a set or none. */
 export const firstArb: fc.Arbitrary<readonly Edit[]> = fc.tuple(
   ...STATES.map((name) =>
-    fc.record({ kind: fc.constant("timers" as const), state: fc.constant(name), ...timers }),
+    fc
+      .oneof(fc.record(timers), fc.constant(none))
+      .map((drawn) => ({ kind: "timers" as const, state: name, ...drawn })),
   ),
 );
 
@@ -71,9 +74,14 @@ export interface Plan {
   readonly history: number;
 }
 
-const NONE: ReadonlySet<string> = new Set();
 export const FIRST: Plan = {
-  ...{ timers: new Map(), drop: NONE, final: new Set(["lost", "done"]), require: NONE, history: 6 },
+  ...{
+    timers: new Map(),
+    drop: new Set(),
+    final: new Set(["lost", "done"]),
+    require: new Set(["lost"]),
+    history: 6,
+  },
 };
 
 /** The plan with the edits: timers and history as they say, the rest the other way round. */
