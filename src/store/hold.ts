@@ -94,8 +94,8 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    * Makes a change of one's own while no renewal is under way, and holds the version that it made. A change that leaves
    * the state ends the hold.
    *
-   * So does every change that was made, whatever is thrown: one that is not durable, and one whose answer was lost. Of
-   * that the hold finds out by itself what became of it, and makes no other before.
+   * A change that was made is never a loss, whatever is thrown: not one that is not durable, nor one whose answer was lost.
+   * What became of the latter the hold finds out by itself, and makes no other before.
    *
    * A version can come again, where the id was removed and created anew or the server lost its last changes. A change that
    * shows this is made, and the lease is lost. Where a change is refused the lease is renewed at once, so that a loss is
