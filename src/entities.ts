@@ -127,8 +127,8 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Renews the lease of an entity by itself, at a third of its length, until it is closed. Tells the moment that it is
-   * lost, by `onLost` and by `signal`.
+   * Renews the lease of an entity by itself, at a third of its length, until it is closed, or latchkey is. Tells the moment
+   * that it is lost, by `onLost` and by `signal`.
    *
    * @throws what {@link heartbeat} throws, where there is nothing to hold.
    * @example
