@@ -1,8 +1,15 @@
-import { describe, expect, it } from "vitest";
-import { agent, ContractError, NotFoundError, OutcomeForgottenError } from "../src/index.js";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  agent,
+  ContractError,
+  NotFoundError,
+  OutcomeForgottenError,
+  OutcomeUnknownError,
+} from "../src/index.js";
 import { behindProxy, forgetLog, pastServerTime, pushOut, serverMs } from "./helpers/behind-proxy.js";
 import { admin, Calls, connection } from "./helpers/calls.js";
 import { client, rejectionOf } from "./helpers/client.js";
+import { freshNamespace } from "./helpers/valkey.js";
 
 /** What a successor repeats a change with, whose first attempt may have been made from now until `notAfter`. */
 async function successor() {
@@ -164,6 +171,28 @@ it("a machine that is gone is not told as the answer where nobody can tell wheth
   await (await admin()).del(`{${namespace}:0}:agent:machine`);
   proxy.shut(false);
   expect(await lost).toMatchObject({ code: "FORGOTTEN", current: { state: "running", version: 9 } });
+});
+
+it("a machine that is gone is not told as the answer where the log can't be asked whether a lost change was made", async () => {
+  const { near, proxy, namespace } = await behindProxy();
+  await near.create("a1");
+  const valkey = await admin();
+  const user = freshNamespace();
+  await valkey.acl("SETUSER", user, "on", ">secret", "~*", "&*", "+@all");
+  onTestFinished(async () => void (await valkey.acl("DELUSER", user)));
+  const url = proxy.url.replace("//", `//${user}:secret@`);
+  const far = await (await client({ url, namespace })).machine(agent());
+  proxy.shut(true);
+  proxy.dropReply("evalsha");
+  const lost = rejectionOf(OutcomeUnknownError, far.transition("a1", "running"));
+  await proxy.lost;
+  await pushOut(near, "a1");
+  await valkey.del(`{${namespace}:0}:agent:machine`);
+  await valkey.acl("SETUSER", user, "-xrange");
+  proxy.shut(false);
+  const error = await lost;
+  await valkey.acl("SETUSER", user, "+xrange");
+  expect(await error.resolve()).toMatchObject({ outcome: "DONE", version: 2 });
 });
 
 it("an agent that was damaged when a lost change is tried again does not hide that the change was made", async () => {
