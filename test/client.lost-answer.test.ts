@@ -188,6 +188,15 @@ it("another process finishes what one left behind, with its op and the time it w
   }
 });
 
+it("a repeat with less time than the attempt before it may still take is told so at once, and is not made", async () => {
+  const { near } = await behindProxy();
+  await near.create("a1");
+  const before = { op: "o1", sent: (await serverMs()) + 5_000, timeout: "1s" } as const;
+  const error = await rejectionOf(OutcomeUnknownError, near.patch("a1", { set: { n: 1 }, ...before }));
+  expect(error.message).toMatch(/an attempt before may be on its way for another \d+ ms: allow more timeout/);
+  expect(await near.get("a1")).toMatchObject({ version: 1 });
+});
+
 it("twenty calls on a connection that breaks are all answered, and each took effect once", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");

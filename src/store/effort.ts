@@ -76,6 +76,8 @@ const KEPT_TO_ASK = 0.1;
 /** The first attempt may be executed for this part of the call's time, and this long at most; each further one twice as long. */
 const FIRST_WINDOW = 0.25;
 const LONGEST_FIRST_WINDOW_MS = 1_000;
+/** A `sent` that is later by more than this is none: it has another unit, or comes from elsewhere. */
+const FARTHEST_SET_BACK_MS = 24 * 3_600_000;
 
 /**
  * All attempts at one change. They carry the same op, and a NOTAFTER on the server's clock. One whose reply was lost is
@@ -168,10 +170,10 @@ export class Effort {
     return this.#send();
   }
 
-  /** An attempt before that is still to come would be waited for until then. */
+  /** An attempt before that is still to come is waited for; not one that no clock explains that was set back since. */
   #refuseFuture(serverMs: number): void {
     const { sent = 0 } = this.#intent;
-    if (sent <= serverMs) return;
+    if (sent <= serverMs + FARTHEST_SET_BACK_MS) return;
     throw new ContractError(
       "BADARG",
       `sent ${sent} is ${sent - serverMs} ms later than the server's clock shows: ` +
