@@ -126,7 +126,9 @@ describe("passwords", () => {
     const env = { LATCHKEY_URL: `valkey://guest@${host}:${port}`, LATCHKEY_PASSWORD: "guest" };
     const ended = await run(["get", "a1"], env);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
-    expect(ended.stderr).toMatch(/^error: get agent a1 was not answered: .*NOPERM/);
+    expect(ended.stderr).toMatch(
+      /^error: get agent a1 was refused: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
+    );
   });
 });
 
