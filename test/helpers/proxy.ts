@@ -23,6 +23,8 @@ export interface TcpProxy {
   freeze(isFrozen: boolean): void;
   /** How many connections were taken so. */
   readonly frozen: number;
+  /** How many connections were turned away. */
+  readonly refused: number;
   /** Settles when a request or reply was lost or held. */
   readonly lost: Promise<void>;
 }
@@ -44,8 +46,12 @@ export async function startProxy(target: { host: string; port: number }): Promis
   let isClosed = false;
   let isFrozen = false;
   let frozen = 0;
+  let refused = 0;
   const server = createServer((near) => {
-    if (isClosed) return void near.destroy();
+    if (isClosed) {
+      refused += 1;
+      return void near.destroy();
+    }
     if (isFrozen) {
       frozen += 1;
       sockets.add(near);
@@ -109,6 +115,9 @@ export async function startProxy(target: { host: string; port: number }): Promis
     },
     get frozen() {
       return frozen;
+    },
+    get refused() {
+      return refused;
     },
     shut: (isShut) => {
       isClosed = isShut;
