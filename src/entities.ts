@@ -209,11 +209,13 @@ export class Entities<S extends string = string> {
   /**
    * Waits until an entity is in a state, in one of several, or satisfies a predicate. Asks nothing over and over: it
    * reads the entity once and follows the event log, over one connection however many wait. States that the entity only
-   * passes through count too.
+   * passes through count too. While the server is away it waits for it: `timeout` is its one limit.
    *
    * @returns the entity as it was when it first was as wanted
    * @throws WaitError when the time is up (`"TIMEDOUT"`), there is no such entity or it is removed (`"NOTFOUND"`), or it
-   * is in another state that is final (`"FINAL"`); the signal's reason; ConnectError when latchkey is closed.
+   * is in another state that is final (`"FINAL"`); the signal's reason; what the predicate throws, TypeError where it
+   * answers with a promise; ConnectError when latchkey is closed, or the server turns this user away; NotExecutedError
+   * when the server refuses to tell.
    * @example
    * const done = await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * await agents.waitFor("a1", ({ progress }) => progress === 1);

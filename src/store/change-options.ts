@@ -80,7 +80,7 @@ const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
 const MAX_VALUE_BYTES = 65_536;
 
 /** Stops a call that the server would refuse as malformed, with a text that says what to do. */
-function refuse(message: string): never {
+export function refuse(message: string): never {
   throw new ContractError("BADARG", message);
 }
 
@@ -103,7 +103,8 @@ export function checkName(rule: NameRule, name: string): string {
   return name;
 }
 
-function shortText(value: unknown): string {
+/** A value as an error shows it. */
+export function shortText(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
@@ -157,8 +158,15 @@ export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityN
   return read;
 }
 
+/** The compiler sees to it, but not in JavaScript. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Checks the names of options. The compiler sees them, except in JavaScript: there a misspelt guard would be none. */
 export function checkOptions(options: object, known: ReadonlySet<string>): void {
+  if (!isObject(options))
+    refuse(`options must be an object (of ${[...known].join(", ")}), not ${shortText(options)}`);
   for (const name of Object.keys(options)) {
     if (!known.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, known)}`);
   }
