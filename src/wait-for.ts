@@ -2,9 +2,9 @@ import type { Feed } from "./events/feed.js";
 import { type Duration, readDuration } from "./machine/duration.js";
 import { didYouMean } from "./machine/suggest.js";
 import type { Store } from "./store/call.js";
-import { checkId, checkOptions, refuse, shortText } from "./store/change-options.js";
+import { checkId, checkOptions } from "./store/change-options.js";
 import type { Change, Snapshot } from "./store/document.js";
-import { checkSignal } from "./store/option-kinds.js";
+import { checkSignal, refuse, shortText } from "./store/option-kinds.js";
 import { onAbort } from "./valkey/on-abort.js";
 import { Wait } from "./wait.js";
 
