@@ -10,6 +10,8 @@ type Call = (ours: Ours, latchkey: Latchkey) => unknown;
 // What the compiler refuses, as JavaScript would pass it.
 const any = (value: unknown) => value as never;
 const patch = (options: object) => (ours: Ours) => ours.patch("a1", { set: { n: 1 }, ...options });
+const circular: Record<string, unknown> = {};
+circular.self = circular;
 const noObject = (value: unknown) => `), not ${JSON.stringify(value)}`;
 
 const calls: Record<string, [call: Call, text: string]> = {
@@ -40,6 +42,16 @@ const calls: Record<string, [call: Call, text: string]> = {
   "patch with unset of text": [patch({ unset: "abc" }), 'unset must be a list of field names, not "abc"'],
   "patch with unset of null": [patch({ unset: null }), "unset must be a list of field names, not null"],
   "patch with an op of null": [patch({ op: null }), "op null must be 1 to 64"],
+  "patch with a version as text": [
+    patch({ ifVersion: "1" }),
+    'ifVersion must be a whole number from 0 to 999999999999999, not "1"',
+  ],
+  "patch with a version of NaN": [patch({ ifVersion: Number.NaN }), "999999999999999, not NaN"],
+  "patch with an op of a bigint": [patch({ op: 1n }), "op 1n must be 1 to 64"],
+  "patch with an actor that no JSON can hold": [
+    patch({ actor: circular }),
+    "actor must be text, not an object",
+  ],
   "patch with an undefined version": [
     patch({ ifVersion: undefined }),
     "ifVersion is undefined; give it, or leave it out",

@@ -9,7 +9,8 @@ type Ours = Entities<AgentState>;
 const circular: Record<string, unknown> = {};
 circular.self = circular;
 const any = (value: unknown) => value as never;
-const move = (options: TransitionOptions<AgentState>) => (ours: Ours) => ours.transition("a1", "running", options);
+const move = (options: TransitionOptions<AgentState>) => (ours: Ours) =>
+  ours.transition("a1", "running", options);
 const set = (field: string, value: unknown) => move({ set: { [field]: value as JsonValue } });
 const tooLong = (what: string, bytes: number) => `${what} is longer than ${bytes} bytes`;
 const idWords = "letters, digits or characters of _ . ~ : / @ + = -";

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { agent, ConnectError, ContractError, NotExecutedError, WaitError } from "../src/index.js";
 import { startValkey } from "../src/testing/index.js";
@@ -277,10 +278,14 @@ describe("a wait that can't be fulfilled", () => {
     const reading = Array.from({ length: 20 }, () => all(ours.events({ signal })));
     await ours.waitFor("a1", "spawning", { signal }); // ends, and leaves those of the others
     await expect.poll(followers).toBeGreaterThan(20);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
     stop.abort(new Error("enough"));
     expect(new Set((await Promise.all(waiting)).map(({ message }) => message))).toEqual(new Set(["enough"]));
     expect((await Promise.all(reading)).flat()).toEqual([]);
     expect(warned).toEqual([]);
+    const { signal: other } = new AbortController();
+    await ours.waitFor("a1", "spawning", { signal: other });
+    expect(getEventListeners(other, "abort")).toEqual([]);
   });
 
   it("refuses a predicate that answers with a promise, which would always be true", async () => {

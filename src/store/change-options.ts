@@ -113,7 +113,7 @@ function text(what: string, value: string, longest: number): string {
 /** Checks a version or a time, and writes it as the scripts take it. */
 export function whole(what: string, value: number): string {
   if (!Number.isInteger(value) || value < 0 || value > 999_999_999_999_999) {
-    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${value}`);
+    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${shortText(value)}`);
   }
   return String(value);
 }

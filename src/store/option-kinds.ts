@@ -10,8 +10,18 @@ export function refuse(message: string): never {
 
 /** A value as an error shows it. */
 export function shortText(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = jsonLike(value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+function jsonLike(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return "an object that is no JSON";
+  }
 }
 
 /**
