@@ -324,7 +324,7 @@ describe("where the connection is lost", () => {
 
   it("a log whose server froze at first is read once it is back in time", async () => {
     const proxy = await startProxy(await useValkey());
-    const far = await client({ url: proxy.url, connectTimeoutMs: 100, timeout: "1m" });
+    const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
     const ours = await far.machine(agent());
     await ours.create("a1");
     proxy.freeze(true);

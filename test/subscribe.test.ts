@@ -165,7 +165,7 @@ it("says so, and not what was sent, where the user may not listen on the channel
 
 it("begins where the server froze at first, and is back in time", async () => {
   const proxy = await startProxy(await useValkey());
-  const far = await client({ url: proxy.url, connectTimeoutMs: 100, timeout: "1m" });
+  const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
   const ours = await far.machine(agent());
   const heard: string[] = [];
   proxy.freeze(true);
@@ -282,7 +282,7 @@ it("says so where it could not subscribe again at first, and the channel was giv
   const name = home.namespace;
   await (await admin()).call("ACL", "SETUSER", name, "on", ">pass", "~*", "&*", "+@all");
   const { logger, lines } = recordingLogger();
-  const user = { username: name, password: "pass", silenceTimeoutMs: 200, logger };
+  const user = { username: name, password: "pass", silenceTimeoutMs: 1000, logger };
   const theirs = await (await client({ url, namespace: name, ...user })).machine(agent());
   const { heard, counts, onMissed, listener } = ears();
   await theirs.subscribe(listener, { onMissed });

@@ -1,6 +1,13 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { agent, ConnectError, ContractError, NotExecutedError, WaitError } from "../src/index.js";
+import {
+  agent,
+  ConnectError,
+  type ConnectOptions,
+  ContractError,
+  NotExecutedError,
+  WaitError,
+} from "../src/index.js";
 import { startValkey } from "../src/testing/index.js";
 import { admin } from "./helpers/calls.js";
 import { agents, all, client, rejection, rejectionOf } from "./helpers/client.js";
@@ -105,10 +112,9 @@ describe("waiting for an entity", () => {
 
 describe("a wait that begins while the server is away", () => {
   /** Agents seen through a proxy, by calls that give up soon; and the same ones seen directly. */
-  async function through() {
+  async function through(settings: ConnectOptions = {}) {
     const proxy = await startProxy(await useValkey());
-    const settings = { timeout: "200ms", silenceTimeoutMs: 100, connectTimeoutMs: 100 } as const;
-    const far = await client({ url: proxy.url, ...settings });
+    const far = await client({ url: proxy.url, timeout: "500ms", ...settings });
     const near = await (await client({ namespace: far.namespace })).machine(agent());
     const ours = await far.machine(agent());
     await near.create("a1");
@@ -132,7 +138,7 @@ describe("a wait that begins while the server is away", () => {
   });
 
   it("waits for a server that froze", async () => {
-    const { proxy, near, ours, callsFail } = await through();
+    const { proxy, near, ours, callsFail } = await through({ silenceTimeoutMs: 500 });
     proxy.freeze(true);
     proxy.cut();
     const waiting = ours.waitFor("a1", "running");
@@ -162,10 +168,10 @@ describe("a wait that begins while the server is away", () => {
 
   it("says so where that time is up", async () => {
     const server = await startValkey();
-    const home = await client({ url: server.url, timeout: "20ms" });
+    const home = await client({ url: server.url, timeout: "200ms" });
     const ours = await home.machine(agent());
     await server.stop();
-    for (const timeout of ["50ms", "60ms"] as const) {
+    for (const timeout of ["300ms", "400ms"] as const) {
       const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout }));
       expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
       expect(error.message).toContain(`nothing is known of it; ${home.address} can't be reached`);
@@ -177,9 +183,9 @@ describe("a wait that can't be fulfilled", () => {
   it("ends when the time is up, and says what the entity is", async () => {
     const ours = await agents();
     const { version } = await ours.create("a1");
-    const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 50 }));
+    const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 500 }));
     expect(error).toMatchObject({ code: "TIMEDOUT", id: "a1", current: { version } });
-    expect(error.message).toBe("agent a1 was not running within 50 ms; it is spawning");
+    expect(error.message).toBe("agent a1 was not running within 500 ms; it is spawning");
     await expect.poll(followers).toBe(0);
   });
 
