@@ -1,8 +1,10 @@
 import type { Entities } from "./entities.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
+import { checkOptions } from "./store/change-options.js";
 import type { Snapshot } from "./store/document.js";
 import { AlreadyExistsError, IllegalTransitionError, LatchkeyError, NotFoundError } from "./store/errors.js";
+import { checkFunctions } from "./store/option-kinds.js";
 import { thrownText } from "./valkey/thrown-text.js";
 
 /** In characters; a value may have 64 KiB as JSON, where a character takes up to 6 bytes. */
@@ -29,6 +31,8 @@ export interface AgentLifecycleOptions {
   readonly actor?: string;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof AgentLifecycleOptions>(["onEnd", "onEndFailed", "actor"]);
+
 /** A change that the lifecycle does not allow. `code` is `"NOTFOUND"`, `"ILLEGAL"` or `"EXISTS"`. */
 export class AgentLifecycleError extends LatchkeyError {
   override readonly name = "AgentLifecycleError";
@@ -47,7 +51,11 @@ export class AgentLifecycle {
   readonly #agents: Entities<AgentState>;
   readonly #options: AgentLifecycleOptions;
 
+  /** @throws ContractError for options that can't be. */
   constructor(agents: Entities<AgentState>, options: AgentLifecycleOptions = {}) {
+    checkOptions(options, OPTIONS);
+    const { onEnd, onEndFailed } = options;
+    checkFunctions({ onEnd, onEndFailed });
     this.#agents = agents;
     this.#options = options;
   }

@@ -1,3 +1,4 @@
+import { checkEvents, checkSubscription } from "./event-options.js";
 import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
 import type { Reaction } from "./events/reaction.js";
@@ -78,32 +79,32 @@ export class Entities<S extends string = string> {
   }
 
   /** Moves an entity to a state. @throws IllegalTransitionError when its machine has no such transition. */
-  async transition(id: string, to: S, options: TransitionOptions = {}): Promise<Change<S> | Replay<S>> {
+  async transition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryTransition(id, to, options));
   }
 
   /** {@link transition}, with refusals as values. */
-  async tryTransition(id: string, to: S, options: TransitionOptions = {}): Promise<Result<S>> {
+  async tryTransition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Result<S>> {
     return transition<S>(this.#store, id, to, options);
   }
 
   /** Changes own fields only. */
-  async patch(id: string, options: PatchOptions): Promise<Change<S> | Replay<S>> {
+  async patch(id: string, options: PatchOptions<S>): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryPatch(id, options));
   }
 
   /** {@link patch}, with refusals as values. */
-  async tryPatch(id: string, options: PatchOptions): Promise<Result<S>> {
+  async tryPatch(id: string, options: PatchOptions<S>): Promise<Result<S>> {
     return patch<S>(this.#store, id, options);
   }
 
   /** Deletes an entity; the event log keeps what happened to it. */
-  async remove(id: string, options: RemoveOptions = {}): Promise<Change<S> | Replay<S>> {
+  async remove(id: string, options: RemoveOptions<S> = {}): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryRemove(id, options));
   }
 
   /** {@link remove}, with refusals as values. */
-  async tryRemove(id: string, options: RemoveOptions = {}): Promise<Result<S>> {
+  async tryRemove(id: string, options: RemoveOptions<S> = {}): Promise<Result<S>> {
     return remove<S>(this.#store, id, options);
   }
 
@@ -116,14 +117,14 @@ export class Entities<S extends string = string> {
    * renewed, and will not be any more. Send it again.
    * @example await agents.heartbeat("a1", { ifVersion: agent.version });
    */
-  async heartbeat(id: string, options: HeartbeatOptions = {}): Promise<Snapshot<S>> {
+  async heartbeat(id: string, options: HeartbeatOptions<S> = {}): Promise<Snapshot<S>> {
     const result = await this.tryHeartbeat(id, options);
     if (result.ok) return result.document;
     throw result.error;
   }
 
   /** {@link heartbeat}, with refusals as values. */
-  async tryHeartbeat(id: string, options: HeartbeatOptions = {}): Promise<HeartbeatResult<S>> {
+  async tryHeartbeat(id: string, options: HeartbeatOptions<S> = {}): Promise<HeartbeatResult<S>> {
     return heartbeat<S>(this.#store, id, options);
   }
 
@@ -182,13 +183,16 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * The durable log of all changes, read from a cursor on, and followed.
+   * The durable log of all changes, read from a cursor on, and followed over lost connections for as long as it takes.
    *
+   * @throws RangeError for a cursor that is none, ContractError for other options that can't be; what iterating throws,
+   * {@link EventLog} says.
    * @example
    * const log = agents.events({ after: await loadCursor() });
    * for await (const change of log) { await handle(change); await saveCursor(log.cursor); }
    */
   events(options: EventsOptions = {}): EventLog<Change<S>> {
+    checkEvents(options);
     const { connection, place } = this.#store;
     return new EventLog(connection, place, options, (text) => readDocument<Change<S>>(text));
   }
@@ -199,10 +203,12 @@ export class Entities<S extends string = string> {
    *
    * `onMissed` is called when some may have been missed, and it listens again: read then what you need to know.
    *
-   * @throws ConnectError when no connection can be made.
+   * @throws ConnectError when no connection can be made within the time of a call, or this user may not listen;
+   * ContractError for a listener or options that can't be.
    * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
   async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
+    checkSubscription(listener, options);
     const { connection, place } = this.#store;
     return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener, options);
   }
@@ -210,11 +216,13 @@ export class Entities<S extends string = string> {
   /**
    * Waits until an entity is in a state, in one of several, or satisfies a predicate. Asks nothing over and over: it
    * reads the entity once and follows the event log, over one connection however many wait. States that the entity only
-   * passes through count too.
+   * passes through count too. While the server is away it waits for it: `timeout` is its one limit.
    *
    * @returns the entity as it was when it first was as wanted
    * @throws WaitError when the time is up (`"TIMEDOUT"`), there is no such entity or it is removed (`"NOTFOUND"`), or it
-   * is in another state that is final (`"FINAL"`); the signal's reason; ConnectError when latchkey is closed.
+   * is in another state that is final (`"FINAL"`); the signal's reason; what the predicate throws, TypeError where it
+   * answers with a promise; ConnectError when latchkey is closed, or the server turns this user away; NotExecutedError
+   * when the server refuses to tell.
    * @example
    * const done = await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * await agents.waitFor("a1", ({ progress }) => progress === 1);

@@ -3,7 +3,7 @@ import { compileMachine } from "./machine/compile.js";
 import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
-import { type Applied, type ApplyOptions, applyMachine } from "./store/apply.js";
+import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./store/apply.js";
 import type { Store } from "./store/call.js";
 import { ask } from "./store/call-error.js";
 import { checkName, checkOptions } from "./store/change-options.js";
@@ -110,9 +110,11 @@ export class Latchkey {
   /**
    * Installs a machine, or a newer version of it.
    *
-   * @throws MachineDefinitionError when it is wrong, MachineInUseError when the server can't take it.
+   * @throws MachineDefinitionError when it is wrong, MachineInUseError when the server can't take it, ContractError for
+   * options that can't be.
    */
   async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
+    checkApply(options);
     const compiled = compileMachine(checkedMachine(machine));
     const place =
       options.dryRun === true ? await this.#seenPlaceOf(compiled.name) : await this.#placeOf(compiled.name);

@@ -96,7 +96,8 @@ function settingsOf(definition: CompiledMachine, options: ReactOptions): Reactio
   const unknown = on.find((type) => !known.includes(type));
   if (unknown !== undefined) {
     const meant = typeof unknown === "string" ? didYouMean(unknown, known) : "";
-    refuse(`on: ${JSON.stringify(unknown)} is no event of ${definition.name}${meant}`);
+    const others = meant === "" ? `; it has ${known.join(", ")}` : meant;
+    refuse(`on: ${JSON.stringify(unknown)} is no event of ${definition.name}${others}`);
   }
   if (from !== "start" && from !== "end") refuse('from must be "start" or "end"');
   const { first = "1s", longest = "1m" } = retries;

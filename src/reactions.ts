@@ -2,6 +2,7 @@ import { type DeadLetter, deadLetters, dropLetters, retryLetters } from "./event
 import { checkReaction } from "./react.js";
 import type { Store } from "./store/call.js";
 import { ask } from "./store/call-error.js";
+import { checkList } from "./store/option-kinds.js";
 
 /**
  * The dead letters of a reaction: events whose handler failed too often, and what is known of events that the log lost
@@ -32,11 +33,13 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
    * @returns the ids that were given back: not those of no dead letter, nor of events that are lost
    */
   async retry(ids: readonly string[]): Promise<string[]> {
+    checkList("ids", ids);
     return retryLetters((question) => this.#ask(question), this.#store.place, this.reaction, ids);
   }
 
   /** Removes dead letters for good. @returns the ids that were there */
   async drop(ids: readonly string[]): Promise<string[]> {
+    checkList("ids", ids);
     return dropLetters((question) => this.#ask(question), this.#store.place, this.reaction, ids);
   }
 

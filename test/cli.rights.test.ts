@@ -158,7 +158,9 @@ describe("a user who may not fire timers", () => {
       expect(ended).toMatchObject({ exit: 7, stdout: "" });
       expect(jsonError(ended)).toMatchObject({
         code: "NOTEXECUTED",
-        message: expect.stringMatching(/^(expire agent a1 was refused|heartbeat agent a1 was not executed): .*NOPERM/),
+        message: expect.stringMatching(
+          /^(expire agent a1 was refused|heartbeat agent a1 was not executed): .*NOPERM/,
+        ),
         hint: "node bin/latchkey.js doctor",
       });
     }

@@ -18,6 +18,15 @@ export async function misspelt(): Promise<void> {
   await agents.listPage({ state: ["running", "runing"] });
   // @ts-expect-error a misspelt option
   await agents.transition("a1", "running", { reasn: "oom" });
+  await agents.transition("a1", "running", { ifState: "spawning" });
+  // @ts-expect-error a misspelt state to move from
+  await agents.transition("a1", "running", { ifState: "spawnig" });
+  // @ts-expect-error a misspelt state to patch in
+  await agents.tryPatch("a1", { set: { n: 1 }, ifState: "runing" });
+  // @ts-expect-error a misspelt state to remove from
+  await agents.remove("a1", { ifState: "complted" });
+  // @ts-expect-error a misspelt state to renew the lease of
+  await agents.heartbeat("a1", { ifState: "runing" });
   // @ts-expect-error a value that is no JSON
   await agents.create("a1", { at: new Date() });
   // @ts-expect-error a duration that is none
@@ -54,7 +63,7 @@ export async function misspelt(): Promise<void> {
   // @ts-expect-error a state of another machine
   await order.transition("o1", "running");
   const anyMachine = await latchkey.installed("order");
-  await anyMachine?.transition("o1", "whatever it has");
+  await anyMachine?.transition("o1", "whatever it has", { ifState: "whatever else it has" });
 }
 
 function takesText(_text: string): void {}

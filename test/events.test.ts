@@ -13,6 +13,7 @@ import { startValkey } from "../src/testing/index.js";
 import { admin } from "./helpers/calls.js";
 import { agents, all, client, rejectionOf } from "./helpers/client.js";
 import { type DialState, dial } from "./helpers/dial.js";
+import { startProxy } from "./helpers/proxy.js";
 import { recordingLogger } from "./helpers/secrets.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
@@ -321,9 +322,22 @@ describe("where the connection is lost", () => {
     expect(names(await following)).toEqual(["a1@1", "a2@1"]);
   });
 
+  it("a log whose server froze at first is read once it is back in time", async () => {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
+    const ours = await far.machine(agent());
+    await ours.create("a1");
+    proxy.freeze(true);
+    const reading = all(ours.events({ after: "start", follow: false }));
+    reading.catch(() => {}); // seen below
+    await expect.poll(() => proxy.frozen).toBeGreaterThan(1);
+    proxy.freeze(false);
+    expect(names(await reading)).toEqual(["a1@1"]);
+  });
+
   it("a log that can't be reached at first is an error", async () => {
     const server = await startValkey();
-    const home = await connect({ url: server.url, namespace: freshNamespace() });
+    const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "200ms" });
     onTestFinished(() => home.close());
     const ours = await home.machine(agent());
     await server.stop();

@@ -74,7 +74,7 @@ it("refuses what the server would take for malformed, before it is sent", async 
     { ifState: "Working" },
     { notAfter: Number.NaN },
   ]) {
-    await rejectionOf(ContractError, tasks.heartbeat("t1", options));
+    await rejectionOf(ContractError, tasks.heartbeat("t1", options as object));
   }
   const error = await rejectionOf(ContractError, tasks.heartbeat("t1", { ifVerson: 1 } as object));
   expect(error.message).toBe('"ifVerson" is no option; did you mean "ifVersion"?');

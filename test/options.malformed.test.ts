@@ -9,7 +9,8 @@ type Ours = Entities<AgentState>;
 const circular: Record<string, unknown> = {};
 circular.self = circular;
 const any = (value: unknown) => value as never;
-const move = (options: TransitionOptions) => (ours: Ours) => ours.transition("a1", "running", options);
+const move = (options: TransitionOptions<AgentState>) => (ours: Ours) =>
+  ours.transition("a1", "running", options);
 const set = (field: string, value: unknown) => move({ set: { [field]: value as JsonValue } });
 const tooLong = (what: string, bytes: number) => `${what} is longer than ${bytes} bytes`;
 const idWords = "letters, digits or characters of _ . ~ : / @ + = -";
@@ -34,7 +35,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     (ours) => ours.transition("a1", any("Running")),
     '"Running" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
   ],
-  "ifState of no valid name": [move({ ifState: "" }), '"" is no state name: a lower-case letter'],
+  "ifState of no valid name": [move({ ifState: any("") }), '"" is no state name: a lower-case letter'],
   "ifVersion below 0": [
     move({ ifVersion: -1 }),
     "ifVersion must be a whole number from 0 to 999999999999999, not -1",

@@ -163,9 +163,36 @@ it("says so, and not what was sent, where the user may not listen on the channel
   expect(textsIn(error).join()).not.toContain(`${name}:agent:events`);
 });
 
+it("begins where the server froze at first, and is back in time", async () => {
+  const proxy = await startProxy(await useValkey());
+  const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
+  const ours = await far.machine(agent());
+  const heard: string[] = [];
+  proxy.freeze(true);
+  const subscribing = ours.subscribe(({ id }) => void heard.push(id));
+  subscribing.catch(() => {}); // seen below
+  await expect.poll(() => proxy.frozen).toBeGreaterThan(1);
+  proxy.freeze(false);
+  await subscribing;
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
+});
+
+it("begins where its connection was lost in the moment of subscribing", async () => {
+  const proxy = await startProxy(await useValkey());
+  const ours = await (await client({ url: proxy.url })).machine(agent());
+  const { heard, counts, onMissed, listener } = ears();
+  proxy.dropRequest("$9\r\nsubscribe");
+  await ours.subscribe(listener, { onMissed });
+  await proxy.lost;
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
+  expect(counts.missed).toBe(0);
+});
+
 it("says why when it can't subscribe", async () => {
   const server = await startValkey();
-  const home = await connect({ url: server.url, namespace: freshNamespace() });
+  const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "200ms" });
   onTestFinished(() => home.close());
   const ours = await home.machine(agent());
   await server.stop();
@@ -246,6 +273,28 @@ it("notices a server that froze, and says so when it is back", async () => {
   await expect.poll(() => counts.missed).toBe(1);
   await expect.poll(() => ours.create("a1").catch(() => undefined)).toBeDefined();
   await expect.poll(() => heard).toEqual(["a1"]);
+});
+
+it("says so where it could not subscribe again at first, and the channel was given back later", async () => {
+  const { url } = await useValkey();
+  const home = await client();
+  const ours = await home.machine(agent());
+  const name = home.namespace;
+  await (await admin()).call("ACL", "SETUSER", name, "on", ">pass", "~*", "&*", "+@all");
+  const { logger, lines } = recordingLogger();
+  const user = { username: name, password: "pass", silenceTimeoutMs: 1000, logger };
+  const theirs = await (await client({ url, namespace: name, ...user })).machine(agent());
+  const { heard, counts, onMissed, listener } = ears();
+  await theirs.subscribe(listener, { onMissed });
+  await (await admin()).call("ACL", "SETUSER", name, "resetchannels"); // which ends its connection
+  await expect.poll(() => lines.join()).toContain("could not subscribe again");
+  await ours.create("a0");
+  expect({ heard, ...counts }).toEqual({ heard: [], missed: 0 });
+  await (await admin()).call("ACL", "SETUSER", name, "&*");
+  await expect.poll(() => counts.missed).toBe(1);
+  await ours.create("a1");
+  await expect.poll(() => heard).toEqual(["a1"]);
+  expect(counts.missed).toBe(1);
 });
 
 it("hears on where what is called for what was missed fails", async () => {

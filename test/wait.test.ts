@@ -1,8 +1,16 @@
-import { describe, expect, it } from "vitest";
-import { agent, ConnectError, ContractError, NotExecutedError, WaitError } from "../src/index.js";
+import { getEventListeners } from "node:events";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  agent,
+  ConnectError,
+  type ConnectOptions,
+  ContractError,
+  NotExecutedError,
+  WaitError,
+} from "../src/index.js";
 import { startValkey } from "../src/testing/index.js";
 import { admin } from "./helpers/calls.js";
-import { agents, client, rejection, rejectionOf } from "./helpers/client.js";
+import { agents, all, client, rejection, rejectionOf } from "./helpers/client.js";
 import { dial } from "./helpers/dial.js";
 import { startProxy } from "./helpers/proxy.js";
 import { useValkey } from "./helpers/valkey.js";
@@ -102,13 +110,82 @@ describe("waiting for an entity", () => {
   });
 });
 
+describe("a wait that begins while the server is away", () => {
+  /** Agents seen through a proxy, by calls that give up soon; and the same ones seen directly. */
+  async function through(settings: ConnectOptions = {}) {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url, timeout: "500ms", ...settings });
+    const near = await (await client({ namespace: far.namespace })).machine(agent());
+    const ours = await far.machine(agent());
+    await near.create("a1");
+    // Two of them, one after the other, take longer than any one call has.
+    const callsFail = async () => {
+      for (let n = 0; n < 2; n += 1) await rejectionOf(NotExecutedError, ours.get("a1"));
+    };
+    return { proxy, near, ours, callsFail };
+  }
+
+  it("has its own time limit alone, and is told of what happened meanwhile", async () => {
+    const { proxy, near, ours, callsFail } = await through();
+    proxy.shut(true);
+    proxy.cut();
+    const waiting = ours.waitFor("a1", "running");
+    waiting.catch(() => {}); // seen below
+    await callsFail();
+    await near.transition("a1", "running");
+    proxy.shut(false);
+    expect(await waiting).toMatchObject({ state: "running", version: 2 });
+  });
+
+  it("waits for a server that froze", async () => {
+    const { proxy, near, ours, callsFail } = await through({ silenceTimeoutMs: 500 });
+    proxy.freeze(true);
+    proxy.cut();
+    const waiting = ours.waitFor("a1", "running");
+    waiting.catch(() => {}); // seen below
+    await callsFail();
+    await near.transition("a1", "running");
+    proxy.freeze(false);
+    expect(await waiting).toMatchObject({ state: "running", version: 2 });
+  });
+
+  it.each([
+    ["asked how the entity is", "hgetall"],
+    ["greeted on the connection for the log", "info\r\n"],
+  ])("waits for one that went away as it was %s", async (_, request) => {
+    const { proxy, near, ours, callsFail } = await through();
+    proxy.dropRequest(request);
+    const waiting = ours.waitFor("a1", "running");
+    waiting.catch(() => {}); // seen below
+    await proxy.lost;
+    proxy.shut(true);
+    proxy.cut();
+    await callsFail();
+    await near.transition("a1", "running");
+    proxy.shut(false);
+    expect(await waiting).toMatchObject({ state: "running" });
+  });
+
+  it("says so where that time is up", async () => {
+    const server = await startValkey();
+    const home = await client({ url: server.url, timeout: "200ms" });
+    const ours = await home.machine(agent());
+    await server.stop();
+    for (const timeout of ["300ms", "400ms"] as const) {
+      const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout }));
+      expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
+      expect(error.message).toContain(`nothing is known of it; ${home.address} can't be reached`);
+    }
+  });
+});
+
 describe("a wait that can't be fulfilled", () => {
   it("ends when the time is up, and says what the entity is", async () => {
     const ours = await agents();
     const { version } = await ours.create("a1");
-    const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 50 }));
+    const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 500 }));
     expect(error).toMatchObject({ code: "TIMEDOUT", id: "a1", current: { version } });
-    expect(error.message).toBe("agent a1 was not running within 50 ms; it is spawning");
+    expect(error.message).toBe("agent a1 was not running within 500 ms; it is spawning");
     await expect.poll(followers).toBe(0);
   });
 
@@ -174,13 +251,55 @@ describe("a wait that can't be fulfilled", () => {
     expect((await waiting).reason).toBe("ended");
   });
 
-  it("says so where the server is gone, and the next wait begins anew", async () => {
-    const server = await startValkey();
-    const home = await client({ url: server.url, timeout: "200ms" });
+  it("says so when latchkey was closed before, or is as it begins", async () => {
+    const home = await client();
     const ours = await home.machine(agent());
-    await server.stop();
-    await rejectionOf(NotExecutedError, ours.waitFor("a1", "running"));
-    await rejectionOf(NotExecutedError, ours.waitFor("a1", "running"));
+    await ours.create("a1");
+    const waiting = Array.from({ length: 20 }, () => rejection(ours.waitFor("a1", "running")));
+    await home.close();
+    for (const error of await Promise.all([...waiting, rejection(ours.waitFor("a1", "running"))]))
+      expect(error).toMatchObject({ name: "ConnectError", reason: "ended" });
+  });
+
+  it("says so where the server refuses to tell", async () => {
+    const home = await client();
+    const ours = await home.machine(agent());
+    await (await admin()).set(`{${home.namespace}:0}:agent:id:a1`, "mine");
+    const error = await rejectionOf(NotExecutedError, ours.waitFor("a1", "running"));
+    expect(error.reply).toBe("WRONGTYPE");
+    await expect.poll(followers).toBe(0);
+  });
+
+  it("shares its signal with any number of others, without a warning of Node's", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const warned: string[] = [];
+    const listen = ({ name }: Error) => void warned.push(name);
+    process.on("warning", listen);
+    onTestFinished(() => void process.off("warning", listen));
+    const stop = new AbortController();
+    const { signal } = stop;
+    const wait = () => rejection(ours.waitFor("a1", "running", { signal }));
+    const waiting = Array.from({ length: 20 }, wait);
+    const reading = Array.from({ length: 20 }, () => all(ours.events({ signal })));
+    await ours.waitFor("a1", "spawning", { signal }); // ends, and leaves those of the others
+    await expect.poll(followers).toBeGreaterThan(20);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    stop.abort(new Error("enough"));
+    expect(new Set((await Promise.all(waiting)).map(({ message }) => message))).toEqual(new Set(["enough"]));
+    expect((await Promise.all(reading)).flat()).toEqual([]);
+    expect(warned).toEqual([]);
+    const { signal: other } = new AbortController();
+    await ours.waitFor("a1", "spawning", { signal: other });
+    expect(getEventListeners(other, "abort")).toEqual([]);
+  });
+
+  it("refuses a predicate that answers with a promise, which would always be true", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const isWanted = async () => Promise.reject(new Error("asked in vain"));
+    const error = await rejectionOf(TypeError, ours.waitFor("a1", isWanted as unknown as () => boolean));
+    expect(error.message).toContain("answered with a promise; it must answer with true or false at once");
   });
 
   it("ends with what the predicate throws", async () => {
@@ -195,9 +314,14 @@ describe("a wait that can't be fulfilled", () => {
   it.each([
     ["a state that is none", "runing", {}, 'no state of agent; did you mean "running"?'],
     ["no state", [], {}, "give at least one state"],
+    ["nothing", undefined, {}, "give a state to wait for, a list of states or a function, not undefined"],
+    ["a number", 5, {}, "give a state to wait for, a list of states or a function, not 5"],
+    ["a number among states", ["running", 5], {}, "5 is no state of agent"],
     ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
     ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
     ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
+    ["no options", "running", null, "options must be an object (of timeout, signal), not null"],
+    ["a signal that is none", "running", { signal: "x" }, "signal must be an AbortSignal"],
   ])("refuses %s", async (_, wanted, options, text) => {
     const ours = await agents();
     const waiting = ours.waitFor("a1", wanted as "running", options as object);

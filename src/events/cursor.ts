@@ -12,7 +12,7 @@ export function logCursor(ids: StreamIds): string {
  * @throws RangeError when it is none, or is of a namespace with another number of partitions.
  */
 export function parseLogCursor(cursor: string, partitions: number): string[] {
-  const ids = cursor.split(",");
+  const ids = typeof cursor === "string" ? cursor.split(",") : [""];
   if (!ids.every((id) => /^\d{1,20}-\d{1,20}$/.test(id))) {
     throw new RangeError(
       'after: give "start", "end", or a cursor that an event log gave, such as 1763807223197-0',

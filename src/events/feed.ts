@@ -1,8 +1,7 @@
-import { ConnectError } from "../valkey/connect-error.js";
+import { ConnectError, mayPassSoon } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
-import { Deadline } from "../valkey/deadline.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
-import { retry } from "../valkey/retry.js";
+import { retryWhile } from "../valkey/retry.js";
 import { endOf } from "../valkey/stream.js";
 import { logCursor } from "./cursor.js";
 import { GapError } from "./gap-error.js";
@@ -35,7 +34,10 @@ export class Feed<C extends { readonly id: string }> {
     this.#read = read;
   }
 
-  /** Settles when the follower will be told of everything that happens from then on. @throws where that can't be. */
+  /**
+   * Settles when the follower will be told of everything that happens from then on, which may be long where the server
+   * is away: leave where it takes too long. @throws where that can't be.
+   */
   async follow(follower: Follower<C>): Promise<void> {
     const same = this.#followers.get(follower.id) ?? new Set();
     this.#followers.set(follower.id, same.add(follower));
@@ -53,7 +55,7 @@ export class Feed<C extends { readonly id: string }> {
 
   #start() {
     const stop = new AbortController();
-    const run = { begun: this.#end(), stop };
+    const run = { begun: this.#end(stop.signal), stop };
     const end = (error?: unknown): void => {
       if (this.#run !== run) return;
       this.#run = undefined;
@@ -71,28 +73,34 @@ export class Feed<C extends { readonly id: string }> {
   }
 
   /** Where the log ends now: all that is read of entities from here on is younger, or comes behind it. */
-  async #end(): Promise<string> {
-    const { timeoutMs, client } = this.#connection;
+  async #end(signal: AbortSignal): Promise<string> {
+    const { client } = this.#connection;
     const keys = allPartitionKeys(this.#place);
-    const ends = await retry(this.#connection, Deadline.in(timeoutMs), "the end of the event log", () =>
-      Promise.all(keys.map(({ events }) => endOf(client, events))),
+    const ends = await retryWhile(
+      this.#connection,
+      () => !signal.aborted,
+      "the end of the event log",
+      () => Promise.all(keys.map(({ events }) => endOf(client, events))),
     );
     return logCursor(ends);
   }
 
   async #tellAll(cursor: string, signal: AbortSignal): Promise<void> {
     for (let after = cursor; !signal.aborted; ) {
+      const log = new EventLog(this.#connection, this.#place, { after, signal }, this.#read);
       try {
-        const log = new EventLog(this.#connection, this.#place, { after, signal }, this.#read);
         for await (const change of log) {
           for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
         }
         if (signal.aborted) return;
         throw new ConnectError(this.#connection.address, "ended");
       } catch (error) {
-        if (!(error instanceof GapError)) throw error;
-        after = error.cursor;
-        for (const follower of this.#all()) follower.onMissed();
+        if (error instanceof GapError) {
+          after = error.cursor;
+          for (const follower of this.#all()) follower.onMissed();
+        } else if (error instanceof ConnectError && mayPassSoon(error)) {
+          after = log.cursor ?? after; // each follower has a time limit of its own
+        } else throw error;
       }
     }
   }

@@ -5,7 +5,9 @@ import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
+import { onAbort } from "../valkey/on-abort.js";
 import { hangUp } from "../valkey/open-clients.js";
+import { openInTime } from "../valkey/open-in-time.js";
 import { endOf, readBehind, type StreamEntry, startOf } from "../valkey/stream.js";
 import { logCursor, parseLogCursor } from "./cursor.js";
 import { GapError } from "./gap-error.js";
@@ -34,7 +36,7 @@ interface Entry extends StreamEntry {
  * A lost connection is made again, without loss or repeat. Closing latchkey ends the iteration, as the signal does.
  *
  * @throws GapError while iterating, when the log was trimmed past the cursor.
- * @throws ConnectError when it can't connect at first.
+ * @throws ConnectError when it can't connect at first, within the time that a call may take.
  */
 export class EventLog<C> implements AsyncIterable<C> {
   readonly #connection: Connection;
@@ -62,8 +64,7 @@ export class EventLog<C> implements AsyncIterable<C> {
     if (this.#isStopped()) return;
     const client = await this.#open();
     if (client === undefined) return;
-    const stop = (): void => hangUp(client);
-    signal?.addEventListener("abort", stop, { once: true });
+    const leave = onAbort(signal, () => hangUp(client));
     try {
       for (;;) {
         const entries = await this.#next(client, follow);
@@ -75,7 +76,7 @@ export class EventLog<C> implements AsyncIterable<C> {
         }
       }
     } finally {
-      signal?.removeEventListener("abort", stop);
+      leave();
       hangUp(client);
     }
   }
@@ -83,7 +84,11 @@ export class EventLog<C> implements AsyncIterable<C> {
   /** Undefined when stopped meanwhile. */
   async #open(): Promise<Valkey | undefined> {
     try {
-      return await this.#connection.open(EVENTS);
+      return await openInTime(
+        this.#connection,
+        () => this.#connection.open(EVENTS),
+        () => !this.#isStopped(),
+      );
     } catch (error) {
       if (this.#isStopped()) return undefined;
       throw error;

@@ -3,6 +3,7 @@ import { defineMachine } from "./define.js";
 import type { Machine } from "./definition.js";
 import type { Duration } from "./duration.js";
 import { MachineDefinitionError } from "./problem.js";
+import { didYouMean } from "./suggest.js";
 
 /** The states of the built-in `agent` machine. */
 export type AgentState = "spawning" | "running" | "completed" | "failed" | "killed";
@@ -23,6 +24,15 @@ export interface AgentOptions {
   readonly lease?: Duration;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof AgentOptions>([
+  "version",
+  "retain",
+  "history",
+  "keepEvents",
+  "spawnTimeout",
+  "lease",
+]);
+
 /**
  * The built-in machine for agents: spawning, running, then completed, failed or killed.
  *
@@ -33,6 +43,7 @@ export interface AgentOptions {
  * agent({ version: 2, retain: "7d", lease: "30s" });
  */
 export function agent(options: AgentOptions = {}): Machine<AgentState, "agent"> {
+  checkNames(options);
   const machine = build(options);
   if (machine.version === 1 && compileMachine(machine).json !== compileMachine(build({})).json) {
     const changed = Object.entries(options)
@@ -44,6 +55,17 @@ export function agent(options: AgentOptions = {}): Machine<AgentState, "agent"> 
     throw new MachineDefinitionError([{ path: "version", message }]);
   }
   return machine;
+}
+
+/** The compiler sees to it, but not in JavaScript: there a misspelt lease would be none. */
+function checkNames(options: AgentOptions): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new MachineDefinitionError([{ path: "", message: `options must be an object, not ${options}` }]);
+  const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
+  if (unknown.length === 0) return;
+  throw new MachineDefinitionError(
+    unknown.map((name) => ({ path: name, message: `is no option${didYouMean(name, OPTIONS)}` })),
+  );
 }
 
 function build(options: AgentOptions): Machine<AgentState, "agent"> {

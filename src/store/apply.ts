@@ -7,9 +7,11 @@ import { noteMachine } from "../valkey/layout.js";
 import { runScript } from "../valkey/script.js";
 import type { Store } from "./call.js";
 import { ask, contractError } from "./call-error.js";
+import { checkOptions } from "./change-options.js";
 import { LatchkeyError, MachineInUseError } from "./errors.js";
 import { list } from "./list.js";
 import { readMachine } from "./machine-record.js";
+import { checkFlag, checkObject } from "./option-kinds.js";
 import { readReply, unwrap } from "./result.js";
 import { transition } from "./transition.js";
 
@@ -21,6 +23,15 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
   /** Who does it, for the events of moved entities. */
   readonly actor?: string;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof ApplyOptions>(["map", "dryRun", "actor"]);
+
+/** @throws ContractError with code BADARG where an option is none, or can't be what it is */
+export function checkApply(options: ApplyOptions): void {
+  checkOptions(options, OPTIONS);
+  if (options.map !== undefined) checkObject("map", options.map);
+  checkFlag("dryRun", options.dryRun);
 }
 
 /** What applying a machine did, or would do. */

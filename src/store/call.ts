@@ -47,7 +47,7 @@ export async function change<S extends string>(
   const started = performance.now();
   if (options.sent !== undefined && options.op === undefined)
     throw new ContractError("BADARG", "sent tells when an op was tried before: give op as well");
-  const op = options.op ?? newOp();
+  const { op = newOp() } = options; // null is no op, and is refused
   const words = [checkId("id", id, 128), ...positionals, ...optionWords({ ...options, op })];
   const limitMs = timeoutMs(options, connection.timeoutMs);
   const durability = durabilityNeed(options, connection.durability);

@@ -4,7 +4,7 @@ import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, type NameRule, STATE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
 import { type Durability, type DurabilityNeed, readDurability } from "../valkey/durability.js";
-import { ContractError } from "./errors.js";
+import { checkFlag, checkList, checkObject, refuse, shortText } from "./option-kinds.js";
 
 /** What every change may carry. */
 export interface ChangeOptions {
@@ -38,11 +38,11 @@ export interface ChangeOptions {
 export interface CreateOptions extends ChangeOptions {}
 
 /** Options that tie a change to what the caller knows of the entity. */
-export interface GuardOptions extends ChangeOptions {
+export interface GuardOptions<S extends string = string> extends ChangeOptions {
   /** Only at this version. */
   readonly ifVersion?: number;
   /** Only from this state. */
-  readonly ifState?: string;
+  readonly ifState?: S;
 }
 
 /** Own fields to write and to take away. */
@@ -52,22 +52,21 @@ export interface FieldOptions {
 }
 
 /** Options of `transition`. */
-export interface TransitionOptions extends GuardOptions, FieldOptions {
+export interface TransitionOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {
   /** Skips the table of transitions, not the checks. Needs a `reason`. */
   readonly force?: boolean;
 }
 
 /** Options of `patch`, which changes own fields only. */
-export interface PatchOptions extends GuardOptions, FieldOptions {}
+export interface PatchOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {}
 
 /** Options of `remove`. */
-export interface RemoveOptions extends GuardOptions {}
+export interface RemoveOptions<S extends string = string> extends GuardOptions<S> {}
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof TransitionOptions>([
-  "set",
-  "unset",
-  "ifVersion",
-  "ifState",
+type Names = ReadonlySet<string>;
+
+/** The names of the options of each change. */
+export const CREATE_OPTIONS: Names = new Set<keyof CreateOptions>([
   "op",
   "actor",
   "reason",
@@ -75,15 +74,13 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof TransitionOptions>([
   "durability",
   "notAfter",
   "sent",
-  "force",
 ]);
+export const REMOVE_OPTIONS: Names = new Set([...CREATE_OPTIONS, "ifVersion", "ifState"]);
+export const PATCH_OPTIONS: Names = new Set(["set", "unset", ...REMOVE_OPTIONS]);
+export const TRANSITION_OPTIONS: Names = new Set([...PATCH_OPTIONS, "force"]);
+
 const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
 const MAX_VALUE_BYTES = 65_536;
-
-/** Stops a call that the server would refuse as malformed, with a text that says what to do. */
-function refuse(message: string): never {
-  throw new ContractError("BADARG", message);
-}
 
 /** Checks an id or an op. */
 export function checkId(what: "id" | "op", id: string, longest: number): string {
@@ -104,11 +101,6 @@ export function checkName(rule: NameRule, name: string): string {
   return name;
 }
 
-function shortText(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
-}
-
 function text(what: string, value: string, longest: number): string {
   if (typeof value !== "string") refuse(`${what} must be text, not ${shortText(value)}`);
   if (value === "") refuse(`${what} is empty; leave it out`);
@@ -122,7 +114,7 @@ function text(what: string, value: string, longest: number): string {
 /** Checks a version or a time, and writes it as the scripts take it. */
 export function whole(what: string, value: number): string {
   if (!Number.isInteger(value) || value < 0 || value > 999_999_999_999_999) {
-    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${value}`);
+    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${shortText(value)}`);
   }
   return String(value);
 }
@@ -160,8 +152,17 @@ export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityN
 
 /** Checks the names of options. The compiler sees them, except in JavaScript: there a misspelt guard would be none. */
 export function checkOptions(options: object, known: ReadonlySet<string>): void {
+  checkObject("options", options, ` (of ${[...known].join(", ")})`);
   for (const name of Object.keys(options)) {
     if (!known.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, known)}`);
+  }
+}
+
+/** Refuses a guard that is undefined, which is what a misspelt property of an entity is. It would guard nothing. */
+export function checkGuards(options: Pick<GuardOptions, "ifVersion" | "ifState">): void {
+  for (const name of ["ifVersion", "ifState"] as const) {
+    if (Object.hasOwn(options, name) && options[name] === undefined)
+      refuse(`${name} is undefined; give it, or leave it out`);
   }
 }
 
@@ -171,15 +172,18 @@ export function checkOptions(options: object, known: ReadonlySet<string>): void 
  * @throws ContractError with code BADARG where the server would refuse them.
  */
 export function optionWords(options: TransitionOptions & { readonly op: string }): string[] {
-  checkOptions(options, OPTIONS);
+  const { set = {}, unset = [] } = options;
+  checkObject("set", set);
+  checkList("unset", unset, " of field names");
   const words: string[] = [];
-  for (const [field, value] of Object.entries(options.set ?? {})) {
+  for (const [field, value] of Object.entries(set)) {
     words.push("SET", checkName(FIELD_NAME, field), json(field, value));
   }
-  for (const field of options.unset ?? []) {
-    if (Object.hasOwn(options.set ?? {}, field)) refuse(`"${field}" is in both set and unset; choose one`);
+  for (const field of unset) {
+    if (Object.hasOwn(set, field)) refuse(`"${field}" is in both set and unset; choose one`);
     words.push("UNSET", checkName(FIELD_NAME, field));
   }
+  checkGuards(options);
   if (options.ifVersion !== undefined) words.push("IFVERSION", whole("ifVersion", options.ifVersion));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
   words.push("OP", checkId("op", options.op, 64));
@@ -187,6 +191,7 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   if (options.reason !== undefined) words.push("REASON", text("reason", options.reason, 1024));
   if (options.notAfter !== undefined) whole("notAfter", options.notAfter);
   if (options.sent !== undefined) whole("sent", options.sent);
+  checkFlag("force", options.force);
   if (options.force === true) {
     if (options.reason === undefined) refuse("force needs a reason, which goes into the log");
     words.push("FORCE");

@@ -1,6 +1,7 @@
 import type { JsonValue } from "../machine/json-value.js";
 import { change, type Store } from "./call.js";
-import type { CreateOptions } from "./change-options.js";
+import { CREATE_OPTIONS, type CreateOptions, checkOptions } from "./change-options.js";
+import { checkObject } from "./option-kinds.js";
 import type { Result } from "./result.js";
 
 /** Brings an entity into being in the machine's initial state, with its first own fields. */
@@ -10,5 +11,7 @@ export function create<S extends string>(
   fields: Readonly<Record<string, JsonValue>>,
   options: CreateOptions,
 ): Promise<Result<S>> {
+  checkOptions(options, CREATE_OPTIONS);
+  checkObject("fields", fields);
   return change<S>(store, "create", id, [], { ...options, set: fields });
 }

@@ -1,20 +1,20 @@
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
 import type { Store } from "./call.js";
-import { checkId, checkName, checkOptions, timeoutMs, whole } from "./change-options.js";
+import { checkGuards, checkId, checkName, checkOptions, timeoutMs, whole } from "./change-options.js";
 import { readDocument, type Snapshot } from "./document.js";
-import { ContractError, LatchkeyError, type RefusedError } from "./errors.js";
+import { LatchkeyError, type RefusedError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
 import { heartbeatCall } from "./heartbeat-call.js";
 import { NoLeaseError } from "./no-lease-error.js";
 import type { Refusal } from "./result.js";
 
 /** Options of `heartbeat`: what must still be so for the lease to be renewed. */
-export interface HeartbeatOptions {
+export interface HeartbeatOptions<S extends string = string> {
   /** Only at this version. */
   readonly ifVersion?: number;
   /** Only in this state. */
-  readonly ifState?: string;
+  readonly ifState?: S;
   /** Server time in ms after which the server must refuse; see `serverTime()`. */
   readonly notAfter?: number;
   /**
@@ -69,14 +69,9 @@ export async function heartbeat<S extends string>(
 
 function words(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
+  checkGuards(options);
   const { ifVersion, ifState, notAfter } = options;
   if (notAfter !== undefined) whole("notAfter", notAfter);
-  for (const [name, guard] of Object.entries({ ifVersion, ifState })) {
-    // What a misspelt property of an entity is. It would guard nothing.
-    if (guard === undefined && Object.hasOwn(options, name)) {
-      throw new ContractError("BADARG", `${name} is undefined; give it, or leave it out`);
-    }
-  }
   return [
     ...(ifVersion === undefined ? [] : ["IFVERSION", whole("ifVersion", ifVersion)]),
     ...(ifState === undefined ? [] : ["IFSTATE", checkName(STATE_NAME, ifState)]),

@@ -2,11 +2,13 @@ import { type Duration, durationMs } from "../machine/duration.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
+import { checkOptions } from "./change-options.js";
 import type { Snapshot } from "./document.js";
 import { ContractError } from "./errors.js";
 import { movedSince, readStretch } from "./index-read.js";
 import { type DueFilter, type DueOptions, dueFilter } from "./list-due.js";
 import { needMachine } from "./machine-record.js";
+import { checkDuration, checkFlag, shortText } from "./option-kinds.js";
 import { cursorText, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
 import { getMany } from "./read.js";
 import { dueAt } from "./timers.js";
@@ -34,6 +36,13 @@ export interface Page<S extends string = string> {
   readonly cursor?: string;
 }
 
+const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ListOptions>([
+  "state",
+  "olderThan",
+  "dueWithin",
+  "stuck",
+]);
+const PAGE_OPTIONS: ReadonlySet<string> = new Set([...LIST_OPTIONS, "limit", "cursor"]);
 const PAGE = 100;
 const LONGEST_PAGE = 1000;
 /** So many index entries are looked through at once, where few of them may fit. */
@@ -44,7 +53,8 @@ const LOOK = 1000;
  * to a state already listed; {@link list} has neither.
  */
 export async function listPage<S extends string>(store: Store, options: PageOptions<S>): Promise<Page<S>> {
-  const limit = options.limit ?? PAGE;
+  checkKinds(options, PAGE_OPTIONS);
+  const { limit = PAGE } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
     throw new ContractError("BADARG", `limit must be a whole number from 1 to ${LONGEST_PAGE}`);
   }
@@ -79,6 +89,7 @@ export async function* list<S extends string>(
   store: Store,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
+  checkKinds(options, LIST_OPTIONS);
   const { nowMs, errorMs } = await serverTime(store);
   const stretches = await stretchesOf(store, options, nowMs);
   const fits = dueFilter(store, options, nowMs);
@@ -140,7 +151,7 @@ async function stretchesOf(store: Store, options: ListOptions, nowMs: number): P
     if (!ordinals.includes(state)) {
       throw new ContractError(
         "BADARG",
-        `"${state}" is no state of ${store.place.machine}; it has ${ordinals.join(", ")}`,
+        `${shortText(state)} is no state of ${store.place.machine}; it has ${ordinals.join(", ")}`,
       );
     }
   }
@@ -153,6 +164,14 @@ async function stretchesOf(store: Store, options: ListOptions, nowMs: number): P
   return ordinals.flatMap((state, ordinal) =>
     wanted.includes(state) && mayFit(state) ? [stretchOf(state, ordinal, untilMs)] : [],
   );
+}
+
+/** @throws ContractError with code BADARG where an option is none, or can't be what it is */
+function checkKinds(options: ListOptions, known: ReadonlySet<string>): void {
+  checkOptions(options, known);
+  checkDuration("olderThan", options.olderThan);
+  checkDuration("dueWithin", options.dueWithin);
+  checkFlag("stuck", options.stuck);
 }
 
 function serverTime(store: Store): Promise<ServerTime> {

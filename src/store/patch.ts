@@ -1,6 +1,6 @@
 import { change, type Store } from "./call.js";
-import type { PatchOptions } from "./change-options.js";
-import { ContractError } from "./errors.js";
+import { checkOptions, PATCH_OPTIONS, type PatchOptions } from "./change-options.js";
+import { refuse } from "./option-kinds.js";
 import type { Result } from "./result.js";
 
 /** Changes own fields only: state, `since` and timers stay. */
@@ -9,8 +9,14 @@ export async function patch<S extends string>(
   id: string,
   options: PatchOptions,
 ): Promise<Result<S>> {
-  if (Object.keys(options.set ?? {}).length === 0 && (options.unset ?? []).length === 0) {
-    throw new ContractError("BADARG", "patch changes nothing: give it fields in `set` or names in `unset`");
-  }
+  checkOptions(options, PATCH_OPTIONS);
+  const { set = {}, unset = [] } = options;
+  // Of another kind, they are told as that.
+  if (isEmpty(set) && isEmpty(unset))
+    refuse("patch changes nothing: give it fields in `set` or names in `unset`");
   return change<S>(store, "patch", id, [], options);
+}
+
+function isEmpty(parts: unknown): boolean {
+  return typeof parts === "object" && parts !== null && Object.keys(parts).length === 0;
 }

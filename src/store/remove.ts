@@ -1,5 +1,5 @@
 import { change, type Store } from "./call.js";
-import type { RemoveOptions } from "./change-options.js";
+import { checkOptions, REMOVE_OPTIONS, type RemoveOptions } from "./change-options.js";
 import type { Result } from "./result.js";
 
 /** Deletes an entity with its log; the event log keeps what happened. */
@@ -8,5 +8,6 @@ export function remove<S extends string>(
   id: string,
   options: RemoveOptions,
 ): Promise<Result<S>> {
+  checkOptions(options, REMOVE_OPTIONS);
   return change<S>(store, "remove", id, [], options);
 }

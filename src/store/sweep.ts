@@ -7,6 +7,7 @@ import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
 import { checkOptions } from "./change-options.js";
 import { ContractError, NotExecutedError } from "./errors.js";
+import { checkFlag, checkFunctions, checkSignal } from "./option-kinds.js";
 import { Audit } from "./sweep-audit.js";
 import { type AwayListeners, SweepAway } from "./sweep-away.js";
 import { DueWalk, type Progress } from "./sweep-due.js";
@@ -92,7 +93,10 @@ export async function sweep(
 /** @throws ContractError with code BADARG where an option is none, or can't be what it is */
 function settingsOf(options: SweepOptions) {
   checkOptions(options, OPTIONS);
-  const { interval = "1s", batch = 100, once = false } = options;
+  const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
+  checkSignal(signal);
+  checkFlag("once", once);
+  checkFunctions(listeners);
   if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
     throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
   }

@@ -1,6 +1,6 @@
 import { STATE_NAME } from "../machine/names.js";
 import { change, type Store } from "./call.js";
-import { checkName, type TransitionOptions } from "./change-options.js";
+import { checkName, checkOptions, TRANSITION_OPTIONS, type TransitionOptions } from "./change-options.js";
 import type { Result } from "./result.js";
 
 /** Moves an entity to another state. */
@@ -10,5 +10,6 @@ export async function transition<S extends string>(
   to: S,
   options: TransitionOptions,
 ): Promise<Result<S>> {
+  checkOptions(options, TRANSITION_OPTIONS);
   return change<S>(store, "transition", id, [checkName(STATE_NAME, to)], options);
 }

@@ -48,6 +48,21 @@ export class ConnectError extends Error {
   }
 }
 
+/** What trying again soon would not change. */
+const LASTING: ReadonlySet<ConnectCause> = new Set([
+  "auth",
+  "permission",
+  "database",
+  "tls",
+  "protocol",
+  "ended",
+]);
+
+/** True where it may go better if it is tried again. */
+export function mayPassSoon({ reason }: ConnectError): boolean {
+  return !LASTING.has(reason);
+}
+
 /** Finds out why connecting failed, from the errors the client gave, first one first. */
 export function connectError(address: string, errors: readonly unknown[]): ConnectError {
   for (const error of errors) {

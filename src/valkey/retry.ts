@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { backoffMs } from "./backoff.js";
 import type { Connection } from "./connection.js";
-import { type Deadline, TimeUpError } from "./deadline.js";
+import { Deadline, TimeUpError } from "./deadline.js";
 import { mayPass, OfflineError, replyCode, safeMessage } from "./failure.js";
 
 const FIRST_PAUSE_MS = 20;
@@ -32,6 +32,28 @@ export async function retry<T>(
       await pause(Math.min(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), deadline.remainingMs));
       if (deadline.isOver || connection.isClosed || connection.client.status === "end") throw cause;
       connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `${what} is tried again`);
+    }
+  }
+}
+
+/**
+ * The same for a read that somebody waits for with a time limit of their own: for as long as it is wanted, a call's
+ * time after the other.
+ *
+ * @throws what `retry` throws, where trying again would not change it or nobody wants to know any more.
+ */
+export async function retryWhile<T>(
+  connection: Connection,
+  isWanted: () => boolean,
+  what: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await retry(connection, Deadline.in(connection.timeoutMs), what, attempt);
+    } catch (error) {
+      const isEnded = connection.isClosed || connection.client.status === "end";
+      if (isEnded || !isWanted() || !mayPass(error)) throw error;
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Exit } from "./messages.js";
 /** The change by which a replica records how a process ended. */
 export interface End {
   readonly to: AgentState;
-  readonly options: TransitionOptions;
+  readonly options: TransitionOptions<AgentState>;
 }
 
 /**

@@ -1,0 +1,36 @@
+interface Bell {
+  readonly listeners: Set<() => void>;
+  readonly ring: () => void;
+}
+
+const bells = new WeakMap<AbortSignal, Bell>();
+
+/**
+ * Calls a listener when a signal is aborted. However many listen to one signal (that of a shutdown, say), the signal
+ * itself has one listener: where it has more than ten, Node warns of a leak.
+ *
+ * @returns what takes the listener away again
+ */
+export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  if (signal === undefined) return () => {};
+  const bell = bells.get(signal) ?? hang(signal);
+  const own = (): void => listener(); // given twice, it is called twice, and taken away once
+  bell.listeners.add(own);
+  return () => {
+    bell.listeners.delete(own);
+    if (bell.listeners.size > 0) return;
+    signal.removeEventListener("abort", bell.ring);
+    if (bells.get(signal) === bell) bells.delete(signal);
+  };
+}
+
+function hang(signal: AbortSignal): Bell {
+  const listeners = new Set<() => void>();
+  const ring = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const bell = { listeners, ring };
+  bells.set(signal, bell);
+  signal.addEventListener("abort", ring, { once: true });
+  return bell;
+}
