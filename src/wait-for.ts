@@ -52,7 +52,7 @@ export async function waitFor<S extends string>(
       : ({ state }) => states?.includes(state) === true,
     states,
   );
-  const timer = setTimeout(() => wait.timeUp(read.ms), read.ms);
+  const timer = setTimeout(() => void wait.timeUp(read.ms), read.ms);
   const unlisten = onAbort(signal, () => wait.onEnd(signal?.reason));
   // Followed first and read then: what happens in between comes both ways, and nothing falls between the two.
   wait.follow(feed);

@@ -4,9 +4,13 @@ import { told } from "./store/call-error.js";
 import type { Change, Snapshot } from "./store/document.js";
 import { readEntity } from "./store/entity.js";
 import { ConnectError } from "./valkey/connect-error.js";
+import { Deadline } from "./valkey/deadline.js";
 import { entityKey } from "./valkey/keys.js";
 import { retryWhile } from "./valkey/retry.js";
 import { WaitError } from "./wait-error.js";
+
+/** How long the look at the end of a wait's time may take. */
+const LAST_LOOK_MS = 250;
 
 /** One wait: takes what is read and what happens, in their order, until it is over. */
 export class Wait<S extends string> implements Follower<Change<S>> {
@@ -85,11 +89,28 @@ export class Wait<S extends string> implements Follower<Change<S>> {
     this.#reject(error);
   }
 
-  timeUp(ms: number): void {
+  /** Looks once more before it gives up: of data that the server lost no event tells. */
+  async timeUp(ms: number): Promise<void> {
     const { client, address } = this.#store.connection;
-    const [is, why] = client.status === "ready" ? ["is", ""] : ["was", `; ${address} can't be reached`];
+    const isThere = client.status === "ready" && (await this.#lookAgain());
+    if (this.#isOver) return;
+    const [is, why] = isThere ? ["is", ""] : ["was", `; ${address} can't be reached`];
     const state = this.#current === null ? "nothing is known of it" : `it ${is} ${this.#current.state}`;
     this.#fail("TIMEDOUT", `was not ${this.#what()} within ${ms} ms; ${state}${why}`);
+  }
+
+  async #lookAgain(): Promise<boolean> {
+    const { connection, place } = this.#store;
+    const key = entityKey(place, this.id);
+    try {
+      const hash = await Deadline.in(LAST_LOOK_MS).race(connection.client.hgetall(key));
+      const entity = readEntity<S>(place.machine, this.id, hash);
+      if (entity === null) this.#fail("NOTFOUND", "is gone, though no event told of it: the server lost it");
+      else this.#judge(entity);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async #read(): Promise<Snapshot<S> | null> {

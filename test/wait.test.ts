@@ -329,3 +329,28 @@ describe("a wait that can't be fulfilled", () => {
     expect((await rejection(ours.waitFor("a 1", "running"))).message).toContain("id");
   });
 });
+
+it("says that an entity is gone which the server lost meanwhile, of which no event tells", async () => {
+  const home = await client();
+  const ours = await home.machine(agent());
+  await ours.create("a1");
+  let looked = (): void => {};
+  const look = new Promise<void>((resolve) => {
+    looked = resolve;
+  });
+  const wait = ours.waitFor(
+    "a1",
+    () => {
+      looked();
+      return false;
+    },
+    { timeout: "500ms" },
+  );
+  const error = rejectionOf(WaitError, wait);
+  await look;
+  await (await admin()).flushdb();
+  expect(await error).toMatchObject({
+    code: "NOTFOUND",
+    message: "agent a1 is gone, though no event told of it: the server lost it",
+  });
+});
