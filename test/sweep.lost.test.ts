@@ -80,11 +80,16 @@ it.each([1, 3])("tells of a timeout that fired where the answer was lost, among 
     await runOut(home, entities, id);
   }
   const told: string[] = [];
+  const found: boolean[] = [];
   proxy.dropReply("evalsha");
   const swept = await far.sweep({
     once: true,
-    onChange: ({ id, state, actor }) => void told.push(`${id} ${state} ${actor}`),
+    onChange: ({ id, state, actor }, { isFound }) => {
+      told.push(`${id} ${state} ${actor}`);
+      found.push(isFound);
+    },
   });
+  expect(found).toContain(true);
   await proxy.lost;
   expect(told.sort()).toEqual(ids.map((id) => `${id} late latchkey`));
   expect(swept).toEqual({ expired: count, removed: 0, given: 0, stuck: 0 });
@@ -118,6 +123,51 @@ it("says that it can't tell where the event log was trimmed meanwhile", async ()
   expect(lines.some((line) => /"t1".*may have run out/.test(line))).toBe(true);
 });
 
+it.each([
+  ["this user may not read them", async () => {}, ["-lrange", "-xrange"]],
+  [
+    "they are of another type",
+    async (home: Latchkey) => {
+      const [valkey, prefix] = [await admin(), `{${home.namespace}:0}:task:`];
+      for (const key of ["log:t1", "events"])
+        await valkey
+          .multi()
+          .del(prefix + key)
+          .set(prefix + key, "x")
+          .exec();
+    },
+    [],
+  ],
+])("goes on where the logs can't tell what fired: %s", async (_, damage, rights) => {
+  const { home, entities, farHome, proxy, lines } = await tasks({ timeout: 100, silenceTimeoutMs: 300 });
+  await entities.create("t1");
+  await entities.create("t2");
+  await runOut(home, entities, "t1");
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const seen: string[] = [];
+  proxy.holdReply("evalsha");
+  const sweeping = farHome.sweep({
+    ...{ signal: stop.signal, interval: 1 },
+    onChange: ({ id }) => void seen.push(id),
+    onAway: () => void seen.push("away"),
+    onStuck: ({ id }) => void seen.push(`stuck ${id}`),
+  });
+  await proxy.lost;
+  await damage(home);
+  if (rights.length > 0) {
+    await (await admin()).acl("SETUSER", "default", ...rights);
+    onTestFinished(async () => void (await (await admin()).acl("SETUSER", "default", "+@all")));
+  }
+  if (rights.length > 0) {
+    await runOut(home, entities, "t2");
+    await expect.poll(() => seen).toContain("t2");
+    await expect.poll(() => lines.some((line) => /"t1".*may have run out/.test(line))).toBe(true);
+  } else await expect.poll(() => seen).toContain("stuck ");
+  stop.abort();
+  expect((await sweeping).expired).toBe(rights.length > 0 ? 1 : 0);
+});
+
 it("tells in a later round of what fired while the server could not be asked", async () => {
   const { home, entities, farHome, proxy, ranOut } = await tasks({ timeout: 100, silenceTimeoutMs: 300 });
   await entities.create("t1");
@@ -139,7 +189,7 @@ it("tells in a later round of what fired while the server could not be asked", a
   expect(ranOut()).toBe(1);
 });
 
-it("tells nothing of what another fired", async () => {
+it("tells once of what fired only when it was asked for again", async () => {
   const { home, entities, far, proxy, ranOut } = await tasks();
   await entities.create("t1");
   await runOut(home, entities, "t1");

@@ -132,14 +132,11 @@ export class SweepAsk {
       const text = found.get(id);
       this.#open.delete(id);
       if (text !== undefined) {
-        this.#tally.changed(place.machine, id, text);
+        this.#tally.changed(place.machine, id, text, true);
         came[ids.indexOf(id)] = "fired";
       } else if (!isWhole) {
         const fields = { machine: place.machine, id };
-        connection.logger.warn(
-          fields,
-          "may have run out: the answer was lost, and the event log is trimmed since",
-        );
+        connection.logger.warn(fields, "may have run out: the answer was lost, and the logs do not tell");
       }
     }
   }

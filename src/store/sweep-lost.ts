@@ -1,6 +1,7 @@
 import { logKey } from "../valkey/keys.js";
 import { isLater, START, startOf } from "../valkey/stream.js";
 import { ask } from "./call-error.js";
+import { NotExecutedError } from "./errors.js";
 import { type SweepPart, sweepOf } from "./sweep-part.js";
 
 /** So many entries of the log are read at once. */
@@ -10,7 +11,7 @@ const STEP = 1_000;
 export interface LostChanges {
   /** The newest change that a timer made, by id, as text. */
   readonly found: ReadonlyMap<string, string>;
-  /** False where the event log was trimmed meanwhile, so that there may have been more. */
+  /** False where there may have been more: the event log was trimmed meanwhile, or can't be read. */
   readonly isWhole: boolean;
 }
 
@@ -25,21 +26,39 @@ export async function lostChanges(
   sinceMs: ReadonlyMap<string, number>,
 ): Promise<LostChanges> {
   const found = new Map<string, string>();
-  const logs = await ask(part.connection, sweepOf(part), (client) =>
-    Promise.all([...sinceMs.keys()].map((id) => client.lrange(logKey(part.place, id), 0, -1))),
-  );
+  const logs = await Promise.all([...sinceMs.keys()].map((id) => readOwn(part, id)));
   for (const [at, [id, ms]] of [...sinceMs].entries()) {
     const text = logs[at]?.findLast((change) => isTimers(change, ms));
     if (text !== undefined) found.set(id, text);
   }
   const rest = new Map([...sinceMs].filter(([id]) => !found.has(id)));
   if (rest.size === 0) return { found, isWhole: true };
-  const isWhole = await readLog(part, Math.min(...rest.values()), (text) => {
+  const reading = readLog(part, Math.min(...rest.values()), (text) => {
     const id = /^\{"type":"[^"]*","machine":"[^"]*","id":"([^"]*)"/.exec(text)?.[1] ?? "";
     const ms = rest.get(id);
     if (ms !== undefined && isTimers(text, ms)) found.set(id, text);
   });
-  return { found, isWhole };
+  return { found, isWhole: await orElse(reading, false) };
+}
+
+/** The changes that an entity's own log holds, oldest first. */
+async function readOwn(part: SweepPart, id: string): Promise<string[]> {
+  const key = logKey(part.place, id);
+  return orElse(
+    ask(part.connection, sweepOf(part), (client) => client.lrange(key, 0, -1)),
+    [],
+  );
+}
+
+/** An answer, or what stands for it where this key can't be read: it is damaged, or this user may not. */
+async function orElse<T>(answer: Promise<T>, other: T): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    const isOfKey = error instanceof NotExecutedError && ["WRONGTYPE", "NOPERM", "ERR"].includes(error.reply);
+    if (isOfKey) return other;
+    throw error;
+  }
 }
 
 /** Whether a timer made a change, at `ms` or later. */

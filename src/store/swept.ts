@@ -27,10 +27,10 @@ export interface Swept {
 /** Who is told what sweeping does. */
 export interface SweepListeners {
   /**
-   * Told of each change that was made: a timeout or lease that ran out, or a removal. Where an answer was lost, the
-   * change is found in the logs; it may then be told twice, here or by another sweep that came to the same.
+   * Told of each change that was made: a timeout or lease that ran out, or a removal. `isFound`: the answer was lost, and
+   * the change found in the logs; another sweep may have made it, and tell of it too.
    */
-  readonly onChange?: (change: Change) => void;
+  readonly onChange?: (change: Change, how: { readonly isFound: boolean }) => void;
   /** Told once of each entity that is stuck, and of each machine, of 10,000 at most; again where it was mended and is stuck again. */
   readonly onStuck?: (stuck: Stuck) => void;
 }
@@ -65,8 +65,13 @@ export class SweepTally {
     this.#given += 1;
   }
 
-  /** Counts and tells a change that was made. @param text its document */
-  changed(machine: string, id: string, text: string): void {
+  /**
+   * Counts and tells a change that was made.
+   *
+   * @param text its document
+   * @param isFound not answered, but found in the logs
+   */
+  changed(machine: string, id: string, text: string, isFound = false): void {
     const isRemoval = text.startsWith(`{"type":"${machine}.removed"`);
     if (isRemoval) this.#removed += 1;
     else this.#expired += 1;
@@ -78,8 +83,10 @@ export class SweepTally {
       this.#logger.warn({ machine, id }, "ran out, but the change can't be read: a field of it is no JSON");
       return;
     }
-    this.#logger.info({ machine, id, state: change.state, reason: change.reason }, "ran out");
-    tell(this.#logger, "of a sweep", this.#listeners.onChange, change);
+    const { state, reason } = change;
+    this.#logger.info({ machine, id, state, reason, ...(isFound && { isFound }) }, "ran out");
+    const listener = (news: Change): void => this.#listeners.onChange?.(news, { isFound });
+    tell(this.#logger, "of a sweep", listener, change);
   }
 
   /**
