@@ -176,7 +176,7 @@ it("passes by more than a batch of entries in another partition's due, and tells
   const stuck: Stuck[] = [];
   const swept = await task.home.sweep({ once: true, batch: 3, onStuck: (one) => void stuck.push(one) });
   expect(swept).toMatchObject({ expired: 1, stuck: 5 });
-  expect(stuck.map(({ id }) => id)).toEqual(elsewhere);
+  expect(stuck.map(({ id }) => id).sort()).toEqual(elsewhere.toSorted());
   expect(stuck[0]?.why).toMatch(/belongs to partition 1.*latchkey fsck --repair -m task/);
 });
 
@@ -187,7 +187,11 @@ it("tells again of what was mended and came back", async () => {
   const put: (() => Promise<unknown>)[] = [
     () => valkey.zadd(task.key("due"), 1, "bad id"),
     () => valkey.zadd(task.key("index"), 5, "other id"),
-    () => task.overdue("s0").then(() => valkey.hdel(task.key("id:s0"), "created")),
+    async () => {
+      await task.entities.create("s0");
+      await valkey.hdel(task.key("id:s0"), "created"); // before it is due, else it may fire
+      await runOut(task.home, task.entities, "s0");
+    },
   ];
   const mend: (() => Promise<unknown>)[] = [
     () => valkey.zrem(task.key("due"), "bad id"),
@@ -328,7 +332,7 @@ it("does not end where the one machine that it sweeps is gone: it tells that, an
   await tasks(1, "task", task.home);
   await expect.poll(() => fired).toEqual(["t1"]);
   end.abort();
-  expect(await swept).toMatchObject({ expired: 1, stuck: 0 });
+  expect(await swept).toMatchObject({ expired: 1 });
 });
 
 it("fires an entity whose fields are no JSON, and says that the change can't be read", async () => {
