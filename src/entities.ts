@@ -29,6 +29,7 @@ import { get, history } from "./store/read.js";
 import { remove } from "./store/remove.js";
 import { type Result, unwrap } from "./store/result.js";
 import { type SweepOptions, sweep } from "./store/sweep.js";
+import { type Found, foundOne } from "./store/sweep-find.js";
 import type { Swept } from "./store/swept.js";
 import { transition } from "./store/transition.js";
 import { type WaitOptions, type Wanted, waitFor } from "./wait-for.js";
@@ -145,12 +146,17 @@ export class Entities<S extends string = string> {
    * Fires the timers of this machine's entities as they run out, until `signal` is aborted or latchkey is closed:
    * timeouts, leases and retention. Run it in as many replicas as you like: each timer fires once.
    *
+   * What is damaged can't fire: it is logged and told to `onStuck`, once each, and holds up nothing else.
+   *
    * @returns what this replica did
-   * @throws ContractError for an option that can't be, and when the machine is gone from the server.
-   * @example void agents.sweep({ signal: stopping.signal });
+   * @throws ContractError for an option that can't be, and NotExecutedError when its client has ended without latchkey
+   * being closed. With `once` also NotExecutedError when the server can't be asked, and ContractError when the machine is gone.
+   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "nothing sweeps here"));
    */
   async sweep(options: SweepOptions = {}): Promise<Swept> {
-    return sweep(this.#store.connection, async () => [this.#store], options);
+    const { connection, place } = this.#store;
+    const find = (): Promise<Found> => foundOne(connection, place, options.once === true);
+    return sweep(connection, place.namespace, find, options);
   }
 
   /** Reads one entity; null where there is none. */

@@ -4,12 +4,12 @@ import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./store/apply.js";
-import type { Store } from "./store/call.js";
 import { ask } from "./store/call-error.js";
 import { checkName, checkOptions } from "./store/change-options.js";
 import { ContractError, MachineInUseError } from "./store/errors.js";
 import { type InstalledMachine, readMachine } from "./store/machine-record.js";
 import { type SweepOptions, sweep } from "./store/sweep.js";
+import { foundBy } from "./store/sweep-find.js";
 import type { Swept } from "./store/swept.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import type { Place } from "./valkey/keys.js";
@@ -171,19 +171,17 @@ export class Latchkey {
    * Machines that are installed later are swept too.
    */
   async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const known = new Map<string, Store>();
     const connection = this.#connection;
     return sweep(
       connection,
+      this.namespace,
       async () => {
         const names = await this.machines();
-        for (const name of names.filter((name) => !known.has(name))) {
-          const installed = await this.definition(name);
-          if (installed === null) continue;
-          const { definition } = installed;
-          known.set(name, { connection, place: await this.#placeOf(name), definition });
-        }
-        return names.flatMap((name) => known.get(name) ?? []);
+        this.#facts ??= await factsOf(connection, this.namespace);
+        const facts = this.#facts;
+        if (facts === undefined) return { places: [], misnamed: [] };
+        const { namespace } = this;
+        return foundBy(names, (machine) => ({ namespace, machine, partitions: facts.partitions }));
       },
       options,
     );

@@ -30,8 +30,9 @@ const nothing = { expired: 0, removed: 0, given: 0, stuck: 0 };
 it("ends when latchkey is closed, however long its interval, and tells what it did", async () => {
   const home = await client();
   const entities = await overdue(home);
-  const ofAll = home.sweep({ interval: "1h" });
-  const ofOne = entities.sweep({ interval: "90d", onChange: () => void home.close() });
+  const onChange = (): void => void home.close(); // of the one that is first
+  const ofAll = home.sweep({ interval: "1h", onChange });
+  const ofOne = entities.sweep({ interval: "90d", onChange });
   const swept = await Promise.all([ofAll, ofOne]);
   expect(swept.reduce((sum, { expired }) => sum + expired, 0)).toBe(1);
 });
@@ -61,6 +62,23 @@ it("fails where the client that was handed in has ended without it", async () =>
   const entities = await overdue(home);
   const sweeping = rejectionOf(NotExecutedError, entities.sweep({ onChange: () => valkey.disconnect() }));
   expect((await sweeping).message).toMatch(/was lost|not connected/);
+});
+
+it("listens to a signal and a connection that many sweeps share without a listener of each", async () => {
+  const home = await client();
+  const entities = await overdue(home);
+  const warnings: string[] = [];
+  const warned = ({ message }: Error): void => void warnings.push(message);
+  process.on("warning", warned);
+  onTestFinished(() => void process.off("warning", warned));
+  const stop = new AbortController();
+  const sweeps = Array.from({ length: 14 }, () => entities.sweep({ signal: stop.signal, interval: "1h" }));
+  await expect.poll(async () => (await entities.get("t1"))?.state).toBe("late");
+  // All of them are through their first round, and wait.
+  await Promise.all(Array.from({ length: 14 }, () => entities.sweep({ once: true, signal: stop.signal })));
+  stop.abort();
+  await Promise.all(sweeps);
+  expect(warnings).toEqual([]);
 });
 
 it.each([

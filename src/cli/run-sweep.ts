@@ -9,6 +9,7 @@ import { withEntities, withLatchkey } from "./session.js";
 import type { Settings } from "./settings.js";
 import type { SweepFlags } from "./sweep.js";
 import { TableLines } from "./table.js";
+import { shownText } from "./terminal-text.js";
 
 /**
  * Sweeps all machines of the namespace, or the one that `-m` names, until Ctrl-C or `--once`. Shows each change as it
@@ -27,7 +28,8 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
     ...(once !== undefined && { once }),
     signal,
     onChange: (change) => lines.add(change),
-    onStuck: ({ machine, id, why }: Stuck) => context.note(`stuck: ${machine}/${id}: ${why}`),
+    onStuck: ({ machine, id, why }: Stuck) =>
+      context.note(shownText(`stuck: ${id === "" ? machine : `${machine}/${id}`}: ${why}`)),
     onAway: (why) => {
       // Waiting grants no rights.
       if (why.reply === "NOPERM") denied.abort(why);

@@ -39,8 +39,9 @@ export async function movedSince(store: Store, stretches: readonly Stretch[], ms
   return parts.flat();
 }
 
-async function readIndex(
-  store: Store,
+/** The same of one partition. */
+export async function readIndex(
+  store: Pick<Store, "connection" | "place">,
   key: string,
   stretch: Stretch,
   position: Position | undefined,

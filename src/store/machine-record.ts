@@ -2,6 +2,7 @@ import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import type { Connection } from "../valkey/connection.js";
 import { type Place, partitionKeys } from "../valkey/keys.js";
+import { LayoutError } from "../valkey/layout.js";
 import { ask } from "./call-error.js";
 import { ContractError } from "./errors.js";
 
@@ -12,13 +13,27 @@ export interface InstalledMachine {
   readonly ordinals: readonly string[];
 }
 
-/** Reads an installed machine; null where none is. Every partition holds the same. */
+/**
+ * Reads an installed machine; null where none is. Every partition holds the same.
+ *
+ * @throws LayoutError where it can't be read: it was damaged, or another version wrote it.
+ */
 export async function readMachine(connection: Connection, place: Place): Promise<InstalledMachine | null> {
   const [definition, states] = await ask(connection, `machine ${place.machine}`, (client) =>
     client.hmget(partitionKeys(place, 0).machine, "definition", "states"),
   );
   if (definition == null || states == null) return null;
-  return { definition: parseCompiledMachine(definition), ordinals: states.split(" ") };
+  return { definition: readDefinition(definition, place), ordinals: states.split(" ") };
+}
+
+function readDefinition(text: string, { machine }: Place): CompiledMachine {
+  try {
+    return parseCompiledMachine(text);
+  } catch {
+    throw new LayoutError(
+      `the definition of ${machine} on the server can't be read; \`latchkey fsck -m ${machine}\` tells what is wrong with it`,
+    );
+  }
 }
 
 /**

@@ -1,9 +1,11 @@
+import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledState } from "../machine/compiled.js";
-import type { Store } from "./call.js";
-import { dueOf } from "./due-read.js";
-import { readStretch } from "./index-read.js";
-import { needMachine } from "./machine-record.js";
+import { ask } from "./call-error.js";
+import type { NotExecutedError } from "./errors.js";
+import { readIndex } from "./index-read.js";
 import { type Position, type Stretch, stretchOf } from "./position.js";
+import { DamagedPartError, type SweepAsk } from "./sweep-ask.js";
+import { sweepOf } from "./sweep-part.js";
 import type { SweepTally } from "./swept.js";
 import { dueAt } from "./timers.js";
 
@@ -20,17 +22,17 @@ interface Timed {
 }
 
 /**
- * Looks through the index, step by step and over and over, for entities that should have a deadline and have none, or a
- * later one than is possible: due was damaged, or a newer machine brought a timer, or shortened a timeout or a retention.
- * They get theirs.
+ * Looks through the index of a partition, step by step and over and over, for entities that should have a deadline and
+ * have none, or a later one than is possible: due was damaged, or a newer machine brought a timer, or shortened a timeout
+ * or a retention. They get theirs.
  */
 export class Audit {
-  readonly #store: Store;
+  readonly #asker: SweepAsk;
   #timed: Timed[] = [];
   #position: Position | undefined;
 
-  constructor(store: Store) {
-    this.#store = store;
+  constructor(asker: SweepAsk) {
+    this.#asker = asker;
   }
 
   /** One step, at `nowMs` (server time). At the end of the index the next step begins anew. */
@@ -38,36 +40,58 @@ export class Audit {
     if (this.#timed.length === 0) this.#timed = await this.#plan();
     const [timed] = this.#timed;
     if (timed === undefined) return "end";
-    const found = await readStretch(this.#store, timed.stretch, this.#position, STEP);
+    const { part } = this.#asker;
+    const found = await readIndex(part, part.keys.index, timed.stretch, this.#position, STEP);
+    const ids = found.map(({ id }) => id);
+    const scores =
+      ids.length === 0
+        ? []
+        : await ask(part.connection, sweepOf(part), (client) => client.zmscore(part.keys.due, ...ids));
+    const wrong = found.filter(({ score }, at) => {
+      const due = scores[at];
+      return due == null || Number(due) > latest(timed, score - timed.stretch.from, nowMs);
+    });
+    let away: NotExecutedError | undefined;
+    if (wrong.length > 0) {
+      const answer = await this.#asker.ask(
+        wrong.map(({ id }) => id),
+        part.keys.index,
+      );
+      // It may just have moved, or fired.
+      for (const came of answer.came) if (came === "right") tally.given();
+      away = answer.away;
+    }
+    if (away !== undefined) throw away;
     this.#position = found.at(-1);
     if (this.#position === undefined) this.#timed.shift();
-    const scores = await dueOf(
-      this.#store,
-      found.map(({ id }) => id),
-    );
-    const wrong = found.filter(({ score }, at) => {
-      const due = scores[at] ?? null;
-      return due === null || due > latest(timed, score - timed.stretch.from, nowMs);
-    });
-    await Promise.all(
-      wrong.map(async ({ id }) => {
-        const outcome = await tally.expire(this.#store, id);
-        // It may just have moved, or fired.
-        if (outcome === "NOTDUE") tally.given();
-      }),
-    );
     return this.#timed.length > 0 ? "more" : "end";
   }
 
-  /** The states with a timer, as the machine is now. */
+  /** The states with a timer, as the partition's machine is now. @throws DamagedPartError where it has none. */
   async #plan(): Promise<Timed[]> {
-    const { definition, ordinals } = await needMachine(this.#store.connection, this.#store.place, "sweep");
-    return ordinals.flatMap((name, ordinal) => {
+    const { part } = this.#asker;
+    const [text, states] = await ask(part.connection, sweepOf(part), (client) =>
+      client.hmget(part.keys.machine, "definition", "states"),
+    );
+    const definition = readMachine(text);
+    if (definition === undefined || states == null) {
+      await this.#asker.examine();
+      throw new DamagedPartError(`${part.keys.machine} can't be read`);
+    }
+    return states.split(" ").flatMap((name, ordinal) => {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
       return state === undefined || dueAt(state, 0) === undefined
         ? []
         : [{ stretch: stretchOf(name, ordinal), state, isNewer: definition.version > 1 }];
     });
+  }
+}
+
+function readMachine(text: string | null | undefined): ReturnType<typeof parseCompiledMachine> | undefined {
+  try {
+    return text == null ? undefined : parseCompiledMachine(text);
+  } catch {
+    return undefined;
   }
 }
 

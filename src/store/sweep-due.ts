@@ -1,8 +1,8 @@
 import type { PartitionKeys } from "../valkey/keys.js";
 import type { ServerTime } from "../valkey/server-clock.js";
-import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
-import type { SweepTally } from "./swept.js";
+import type { SweepAsk } from "./sweep-ask.js";
+import { sweepOf } from "./sweep-part.js";
 
 /** How far a walk is: at its end, with more to come, or with more that has been due for long already. */
 export type Progress = "end" | "more" | "late";
@@ -20,8 +20,7 @@ const STARTS = 8;
  * `again` comes back to it, a batch a round.
  */
 export class DueWalk {
-  readonly #store: Store;
-  readonly #keys: PartitionKeys;
+  readonly #asker: SweepAsk;
   readonly #batch: number;
   /** Those of this walk that were asked for and did not fire, with their places. */
   readonly #asked = new Map<string, number>();
@@ -38,14 +37,13 @@ export class DueWalk {
   /** The machine's version with which they are stuck. */
   #version: string | undefined;
 
-  constructor(store: Store, keys: PartitionKeys, batch: number) {
-    this.#store = store;
-    this.#keys = keys;
+  constructor(asker: SweepAsk, batch: number) {
+    this.#asker = asker;
     this.#batch = batch;
   }
 
   /** Fires one batch of what has come due. */
-  async step({ nowMs: aboutNowMs, errorMs }: ServerTime, tally: SweepTally): Promise<Progress> {
+  async step({ nowMs: aboutNowMs, errorMs }: ServerTime): Promise<Progress> {
     const nowMs = aboutNowMs - errorMs; // what is due by then is due for the server too
     if (this.#edge !== undefined && nowMs < this.#edge) this.#forget(); // its clock was set back
     if (this.#at === undefined) {
@@ -65,16 +63,16 @@ export class DueWalk {
     const read = await this.#read(this.#from, nowMs, at);
     const known = read.filter(({ id, score }) => this.#asked.get(id) === score);
     for (const { id } of known) this.#remaining.add(id);
-    await Promise.all(
-      read.map(async ({ id, score }) => {
-        if (this.#asked.get(id) === score) return;
-        const outcome = await tally.expire(this.#store, id);
-        if (outcome === "OK") this.#hasFired = true;
-        if (outcome === "OK" || outcome === "NOTFOUND") return;
-        this.#asked.set(id, score);
-        if (outcome !== "NOTDUE") this.#remaining.add(id); // else its place was put right
-      }),
-    );
+    const fresh = read.filter(({ id, score }) => this.#asked.get(id) !== score);
+    const { came, away } = await this.#ask(fresh);
+    for (const [place, { id, score }] of fresh.entries()) {
+      const its = came[place];
+      if (its === "fired") this.#hasFired = true;
+      if (its === "fired" || its === "away") continue;
+      this.#asked.set(id, score);
+      if (its === "stuck") this.#remaining.add(id); // else its place was put right, or taken away
+    }
+    if (away !== undefined) throw away;
     // What fired has left, and what stood behind it moved up.
     this.#at = at + read.filter(({ id }) => this.#remaining.has(id)).length;
     const isFull = read.length === this.#batch;
@@ -85,10 +83,10 @@ export class DueWalk {
   }
 
   /** Asks for one batch of those that are stuck once more; goes on as long as that helps. */
-  async again(tally: SweepTally): Promise<Progress> {
+  async again(): Promise<Progress> {
     if (this.#edge === undefined || this.#stuck === 0) return "end";
     const at = this.#againAt;
-    const [version] = await this.#ask((client) => client.hmget(this.#keys.machine, "version"));
+    const [version] = await this.#query((client) => client.hmget(this.#keys.machine, "version"));
     const isNewer = this.#version !== undefined && version !== this.#version;
     this.#version = version ?? undefined;
     if (isNewer) {
@@ -96,19 +94,19 @@ export class DueWalk {
       return "end";
     }
     const read = await this.#read("-inf", this.#edge, at);
-    const outcomes = await Promise.all(read.map(({ id }) => tally.expire(this.#store, id)));
-    const fired = outcomes.filter((outcome) => outcome === "OK").length;
-    const gone = outcomes.filter((outcome) => outcome === "NOTFOUND").length;
+    const { came, away } = await this.#ask(read);
+    if (away !== undefined) throw away;
+    const left = came.filter((its) => its === "fired" || its === "gone").length;
     const isFull = read.length === this.#batch;
-    this.#againAt = isFull ? at + read.length - fired - gone : 0;
-    return isFull && fired > 0 ? "more" : "end";
+    this.#againAt = isFull ? at + read.length - left : 0;
+    return isFull && came.includes("fired") ? "more" : "end";
   }
 
   /** How many there are to walk. More up to the edge than were stuck there: then all are. */
   async #count(nowMs: number): Promise<number> {
     const { due } = this.#keys;
     const edge = this.#edge;
-    const [stuck, count] = await this.#ask((client) =>
+    const [stuck, count] = await this.#query((client) =>
       Promise.all([
         edge === undefined ? 0 : client.zcount(due, "-inf", edge),
         client.zcount(due, this.#from, nowMs),
@@ -127,7 +125,7 @@ export class DueWalk {
   }
 
   async #read(from: string, to: number, at: number): Promise<{ id: string; score: number }[]> {
-    const flat = await this.#ask((client) =>
+    const flat = await this.#query((client) =>
       client.zrangebyscore(this.#keys.due, from, to, "WITHSCORES", "LIMIT", at, this.#batch),
     );
     return flat.flatMap((id, place) => (place % 2 === 0 ? [{ id, score: Number(flat[place + 1]) }] : []));
@@ -152,7 +150,19 @@ export class DueWalk {
     this.#at = undefined;
   }
 
-  #ask<T>(question: Parameters<typeof ask<T>>[2]): Promise<T> {
-    return ask(this.#store.connection, `sweep ${this.#store.place.machine}`, question);
+  #ask(read: readonly { id: string }[]): ReturnType<SweepAsk["ask"]> {
+    return this.#asker.ask(
+      read.map(({ id }) => id),
+      this.#keys.due,
+    );
+  }
+
+  #query<T>(question: Parameters<typeof ask<T>>[2]): Promise<T> {
+    const { part } = this.#asker;
+    return ask(part.connection, sweepOf(part), question);
+  }
+
+  get #keys(): PartitionKeys {
+    return this.#asker.part.keys;
   }
 }

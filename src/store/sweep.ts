@@ -1,17 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Duration, readDuration } from "../machine/duration.js";
 import type { Connection } from "../valkey/connection.js";
-import { allPartitionKeys } from "../valkey/keys.js";
-import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
-import type { Store } from "./call.js";
-import { ask } from "./call-error.js";
 import { checkOptions } from "./change-options.js";
 import { ContractError, NotExecutedError } from "./errors.js";
 import { checkFlag, checkFunctions, checkSignal } from "./option-kinds.js";
-import { Audit } from "./sweep-audit.js";
 import { type AwayListeners, SweepAway } from "./sweep-away.js";
-import { DueWalk, type Progress } from "./sweep-due.js";
 import { SweepEnd } from "./sweep-end.js";
+import { type Found, tellMisnamed } from "./sweep-find.js";
+import { MachineSweep, type Turn } from "./sweep-machine.js";
 import { type SweepListeners, SweepTally, type Swept } from "./swept.js";
 
 /** How to sweep. */
@@ -40,12 +36,16 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
 /** The longest rest between two steps, in ms. */
 const LONGEST_REST_MS = 100;
 
+/** Refusals of the server that are about what was asked, and not about all that it is asked. */
+const OF_ONE: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR", "DENIED", "CROSSSLOT"]);
+
 /**
  * Fires the timers of machines as they run out, and gives entities that lack a deadline theirs. Runs in any number of
  * replicas at once, without lock or leader: whether something fires, the server decides anew for each entity.
  *
  * Machines and partitions take turns, a batch each. After each step it rests as long as the step took, so that half of
- * the time the server is free of it; unless it has fallen behind. While the server can't be reached it goes on trying, unless `once`.
+ * the time the server is free of it; unless it has fallen behind. While the server can't be reached it goes on trying,
+ * unless `once`. What is damaged is told, and ends nothing.
  *
  * @param connection what the machines are reached by: when it is closed, it ends
  * @param find the machines to sweep; asked before each round
@@ -53,39 +53,61 @@ const LONGEST_REST_MS = 100;
  */
 export async function sweep(
   connection: Connection,
-  find: () => Promise<readonly Store[]>,
+  namespace: string,
+  find: () => Promise<Found>,
   options: SweepOptions,
 ): Promise<Swept> {
   const { intervalMs, batch, once } = settingsOf(options);
-  const tally = new SweepTally(options);
+  const tally = new SweepTally(options, connection.logger);
   const end = new SweepEnd(connection, options);
   const away = new SweepAway(connection.logger, options);
   const machines = new Map<string, MachineSweep>();
-  while (!end.isHere) {
-    let problem: unknown;
-    const failed = (error: unknown): void => {
-      if (!once && connection.isClosed) return;
-      if (once || !(error instanceof NotExecutedError) || connection.client.status === "end")
-        problem ??= error;
-      else away.add(error);
-    };
-    const stores = await find().catch((error: unknown) => void failed(error));
-    for (const store of stores ?? []) {
-      const { machine } = store.place;
-      if (!machines.has(machine)) machines.set(machine, new MachineSweep(store, batch));
+  let found: Found = { places: [], misnamed: [] };
+  try {
+    while (!end.isHere) {
+      let problem: unknown;
+      const failed = (error: unknown): boolean => {
+        if (!once && connection.isClosed) return true;
+        if (once || !(error instanceof NotExecutedError) || connection.client.status === "end")
+          problem ??= error;
+        else away.add(error);
+        return !(error instanceof NotExecutedError && OF_ONE.has(error.reply));
+      };
+      // Where the server is away, nothing more is asked in this round.
+      let isOver = false;
+      try {
+        found = await find();
+        tellMisnamed(tally, namespace, found);
+      } catch (error) {
+        isOver = failed(error);
+      }
+      for (const place of found.places) {
+        const { machine } = place;
+        if (!machines.has(machine)) machines.set(machine, new MachineSweep(connection, place, batch, tally));
+      }
+      const present = found.places.flatMap(({ machine }) => machines.get(machine) ?? []);
+      // A backlog is left now and then, for what has come due elsewhere meanwhile.
+      const until = once ? Number.POSITIVE_INFINITY : performance.now() + intervalMs;
+      const walks = present.flatMap((machine) => machine.walks());
+      let isDone = true;
+      for (const turns of [
+        walks,
+        present.flatMap((machine) => machine.again()),
+        present.flatMap((machine) => machine.audits(once)),
+      ]) {
+        if (isOver) break;
+        const took = await takeTurns(turns, failed, end, until);
+        isOver = took === "over";
+        if (turns === walks) isDone = took !== "late";
+      }
+      if (tally.denial !== undefined) failed(tally.denial);
+      if (problem !== undefined) throw problem;
+      if (once) break;
+      if (!end.isHere) away.endRound();
+      if (isDone) await end.within(intervalMs * (0.5 + Math.random()));
     }
-    const found = new Set(stores?.map(({ place }) => place.machine));
-    const present = [...machines].flatMap(([name, machine]) => (found.has(name) ? [machine] : []));
-    // A backlog is left now and then, for what has come due elsewhere meanwhile.
-    const until = once ? Number.POSITIVE_INFINITY : performance.now() + intervalMs;
-    const take = (turns: readonly Turn[]): Promise<boolean> => takeTurns(turns, failed, end, until);
-    const isDone = await take(present.flatMap((machine) => machine.walks(tally)));
-    await take(present.flatMap((machine) => machine.again(tally)));
-    await take(present.map((machine) => machine.audit(tally, once)));
-    if (problem !== undefined) throw problem;
-    if (once) break;
-    if (!end.isHere) away.endRound();
-    if (isDone) await end.within(intervalMs * (0.5 + Math.random()));
+  } finally {
+    end.close();
   }
   return tally.swept;
 }
@@ -106,74 +128,34 @@ function settingsOf(options: SweepOptions) {
   return { intervalMs: read.ms, batch, once };
 }
 
-/** One step of something. */
-type Turn = () => Promise<Progress>;
-
 /**
  * Lets each take a step, and again, until all have ended or failed, or the time is over.
  *
+ * @param failed told of what failed; returns whether it is no use to ask for more
  * @param until by `performance.now()`; each takes one step at least
- * @returns false where the time was over before
+ * @returns `late` where the time was over before, `over` where more was no use
  */
 async function takeTurns(
   turns: readonly Turn[],
-  failed: (error: unknown) => void,
+  failed: (error: unknown) => boolean,
   end: SweepEnd,
   until: number,
-): Promise<boolean> {
+): Promise<"done" | "late" | "over"> {
   let going = [...turns];
   do {
     const next: Turn[] = [];
     for (const turn of going) {
-      if (end.isHere) return false;
+      if (end.isHere) return "late";
       const began = performance.now();
       try {
         const progress = await turn();
         if (progress !== "end") next.push(turn);
         if (progress === "more") await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
       } catch (error) {
-        failed(error);
+        if (failed(error)) return "over";
       }
     }
     going = next;
   } while (going.length > 0 && performance.now() < until);
-  return going.length === 0;
-}
-
-/** What is remembered of one machine between two rounds. */
-class MachineSweep {
-  readonly store: Store;
-  readonly #walks: readonly DueWalk[];
-  readonly #audit: Audit;
-
-  constructor(store: Store, batch: number) {
-    this.store = store;
-    this.#walks = allPartitionKeys(store.place).map((keys) => new DueWalk(store, keys, batch));
-    this.#audit = new Audit(store);
-  }
-
-  /** Up to the end of what has come due. */
-  walks(tally: SweepTally): Turn[] {
-    return this.#walks.map((walk) => async () => {
-      return walk.step(await this.#now(), tally);
-    });
-  }
-
-  /** Those that are stuck, once more. */
-  again(tally: SweepTally): Turn[] {
-    return this.#walks.map((walk) => () => walk.again(tally));
-  }
-
-  /** One step through the index; all of it where `isWhole`. */
-  audit(tally: SweepTally, isWhole: boolean): Turn {
-    return async () => {
-      const progress = await this.#audit.step((await this.#now()).nowMs, tally);
-      return isWhole ? progress : "end";
-    };
-  }
-
-  #now(): Promise<ServerTime> {
-    const { connection, place } = this.store;
-    return ask(connection, `sweep ${place.machine}`, readServerTime);
-  }
+  return going.length === 0 ? "done" : "late";
 }

@@ -30,7 +30,8 @@ export class Sweeper {
       signal: this.#stopping.signal,
       interval: "200ms",
       batch: 20,
-      onChange: (change) => {
+      onChange: (change, { isFound }) => {
+        if (isFound) return; // another may have fired it
         this.#history.append({ kind: "fired", process: name, at: monotonicMs(), ...nameOf(change) });
         this.#history.flush();
         counts.begun += 1;
