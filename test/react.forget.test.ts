@@ -1,9 +1,10 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { MachineDefinition } from "../src/index.js";
-import { ContractError, ReactionInUseError } from "../src/index.js";
+import { ContractError, NotExecutedError, ReactionInUseError } from "../src/index.js";
 import { admin } from "./helpers/calls.js";
 import { all, client, rejectionOf } from "./helpers/client.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "./helpers/reactions.js";
+import { useValkey } from "./helpers/valkey.js";
 
 /** Every key of a namespace but those of entities and the log, with its type. */
 async function reactionKeys(namespace: string): Promise<string[]> {
@@ -187,13 +188,40 @@ describe("a reaction is not forgotten", () => {
   });
 });
 
-it("only one of many that forget a reaction at once is told that it did, or all are that it is gone", async () => {
+it("is gone where several forget it at once, and none of them fails", async () => {
   const { list } = await replicas(4, 2);
   const [ours] = list;
   await (await reacting(ours, () => {})).close();
   const answers = await Promise.all(list.map((one) => one.forgetReaction("r")));
   expect(answers).toContainEqual(expect.objectContaining({ name: "r" }));
   expect(await ours.reactions()).toEqual([]);
+});
+
+it.each(["xgroup|destroy", "del", "pexpire"])("stays whole where the user lacks %s", async (command) => {
+  const { list, namespace } = await replicas(1);
+  await (await reacting(list[0], () => {})).close();
+  const before = await reactionKeys(namespace);
+  const { url } = await useValkey();
+  const username = `u${namespace}`;
+  await (await admin()).call(
+    "ACL",
+    "SETUSER",
+    username,
+    "reset",
+    "on",
+    ">sesame",
+    "~*",
+    "&*",
+    "+@all",
+    `-${command}`,
+  );
+  onTestFinished(async () => void (await (await admin()).call("ACL", "DELUSER", username)));
+  const theirs = await (await client({ url, namespace, username, password: "sesame" })).installed("dial");
+  if (theirs === null) throw new Error("There is no such machine");
+  const error = await rejectionOf(NotExecutedError, theirs.forgetReaction("r"));
+  expect(error).toMatchObject({ reply: "NOPERM" });
+  expect(await reactionKeys(namespace)).toEqual(before);
+  expect(await groups(namespace)).toEqual(["r"]);
 });
 
 it("is forgotten of one machine only", async () => {
