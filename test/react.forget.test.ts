@@ -142,6 +142,23 @@ describe("a reaction is not forgotten", () => {
     expect(await ours.forgetReaction("r")).toMatchObject({ consumers: 1 });
   });
 
+  it("for a day after the last sign of life where no takeOverAfter is noted, or where only one partition saw it", async () => {
+    const { list, namespace } = await replicas(1, 2);
+    const [ours] = list;
+    await (await reacting(ours, () => {})).close();
+    const valkey = await admin();
+    const [seconds] = await valkey.time();
+    const wasHere = (agoMs: number) =>
+      valkey.zadd(keyOf(namespace, "seen", 1), Number(seconds) * 1000 - agoMs, "x");
+    await wasHere(20_000);
+    expect(await rejectionOf(ReactionInUseError, ours.forgetReaction("r"))).toMatchObject({ replicas: 1 });
+    await valkey.del(keyOf(namespace, "rules", 1));
+    await wasHere(86_000_000);
+    expect(await rejectionOf(ReactionInUseError, ours.forgetReaction("r"))).toMatchObject({ replicas: 1 });
+    await wasHere(86_500_000);
+    expect(await ours.forgetReaction("r")).toMatchObject({ consumers: 1 });
+  });
+
   it("where events of it are unfinished, unless it is forced", async () => {
     const { list, namespace } = await replicas(1, 2);
     const [ours] = list;

@@ -56,8 +56,8 @@ export async function forgetReaction(
   let how: How = isForced ? "force" : "unused";
   for (const [partition] of found) {
     const part = await ask((client) => forget(client, place, partition, name, how));
-    if (part === undefined) continue; // an earlier attempt removed it, and its answer was lost
-    if (!part.isForgotten) return { name, ...part };
+    // Nothing of it is left where an earlier attempt removed it, and its answer was lost.
+    if (part !== undefined && !part.isForgotten) return { name, ...part };
     how = "all";
   }
   return { ...before, isForgotten: true };
