@@ -9,15 +9,18 @@
 --   2 dead    {ns:p}:<machine>:reaction:<name>:dead  stream  what was given up; the same group, for what is retried
 --   3 held    {ns:p}:<machine>:reaction:<name>:held  hash    entity to `consumer last tries first`
 --   4 seen    {ns:p}:<machine>:reaction:<name>:seen  zset    consumers by when they were last here, in ms
---   5 rules   {ns:p}:<machine>:reaction:<name>:rules  hash   `on`: the types that all consumers want, blanks between
+--   5 rules   {ns:p}:<machine>:reaction:<name>:rules  hash   `on`: the types that all consumers want, blanks between;
+--             `idle`: ms as below, as one of them told it last; after forget nothing but `forgotten`: when that was
 -- ARGV
 --   1 group
 --   2 consumer
 --   3 count     how many new events it has room for; -1 only tells that it is there
 --   4 after     the last of its own events that it knows of; 0-0 asks for all of them
 --   5 ms        consumers that were not here for so long are dead
---   6 …         types of events that are wanted, sorted; none stands for all
--- Reply [events, delivered, more, stale, after, lost]
+--   6 known     until when, in ms, it is known here if the reaction was forgotten since this consumer was last there; 0
+--               where it never was
+--   7 …         types of events that are wanted, sorted; none stands for all
+-- Reply [events, delivered, more, stale, after, lost, now]
 --   events     [mark, id, entity] each, in the order in which they are to be handled; mark is e (events) or d (dead);
 --              one that is known already may come again
 --   delivered  the id up to which the log was given out
@@ -25,18 +28,21 @@
 --   stale      1 where this consumer is new or counted as dead: others may have taken its events over
 --   after      the last of its own events by now, as argument of the next call
 --   lost       [from, to, count] where the log was trimmed past events that nobody had handled; count 0 is unknown
+--   now        the server's time in ms
 -- Errors
 --   NOGROUP  NOPERM <command>
+--   FORGOTTEN        instead of NOGROUP, where the reaction was forgotten
+--   GONE             the same, where it can't be told any more whether it was forgotten or lost
 --   OTHERON <types>  other consumers live and want others: who takes an event decides for all whether it is wanted
 local call, match, format = redis.call, string.match, string.format
 local events, dead, held, seen, rules = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local group, me, count, after, idle = ARGV[1], ARGV[2], ARGV[3] + 0, ARGV[4], ARGV[5] + 0
+local group, me, count, after, idle, known = ARGV[1], ARGV[2], ARGV[3] + 0, ARGV[4], ARGV[5] + 0, ARGV[6] + 0
 local is_wanted
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   is_wanted = is_wanted or {}
   is_wanted[ARGV[i]] = true
 end
-local on = table.concat(ARGV, ' ', 6)
+local on = table.concat(ARGV, ' ', 7)
 local stream_of = { e = events, d = dead }
 local SCAN = 500 -- new events looked at in one call
 
@@ -55,32 +61,36 @@ local function subject(fields)
 end
 
 -- read
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local groups = redis.pcall('XINFO', 'GROUPS', events)
 local place
 for _, flat in ipairs(groups.err and {} or groups) do
   local one = facts(flat)
   if one.name == group then place = one end
 end
-if not place then return redis.error_reply('NOGROUP there is no such reaction') end
+if not place then
+  if call('HGET', rules, 'forgotten') then return redis.error_reply('FORGOTTEN the reaction was forgotten') end
+  if known > 0 and now > known then return redis.error_reply('GONE the reaction was forgotten or lost') end
+  return redis.error_reply('NOGROUP there is no such reaction')
+end
 for _, command in ipairs({
   { 'XREADGROUP', 'GROUP', group, me, 'STREAMS', events, '>' }, { 'XACK', events, group, '1-1' },
   { 'XCLAIM', events, group, me, '0', '1-1' }, { 'XADD', dead, '*', 'f', 'v' }, { 'HSET', held, 'f', 'v' },
-  { 'HSET', rules, 'f', 'v' },
+  { 'DEL', rules }, { 'HSET', rules, 'f', 'v' },
   { 'ZADD', seen, '1', me }, { 'XGROUP', 'DELCONSUMER', events, group, me }, { 'ZREM', seen, me },
 }) do
   if not redis.acl_check_cmd(unpack(command)) then
     return redis.error_reply('NOPERM ' .. string.lower(command[1]))
   end
 end
-local time = call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local before = call('ZSCORE', seen, me)
 local function is_alive(consumer)
   if consumer == me then return true end
   local ms = call('ZSCORE', seen, consumer)
   return ms and ms + 0 > now - idle
 end
-local noted = call('HGET', rules, 'on')
+local noted, noted_idle = unpack(call('HMGET', rules, 'on', 'idle'))
 if noted and noted ~= on then
   for _, consumer in ipairs(call('ZRANGEBYSCORE', seen, '(' .. format('%.0f', now - idle), '+inf')) do
     if consumer ~= me then return redis.error_reply('OTHERON ' .. noted) end
@@ -99,11 +109,14 @@ end
 
 -- write: alive
 call('ZADD', seen, format('%.0f', now), me)
-if noted ~= on then call('HSET', rules, 'on', on) end
+if noted ~= on or noted_idle ~= ARGV[5] then
+  call('DEL', rules) -- with it what is left of one of this name that was forgotten, and when that ends
+  call('HSET', rules, 'on', on, 'idle', ARGV[5])
+end
 if count < 0 then
   -- Behind all ids: gives nothing, but makes the consumer, so that the others find it when it dies.
   call('XREADGROUP', 'GROUP', group, me, 'COUNT', 1, 'STREAMS', events, '18446744073709551615-0')
-  return { {}, place['last-delivered-id'], 0, 1, after, false }
+  return { {}, place['last-delivered-id'], 0, 1, after, false, now }
 end
 
 -- write: what dead consumers left, all of it at once, so that no entity's events are torn apart
@@ -219,4 +232,4 @@ end
 local last = own('e', after)
 if after == '0-0' then own('d', after) end
 local stale = before and before + 0 > now - idle and 0 or 1
-return { given, delivered, more, stale, last, lost_from and { lost_from, lost_to, lost_count } or false }
+return { given, delivered, more, stale, last, lost_from and { lost_from, lost_to, lost_count } or false, now }

@@ -6,6 +6,8 @@ import { replyCode, safeMessage } from "../valkey/failure.js";
 import { type Place, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
+import { FORGOTTEN_KEPT_MS } from "./forget-reaction.js";
+import { OtherEventsError, ReactionGoneError } from "./reaction-ended.js";
 
 /** One event that a replica has to handle. `mark` is `e` where it is from the log, `d` for a dead letter tried again. */
 export interface Assignment {
@@ -52,19 +54,6 @@ export interface Taking {
   readonly types: readonly string[];
 }
 
-/** Other replicas live that want other events. Whichever takes an event would decide for all whether it is wanted. */
-export class OtherEventsError extends Error {
-  override readonly name = "OtherEventsError";
-
-  constructor(reaction: string, theirs: readonly string[], ours: readonly string[]) {
-    const told = (types: readonly string[]): string => types.join(", ") || "all events";
-    super(
-      `reaction ${reaction} runs with another "on" in other replicas: theirs is ${told(theirs)}, this one's ${told(ours)}; ` +
-        "give it another name, or stop all of those first (one that was killed counts until takeOverAfter has passed)",
-    );
-  }
-}
-
 /** One partition's share of a reaction, as one consumer sees it. Every call tries again while that may help. */
 export class ReactionGroup {
   readonly partition: number;
@@ -72,6 +61,8 @@ export class ReactionGroup {
   readonly #connection: Connection;
   readonly #name: string;
   readonly #consumer: string;
+  /** Server time in ms of the last answer to `take`; undefined before the first. */
+  #seenMs: number | undefined;
 
   constructor(connection: Connection, place: Place, partition: number, name: string, consumer: string) {
     this.partition = partition;
@@ -90,19 +81,25 @@ export class ReactionGroup {
     await this.#ask("creating", (client) => createGroup(client, dead, this.#name, "0"));
   }
 
-  /** Tells the others that this replica is there. @throws OtherEventsError where they want other events */
+  /** Tells the others that this replica is there. @throws what `take` throws */
   async join({ after, takeOverMs, types }: Omit<Taking, "count">): Promise<void> {
     await this.take({ count: -1, after, takeOverMs, types });
   }
 
-  /** @throws OtherEventsError where other replicas want other events */
+  /** @throws OtherEventsError where other replicas want other events, ReactionGoneError where it was forgotten */
   async take({ count, after, takeOverMs, types }: Taking): Promise<Taken> {
-    const words = [String(count), after, String(takeOverMs), ...types];
+    const known = this.#seenMs === undefined ? 0 : this.#seenMs + FORGOTTEN_KEPT_MS;
+    const words = [String(count), after, String(takeOverMs), String(known), ...types];
     const reply = await this.#run("take", words).catch((error: unknown) => {
-      if (replyCode(error) !== "OTHERON") throw error;
-      throw new OtherEventsError(this.#name, safeMessage(error).split(" ").slice(1), types);
+      const code = replyCode(error);
+      if (code === "OTHERON")
+        throw new OtherEventsError(this.#name, safeMessage(error).split(" ").slice(1), types);
+      if (code === "FORGOTTEN" || code === "GONE")
+        throw new ReactionGoneError(this.#name, code === "FORGOTTEN");
+      throw error;
     });
-    const [given, delivered, more, stale, last, lost] = reply as RawTaken;
+    const [given, delivered, more, stale, last, lost, nowMs] = reply as RawTaken;
+    this.#seenMs = nowMs;
     return {
       given: given.map(([mark, id, entity]) => ({ mark, id, entity })),
       delivered,
@@ -144,7 +141,12 @@ export class ReactionGroup {
   /** Whether an event is still this consumer's. */
   async owns({ mark, id }: Assignment): Promise<boolean> {
     const key = mark === "e" ? this.keys.events : this.keys.dead;
-    const rows = await this.#ask("asking", (client) => client.xpending(key, this.#name, id, id, 1));
+    const rows = await this.#ask("asking", (client) => client.xpending(key, this.#name, id, id, 1)).catch(
+      (error: unknown) => {
+        if (replyCode(error) === "NOGROUP") return [];
+        throw error;
+      },
+    );
     return (rows as [id: string, consumer: string][])[0]?.[1] === this.#consumer;
   }
 
@@ -177,6 +179,7 @@ type RawTaken = [
   stale: number,
   after: string,
   lost: [from: string, to: string, count: number] | null,
+  nowMs: number,
 ];
 
 /** Makes a group on a stream, where there is none of that name. */

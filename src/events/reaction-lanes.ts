@@ -183,6 +183,7 @@ export class ReactionLanes {
     try {
       await this.#counted(group.uncount(event, attempt));
     } catch (error) {
+      if (replyCode(error) === "NOGROUP") return; // gone, and the try with it
       this.#tell(
         "warn",
         event,

@@ -47,6 +47,7 @@ export class Reaction implements AsyncDisposable {
     client: Valkey,
     settings: ReactionSettings,
     lanes: (stopping: AbortSignal) => ReactionLanes,
+    toCaller: (error: unknown) => unknown,
   ) {
     this.name = name;
     this.#connection = connection;
@@ -54,17 +55,24 @@ export class Reaction implements AsyncDisposable {
     this.#shares = groups.map((group) => ({ group, after: START, delivered: START }));
     this.#client = client;
     this.#lanes = lanes(this.#stopping.signal);
-    this.#closed = this.#run();
+    this.#closed = this.#run().catch((error: unknown) => {
+      throw toCaller(error);
+    });
     this.#closed.catch((error: unknown) => reportListener(connection.logger, `of reaction ${name}`, error));
   }
 
-  /** Makes the group where there is none, and begins. */
+  /**
+   * Makes the group where there is none, and begins.
+   *
+   * @param toCaller makes of what ends it what its caller is told
+   */
   static async start(
     connection: Connection,
     place: Place,
     name: string,
     handler: TextHandler,
     settings: ReactionSettings,
+    toCaller: (error: unknown) => unknown,
   ): Promise<Reaction> {
     const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
     const groups = Array.from(
@@ -86,10 +94,14 @@ export class Reaction implements AsyncDisposable {
       client,
       settings,
       (stopping) => new ReactionLanes(connection, name, handler, settings, stopping),
+      toCaller,
     );
   }
 
-  /** Settles when it has ended; rejected where it can't go on, such as for lack of rights. */
+  /**
+   * Settles when it has ended; rejected where it can't go on, such as for lack of rights. With a `ContractError` where it
+   * was forgotten (`"NOREACTION"`) or others want other events since (`"BADARG"`), while this replica was taken for dead.
+   */
   get closed(): Promise<void> {
     return this.#closed;
   }

@@ -23,6 +23,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     del: [
       ["DEL", entity, log],
       ["DEL", machine],
+      ["DEL", dead, held, seen, rules],
     ],
     evalsha: [...Object.values(scripts), ...Object.values(reactionScripts)].map(
       ({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index],
@@ -39,6 +40,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     hmget: [
       ["HMGET", meta, "f"],
       ["HMGET", machine, "f"],
+      ["HMGET", rules, "f"],
     ],
     hset: [entity, machine, meta, held, rules].map((key): Sample => ["HSET", key, "f", "v"]),
     hsetnx: [["HSETNX", meta, "f", "v"]],
@@ -47,6 +49,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     lrange: [["LRANGE", log, "0", "-1"]],
     ltrim: [["LTRIM", log, "0", "-1"]],
     multi: [["MULTI"]],
+    pexpire: [["PEXPIRE", rules, "1"]],
     publish: [["PUBLISH", channelOf(place), "m"]],
     rpush: [["RPUSH", log, "v"]],
     "script|load": [["SCRIPT", "LOAD", "return 1"]],
@@ -62,6 +65,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     xdel: [["XDEL", dead, "1-1"]],
     "xgroup|create": streams.map((key): Sample => ["XGROUP", "CREATE", key, ID, "0"]),
     "xgroup|delconsumer": streams.map((key): Sample => ["XGROUP", "DELCONSUMER", key, ID, ID]),
+    "xgroup|destroy": [["XGROUP", "DESTROY", events, ID]],
     "xgroup|setid": [["XGROUP", "SETID", events, ID, "0"]],
     "xinfo|consumers": streams.map((key): Sample => ["XINFO", "CONSUMERS", key, ID]),
     "xinfo|groups": [["XINFO", "GROUPS", events]],
@@ -72,8 +76,8 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
     xreadgroup: streams.map((key): Sample => ["XREADGROUP", "GROUP", ID, ID, "STREAMS", key, ">"]),
     zadd: [index, due, seen].map((key): Sample => ["ZADD", key, "1", "m"]),
-    zcard: [index, due].map((key): Sample => ["ZCARD", key]),
-    zcount: [index, due].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
+    zcard: [index, due, seen].map((key): Sample => ["ZCARD", key]),
+    zcount: [index, due, seen].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
     zmscore: [["ZMSCORE", due, "m"]],
     zrangebyscore: [index, due, seen].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
     zrem: [index, due, seen].map((key): Sample => ["ZREM", key, "m"]),
