@@ -203,6 +203,7 @@ describe("a consumer", () => {
     const nowMs = Number(seconds) * 1000;
     expect((await asks(nowMs + 60_000)).message).toMatch(/^NOGROUP /);
     expect((await asks(nowMs - 1)).message).toMatch(/^GONE /);
+    expect((await asks(0)).message).toMatch(/^NOGROUP /); // it was never there
   });
 });
 
