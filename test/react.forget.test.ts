@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { MachineDefinition } from "../src/index.js";
 import { ContractError, NotExecutedError, ReactionInUseError } from "../src/index.js";
+import { reactionScripts } from "../src/lua/reactions.js";
+import { reactionKeys as reactionKeysOf } from "../src/valkey/keys.js";
 import { admin } from "./helpers/calls.js";
 import { all, client, rejectionOf } from "./helpers/client.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "./helpers/reactions.js";
@@ -203,6 +205,26 @@ describe("a reaction is not forgotten", () => {
     expect(await ours.forgetReaction("r", { force: true })).toMatchObject({ deadLetters: 1 });
     expect(await all(letters)).toEqual([]);
   });
+});
+
+it("is judged once more by the script that removes it, in the same step", async () => {
+  const { list, namespace } = await replicas(1);
+  await (await reacting(list[0], () => {})).close();
+  const valkey = await admin();
+  const keys = reactionKeysOf({ namespace, machine: "dial", partitions: 1 }, 0, "r");
+  const { events, dead, held, seen, rules } = keys;
+  const forget = async (how: string): Promise<unknown> => {
+    const args = [events, dead, held, seen, rules, "r", how, "1000"];
+    return ((await valkey.eval(reactionScripts.forget.text, 5, ...args)) as unknown[]).slice(0, 4);
+  };
+  await valkey.xadd(dead, "*", "lost", "0-0", "to", "1-1", "count", "1", "last", "1");
+  expect([await forget("look"), await forget("unused")]).toEqual(Array(2).fill([0, 0, 0, 1]));
+  const [seconds] = await valkey.time();
+  await valkey.zadd(seen, Number(seconds) * 1000, "here");
+  expect([await forget("unused"), await forget("force")]).toEqual(Array(2).fill([0, 1, 0, 1]));
+  expect(await groups(namespace)).toEqual(["r"]);
+  expect(await forget("all")).toEqual([1, 1, 0, 1]);
+  expect(await groups(namespace)).toEqual([]);
 });
 
 it("is gone where several forget it at once, and none of them fails", async () => {
