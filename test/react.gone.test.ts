@@ -13,7 +13,7 @@ import { client, rejection, rejectionOf } from "./helpers/client.js";
 import { dial } from "./helpers/dial.js";
 import { ownServer } from "./helpers/doctor.js";
 import { startProxy } from "./helpers/proxy.js";
-import { gate, keyOf, nameOf, reacting, replicas } from "./helpers/reactions.js";
+import { begin, finish, gate, keyOf, nameOf, reacting, replicas } from "./helpers/reactions.js";
 import { recordingLogger } from "./helpers/secrets.js";
 import { useValkey } from "./helpers/valkey.js";
 
@@ -130,15 +130,15 @@ describe("a replica whose reaction was forgotten while it was taken for dead", (
     await one.create("x1");
     await (await admin()).xgroup("SETID", away.keys.events, "r", "0");
     const taking = { count: 10, takeOverMs: 1, types: [] };
-    const [old] = (await away.take({ ...taking, after: "0-0" })).given;
+    const [old] = (await away.take(taking)).given;
     if (old === undefined) throw new Error("It was given nothing");
     await expect.poll(() => one.forgetReaction("r", { force: true }).catch(() => null)).not.toBeNull();
     const met: string[] = [];
     const anew = await reacting(two, (change) => void met.push(nameOf(change)));
-    expect(await away.take({ ...taking, takeOverMs: 30_000, count: 0, after: old.id })).toMatchObject({
+    expect(await away.take({ ...taking, takeOverMs: 30_000, count: 0 })).toMatchObject({
       isStale: true,
     });
-    expect([await away.begin(old), await away.owns(old), await away.finish(old)]).toEqual([
+    expect([await begin(away, old), await away.owns(old), await finish(away, old)]).toEqual([
       undefined,
       false,
       false,
@@ -157,7 +157,7 @@ describe("a consumer", () => {
     onTestFinished(() => connection.close());
     const group = new ReactionGroup(connection, { namespace, machine: "dial", partitions: 1 }, 0, "r", "me");
     await group.create("start");
-    const taking = { count: 10, after: "0-0", takeOverMs: 1, types: [] };
+    const taking = { count: 10, takeOverMs: 1, types: [] };
     return { ours: list[0], namespace, group, taking, valkey: await admin() };
   }
 
@@ -167,7 +167,11 @@ describe("a consumer", () => {
     const [event] = (await group.take(taking)).given;
     if (event === undefined) throw new Error("It was given nothing");
     await expect.poll(() => ours.forgetReaction("r", { force: true }).catch(() => null)).not.toBeNull();
-    for (const asked of [() => group.begin(event), () => group.finish(event), () => group.uncount(event, 1)])
+    for (const asked of [
+      () => begin(group, event),
+      () => finish(group, event),
+      () => group.uncount(event, 1),
+    ])
       expect((await rejection(asked())).message).toMatch(/^NOGROUP /);
     expect(await group.owns(event)).toBe(false);
     await group.leave();
@@ -198,7 +202,7 @@ describe("a consumer", () => {
           reactionScripts.take.text,
           5,
           ...[events, dead, held, seen, rules, "r", "me", "1", "0-0", "1"],
-          String(knownMs),
+          ...[String(knownMs), "1000", "0"],
         ),
       );
     const nowMs = Number(seconds) * 1000;
@@ -214,7 +218,7 @@ it("is told with each call until when it is known that it was forgotten: a day a
   onTestFinished(() => connection.close());
   const group = new ReactionGroup(connection, { namespace: "n", machine: "m", partitions: 1 }, 0, "r", "me");
   await group.create("start");
-  for (let n = 0; n < 2; n++) await group.take({ count: 1, after: "0-0", takeOverMs: 1, types: [] });
+  for (let n = 0; n < 2; n++) await group.take({ count: 1, takeOverMs: 1, types: [] });
   const [seconds] = await valkey.time();
   const calls = (await valkey.slowlog("GET", 100)) as [number, number, number, string[]][];
   const known = calls.flatMap(([, , , [name, , , ...rest]]) => (name === "evalsha" ? Number(rest[10]) : []));

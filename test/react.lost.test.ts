@@ -169,10 +169,12 @@ describe("an end", () => {
     await proxy.lost;
     await expect.poll(async () => (await near.reactions())[0]?.pending).toBe(0);
     await near.transition("x1", "b");
-    await expect.poll(() => met).toEqual([
-      ["x1@1", 1],
-      ["x1@2", 1],
-    ]);
+    await expect
+      .poll(() => met)
+      .toEqual([
+        ["x1@1", 1],
+        ["x1@2", 1],
+      ]);
     await expect.poll(async () => (await all(near.deadLetters("r"))).length).toBe(how === "well" ? 0 : 2);
     expect(lines.join()).not.toContain("taken over");
   });
@@ -229,7 +231,7 @@ describe("events that were trimmed before anyone handled them", () => {
       begun.open();
       await hold.promise;
     });
-    await reacting(far, handler, { concurrency: 1, onMissed: (one) => void missed.push(one) });
+    await reacting(far, handler, { onMissed: (one) => void missed.push(one) });
     await near.create("x1");
     await begun.promise;
     await near.transition("x1", "b");
@@ -269,4 +271,4 @@ it("tells a handler that its event was taken over, though the answer that said s
   proxy.shut(false);
   await proxy.lost;
   expect(String(await told.promise)).toContain("another replica has taken this event over");
-});
+}, 15_000);

@@ -20,12 +20,12 @@
 --   1 group
 --   2 consumer
 --   3 count     how many new events it has room for; -1 only tells that it is there
---   4 after     the last of its own events that it knows of
+--   4 after     the last of its own events that it knows of; 0-0 asks for all of them
 --   5 ms        consumers that were not here for so long are dead
 --   6 known     until when, in ms, it is known here if the reaction was forgotten since this consumer was last there; 0
 --               where it never was
 --   7 call      the number of this call: higher than those of all that this consumer asked for before
---   8 told      the number of the last call whose answer it has, and has not dropped; 0 for none, asks for all its events
+--   8 told      the number of the last call whose answer it has; 0 for none
 --   9 …         types of events that are wanted, sorted; none stands for all
 -- Reply [events, delivered, more, stale, after, lost, now]
 --   events     [mark, id, entity] each, in the order in which they are to be handled; mark is e (events) or d (dead);
@@ -117,9 +117,9 @@ local function lose(from, to, n)
 end
 local given = {}
 local function hold(mark, id, entity, who)
-  local holder, noted, counts = match(call('HGET', held, entity) or '', '^(%S+) %S+ (%d+) (%S+ %d+ %d+)$')
-  if holder ~= who then noted = number end -- of a new one no earlier call counts
-  call('HSET', held, entity, table.concat({ who, mark .. id, noted, counts or mark .. id .. ' 0 0' }, ' '))
+  local holder, latest_call, counts = match(call('HGET', held, entity) or '', '^(%S+) %S+ (%d+) (%S+ %d+ %d+)$')
+  if holder ~= who then latest_call = number end -- of a new one no earlier call counts
+  call('HSET', held, entity, table.concat({ who, mark .. id, latest_call, counts or mark .. id .. ' 0 0' }, ' '))
 end
 local function note()
   call('HSET', rules, 'of:' .. me, format('%.0f %.0f %.0f', since, number, changed))
@@ -173,14 +173,15 @@ for _, entry in ipairs(left) do
   local stream, id = stream_of[entry.mark], entry.id
   local found = call('XRANGE', stream, id, id)[1]
   local entity = found and subject(found[2])
-  forget(entry.from)
   if not entity then
+    forget(entry.from)
     call('XACK', stream, group, id)
     if not found and entry.mark == 'e' then lose(id, id, 1) end
   else
     local holder = match(call('HGET', held, entity) or '', '^%S+')
     -- Held by another that lives: it comes and takes it over itself, behind what it has of this entity.
     if not holder or holder == me or not is_alive(holder) then
+      forget(entry.from)
       call('XCLAIM', stream, group, me, 0, id, 'JUSTID')
       hold(entry.mark, id, entity, me)
       changed = number
@@ -254,7 +255,7 @@ local function own(mark, from)
   end
   return last, #rows == 1000
 end
-local is_all = told < changed
+local is_all = told < changed or after == '0-0'
 local last, is_more = own('e', is_all and '0-0' or after)
 if is_more then more = 1 end
 if is_all then

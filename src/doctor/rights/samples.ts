@@ -30,7 +30,7 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     ),
     exec: [["EXEC"]],
     exists: [["EXISTS", machine]],
-    hdel: [entity, held].map((key): Sample => ["HDEL", key, "f"]),
+    hdel: [entity, held, rules].map((key): Sample => ["HDEL", key, "f"]),
     hget: [machine, held, rules].map((key): Sample => ["HGET", key, "f"]),
     hgetall: [
       ["HGETALL", entity],
