@@ -70,7 +70,8 @@ describe("a reaction that is forgotten", () => {
     await ours.create("x2");
     await expect.poll(() => met).toEqual(["x2@1"]);
     const rules = keyOf(namespace, "rules");
-    expect(await (await admin()).hgetall(rules)).toEqual({ on: "", idle: "30000" });
+    expect(await (await admin()).hgetall(rules)).toMatchObject({ on: "", idle: "30000" });
+    expect(await (await admin()).hexists(rules, "forgotten")).toBe(0);
     expect(await (await admin()).pttl(rules)).toBe(-1);
     await again.close();
   });

@@ -120,7 +120,7 @@ describe("of an entity's events", () => {
     expect((await begin(a, event))?.attempt).toBe(1);
     expect(await a.begin(event, late, 10)).toBeUndefined();
     expect((await begin(a, event))?.attempt).toBe(2);
-    expect(await a.finish(event, late, undefined, { how: "done" })).toBe(false);
+    expect(await a.finish(event, early, late, undefined, { how: "done" })).toBe(false);
     expect(await a.owns(event)).toBe(true);
   });
 
@@ -130,20 +130,21 @@ describe("of an entity's events", () => {
     await ours.create("x1");
     const [event] = await take(a);
     if (event === undefined) throw new Error("It was given nothing");
-    await begin(a, event);
-    const call = a.nextCall();
-    const end = () => a.finish(event, call, undefined, { how: "dead", error: "e", text: "{}" });
+    const [begun, call] = [a.nextCall(), a.nextCall()];
+    await a.begin(event, begun, 10);
+    const end = () => a.finish(event, begun, call, undefined, { how: "dead", error: "e", text: "{}" });
     expect([await end(), await end()]).toEqual([true, true]);
     expect(await (await admin()).xlen(a.keys.dead)).toBe(1);
     await ours.create("x2");
     const [other] = await take(a);
     if (other === undefined) throw new Error("It was given nothing");
     const late = a.nextCall();
+    await a.begin(other, late, 10);
     await die("a");
     await take(b);
     expect(await finish(b, other)).toBe(true);
     await take(a);
-    expect(await a.finish(other, late, undefined, { how: "done" })).toBe(false);
+    expect(await a.finish(other, late, a.nextCall(), undefined, { how: "done" })).toBe(false);
   });
 
   it("those that it handles later stay its own where a retried letter lies between them", async () => {
@@ -167,7 +168,7 @@ describe("of an entity's events", () => {
     if (event === undefined) throw new Error("It was given nothing");
     expect([event.mark, retried?.mark]).toEqual(["e", "d"]);
     await begin(a, event);
-    expect(await a.finish(event, a.nextCall(), retried, { how: "done" })).toBe(true);
+    expect(await a.finish(event, 0, a.nextCall(), retried, { how: "done" })).toBe(true);
     await ours.transition("x1", "c");
     expect(await take(b)).toEqual([]);
     expect((await take(a)).map(({ mark }) => mark).sort()).toEqual(["d", "e"]);

@@ -1,42 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Change, ConnectOptions, MissedEvents, Reacting } from "../src/index.js";
+import type { ConnectOptions, MissedEvents } from "../src/index.js";
 import { reactionScripts } from "../src/lua/reactions.js";
-import { admin, connection } from "./helpers/calls.js";
-import { all, client } from "./helpers/client.js";
-import { dial } from "./helpers/dial.js";
-import { startProxy } from "./helpers/proxy.js";
+import { admin } from "./helpers/calls.js";
+import { all } from "./helpers/client.js";
+import { counted, farAndNear } from "./helpers/far-reaction.js";
 import { gate, keyOf, nameOf, reacting } from "./helpers/reactions.js";
 import { recordingLogger } from "./helpers/secrets.js";
-import { useValkey } from "./helpers/valkey.js";
-
-/** A replica behind a proxy, and one beside it for what the test itself does. */
-async function farAndNear(options: ConnectOptions = {}) {
-  const proxy = await startProxy(await useValkey());
-  const far = await client({ url: proxy.url, ...options });
-  const { namespace } = far;
-  const near = await (await client({ namespace })).machine(dial);
-  const seen = keyOf(namespace, "seen");
-  const valkey = await admin();
-  const signs = async () => (await valkey.zrange(seen, 0, -1, "WITHSCORES")).join();
-  return {
-    proxy,
-    namespace,
-    far: await far.machine(dial),
-    near,
-    /** Settles right after a sign of life: the next one is a while off. */
-    sign: async () => {
-      const before = await signs();
-      await expect.poll(signs, { interval: 1 }).not.toBe(before);
-    },
-    /** Gives all new events to a consumer that lives until it is told to die. */
-    give: async (consumer: string) => {
-      await valkey.zadd(seen, "+inf", consumer);
-      const events = `{${namespace}:0}:dial:events`;
-      await (await connection()).xreadgroup("GROUP", "r", consumer, "COUNT", 10, "STREAMS", events, ">");
-    },
-    die: async (consumer: string) => void (await valkey.zadd(seen, 0, consumer)),
-  };
-}
 
 /** A replica that has handled something younger than what another, which dies now, has of the entity x1. */
 async function scene(options: ConnectOptions = {}) {
@@ -52,18 +21,6 @@ async function scene(options: ConnectOptions = {}) {
   await near.create("x2");
   await expect.poll(() => met).toEqual(["x2@1 try 1"]);
   return { ...stage, met };
-}
-
-/** A handler, and how often it was called for what. */
-function counted(work: (change: Change, reacting: Reacting) => void | Promise<void> = () => {}) {
-  const met: [string, number][] = [];
-  return {
-    met,
-    handler: (change: Change, reacting: Reacting) => {
-      met.push([nameOf(change), reacting.attempt]);
-      return work(change, reacting);
-    },
-  };
 }
 
 describe("what a dead replica left", () => {

@@ -6,16 +6,17 @@
 --   1 events  2 dead  3 held  4 seen  5 rules  as in take
 -- ARGV
 --   1 group  2 consumer  3 mark and 4 id of the event  5 entity
---   6 call  the number of this call: higher than those of all that this consumer asked for before
---   7 next  mark and id of the event of this entity that it handles then; empty where it knows none
---   8 how   done; dead: it is given up; lost: the log was trimmed past it
---   9 error  10 document  where it is given up: both go into the dead letter
--- Reply OK, or LOST: another has it, or had it since the call was made
+--   6 try   the number that begin was given
+--   7 call  the number of this call: higher than those of all that this consumer asked for before
+--   8 next  mark and id of the event of this entity that it handles then; empty where it knows none
+--   9 how   done; dead: it is given up; lost: the log was trimmed past it
+--   10 error  11 document  where it is given up: both go into the dead letter
+-- Reply OK, or LOST: another has it, or may have had it since the try began
 -- Errors
 --   NOGROUP  NOPERM <command>
 local call, match = redis.call, string.match
 local dead, held, rules = KEYS[2], KEYS[3], KEYS[5]
-local group, me, mark, id, entity, number, following, how, problem, document = unpack(ARGV)
+local group, me, mark, id, entity, try, number, following, how, problem, document = unpack(ARGV)
 local streams = { e = KEYS[1], d = dead }
 local stream = streams[mark]
 number = number + 0
@@ -28,9 +29,9 @@ end
 -- read
 local row = call('XPENDING', stream, group, id, id, 1)[1]
 if not row then
-  -- Nobody has it. Where nothing was taken from this consumer since it made this call, it has finished it itself.
+  -- Nobody has it. Where nothing was taken from this consumer since the try began, it has finished it itself.
   local since = match(call('HGET', rules, 'of:' .. me) or '', '^%d+')
-  return since and since + 0 < number and 'OK' or 'LOST'
+  return since and since + 0 < try + 0 and 'OK' or 'LOST'
 end
 if row[2] ~= me then return 'LOST' end
 local holder, last, noted, event, tries, first =

@@ -184,19 +184,21 @@ export class ReactionGroup {
   }
 
   /**
+   * @param begun the try's number
    * @param call the end's number; asked again with it, the answer is the same
    * @param next the event of the same entity that comes then, where one is known
    * @returns false where it was not this consumer's any more
    */
   async finish(
     { mark, id, entity }: Assignment,
+    begun: number,
     call: number,
     next: Assignment | undefined,
     ending: Ending,
   ): Promise<boolean> {
     const then = next === undefined ? "" : `${next.mark}${next.id}`;
     const dead = ending.how === "dead" ? [ending.error, ending.text] : [];
-    const words = [mark, id, entity, String(call), then, ending.how, ...dead];
+    const words = [mark, id, entity, String(begun), String(call), then, ending.how, ...dead];
     return (await this.#run("finish", () => words)) === "OK";
   }
 

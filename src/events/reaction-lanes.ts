@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
@@ -6,6 +7,7 @@ import type { Assignment, Begun, Ending, ReactionGroup } from "./reaction-group.
 import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
 import { Slots } from "./slots.js";
 import { tellMissed } from "./tell-missed.js";
+import { unlessStopped } from "./unless-stopped.js";
 
 /** The events of one entity, handled one after the other. */
 interface Lane {
@@ -58,6 +60,7 @@ export class ReactionLanes {
     this.#settings = settings;
     this.#slots = new Slots(settings.concurrency);
     this.#stopping = stopping;
+    setMaxListeners(0, stopping); // each event that waits for its next try listens
   }
 
   /** For how many new events there is room. @throws what an event could not be handled for, where that lasts. */
@@ -164,23 +167,32 @@ export class ReactionLanes {
     const begun = await this.#counted(this.#begin(group, event, call));
     if (begun === undefined) return LOST;
     const { attempt, text, isSpent } = begun;
-    if (text === undefined) return this.#finish(lane, event, { how: "lost" });
+    if (text === undefined) return this.#finish(lane, event, call, { how: "lost" });
     const { deadLetterAfter, firstPauseMs, longestPauseMs } = this.#settings;
     const problem = isSpent ? NEVER_TOLD : await this.#handle(group, event, call, attempt, text);
     if (problem === LOST) return LOST;
-    if (problem === undefined) return this.#finish(lane, event, { how: "done" });
+    if (problem === undefined) return this.#finish(lane, event, call, { how: "done" });
     if (attempt < deadLetterAfter) {
       this.#tell("warn", event, { attempt, error: problem }, "a handler failed");
       return backoffMs(attempt - 1, firstPauseMs, longestPauseMs);
     }
     this.#tell("error", event, { attempt, error: problem }, "an event is given up");
-    return this.#finish(lane, event, { how: "dead", error: problem.slice(0, LONGEST_ERROR_TEXT), text });
+    return this.#finish(lane, event, call, {
+      how: "dead",
+      error: problem.slice(0, LONGEST_ERROR_TEXT),
+      text,
+    });
   }
 
-  async #finish(lane: Lane, event: Assignment, ending: Ending): Promise<typeof LOST | undefined> {
-    const { group, queue } = lane;
+  async #finish(
+    { group, queue }: Lane,
+    event: Assignment,
+    begun: number,
+    ending: Ending,
+  ): Promise<typeof LOST | undefined> {
     const call = group.nextCall();
-    const isDone = await this.#insist("finish", () => group.finish(event, call, queue[1], ending), false);
+    const end = () => group.finish(event, begun, call, queue[1], ending);
+    const isDone = await this.#insist("finish", end, false);
     if (!isDone) {
       this.#tell("warn", event, {}, "an event was taken over by another replica while it was handled");
       return LOST;
@@ -282,18 +294,4 @@ const NEVER_TOLD =
 
 function keyOf({ partition }: ReactionGroup, { mark, id }: Assignment): string {
   return `${partition} ${mark} ${id}`;
-}
-
-/** Waits, but not while stopping. */
-async function unlessStopped(ms: number, stopping: AbortSignal): Promise<void> {
-  if (stopping.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      stopping.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    stopping.addEventListener("abort", done);
-  });
 }

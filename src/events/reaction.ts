@@ -123,7 +123,8 @@ export class Reaction implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#settings;
+    // One of its own: a signal that many reactions share takes but few listeners.
+    const signal = this.#settings.signal && AbortSignal.any([this.#settings.signal]);
     const stop = (): void => {
       this.#lanes.abortAll(signal?.reason);
       void this.close();

@@ -36,13 +36,13 @@ export async function begin(group: ReactionGroup, event: Assignment): Promise<Be
   return group.begin(event, group.nextCall(), 10);
 }
 
-/** Ends an event. */
+/** Ends an event, whose try began before all that is known. */
 export async function finish(
   group: ReactionGroup,
   event: Assignment,
   ending: Ending = { how: "done" },
 ): Promise<boolean> {
-  return group.finish(event, group.nextCall(), undefined, ending);
+  return group.finish(event, 0, group.nextCall(), undefined, ending);
 }
 
 /** A key of the reaction named `r`. */
