@@ -1,6 +1,6 @@
 #!lua
 -- expire: fires what has run out for an entity: the timeout or the lease of its state, or the time for which a final
--- state keeps it. However many ask, it fires once. Where nothing has run out, it puts the entity's place in due right,
+-- state keeps it. However many ask, it fires once. Where nothing fires, it puts the entity's place in due right,
 -- if that is not what follows from the entity and from the machine as it is now, but for a later end of its lease that
 -- an older version of the machine planned.
 --
@@ -16,7 +16,7 @@
 -- Reply [outcome, document]
 --   OK         the change; its actor is latchkey, its reason says what ran out, and since when
 --   NOTDUE     snapshot: nothing has run out
---   MISSING    snapshot: a stamp that the state to enter requires is absent; its place in due stays
+--   MISSING    snapshot: a stamp that the state to enter requires is absent; it stays in due, at when that ran out
 --   NOTFOUND   null: no such entity, and no place in due any more
 -- Errors
 --   BADARG <which>  NOMACHINE  LAYOUT  NOPERM <command>
@@ -54,14 +54,14 @@ if not state then
 end
 -- @include shared/timers.lua
 local plan, renewal = planned and planned + 0, nil
-if lease_end and plan ~= lease_end and (lease_end <= now or plan and plan > lease_end) then
+if lease_end and plan ~= lease_end and (lease_end <= now or not plan or plan > lease_end) then
   -- Due tells of another end. An older version of the machine may have planned it, and whoever holds the entity reckons
   -- with that, since nobody told him of a lease that is shorter or new: it stands. Once it is over, and where due tells
   -- of none, the lease counts from now.
   local is_older = call('HGET', machine_key, 'version') ~= '1' -- no version came before the first
   if is_older and plan and plan > now and plan > lease_end and plan < 1e13 then
     lease_end = plan
-  elseif lease_end <= now and (is_older or not plan or plan > now) then
+  elseif is_older and not plan or lease_end <= now and (is_older or not plan or plan > now) then
     renewal, lease_end = at, now + lease
   end
 end
@@ -91,6 +91,16 @@ local reason = ',"reason":"' .. what .. ' of ' .. amount .. unit .. ' ran out at
   .. iso(what == 'lease' and renewed or begun) .. '"'
 local op, unset, force = nil, nil, nil -- of a caller's options, which nobody gives here
 -- @include shared/rule.lua
+local is_there = { [stamp] = true }
+for i = 1, set and #set or 0, 2 do is_there[set[i]] = true end
+for i = first, last, 2 do is_there[entity[i]] = true end
+for name in string.gmatch(required, '[^,]+') do
+  if not is_there[name] then
+    renewal = nil -- due shows that it ran out, also where an older version of the machine planned another end or none
+-- @include shared/settle.lua
+    return { 'MISSING', snapshot(machine_key, id, entity) }
+  end
+end
 local stamped, entered = iso(now), removal_at and begun or now
 -- @include shared/fields.lua
 -- @include shared/change.lua

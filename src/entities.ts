@@ -114,7 +114,8 @@ export class Entities<S extends string = string> {
    * `ifVersion`, whoever has lost the entity to another is told so.
    *
    * @throws ConflictError when `ifVersion` or `ifState` does not hold, NoLeaseError when the state has no lease,
-   * NotFoundError.
+   * NotFoundError; LatchkeyError with code UNKNOWN when the answer was lost until its time was up: the lease may have been
+   * renewed, and will not be any more. Send it again.
    * @example await agents.heartbeat("a1", { ifVersion: agent.version });
    */
   async heartbeat(id: string, options: HeartbeatOptions = {}): Promise<Snapshot<S>> {
@@ -129,8 +130,8 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Renews the lease of an entity by itself, at a third of its length, until it is closed. Tells the moment that it is
-   * lost, by `onLost` and by `signal`.
+   * Renews the lease of an entity by itself, at a third of its length, until it is closed, or latchkey is. Tells the moment
+   * that it is lost, by `onLost` and by `signal`.
    *
    * @throws what {@link heartbeat} throws, where there is nothing to hold.
    * @example

@@ -73,7 +73,7 @@ function statesOf<S extends string>({ definition }: Store, wanted: S | readonly 
   if (unknown === undefined) return states;
   throw new ContractError(
     "BADARG",
-    `${JSON.stringify(unknown)} is no state of ${definition.name}${didYouMean(unknown, known)}`,
+    `${JSON.stringify(unknown)} is no state of ${definition.name}${didYouMean(unknown, known) || `; it has ${known.join(", ")}`}`,
   );
 }
 
@@ -153,7 +153,7 @@ class Wait<S extends string> implements Follower<Change<S>> {
     try {
       if (this.#isWanted(entity)) this.#resolve(entity);
       else if (this.#isAtEnd(entity.state))
-        this.#fail("FINAL", `is ${entity.state}, which is final; it can't become ${this.#what()}`);
+        this.#fail("FINAL", `is ${entity.state}, which is final: no transition leads to ${this.#what()}`);
     } catch (error) {
       this.#reject(error);
     }

@@ -118,6 +118,31 @@ describe("passwords", () => {
     expect(emptyFile).toMatchObject({ exit: 2, stderr: expect.stringContaining("is empty") });
   });
 
+  test("are told as wrong without advice that the command line warns of", async () => {
+    const { run, url } = await commandLine();
+    const ended = await run(["count", "--url", url.replace("//", "//nobody@")], { LATCHKEY_PASSWORD: "x" });
+    expect(ended.stderr).toContain("the server wants other credentials");
+    expect(ended.stderr).not.toContain("into the URL");
+  });
+
+  test("that nobody asked for are not told by the client itself", async () => {
+    const { run } = await agentCommandLine();
+    const ended = await run(["get", "a1", "-o", "json"], { LATCHKEY_PASSWORD: "sesame" });
+    expect(jsonError(ended)).toMatchObject({ code: "NOTFOUND" });
+  });
+
+  test("a user who may not ask INFO gets the same answers, and no word from the client itself", async () => {
+    const { run, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const { host, port } = await useValkey();
+    await (await admin()).acl("SETUSER", "quiet", "on", ">quiet", "~*", "&*", "+@all", "-info");
+    const env = { LATCHKEY_URL: `valkey://quiet@${host}:${port}`, LATCHKEY_PASSWORD: "quiet" };
+    expect(await run(["get", "a1", "-o", "name"], env)).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
+    expect(jsonError(await run(["get", "a2", "-o", "json"], env))).toMatchObject({ code: "NOTFOUND" });
+    const events = await run(["events", "-o", "name"], env);
+    expect(events.stderr).toMatch(/^continue with --after \S+\n$/);
+  });
+
   test("a user without rights is told which are lacking: 7", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
@@ -126,7 +151,9 @@ describe("passwords", () => {
     const env = { LATCHKEY_URL: `valkey://guest@${host}:${port}`, LATCHKEY_PASSWORD: "guest" };
     const ended = await run(["get", "a1"], env);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
-    expect(ended.stderr).toMatch(/^error: get agent a1 was not answered: .*NOPERM/);
+    expect(ended.stderr).toMatch(
+      /^error: get agent a1 was refused: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import { allRules } from "../src/doctor/rights/lines.js";
 import { built } from "./helpers/built.js";
 import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 import { connected, ownServer } from "./helpers/doctor.js";
+import { startLatchkey } from "./helpers/long-run.js";
 
 beforeAll(built);
 
@@ -121,6 +122,13 @@ describe("doctor", () => {
     expect(other.stderr).toContain("the server is running a slow script");
     await server.stop();
     await endless;
+  });
+
+  test("exits as it would with a reader where there is none", async () => {
+    const { env } = await commandLine();
+    const unread = await startLatchkey(["doctor"], env);
+    unread.child.stdout?.destroy();
+    expect((await unread.ended).exit).toBe(1);
   });
 
   test("ends as other commands do where there is no server, or no such format or namespace", async () => {

@@ -3,6 +3,7 @@ import { allRules } from "../src/doctor/rights/lines.js";
 import { built } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { agentCommandLine, type CommandLine, commandLine, jsonError } from "./helpers/command-line.js";
+import { startLatchkey } from "./helpers/long-run.js";
 import { useValkey } from "./helpers/valkey.js";
 
 beforeAll(built);
@@ -53,6 +54,29 @@ test("damage is a line each, exits 1, and is mended with --repair", async () => 
     stderr: "machine/agent had damage, 1 mended (2 entities, 2 events, 1 partition)\n",
   });
   expect(await run(["fsck"])).toMatchObject({ exit: 0, stdout: "" });
+});
+
+test.each([
+  [[], 1],
+  [["--repair", "-o", "jsonl"], 0],
+])("fsck %j goes on to its end without a reader, and exits as with one", async (words, exit) => {
+  const { env, run } = await damaged();
+  const unread = await startLatchkey(["fsck", ...words], env);
+  unread.child.stdout?.destroy();
+  const ended = await unread.ended;
+  expect(ended.exit).toBe(exit);
+  expect(ended.stderr).toMatch(
+    /^machine\/agent ha[sd] damage, 1 .* \(2 entities, 2 events, 1 partition\)\n$/,
+  );
+  expect((await run(["fsck"])).exit).toBe(exit);
+});
+
+test("entities that were removed are not counted", async () => {
+  const { run, agents } = await agentCommandLine();
+  await agents.create("a1");
+  await agents.create("a2");
+  await agents.remove("a1");
+  expect((await run(["fsck"])).stderr).toBe("machine/agent is clean (1 entity, 3 events, 1 partition)\n");
 });
 
 test("what can't be mended says why, and exits 1 with --repair as well", async () => {
@@ -117,7 +141,10 @@ test("no machine exits 4, no server 7, and a wrong name 2", async () => {
   const { run } = await commandLine();
   const nothing = await run(["fsck", "-o", "json"]);
   expect(nothing).toMatchObject({ exit: 4, stdout: "" });
-  expect(jsonError(nothing)).toMatchObject({ code: "NOMACHINE" });
+  const hint = expect.stringMatching(/^node bin\/latchkey\.js apply$/);
+  expect(jsonError(nothing)).toMatchObject({ code: "NOMACHINE", hint });
+  const order = await run(["fsck", "-m", "order"]);
+  expect(order.stderr).toMatch(/\n {2}try: node bin\/latchkey\.js apply -f order\.yaml\n$/);
   expect(await run(["fsck", "--url", "valkey://127.0.0.1:1"])).toMatchObject({ exit: 7, stdout: "" });
   expect(await run(["fsck", "-m", "No Name"])).toMatchObject({ exit: 2, stdout: "" });
 });

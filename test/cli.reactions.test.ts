@@ -108,6 +108,32 @@ describe("dead letters", () => {
     expect(await all(letters)).toEqual([]);
   });
 
+  test("that are all retried or dropped where there is nothing to do say so", async () => {
+    const { run, letters, ids, namespace } = await given();
+    const key = `{${namespace}:0}:agent:reaction:cleanup:dead`;
+    const lost = ["lost", "0-0", "to", "1-1", "count", "2", "last", "1763807223197"] as const;
+    const entry = `0:${await (await admin()).xadd(key, "*", ...lost)}`;
+    await letters.drop(ids);
+    expect(await run(["reactions", "retry", "cleanup", "--all"])).toEqual({
+      exit: 0,
+      stdout: "",
+      stderr:
+        "cleanup has no dead letters to retry\n1 of events that the log lost can only be dropped; " +
+        "to see them: node bin/latchkey.js reactions dead cleanup\n",
+    });
+    expect(await run(["reactions", "drop", "cleanup", "--all"])).toMatchObject({
+      stdout: `${entry}\n`,
+      stderr: "",
+    });
+    for (const verb of ["drop", "retry"]) {
+      expect(await run(["reactions", verb, "cleanup", "--all", "-o", "json"])).toEqual({
+        exit: 0,
+        stdout: "[]\n",
+        stderr: `cleanup has no dead letters to ${verb}\n`,
+      });
+    }
+  });
+
   test("that are none are told, after those that are: 4", async () => {
     const { run, ids } = await given();
     const ended = await run(["reactions", "drop", "cleanup", "0:1-1", ids[0] ?? "", "-o", "json"]);

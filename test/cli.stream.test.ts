@@ -7,6 +7,8 @@ import { admin } from "./helpers/calls.js";
 import { all } from "./helpers/client.js";
 import { agentCommandLine, commandLine, jsonError } from "./helpers/command-line.js";
 import { type LongRun, startLatchkey } from "./helpers/long-run.js";
+import { startProxy } from "./helpers/proxy.js";
+import { useValkey } from "./helpers/valkey.js";
 
 beforeAll(built);
 
@@ -60,6 +62,24 @@ describe("events", () => {
     await following.line(/a1 .*agent.spawned/);
     following.child.kill("SIGTERM");
     expect(await following.ended).toMatchObject({ exit: 143 });
+  });
+
+  test("says where to go on when it is interrupted while the server is away", async () => {
+    const { agents, env } = await agentCommandLine();
+    await agents.create("a1");
+    const proxy = await startProxy(await useValkey());
+    const following = await startLatchkey(["events", "--follow", "--after", "start", "-o", "name"], {
+      ...env,
+      LATCHKEY_URL: proxy.url,
+    });
+    await following.line(/^a1$/);
+    proxy.shut(true);
+    proxy.cut();
+    await expect.poll(() => proxy.refused).toBeGreaterThan(5);
+    following.child.kill("SIGINT");
+    const { exit, stderr } = await following.ended;
+    expect(exit).toBe(130);
+    expect(stderr).toMatch(/^continue with --after \S+\n$/);
   });
 
   test("ends with 0 and says nothing about it when the pipe is closed", async () => {

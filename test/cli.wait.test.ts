@@ -3,6 +3,8 @@ import { built } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
 import { agentCommandLine, jsonError } from "./helpers/command-line.js";
 import { startLatchkey } from "./helpers/long-run.js";
+import { startProxy } from "./helpers/proxy.js";
+import { useValkey } from "./helpers/valkey.js";
 
 beforeAll(built);
 
@@ -38,12 +40,39 @@ test.each([
   expect(jsonError(ended).code).toBe(error);
 });
 
+test("wait ends in time where the server does not even let it connect", async () => {
+  const { run } = await agentCommandLine();
+  const proxy = await startProxy(await useValkey());
+  proxy.freeze(true);
+  const words = ["wait", "a1", "running", "completed", "--timeout", "300ms"];
+  const ended = await run(words, { LATCHKEY_URL: proxy.url });
+  expect(ended).toMatchObject({ exit: 124, stdout: "" });
+  expect(ended.stderr).toMatch(
+    /^error: agent a1 was not running or completed within 300 ms; nothing is known of it\n {2}try: /,
+  );
+});
+
+test("wait says what to type where it ends without what was waited for", async () => {
+  const { run, agents } = await agentCommandLine();
+  const none = await run(["wait", "a1", "running"]);
+  expect(none.stderr).toMatch(/\n {2}try: node bin\/latchkey\.js list\n$/);
+  await agents.create("a1");
+  await agents.transition("a1", "killed");
+  const final = await run(["wait", "a1", "completed"]);
+  expect(final.stderr).toBe(
+    "error: agent a1 is killed, which is final: no transition leads to completed\n" +
+      "  try: node bin/latchkey.js get a1\n",
+  );
+  const unknown = await run(["wait", "a1", "nope"]);
+  expect(unknown.stderr).toMatch(/^error: "nope" is no state of agent; it has spawning, running, .*\n$/);
+});
+
 test("wait tells programs which entity it was, and as what it was seen last", async () => {
   const { run, agents } = await agentCommandLine();
   const none = await run(["wait", "a1", "running", "-o", "json"]);
   expect(jsonError(none)).toMatchObject({ code: "NOTFOUND", machine: "agent", id: "a1", current: null });
   const current = await agents.create("a1");
-  const timedOut = await run(["wait", "a1", "running", "--timeout", "100ms", "-o", "json"]);
+  const timedOut = await run(["wait", "a1", "running", "--timeout", "3s", "-o", "json"]);
   const { machine, id, state, version } = current;
   expect(jsonError(timedOut)).toMatchObject({
     ...{ code: "TIMEDOUT", machine: "agent", id: "a1" },

@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, expect, it } from "vitest";
 import { agent, ConnectError, NotExecutedError } from "../src/index.js";
+import { silentLogger } from "../src/valkey/logger.js";
 import { built, root } from "./helpers/built.js";
 import { all, client, rejectionOf } from "./helpers/client.js";
 import { inNode } from "./helpers/node.js";
+import { startProxy } from "./helpers/proxy.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
 beforeAll(built);
@@ -45,6 +47,32 @@ it("ends an iteration that follows the log, and calls no listener any more", asy
   await theirs.transition("a1", "running");
   expect((await following).length).toBeLessThan(2);
   expect(heard).toEqual(["agent.spawned"]);
+});
+
+it("ends an iteration and its connections at once while the server is away", async () => {
+  const proxy = await startProxy(await useValkey());
+  const lost: unknown[] = [];
+  const logger = {
+    ...silentLogger,
+    warn: (fields: object, message: string) => {
+      if (message.startsWith("connection lost")) lost.push(fields);
+    },
+  };
+  const latchkey = await client({ url: proxy.url, logger, timeout: "10m" });
+  const agents = await latchkey.machine(agent());
+  await agents.create("a1");
+  const read: string[] = [];
+  const following = (async () => {
+    for await (const { type } of agents.events({ after: "start" })) read.push(type);
+  })();
+  await expect.poll(() => read).toEqual(["agent.spawned"]);
+  proxy.shut(true);
+  proxy.cut();
+  await expect.poll(() => lost).toHaveLength(2);
+  const waiting = agents.get("a1").catch((error: unknown) => error);
+  await latchkey.close();
+  await following;
+  expect(await waiting).toBeInstanceOf(NotExecutedError);
 });
 
 it("may be closed twice, and turns later calls away as not executed", async () => {

@@ -7,6 +7,7 @@ import { freePort } from "../src/server/port.js";
 import { startValkey, type TestServer } from "../src/testing/index.js";
 import { certificate } from "./helpers/certificates.js";
 import { rejection, rejectionOf } from "./helpers/client.js";
+import { adminOf } from "./helpers/doctor.js";
 import { recordingLogger, textsIn } from "./helpers/secrets.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
@@ -30,6 +31,24 @@ async function listening(server: Server): Promise<number> {
   });
   return (server.address() as AddressInfo).port;
 }
+
+it("connects once a slow script has ended, where that is in time", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  const admin = await adminOf(server);
+  const other = await adminOf(server);
+  await admin.config("SET", "busy-reply-threshold", "20");
+  const endless = admin.eval("while true do end", 0).catch((error: unknown) => error);
+  await expect.poll(() => other.ping().catch(({ message }: Error) => message)).toMatch(/^BUSY/);
+  const { logger, lines } = recordingLogger();
+  const connecting = connect({ url: server.url, logger, connectTimeoutMs: 60_000 });
+  await expect.poll(() => lines.join("\n")).toContain("BUSY");
+  await other.script("KILL");
+  const latchkey = await connecting;
+  expect(await latchkey.machines()).toEqual([]);
+  await latchkey.close();
+  await endless;
+});
 
 describe("connect names the address and the cause when", () => {
   it("nothing listens there", async () => {

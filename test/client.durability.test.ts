@@ -95,6 +95,44 @@ describe("a change that waits for replicas", () => {
       expect(await agents.get("a1")).toMatchObject({ version });
     }
   });
+
+  it("is told as made, and its copies are counted, where notAfter has passed before it is tried again", async () => {
+    const { primary, admin } = await replicated();
+    const agents = await agentsOf({ url: primary.url });
+    const serverMs = async () => Number((await admin.time())[0]) * 1000;
+    const notAfter = await serverMs();
+    await agents.create("a1");
+    await agents.patch("a1", { set: { n: 1 }, op: "mine" });
+    await expect.poll(serverMs).toBeGreaterThan(notAfter);
+    const durability = { replicas: 1, timeoutMs: LONG };
+    const repeat = { op: "mine", sent: notAfter - LONG, timeout: LONG, notAfter, durability };
+    const result = await agents.tryPatch("a1", { set: { n: 1 }, ...repeat });
+    expect(result).toMatchObject({
+      ok: true,
+      document: { version: 2 },
+      durability: { met: true, replicas: 1 },
+    });
+    expect(await agents.get("a1")).toMatchObject({ version: 2 });
+  });
+
+  it("is told as made, and that its copies can't be counted any more, where only the log tells of it", async () => {
+    const { primary } = await replicated();
+    const proxy = await startProxy(primary);
+    const agents = await agentsOf({ url: proxy.url, durability: { replicas: 1, timeoutMs: LONG } });
+    for (const id of ["a1", "a2"]) await agents.create(id);
+    await agents.remove("a2"); // the script is loaded now
+    proxy.dropReply("evalsha");
+    const problem = "its answer was lost, and its copies can't be counted any more";
+    expect(await agents.tryRemove("a1")).toMatchObject({
+      outcome: "OK",
+      document: { type: "agent.removed", version: 2 },
+      durability: { met: false, local: 0, replicas: 0, problem },
+    });
+    await agents.create("a1");
+    proxy.dropReply("evalsha");
+    const error = await rejectionOf(NotDurableError, agents.remove("a1"));
+    expect(error.message).toBe(`agent a1 was changed and is version 2, but is not durable: ${problem}`);
+  });
 });
 
 it("a change whose server is demoted while it waits is made once, and its copies are counted on the primary", async () => {

@@ -2,46 +2,28 @@ import { describe, expect, test } from "vitest";
 import { rights } from "../src/doctor/checks/rights.js";
 import { Patient } from "../src/doctor/patient.js";
 import { allRules, userLine } from "../src/doctor/rights/lines.js";
-import { CHECKS, REACTS, readerCommands, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
+import { CHECKS, REACTS, readerCommands, STATS, WAITS, writerCommands } from "../src/doctor/rights/needs.js";
 import { samplesOf } from "../src/doctor/rights/samples.js";
 import { fsck } from "../src/fsck/fsck.js";
 import { agent, connect, type Entities, type Latchkey, NotDurableError } from "../src/index.js";
 import { type Operation, scripts } from "../src/lua/index.js";
 import { reactionScripts } from "../src/lua/reactions.js";
 import type { AgentState } from "../src/machine/agent.js";
+import { compileMachine } from "../src/machine/compile.js";
+import { stats } from "../src/store/stats.js";
 import type { TestServer } from "../src/testing/index.js";
 import { Calls, machine } from "./helpers/calls.js";
 import { all, rejectionOf } from "./helpers/client.js";
-import { adminOf, connected, finding, findings, ownServer } from "./helpers/doctor.js";
+import { adminOf, connected, finding, findings, ownServer, user, userOf } from "./helpers/doctor.js";
 import { builtText } from "./helpers/lua-source.js";
 import { parcel } from "./helpers/parcel.js";
 import { record } from "./helpers/recorder.js";
-import { freshNamespace, useValkey } from "./helpers/valkey.js";
+import { useValkey } from "./helpers/valkey.js";
 
 const operations = Object.keys(scripts) as Operation[];
 const place = { namespace: "here", machine: "agent", partitions: 1 };
 /** Asked of everyone, or of the test itself; CONFIG GET is granted for waits for disks only, since it tells passwords. */
 const NOT_COUNTED = ["auth", "hello", "acl|setuser", "config|resetstat", "client|list", "config|get"];
-
-/** A new user with these rules, and how to look as that user. */
-async function user(server: TestServer, ...rules: string[]) {
-  const admin = await adminOf(server);
-  const [username, namespace] = [freshNamespace(), freshNamespace()];
-  await admin.call(
-    "ACL",
-    "SETUSER",
-    username,
-    "reset",
-    "on",
-    ">sesame",
-    ...rules.map((rule) => rule.replaceAll("NS", namespace)),
-  );
-  return { admin, namespace, username, password: "sesame", url: server.url };
-}
-
-async function userOf(kind: "writer" | "reader", ...more: string[]) {
-  return user(await useValkey(), ...allRules(kind, "NS"), ...more);
-}
 
 /** The commands that the server was called with since `CONFIG RESETSTAT`. */
 async function calledSince(server: TestServer): Promise<string[]> {
@@ -53,7 +35,7 @@ async function calledSince(server: TestServer): Promise<string[]> {
 const timed = agent({ version: 2, spawnTimeout: "1h", lease: "1h" });
 
 /** Everything that the client offers to those who only look. */
-async function lookAtAll(latchkey: Latchkey): Promise<void> {
+async function lookAtAll(latchkey: Latchkey, weigh: () => Promise<void>): Promise<void> {
   expect(await latchkey.machines()).toEqual(["agent"]);
   await latchkey.serverTime();
   const agents = await latchkey.installed("agent");
@@ -68,6 +50,7 @@ async function lookAtAll(latchkey: Latchkey): Promise<void> {
   await agents.waitFor("a1", () => true);
   await agents.reactions();
   await all(agents.deadLetters("cleanup"));
+  await weigh();
 }
 
 /** What those do who react: a failure, a dead letter that is retried and another that is dropped. */
@@ -121,7 +104,7 @@ describe("what is needed", () => {
     await (await agents.hold("a1")).close();
     await agents.sweep({ once: true });
     await react(agents);
-    await lookAtAll(fresh);
+    await lookAtAll(fresh, () => weigh(server, "here-writer"));
     const followed = agents.events({ after: "end" })[Symbol.asyncIterator]();
     const next = followed.next();
     await untilInside(server, "xread");
@@ -144,7 +127,7 @@ describe("what is needed", () => {
     await agentsAgain(writer);
     await admin.config("RESETSTAT");
     const reader = await as("here-reader");
-    await lookAtAll(reader);
+    await lookAtAll(reader, () => weigh(server, "here-reader"));
     const looked = (await reader.installed("agent"))?.events({ after: "end" })[Symbol.asyncIterator]();
     const seen = looked?.next();
     await untilInside(server, "xread");
@@ -214,6 +197,13 @@ async function check(server: TestServer, username: string): Promise<string[]> {
   return found;
 }
 
+/** Weighs the agents of the namespace as a user. */
+async function weigh(server: TestServer, username: string): Promise<void> {
+  const connection = await connected({ url: server.url, username, password: "PASSWORD" });
+  const definition = compileMachine(timed);
+  await stats({ connection, place, definition });
+}
+
 /** Waits until a client is inside a command. */
 async function untilInside(server: TestServer, command: string): Promise<void> {
   const admin = await adminOf(server);
@@ -251,7 +241,12 @@ describe.each([
       seen: `user ${visit.username} may look, and change nothing`,
       means: "enough for get, list, history and events, but fsck is refused with NOPERM",
     });
-    await visit.admin.call("ACL", "SETUSER", visit.username, "+zscan", "+llen");
+    await visit.admin.call("ACL", "SETUSER", visit.username, "+zscan", "+llen", "-memory|usage", "-xpending");
+    expect(await finding("rights", visit)).toMatchObject({
+      means:
+        "enough for get, list, history and events, but reactions are refused with NOPERM, and stats is refused with NOPERM",
+    });
+    await visit.admin.call("ACL", "SETUSER", visit.username, "+memory|usage", "+xpending");
     expect(await finding("rights", visit)).toMatchObject({
       means: "enough for get, list, history and events, and to check with fsck",
     });
@@ -293,7 +288,7 @@ describe.each([
     async (command) => {
       const visit = await userOf("writer", ...way, `-${command}`);
       const found = await finding("rights", visit);
-      expect(found.level).toBe([...WAITS, ...REACTS, ...CHECKS].includes(command) ? "note" : "bad");
+      expect(found.level).toBe([...WAITS, ...REACTS, ...CHECKS, ...STATS].includes(command) ? "note" : "bad");
       expect(found.mend).toBe(`ACL SETUSER ${visit.username} +${command}`);
       await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
       expect(await finding("rights", visit)).toMatchObject({ level: "ok" });

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { agent, connect } from "../src/index.js";
 import { built, root } from "./helpers/built.js";
 import { admin } from "./helpers/calls.js";
+import { startProxy } from "./helpers/proxy.js";
 import { tryRun } from "./helpers/run.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
@@ -112,4 +113,34 @@ describe.each([
     });
     await close();
   });
+});
+
+test("transition.py tells how to repeat a change whose answer was lost, which then takes effect once", async ({
+  skip,
+}) => {
+  if (!installed("python3")) skip("python3 is not installed");
+  const proxy = await startProxy(await useValkey());
+  const namespace = freshNamespace();
+  const latchkey = await connect({ url: (await useValkey()).url, namespace });
+  const entities = await latchkey.machine(agent());
+  for (const id of ["a1", "a2"]) await entities.create(id);
+  const env = { ...process.env, VALKEY_URL: proxy.url, LATCHKEY_NAMESPACE: namespace };
+  const call = (line: string) => tryRun("bash", ["-c", line], { cwd: root, env });
+  const example = "python3 examples/python/transition.py";
+  expect((await call(`${example} a2 running`)).exit).toBe(0); // the script is loaded now
+  proxy.dropReply("EVALSHA");
+  const { exit, stdout, stderr } = await call(`${example} a1 running REASON 'by hand'`);
+  expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
+  const [says, again = ""] = stderr.split("\n");
+  expect(says).toBe(
+    "no answer (the server hung up): it may have been done. This does it only if it was not:",
+  );
+  expect(again).toMatch(
+    /^python3 examples\/python\/transition.py a1 running REASON 'by hand' OP [0-9a-f]{32} SENT \d{13}$/,
+  );
+  const repeated = await call(again);
+  expect(repeated.stdout).toMatch(/^REPLAYED\n/);
+  expect(repeated.exit).toBe(0);
+  expect(await entities.get("a1")).toMatchObject({ state: "running", version: 2 });
+  await latchkey.close();
 });

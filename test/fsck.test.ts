@@ -342,7 +342,7 @@ describe.each([1, 4])("with %i partitions, fsck", (partitions) => {
     const it = await patient(partitions);
     expect(await it.fsck({ deep: true, strict: true })).toEqual({
       findings: [],
-      checked: { partitions, entities: 5, events: 9 },
+      checked: { partitions, entities: 4, events: 9 },
     });
   });
 

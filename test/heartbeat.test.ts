@@ -1,16 +1,19 @@
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import {
   ConflictError,
   ContractError,
-  connect,
   DeadlineExceededError,
   defineMachine,
+  LatchkeyError,
   NoLeaseError,
   NotExecutedError,
   NotFoundError,
 } from "../src/index.js";
+import { pastServerTime, serverMs } from "./helpers/behind-proxy.js";
 import { admin } from "./helpers/calls.js";
-import { client, rejectionOf } from "./helpers/client.js";
+import { client, rejection, rejectionOf } from "./helpers/client.js";
+import { ownServer } from "./helpers/doctor.js";
+import { keyspace } from "./helpers/keyspace.js";
 import { startProxy } from "./helpers/proxy.js";
 import { useValkey } from "./helpers/valkey.js";
 
@@ -82,20 +85,77 @@ it("refuses what the server would take for malformed, before it is sent", async 
   }
 });
 
-it("asks again where the answer was lost, and says so where there is none in time", async () => {
-  const { home, leaseAt } = await working();
+/** The same through a proxy that can lose answers. */
+async function behindProxy() {
+  const { home, change, leaseAt } = await working();
   const proxy = await startProxy(await useValkey());
-  const near = await connect({ url: proxy.url, namespace: home.namespace });
-  onTestFinished(() => near.close());
-  const tasks = await near.machine(task);
+  const far = await client({ url: proxy.url, namespace: home.namespace });
+  const tasks = await far.machine(task);
   await tasks.heartbeat("t1"); // loads the script
+  return { proxy, tasks, change, leaseAt, home };
+}
+
+it("asks again where the answer was lost", async () => {
+  const { proxy, tasks, leaseAt } = await behindProxy();
   const before = await leaseAt();
   proxy.dropReply("IFVERSION");
   expect(await tasks.heartbeat("t1", { ifVersion: 2 })).toMatchObject({ version: 2 });
   expect(Number(await leaseAt())).toBeGreaterThanOrEqual(Number(before));
-  proxy.holdReply("IFVERSION");
-  const error = await rejectionOf(NotExecutedError, tasks.heartbeat("t1", { ifVersion: 2, timeout: 100 }));
-  expect(error.message).toMatch(/^heartbeat task t1 was not answered: .* did not answer in time$/);
+});
+
+it("says that it may have been made where the answer is lost until its time is up", async () => {
+  const { proxy, tasks, leaseAt } = await behindProxy();
+  const before = Number(await leaseAt());
+  await pastServerTime(before);
+  proxy.shut(true);
+  proxy.dropReply("IFVERSION");
+  const error = await rejectionOf(LatchkeyError, tasks.heartbeat("t1", { ifVersion: 2, timeout: "1s" }));
+  expect(error).not.toBeInstanceOf(NotExecutedError);
+  expect(error.code).toBe("UNKNOWN");
+  expect(error.message).toMatch(
+    /^heartbeat task t1: the answer was lost, and the lease may be renewed: .*; send it again$/,
+  );
+  expect(Number(await leaseAt())).toBeGreaterThan(before);
+});
+
+it("says that it was not made where it could not be sent, or was turned down", async () => {
+  const { proxy, tasks, home } = await behindProxy();
+  proxy.shut(true);
+  proxy.cut();
+  const beat = () => rejection(tasks.heartbeat("t1", { timeout: "100ms" }));
+  await expect.poll(beat).toBeInstanceOf(NotExecutedError); // the client has noticed
+  expect((await beat()).message).toMatch(/^heartbeat task t1 was not executed: /);
+  proxy.shut(false);
+  await (await admin()).set(`{${home.namespace}:0}:task:due`, "mine");
+  expect(await rejectionOf(NotExecutedError, tasks.heartbeat("t1"))).toMatchObject({ reply: "WRONGTYPE" });
+});
+
+it("renews nothing after its caller was told that it may have been made or not", async () => {
+  const { server, admin } = await ownServer();
+  const latchkey = await client({ url: server.url, namespace: "t" });
+  const tasks = await latchkey.machine(task);
+  await tasks.create("t1");
+  await tasks.transition("t1", "working");
+  await tasks.heartbeat("t1"); // loads the script
+  const before = await keyspace(admin, "t");
+  await admin.call("CLIENT", "PAUSE", 60_000, "WRITE");
+  const error = await rejectionOf(LatchkeyError, tasks.heartbeat("t1", { timeout: "1s" }));
+  expect(error.code).toBe("UNKNOWN");
+  await admin.call("CLIENT", "UNPAUSE"); // what was held back comes to its turn now
+  await tasks.get("t1"); // behind it, on the same connection
+  expect(await keyspace(admin, "t")).toEqual(before);
+});
+
+it("takes a notAfter that has passed when it is sent again for no answer: the lost one may have been made", async () => {
+  const { proxy, tasks } = await behindProxy();
+  const notAfter = (await serverMs()) + 3_000;
+  proxy.shut(true);
+  proxy.dropReply("IFVERSION");
+  const lost = rejectionOf(LatchkeyError, tasks.heartbeat("t1", { ifVersion: 2, notAfter, timeout: "30s" }));
+  await proxy.lost;
+  await pastServerTime(notAfter);
+  proxy.shut(false);
+  expect(await lost).toMatchObject({ code: "UNKNOWN" });
 });
 
 it("says that the machine is gone where it is", async () => {

@@ -239,6 +239,12 @@ it("refuses to enter a state whose stamp was never set, and stays in due, where 
   const [outcome, document] = await place.run("expire", "o1");
   expect([outcome, JSON.parse(String(document)).state]).toEqual(["MISSING", "open"]);
   expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  for (const wrong of [null, place.nowMs + SECOND]) {
+    await place.valkey.zrem(place.key("due"), "o1");
+    if (wrong !== null) await place.valkey.zadd(place.key("due"), wrong, "o1");
+    expect((await place.run("expire", "o1"))[0]).toBe("MISSING");
+    expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  }
 });
 
 it("says so when the machine was never applied", async () => {
@@ -283,9 +289,9 @@ describe("under a newer version of the machine", () => {
     expect((await place.ok("expire", "t1")).reason).toMatch(/^timeout of 1m ran out at /);
   });
 
-  it("gives whoever had no deadline the whole of a lease that it brings", async () => {
+  it.each([20 * SECOND, 1])("gives whoever had no deadline for %i ms a new lease whole", async (ms) => {
     const place = await inState("parked");
-    place.pass(20 * SECOND);
+    place.pass(ms);
     const parked = { to: ["working", "lost"], lease: { for: SECOND, to: "lost", set: { error: "1" } } };
     await place.apply({ ...task, version: 2, states: { ...task.states, parked } });
     expect((await place.run("expire", "t1"))[0]).toBe("NOTDUE");

@@ -145,7 +145,7 @@ describe("a wait that can't be fulfilled", () => {
     await ours.transition("a1", "killed");
     expect(await waiting).toMatchObject({ code: "FINAL", current: { state: "killed" } });
     expect((await waiting).message).toBe(
-      "agent a1 is killed, which is final; it can't become running or completed",
+      "agent a1 is killed, which is final: no transition leads to running or completed",
     );
     await ours.patch("a1", { set: { cleaned: true } });
     expect(await patient).toMatchObject({ state: "killed", cleaned: true });

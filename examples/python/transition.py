@@ -5,19 +5,21 @@
 
 Words after the state are the options of lua/README.md. VALKEY_URL, LATCHKEY_NAMESPACE and LATCHKEY_MACHINE are those of
 the command line. Prints outcome and document. Exit status: 0 done (now or before), 1 refused,
-2 a wrong call, or no answer.
+2 a wrong call, or no answer: then it says how to repeat the change so that it takes effect once.
 """
 
 import binascii
 import hashlib
 import os
 import pathlib
+import shlex
 import socket
 import sys
 import urllib.parse
 import uuid
 
 SCRIPT = (pathlib.Path(__file__).resolve().parents[2] / "dist/lua/transition.lua").read_bytes()
+TIMEOUT = 5  # seconds for each answer
 
 
 class CallError(Exception):
@@ -27,7 +29,7 @@ class CallError(Exception):
 class Server:
     def __init__(self, url):
         address = urllib.parse.urlsplit(url)
-        self.stream = socket.create_connection((address.hostname, address.port or 6379), 5).makefile("rwb")
+        self.stream = socket.create_connection((address.hostname, address.port or 6379), TIMEOUT).makefile("rwb")
         if address.password:
             user = [urllib.parse.unquote(address.username)] if address.username else []
             self.call("AUTH", *user, urllib.parse.unquote(address.password))
@@ -41,7 +43,7 @@ class Server:
     def reply(self):
         line = self.stream.readline()
         if not line.endswith(b"\r\n"):
-            raise ConnectionError("the server hung up; repeat the call with the same OP, and SENT")
+            raise ConnectionError("the server hung up")
         kind, rest = line[:1], line[1:-2]
         if kind == b"-":
             raise CallError(rest.decode())
@@ -74,7 +76,16 @@ def main(entity, to, *options):
     machine = os.environ.get("LATCHKEY_MACHINE", "agent")
     if "OP" not in options:
         options += ("OP", uuid.uuid4().hex)
-    outcome, document = transition(server, namespace, machine, entity, to, *options)
+    seconds, micros = server.call("TIME")
+    now = int(seconds) * 1000 + int(micros) // 1000
+    repeat = options if "SENT" in options else (*options, "SENT", str(now))
+    if "NOTAFTER" not in options:  # a call that is given up can't be done much later
+        options += ("NOTAFTER", str(now + TIMEOUT * 1000))
+    try:
+        outcome, document = transition(server, namespace, machine, entity, to, *options)
+    except OSError as error:
+        again = shlex.join(["python3", sys.argv[0], entity, to, *repeat])
+        raise CallError(f"no answer ({error}): it may have been done. This does it only if it was not:\n{again}")
     print(outcome)
     print(document or "")
     return 0 if outcome in ("OK", "REPLAYED") else 1

@@ -19,7 +19,10 @@ export interface CliContext {
   exitWith(code: number): void;
   /**
    * Aborted by Ctrl-C, SIGTERM and SIGHUP, and when the reader of stdout is gone. A command that asks for it must wind
-   * up by itself when that happens; its exit code is then set already. Without it the process ends at once.
+   * up by itself when that happens; its exit code is then set already. Without it the process ends at once where it is
+   * told to, and goes on to its end where it has no reader.
+   *
+   * @param isVerdict the exit code is what counts: goes on without a reader too
    */
-  interruption(): AbortSignal;
+  interruption(isVerdict?: boolean): AbortSignal;
 }

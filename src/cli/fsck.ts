@@ -19,7 +19,10 @@ export function register(program: Command, context: CliContext): void {
     )
     .option("--repair", "mend what follows from entities and event log; never changes an entity")
     .option("--deep", "also walk over all keys, for entities that nothing else tells of")
-    .option("--strict", "take for damage what an older version of the machine may explain")
+    .option(
+      "--strict",
+      "take for damage what an older version of the machine may explain; --repair then cuts leases that it promised",
+    )
     .action(async (flags: FsckFlags) => {
       const { runFsck } = await import("./run-fsck.js");
       await runFsck(context, settingsOf(command, context), flags);

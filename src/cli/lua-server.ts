@@ -1,6 +1,9 @@
 import type { Valkey } from "iovalkey";
 import { library, manifest, type Operation, scripts } from "../lua/index.js";
 import { ask } from "../store/call-error.js";
+import { NotExecutedError } from "../store/errors.js";
+import type { Connection } from "../valkey/connection.js";
+import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { OPERATIONS } from "./lua-scripts.js";
 import { withConnection } from "./session.js";
@@ -28,7 +31,9 @@ export async function loadScripts(
   asFunctions: boolean,
 ): Promise<void> {
   const loaded = await withConnection(settings, (connection) =>
-    ask(connection, "lua load", (client) => (asFunctions ? loadLibrary(client) : loadAll(client))),
+    asked(connection, "lua load", asFunctions ? ["function|load"] : ["script|load"], (client) =>
+      asFunctions ? loadLibrary(client) : loadAll(client),
+    ),
   );
   const lines = loaded.map(({ script, sha1 = "" }) => `${script} loaded ${sha1}`.trimEnd());
   await context.write(settings.format === "json" ? `${JSON.stringify(loaded)}\n` : `${lines.join("\n")}\n`);
@@ -37,7 +42,7 @@ export async function loadScripts(
 /** Says which scripts the server has in its cache, and whether it has the Function library. */
 export async function checkScripts(context: CliContext, settings: Settings): Promise<void> {
   const found = await withConnection(settings, (connection) =>
-    ask(connection, "lua check", async (client) => {
+    asked(connection, "lua check", ["function|list", "script|exists"], async (client) => {
       const flags = (await client.script(
         "EXISTS",
         ...OPERATIONS.map((one) => scripts[one].sha1),
@@ -50,6 +55,23 @@ export async function checkScripts(context: CliContext, settings: Settings): Pro
     }),
   );
   await context.write(settings.format === "json" ? `${JSON.stringify(found)}\n` : tableText(columns, found));
+}
+
+/** Asks what no line of the doctor's users allows, and names all that it needs where it is denied. */
+async function asked<T>(
+  connection: Connection,
+  what: string,
+  commands: readonly string[],
+  question: (client: Valkey) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask(connection, what, question);
+  } catch (error) {
+    if (!(error instanceof NotExecutedError && error.reply === "NOPERM")) throw error;
+    const user = connection.client.options.username ?? "default";
+    const hint = ["ACL SETUSER", user, ...commands.map((command) => `+${command}`)].join(" ");
+    throw new CliError(error.code, error.message, { hint }, error);
+  }
 }
 
 async function loadAll(client: Valkey): Promise<Known[]> {

@@ -11,13 +11,15 @@ export class ProcessContext implements CliContext {
   readonly isTerminal = process.stdout.isTTY === true;
   #coloured = true;
   #abort: AbortController | undefined;
+  #isVerdict = false;
   #readerIsGone = false;
 
   constructor() {
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
       this.#readerIsGone = true;
-      if (error.code !== "EPIPE") this.note(`error: can't write to standard output (${error.code})`);
-      this.#stop(error.code === "EPIPE" ? 0 : 1);
+      if (error.code === "EPIPE") return this.#goUnread();
+      this.note(`error: can't write to standard output (${error.code})`);
+      this.#stop(1);
     });
     // Nobody is left to read what would be said about it.
     process.stderr.on("error", () => {});
@@ -59,9 +61,16 @@ export class ProcessContext implements CliContext {
     return this.#abort?.signal.aborted === true;
   }
 
-  interruption(): AbortSignal {
+  interruption(isVerdict = false): AbortSignal {
     this.#abort ??= new AbortController();
+    this.#isVerdict = isVerdict;
+    if (this.#readerIsGone) this.#goUnread();
     return this.#abort.signal;
+  }
+
+  /** What would only be read is not worth going on for; what was asked for, and its exit code, is. */
+  #goUnread(): void {
+    if (!this.#isVerdict) this.#abort?.abort();
   }
 
   /** The first time lets a command that asked for it wind up; the second time does not wait. */

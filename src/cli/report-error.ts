@@ -34,6 +34,11 @@ function hintFor(error: unknown): string | undefined {
       return error instanceof Error && "cursor" in error
         ? `latchkey events --after ${error.cursor}`
         : undefined;
+    case "NOTEXECUTED":
+      // It says what the user lacks, and how to grant it.
+      return error instanceof Error && "reply" in error && error.reply === "NOPERM"
+        ? `${thisProgram()} doctor`
+        : undefined;
     case "UNREACHABLE":
       if (!(error instanceof Error && "reason" in error)) return undefined;
       if (error.reason === "refused") return `${thisProgram()} dev, or --url valkey://host:port`;

@@ -19,7 +19,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   const { namespace, format } = settings;
   const machine = checkName(MACHINE_NAME, settings.machine);
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
-  const signal = context.interruption();
+  const signal = context.interruption(true);
   const progress = new ProgressLine(process.stderr);
   const counts: Counts = { mended: 0, mendable: 0, left: 0, notice: 0, unchecked: 0 };
   const table = new TableLines(columns(context));

@@ -13,9 +13,12 @@ import { TableLines } from "./table.js";
 /**
  * Sweeps all machines of the namespace, or the one that `-m` names, until Ctrl-C or `--once`. Shows each change as it
  * is made, and at the end what was done.
+ *
+ * @throws NotExecutedError where the user lacks a right that sweeping needs.
  */
 export async function runSweep(context: CliContext, settings: Settings, flags: SweepFlags): Promise<void> {
-  const signal = context.interruption();
+  const denied = new AbortController();
+  const signal = AbortSignal.any([context.interruption(), denied.signal]);
   const lines = new ChangeLines(context, settings);
   const { interval, batch, once } = flags;
   const options: SweepOptions = {
@@ -25,7 +28,11 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
     signal,
     onChange: (change) => lines.add(change),
     onStuck: ({ machine, id, why }: Stuck) => context.note(`stuck: ${machine}/${id}: ${why}`),
-    onAway: ({ message }) => context.note(`waiting for the server: ${message}`),
+    onAway: (why) => {
+      // Waiting grants no rights.
+      if (why.reply === "NOPERM") denied.abort(why);
+      else context.note(`waiting for the server: ${why.message}`);
+    },
     onBack: () => context.note("the server is back; sweeping goes on"),
   };
   const swept =
@@ -33,6 +40,7 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
       ? await withLatchkey(settings, (latchkey) => latchkey.sweep(options))
       : await withEntities(settings, (entities) => entities.sweep(options));
   await lines.end();
+  if (denied.signal.aborted) throw denied.signal.reason;
   context.note(told(swept));
 }
 

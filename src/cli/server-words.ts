@@ -49,9 +49,9 @@ export class ServerWords {
     const next = await this.#inTime(undefined, async (client, place) => {
       const [machine, state] = await Promise.all([
         readDefinition(client, place),
-        client.hget(entityKey(place, id), "state"),
+        client.hmget(entityKey(place, id), "state").then(([text]) => text),
       ]);
-      return machine === undefined || state === null ? undefined : targetsOf(machine, state);
+      return machine === undefined || state == null ? undefined : targetsOf(machine, state);
     });
     return next ?? this.states();
   }
@@ -121,6 +121,6 @@ export class ServerWords {
 }
 
 async function readDefinition(client: Valkey, place: Place): Promise<CompiledMachine | undefined> {
-  const text = await client.hget(partitionKeys(place, 0).machine, "definition");
-  return text === null ? undefined : parseCompiledMachine(text);
+  const [text] = await client.hmget(partitionKeys(place, 0).machine, "definition"); // a reader has no HGET
+  return text == null ? undefined : parseCompiledMachine(text);
 }

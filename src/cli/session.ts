@@ -3,6 +3,7 @@ import type { Latchkey } from "../latchkey.js";
 import type { Store } from "../store/call.js";
 import type { Connection, ConnectionOptions } from "../valkey/connection.js";
 import { CliError, usageError } from "./cli-error.js";
+import { codeOf } from "./exit-codes.js";
 import { placeOptions } from "./next-steps.js";
 import type { Settings } from "./settings.js";
 import { shellCommand } from "./shell-command.js";
@@ -38,7 +39,14 @@ export async function withConnection<T>(
 ): Promise<T> {
   const { openConnection } = await import("../valkey/connection.js");
   const options = await connectionOptions(settings);
-  return closing(await openConnection({ ...options, ...limits }), run, signal);
+  const connection = await openConnection({ ...options, ...limits });
+  try {
+    return await closing(connection, run, signal);
+  } catch (error) {
+    // It was not there, or is gone meanwhile.
+    if (error instanceof CliError || !(error instanceof Error) || codeOf(error) !== "NOMACHINE") throw error;
+    throw new CliError("NOMACHINE", error.message, { hint: applyCommand(settings) }, error);
+  }
 }
 
 /** What to connect with. @throws CliError USAGE when the URL is none. */
@@ -108,10 +116,18 @@ export async function withStore<T>(
 export async function withEntities<T>(
   settings: Settings,
   run: (entities: Entities, store: Store) => Promise<T>,
-  signal?: AbortSignal,
+  limits: SessionLimits = {},
 ): Promise<T> {
   const { Entities } = await import("../entities.js");
-  return withStore(settings, (store) => run(new Entities(store), store), { signal });
+  return withStore(settings, (store) => run(new Entities(store), store), limits);
+}
+
+/** What to type to install the machine. */
+function applyCommand(settings: Settings): string {
+  const { machine } = settings;
+  const { machine: _, ...given } = settings.given;
+  const file = machine === "agent" ? [] : ["-f", `${machine}.yaml`];
+  return shellCommand("apply", [], [...file, ...placeOptions({ ...settings, given })]);
 }
 
 async function noMachine(connection: Connection, settings: Settings): Promise<CliError> {
@@ -123,9 +139,7 @@ async function noMachine(connection: Connection, settings: Settings): Promise<Cl
   const installed = await ask(connection, "machines", (client) => notedMachines(client, namespace));
   const others = installed.length === 0 ? "none is" : `installed are ${installed.join(", ")}`;
   const message = `no machine "${machine}" is installed in namespace "${namespace}"; ${others}`;
-  const { machine: _, ...given } = settings.given;
-  const file = machine === "agent" ? [] : ["-f", `${machine}.yaml`];
-  const apply = shellCommand("apply", [], [...file, ...placeOptions({ ...settings, given })]);
+  const apply = applyCommand(settings);
   const [other] = installed;
   return new CliError("NOMACHINE", message, {
     hint: machine === "agent" || other === undefined ? apply : `-m ${other}, or ${apply}`,

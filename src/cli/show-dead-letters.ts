@@ -33,7 +33,7 @@ export async function showDeadLetters(context: CliContext, settings: Settings, n
       for await (const letter of letters) await context.write(table.add(letter));
       await context.write(table.end());
     },
-    signal,
+    { signal },
   );
 }
 
@@ -52,11 +52,16 @@ export async function changeDeadLetters(
   await withEntities(settings, async (entities) => {
     const letters = entities.deadLetters(name);
     await needReaction(entities, settings, name);
-    const wanted = all ? await groupsOf(letters, verb) : [ids];
+    const { groups: wanted, lost } = all ? await groupsOf(letters, verb) : { groups: [ids], lost: [] };
     const done: string[] = [];
     for (const group of wanted) done.push(...(await letters[verb](group)));
     if (settings.format === "name") await context.write(done.map((id) => `${id}\n`).join(""));
     else await writeDocument(context, settings.format, { machine: "", id: "", text: JSON.stringify(done) });
+    if (all && done.length === 0) context.note(`${name} has no dead letters to ${verb}`);
+    if (lost.length > 0) {
+      const dead = shellCommand("reactions", ["dead", name], placeOptions(settings));
+      context.note(`${lost.length} of events that the log lost can only be dropped; to see them: ${dead}`);
+    }
     const absent = ids.filter((id) => !done.includes(id));
     if (absent.length === 0) return;
     const why = verb === "retry" ? ", or of events that the log lost" : "";
@@ -67,14 +72,22 @@ export async function changeDeadLetters(
   });
 }
 
-async function groupsOf(letters: AsyncIterable<DeadLetter>, verb: "retry" | "drop"): Promise<string[][]> {
+/** All letters in groups, without those of events that the log lost, which can't be retried. */
+async function groupsOf(
+  letters: AsyncIterable<DeadLetter>,
+  verb: "retry" | "drop",
+): Promise<{ groups: string[][]; lost: string[] }> {
   const groups: string[][] = [[]];
+  const lost: string[] = [];
   for await (const { id, text } of letters) {
-    if (verb === "retry" && text === null) continue;
+    if (verb === "retry" && text === null) {
+      lost.push(id);
+      continue;
+    }
     if ((groups.at(-1)?.length ?? 0) === GROUP) groups.push([]);
     groups.at(-1)?.push(id);
   }
-  return groups;
+  return { groups, lost };
 }
 
 async function* written(machine: string, letters: AsyncIterable<DeadLetter>) {

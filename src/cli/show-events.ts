@@ -37,7 +37,7 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
       }
       if (log.cursor !== undefined) context.note(`continue with --after ${log.cursor}`);
     },
-    signal,
+    { signal },
   );
 }
 

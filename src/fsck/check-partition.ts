@@ -17,6 +17,7 @@ export interface PartitionOptions extends Treatment {
 
 /** What of a partition was checked. */
 export interface Checked {
+  /** Those that are there; what is left of removed ones was looked at too. */
   readonly entities: number;
   readonly events: number;
 }
@@ -44,7 +45,8 @@ export async function* checkPartition(
   const isReadable = (name: keyof typeof TYPES): boolean => types[name] === TYPES[name];
   const events = types.events === "none" || isReadable("events") ? new EventWalk(part) : undefined;
   const seen = new Set<string>();
-  const rest = (): Promise<void> => options.rest({ entities: seen.size, events: events?.count ?? 0 });
+  let entities = 0;
+  const rest = (): Promise<void> => options.rest({ entities, events: events?.count ?? 0 });
   if (events !== undefined) {
     const end = await endOf(client, part.keys.events);
     for (let isDone = false; !isDone; await rest()) {
@@ -68,14 +70,15 @@ export async function* checkPartition(
       for (const id of unseen.filter(isUnreadable)) yield asLeft(part, unreadable(part, id));
       const fresh = unseen.filter((id) => !isUnreadable(id));
       if (fresh.length > 0) {
-        const { findings, logDefects } = await check.check(fresh);
-        for (const defect of logDefects) yield asLeft(part, defect);
-        yield* findings;
+        const found = await check.check(fresh);
+        entities += found.entities;
+        for (const defect of found.logDefects) yield asLeft(part, defect);
+        yield* found.findings;
       }
       await rest();
     }
   }
-  return { entities: seen.size, events: events?.count ?? 0 };
+  return { entities, events: events?.count ?? 0 };
 }
 
 function isUnreadable(id: string): boolean {

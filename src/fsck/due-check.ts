@@ -34,7 +34,11 @@ export function checkDue(look: Look, { keys }: Part, { definition }: Installed):
     return [{ ...common, kind: "due-missing", message, mend }];
   }
   if (Number(due) === right) return [];
-  const message = `the timer runs out at ${iso(Number(due), due)}, but should at ${iso(right)}`;
+  const planned = iso(Number(due), due);
+  const isKept = common.isExplicable && Number(due) > right && definition.states[state]?.lease !== undefined;
+  const message = isKept
+    ? `the timer runs out at ${planned}; the present version alone would have it at ${iso(right)}, but a holder may reckon with the later time`
+    : `the timer runs out at ${planned}, but should at ${iso(right)}`;
   return [{ ...common, kind: "due-time", message, mend }];
 }
 

@@ -44,14 +44,16 @@ export class EntityCheck {
     this.#treatment = treatment;
   }
 
-  /** Looks at some entities. What is found counts only where it is found again. */
-  async check(ids: readonly string[]): Promise<{ findings: Finding[]; logDefects: Defect[] }> {
+  /** Looks at some ids, and tells how many entities there are among them. What is found counts only where it is found again. */
+  async check(
+    ids: readonly string[],
+  ): Promise<{ findings: Finding[]; logDefects: Defect[]; entities: number }> {
     const findings: Finding[] = [];
     const { seen, logDefects } = await this.#judge(ids);
     for (const { look, defects } of seen) {
       if (defects.length > 0) findings.push(...(await this.#confirm(look.id, defects)));
     }
-    return { findings, logDefects };
+    return { findings, logDefects, entities: seen.filter(({ look }) => look.hash !== undefined).length };
   }
 
   async #judge(ids: readonly string[]): Promise<{

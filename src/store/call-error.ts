@@ -59,7 +59,7 @@ export function contractError(error: unknown, name: string): Error | undefined {
  * an answer, or the time of a call is over.
  *
  * @param what the question, for the error
- * @throws NotExecutedError when there was no answer: ask again.
+ * @throws NotExecutedError when there was no answer, or none but a refusal: ask again.
  */
 export async function ask<T>(
   connection: Connection,
@@ -74,17 +74,16 @@ export async function ask<T>(
 /**
  * The same for a question that can't be repeated as it is.
  *
- * @throws NotExecutedError when there was no answer.
+ * @throws NotExecutedError when there was no answer, or none but a refusal.
  */
 export async function told<T>(connection: Connection, what: string, question: () => Promise<T>): Promise<T> {
   try {
     return await question();
   } catch (error) {
     if (error instanceof LayoutError || error instanceof LatchkeyError) throw error;
-    throw new NotExecutedError(
-      `${what} was not answered: ${hint(error, connection.address)}`,
-      replyCode(error),
-    );
+    const reply = replyCode(error);
+    const became = reply === "" ? "not answered" : "refused";
+    throw new NotExecutedError(`${what} was ${became}: ${hint(error, connection.address)}`, reply);
   }
 }
 

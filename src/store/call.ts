@@ -86,8 +86,6 @@ function failed(error: unknown, store: Store, name: string, limitMs: number): Er
   const { address } = store.connection;
   if (!(error instanceof FailedEffort)) return notMade(error, name, address);
   const { last, open } = error;
-  const refused = contractError(last, name);
-  if (refused !== undefined) return refused;
   if (open === undefined) return notMade(last, name, address);
   const why =
     last instanceof StillOpenError

@@ -28,7 +28,8 @@ export interface ChangeOptions {
   readonly notAfter?: number;
   /**
    * Where another process may have tried this op before: the server time in ms before it did. The call then waits until
-   * that attempt can't be executed any more, which is `timeout` later at most, and takes effect at most once.
+   * that attempt can't be executed any more, which is `timeout` later at most, and takes effect at most once. Take it
+   * from `serverTime()`: one that is more than a day later than the server's clock shows is refused.
    */
   readonly sent?: number;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { Valkey } from "iovalkey";
 import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, LONGEST_TIMER_MS, TimeUpError } from "../valkey/deadline.js";
@@ -9,7 +10,8 @@ import { entityKeys, type Place } from "../valkey/keys.js";
 import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
-import type { Change, Replay } from "./document.js";
+import { type Change, documentText, type Replay } from "./document.js";
+import { ContractError } from "./errors.js";
 import { type OpenOp, opInLog, opInRing, resolveOp, StillOpenError } from "./resolve.js";
 import { readReply } from "./result.js";
 
@@ -40,6 +42,19 @@ export type Answer = ({ readonly reply: unknown } | { readonly done: Change | Re
 };
 
 const NO_COPIES: Copies = { local: 0, replicas: 0 };
+/** Copies are counted by a reply to a write, and nothing is left to write to: the entity is gone, or has forgotten the op. */
+const UNCOUNTED: Copies = {
+  ...NO_COPIES,
+  problem: "its answer was lost, and its copies can't be counted any more",
+};
+
+/**
+ * The refusals that tell nothing about an attempt before: EXPIRED is judged before the op is looked for, on NOTFOUND there
+ * is no entity to remember it, and FORGOTTEN says so itself. The other ones come after both, and prove that there was none.
+ */
+const TELLS_NOTHING: ReadonlySet<string> = new Set(["EXPIRED", "NOTFOUND", "FORGOTTEN"]);
+/** No entity ever has this version: a patch with it answers REPLAYED, by a tiny write, or changes nothing. */
+const NO_VERSION = "999999999999999";
 
 /** No attempt was answered in time. */
 export class FailedEffort extends Error {
@@ -61,6 +76,8 @@ const KEPT_TO_ASK = 0.1;
 /** The first attempt may be executed for this part of the call's time, and this long at most; each further one twice as long. */
 const FIRST_WINDOW = 0.25;
 const LONGEST_FIRST_WINDOW_MS = 1_000;
+/** A `sent` that is later by more than this is none: it has another unit, or comes from elsewhere. */
+const FARTHEST_SET_BACK_MS = 24 * 3_600_000;
 
 /**
  * All attempts at one change. They carry the same op, and a NOTAFTER on the server's clock. One whose reply was lost is
@@ -78,8 +95,8 @@ export class Effort {
   #windowMs: number;
   /** Server time until which an attempt may be executed whose outcome is unknown. */
   #openUntilMs: number | undefined;
-  /** The reply to an attempt that was executed. */
-  #made: unknown;
+  /** What is known of an attempt that was executed. */
+  #made: Answer | undefined;
 
   constructor(connection: Connection, place: Place, intent: Intent) {
     this.#connection = connection;
@@ -105,12 +122,17 @@ export class Effort {
     try {
       return await retry(this.#connection, this.#work, name, () => this.#attempt());
     } catch (error) {
+      if (error instanceof ContractError) throw error;
       const open = this.#open; // now: an attempt that was given up may still go on
-      if (this.#made !== undefined) return { reply: this.#made, copies: NO_COPIES };
+      if (this.#made !== undefined) return this.#made;
       if (open === undefined) throw new FailedEffort(error, undefined);
       const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
-      if (resolution?.outcome === "DONE") return { done: resolution.document };
-      throw new FailedEffort(error, resolution?.outcome === "NOTDONE" ? undefined : open);
+      if (resolution?.outcome === "DONE") return { done: resolution.document, copies: UNCOUNTED };
+      if (resolution?.outcome === "FORGOTTEN") {
+        const { current } = resolution;
+        return { reply: ["FORGOTTEN", current === null ? null : documentText(current)] };
+      }
+      throw new FailedEffort(error, resolution === undefined ? open : undefined);
     }
   }
 
@@ -136,13 +158,27 @@ export class Effort {
       const seen = await opInRing(this.#connection.client, this.#open);
       // Where copies are to be counted it is the retry that they are counted by.
       if (seen.outcome === "DONE" && !this.#wantsCopies) return { done: seen.document };
-      if (this.#intent.operation === "remove" && seen.outcome !== "DONE" && seen.current === null) {
-        const logged = await opInLog(this.#connection.client, this.#open);
-        if (logged.outcome === "DONE") return { done: logged.document };
+      if (seen.outcome !== "DONE") {
+        this.#refuseFuture(seen.serverMs);
+        if (this.#intent.operation === "remove" && seen.current === null) {
+          const logged = await opInLog(this.#connection.client, this.#open);
+          if (logged.outcome === "DONE") return { done: logged.document, copies: UNCOUNTED };
+        }
       }
       await this.#untilRefused();
     }
     return this.#send();
+  }
+
+  /** An attempt before that is still to come is waited for; not one that no clock explains that was set back since. */
+  #refuseFuture(serverMs: number): void {
+    const { sent = 0 } = this.#intent;
+    if (sent <= serverMs + FARTHEST_SET_BACK_MS) return;
+    throw new ContractError(
+      "BADARG",
+      `sent ${sent} is ${sent - serverMs} ms later than the server's clock shows: ` +
+        "it must be the server's time before the first attempt; see serverTime()",
+    );
   }
 
   /** Waits until the server would refuse an attempt whose reply was lost. */
@@ -183,19 +219,19 @@ export class Effort {
       throw error;
     }
     this.#openUntilMs = openBefore;
-    const { outcome } = readReply(reply);
+    const { outcome, text } = readReply(reply);
     if (outcome === "EXPIRED" && notAfter < limit) {
       // Either the server was slow, or its clock is not where it was.
       if (clock.earliest(performance.now()) <= notAfter) this.#connection.clock.forget();
       throw new LateError();
     }
-    const isMade = outcome === "OK" || outcome === "REPLAYED";
-    // Kept, because the call's time may be over before this attempt ends, and then nothing tells of it any more.
-    if (isMade) this.#made = reply;
-    if (line !== undefined && isMade) {
+    if (outcome === "OK" || outcome === "REPLAYED") {
+      // Kept, because the call's time may be over before this attempt ends, and then nothing tells of it any more.
+      this.#made = { reply, copies: NO_COPIES };
+      if (line === undefined) return { reply };
       return { reply, copies: await this.#copies(line.commits, socket) };
     }
-    if (isRetry && (outcome === "NOTFOUND" || outcome === "FORGOTTEN")) return this.#fromLog(reply, outcome);
+    if (isRetry && TELLS_NOTHING.has(outcome)) return this.#settle(client, reply, outcome, text);
     return { reply };
   }
 
@@ -217,18 +253,37 @@ export class Effort {
     }
   }
 
-  /** What the entity can't tell about a lost attempt, the log may: the retry did nothing. */
-  async #fromLog(reply: unknown, outcome: "NOTFOUND" | "FORGOTTEN"): Promise<Answer> {
+  /** Of a retry that was refused, and tells nothing of a lost attempt: the entity may tell, else the log. */
+  async #settle(client: Valkey, reply: unknown, refusal: string, text: string | null): Promise<Answer> {
     const askedAt = performance.now();
     const open = this.#open;
     if (open === undefined) return { reply };
-    const logged = await opInLog(this.#connection.client, open);
-    if (logged.outcome === "DONE") return { done: logged.document };
-    if (outcome === "NOTFOUND" || logged.outcome === "FORGOTTEN") return { reply };
+    if (refusal !== "FORGOTTEN") {
+      const seen = await opInRing(client, open);
+      if (seen.outcome === "DONE") return this.#found(seen.document);
+      if (seen.outcome === "NOTDONE") return { reply };
+    }
+    const logged = await opInLog(client, open);
+    if (logged.outcome === "DONE") return this.#found(logged.document);
+    if (logged.outcome === "FORGOTTEN") return { reply: ["FORGOTTEN", text] };
+    if (refusal !== "FORGOTTEN") return { reply };
     // It was not done until the log was asked, so what was forgotten before does not matter.
     const clock = await this.#connection.clock.know();
     this.#beganAt = askedAt;
     this.#sentMs = clock.earliest(askedAt);
     return this.#send();
+  }
+
+  /** A change that a lost attempt made. Its copies are counted where the entity remembers it. */
+  async #found(done: Change | Replay): Promise<Answer> {
+    this.#made = { done, copies: UNCOUNTED };
+    if (!this.#wantsCopies) return this.#made;
+    const { client, commits } = await this.#connection.durable(this.#work);
+    const { socket } = commits;
+    const { id, op } = this.#intent;
+    const question = [id, "UNSET", "none", "OP", op, "IFVERSION", NO_VERSION];
+    const reply = await runScript(client, scripts.patch, entityKeys(this.#place, id), question);
+    if (readReply(reply).outcome !== "REPLAYED") return this.#made;
+    return { done, copies: await this.#copies(commits, socket) };
   }
 }

@@ -77,14 +77,14 @@ export class MissingFieldError extends RefusedError {
   }
 }
 
-/** The server's clock had passed `notAfter`, so nothing was done. `code` is `"EXPIRED"`. */
+/** The server's clock had passed `notAfter`, and no earlier attempt was made either. `code` is `"EXPIRED"`. */
 export class DeadlineExceededError extends RefusedError {
   override readonly name = "DeadlineExceededError";
 }
 
 /**
- * A retry whose first attempt can't be judged any more: so much has happened since that the server no longer remembers
- * whether this op was done. Nothing was done now; read the entity and decide. `code` is `"FORGOTTEN"`.
+ * The answer to an attempt was lost, or another process made it, and so much has happened since that neither the entity
+ * nor the log tells whether this op was done. No later attempt was made; read the entity and decide. `code` is `"FORGOTTEN"`.
  */
 export class OutcomeForgottenError extends RefusedError {
   override readonly name = "OutcomeForgottenError";

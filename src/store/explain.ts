@@ -47,7 +47,7 @@ export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot
     case "FORGOTTEN":
       return new OutcomeForgottenError(
         "FORGOTTEN",
-        `${name} was not changed: whether the first attempt was done can't be told any more${now === "" ? "" : `; ${now}`}`,
+        `${name}: whether the first attempt was done can't be told any more, and none was after it${now === "" ? "" : `; ${now}`}`,
         machine,
         id,
         current,

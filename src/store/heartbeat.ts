@@ -1,13 +1,13 @@
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
 import type { Store } from "./call.js";
-import { checkName, checkOptions, timeoutMs, whole } from "./change-options.js";
+import { checkId, checkName, checkOptions, timeoutMs, whole } from "./change-options.js";
 import { readDocument, type Snapshot } from "./document.js";
 import { ContractError, LatchkeyError, type RefusedError } from "./errors.js";
 import { explainRefusal } from "./explain.js";
+import { heartbeatCall } from "./heartbeat-call.js";
 import { NoLeaseError } from "./no-lease-error.js";
 import type { Refusal } from "./result.js";
-import { timerCall } from "./timer-call.js";
 
 /** Options of `heartbeat`: what must still be so for the lease to be renewed. */
 export interface HeartbeatOptions {
@@ -48,13 +48,12 @@ export async function heartbeat<S extends string>(
   id: string,
   options: HeartbeatOptions,
 ): Promise<HeartbeatResult<S>> {
-  const { outcome, text } = await timerCall(
-    store,
-    "heartbeat",
-    id,
-    words(options),
-    timeoutMs(options, store.connection.timeoutMs),
-  );
+  const { outcome, text } = await heartbeatCall(store, {
+    id: checkId("id", id, 128),
+    words: words(options),
+    timeoutMs: timeoutMs(options, store.connection.timeoutMs),
+    notAfter: options.notAfter,
+  });
   const { machine } = store.place;
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };
@@ -71,6 +70,7 @@ export async function heartbeat<S extends string>(
 function words(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
   const { ifVersion, ifState, notAfter } = options;
+  if (notAfter !== undefined) whole("notAfter", notAfter);
   for (const [name, guard] of Object.entries({ ifVersion, ifState })) {
     // What a misspelt property of an entity is. It would guard nothing.
     if (guard === undefined && Object.hasOwn(options, name)) {
@@ -80,6 +80,5 @@ function words(options: HeartbeatOptions): string[] {
   return [
     ...(ifVersion === undefined ? [] : ["IFVERSION", whole("ifVersion", ifVersion)]),
     ...(ifState === undefined ? [] : ["IFSTATE", checkName(STATE_NAME, ifState)]),
-    ...(notAfter === undefined ? [] : ["NOTAFTER", whole("notAfter", notAfter)]),
   ];
 }

@@ -1,12 +1,22 @@
-import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
+import { ConnectError } from "../valkey/connect-error.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { Store } from "./call.js";
 import type { Change, Replay, Snapshot } from "./document.js";
-import { ContractError, RefusedError } from "./errors.js";
+import { ContractError, NotExecutedError, type OutcomeUnknownError, RefusedError } from "./errors.js";
 import { heartbeat } from "./heartbeat.js";
+import { HeldStay } from "./held-stay.js";
 import { inside, isInside } from "./inside.js";
-import { type LeaseLength, leaseLength } from "./lease-length.js";
+import type { LeaseLength } from "./lease-length.js";
 import { LeaseLostError } from "./lease-lost-error.js";
+import { LeaseTimes } from "./lease-times.js";
+import {
+  changeBehind,
+  changeGiven,
+  type Given,
+  isOvertaken,
+  leavesOpen,
+  overtakenChange,
+} from "./own-change.js";
 
 /** How to hold an entity. */
 export interface HoldOptions {
@@ -15,18 +25,13 @@ export interface HoldOptions {
    * the entity's stay in its present state is held, whatever is patched meanwhile.
    */
   readonly version?: number;
-  /** Told once, the moment that the lease is lost. */
+  /** Told once, the moment that the lease is lost. Not where latchkey is closed: that only `signal` tells. */
   readonly onLost?: (lost: LeaseLostError) => void;
 }
 
-/** A renewal has this part of the lease to be answered, repeated attempts included. */
-const ANSWER_PART = 1 / 6;
-/** So long after a renewal without an answer the next one begins. */
-const RETRY_PART = 1 / 12;
-
 /**
- * Renews the lease of an entity by itself, at a third of its length, until it is closed or lost. Made by
- * `agents.hold(id)`.
+ * Renews the lease of an entity by itself, at a third of its length, until it is closed or lost, or latchkey is closed.
+ * Made by `agents.hold(id)`.
  *
  * It is lost when the server refuses a renewal: someone else changed the entity, it left the state, or it is gone. And
  * when no renewal was confirmed before the lease's own end, by a clock that nobody sets: by then another may have it.
@@ -38,25 +43,17 @@ const RETRY_PART = 1 / 12;
 export class Hold<S extends string = string> implements AsyncDisposable {
   readonly id: string;
   readonly #store: Store;
-  readonly #createdAt: string;
-  readonly #since: string;
-  readonly #state: string;
-  readonly #isFenced: boolean;
+  readonly #stay: HeldStay<S>;
   readonly #onLost: ((lost: LeaseLostError) => void) | undefined;
-  readonly #lost = new AbortController();
-  #version: number;
-  /** As it was last read. */
-  #length: LeaseLength;
-  /** What the last renewal counts. */
-  #leaseMs: number;
+  readonly #over = new AbortController();
+  readonly #times: LeaseTimes;
   #isClosed = false;
-  /** Of this process's own clock. */
-  #confirmedUntil: number;
-  #next: NodeJS.Timeout | undefined;
-  #end: NodeJS.Timeout | undefined;
   /** Renewals and own changes, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Of the last change of one's own, while it is not known whether it was made. */
+  #unknown: OutcomeUnknownError | undefined;
   #failure: unknown;
+  #forget = (): void => {};
 
   constructor(
     store: Store,
@@ -67,59 +64,74 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   ) {
     this.id = entity.id;
     this.#store = store;
-    this.#length = length;
-    this.#leaseMs = length.ms;
-    this.#createdAt = entity.createdAt;
-    this.#since = entity.since;
-    this.#state = entity.state;
-    this.#isFenced = version !== undefined;
-    this.#version = entity.version;
+    this.#stay = new HeldStay(store.place, entity, version !== undefined);
     this.#onLost = onLost;
-    this.#confirmedUntil = asked + length.ms;
-    this.#watch();
-    this.#renewIn(this.#leaseMs / 3);
+    this.#times = new LeaseTimes(
+      store,
+      entity,
+      length,
+      () => void this.#inTurn(() => this.#renew()),
+      () => this.#lose("no renewal was confirmed before its end", null, this.#failure),
+    );
+    this.#times.countFrom(asked);
+    if (!this.#isClosed) this.#forget = store.connection.beforeClose(async () => this.#endWithLatchkey());
   }
 
-  /** Aborted the moment that the lease is lost; its reason is a {@link LeaseLostError}. Not by `close`. */
+  /**
+   * Aborted the moment that the lease is lost; its reason is a {@link LeaseLostError}. And when latchkey is closed, since
+   * nothing is renewed from then on; its reason is a {@link ConnectError}. Not by `close`.
+   */
   get signal(): AbortSignal {
-    return this.#lost.signal;
+    return this.#over.signal;
   }
 
   /** The version that was last confirmed. */
   get version(): number {
-    return this.#version;
+    return this.#stay.version;
   }
 
   /**
    * Makes a change of one's own while no renewal is under way, and holds the version that it made. A change that leaves
    * the state ends the hold.
    *
+   * A change that was made is never a loss, whatever is thrown: not one that is not durable, nor one whose answer was lost.
+   * What became of the latter the hold finds out by itself, and makes no other before.
+   *
    * A version can come again, where the id was removed and created anew or the server lost its last changes. A change that
    * shows this is made, and the lease is lost. Where a change is refused the lease is renewed at once, so that a loss is
    * told before the refusal is thrown.
    *
-   * @param make makes it, with `ifVersion` as given. Nothing is renewed until it ends: where it takes longer than the
-   * lease, the lease is lost, so do the work before, and only the change in here.
-   * @throws LeaseLostError when the lease is lost already, ContractError when it is closed (code CLOSED) or `make` calls
-   * `change` or `close` of the same hold (code NESTED); else what `make` throws
+   * @param make makes it, with `ifVersion` as given, and returns what its call returned; that may be a `try…` call.
+   * Nothing is renewed until it ends: where it takes longer than the lease, the lease is lost, so do the work before, and
+   * only the change in here.
+   * @throws LeaseLostError when the lease is lost already, ConnectError when latchkey is closed, ContractError when the hold
+   * is closed (code CLOSED), `make` calls `change` or `close` of it (code NESTED), or returns no change of the entity (code
+   * BADARG); NotExecutedError, without calling `make`, when it can't be told yet what became of the change before; else
+   * what `make` throws
    * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
    */
-  async change<C extends Change<S> | Replay<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
+  async change<C extends Given<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
     this.#refuseInside("change");
     return this.#inTurn(async () => {
-      this.#lost.signal.throwIfAborted();
-      if (this.#isClosed) throw new ContractError("CLOSED", `the hold of ${this.id} is closed`);
-      const held = this.#version;
-      const change = await inside(this, async () => make(held)).catch(async (error: unknown) => {
-        if (error instanceof RefusedError) await this.#renew();
+      this.#refuseWhenOver();
+      await this.#findOut().catch((cause: unknown) => {
+        const what = `${this.#store.place.machine} ${this.id} was not changed`;
+        const why = "what became of the change before it can't be told yet; try again";
+        const error = new NotExecutedError(`${what}: ${why}`, "");
+        error.cause = cause;
         throw error;
       });
-      this.#version = change.version;
-      const other = this.#otherStay(change, held);
-      if (other !== undefined) this.#lose(other, change, undefined);
-      else if (change.state !== this.#state || change.since !== this.#since || this.#removes(change))
-        this.#stop();
-      return change;
+      this.#refuseWhenOver();
+      try {
+        const given = await inside(this, async () => make(this.#stay.version));
+        const change = changeGiven(this.#store, this.id, given);
+        if (change === undefined) await this.#renew();
+        else await this.#adopt(change);
+        return given;
+      } catch (error) {
+        await this.#take(error);
+        throw error;
+      }
     });
   }
 
@@ -144,86 +156,72 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     throw new ContractError("NESTED", `${message}; call it after that`);
   }
 
+  #refuseWhenOver(): void {
+    this.#over.signal.throwIfAborted();
+    if (this.#isClosed) throw new ContractError("CLOSED", `the hold of ${this.id} is closed`);
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work, work);
     this.#turn = done.catch(() => {});
     return done;
   }
 
-  #renewIn(ms: number): void {
-    clearTimeout(this.#next);
-    if (this.#isClosed) return;
-    this.#next = setTimeout(() => void this.#inTurn(() => this.#renew()), Math.min(ms, LONGEST_TIMER_MS));
-  }
-
-  /** Ends the hold at the lease's own end, where nothing is confirmed until then. */
-  #watch(): void {
-    clearTimeout(this.#end);
-    if (this.#isClosed) return;
-    const leftMs = this.#confirmedUntil - performance.now();
-    // The answer came later than the lease ends: not even for a moment may anybody believe to hold it.
-    if (leftMs <= 0) {
-      this.#lose("no renewal was confirmed before its end", null, this.#failure);
-      return;
-    }
-    this.#end = setTimeout(
-      () => {
-        if (performance.now() < this.#confirmedUntil) return this.#watch();
-        this.#lose("no renewal was confirmed before its end", null, this.#failure);
-      },
-      Math.min(leftMs + 1, LONGEST_TIMER_MS),
-    );
-  }
-
   async #renew(): Promise<void> {
     if (this.#isClosed) return;
-    const asked = performance.now();
     try {
-      const guard = this.#isFenced ? { ifVersion: this.#version } : { ifState: this.#state };
-      const timeout = Math.ceil(Math.min(this.#leaseMs * ANSWER_PART, this.#store.connection.timeoutMs));
-      const result = await heartbeat<S>(this.#store, this.id, { ...guard, timeout });
+      const [found] = await Promise.allSettled([this.#findOut()]);
       if (this.#isClosed) return;
-      if (!result.ok) return this.#lose(result.error.message, result.current, result.error);
-      const { document } = result;
-      if (document.since !== this.#since) {
-        return this.#lose(`it was entered anew at ${document.since}`, document, undefined);
-      }
-      this.#version = document.version;
-      const known = this.#length;
-      this.#length = await leaseLength(this.#store, this.id, this.#state, known, timeout);
+      const asked = performance.now();
+      const timeout = this.#times.answerMs;
+      const result = await heartbeat<S>(this.#store, this.id, { ...this.#stay.guard, timeout });
       if (this.#isClosed) return;
-      const { ms } = this.#length;
-      if (ms === undefined) {
-        return this.#lose("a newer version of the machine took it away", document, undefined);
+      const current = result.ok ? result.document : result.current;
+      const why = result.ok ? this.#stay.renewed(result.document) : result.error.message;
+      if (why !== undefined) {
+        if (found.status === "rejected") throw found.reason; // it may be for one's own change
+        if (result.outcome === "EXPIRED") throw result.error; // says nothing of the lease
+        return this.#lose(why, current, result.ok ? undefined : result.error);
       }
       this.#failure = undefined;
-      // Which of the two the server counted is not known. It does so from when it was reached, not before it was asked;
-      // and what it has confirmed once never comes nearer.
-      this.#leaseMs = Math.min(known.ms ?? ms, ms);
-      this.#confirmedUntil = Math.max(this.#confirmedUntil, asked + this.#leaseMs);
-      this.#watch();
-      this.#renewIn(this.#leaseMs / 3);
+      const isLease = await this.#times.renewed(asked, timeout);
+      if (!isLease) return this.#lose("a newer version of the machine took it away", current, undefined);
     } catch (error) {
       if (this.#isClosed) return;
       if (error instanceof ContractError) return this.#lose(error.message, null, error);
       this.#failure = error; // told if the lease ends over it
-      this.#renewIn(this.#leaseMs * RETRY_PART);
+      this.#times.renewAgain();
     }
   }
 
-  /** Why a change shows that what it met was not what is held, though at the same version. */
-  #otherStay(change: Change | Replay, version: number): string | undefined {
-    const { createdAt, since, from, type } = change;
-    if (createdAt !== this.#createdAt) return `it was created anew, at ${createdAt}`;
-    // A replay shows the entity as it is now, not what its change met.
-    if (from === undefined) return undefined;
-    const stays = type === `${this.#store.place.machine}.updated` || this.#removes(change);
-    if (from === this.#state && (since === this.#since || !stays)) return undefined;
-    return `it was ${from} at version ${version} too, since ${since}`;
+  /** A change of one's own failed, for its caller. For the hold that depends on whether it was made. */
+  async #take(error: unknown): Promise<void> {
+    const change = changeBehind(this.#store, this.id, error);
+    if (change !== undefined) await this.#adopt(change);
+    else if (leavesOpen(this.#store, this.id, error)) {
+      this.#unknown = error;
+      this.#times.renewAtOnce();
+    } else if (error instanceof RefusedError || error instanceof ContractError) await this.#renew();
   }
 
-  #removes({ type }: Change | Replay): boolean {
-    return type === `${this.#store.place.machine}.removed`;
+  /**
+   * Asks what became of a change of one's own of which that is not known.
+   *
+   * @throws what `resolve` throws: it can't be told yet
+   */
+  async #findOut(): Promise<void> {
+    const resolution = await this.#unknown?.resolve({ timeout: this.#times.answerMs });
+    this.#unknown = undefined;
+    if (resolution?.outcome === "DONE") await this.#adopt(resolution.document);
+  }
+
+  /** Goes on from a change of one's own. */
+  async #adopt(told: Change | Replay): Promise<void> {
+    const change = isOvertaken(told) ? await overtakenChange(this.#store, told) : told;
+    const standing = this.#stay.changed(change);
+    if (standing === "left") this.#stop();
+    else if (standing !== "held") this.#lose(standing.lost, change, undefined);
+    else if (isOvertaken(told)) await this.#renew();
   }
 
   #lose(why: string, current: Snapshot | null, cause: unknown): void {
@@ -234,13 +232,19 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     const message = `the lease of ${machine} ${this.id} is lost: ${why}`;
     connection.logger.warn({ machine, id: this.id, why }, "lease lost");
     const lost = new LeaseLostError(message, machine, this.id, current, cause);
-    this.#lost.abort(lost);
+    this.#over.abort(lost);
     tell(connection.logger, `of the lease of ${machine} ${this.id}`, this.#onLost, lost);
+  }
+
+  /** Nothing is lost, but whoever works on by the signal has no renewal any more. */
+  #endWithLatchkey(): void {
+    this.#stop();
+    this.#over.abort(new ConnectError(this.#store.connection.address, "ended"));
   }
 
   #stop(): void {
     this.#isClosed = true;
-    clearTimeout(this.#next);
-    clearTimeout(this.#end);
+    this.#forget();
+    this.#times.stop();
   }
 }

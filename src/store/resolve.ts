@@ -92,8 +92,11 @@ export async function opInRing(
     const document = readReplay(place.machine, id, hash, Number(done[1]));
     return { outcome: "DONE", version: Number(done[1]), document, serverMs };
   }
-  const [, forgottenMs = "0"] = (hash.ops ?? "").split(" ");
-  const isForgotten = Number(forgottenMs) >= sentMs || Number(removed ?? 0) >= sentMs;
+  // Judged like in shared/guards.lua; of a hash that was damaged nothing can be told.
+  const [, forgottenMs] = /^[0-4] (\d+)$/.exec(hash.ops ?? "0 0") ?? [];
+  const livedBefore = hash.created !== undefined && new Date(sentMs).toISOString() > hash.created;
+  const removedMs = livedBefore ? 0 : Number(removed ?? 0);
+  const isForgotten = forgottenMs === undefined || Number(forgottenMs) >= sentMs || removedMs >= sentMs;
   const current = readEntity(place.machine, id, hash);
   return { outcome: isForgotten ? "FORGOTTEN" : "NOTDONE", current, serverMs };
 }

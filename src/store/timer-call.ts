@@ -14,7 +14,7 @@ import { readReply } from "./result.js";
  */
 export async function timerCall(
   { connection, place }: Store,
-  operation: "heartbeat" | "expire",
+  operation: "expire",
   id: string,
   options: readonly string[] = [],
   timeoutMs = connection.timeoutMs,

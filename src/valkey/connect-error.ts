@@ -20,7 +20,7 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   "not-found": "the host name is not known; correct the URL",
   timeout:
     "no answer in time; check host, port and firewall, and that the server is neither paused nor loading its data",
-  auth: "the server wants other credentials; put user and password into the URL or the options",
+  auth: "the server wants other credentials; correct user and password",
   permission: "the server refuses this user; see the ACL lines in the documentation",
   database: "the server has no database of that number; correct the URL",
   tls: "the TLS handshake failed; check valkey:// against valkeys://, the port, and the certificates",

@@ -58,7 +58,7 @@ export interface Connection {
    * @throws ConnectError when it can't be made, or `close` was called before it was.
    */
   open(purpose: string): Promise<Valkey>;
-  /** Adds what `close` does first, while there is a connection. @returns what takes it away again */
+  /** Adds what `close` does first, while there is a connection; does it at once where that has begun. @returns what takes it away again */
   beforeClose(work: () => Promise<void>): () => void;
   /** True once `close` was called, and what goes before it is done. */
   readonly isClosed: boolean;
@@ -170,6 +170,7 @@ function connectionOf(
     return { client: further, untilReady: readiness(further, opened) };
   });
   const works = new Set<() => Promise<void>>();
+  let isClosing = false;
   return {
     client,
     address,
@@ -180,7 +181,8 @@ function connectionOf(
     durable: line,
     open,
     beforeClose: (work) => {
-      works.add(work);
+      if (isClosing) void work().catch(() => {});
+      else works.add(work);
       return () => void works.delete(work);
     },
     get epoch() {
@@ -190,6 +192,7 @@ function connectionOf(
       return opened.isClosed;
     },
     close: async () => {
+      isClosing = true;
       if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
       client.off("ready", renew);
       opened.close();

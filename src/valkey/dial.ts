@@ -1,20 +1,47 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { type RedisOptions, Valkey } from "iovalkey";
 import { backoffMs } from "./backoff.js";
-import { connectError } from "./connect-error.js";
+import { ConnectError, connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
+import { Deadline } from "./deadline.js";
 import { safeMessage } from "./failure.js";
+import { keepQuiet } from "./keep-quiet.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 
 const FIRST_RECONNECT_PAUSE_MS = 20;
 const LONGEST_RECONNECT_PAUSE_MS = 2_000;
+const LONGEST_BUSY_PAUSE_MS = 500;
 
 /**
- * Connects, and from then on reconnects for ever.
+ * Connects, and from then on reconnects for ever. Waits for the end of a script that keeps the server from answering.
  *
  * @throws ConnectError when it can't connect at first.
  */
 export async function dial(
+  settings: RedisOptions,
+  address: string,
+  limitMs: number,
+  logger: Logger,
+): Promise<Valkey> {
+  const deadline = Deadline.in(limitMs);
+  let busy: ConnectError | undefined;
+  for (let failed = 0; ; failed += 1) {
+    try {
+      return await dialOnce(settings, address, deadline.remainingMs, logger);
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      if (error.reason === "busy") busy = error;
+      else if (error.reason !== "timeout" || busy === undefined) throw error;
+      await pause(
+        Math.min(backoffMs(failed, FIRST_RECONNECT_PAUSE_MS, LONGEST_BUSY_PAUSE_MS), deadline.remainingMs),
+      );
+      if (deadline.isOver) throw busy;
+    }
+  }
+}
+
+async function dialOnce(
   settings: RedisOptions,
   address: string,
   limitMs: number,
@@ -35,6 +62,7 @@ export async function dial(
       return 1;
     },
   });
+  keepQuiet(client, logger, address);
   const errors = listen(client, logger, address);
   let timer: NodeJS.Timeout | undefined;
   // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.
@@ -57,6 +85,7 @@ export async function dial(
     return client;
   } catch (error) {
     hangUp(client);
+    client.stream?.destroy(); // a frozen server would keep it open
     throw connectError(address, [...errors, error]);
   } finally {
     clearTimeout(timer);

@@ -3,7 +3,10 @@ import type { Valkey } from "iovalkey";
 /** Closes a connection now; nothing of it reconnects. */
 export function hangUp(client: Valkey): void {
   // Ended already: disconnecting again would wait two seconds for a socket that has closed.
-  if (client.status !== "end") client.disconnect();
+  if (client.status === "end") return;
+  // Between two attempts to connect it would never tell that it has ended; one that did not begin yet does, at once.
+  if (client.status === "reconnecting") client.status = "wait";
+  client.disconnect();
 }
 
 /** The clients of one connection, so that closing it leaves none behind. */

@@ -3,9 +3,10 @@ import { onTestFinished } from "vitest";
 import { examine } from "../../src/doctor/examine.js";
 import type { Finding } from "../../src/doctor/finding.js";
 import { Patient } from "../../src/doctor/patient.js";
+import { allRules, type Kind } from "../../src/doctor/rights/lines.js";
 import { type ServerOptions, startValkey, type TestServer } from "../../src/testing/index.js";
 import { type Connection, type ConnectionOptions, openConnection } from "../../src/valkey/connection.js";
-import { freshNamespace } from "./valkey.js";
+import { freshNamespace, useValkey } from "./valkey.js";
 
 /** Who looks, at what. */
 export interface Visit extends ConnectionOptions {
@@ -51,4 +52,25 @@ export async function finding(id: string, visit: Visit): Promise<Finding> {
   const found = all.find((one) => one.id === id);
   if (found === undefined) throw new Error(`No ${id} among ${all.map((one) => one.id).join(", ")}`);
   return found;
+}
+
+/** A new user with these rules, and how to look as that user. */
+export async function user(server: TestServer, ...rules: string[]) {
+  const admin = await adminOf(server);
+  const [username, namespace] = [freshNamespace(), freshNamespace()];
+  await admin.call(
+    "ACL",
+    "SETUSER",
+    username,
+    "reset",
+    "on",
+    ">sesame",
+    ...rules.map((rule) => rule.replaceAll("NS", namespace)),
+  );
+  return { admin, namespace, username, password: "sesame", url: server.url };
+}
+
+/** A new user as the doctor makes one, and more rules. */
+export async function userOf(kind: Kind, ...more: string[]) {
+  return user(await useValkey(), ...allRules(kind, "NS"), ...more);
 }

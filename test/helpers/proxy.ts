@@ -29,6 +29,8 @@ export interface TcpProxy {
   freeze(isFrozen: boolean): void;
   /** How many connections were taken so. */
   readonly frozen: number;
+  /** How many connections were turned away. */
+  readonly refused: number;
   /** Settles when a request or reply was lost or held. */
   readonly lost: Promise<void>;
 }
@@ -51,8 +53,12 @@ export async function startProxy(target: { host: string; port: number }): Promis
   let isFrozen = false;
   let frozen = 0;
   let late = async (): Promise<void> => {};
+  let refused = 0;
   const server = createServer((near) => {
-    if (isClosed) return void near.destroy();
+    if (isClosed) {
+      refused += 1;
+      return void near.destroy();
+    }
     if (isFrozen) {
       frozen += 1;
       sockets.add(near);
@@ -132,6 +138,9 @@ export async function startProxy(target: { host: string; port: number }): Promis
     },
     get frozen() {
       return frozen;
+    },
+    get refused() {
+      return refused;
     },
     shut: (isShut) => {
       isClosed = isShut;

@@ -4,7 +4,16 @@ import { NotAllowed } from "../not-allowed.js";
 import type { Patient } from "../patient.js";
 import { type Lack, lacksOf } from "../rights/ask.js";
 import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
-import { CHECKS, REACTS, READER_EXTRAS, WAITS } from "../rights/needs.js";
+import {
+  CHECK_READS,
+  CHECKS,
+  REACTION_READS,
+  REACTS,
+  READER_EXTRAS,
+  STATS,
+  STATS_READS,
+  WAITS,
+} from "../rights/needs.js";
 import { samplesOf } from "../rights/samples.js";
 import { mayAskSettings } from "./fsync-right.js";
 
@@ -13,12 +22,31 @@ const id = "rights";
 /** Commands that a reader has no use for. */
 const WRITES = ["evalsha", "hset", "hsetnx", "rpush", "xadd", "zadd", "zrem"];
 
-/** Commands that a writer can do without, and what is lost then. */
-const EXTRAS: readonly (readonly [commands: readonly string[], lost: string])[] = [
+/** Commands that some can do without, and what is lost then. */
+type Extras = readonly (readonly [commands: readonly string[], lost: string])[];
+
+const [REACTIONS_LOST, FSCK_LOST, STATS_LOST] = ["reactions are", "fsck is", "stats is"].map(
+  (what) => `${what} refused with NOPERM`,
+) as [string, string, string];
+
+const WRITER_EXTRAS: Extras = [
   [WAITS, "none that asks for durability can be waited for"],
-  [REACTS, "reactions are refused with NOPERM"],
-  [CHECKS, "fsck is refused with NOPERM"],
+  [REACTS, REACTIONS_LOST],
+  [CHECKS, FSCK_LOST],
+  [STATS, STATS_LOST],
 ];
+
+const LOOKS_EXTRAS: Extras = [
+  [REACTION_READS, REACTIONS_LOST],
+  [CHECK_READS, FSCK_LOST],
+  [STATS_READS, STATS_LOST],
+];
+
+/** What is lost without some commands. */
+function lostOf(extras: Extras, lacking: readonly string[]): string {
+  const lost = extras.filter(([commands]) => commands.some((command) => lacking.includes(command)));
+  return lost.map(([, what]) => what).join(", and ");
+}
 
 /** Whether the user may do exactly what latchkey's scripts and client need. */
 export async function rights(patient: Patient): Promise<Finding> {
@@ -39,14 +67,14 @@ export async function rights(patient: Patient): Promise<Finding> {
   const mend = grant(user, lacking.writer);
   if (lacking.isReader) {
     const seen = `user ${user} may look, and change nothing`;
-    const means = `enough for get, list, history and events${lacking.mayCheck ? ", and to check with fsck" : ", but fsck is refused with NOPERM"}`;
+    const lost = lostOf(LOOKS_EXTRAS, lacking.commands);
+    const means = `enough for get, list, history and events, ${lost === "" ? "and to check with fsck" : `but ${lost}`}`;
     return { id, level: "note", seen, means, mend };
   }
   const seen = `user ${user} lacks ${lacking.writer.join(" ")}`;
   const commands = lacking.writer.map((rule) => rule.slice(1));
-  if (commands.every((command) => EXTRAS.some(([some]) => some.includes(command)))) {
-    const lost = EXTRAS.filter(([some]) => some.some((command) => commands.includes(command)));
-    const means = `enough for changes, but ${lost.map(([, what]) => what).join(", and ")}`;
+  if (commands.every((command) => WRITER_EXTRAS.some(([some]) => some.includes(command)))) {
+    const means = `enough for changes, but ${lostOf(WRITER_EXTRAS, commands)}`;
     return { id, level: "note", seen, means, mend };
   }
   const means = "calls that need these are refused with NOPERM, before anything is written";
@@ -59,8 +87,8 @@ interface Lacking {
   readonly writer: readonly string[];
   /** It lacks nothing to look, and may write nothing: that is on purpose. */
   readonly isReader: boolean;
-  /** It lacks nothing that fsck needs to look. */
-  readonly mayCheck: boolean;
+  /** The commands among them, whatever they lack. */
+  readonly commands: readonly string[];
 }
 
 interface Asked {
@@ -85,9 +113,7 @@ async function lackingOf(patient: Patient, place: Place): Promise<Lacking> {
     isReader: asked.every(({ command, lack }) =>
       reads.includes(command) ? lack === undefined : !WRITES.includes(command) || lack !== undefined,
     ),
-    mayCheck: asked.every(
-      ({ command, lack }) => !commandsOf("reader").includes(command) || lack === undefined,
-    ),
+    commands: asked.filter(({ lack }) => lack !== undefined).map(({ command }) => command),
   };
 }
 

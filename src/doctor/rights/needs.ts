@@ -14,10 +14,13 @@ const CHANGES = ["evalsha", "hset", "hsetnx", "script|load"];
 export const WAITS: readonly string[] = ["wait", "waitaof"];
 
 /** What it sends to tell of reactions and their dead letters. */
-const REACTION_READS = ["xinfo|groups", "xlen", "xpending"];
+export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending"];
 
 /** What it sends to check index, timers and logs; walking over all keys takes +scan too, which tells all their names. */
-const CHECK_READS = ["llen", "type", "zscan", "zscore"];
+export const CHECK_READS: readonly string[] = ["llen", "type", "zscan", "zscore"];
+
+/** What it sends to count and weigh what is kept. */
+export const STATS_READS: readonly string[] = ["memory|usage", "xlen", "zcard", "zrandmember"];
 
 /** Commands whose rights are those of their subcommands. */
 const CONTAINERS = ["XGROUP", "XINFO"];
@@ -44,8 +47,13 @@ export const CHECKS: readonly string[] = CHECK_READS.filter(
   (command) => ![...PLAIN, ...REACTS].includes(command),
 );
 
+/** What it sends for stats, and for nothing else. */
+export const STATS: readonly string[] = STATS_READS.filter(
+  (command) => ![...PLAIN, ...REACTS, ...CHECKS].includes(command),
+);
+
 /** The commands without which a reader still reads entities and follows them. */
-export const READER_EXTRAS: readonly string[] = [...REACTION_READS, ...CHECK_READS];
+export const READER_EXTRAS: readonly string[] = [...REACTION_READS, ...CHECK_READS, ...STATS_READS];
 
 /** The commands that a reader needs, as ACL names them, in alphabetical order. */
 export function readerCommands(): readonly string[] {

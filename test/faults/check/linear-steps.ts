@@ -65,10 +65,8 @@ function writesOf(
     const claim = claimOf(call);
     return claim?.made !== undefined && isInside(call.at, claim.told) ? { call, claim } : [];
   });
-  const different = new Map(
-    makes.map((make) => [`${make.claim.version} ${make.claim.made?.timestamp}`, make]),
-  );
-  // Made twice, each is a change: no order can have both.
+  const different = new Map(makes.map((make) => [JSON.stringify(make.claim.made), make]));
+  // Made twice, or told of in two ways, each is a change: no order can have both.
   if (different.size > 1)
     return [...different.values()].map(({ call, claim }) => writeOf(call, claim, call.at, call.until));
   const begin = Math.min(...makers.map(({ at }) => at));

@@ -117,8 +117,8 @@ const tooEarly: Mutation = {
       log.flatMap((written, at) => {
         const [prior, maker] = [log[at - 1], tape.makerOf(written)];
         const before = prior && tape.makerOf(prior);
-        const isAlone = maker !== undefined && isOnlyCall(tape, maker) && before !== undefined;
-        return isAlone ? [{ maker, before }] : [];
+        if (maker === undefined || before === undefined) return [];
+        return isOnlyCall(tape, maker) && isOnlyCall(tape, before) ? [{ maker, before }] : [];
       }),
     );
     const place = pick(tape, places);

@@ -51,8 +51,10 @@ export class Tape {
         const call = this.callOf(record);
         const one = { call, back: record, seen: record.document };
         returned.push(one);
-        if (call.op !== undefined && record.outcome === "OK")
-          this.#returnOf.set(`${call.id} ${call.op}`, one);
+        const change = `${call.id} ${call.op}`;
+        // A repeat may be told so too, where the log has the change: long after it was made.
+        if (call.op !== undefined && record.outcome === "OK" && !this.#returnOf.has(change))
+          this.#returnOf.set(change, one);
       } else if (record.kind === "final-event") {
         const document = JSON.parse(record.document) as ChangeDocument;
         const key = `${document.machine} ${document.id}`;
