@@ -90,7 +90,7 @@ describe("an event whose handler fails", () => {
     await expect.poll(async () => (await all(ours.deadLetters("r"))).length).toBe(1);
     const [letter] = await all(ours.deadLetters("r"));
     expect(letter).toMatchObject({ tries: 2, firstMs: 1_763_807_223_197 });
-    expect(letter?.error).toContain("how its last try ended was never told: the process died");
+    expect(letter?.error).toContain("how the last one ended is not known: its process died");
     expect(met).toEqual([]);
   });
 });

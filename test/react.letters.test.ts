@@ -102,7 +102,7 @@ it("gives up what failed at each try, the last of which nobody told the end of, 
   };
   await expect
     .poll(letters, { interval: 1 })
-    .toMatchObject([{ tries: 2, error: expect.stringContaining("how its last try ended") }]);
+    .toMatchObject([{ tries: 2, error: expect.stringContaining("how the last one ended is not known") }]);
   hold.open();
 });
 

@@ -169,7 +169,7 @@ export class ReactionLanes {
     const { attempt, text, isSpent } = begun;
     if (text === undefined) return this.#finish(lane, event, call, { how: "lost" });
     const { deadLetterAfter, firstPauseMs, longestPauseMs } = this.#settings;
-    const problem = isSpent ? NEVER_TOLD : await this.#handle(group, event, call, attempt, text);
+    const problem = isSpent ? NOT_KNOWN : await this.#handle(group, event, call, attempt, text);
     if (problem === LOST) return LOST;
     if (problem === undefined) return this.#finish(lane, event, call, { how: "done" });
     if (attempt < deadLetterAfter) {
@@ -289,8 +289,8 @@ export class ReactionLanes {
 
 /** Stands for an event that another replica has taken over. */
 const LOST = Symbol("lost");
-const NEVER_TOLD =
-  "how its last try ended was never told: the process died, was taken for dead, or ended while the server was away";
+const NOT_KNOWN =
+  "its tries are used up, and how the last one ended is not known: its process died, was taken for dead, or left";
 
 function keyOf({ partition }: ReactionGroup, { mark, id }: Assignment): string {
   return `${partition} ${mark} ${id}`;
