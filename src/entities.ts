@@ -1,10 +1,12 @@
 import { checkEvents, checkSubscription } from "./event-options.js";
 import { Feed } from "./events/feed.js";
+import type { ForgottenReaction } from "./events/forget-reaction.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
 import type { Reaction } from "./events/reaction.js";
 import type { Handler } from "./events/reaction-settings.js";
 import { type ReactionStats, reactionStats } from "./events/reaction-stats.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
+import { type ForgetOptions, forget } from "./forget-reaction.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { type ReactOptions, react } from "./react.js";
@@ -264,6 +266,21 @@ export class Entities<S extends string = string> {
   async reactions(): Promise<ReactionStats[]> {
     const { connection, place } = this.#store;
     return ask(connection, `reactions of ${place.machine}`, (client) => reactionStats(client, place));
+  }
+
+  /**
+   * Removes all that the server keeps of a reaction: how far it has come, who handles what, its dead letters. A reaction
+   * of the same name begins anew, as one that nobody has started before. A replica that comes back later, after it was
+   * taken for dead, ends: its `closed` is rejected.
+   *
+   * @returns what was removed; null where there is nothing of it, such as where it was forgotten before
+   * @throws ReactionInUseError while replicas of it live, and, without `force`, where events or dead letters would be
+   * thrown away; changes in the log that no replica was given (its lag) are none of those. NotExecutedError when the
+   * server can't be asked: call it again.
+   * @example await agents.forgetReaction("session-cleanup-2");
+   */
+  async forgetReaction(name: string, options: ForgetOptions = {}): Promise<ForgottenReaction | null> {
+    return forget(this.#store, name, options);
   }
 
   /** What a reaction gave up: to look at, retry or drop. */

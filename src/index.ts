@@ -6,6 +6,7 @@ export {
 } from "./agent-lifecycle.js";
 export { Entities, type Fields } from "./entities.js";
 export type { DeadLetter } from "./events/dead-letters.js";
+export type { ForgottenReaction } from "./events/forget-reaction.js";
 export { GapError } from "./events/gap-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
 export type { Reaction } from "./events/reaction.js";
@@ -13,6 +14,7 @@ export type { MissedEvents } from "./events/reaction-group.js";
 export type { Handler, Reacting } from "./events/reaction-settings.js";
 export type { ReactionStats } from "./events/reaction-stats.js";
 export type { Listener, SubscribeOptions, Subscription } from "./events/subscribe.js";
+export type { ForgetOptions } from "./forget-reaction.js";
 export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
 export { type AgentOptions, type AgentState, agent } from "./machine/agent.js";
 export { compareMachines } from "./machine/compare.js";
@@ -29,6 +31,7 @@ export { MachineDefinitionError, type Problem } from "./machine/problem.js";
 export { type Validation, validateMachine } from "./machine/validate.js";
 export { toXState } from "./machine/xstate.js";
 export type { ReactOptions } from "./react.js";
+export { ReactionInUseError } from "./reaction-in-use-error.js";
 export type { DeadLetters } from "./reactions.js";
 export type { Applied, ApplyOptions } from "./store/apply.js";
 export type {

@@ -1,5 +1,6 @@
 import { Reaction } from "./events/reaction.js";
-import { type MissedEvents, OtherEventsError } from "./events/reaction-group.js";
+import { ReactionEnded } from "./events/reaction-ended.js";
+import type { MissedEvents } from "./events/reaction-group.js";
 import type { Handler, ReactionSettings, TextHandler } from "./events/reaction-settings.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { type Duration, readDuration } from "./machine/duration.js";
@@ -70,10 +71,14 @@ export async function react<S extends string>(
   const settings = settingsOf(definition, options);
   const handle: TextHandler = async (text, reacting) => handler(readDocument<Change<S>>(text), reacting);
   return told(connection, `starting reaction ${name}`, () =>
-    Reaction.start(connection, place, name, handle, settings).catch((error: unknown) => {
-      throw error instanceof OtherEventsError ? new ContractError("BADARG", error.message) : error;
+    Reaction.start(connection, place, name, handle, settings, toCaller).catch((error: unknown) => {
+      throw toCaller(error);
     }),
   );
+}
+
+function toCaller(error: unknown): unknown {
+  return error instanceof ReactionEnded ? new ContractError(error.code, error.message) : error;
 }
 
 /** @throws ContractError where a name can't be one of a reaction */

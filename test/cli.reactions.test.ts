@@ -165,7 +165,7 @@ test("reactions are completed, with what stands behind them", async () => {
   const { run } = await given();
   const complete = async (...words: string[]) =>
     (await run(["__complete", "--", ...words], { LATCHKEY_COMPLETION_MS: "20000" })).stdout;
-  expect(await complete("reactions", "")).toBe("dead\nretry\ndrop\n");
+  expect(await complete("reactions", "")).toBe("dead\nretry\ndrop\nforget\n");
   expect(await complete("reactions", "dead", "")).toBe("cleanup\n");
   expect(await complete("wait", "a1", "co")).toBe("completed\n");
 });

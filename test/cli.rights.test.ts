@@ -105,6 +105,7 @@ describe("the doctor's own users", () => {
     const letters: [string, number?][] = [
       [`reactions retry cleanup ${first}`],
       [`reactions drop cleanup ${second}`],
+      ["reactions forget cleanup --force"],
     ];
     const asked = new Set<string>();
     for (const [{ run }, list] of [
@@ -159,7 +160,7 @@ describe("a user who may not fire timers", () => {
       expect(jsonError(ended)).toMatchObject({
         code: "NOTEXECUTED",
         message: expect.stringMatching(
-          /^(expire agent a1 was refused|heartbeat agent a1 was not executed): .*NOPERM/,
+          /^(sweep agent was refused|heartbeat agent a1 was not executed): .*NOPERM/,
         ),
         hint: "node bin/latchkey.js doctor",
       });

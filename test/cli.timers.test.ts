@@ -232,6 +232,7 @@ describe("stats", () => {
       ["index", 1],
       ["due", 1],
       ["events", 1],
+      ["reactions", 0],
       ["machine", 1],
     ]);
     const valkey = await admin();

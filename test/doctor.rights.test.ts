@@ -145,7 +145,7 @@ describe("what is needed", () => {
   test("is told apart where it is for reactions alone", () => {
     expect(REACTS.filter((name) => !writerCommands().includes(name))).toEqual([]);
     expect(REACTS.filter((name) => name.startsWith("x")).sort()).toEqual(
-      "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|setid xinfo|consumers xinfo|groups xpending xreadgroup".split(
+      "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|destroy xgroup|setid xinfo|consumers xinfo|groups xpending xreadgroup".split(
         " ",
       ),
     );

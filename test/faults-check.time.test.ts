@@ -194,6 +194,17 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
       ),
   ],
   [
+    "an event that was taken over when later ones had been handled, though it had been handled before",
+    "order",
+    (records) =>
+      records.flatMap((one): HistoryRecord[] => {
+        if (one.kind !== "handled" || one.id !== "kept") return [one];
+        if (one.version > 2) return [{ ...one, process: "reactor-2" }];
+        const isTwice = one.version === 2;
+        return isTwice ? [one, { ...one, process: "reactor-2", at: one.at + 9_000, attempt: 2 }] : [one];
+      }),
+  ],
+  [
     "a lost dead letter",
     "dead-letters",
     replace(
@@ -283,6 +294,16 @@ describe("a history of leases, sweepers and reactions", () => {
   it("is not complete without how the clocks stood", async () => {
     const spoilt = HISTORY.filter(({ kind }) => kind !== "clock");
     await expect(gatherTimed(spoilt)).rejects.toThrow(/not whole/);
+  });
+});
+
+describe("a process that was frozen inside a handler", () => {
+  it("may go on with it when others have handled the event and later ones", async () => {
+    const spoilt = HISTORY.flatMap((one): HistoryRecord[] => {
+      if (one.kind !== "handled" || one.id !== "kept" || one.version !== 2) return [one];
+      return [one, { ...one, process: "reactor-2", at: one.at + 9_000 }];
+    });
+    expect(await rulesOf(spoilt)).toEqual([]);
   });
 });
 

@@ -35,3 +35,14 @@ it("takes a log that a reaction waits for, and nothing was ever written to, for 
   expect(await who.found({ deep: true, strict: true })).toEqual([]);
   await reaction.close();
 });
+
+it("finds nothing wrong where a reaction was forgotten, also one in whose log nothing was ever written", async () => {
+  const who = await patient();
+  await (await who.tickets.react("r", () => {})).close();
+  const fresh = await client();
+  const empty = new Patient(fresh, await fresh.machine(ticket), 1);
+  await (await empty.tickets.react("r", () => {})).close();
+  for (const { tickets } of [who, empty])
+    expect(await tickets.forgetReaction("r")).toMatchObject({ name: "r" });
+  for (const one of [who, empty]) expect(await one.found({ deep: true, strict: true })).toEqual([]);
+});

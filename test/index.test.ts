@@ -35,6 +35,7 @@ it("the package exports these values, and no others", () => {
     "NotFoundError",
     "OutcomeForgottenError",
     "OutcomeUnknownError",
+    "ReactionInUseError",
     "RefusedError",
     "WaitError",
     "agent",

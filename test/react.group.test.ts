@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type Assignment, ReactionGroup } from "../src/events/reaction-group.js";
+import { type Assignment, type Begun, ReactionGroup } from "../src/events/reaction-group.js";
 import type { Change } from "../src/index.js";
 import { openConnection } from "../src/valkey/connection.js";
 import { admin } from "./helpers/calls.js";
 import { Random } from "./helpers/random.js";
-import { keyOf, nameOf, replicas } from "./helpers/reactions.js";
+import { begin, finish, keyOf, nameOf, replicas } from "./helpers/reactions.js";
 import { useValkey } from "./helpers/valkey.js";
 
 /** Consumers of one reaction, which do only what a test tells them, each step one script. */
@@ -26,16 +26,19 @@ async function stage() {
   };
 }
 
-/** Takes events, and asks for all that is the consumer's, as after a lost answer. What is taken over comes twice then. */
-async function take(group: ReactionGroup, count = 10): Promise<Assignment[]> {
-  const { given } = await group.take({ count, after: "0-0", takeOverMs: 600_000, types: [] });
-  return [...new Map(given.map((event) => [event.id, event])).values()];
+/** Takes events, and asks for all that is the consumer's. */
+async function take(group: ReactionGroup, count = 10): Promise<readonly Assignment[]> {
+  group.askAnew();
+  return (await group.take({ count, takeOverMs: 600_000, types: [] })).given;
 }
 
-async function begin(group: ReactionGroup, event: Assignment | undefined): Promise<string | undefined> {
-  if (event === undefined) throw new Error("There is no event to begin");
-  const begun = await group.begin(event);
-  return begun && nameOf(JSON.parse(begun.text) as Change);
+function changeOf({ text }: Begun): Change {
+  return JSON.parse(text ?? "") as Change;
+}
+
+async function begunName(group: ReactionGroup, event: Assignment): Promise<string | undefined> {
+  const begun = await begin(group, event);
+  return begun && nameOf(changeOf(begun));
 }
 
 describe("of an entity's events", () => {
@@ -54,7 +57,7 @@ describe("of an entity's events", () => {
     expect(all).toHaveLength(3);
     for (const event of all) {
       await begin(b, event);
-      expect(await b.finish(event)).toBe(true);
+      expect(await finish(b, event)).toBe(true);
     }
     expect(await held()).toEqual({});
   });
@@ -65,17 +68,16 @@ describe("of an entity's events", () => {
     await ours.create("x1");
     const [event] = await take(a);
     if (event === undefined) throw new Error("It was given nothing");
-    expect(await begin(a, event)).toBe("x1@1");
+    expect(await begunName(a, event)).toBe("x1@1");
     await die("a");
     expect(await take(b)).toEqual([event]);
     expect(await a.owns(event)).toBe(false);
-    expect(await begin(a, event)).toBeUndefined();
-    expect(await a.finish(event)).toBe(false);
-    expect(await a.finish(event, ["an error", "{}"])).toBe(false);
-    const begun = await b.begin(event);
+    expect(await begunName(a, event)).toBeUndefined();
+    expect(await finish(a, event)).toBe(false);
+    expect(await finish(a, event, { how: "dead", error: "an error", text: "{}" })).toBe(false);
+    const begun = await begin(b, event);
     expect(begun?.attempt).toBe(2);
-    expect(await b.finish(event)).toBe(true);
-    expect(await b.finish(event)).toBe(false);
+    expect(await finish(b, event)).toBe(true);
   });
 
   it("a try that is taken back counts no more, and only by who has the event, and once", async () => {
@@ -84,18 +86,92 @@ describe("of an entity's events", () => {
     await ours.create("x1");
     const [event] = await take(a);
     if (event === undefined) throw new Error("It was given nothing");
-    const tryIt = async (group: ReactionGroup) => (await group.begin(event))?.attempt;
-    expect([await tryIt(a), await tryIt(a)]).toEqual([1, 2]);
-    await a.uncount(event, 2);
-    await a.uncount(event, 2);
-    await b.uncount(event, 1);
-    expect(await tryIt(a)).toBe(2);
+    const tryIt = async (group: ReactionGroup, call = group.nextCall()) => {
+      const begun = await group.begin(event, call, 10);
+      return [begun?.attempt, call] as const;
+    };
+    const [[one], [two, second]] = [await tryIt(a), await tryIt(a)];
+    expect([one, two]).toEqual([1, 2]);
+    await a.uncount(event, second);
+    await a.uncount(event, second);
+    await b.uncount(event, second);
+    const [again, third] = await tryIt(a);
+    expect(again).toBe(2);
+    expect(await tryIt(a, third)).toEqual([2, third]);
     await die("a");
     expect(await take(b)).toEqual([event]);
-    await a.uncount(event, 2);
-    expect(await tryIt(b)).toBe(3);
-    expect(await b.finish(event)).toBe(true);
-    await b.uncount(event, 3);
+    await a.uncount(event, third);
+    const [last, fourth] = await tryIt(b);
+    expect(last).toBe(3);
+    expect(await finish(b, event)).toBe(true);
+    await b.uncount(event, fourth);
+  });
+
+  it("a try that is taken back before the server hears of its begin does not count, nor one that came late", async () => {
+    const { ours, consumer } = await stage();
+    const a = consumer("a");
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const [early, late] = [a.nextCall(), a.nextCall()];
+    await a.uncount(event, late);
+    expect(await a.begin(event, late, 10)).toBeUndefined();
+    expect(await a.begin(event, early, 10)).toBeUndefined();
+    expect((await begin(a, event))?.attempt).toBe(1);
+    expect(await a.begin(event, late, 10)).toBeUndefined();
+    expect((await begin(a, event))?.attempt).toBe(2);
+    expect(await a.finish(event, early, late, undefined, { how: "done" })).toBe(false);
+    expect(await a.owns(event)).toBe(true);
+  });
+
+  it("one that is finished is told as finished however often that is asked, and as another's where it was that", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const [begun, call] = [a.nextCall(), a.nextCall()];
+    await a.begin(event, begun, 10);
+    const end = () => a.finish(event, begun, call, undefined, { how: "dead", error: "e", text: "{}" });
+    expect([await end(), await end()]).toEqual([true, true]);
+    expect(await (await admin()).xlen(a.keys.dead)).toBe(1);
+    await ours.create("x2");
+    const [other] = await take(a);
+    if (other === undefined) throw new Error("It was given nothing");
+    const late = a.nextCall();
+    await a.begin(other, late, 10);
+    await die("a");
+    await take(b);
+    expect(await finish(b, other)).toBe(true);
+    await take(a);
+    expect(await a.finish(other, late, a.nextCall(), undefined, { how: "done" })).toBe(false);
+  });
+
+  it("those that it handles later stay its own where a retried letter lies between them", async () => {
+    const { ours, consumer } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [first] = await take(a);
+    if (first === undefined) throw new Error("It was given nothing");
+    await begin(a, first);
+    await finish(a, first, {
+      how: "dead",
+      error: "e",
+      text: JSON.stringify(await ours.history("x1").then(([one]) => one)),
+    });
+    const [letter] = await (await admin()).xrange(a.keys.dead, "-", "+");
+    await (await admin()).xclaim(a.keys.dead, "r", "retry", 0, letter?.[0] ?? "", "FORCE", "JUSTID");
+    await take(a);
+    await ours.transition("x1", "b");
+    // Asked anew, it is given the log's event first, though the letter came to it before.
+    const [event, retried] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    expect([event.mark, retried?.mark]).toEqual(["e", "d"]);
+    await begin(a, event);
+    expect(await a.finish(event, 0, a.nextCall(), retried, { how: "done" })).toBe(true);
+    await ours.transition("x1", "c");
+    expect(await take(b)).toEqual([]);
+    expect((await take(a)).map(({ mark }) => mark).sort()).toEqual(["d", "e"]);
   });
 
   it("all of a dead consumer's go to one other, whoever comes first", async () => {
@@ -114,7 +190,7 @@ describe("a consumer that only told that it is there", () => {
     const { ours, consumer, die, seen } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
-    await a.join({ after: "0-0", takeOverMs: 600_000, types: [] });
+    await a.join({ takeOverMs: 600_000, types: [] });
     expect(await seen()).toEqual(["a"]);
     expect(await take(b)).toHaveLength(1);
     expect((await seen()).sort()).toEqual(["a", "b"]);
@@ -163,15 +239,15 @@ describe.each([1, 2, 3, 4, 5])("consumers that come and die at random, run %i", 
         const queue = queues[pick(queues.length)];
         const [event] = queue ?? [];
         if (queue === undefined || event === undefined) continue;
-        const begun = await actor.group.begin(event);
+        const begun = await begin(actor.group, event);
         if (begun === undefined) {
           queue.shift();
           continue;
         }
-        const { id, version } = JSON.parse(begun.text) as Change;
+        const { id, version } = changeOf(begun);
         expect(`${id}@${version}`).toBe(`${id}@${(finished.get(id) ?? 0) + 1}`);
         if (pick(10) < 4) continue; // its handler failed
-        expect(await actor.group.finish(event)).toBe(true);
+        expect(await finish(actor.group, event)).toBe(true);
         finished.set(id, version);
         queue.shift();
       }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { ContractError } from "../src/index.js";
 import { admin } from "./helpers/calls.js";
-import { rejection, rejectionOf } from "./helpers/client.js";
+import { rejectionOf } from "./helpers/client.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "./helpers/reactions.js";
 
 it("is refused where other replicas live that want other events, and theirs go on", async () => {
@@ -55,7 +55,7 @@ it("ends, and `closed` says why, where it was taken for dead and others want oth
   const [one, two = one] = list;
   const hold = gate();
   const old = await reacting(one, () => hold.promise, { on: ["dial.b"] });
-  const ended = rejection(old.closed);
+  const ended = rejectionOf(ContractError, old.closed);
   const met: string[] = [];
   // What a replica that froze for long looks like to the others.
   await expect

@@ -8,6 +8,11 @@ export interface LetterFlags {
   readonly all?: boolean;
 }
 
+/** How a reaction is forgotten, as it was typed. */
+export interface ForgetFlags {
+  readonly force?: boolean;
+}
+
 /** `latchkey reactions`: how far reactions have come, and what they gave up. */
 export function register(program: Command, context: CliContext): void {
   const reactions = program
@@ -63,6 +68,21 @@ export function register(program: Command, context: CliContext): void {
     drop,
     "latchkey reactions drop cleanup --all",
     "latchkey reactions drop cleanup 0:1763807223197-0",
+  );
+
+  const forget = reactions
+    .command("forget <reaction>")
+    .description("remove all that is kept of a reaction of which no replica lives")
+    .option("--force", "throw its unfinished events and dead letters away too")
+    .action(async (name: string, flags: ForgetFlags) => {
+      const { forgetReaction } = await import("./forget-reaction.js");
+      await forgetReaction(context, settingsOf(forget, context), name, flags);
+    });
+  withFormats(forget, "table", "json", "yaml", "name");
+  withExamples(
+    forget,
+    "latchkey reactions forget cleanup",
+    "latchkey reactions forget cleanup --force -o json",
   );
 
   withExamples(reactions, "latchkey reactions", "latchkey reactions -o json");

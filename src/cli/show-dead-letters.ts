@@ -1,4 +1,3 @@
-import type { Entities } from "../entities.js";
 import type { DeadLetter } from "../events/dead-letters.js";
 import { readDocument, type Snapshot } from "../store/document.js";
 import { ageText } from "./age.js";
@@ -6,6 +5,7 @@ import { CliError, usageError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { writeDocument, writeDocuments } from "./documents.js";
 import { type Format, isForPeople } from "./formats.js";
+import { needReaction } from "./known-reaction.js";
 import { placeOptions } from "./next-steps.js";
 import type { LetterFlags } from "./reactions.js";
 import { serverNow } from "./server-now.js";
@@ -88,16 +88,6 @@ async function groupsOf(
     groups.at(-1)?.push(id);
   }
   return { groups, lost };
-}
-
-async function needReaction(entities: Entities, settings: Settings, name: string): Promise<void> {
-  const names = (await entities.reactions()).map((one) => one.name);
-  if (names.includes(name)) return;
-  const others = names.length === 0 ? "none was ever started" : `there are ${names.join(", ")}`;
-  throw new CliError("NOTFOUND", `${entities.name} has no reaction "${name}"; ${others}`, {
-    hint: shellCommand("reactions", [], placeOptions(settings)),
-    facts: { reactions: JSON.stringify(names) },
-  });
 }
 
 async function* written(machine: string, letters: AsyncIterable<DeadLetter>) {

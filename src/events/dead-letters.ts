@@ -57,12 +57,14 @@ export async function retryLetters(
 ): Promise<string[]> {
   return each(place, ids, async (partition, inner) => {
     const { dead } = reactionKeys(place, partition, reaction);
+    let wasThere = false; // of an attempt whose answer was lost
     return ask(async (client) => {
       const [entry] = await client.xrange(dead, inner, inner);
-      if (entry === undefined || textOf(entry[1]) === undefined) return false;
+      if (entry === undefined || textOf(entry[1]) === undefined) return wasThere;
+      wasThere = true;
       await createGroup(client, dead, reaction, "0");
-      const isOpen = (await pendingIds(client, dead, reaction, inner, inner)).size > 0;
-      if (!isOpen) await client.xclaim(dead, reaction, NOBODY, 0, inner, "FORCE", "JUSTID");
+      // One that a replica has by then stays with it: no letter was idle for so long.
+      await client.xclaim(dead, reaction, NOBODY, Number.MAX_SAFE_INTEGER, inner, "FORCE", "JUSTID");
       return true;
     });
   });
@@ -77,7 +79,12 @@ export async function dropLetters(
 ): Promise<string[]> {
   return each(place, ids, async (partition, inner) => {
     const { dead } = reactionKeys(place, partition, reaction);
-    return ask(async (client) => (await client.xdel(dead, inner)) === 1);
+    let wasThere = false;
+    return ask(async (client) => {
+      wasThere ||= (await client.xrange(dead, inner, inner)).length > 0;
+      await client.xdel(dead, inner);
+      return wasThere;
+    });
   });
 }
 

@@ -6,6 +6,9 @@ import { replyCode, safeMessage } from "../valkey/failure.js";
 import { type Place, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
+import { START } from "../valkey/stream.js";
+import { FORGOTTEN_KEPT_MS } from "./forget-reaction.js";
+import { OtherEventsError, ReactionGoneError } from "./reaction-ended.js";
 
 /** One event that a replica has to handle. `mark` is `e` where it is from the log, `d` for a dead letter tried again. */
 export interface Assignment {
@@ -30,48 +33,52 @@ export interface Taken {
   /** Up to where the log was given out. */
   readonly delivered: string;
   readonly hasMore: boolean;
-  /** This replica counted as dead: others may have taken its events over. */
+  /** Others may have taken its events over. */
   readonly isStale: boolean;
-  /** The last event that is known to be this replica's. */
-  readonly after: string;
   readonly missed: MissedEvents | undefined;
 }
 
 /** An event, and which try this is. */
 export interface Begun {
   readonly attempt: number;
-  readonly text: string;
+  /** Undefined where the log was trimmed past it. */
+  readonly text: string | undefined;
+  /** All tries were made before: this is none. */
+  readonly isSpent: boolean;
 }
+
+/** How an event ended: well, given up for an error, or lost by the log before that. */
+export type Ending =
+  | { readonly how: "done" | "lost" }
+  | { readonly how: "dead"; readonly error: string; readonly text: string };
 
 /** What to look for. */
 export interface Taking {
   readonly count: number;
-  readonly after: string;
   readonly takeOverMs: number;
   /** Sorted. */
   readonly types: readonly string[];
 }
 
-/** Other replicas live that want other events. Whichever takes an event would decide for all whether it is wanted. */
-export class OtherEventsError extends Error {
-  override readonly name = "OtherEventsError";
-
-  constructor(reaction: string, theirs: readonly string[], ours: readonly string[]) {
-    const told = (types: readonly string[]): string => types.join(", ") || "all events";
-    super(
-      `reaction ${reaction} runs with another "on" in other replicas: theirs is ${told(theirs)}, this one's ${told(ours)}; ` +
-        "give it another name, or stop all of those first (one that was killed counts until takeOverAfter has passed)",
-    );
-  }
-}
-
-/** One partition's share of a reaction, as one consumer sees it. Every call tries again while that may help. */
+/**
+ * One partition's share of a reaction, as one consumer sees it. Every call tries again while that may help. All that
+ * change something bear a number, by which the server tells a repeat from a new call and a late one from a present one.
+ */
 export class ReactionGroup {
   readonly partition: number;
   readonly keys: ReactionKeys;
   readonly #connection: Connection;
   readonly #name: string;
   readonly #consumer: string;
+  /** Server time in ms of the last answer to `take`; undefined before the first. */
+  #seenMs: number | undefined;
+  #calls = 0;
+  /** The last call of `take` whose answer is here. */
+  #told = 0;
+  /** The last event known to be this consumer's. */
+  #after = START;
+  #epoch: number;
+  #forgotten = 0;
 
   constructor(connection: Connection, place: Place, partition: number, name: string, consumer: string) {
     this.partition = partition;
@@ -79,6 +86,19 @@ export class ReactionGroup {
     this.#connection = connection;
     this.#name = name;
     this.#consumer = consumer;
+    this.#epoch = connection.epoch;
+  }
+
+  /** Numbers a call. */
+  nextCall(): number {
+    this.#calls += 1;
+    return this.#calls;
+  }
+
+  /** Has the next `take` give all that is this consumer's, known or not. */
+  askAnew(): void {
+    this.#after = START;
+    this.#forgotten += 1;
   }
 
   /** Makes the group where it is not there yet; leaves one that is as it is. */
@@ -90,25 +110,43 @@ export class ReactionGroup {
     await this.#ask("creating", (client) => createGroup(client, dead, this.#name, "0"));
   }
 
-  /** Tells the others that this replica is there. @throws OtherEventsError where they want other events */
-  async join({ after, takeOverMs, types }: Omit<Taking, "count">): Promise<void> {
-    await this.take({ count: -1, after, takeOverMs, types });
+  /** Tells the others that this replica is there. @throws what `take` throws */
+  async join({ takeOverMs, types }: Omit<Taking, "count">): Promise<void> {
+    await this.take({ count: -1, takeOverMs, types });
   }
 
-  /** @throws OtherEventsError where other replicas want other events */
-  async take({ count, after, takeOverMs, types }: Taking): Promise<Taken> {
-    const words = [String(count), after, String(takeOverMs), ...types];
+  /** @throws OtherEventsError where other replicas want other events, ReactionGoneError where it was forgotten */
+  async take({ count, takeOverMs, types }: Taking): Promise<Taken> {
+    const known = this.#seenMs === undefined ? 0 : this.#seenMs + FORGOTTEN_KEPT_MS;
+    let number = 0;
+    let forgotten = 0;
+    // A repeat is a call of its own: the server tells it what the answers before told that did not come here.
+    const words = (): string[] => {
+      // After a failover the server may hold for open what was finished.
+      if (this.#epoch !== this.#connection.epoch) this.askAnew();
+      this.#epoch = this.#connection.epoch;
+      number = this.nextCall();
+      forgotten = this.#forgotten;
+      const numbers = [takeOverMs, known, number, this.#told].map(String);
+      return [String(count), this.#after, ...numbers, ...types];
+    };
     const reply = await this.#run("take", words).catch((error: unknown) => {
-      if (replyCode(error) !== "OTHERON") throw error;
-      throw new OtherEventsError(this.#name, safeMessage(error).split(" ").slice(1), types);
+      const code = replyCode(error);
+      if (code === "OTHERON")
+        throw new OtherEventsError(this.#name, safeMessage(error).split(" ").slice(1), types);
+      if (code === "FORGOTTEN" || code === "GONE")
+        throw new ReactionGoneError(this.#name, code === "FORGOTTEN");
+      throw error;
     });
-    const [given, delivered, more, stale, last, lost] = reply as RawTaken;
+    const [given, delivered, more, stale, last, lost, nowMs] = reply as RawTaken;
+    this.#seenMs = nowMs;
+    this.#told = number;
+    if (count >= 0 && this.#forgotten === forgotten) this.#after = last;
     return {
       given: given.map(([mark, id, entity]) => ({ mark, id, entity })),
       delivered,
       hasMore: more === 1,
       isStale: stale === 1,
-      after: last,
       missed: lost
         ? {
             partition: this.partition,
@@ -120,31 +158,59 @@ export class ReactionGroup {
     };
   }
 
-  /** @returns undefined where it is not this consumer's any more */
-  async begin({ mark, id, entity }: Assignment): Promise<Begun | undefined> {
-    const reply = await this.#run("begin", [mark, id, entity]);
+  /**
+   * Counts a try, once however often it is asked.
+   *
+   * @param call the try's number
+   * @param most so many tries there are
+   * @returns undefined where it is not this consumer's any more
+   */
+  async begin({ mark, id, entity }: Assignment, call: number, most: number): Promise<Begun | undefined> {
+    const reply = await this.#run("begin", () => [mark, id, entity, String(call), String(most)]);
     if (!Array.isArray(reply)) return undefined;
-    const [attempt, text] = reply as [number, string];
-    return { attempt, text };
-  }
-
-  /** Takes back a try that `begin` counted, if the event is still this consumer's; once, however often it is asked. */
-  async uncount({ mark, id, entity }: Assignment, attempt: number): Promise<void> {
-    await this.#run("uncount", [mark, id, entity, String(attempt)]);
+    const [attempt, text, spent] = reply as [number, string | null, number];
+    return { attempt, text: text ?? undefined, isSpent: spent === 1 };
   }
 
   /**
-   * @param dead the error's text and the event, where it is given up
+   * Takes back a try if the event is still this consumer's; once, however often it is asked, and whether the server
+   * knows of it by then or not.
+   *
+   * @param begun the try's number
+   */
+  async uncount({ mark, id, entity }: Assignment, begun: number): Promise<void> {
+    const call = this.nextCall();
+    await this.#run("uncount", () => [mark, id, entity, String(begun), String(call)]);
+  }
+
+  /**
+   * @param begun the try's number
+   * @param call the end's number; asked again with it, the answer is the same
+   * @param next the event of the same entity that comes then, where one is known
    * @returns false where it was not this consumer's any more
    */
-  async finish({ mark, id, entity }: Assignment, dead: readonly string[] = []): Promise<boolean> {
-    return (await this.#run("finish", [mark, id, entity, ...dead])) === "OK";
+  async finish(
+    { mark, id, entity }: Assignment,
+    begun: number,
+    call: number,
+    next: Assignment | undefined,
+    ending: Ending,
+  ): Promise<boolean> {
+    const then = next === undefined ? "" : `${next.mark}${next.id}`;
+    const dead = ending.how === "dead" ? [ending.error, ending.text] : [];
+    const words = [mark, id, entity, String(begun), String(call), then, ending.how, ...dead];
+    return (await this.#run("finish", () => words)) === "OK";
   }
 
   /** Whether an event is still this consumer's. */
   async owns({ mark, id }: Assignment): Promise<boolean> {
     const key = mark === "e" ? this.keys.events : this.keys.dead;
-    const rows = await this.#ask("asking", (client) => client.xpending(key, this.#name, id, id, 1));
+    const rows = await this.#ask("asking", (client) => client.xpending(key, this.#name, id, id, 1)).catch(
+      (error: unknown) => {
+        if (replyCode(error) === "NOGROUP") return [];
+        throw error;
+      },
+    );
     return (rows as [id: string, consumer: string][])[0]?.[1] === this.#consumer;
   }
 
@@ -153,11 +219,16 @@ export class ReactionGroup {
     await this.#ask("leaving", (client) => client.zrem(this.keys.seen, this.#consumer));
   }
 
-  async #run(script: keyof typeof reactionScripts, words: readonly string[]): Promise<unknown> {
+  /** @param words what the script is given besides, for each attempt */
+  async #run(script: keyof typeof reactionScripts, words: () => readonly string[]): Promise<unknown> {
     const { events, dead, held, seen, rules } = this.keys;
-    const args = [this.#name, this.#consumer, ...words];
     return this.#ask(script, (client) =>
-      runScript(client, reactionScripts[script], [events, dead, held, seen, rules], args),
+      runScript(
+        client,
+        reactionScripts[script],
+        [events, dead, held, seen, rules],
+        [this.#name, this.#consumer, ...words()],
+      ),
     );
   }
 
@@ -177,6 +248,7 @@ type RawTaken = [
   stale: number,
   after: string,
   lost: [from: string, to: string, count: number] | null,
+  nowMs: number,
 ];
 
 /** Makes a group on a stream, where there is none of that name. */

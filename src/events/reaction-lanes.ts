@@ -1,10 +1,13 @@
+import { setMaxListeners } from "node:events";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import { thrownText } from "../valkey/thrown-text.js";
-import type { Assignment, Begun, ReactionGroup } from "./reaction-group.js";
+import type { Assignment, Begun, Ending, ReactionGroup } from "./reaction-group.js";
 import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
 import { Slots } from "./slots.js";
+import { tellMissed } from "./tell-missed.js";
+import { unlessStopped } from "./unless-stopped.js";
 
 /** The events of one entity, handled one after the other. */
 interface Lane {
@@ -17,6 +20,8 @@ interface Running {
   readonly group: ReactionGroup;
   readonly event: Assignment;
   readonly attempt: number;
+  /** The number of the try. */
+  readonly call: number;
   readonly abort: AbortController;
 }
 
@@ -55,6 +60,7 @@ export class ReactionLanes {
     this.#settings = settings;
     this.#slots = new Slots(settings.concurrency);
     this.#stopping = stopping;
+    setMaxListeners(0, stopping); // each event that waits for its next try listens
   }
 
   /** For how many new events there is room. @throws what an event could not be handled for, where that lasts. */
@@ -77,14 +83,15 @@ export class ReactionLanes {
     const key = keyOf(group, event);
     if (this.#known.has(key) || this.#stopping.aborted) return;
     this.#known.add(key);
-    const lane = this.#lanes.get(event.entity);
+    const entity = event.entity || key; // of one that the log lost, nobody knows whose it was
+    const lane = this.#lanes.get(entity);
     if (lane !== undefined) {
       lane.queue.push(event);
       return;
     }
     const fresh: Lane = { group, queue: [event] };
-    this.#lanes.set(event.entity, fresh);
-    const drain = this.#drain(event.entity, fresh)
+    this.#lanes.set(entity, fresh);
+    const drain = this.#drain(entity, fresh)
       .catch((error: unknown) => {
         this.#failure ??= { error };
         this.#tell("error", event, { error: safeMessage(error) }, "an event is left to be handled again");
@@ -105,9 +112,9 @@ export class ReactionLanes {
 
   /** Tells the handlers that run to end at once. It is not they that failed: their tries don't count. */
   abortAll(reason: unknown): void {
-    for (const { group, event, attempt, abort } of this.#running.values()) {
+    for (const { group, event, attempt, call, abort } of this.#running.values()) {
       if (abort.signal.aborted) continue;
-      void this.#uncount(group, event, attempt);
+      void this.#uncount(group, event, call, { attempt });
       abort.abort(reason);
     }
   }
@@ -130,7 +137,13 @@ export class ReactionLanes {
   async #drain(entity: string, lane: Lane): Promise<void> {
     for (let event = lane.queue[0]; event !== undefined && !this.#stopping.aborted; event = lane.queue[0]) {
       const current = event;
-      const pauseMs = await this.#slots.use(() => this.#attempt(lane.group, current));
+      const pauseMs = await this.#slots.use(() => this.#attempt(lane, current));
+      if (pauseMs === LOST) {
+        // Others have had those behind it too. What of them is this replica's again by now comes again, in order.
+        for (const left of lane.queue) this.#known.delete(keyOf(lane.group, left));
+        lane.group.askAnew();
+        break;
+      }
       if (pauseMs === undefined) {
         lane.queue.shift();
         this.#known.delete(keyOf(lane.group, current));
@@ -146,47 +159,75 @@ export class ReactionLanes {
     this.#parked -= 1;
   }
 
-  /** @returns undefined where the event is done with here, else after how many ms to try again */
-  async #attempt(group: ReactionGroup, event: Assignment): Promise<number | undefined> {
+  /** @returns undefined where the event is done with, LOST where others have it, else after how many ms to try again */
+  async #attempt(lane: Lane, event: Assignment): Promise<number | typeof LOST | undefined> {
     if (this.#stopping.aborted) return 0;
-    const begun = await this.#counted(this.#begin(group, event));
-    if (begun === undefined) return undefined;
+    const { group } = lane;
+    const call = group.nextCall();
+    const begun = await this.#counted(this.#begin(group, event, call));
+    if (begun === undefined) return LOST;
+    const { attempt, text, isSpent } = begun;
+    if (text === undefined) return this.#finish(lane, event, call, { how: "lost" });
     const { deadLetterAfter, firstPauseMs, longestPauseMs } = this.#settings;
-    const problem =
-      begun.attempt > deadLetterAfter
-        ? "no handler of it ever ended: the process died each time, or was taken for dead"
-        : await this.#handle(group, event, begun);
-    if (problem === LOST) return undefined;
-    if (problem !== undefined && begun.attempt < deadLetterAfter) {
-      this.#tell("warn", event, { attempt: begun.attempt, error: problem }, "a handler failed");
-      return backoffMs(begun.attempt - 1, firstPauseMs, longestPauseMs);
+    const problem = isSpent ? NOT_KNOWN : await this.#handle(group, event, call, attempt, text);
+    if (problem === LOST) return LOST;
+    if (problem === undefined) return this.#finish(lane, event, call, { how: "done" });
+    if (attempt < deadLetterAfter) {
+      this.#tell("warn", event, { attempt, error: problem }, "a handler failed");
+      return backoffMs(attempt - 1, firstPauseMs, longestPauseMs);
     }
-    if (problem !== undefined)
-      this.#tell("error", event, { attempt: begun.attempt, error: problem }, "an event is given up");
-    const dead = problem === undefined ? [] : [problem.slice(0, LONGEST_ERROR_TEXT), begun.text];
-    const isDone = await this.#insist("finish", () => group.finish(event, dead), false);
-    if (!isDone)
+    this.#tell("error", event, { attempt, error: problem }, "an event is given up");
+    return this.#finish(lane, event, call, {
+      how: "dead",
+      error: problem.slice(0, LONGEST_ERROR_TEXT),
+      text,
+    });
+  }
+
+  async #finish(
+    { group, queue }: Lane,
+    event: Assignment,
+    begun: number,
+    ending: Ending,
+  ): Promise<typeof LOST | undefined> {
+    const call = group.nextCall();
+    const end = () => group.finish(event, begun, call, queue[1], ending);
+    const isDone = await this.#insist("finish", end, false);
+    if (!isDone) {
       this.#tell("warn", event, {}, "an event was taken over by another replica while it was handled");
+      return LOST;
+    }
+    if (ending.how === "lost" && event.mark === "e") {
+      const missed = { partition: group.partition, from: event.id, to: event.id, count: 1 };
+      tellMissed(this.#connection.logger, this.#name, this.#settings.onMissed, missed);
+    }
     return undefined;
   }
 
   /** Where it is to stop by then, the handler is not called, and the try does not count. */
-  async #begin(group: ReactionGroup, event: Assignment): Promise<Begun | undefined> {
-    const begun = await this.#insist("begin", () => group.begin(event), undefined);
-    if (begun === undefined || !this.#stopping.aborted) return begun;
-    await this.#uncount(group, event, begun.attempt);
+  async #begin(group: ReactionGroup, event: Assignment, call: number): Promise<Begun | undefined> {
+    const { deadLetterAfter } = this.#settings;
+    try {
+      const begun = await this.#insist("begin", () => group.begin(event, call, deadLetterAfter), undefined);
+      if (begun === undefined || !this.#stopping.aborted) return begun;
+    } catch (error) {
+      if (this.#stopping.aborted) await this.#uncount(group, event, call);
+      throw error;
+    }
+    await this.#uncount(group, event, call);
     return undefined;
   }
 
   /** Where the server can't be told, the try counts. */
-  async #uncount(group: ReactionGroup, event: Assignment, attempt: number): Promise<void> {
+  async #uncount(group: ReactionGroup, event: Assignment, call: number, fields: object = {}): Promise<void> {
     try {
-      await this.#counted(group.uncount(event, attempt));
+      await this.#counted(group.uncount(event, call));
     } catch (error) {
+      if (replyCode(error) === "NOGROUP") return; // gone, and the try with it
       this.#tell(
         "warn",
         event,
-        { attempt, error: safeMessage(error) },
+        { ...fields, error: safeMessage(error) },
         "a try that was ended by a stop counts",
       );
     }
@@ -205,11 +246,13 @@ export class ReactionLanes {
   async #handle(
     group: ReactionGroup,
     event: Assignment,
-    { attempt, text }: Begun,
+    call: number,
+    attempt: number,
+    text: string,
   ): Promise<string | typeof LOST | undefined> {
     const abort = new AbortController();
     const key = keyOf(group, event);
-    this.#running.set(key, { group, event, attempt, abort });
+    this.#running.set(key, { group, event, attempt, call, abort });
     try {
       await this.#handler(text, { attempt, signal: abort.signal });
       return undefined;
@@ -246,21 +289,9 @@ export class ReactionLanes {
 
 /** Stands for an event that another replica has taken over. */
 const LOST = Symbol("lost");
+const NOT_KNOWN =
+  "its tries are used up, and how the last one ended is not known: its process died, was taken for dead, or left";
 
 function keyOf({ partition }: ReactionGroup, { mark, id }: Assignment): string {
   return `${partition} ${mark} ${id}`;
-}
-
-/** Waits, but not while stopping. */
-async function unlessStopped(ms: number, stopping: AbortSignal): Promise<void> {
-  if (stopping.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      stopping.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    stopping.addEventListener("abort", done);
-  });
 }

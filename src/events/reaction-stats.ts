@@ -1,5 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { allPartitionKeys, type Place, reactionKeys } from "../valkey/keys.js";
+import { streamGroups } from "../valkey/stream-groups.js";
 
 /** How far a reaction has come. */
 export interface ReactionStats {
@@ -23,7 +24,7 @@ export async function reactionStats(client: Valkey, place: Place): Promise<React
   const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   const found = new Map<string, ReactionStats[]>();
   for (const [partition, { events }] of allPartitionKeys(place).entries()) {
-    for (const group of await groupsOf(client, events)) {
+    for (const group of await streamGroups(client, events)) {
       const name = String(group.get("name"));
       const pending = Number(group.get("pending"));
       const oldest = pending === 0 ? undefined : await oldestOf(client, events, name);
@@ -43,19 +44,6 @@ export async function reactionStats(client: Valkey, place: Place): Promise<React
     }
   }
   return [...found.values()].map(together).sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-async function groupsOf(client: Valkey, key: string): Promise<Map<string, unknown>[]> {
-  let groups: unknown;
-  try {
-    groups = await client.xinfo("GROUPS", key);
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith("ERR no such key")) return [];
-    throw error;
-  }
-  return (groups as unknown[][]).map(
-    (flat) => new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[String(name), flat[at + 1]]] : []))),
-  );
 }
 
 /** When the oldest unfinished event happened: its id begins with that. */

@@ -3,22 +3,23 @@ import { hostname } from "node:os";
 import type { Valkey } from "iovalkey";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
-import { reportListener, tell } from "../valkey/failed-listener.js";
+import { reportListener } from "../valkey/failed-listener.js";
 import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import type { Place } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { START } from "../valkey/stream.js";
-import { type MissedEvents, ReactionGroup, type Taken } from "./reaction-group.js";
+import { ReactionGroup, type Taken } from "./reaction-group.js";
 import { ReactionLanes } from "./reaction-lanes.js";
 import type { ReactionSettings, TextHandler } from "./reaction-settings.js";
+import { tellMissed } from "./tell-missed.js";
 
 /** One partition, and how far this replica knows of it. */
 interface Share {
   readonly group: ReactionGroup;
-  /** The last event known to be this replica's. */
-  after: string;
   /** Up to where the log was given out. */
   delivered: string;
+  /** Others may have taken events over, and their handlers were not told yet. */
+  isStale: boolean;
 }
 
 /** The longest time without a sign of life to the other replicas. */
@@ -47,24 +48,32 @@ export class Reaction implements AsyncDisposable {
     client: Valkey,
     settings: ReactionSettings,
     lanes: (stopping: AbortSignal) => ReactionLanes,
+    toCaller: (error: unknown) => unknown,
   ) {
     this.name = name;
     this.#connection = connection;
     this.#settings = settings;
-    this.#shares = groups.map((group) => ({ group, after: START, delivered: START }));
+    this.#shares = groups.map((group) => ({ group, delivered: START, isStale: false }));
     this.#client = client;
     this.#lanes = lanes(this.#stopping.signal);
-    this.#closed = this.#run();
+    this.#closed = this.#run().catch((error: unknown) => {
+      throw toCaller(error);
+    });
     this.#closed.catch((error: unknown) => reportListener(connection.logger, `of reaction ${name}`, error));
   }
 
-  /** Makes the group where there is none, and begins. */
+  /**
+   * Makes the group where there is none, and begins.
+   *
+   * @param toCaller makes of what ends it what its caller is told
+   */
   static async start(
     connection: Connection,
     place: Place,
     name: string,
     handler: TextHandler,
     settings: ReactionSettings,
+    toCaller: (error: unknown) => unknown,
   ): Promise<Reaction> {
     const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
     const groups = Array.from(
@@ -86,10 +95,14 @@ export class Reaction implements AsyncDisposable {
       client,
       settings,
       (stopping) => new ReactionLanes(connection, name, handler, settings, stopping),
+      toCaller,
     );
   }
 
-  /** Settles when it has ended; rejected where it can't go on, such as for lack of rights. */
+  /**
+   * Settles when it has ended; rejected where it can't go on, such as for lack of rights. With a `ContractError` where it
+   * was forgotten (`"NOREACTION"`) or others want other events since (`"BADARG"`), while this replica was taken for dead.
+   */
   get closed(): Promise<void> {
     return this.#closed;
   }
@@ -110,16 +123,12 @@ export class Reaction implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#settings;
+    // One of its own: a signal that many reactions share takes but few listeners.
+    const signal = this.#settings.signal && AbortSignal.any([this.#settings.signal]);
     const stop = (): void => {
       this.#lanes.abortAll(signal?.reason);
       void this.close();
     };
-    // After a failover the server may hold for open what was finished: all that is this replica's is asked for anew.
-    const forget = (): void => {
-      for (const share of this.#shares) share.after = START;
-    };
-    this.#connection.client.on("ready", forget);
     const stay = this.#connection.beforeClose(() => this.#part());
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -133,7 +142,6 @@ export class Reaction implements AsyncDisposable {
       this.#lanes.abortAll(error);
       if (!this.#connection.isClosed) throw error;
     } finally {
-      this.#connection.client.off("ready", forget);
       signal?.removeEventListener("abort", stop);
       stay();
       hangUp(this.#client);
@@ -177,40 +185,38 @@ export class Reaction implements AsyncDisposable {
 
   /** @returns true where there may be more to take */
   async #take(share: Share): Promise<boolean> {
-    const { takeOverMs, types } = this.#settings;
-    const { group, after } = share;
-    let taken: Taken;
     try {
-      taken = await group.take({ count: this.#lanes.room, after, takeOverMs, types });
+      return await this.#ask(share);
     } catch (error) {
-      share.after = START; // the answer may have held something
       if (this.#isStopped) return false;
-      if (replyCode(error) === "NOGROUP") {
-        // Flushed, or lost with a server: whatever the log holds now was not handled by this group.
-        this.#connection.logger.warn(
-          { reaction: this.name },
-          "the group is gone, and made anew from the log's start",
-        );
-        await group.create("start");
-        return true;
-      }
       if (!mayPass(error)) throw error;
       this.#connection.logger.warn({ reaction: this.name, error: safeMessage(error) }, "no answer to take");
       return false;
     }
-    for (const event of taken.given) this.#lanes.add(group, event);
-    // Forgotten meanwhile: then all of it is asked for once more.
-    if (share.after === after) share.after = taken.after;
-    share.delivered = taken.delivered;
-    if (taken.missed !== undefined) this.#tellMissed(taken.missed);
-    if (taken.isStale) await this.#lanes.abortLost();
-    return taken.hasMore;
   }
 
-  #tellMissed(missed: MissedEvents): void {
-    const { logger } = this.#connection;
-    logger.error({ reaction: this.name, ...missed }, "the log was trimmed past events that were not handled");
-    tell(logger, `for what reaction ${this.name} missed`, this.#settings.onMissed, missed);
+  async #ask(share: Share): Promise<boolean> {
+    const { takeOverMs, types } = this.#settings;
+    const { group } = share;
+    let taken: Taken;
+    try {
+      taken = await group.take({ count: this.#lanes.room, takeOverMs, types });
+    } catch (error) {
+      if (this.#isStopped || replyCode(error) !== "NOGROUP") throw error;
+      // Flushed, or lost with a server: whatever the log holds now was not handled by this group.
+      const { logger } = this.#connection;
+      logger.warn({ reaction: this.name }, "the group is gone, and made anew from the log's start");
+      await group.create("start");
+      return true;
+    }
+    for (const event of taken.given) this.#lanes.add(group, event);
+    share.delivered = taken.delivered;
+    const { onMissed } = this.#settings;
+    if (taken.missed !== undefined) tellMissed(this.#connection.logger, this.name, onMissed, taken.missed);
+    share.isStale ||= taken.isStale;
+    if (share.isStale) await this.#lanes.abortLost();
+    share.isStale = false;
+    return taken.hasMore;
   }
 
   get #tickMs(): number {
@@ -235,7 +241,7 @@ export class Reaction implements AsyncDisposable {
 /** Tells the others of this replica, in all partitions or none. */
 async function join(groups: readonly ReactionGroup[], settings: ReactionSettings): Promise<void> {
   try {
-    for (const group of groups) await group.join({ ...settings, after: START });
+    for (const group of groups) await group.join(settings);
   } catch (error) {
     await Promise.allSettled(groups.map((group) => group.leave()));
     throw error;

@@ -117,8 +117,8 @@ export class MachineInUseError extends LatchkeyError {
 }
 
 /**
- * The call itself is wrong, whoever sends it: a bad argument (`code` `"BADARG"`) or a machine that nobody has applied
- * (`"NOMACHINE"`). Repeating it is no use.
+ * The call itself is wrong, whoever sends it: a bad argument (`code` `"BADARG"`), a machine that nobody has applied
+ * (`"NOMACHINE"`), or a reaction that was forgotten while a replica of it was away (`"NOREACTION"`). Repeating it is no use.
  */
 export class ContractError extends LatchkeyError {
   override readonly name = "ContractError";

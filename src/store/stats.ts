@@ -1,6 +1,15 @@
 import type { Valkey } from "iovalkey";
-import { allPartitionKeys, entityKey, logKey, type PartitionKeys } from "../valkey/keys.js";
+import {
+  allPartitionKeys,
+  entityKey,
+  logKey,
+  type PartitionKeys,
+  type Place,
+  partitionKeys,
+  reactionKeys,
+} from "../valkey/keys.js";
 import { readServerTime } from "../valkey/server-clock.js";
+import { streamGroups } from "../valkey/stream-groups.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
 import { count } from "./count.js";
@@ -23,7 +32,7 @@ export interface Stats {
   /** Changes that the event log holds. */
   readonly events: number;
   readonly memory: Readonly<
-    Record<"entities" | "logs" | "index" | "due" | "events" | "machine" | "total", PartStats>
+    Record<"entities" | "logs" | "index" | "due" | "events" | "reactions" | "machine" | "total", PartStats>
   >;
 }
 
@@ -37,7 +46,11 @@ export async function stats(store: Store): Promise<Stats> {
   return ask(connection, `stats ${place.machine}`, async (client) => {
     const { nowMs } = await readServerTime(client);
     const parts: Part[] = [];
-    for (const keys of allPartitionKeys(place)) parts.push(await statsOf(client, store, keys, nowMs));
+    for (const [partition, keys] of allPartitionKeys(place).entries())
+      parts.push({
+        ...(await statsOf(client, store, keys, nowMs)),
+        reactions: await reactionsOf(client, place, partition),
+      });
     const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0);
     const entities = sum((part) => part.entities);
     const shared = (name: "index" | "due" | "events" | "machine"): PartStats => ({
@@ -48,7 +61,12 @@ export async function stats(store: Store): Promise<Stats> {
       entities: { keys: entities, bytes: sum((part) => part.entityBytes) },
       logs: { keys: sum((part) => part.logs), bytes: sum((part) => part.logBytes) },
       ...{ index: shared("index"), due: shared("due") },
-      ...{ events: shared("events"), machine: shared("machine") },
+      events: shared("events"),
+      reactions: {
+        keys: sum((part) => part.reactions.keys),
+        bytes: sum((part) => part.reactions.bytes),
+      },
+      machine: shared("machine"),
     };
     const all = Object.values(kept);
     const total = {
@@ -80,9 +98,14 @@ type Part = Readonly<
     | "logs",
     number
   >
->;
+> & { readonly reactions: PartStats };
 
-async function statsOf(client: Valkey, { place }: Store, keys: PartitionKeys, nowMs: number): Promise<Part> {
+async function statsOf(
+  client: Valkey,
+  { place }: Store,
+  keys: PartitionKeys,
+  nowMs: number,
+): Promise<Omit<Part, "reactions">> {
   const [entities, dueEntries, over, eventEntries, index, due, events, machine, ids] = await Promise.all([
     client.zcard(keys.index),
     client.zcard(keys.due),
@@ -110,6 +133,17 @@ async function statsOf(client: Valkey, { place }: Store, keys: PartitionKeys, no
     logBytes: sum(({ log }) => log),
     logs: sum(({ log }) => (log > 0 ? 1 : 0)),
   };
+}
+
+/** What reactions keep in a partition, but for how far they have come, which the event log itself holds. */
+async function reactionsOf(client: Valkey, place: Place, partition: number): Promise<PartStats> {
+  const groups = await streamGroups(client, partitionKeys(place, partition).events);
+  const keys = groups.flatMap((group) => {
+    const { dead, held, seen, rules } = reactionKeys(place, partition, String(group.get("name")));
+    return [dead, held, seen, rules];
+  });
+  const bytes = await Promise.all(keys.map((key) => bytesOf(client, key)));
+  return { keys: bytes.filter((one) => one > 0).length, bytes: bytes.reduce((all, one) => all + one, 0) };
 }
 
 /** The memory of one key; 0 for none. */

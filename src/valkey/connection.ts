@@ -44,6 +44,8 @@ export interface Connection {
   durable(deadline: Deadline): Promise<DurableLine>;
   /** What is known of the server's clock; void after every loss of the connection. */
   readonly clock: ServerClock;
+  /** How often the connection was made since it is used here: another server may answer each time. */
+  readonly epoch: number;
   /**
    * Waits for the connection to be there.
    *
@@ -148,8 +150,13 @@ function connectionOf(
   opened: OpenClients,
 ): Connection {
   const clock = new ServerClock(client);
+  let epoch = 0;
   const forget = (): void => clock.forget(); // another server may answer at the same address
-  client.on("ready", forget);
+  const renew = (): void => {
+    epoch += 1;
+    forget();
+  };
+  client.on("ready", renew);
   const untilReady = readiness(client, opened);
   const open = async (purpose: string): Promise<Valkey> => {
     if (opened.isClosed) throw new ConnectError(address, "ended");
@@ -178,13 +185,16 @@ function connectionOf(
       else works.add(work);
       return () => void works.delete(work);
     },
+    get epoch() {
+      return epoch;
+    },
     get isClosed() {
       return opened.isClosed;
     },
     close: async () => {
       isClosing = true;
       if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
-      client.off("ready", forget);
+      client.off("ready", renew);
       opened.close();
     },
   };

@@ -65,7 +65,7 @@ export interface ReactionKeys {
   readonly held: string;
   /** When each replica was last there. */
   readonly seen: string;
-  /** What all replicas must agree on. */
+  /** What all replicas must agree on; for a while, that it was forgotten. */
   readonly rules: string;
 }
 

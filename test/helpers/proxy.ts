@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createConnection, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** What becomes of what is sent: passed on, or swallowed, after which the connection is cut. */
-type Fate = "pass" | "cut";
+/** What becomes of what is sent: passed on, swallowed or kept for later. Where it is not passed on, the connection is cut. */
+type Fate = "pass" | "cut" | "delay";
 
 /** A TCP proxy in front of a server, which can lose requests and replies. */
 export interface TcpProxy {
@@ -15,6 +15,12 @@ export interface TcpProxy {
   dropReply(text: string): void;
   /** Passes the next request that holds the text on, and keeps the reply back for good. */
   holdReply(text: string): void;
+  /**
+   * Keeps the next request that holds the text, and cuts the connection that it came from.
+   *
+   * @returns what lets the server execute it after all; settles with the answer, which nobody gets
+   */
+  delayRequest(text: string): () => Promise<void>;
   /** Cuts all connections. */
   cut(): void;
   /** Turns new connections away from now on, or takes them again. */
@@ -32,7 +38,7 @@ export interface TcpProxy {
 interface Plan {
   readonly text: string;
   readonly request: Fate;
-  readonly reply: Fate | "hold";
+  readonly reply: "pass" | "cut" | "hold";
 }
 
 /** Starts a proxy for this test. */
@@ -46,6 +52,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   let isClosed = false;
   let isFrozen = false;
   let frozen = 0;
+  let late = async (): Promise<void> => {};
   let refused = 0;
   const server = createServer((near) => {
     if (isClosed) {
@@ -59,6 +66,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
     }
     const far = createConnection(target.port, target.host);
     let reply: Plan["reply"] = "pass";
+    let isLate = false;
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -66,7 +74,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
       socket.on("close", () => {
         sockets.delete(socket);
         near.destroy();
-        far.destroy();
+        if (!isLate) far.destroy();
       });
     }
     near.on("data", (bytes) => {
@@ -78,10 +86,21 @@ export async function startProxy(target: { host: string; port: number }): Promis
           near.destroy();
           return done();
         }
+        if (request === "delay") {
+          isLate = true;
+          late = async () => {
+            far.write(bytes);
+            await once(far, "data");
+            far.destroy();
+          };
+          near.destroy();
+          return done();
+        }
       }
       far.write(bytes);
     });
     far.on("data", (bytes) => {
+      if (isLate) return;
       if (reply === "pass") near.write(bytes);
       else {
         if (reply === "cut") near.destroy();
@@ -109,6 +128,10 @@ export async function startProxy(target: { host: string; port: number }): Promis
     },
     holdReply: (text) => {
       plan = { text, request: "pass", reply: "hold" };
+    },
+    delayRequest: (text) => {
+      plan = { text, request: "delay", reply: "pass" };
+      return () => late();
     },
     freeze: (isNow) => {
       isFrozen = isNow;

@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import type { Assignment, Begun, Ending, ReactionGroup } from "../../src/events/reaction-group.js";
 import type { Change, Entities, Reaction, ReactOptions } from "../../src/index.js";
 import { client } from "./client.js";
 import { type DialState, dial } from "./dial.js";
@@ -28,6 +29,20 @@ export async function reacting(
   const reaction = await list.react("r", handler, { retries: AT_ONCE, ...options });
   onTestFinished(() => reaction.close());
   return reaction;
+}
+
+/** Begins a new try of an event, as one of ten. */
+export async function begin(group: ReactionGroup, event: Assignment): Promise<Begun | undefined> {
+  return group.begin(event, group.nextCall(), 10);
+}
+
+/** Ends an event, whose try began before all that is known. */
+export async function finish(
+  group: ReactionGroup,
+  event: Assignment,
+  ending: Ending = { how: "done" },
+): Promise<boolean> {
+  return group.finish(event, 0, group.nextCall(), undefined, ending);
 }
 
 /** A key of the reaction named `r`. */

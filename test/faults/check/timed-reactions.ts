@@ -3,6 +3,7 @@ import { type At, keyOf, type LoggedChange, type TimedFacts } from "./timed-fact
 
 /** What handlers did with one event. */
 interface Handling {
+  readonly begins: At<TimedFacts["handled"][number]>[];
   begun: number;
   beginLine: number;
   done: number;
@@ -37,6 +38,7 @@ export function checkReactions(facts: TimedFacts, findings: Findings): void {
     }
     for (const { id, events: own } of facts.entities.values()) {
       checkOrder(id, own, handlings, new Set(dead.keys()), findings);
+      checkReturns(id, own, handlings, facts, findings);
     }
   }
 }
@@ -47,9 +49,11 @@ function handlingsOf({ handled }: TimedFacts): Map<string, Handling> {
     const key = keyOf(record);
     let one = handlings.get(key);
     if (one === undefined) {
-      one = { begun: Number.POSITIVE_INFINITY, beginLine: 0, done: Number.POSITIVE_INFINITY, failed: 0 };
+      const never = Number.POSITIVE_INFINITY;
+      one = { begins: [], begun: never, beginLine: 0, done: never, failed: 0 };
       handlings.set(key, one);
     }
+    if (record.step === "begun") one.begins.push(record);
     if (record.step === "begun" && record.at < one.begun) {
       one.begun = record.at;
       one.beginLine = record.line;
@@ -89,6 +93,35 @@ function checkOrder(
     if (until !== undefined && until !== Number.POSITIVE_INFINITY && until > doneAt) {
       doneAt = until;
       before = event;
+    }
+  }
+}
+
+/**
+ * No process comes back to an event once it has begun a later one of the same entity: whoever goes on to the next is done
+ * with those ahead. Another process may, which was frozen inside a handler; and the same, where the server forgot the end.
+ */
+function checkReturns(
+  id: string,
+  events: readonly LoggedChange[],
+  handlings: ReadonlyMap<string, Handling>,
+  { loss }: TimedFacts,
+  findings: Findings,
+): void {
+  const later = new Map<string, At<TimedFacts["handled"][number]>>();
+  for (const event of events.toReversed()) {
+    const begins = (handlings.get(keyOf(event))?.begins ?? []).toSorted((a, b) => a.at - b.at);
+    const [first] = begins;
+    for (const begin of begins) {
+      const before = later.get(begin.process);
+      if (before === undefined || before.at >= begin.at) continue;
+      if (loss.of(first?.at ?? begin.at, begin.at) !== undefined) continue;
+      const message = `${id}: ${event.type} ${event.version} was begun by ${begin.process} after ${before.type} ${before.version}`;
+      findings.add("order", undefined, message, before.line, begin.line);
+    }
+    for (const begin of begins) {
+      const known = later.get(begin.process);
+      if (known === undefined || begin.at < known.at) later.set(begin.process, begin);
     }
   }
 }

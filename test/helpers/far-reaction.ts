@@ -1,0 +1,49 @@
+import { expect } from "vitest";
+import type { Change, ConnectOptions, Reacting } from "../../src/index.js";
+import { admin, connection } from "./calls.js";
+import { client } from "./client.js";
+import { dial } from "./dial.js";
+import { startProxy } from "./proxy.js";
+import { keyOf, nameOf } from "./reactions.js";
+import { useValkey } from "./valkey.js";
+
+/** A replica behind a proxy, and one beside it for what the test itself does. */
+export async function farAndNear(options: ConnectOptions = {}) {
+  const proxy = await startProxy(await useValkey());
+  const far = await client({ url: proxy.url, ...options });
+  const { namespace } = far;
+  const near = await (await client({ namespace })).machine(dial);
+  const seen = keyOf(namespace, "seen");
+  const valkey = await admin();
+  const signs = async () => (await valkey.zrange(seen, 0, -1, "WITHSCORES")).join();
+  return {
+    proxy,
+    namespace,
+    far: await far.machine(dial),
+    near,
+    /** Settles right after a sign of life: the next one is a while off. */
+    sign: async () => {
+      const before = await signs();
+      await expect.poll(signs, { interval: 1 }).not.toBe(before);
+    },
+    /** Gives all new events to a consumer that lives until it is told to die. */
+    give: async (consumer: string) => {
+      await valkey.zadd(seen, "+inf", consumer);
+      const events = `{${namespace}:0}:dial:events`;
+      await (await connection()).xreadgroup("GROUP", "r", consumer, "COUNT", 10, "STREAMS", events, ">");
+    },
+    die: async (consumer: string) => void (await valkey.zadd(seen, 0, consumer)),
+  };
+}
+
+/** A handler, and how often it was called for what. */
+export function counted(work: (change: Change, reacting: Reacting) => void | Promise<void> = () => {}) {
+  const met: [string, number][] = [];
+  return {
+    met,
+    handler: (change: Change, reacting: Reacting) => {
+      met.push([nameOf(change), reacting.attempt]);
+      return work(change, reacting);
+    },
+  };
+}
