@@ -5,6 +5,7 @@ import {
   compileMachine,
   connect,
   IllegalTransitionError,
+  LatchkeyError,
   LayoutError,
   type MachineDefinition,
   MachineDefinitionError,
@@ -16,6 +17,7 @@ import { scripts } from "../src/lua/index.js";
 import { admin } from "./helpers/calls.js";
 import { all, client, rejection, rejectionOf } from "./helpers/client.js";
 import { keyspace } from "./helpers/keyspace.js";
+import { startProxy } from "./helpers/proxy.js";
 import { freshNamespace, useValkey } from "./helpers/valkey.js";
 
 const job: MachineDefinition = {
@@ -326,4 +328,21 @@ describe("a namespace", () => {
     const error = await rejectionOf(ContractError, connect({ url, namespace }));
     expect(error.message).toContain("is no namespace: a lower-case letter, then up to 31 lower-case letters");
   });
+});
+
+it("says that a machine may be installed whose answer was lost", async () => {
+  const proxy = await startProxy(await useValkey());
+  await (await admin()).script("LOAD", scripts.apply.text);
+  const home = await client({ url: proxy.url, timeout: "1s" });
+  await home.init();
+  proxy.dropReply("*6\r\n$7\r\nevalsha"); // the dry run before it has one word more
+  proxy.shut(true);
+  const error = await rejectionOf(LatchkeyError, home.apply(job));
+  expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });
+  expect(error.message).toMatch(
+    /^apply job was not answered: .*; it may be installed, in part at least: apply it again$/,
+  );
+  proxy.shut(false);
+  expect((await home.definition("job"))?.definition).toEqual(compileMachine(job));
+  expect(await home.apply(job)).toMatchObject({ changed: false });
 });

@@ -117,7 +117,7 @@ it("a replica whose connection was left is named as the reason where there is no
 
 it("a server that went away is told from a lost answer, and calls wait for nothing", async () => {
   const server = await startValkey();
-  const latchkey = await connect({ url: server.url, namespace: freshNamespace() });
+  const latchkey = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
   onTestFinished(() => latchkey.close());
   const agents = await latchkey.machine(agent());
   await agents.create("a1");

@@ -2,13 +2,14 @@ import { scripts } from "../lua/index.js";
 import { compareMachines } from "../machine/compare.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import type { Connection } from "../valkey/connection.js";
+import { classifyFailure } from "../valkey/failure.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
 import { noteMachine } from "../valkey/layout.js";
 import { runScript } from "../valkey/script.js";
 import type { Store } from "./call.js";
 import { ask, contractError } from "./call-error.js";
 import { checkOptions } from "./change-options.js";
-import { LatchkeyError, MachineInUseError } from "./errors.js";
+import { LatchkeyError, MachineInUseError, NotExecutedError } from "./errors.js";
 import { list } from "./list.js";
 import { readMachine } from "./machine-record.js";
 import { checkFlag, checkObject } from "./option-kinds.js";
@@ -95,21 +96,32 @@ export async function applyMachine(
   };
 }
 
+/** @throws LatchkeyError with code UNKNOWN where some partition has the definition, or may have it, and not all are known to. */
 async function everywhere(
   connection: Connection,
   place: Place,
   args: readonly string[],
 ): Promise<ScriptAnswer[]> {
   const answers: ScriptAnswer[] = [];
+  const name = `apply ${place.machine}`;
+  let isOpen = false;
   for (const keys of allPartitionKeys(place)) {
     // Applying the same definition twice is applying it once.
-    const reply = await ask(connection, `apply ${place.machine}`, async (client) => {
+    const reply = await ask(connection, name, async (client) => {
       try {
         return await runScript(client, scripts.apply, [keys.machine, keys.index], args);
       } catch (error) {
-        throw contractError(error, `apply ${place.machine}`) ?? error;
+        isOpen ||= classifyFailure(error) === "unknown";
+        throw contractError(error, name) ?? error;
       }
+    }).catch((error: unknown) => {
+      if (args.includes("DRYRUN") || !isOpen || !(error instanceof NotExecutedError)) throw error;
+      throw new LatchkeyError(
+        "UNKNOWN",
+        `${error.message}; it may be installed, in part at least: apply it again`,
+      );
     });
+    isOpen = true;
     const { outcome, text } = readReply(reply);
     if (text === null) throw new LatchkeyError("PROTOCOL", "apply answered without a document");
     const answer = JSON.parse(text) as ScriptAnswer;
