@@ -95,6 +95,17 @@ describe.each([1, 4])("a list over %i partitions", (partitions) => {
   });
 });
 
+it("leaves out what stands in the index and can't be an id, wherever it stands", async () => {
+  const { home, list } = await dials();
+  for (const id of ["a1", "a2"]) await list.create(id);
+  const index = `{${home.namespace}:0}:dial:index`;
+  const score = Number(await (await admin()).zscore(index, "a1"));
+  await (await admin()).zadd(index, score - 1, "no id", score + HOUR, "neither, this");
+  expect(idsOf(await all(list.list()))).toEqual(["a1", "a2"]);
+  expect(await pages(list, 1)).toMatchObject({ ids: ["a1", "a2"] });
+  expect(await all(list.list({ stuck: true }))).toEqual([]);
+});
+
 it("spreads entities over the partitions, each where its id says", async () => {
   const { home, list } = await dials(4);
   const ids = Array.from({ length: 40 }, (_, n) => `x${n}`);

@@ -82,9 +82,14 @@ export const TRANSITION_OPTIONS: Names = new Set([...PATCH_OPTIONS, "force"]);
 const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
 const MAX_VALUE_BYTES = 65_536;
 
+/** Whether a text can be an id: what is none is no entity's, wherever it stands. */
+export function isId(text: string, longest = 128): boolean {
+  return text.length <= longest && ID.test(text);
+}
+
 /** Checks an id or an op. */
 export function checkId(what: "id" | "op", id: string, longest: number): string {
-  if (typeof id !== "string" || id.length > longest || !ID.test(id)) {
+  if (typeof id !== "string" || !isId(id, longest)) {
     refuse(
       `${what} ${shortText(id)} must be 1 to ${longest} letters, digits or characters of _ . ~ : / @ + = -`,
     );

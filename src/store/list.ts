@@ -2,7 +2,7 @@ import { type Duration, durationMs } from "../machine/duration.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import type { Store } from "./call.js";
 import { ask } from "./call-error.js";
-import { checkOptions } from "./change-options.js";
+import { checkOptions, isId } from "./change-options.js";
 import type { Snapshot } from "./document.js";
 import { ContractError } from "./errors.js";
 import { movedSince, readStretch } from "./index-read.js";
@@ -107,7 +107,8 @@ export async function* list<S extends string>(
   // Whoever entered a listed state meanwhile stands behind the start now. Those that are new do not count.
   const moved = await movedSince(store, stretches, nowMs - errorMs);
   const unseen = moved.filter((id) => !seen.has(id));
-  const missed = (await fits?.(unseen.map((id) => ({ id, score: 0 }))))?.map(({ id }) => id) ?? unseen;
+  const fitting = (await fits?.(unseen.map((id) => ({ id, score: 0 }))))?.map(({ id }) => id) ?? unseen;
+  const missed = fitting.filter((id) => isId(id));
   const states = new Set(stretches.map(({ state }) => state));
   for (let at = 0; at < missed.length; at += PAGE) {
     for (const entity of await getMany<S>(store, missed.slice(at, at + PAGE))) {
@@ -137,10 +138,9 @@ async function present<S extends string>(
   stretch: Stretch,
   found: readonly Position[],
 ): Promise<Snapshot<S>[]> {
-  const entities = await getMany<S>(
-    store,
-    found.map(({ id }) => id),
-  );
+  // What can't be an id got there by damage, which fsck tells of.
+  const ids = found.map(({ id }) => id).filter((id) => isId(id));
+  const entities = await getMany<S>(store, ids);
   return entities.flatMap((entity) => (entity?.state === stretch.state ? [entity] : []));
 }
 
