@@ -217,3 +217,17 @@ it("does not keep a process alive that closed it", async () => {
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
+
+it("begins where no further connection can be had at first", async () => {
+  const proxy = await startProxy(await useValkey());
+  const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
+  const ours = await far.machine(dial);
+  const met: string[] = [];
+  proxy.freeze(true);
+  const beginning = reacting(ours, (change) => void met.push(nameOf(change)));
+  await Promise.race([beginning, expect.poll(() => proxy.frozen).toBeGreaterThan(1)]);
+  proxy.freeze(false);
+  await beginning;
+  await ours.create("x1");
+  await expect.poll(() => met).toEqual(["x1@1"]);
+});

@@ -7,6 +7,7 @@ import { reportListener } from "../valkey/failed-listener.js";
 import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import type { Place } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
+import { openInTime } from "../valkey/open-in-time.js";
 import { START } from "../valkey/stream.js";
 import { ReactionGroup, type Taken } from "./reaction-group.js";
 import { ReactionLanes } from "./reaction-lanes.js";
@@ -81,7 +82,7 @@ export class Reaction implements AsyncDisposable {
       (_, partition) => new ReactionGroup(connection, place, partition, name, consumer),
     );
     for (const group of groups) await group.create(settings.from);
-    const client = await connection.open(EVENTS);
+    const client = await openInTime(connection, () => connection.open(EVENTS));
     try {
       if (settings.signal?.aborted !== true) await join(groups, settings);
     } catch (error) {
