@@ -81,6 +81,8 @@ export interface CallRecord {
   readonly op?: string;
   /** On a repeat: server time of the first attempt, ms. */
   readonly sent?: number;
+  /** Server time after which it must not be made, ms. */
+  readonly notAfter?: number;
   readonly durability?: AskedDurability;
 }
 

@@ -14,6 +14,7 @@ import { type Belief, chooseId, chooseStep, type Step } from "./workload.js";
 /** How many changes of before may be repeated. */
 const REPEATABLE = 40;
 const CLOCK_EVERY_MS = 500;
+const MOST_IN_TIME_MS = 3_000;
 
 /** A client that changes entities: several calls at once, racing with all others. */
 export class Worker {
@@ -65,9 +66,17 @@ export class Worker {
   async #change(step: Step, random: Random): Promise<void> {
     const { name, life } = this.#order;
     this.#ops += 1;
-    const op = newOp(`${name}-${life}`, this.#ops, Math.floor(monotonicMs() + this.#clock));
+    const nowMs = Math.floor(monotonicMs() + this.#clock);
+    const op = newOp(`${name}-${life}`, this.#ops, nowMs);
     const durability = this.#durability(random);
-    const named = { ...step, op, ...(durability !== undefined && { durability }) };
+    // Some are wanted in time or not at all; a repeat has the same limit, which is over by then, or soon.
+    const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
+    const named = {
+      ...step,
+      op,
+      ...(durability !== undefined && { durability }),
+      ...(notAfter !== undefined && { notAfter }),
+    };
     const answer = await this.#caller.call(named);
     this.#learn(step.id, answer);
     if (answer.outcome === "UNKNOWN" && happens(random, 50)) await this.#repeat(named);

@@ -15,6 +15,7 @@ export interface Step {
   readonly ifState?: string;
   readonly op?: string;
   readonly sent?: number;
+  readonly notAfter?: number;
   readonly durability?: AskedDurability;
 }
 

@@ -119,6 +119,7 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
         force: isTrue,
         op: isText,
         sent: isCount,
+        notAfter: isCount,
         durability: oneOf(...DURABILITIES),
       },
     ],
