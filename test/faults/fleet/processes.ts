@@ -113,7 +113,8 @@ export class Client implements ClientProcess {
         for (const settle of this.#probes.values()) settle(this.progress);
         if (code === 0 || this.#isKilled) return;
         this.hasFailed = true;
-        this.#onProblem(`${this.name} ended by itself (exit ${code})`);
+        // A signal to the whole group may end it before this process hears of that signal, in the same turn.
+        setImmediate(() => this.#onProblem(`${this.name} ended by itself (exit ${code})`));
       });
     });
     await ready;
