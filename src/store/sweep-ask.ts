@@ -68,7 +68,8 @@ export class SweepAsk {
       const expiry = expiries[at];
       if (expiry === undefined) continue;
       if (expiry.outcome === "MISFIT") came.push(this.#stuck(id, expiry.why));
-      else if (expiry.outcome === "DAMAGED" && isDamaged) came.push("away");
+      // A machine that was gone and is there by now was applied again meanwhile: to be asked for once more.
+      else if (expiry.outcome === "DAMAGED" && (isDamaged || expiry.code === "NOMACHINE")) came.push("away");
       else came.push(await this.#told(id, expiry));
     }
     const away = expiries.find((expiry) => expiry.outcome === "AWAY");
