@@ -343,6 +343,7 @@ it("says that a machine may be installed whose answer was lost", async () => {
     /^apply job was not answered: .*; it may be installed, in part at least: apply it again$/,
   );
   proxy.shut(false);
-  expect((await home.definition("job"))?.definition).toEqual(compileMachine(job));
+  const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again
+  await expect.poll(async () => (await installed())?.definition).toEqual(compileMachine(job));
   expect(await home.apply(job)).toMatchObject({ changed: false });
 });
