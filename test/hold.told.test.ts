@@ -26,9 +26,9 @@ const LONG_MS = 15_000;
 type Make = (tasks: Entities, ifVersion: number) => Promise<Change | Replay>;
 
 const patched: Make = (tasks, ifVersion) =>
-  tasks.patch("t1", { set: { n: 1 }, ifVersion, reason: "mine", timeout: 200 });
+  tasks.patch("t1", { set: { n: 1 }, ifVersion, reason: "mine", timeout: 600 });
 const done: Make = (tasks, ifVersion) =>
-  tasks.transition("t1", "done", { ifVersion, reason: "mine", timeout: 200 });
+  tasks.transition("t1", "done", { ifVersion, reason: "mine", timeout: 600 });
 
 /** Whether a hold has ended by itself: it takes no change any more. */
 async function isEnded(hold: Hold): Promise<boolean> {
@@ -138,7 +138,7 @@ describe("a change of one's own of which is not known whether it was made", () =
   it("ends an unfenced hold without a loss where it was, and entered the state anew", async () => {
     const { hold, losses, proxy, farTasks } = await heldAfar(undefined);
     await loseAnswer(proxy, hold, (ifVersion) =>
-      farTasks.transition("t1", "working", { ifVersion, reason: "mine", timeout: 200 }),
+      farTasks.transition("t1", "working", { ifVersion, reason: "mine", timeout: 600 }),
     );
     proxy.shut(false);
     await expect.poll(() => isEnded(hold), SOON).toBe(true);
@@ -218,7 +218,7 @@ describe("a change of one's own of which is not known whether it was made", () =
   it("is no matter where it is another entity's", async () => {
     const { hold, losses, leaseAt, proxy, farTasks } = await heldAfar();
     await loseAnswer(proxy, hold, () =>
-      farTasks.patch("t2", { set: { n: 2 }, reason: "mine", timeout: 200 }),
+      farTasks.patch("t2", { set: { n: 2 }, reason: "mine", timeout: 600 }),
     );
     const before = await leaseAt("t1");
     proxy.shut(false);

@@ -66,12 +66,12 @@ describe("a replica whose reaction was forgotten while it was taken for dead", (
     onTestFinished(() => void child.kill("SIGKILL"));
     const said: string[] = [];
     createInterface(child.stdout).on("line", (line) => said.push(line));
-    await expect.poll(async () => (await ours.reactions())[0]?.consumers, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await ours.reactions())[0]?.consumers).toBe(1);
     await ours.create("x1");
     await expect.poll(() => said).toEqual(["begun"]);
     child.kill("SIGSTOP");
     const forget = () => ours.forgetReaction("r", { force: true }).catch((error: unknown) => error);
-    await expect.poll(forget, { timeout: 5_000 }).toMatchObject({ name: "r", pending: 1, consumers: 1 });
+    await expect.poll(forget).toMatchObject({ name: "r", pending: 1, consumers: 1 });
     const exit = once(child, "exit");
     child.kill("SIGCONT");
     expect((await exit)[0]).toBe(0);

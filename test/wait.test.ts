@@ -344,7 +344,7 @@ it("says that an entity is gone which the server lost meanwhile, of which no eve
       looked();
       return false;
     },
-    { timeout: "500ms" },
+    { timeout: "2s" },
   );
   const error = rejectionOf(WaitError, wait);
   await look;
