@@ -20,7 +20,7 @@ const WORDING = {
     pattern: /(?<!\S\s*)(?:What|Who|How|Where|That|Whether|The\s+same)\b/,
     better: "begin with a verb",
   },
-  title: { pattern: /\bshould\b/i, better: "say what happens, in the present tense" },
+  title: { pattern: /\bshould\b/i, better: "state what happens, in the present tense" },
 };
 
 /** Returns the hits in a file, `{ line, phrase, better }`, in the order of lines; none for a file without prose. */

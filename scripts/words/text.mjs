@@ -9,11 +9,12 @@ function blank(source, from, to, filler = " ") {
   return source.slice(0, from) + source.slice(from, to).replace(/[^\n]/g, filler) + source.slice(to);
 }
 
-/** Blanks code fences, code spans and links to symbols; the delimiters of a span stay. */
+/** Blanks code fences, code spans, links to symbols and names of files; the delimiters of a span stay. */
 function withoutCode(text) {
   return text
     .replace(/^( *```).*\n[\s\S]*?^ *```/gm, (fence) => blank(fence, 0, fence.length, HOLE))
-    .replace(/(`+)(?!`)[\s\S]*?[^`]\1(?!`)|\{@\w+[^}]*\}/g, (span) => blank(span, 1, span.length - 1, HOLE));
+    .replace(/(`+)(?!`)[\s\S]*?[^`]\1(?!`)|\{@\w+[^}]*\}/g, (span) => blank(span, 1, span.length - 1, HOLE))
+    .replace(/[\w./-]+\.(?:lua|ts|mjs|js|md|ya?ml|json)\b/g, (name) => HOLE.repeat(name.length));
 }
 
 /** Makes a text of a comment by blanking its delimiters and the margin of its lines. */
