@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "lua");
-const INCLUDE = /^-- @include (shared\/[a-z-]+\.lua)$/gm;
+const INCLUDE = /^-- @include ((?:functions|steps)\/[a-z-]+\.lua)$/gm;
 const LIBRARY = "latchkey_v1";
 
 /** The text of one operation with its includes in place. A missing file throws, nested includes are not a thing. */

@@ -3,4 +3,5 @@ export type { ContainerServer } from "../server/docker.js";
 export { NoValkeyError } from "../server/no-valkey.js";
 export { ServerStartError } from "../server/ready.js";
 export type { LocalServer } from "../server/spawn.js";
-export { type ServerOptions, startValkey, type TestServer } from "./start.js";
+export type { ServerOptions } from "./options.js";
+export { startValkey, type TestServer } from "./start.js";
