@@ -1,5 +1,5 @@
+import { transition } from "../changes/change.js";
 import { readReply, unwrap } from "../changes/result.js";
-import { transition } from "../changes/transition.js";
 import { checkFlag, checkObject, checkOptions } from "../contract/arguments.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { MachineInUseError } from "../errors/machine-in-use-error.js";

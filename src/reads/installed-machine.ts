@@ -50,9 +50,12 @@ export async function needMachine(
   operation: string,
 ): Promise<InstalledMachine> {
   const installed = await readMachine(connection, location);
-  if (installed !== null) return installed;
-  throw new ContractError(
-    "NOMACHINE",
-    `${operation} ${location.machine}: no such machine is installed in this namespace; apply it first`,
-  );
+  if (installed === null) throw notInstalled(operation, location);
+  return installed;
+}
+
+/** Makes the error of an operation on a machine that is not installed. */
+export function notInstalled(operation: string, { machine }: MachineLocation): ContractError {
+  const message = `${operation} ${machine}: the machine is not installed in this namespace; apply it first`;
+  return new ContractError("NOMACHINE", message);
 }

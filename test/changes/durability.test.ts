@@ -122,7 +122,7 @@ describe("a change that waits for replicas", () => {
     for (const id of ["a1", "a2"]) await agents.create(id);
     await agents.remove("a2"); // the script is loaded now
     proxy.dropReply("evalsha");
-    const problem = "its answer was lost, and its copies can't be counted any more";
+    const problem = "its reply was lost, and acknowledgements can no longer be counted";
     expect(await agents.tryRemove("a1")).toMatchObject({
       outcome: "OK",
       document: { type: "agent.removed", version: 2 },

@@ -50,7 +50,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     proxy.dropReply("evalsha");
     const error = await rejectionOf(OutcomeUnknownError, call(brief(far)));
     expect(error).toMatchObject({ code: "UNKNOWN", machine: "agent", id });
-    expect(error.message).toContain(`repeat it with op "${error.op}" and sent ${error.sent}`);
+    expect(error.message).toContain(`repeat it with { op: "${error.op}", sent: ${error.sent} }`);
     proxy.shut(false);
     expect(await error.resolve({ timeout: "20s" })).toMatchObject({
       outcome: "DONE",
@@ -83,9 +83,7 @@ it("resolve() that can't be answered in time leaves the outcome unknown, and can
   const again = await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "100ms" }));
   const { op, sent, notAfter } = error;
   expect(again).toMatchObject({ code: "UNKNOWN", machine: "agent", id: "a1", op, sent, notAfter });
-  expect(again.message).toMatch(
-    /^transition agent a1: what became of it can't be told yet: not connected to /,
-  );
+  expect(again.message).toMatch(/^transition agent a1: its outcome is still unknown: not connected to /);
   proxy.shut(false);
   expect(await again.resolve({ timeout: "20s" })).toMatchObject({ outcome: "DONE", version: 2 });
   const misspelt = rejectionOf(ContractError, error.resolve({ timout: "1s" } as object));
@@ -100,7 +98,7 @@ it("resolve() tells how long a lost attempt may still be executed, where its tim
   const error = await rejectionOf(OutcomeUnknownError, near.transition("a1", "running", before));
   await (await admin()).del(key);
   expect((await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "20s" }))).message).toMatch(
-    /can't be told yet: an attempt before may be on its way for another \d+ ms: allow more timeout; ask again/,
+    /still unknown: an earlier attempt may be executed for another \d+ ms: allow more timeout; resolve it again/,
   );
 });
 
@@ -193,7 +191,7 @@ it("a repeat with less time than the attempt before it may still take is told so
   await near.create("a1");
   const before = { op: "o1", sent: (await serverMs()) + 5_000, timeout: "1s" } as const;
   const error = await rejectionOf(OutcomeUnknownError, near.patch("a1", { set: { n: 1 }, ...before }));
-  expect(error.message).toMatch(/an attempt before may be on its way for another \d+ ms: allow more timeout/);
+  expect(error.message).toMatch(/an earlier attempt may be executed for another \d+ ms: allow more timeout/);
   expect(await near.get("a1")).toMatchObject({ version: 1 });
 });
 

@@ -54,11 +54,11 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "patch with an undefined version": [
     patch({ ifVersion: undefined }),
-    "ifVersion is undefined; give it, or leave it out",
+    "ifVersion is undefined; give a value or omit it",
   ],
   "patch with an undefined state": [
     patch({ ifState: undefined }),
-    "ifState is undefined; give it, or leave it out",
+    "ifState is undefined; give a value or omit it",
   ],
   "patch with a timeout of null": [patch({ timeout: null }), "timeout null is no duration"],
   "patch with a durability of null": [patch({ durability: null }), 'durability must be "memory", "fsync"'],

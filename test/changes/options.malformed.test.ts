@@ -32,7 +32,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "no id": [(ours) => ours.create(any(undefined)), `id undefined must be 1 to 128 ${idWords}`],
   "sent without the op that was sent": [
     move({ sent: 1 }),
-    "sent tells when an op was tried before: give op as well",
+    "sent requires op: it is the server time before the first attempt",
   ],
   "a misspelt option": [move(any({ ifversion: 3 })), '"ifversion" is no option; did you mean "ifVersion"?'],
   "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
@@ -73,7 +73,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     '"state" can\'t be a field name: every document uses that word itself',
   ],
   "a field with the hash's own name": [set("ops", 1), '"ops" can\'t be a field name'],
-  "a value that is undefined": [set("x", undefined), "set.x is undefined; leave it out, or use unset"],
+  "a value that is undefined": [set("x", undefined), "set.x is undefined; omit it or use unset"],
   "a value that is no number": [set("x", Number.NaN), "set.x: NaN is no JSON number"],
   "a value that is a function": [set("x", () => 1), "set.x: a function is no JSON value"],
   "a value that is a bigint": [set("x", 1n), "set.x: a bigint is no JSON value"],
@@ -91,7 +91,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   ],
   "a patch of nothing": [
     (ours) => ours.patch("a1", {}),
-    "patch changes nothing: give it fields in `set` or names in `unset`",
+    "patch changes nothing: give fields in `set` or names in `unset`",
   ],
   "a history of nothing": [(ours) => ours.history("a1", 0), "limit must be a whole number, 1 or more"],
 };

@@ -218,8 +218,8 @@ describe("sent that is later than the server's clock shows, by more than a day",
     expect(error.code).toBe("BADARG");
     expect(error.message).toMatch(
       new RegExp(
-        `^sent ${sent} is \\d+ ms later than the server's clock shows: ` +
-          "it must be the server's time before the first attempt; see serverTime\\(\\)$",
+        `^sent ${sent} is \\d+ ms ahead of the server's clock: ` +
+          "give the server's time in ms before the first attempt, as serverTime\\(\\) returns it$",
       ),
     );
     expect(await ours.get("a1")).toMatchObject({ version: 1 });

@@ -81,7 +81,7 @@ it("refuses what the server would take for malformed, before it is sent", async 
   await rejectionOf(ContractError, tasks.heartbeat("t 1"));
   for (const name of ["ifVersion", "ifState"]) {
     const unguarded = await rejectionOf(ContractError, tasks.heartbeat("t1", { [name]: undefined }));
-    expect(unguarded.message).toBe(`${name} is undefined; give it, or leave it out`);
+    expect(unguarded.message).toBe(`${name} is undefined; give a value or omit it`);
   }
 });
 
@@ -113,7 +113,7 @@ it("says that it may have been made where the answer is lost until its time is u
   expect(error).not.toBeInstanceOf(NotExecutedError);
   expect(error.code).toBe("UNKNOWN");
   expect(error.message).toMatch(
-    /^heartbeat task t1: the answer was lost, and the lease may be renewed: .*; send it again$/,
+    /^heartbeat task t1: the reply was lost, and the lease may be renewed: .*; send it again$/,
   );
   expect(Number(await leaseAt())).toBeGreaterThan(before);
 });

@@ -41,7 +41,7 @@ it.each([
   ["null", null],
   ["a number", 3],
   ["an empty object", {}],
-  ["an entity as it was read", { machine: "task", id: "t1", state: "working", version: 2 }],
+  ["an entity that was read", { machine: "task", id: "t1", state: "working", version: 2 }],
   ["a change of task t2", { type: "task.updated", machine: "task", id: "t2", state: "working", version: 3 }],
   ["a change of other t1", { type: "other.updated", machine: "other", id: "t1", state: "a", version: 3 }],
 ])("refuses a callback that gives %s, and goes on", async (what, given) => {
@@ -53,8 +53,8 @@ it.each([
   );
   expect(error.code).toBe("BADARG");
   expect(error.message).toBe(
-    `the callback of change gave ${what.replace(/^(a number|an empty object)$/, "something else")}, not a change of task t1; ` +
-      "return what its call for the change returned",
+    `the callback of change returned ${what.replace(/^(a number|an empty object)$/, "something else")}, not a change of task t1; ` +
+      "return the result of its call",
   );
   const before = await leaseAt("t1");
   await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before);

@@ -56,7 +56,7 @@ it("without a version holds the stay in the state: a patch is no loss, to leave 
   await tasks.transition("t1", "waiting");
   expect((await first.lost).cause).toBeInstanceOf(ConflictError);
   await tasks.transition("t2", "working");
-  expect((await second.lost).message).toMatch(/is lost: it was entered anew at /);
+  expect((await second.lost).message).toMatch(/is lost: the state was entered again at /);
 });
 
 it("tells of an entity that is gone", async () => {
@@ -145,7 +145,9 @@ describe("a change of one's own that met the held version again is made, and tel
       await lose();
       await tasks.transition("t1", "done");
     });
-    expect(message).toMatch(/^the lease of task t1 is lost: it was done at version 3 too, since /);
+    expect(message).toMatch(
+      /^the lease of task t1 is lost: version 3 was used twice, also for state done since /,
+    );
   });
 
   it("the server had lost the last change, and the state was entered anew", async () => {
@@ -155,7 +157,9 @@ describe("a change of one's own that met the held version again is made, and tel
       do await lose();
       while ((await tasks.transition("t1", "working")).since === since);
     });
-    expect(message).toMatch(/^the lease of task t1 is lost: it was working at version 3 too, since /);
+    expect(message).toMatch(
+      /^the lease of task t1 is lost: version 3 was used twice, also for state working since /,
+    );
   });
 
   it("the id was removed and created anew", async () => {
@@ -165,7 +169,7 @@ describe("a change of one's own that met the held version again is made, and tel
       await tasks.transition("t1", "working");
       await tasks.transition("t1", "working");
     });
-    expect(message).toMatch(/^the lease of task t1 is lost: it was created anew, at /);
+    expect(message).toMatch(/^the lease of task t1 is lost: the entity was removed and created again at /);
   });
 });
 
@@ -277,8 +281,8 @@ it("refuses a misspelt option, which would leave the hold unfenced", async () =>
 });
 
 it.each([
-  [{ version: undefined }, "version is undefined; give the version to hold, or leave it out"],
-  [{ onLost: 5 }, "onLost must be a function; leave it out where nobody is to be told"],
+  [{ version: undefined }, "version is undefined; give a value or omit it"],
+  [{ onLost: 5 }, "onLost must be a function, not 5"],
 ])("refuses the options %o, which would be of no use", async (options, message) => {
   const { tasks, leaseAt } = await working("t1");
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));

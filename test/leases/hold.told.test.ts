@@ -182,7 +182,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     };
     const error = await rejectionOf(NotExecutedError, hold.change(make));
     expect(error.message).toMatch(
-      /^task t1 was not changed: what became of the change before it can't be told/,
+      /^task t1 was not changed: the outcome of the previous change is still unknown/,
     );
     expect([isMade, losses]).toEqual([false, []]);
     const before = await leaseAt("t1");

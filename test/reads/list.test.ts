@@ -145,7 +145,7 @@ it("does not pass off a machine that is gone, as after a loss of data, for one w
   ]) {
     const error = await rejectionOf(ContractError, call());
     expect(error.code).toBe("NOMACHINE");
-    expect(error.message).toMatch(/^(list|count) dial: no such machine is installed .* apply it first$/);
+    expect(error.message).toMatch(/^(list|count) dial: the machine is not installed .* apply it first$/);
   }
 });
 
