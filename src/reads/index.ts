@@ -1,9 +1,9 @@
 import { ask } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { isBehind, type Position, type Stretch } from "./position.js";
+import { isAfter, type Position, type Stretch } from "./position.js";
 
-/** Up to `limit` index entries of a stretch behind `position`, over all partitions, in the index's order. */
+/** Reads up to `limit` index entries of a stretch after `position`, of all partitions, in the order of the index. */
 export async function readStretch(
   store: MachineStore,
   stretch: Stretch,
@@ -14,13 +14,13 @@ export async function readStretch(
   const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, stretch, position, limit)));
   return parts
     .flat()
-    .sort((a, b) => (isBehind(a, b) ? 1 : -1))
+    .sort((a, b) => (isAfter(a, b) ? 1 : -1))
     .slice(0, limit);
 }
 
 /**
- * The ids that entered one of the stretches' states since `ms` (server time). Each partition answers for one moment,
- * so that an entity that keeps moving between the stretches can't slip through.
+ * Reads the ids that entered one of the stretches' states since `ms` (server time). Reads each partition in one
+ * transaction, so that an entity that moves between the stretches cannot be missed.
  */
 export async function movedSince(
   store: MachineStore,
@@ -30,9 +30,9 @@ export async function movedSince(
   const parts = await ask(store.connection, `list ${store.location.machine}`, (client) =>
     Promise.all(
       allPartitionKeys(store.location).map(async ({ index }) => {
-        const moment = client.multi();
-        for (const { from, to } of stretches) moment.zrangebyscore(index, from + ms, to);
-        const replies = (await moment.exec()) ?? [];
+        const transaction = client.multi();
+        for (const { from, to } of stretches) transaction.zrangebyscore(index, from + ms, to);
+        const replies = (await transaction.exec()) ?? [];
         return replies.flatMap(([error, ids]) => {
           if (error !== null) throw error;
           return ids as string[];
@@ -43,7 +43,7 @@ export async function movedSince(
   return parts.flat();
 }
 
-/** The same of one partition. */
+/** Reads up to `limit` index entries of a stretch after `position`, of one partition. */
 export async function readIndex(
   store: Pick<MachineStore, "connection" | "location">,
   key: string,
@@ -51,28 +51,21 @@ export async function readIndex(
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
-  const behind = position !== undefined && position.score >= stretch.from ? position : undefined;
-  // By score and never by rank: entries leave the index meanwhile, and those after them move up. A position's own
-  // score comes as a whole, since many entities may enter a state in the same ms.
+  const after = position !== undefined && position.score >= stretch.from ? position : undefined;
+  // By score and never by rank, because ranks change when entries leave. All entries with the position's own score are
+  // read, because many entities may enter a state in the same millisecond.
+  const from = after === undefined ? stretch.from : `(${after.score}`;
   const [tied, later] = await ask(store.connection, `list ${store.location.machine}`, (client) =>
     Promise.all([
-      behind === undefined ? [] : client.zrangebyscore(key, behind.score, behind.score, "WITHSCORES"),
-      client.zrangebyscore(
-        key,
-        behind === undefined ? stretch.from : `(${behind.score}`,
-        stretch.to,
-        "WITHSCORES",
-        "LIMIT",
-        0,
-        limit,
-      ),
+      after === undefined ? [] : client.zrangebyscore(key, after.score, after.score, "WITHSCORES"),
+      client.zrangebyscore(key, from, stretch.to, "WITHSCORES", "LIMIT", 0, limit),
     ]),
   );
-  const rest = behind === undefined ? [] : positions(tied).filter((entry) => isBehind(entry, behind));
+  const rest = after === undefined ? [] : positions(tied).filter((entry) => isAfter(entry, after));
   return [...rest, ...positions(later)].slice(0, limit);
 }
 
-/** The entries of an answer WITHSCORES. */
+/** Decodes a reply WITHSCORES. */
 function positions(flat: readonly string[]): Position[] {
   return flat.flatMap((id, at) => (at % 2 === 0 ? [{ id, score: Number(flat[at + 1]) }] : []));
 }
