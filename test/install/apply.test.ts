@@ -92,10 +92,10 @@ describe("apply", () => {
     const before = await keyspace(await admin(), home.namespace);
     const lower = await rejectionOf(MachineInUseError, home.apply(job));
     expect(lower).toMatchObject({ code: "INUSE", problem: "LOWER", machine: "job", installedVersion: 2 });
-    expect(lower.message).toContain("version 2 is installed, which is newer; raise the definition's version");
+    expect(lower.message).toContain("version 2 is installed, which is newer; raise the version of the definition");
     const other = await rejectionOf(MachineInUseError, home.apply({ ...job2, history: 5 }));
     expect(other.problem).toBe("DIFFERENT");
-    expect(other.message).toContain("version 2 is installed with another content");
+    expect(other.message).toContain("version 2 is installed with another definition");
     await rejectionOf(MachineInUseError, home.machine({ ...job2, history: 5 }));
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
@@ -113,7 +113,7 @@ describe("apply", () => {
     ]) {
       const error = await rejectionOf(MachineInUseError, call());
       expect(error).toMatchObject({ problem: "STATES", installedVersion: 1, states: { paused: 1 } });
-      expect(error.message).toContain("(1 in paused); say where they go with map old=new");
+      expect(error.message).toContain("(1 in paused); add map old=new for each state");
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
@@ -270,7 +270,7 @@ describe("a namespace", () => {
     const error = await rejectionOf(ContractError, home.init(2));
     expect(error.code).toBe("PARTITIONS");
     expect(error.message).toBe(
-      `namespace "${home.namespace}" has 4 partitions, which can't be changed; use another namespace`,
+      `namespace "${home.namespace}" has 4 partitions, which cannot be changed; use another namespace`,
     );
     const later = await client({ namespace: home.namespace });
     expect(later.partitions).toBe(4);
@@ -340,7 +340,7 @@ it("says that a machine may be installed whose answer was lost", async () => {
   const error = await rejectionOf(LatchkeyError, home.apply(job));
   expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });
   expect(error.message).toMatch(
-    /^apply job was not answered: .*; it may be installed, in part at least: apply it again$/,
+    /^apply job was not answered: .*; some partitions may have the new definition: apply it again$/,
   );
   proxy.shut(false);
   const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again
