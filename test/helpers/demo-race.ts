@@ -1,5 +1,5 @@
-import type { Ending, Evidence } from "../../src/cli/demo/evidence.js";
-import type { Call } from "../../src/cli/demo/messages.js";
+import type { Ending, Evidence } from "../../demo/evidence.js";
+import type { Call } from "../../demo/messages.js";
 import { agent, compileMachine } from "../../src/index.js";
 
 type Document = Record<string, unknown> & {

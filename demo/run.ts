@@ -1,8 +1,8 @@
-import { connect } from "../../latchkey.js";
-import { agent } from "../../machine/agent.js";
-import { resolveEmbedded } from "../../server/resolve.js";
-import { startEmbedded } from "../../server/start.js";
-import { openConnection } from "../../valkey/connection.js";
+import { connect } from "latchkey";
+import { agent } from "latchkey";
+import { resolveEmbedded } from "latchkey";
+import { startEmbedded } from "latchkey";
+import { openConnection } from "latchkey";
 import { DemoFailure, Trouble } from "./failure.js";
 import type { Credentials } from "./messages.js";
 import { freshNamespace, removeKeys } from "./namespace.js";

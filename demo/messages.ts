@@ -1,60 +1,69 @@
-/** How a process ended, as the operating system told the replica that had started it. */
+/** How a process ended, as the operating system reported it to the replica that had started it. */
 export type Exit =
   | { readonly kind: "code"; readonly code: number; readonly output: string }
   | { readonly kind: "signal"; readonly signal: string }
   | { readonly kind: "not-started"; readonly error: string };
 
-/** What happens to an agent. Every replica hears of every fact, in the same order. */
+/** An event in the life of an agent. Every replica receives every fact, in the same order. */
 export type Fact =
   | {
       readonly kind: "task";
       readonly id: string;
       readonly taskId: string;
-      /** What the agent runs: a line for `sh -c`. */
+      /** The agent's program: a line for `sh -c`. */
       readonly command: string;
-      /** The replica that is to start the process. */
+      /** The replica that starts the process. */
       readonly owner: string;
     }
   | { readonly kind: "started"; readonly id: string; readonly pid: number }
-  | { readonly kind: "kill-ordered"; readonly id: string; readonly reason: string }
+  | {
+      readonly kind: "kill-ordered";
+      readonly id: string;
+      readonly reason: string;
+      /** The replica that received the operator's request. */
+      readonly receiver: string;
+    }
   | { readonly kind: "ended"; readonly id: string; readonly exit: Exit };
 
-/** What became of one call of one replica. */
+/** The result of one call of one replica. */
 export interface Call {
   readonly id: string;
-  /** The state it asked for. */
+  /** The requested state. */
   readonly to: string;
-  /** `OK`, or the refusal. */
+  /** `OK`, or the rejection. */
   readonly outcome: string;
-  /** The entity's version and state in the answer. */
+  /** The entity's version and state in the reply. */
   readonly version: number;
   readonly state: string;
-  /** How long it took, in ms. */
-  readonly ms: number;
 }
 
-/** A lease that ran out, as the replica whose sweep recorded it tells. */
-export interface RanOut {
+/** An expired lease, as the replica whose sweeper recorded it reports it. */
+export interface Expiry {
   readonly id: string;
-  /** Of the entity, with this change. */
+  /** Version of the entity with this change. */
   readonly version: number;
 }
 
-/** Where the server is and who may use it. */
+/** The server's address and the password for it. */
 export interface Credentials {
   readonly url: string;
   readonly password?: string;
 }
+
+/** How the replicas record state: by the service that latchkey replaces, or by latchkey. */
+export type Way = "replaced" | "latchkey";
 
 /** From the demo to a replica. */
 export type ToReplica =
   | {
       readonly type: "start";
       readonly name: string;
+      readonly way: Way;
       readonly credentials: Credentials;
+      /** Namespace of latchkey, or prefix of the replaced service's keys. */
       readonly namespace: string;
     }
-  /** All are connected: the agents' lease is this long, in ms, and the race can begin. */
+  /** All replicas are connected. The lease of an agent has this length in ms, and the race begins. */
   | { readonly type: "begin"; readonly leaseMs: number }
   | { readonly type: "fact"; readonly fact: Fact };
 
@@ -63,5 +72,5 @@ export type FromReplica =
   | { readonly type: "ready" }
   | { readonly type: "fact"; readonly fact: Fact }
   | { readonly type: "call"; readonly call: Call }
-  | { readonly type: "ran-out"; readonly ranOut: RanOut }
-  | { readonly type: "trouble"; readonly message: string };
+  | { readonly type: "expiry"; readonly expiry: Expiry }
+  | { readonly type: "failure"; readonly message: string };

@@ -1,4 +1,4 @@
-import type { CliContext } from "../context.js";
+
 import { frame, standingLine } from "./frame.js";
 import type { Standing, Watcher } from "./race.js";
 import type { Report } from "./report.js";

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { Valkey } from "iovalkey";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { Report } from "../../src/cli/demo/report.js";
+import type { Report } from "../../demo/report.js";
 import { built, root } from "../helpers/built.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { type LongRun, startLatchkey } from "../helpers/long-run.js";

@@ -1,5 +1,5 @@
-import type { Change } from "../../contract/document.js";
-import { durationText } from "../../machine/duration.js";
+import type { Change } from "latchkey";
+import { durationText } from "latchkey";
 import { type Check, type Evidence, type Histories, isBySweep } from "./evidence.js";
 
 /**

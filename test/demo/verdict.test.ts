@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { judge } from "../../src/cli/demo/verdict.js";
+import { judge } from "../../demo/verdict.js";
 import {
   at,
   BY_LEASE,

@@ -1,5 +1,5 @@
-import { type AgentState, agent } from "../../machine/agent.js";
-import type { Machine } from "../../machine/definition.js";
+import { type AgentState, agent } from "latchkey";
+import type { Machine } from "latchkey";
 
 const SHORTEST_MS = 1_000;
 const LONGEST_MS = 10_000;

@@ -1,4 +1,4 @@
-import type { Change } from "../../contract/document.js";
+import type { Change } from "latchkey";
 import {
   agreesWithExits,
   agreesWithFinals,

@@ -1,8 +1,8 @@
-import type { Entities } from "../../entities.js";
-import type { Latchkey } from "../../latchkey.js";
-import { type AgentState, agent } from "../../machine/agent.js";
-import type { Connection } from "../../valkey/connection.js";
-import type { MachineLocation } from "../../valkey/keys.js";
+import type { Entities } from "latchkey";
+import type { Latchkey } from "latchkey";
+import { type AgentState, agent } from "latchkey";
+import type { Connection } from "latchkey";
+import type { MachineLocation } from "latchkey";
 import { collect } from "./collect.js";
 import { Control } from "./control.js";
 import type { Check, Evidence } from "./evidence.js";
