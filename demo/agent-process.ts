@@ -2,26 +2,26 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Exit } from "./messages.js";
 
-/** The file descriptor by which the demo knows that a replica and all its agents are gone; see fleet.ts. */
+/** File descriptor by which the demo notices that a replica and all its agents are gone; see fleet.ts. */
 export const LIFELINE_FD = 4;
 
 const OUTPUT_KEPT = 200;
 
-/** An agent's process, started by this replica. */
+/** Process of an agent, started by this replica. */
 export interface AgentProcess {
-  /** Undefined where it could not be started; then `ended` tells why. */
+  /** Undefined if it could not be started; `ended` then has the reason. */
   readonly pid: number | undefined;
   /** Settles when the process has ended and its output has been read. */
   readonly ended: Promise<Exit>;
-  /** Sends it the line it waits for. */
+  /** Sends the line that the process waits for. */
   work(task: string): void;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts `sh -c command`. What it prints, on either output, is kept up to a line's length. */
+/** Starts `sh -c command`. Keeps the beginning of its output. */
 export function startAgent(command: string): AgentProcess {
   const child = spawn("/bin/sh", ["-c", command], { stdio: ["pipe", "pipe", "pipe", LIFELINE_FD] });
-  child.stdin?.on("error", () => {}); // it may have ended before it read its line; its exit tells the same
+  child.stdin?.on("error", () => {}); // it may have ended before it read its line; its exit reports that
   return {
     pid: child.pid,
     ended: exitOf(child),

@@ -1,18 +1,17 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Change } from "latchkey";
-import { type Check, type Ending, type Evidence, groupBy, type Histories, isBySweep } from "./evidence.js";
+import { type Check, type Ending, type Evidence, groupBy, type Histories, isBySweeper } from "./evidence.js";
 
-/** What was published is what is logged: for each agent the same documents, byte for byte, in the same order. */
+/** Checks that for each agent the same documents were published and logged, byte for byte, in the same order. */
 export function agreesWithPublished({ log, published }: Evidence): Check {
   const faults: string[] = [];
   const idOf = (text: string): string => (JSON.parse(text) as Change).id;
-  const [inLog, heard] = [groupBy(log, idOf), groupBy(published, idOf)];
-  for (const id of new Set([...inLog.keys(), ...heard.keys()])) {
-    const [texts = [], others = []] = [inLog.get(id), heard.get(id)];
+  const [logged, received] = [groupBy(log, idOf), groupBy(published, idOf)];
+  for (const id of new Set([...logged.keys(), ...received.keys()])) {
+    const [texts = [], others = []] = [logged.get(id), received.get(id)];
     if (texts.length !== others.length) {
       faults.push(`${id} has ${texts.length} changes in the log, ${others.length} were published`);
-    } else if (!isDeepStrictEqual(texts, others))
-      faults.push(`${id} was published otherwise than it is logged`);
+    } else if (!isDeepStrictEqual(texts, others)) faults.push(`${id} was published differently from the log`);
   }
   return {
     name: "published",
@@ -21,7 +20,7 @@ export function agreesWithPublished({ log, published }: Evidence): Check {
   };
 }
 
-/** The last logged document of each agent is what the server now says of it. */
+/** Checks that the last logged document of each agent equals the entity on the server. */
 export function agreesWithFinals({ finals }: Evidence, { byId }: Histories): Check {
   const faults: string[] = [];
   for (const id of new Set([...finals.keys(), ...byId.keys()])) {
@@ -31,18 +30,18 @@ export function agreesWithFinals({ finals }: Evidence, { byId }: Histories): Che
     else if (last === undefined) faults.push(`${id} is on the server, but not in the log`);
     else if (!isDeepStrictEqual(snapshotOf(last), final)) {
       faults.push(
-        `${id} is ${final.state}, version ${final.version}; its last change says ${last.state}, version ${last.version}, or other fields`,
+        `${id} is ${final.state}, version ${final.version}; its last change has ${last.state}, version ${last.version}, or other fields`,
       );
     }
   }
   return {
     name: "finals",
-    text: `log = final states: what get returns is the last change, for ${finals.size} agents`,
+    text: `log = final states: get returns the last change, for ${finals.size} agents`,
     faults,
   };
 }
 
-/** The index counts as many agents in each state as there are. */
+/** Checks that the index counts as many agents in each state as there are. */
 export function agreesWithIndex({ finals, counts }: Evidence): Check {
   const faults: string[] = [];
   const present = [...finals.values()].filter((final) => final !== null);
@@ -55,26 +54,26 @@ export function agreesWithIndex({ finals, counts }: Evidence): Check {
   return { name: "index", text: `index = final states: ${shown.join(", ")}`, faults };
 }
 
-/** The recorded end of each agent is how its process really ended. */
+/** Checks that the recorded end of each agent is the end of its process. */
 export function agreesWithExits({ endings, finals }: Evidence, { byId }: Histories): Check {
   const faults: string[] = [];
   const tally = { "exit 0": 0, "other codes": 0, "ended by a signal": 0, "not started": 0 };
   for (const [id, ending] of endings) {
     tally[kindOf(ending)] += 1;
     const last = byId.get(id)?.at(-1);
-    if (last !== undefined && isBySweep(last)) continue; // the check of the leases tells of it
+    if (last !== undefined && isBySweeper(last)) continue; // the check of the leases covers it
     const wrong = last === undefined ? "nothing" : contradiction(ending, last);
     if (wrong !== undefined) faults.push(`${id} ended with ${exitText(ending)}; recorded is ${wrong}`);
     const pid = finals.get(id)?.pid;
     if (pid !== ending.pid) faults.push(`${id} was process ${ending.pid}; recorded is ${pid}`);
   }
   const shown = Object.entries(tally).flatMap(([kind, n]) => (n === 0 ? [] : [`${n} ${kind}`]));
-  return { name: "exits", text: `ends are real: ${shown.join(", ") || "none was seen"}`, faults };
+  return { name: "exits", text: `ends are real: ${shown.join(", ") || "none"}`, faults };
 }
 
 const CHANGE_FIELDS = new Set(["type", "from", "actor", "reason", "op", "forced"]);
 
-/** What stays of a document when the change is over. */
+/** Returns the part of a document that stays in the entity. */
 function snapshotOf(change: Change): Record<string, unknown> {
   return Object.fromEntries(Object.entries(change).filter(([field]) => !CHANGE_FIELDS.has(field)));
 }
@@ -90,11 +89,11 @@ function exitText({ exit }: Ending): string {
   return exit.kind === "signal" ? exit.signal : "no start";
 }
 
-/** What the record says instead of how the process ended; undefined where they agree. */
+/** Returns the recorded end if it contradicts the end of the process, else undefined. */
 function contradiction({ exit, killOrdered }: Ending, last: Change): string | undefined {
   const { state, actor, reason = "" } = last;
   const error = String(last.error ?? "");
-  const found = [state, actor && `by ${actor}`, reason, error].filter(Boolean).join(", ");
+  const recorded = [state, actor && `by ${actor}`, reason, error].filter(Boolean).join(", ");
   const agrees = (): boolean => {
     if (exit.kind === "not-started") return state === "failed" && error !== "";
     if (exit.kind === "code") {
@@ -105,5 +104,5 @@ function contradiction({ exit, killOrdered }: Ending, last: Change): string | un
     if (!killOrdered) return state === "failed" && error === exit.signal;
     return state === "killed" && actor === "operator" && reason.startsWith(`${exit.signal}: `);
   };
-  return agrees() ? undefined : found;
+  return agrees() ? undefined : recorded;
 }

@@ -1,18 +1,17 @@
-import type { TransitionOptions } from "latchkey";
-import type { AgentState } from "latchkey";
+import type { AgentState, TransitionOptions } from "latchkey";
 import type { Exit } from "./messages.js";
 
-/** The change by which a replica records how a process ended. */
+/** Change that records how a process ended. */
 export interface End {
   readonly to: AgentState;
   readonly options: TransitionOptions<AgentState>;
 }
 
 /**
- * What to record for an exit: code 0 completes, any other code fails with it, a signal that the operator ordered kills
- * in the operator's name, and any other signal fails.
+ * Chooses the change for an exit. Code 0 completes the agent, any other code fails it. A signal that the operator ordered
+ * kills it in the operator's name; any other signal fails it.
  *
- * @param killReason the operator's reason; undefined where nobody ordered a kill
+ * @param killReason the operator's reason; undefined if nobody ordered a kill
  */
 export function endOf(exit: Exit, killReason: string | undefined): End {
   if (exit.kind === "not-started") return failed(`not started: ${exit.error}`);

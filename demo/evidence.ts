@@ -1,61 +1,60 @@
-import type { Change, Snapshot } from "latchkey";
-import type { CompiledMachine } from "latchkey";
-import type { Call, Exit, RanOut } from "./messages.js";
+import type { Change, CompiledMachine, Snapshot } from "latchkey";
+import type { Call, Exit, Expiry } from "./messages.js";
 
-/** One agent's process, as its owner saw it. */
+/** End of an agent's process, as its owner saw it. */
 export interface Ending {
   readonly pid: number | undefined;
   readonly exit: Exit;
-  /** Whether the operator had ordered to kill it. */
+  /** True if the operator had ordered to kill it. */
   readonly killOrdered: boolean;
 }
 
-/** Everything that was seen from outside, and what the replicas say. */
+/** Everything that was observed from outside, and the reports of the replicas. */
 export interface Evidence {
   readonly machine: Pick<CompiledMachine, "initial" | "states">;
-  /** The replicas that raced. */
+  /** Replicas that raced. */
   readonly replicas: readonly string[];
-  /** The one of them that was killed. */
+  /** Replica that was killed. */
   readonly killed: string;
-  /** The agents that it left behind: it had started them, and nobody saw their end. */
+  /** Agents that it left running: it had started them, and nobody saw their end. */
   readonly orphans: ReadonlySet<string>;
-  /** The length of a lease, in ms. */
+  /** Length of a lease, in ms. */
   readonly leaseMs: number;
-  /** The durable event log, oldest first: the documents' texts. */
+  /** Event log, oldest first: the documents' texts. */
   readonly log: readonly string[];
-  /** What was published, in order: the texts. */
+  /** Published texts, in order. */
   readonly published: readonly string[];
-  /** Each agent as it is at the end. */
+  /** Each agent at the end. */
   readonly finals: ReadonlyMap<string, Snapshot | null>;
   /** Agents by state, as the index counts them. */
   readonly counts: Readonly<Record<string, number>>;
-  /** Each call of each replica, and what it was told. */
+  /** Each call of each replica, with its result. */
   readonly calls: readonly (Call & { readonly replica: string })[];
-  /** Each lease that a sweep recorded as run out, and whose sweep. */
-  readonly ranOut: readonly (RanOut & { readonly replica: string })[];
-  /** How each process ended, of all that are no orphans. */
+  /** Each lease whose expiry a sweeper recorded, and the replica of the sweeper. */
+  readonly expiries: readonly (Expiry & { readonly replica: string })[];
+  /** End of each process, without those of orphans. */
   readonly endings: ReadonlyMap<string, Ending>;
 }
 
-/** One thing that was checked. */
+/** Result of one check. */
 export interface Check {
-  /** A stable name for programs. */
+  /** Stable name for programs. */
   readonly name: string;
-  /** What holds, with figures, in a line. */
+  /** The statement that was checked, with figures, in a line. */
   readonly text: string;
-  /** What contradicts it; none where it holds. */
+  /** Contradictions; empty if the statement is true. */
   readonly faults: readonly string[];
 }
 
-/** The log, read and sorted out. */
+/** The event log, parsed and grouped. */
 export interface Histories {
   readonly changes: readonly Change[];
-  /** Each agent's changes, in the order of the log. */
+  /** Changes of each agent, in the order of the log. */
   readonly byId: ReadonlyMap<string, readonly Change[]>;
 }
 
-/** Whether a change was made by a sweep, for something that ran out: all that replicas do has an op. */
-export function isBySweep({ actor, op }: Change): boolean {
+/** Returns true if a sweeper made the change. Every change of a replica has an op. */
+export function isBySweeper({ actor, op }: Change): boolean {
   return actor === "latchkey" && op === undefined;
 }
 

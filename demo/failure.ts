@@ -1,11 +1,11 @@
-/** The race could not be run to its end: a replica died, the server ended, or nothing moved any more. */
+/** The race could not be completed: a replica crashed, the server ended, or nothing happened any more. */
 export class DemoFailure extends Error {
   override readonly name = "DemoFailure";
   readonly code = "DEMO";
 }
 
-/** The first trouble that anybody meets; waiting for the race to go on gives way to it. */
-export class Trouble {
+/** Keeps the first failure that anyone reports, and interrupts the race with it. */
+export class FirstFailure {
   readonly #first: Promise<never>;
   #reject: (cause: unknown) => void = () => {};
 
@@ -16,12 +16,12 @@ export class Trouble {
     this.#first.catch(() => {}); // it may come when nobody waits any more
   }
 
-  /** Reports trouble; only the first report counts. */
-  meet(cause: unknown): void {
+  /** Reports a failure. Only the first report counts. */
+  report(cause: unknown): void {
     this.#reject(cause);
   }
 
-  /** What `work` comes to, unless trouble comes first. */
+  /** Returns the result of `work`, or throws the failure if that comes first. */
   orElse<T>(work: Promise<T>): Promise<T> {
     return Promise.race([this.#first, work]);
   }

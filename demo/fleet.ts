@@ -2,12 +2,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { LIFELINE_FD } from "./agent-process.js";
-import type { Credentials, Fact, FromReplica, ToReplica } from "./messages.js";
+import type { Credentials, Fact, FromReplica, ToReplica, Way } from "./messages.js";
 
-/** What the fleet tells of its replicas. */
+/** Receives the news of the replicas. */
 export interface FleetListener {
   onMessage(replica: string, message: FromReplica): void;
-  /** A replica ended although nobody asked it to. */
+  /** Called when a replica ended unexpectedly. */
   onDeath(replica: string, how: string): void;
 }
 
@@ -16,7 +16,7 @@ interface Member {
   readonly child: ChildProcess;
   /** Settles when the replica and all processes that it started are gone. */
   readonly gone: Promise<void>;
-  /** Settles when everything that the replica ever told has been heard. */
+  /** Settles when every message of the replica has been received. */
   readonly silent: Promise<void>;
 }
 
@@ -24,10 +24,10 @@ const PROGRAM = fileURLToPath(new URL("replica.js", import.meta.url));
 const STOP_MS = 5_000;
 
 /**
- * The replicas, each a process of its own.
+ * Runs the replicas, each in a process of its own.
  *
- * Each is given one end of a pipe and passes it on to every process it starts. The system closes the pipe when the last
- * of them is gone, so that the demo knows, without a list of pids, whether anything of it is still running.
+ * Each replica gets one end of a pipe and passes it on to every process that it starts. The system closes the pipe when
+ * the last of them is gone. So the demo knows, without a list of pids, whether a replica or its agents still run.
  */
 export class Fleet {
   readonly #members: readonly Member[];
@@ -40,38 +40,38 @@ export class Fleet {
     this.#members = names.map((name) => this.#launch(name));
   }
 
-  /** The replicas' process ids. */
+  /** Process ids of the replicas. */
   get pids(): number[] {
     return this.#members.flatMap(({ child }) => child.pid ?? []);
   }
 
-  /** Tells every replica where the server is. Not by arguments or environment: there is a password, perhaps. */
-  start(credentials: Credentials, namespace: string): void {
+  /** Sends every replica the address of the server. Arguments or environment could reveal a password. */
+  start(way: Way, credentials: Credentials, namespace: string): void {
     for (const { name, child } of this.#members) {
-      this.#send(child, { type: "start", name, credentials, namespace });
+      this.#send(child, { type: "start", name, way, credentials, namespace });
     }
   }
 
-  /** Tells every replica that the race begins, and how long a lease is in it. */
+  /** Starts the race, with this length of a lease in ms. */
   begin(leaseMs: number): void {
     for (const { child } of this.#members) this.#send(child, { type: "begin", leaseMs });
   }
 
-  /** Tells every replica of a fact. */
+  /** Sends a fact to every replica. */
   broadcast(fact: Fact): void {
     for (const { child } of this.#members) this.#send(child, { type: "fact", fact });
   }
 
-  /** Kills a replica, as a crash would. Settles when everything that it told before has been heard. */
+  /** Kills a replica, as a crash would. Settles when all its messages have been received. */
   async kill(name: string): Promise<void> {
-    const member = this.#members.find((one) => one.name === name);
+    const member = this.#members.find((member) => member.name === name);
     if (member === undefined) return;
     this.#killed.add(name);
     member.child.kill("SIGKILL");
     await member.silent;
   }
 
-  /** Ends all replicas and their agents. Returns the replicas that had to be killed, or of which an agent ran on. */
+  /** Ends all replicas and their agents. Returns the replicas that had to be killed, or whose agents still ran. */
   stop(): Promise<string[]> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -79,7 +79,7 @@ export class Fleet {
 
   #launch(name: string): Member {
     const child = fork(PROGRAM, [], {
-      // A session of its own: Ctrl-C on the terminal is the business of the demo alone.
+      // A session of its own: only the demo handles Ctrl-C on the terminal.
       detached: true,
       execArgv: [],
       stdio: ["ignore", "ignore", "inherit", "ipc", "pipe"],
@@ -105,7 +105,7 @@ export class Fleet {
   }
 
   #send(child: ChildProcess, message: ToReplica): void {
-    // One that is gone can't be told; its exit is heard of by itself.
+    // A replica that is gone reports its exit by itself.
     if (child.connected) child.send(message, () => {});
   }
 
@@ -118,7 +118,7 @@ export class Fleet {
     return left.map(({ name }) => name);
   }
 
-  /** Waits for all to be gone, no longer than this. Returns those that are not. */
+  /** Waits until all are gone, at most this long. Returns the rest. */
   async #leftAfter(ms: number): Promise<Member[]> {
     const left = new Set(this.#members);
     const allGone = Promise.all(this.#members.map((member) => member.gone.then(() => left.delete(member))));

@@ -1,6 +1,5 @@
-import type { Paint } from "./show.js";
-import type { Standing } from "./race.js";
-import { refusedIn } from "./tally.js";
+import type { Paint, Standing } from "./show.js";
+import { rejectedIn } from "./tally.js";
 
 const BAR = 30;
 const COLOURS: Readonly<Record<string, "cyan" | "green" | "red" | "yellow">> = {
@@ -10,54 +9,49 @@ const COLOURS: Readonly<Record<string, "cyan" | "green" | "red" | "yellow">> = {
   killed: "yellow",
 };
 
-/** How the race stands, as the lines of a table. */
+/** Renders the state of the race as the lines of a table. */
 export function frame(standing: Standing, paint: Paint): string[] {
-  const { agents, server, states, tally, killed } = standing;
+  const { agents, states, tally, killed } = standing;
   const known = Object.values(states).reduce((sum, n) => sum + n, 0);
-  const { p50, p99 } = tally.latency();
   return [
-    `${paint.bold("latchkey demo")}  ${tally.replicas.size} replicas race over ${agents} agents on ${server}`,
-    `${seconds(standing)}   ${tally.won} changes   ${changesPerSecond(standing)}/s   latency of calls p50 ${ms(p50)}  p99 ${ms(p99)}`,
+    `${seconds(standing)}   ${tally.won} changes accepted, ${rejected(standing)} rejected`,
     "",
-    paint.dim(`STATE        AGENTS   of ${agents}, ${agents - known} still to come`),
+    paint.dim(`STATE        AGENTS   of ${agents}, ${agents - known} not created yet`),
     ...Object.entries(states).map(([state, n]) => {
       const bar = "█".repeat(Math.ceil((n / agents) * BAR));
       const colour = COLOURS[state];
       return `${state.padEnd(10)} ${right(n, 8)}   ${colour === undefined ? bar : paint[colour](bar)}`;
     }),
     "",
-    paint.dim("REPLICA         WON  REFUSED   by outcome"),
+    paint.dim("REPLICA         WON  REJECTED   by outcome"),
     ...[...tally.replicas].map(([name, own]) => {
-      const outcomes = Object.entries(own.refused)
+      const outcomes = Object.entries(own.rejected)
         .sort()
         .map(([outcome, n]) => `${outcome} ${n}`);
       if (own.leases > 0) outcomes.push(`leases recorded ${own.leases}`);
-      if (name === killed) outcomes.push("KILLED");
-      return `${name.padEnd(10)} ${right(own.won, 8)} ${right(refusedIn(own), 8)}   ${paint.dim(outcomes.join("  "))}`;
+      const mark = name === killed ? `  ${paint.red("KILLED")}` : "";
+      return `${name.padEnd(10)} ${right(own.won, 8)} ${right(rejectedIn(own), 9)}   ${paint.dim(outcomes.join("  "))}${mark}`;
     }),
   ];
 }
 
-/** How the race stands, in one line. */
+/** Renders the state of the race in one line. */
 export function standingLine(standing: Standing): string {
   const { states, tally, killed } = standing;
-  const { p50, p99 } = tally.latency();
   const parts = [
     seconds(standing).padStart(6),
     Object.entries(states)
       .map(([state, n]) => `${state} ${n}`)
       .join(" "),
     `won ${[...tally.replicas.values()].map(({ won }) => won).join("+")}`,
-    `refused ${[...tally.replicas.values()].map(refusedIn).join("+")}`,
-    `${changesPerSecond(standing)} changes/s`,
-    `p50 ${ms(p50)} p99 ${ms(p99)}`,
+    `rejected ${[...tally.replicas.values()].map(rejectedIn).join("+")}`,
     ...(killed === undefined ? [] : [`${killed} killed`]),
   ];
   return parts.join("  ");
 }
 
-function changesPerSecond({ elapsedMs, tally }: Standing): number {
-  return Math.round((tally.won / Math.max(elapsedMs, 1)) * 1000);
+function rejected({ tally }: Standing): number {
+  return [...tally.replicas.values()].map(rejectedIn).reduce((sum, n) => sum + n, 0);
 }
 
 function seconds({ elapsedMs }: Standing): string {
@@ -66,8 +60,4 @@ function seconds({ elapsedMs }: Standing): string {
 
 function right(n: number, width: number): string {
   return String(n).padStart(width);
-}
-
-function ms(value: number): string {
-  return `${value.toFixed(1)} ms`;
 }

@@ -1,11 +1,11 @@
 import type { Change } from "latchkey";
-import { type Check, type Evidence, groupBy, type Histories, isBySweep } from "./evidence.js";
+import { type Check, type Evidence, groupBy, type Histories, isBySweeper } from "./evidence.js";
 
 /**
- * Every change in the log was won by exactly one replica, by a call or by its sweep, and every win is in the log. What
- * the killed replica won and could not tell any more, the log tells by its op.
+ * Checks that exactly one replica won every change in the log, by a call or by its sweeper, and that every win is in the
+ * log. The `op` in the log identifies changes that the killed replica won and could not report.
  */
-export function wonOnce({ calls, ranOut, killed }: Evidence, { changes }: Histories): Check {
+export function wonOnce({ calls, expiries, killed }: Evidence, { changes }: Histories): Check {
   const faults: string[] = [];
   const wins = calls.filter(({ outcome }) => outcome === "OK");
   for (const [transition, claims] of groupBy(wins, ({ id, to }) => `${id} to ${to}`)) {
@@ -15,12 +15,12 @@ export function wonOnce({ calls, ranOut, killed }: Evidence, { changes }: Histor
   for (const [place, same] of logged) {
     if (same.length > 1) faults.push(`${place} is in the log ${same.length} times`);
   }
-  const swept = groupBy(ranOut, placeOf);
+  const swept = groupBy(expiries, placeOf);
   for (const [place, claims] of swept) {
-    if (claims.length > 1) faults.push(`${place} was recorded by the sweeps of ${names(claims)}`);
+    if (claims.length > 1) faults.push(`${place} was recorded by the sweepers of ${names(claims)}`);
     const [change] = logged.get(place) ?? [];
-    if (change === undefined || !isBySweep(change)) {
-      faults.push(`the sweep of ${names(claims)} recorded ${place}, which the log does not confirm`);
+    if (change === undefined || !isBySweeper(change)) {
+      faults.push(`the sweeper of ${names(claims)} recorded ${place}, which the log does not confirm`);
     }
   }
   const claimed = groupBy(wins, placeOf);
@@ -29,74 +29,74 @@ export function wonOnce({ calls, ranOut, killed }: Evidence, { changes }: Histor
     if (change === undefined) faults.push(`${names(claims)} won ${place}, which is not in the log`);
     for (const { replica, to } of change === undefined ? [] : claims) {
       const op = `${replica}:${to}`;
-      if (change?.op !== op) faults.push(`${replica} won ${place}, where the log has the op ${change?.op}`);
+      if (change?.op !== op) faults.push(`${replica} won ${place}, where the log has op: ${change?.op}`);
     }
   }
-  const told = groupBy(calls, ({ replica, id, to }) => `${id} ${replica}:${to}`);
-  let untold = 0;
+  const reported = groupBy(calls, ({ replica, id, to }) => `${id} ${replica}:${to}`);
+  let unreported = 0;
   for (const [place, [change]] of logged) {
     if (claimed.has(place) || swept.has(place) || change === undefined) continue;
     const { id, op } = change;
-    if (op?.startsWith(`${killed}:`) && !told.has(`${id} ${op}`)) untold += 1;
+    if (op?.startsWith(`${killed}:`) && !reported.has(`${id} ${op}`)) unreported += 1;
     else faults.push(`${place} is in the log, but no replica won it`);
   }
-  const counted = `${wins.length + ranOut.length} wins counted`;
-  const more = untold === 0 ? "" : `, ${untold} cut off`;
+  const counted = `${wins.length + expiries.length} wins counted`;
+  const more = unreported === 0 ? "" : `, ${unreported} unreported by ${killed}`;
   const text = `each transition was won once: ${changes.length} changes logged, ${counted}${more}`;
   return { name: "won-once", text, faults };
 }
 
 /**
- * Every transition was tried by all replicas, by the killed one while it lived, and each loser was told a state that the
- * log confirms.
+ * Checks that all replicas attempted every transition, the killed one while it lived, and that each loser received a state
+ * that the log confirms.
  */
-export function losersWereTold(
+export function losersGotTheWinner(
   { calls, replicas, killed, machine }: Evidence,
   { changes, byId }: Histories,
 ): Check {
   const faults: string[] = [];
   const transitions = groupBy(calls, ({ id, to }) => `${id} to ${to}`);
-  for (const [transition, tries] of transitions) {
-    const tried = new Set(tries.map(({ replica }) => replica));
-    const isMissed = replicas.some((name) => name !== killed && !tried.has(name));
-    if (isMissed || tries.length !== tried.size) {
+  for (const [transition, attempts] of transitions) {
+    const callers = new Set(attempts.map(({ replica }) => replica));
+    const isMissed = replicas.some((name) => name !== killed && !callers.has(name));
+    if (isMissed || attempts.length !== callers.size) {
       faults.push(
-        `${transition} was tried ${tries.length} times, by ${tried.size} of ${replicas.length} replicas`,
+        `${transition} was attempted ${attempts.length} times, by ${callers.size} of ${replicas.length} replicas`,
       );
     }
-    const [{ id, to } = { id: "", to: "" }] = tries;
+    const [{ id, to } = { id: "", to: "" }] = attempts;
     const history = byId.get(id) ?? [];
-    const isWon = tries.some(({ outcome }) => outcome === "OK");
-    const isWonSilently = !tried.has(killed) && history.some(({ op }) => op === `${killed}:${to}`);
-    // A lease that ran out came before: the check of the leases tells of it.
-    const isLate = machine.states[to]?.to === undefined && history.some(isBySweep);
+    const isWon = attempts.some(({ outcome }) => outcome === "OK");
+    const isWonSilently = !callers.has(killed) && history.some(({ op }) => op === `${killed}:${to}`);
+    // An expired lease came before: the check of the leases covers it.
+    const isLate = machine.states[to]?.to === undefined && history.some(isBySweeper);
     if (!isWon && !isWonSilently && !isLate) faults.push(`${transition} was won by nobody`);
   }
   const logged = groupBy(changes, placeOf);
-  const refusals = calls.filter(({ outcome }) => outcome !== "OK");
-  for (const refusal of refusals) {
-    const { replica, outcome, state } = refusal;
+  const rejections = calls.filter(({ outcome }) => outcome !== "OK");
+  for (const rejection of rejections) {
+    const { replica, outcome, state } = rejection;
     if (outcome !== "EXISTS" && outcome !== "ILLEGAL") {
-      faults.push(`${replica} was refused with ${outcome} for ${refusal.id} to ${refusal.to}`);
-    } else if (logged.get(placeOf(refusal))?.[0]?.state !== state) {
-      faults.push(`${replica} was told that ${placeOf(refusal)} is ${state}, which the log does not confirm`);
+      faults.push(`${replica} was rejected with ${outcome} for ${rejection.id} to ${rejection.to}`);
+    } else if (logged.get(placeOf(rejection))?.[0]?.state !== state) {
+      faults.push(`${replica} received ${state} for ${placeOf(rejection)}, which the log does not confirm`);
     }
   }
-  const text = `all ${replicas.length} replicas tried each while alive: ${refusals.length} refusals, with the state that won`;
-  return { name: "losers-told", text, faults };
+  const text = `all ${replicas.length} replicas attempted each while alive: ${rejections.length} rejections, with the winning state`;
+  return { name: "losers-informed", text, faults };
 }
 
-/** Every agent has a whole history: versions 1, 2, 3 and so on in order, times that never run back, a final state. */
+/** Checks that every history is complete: versions 1, 2, 3 and so on, times that never run backwards, a final state. */
 export function isContiguous({ endings, orphans, machine }: Evidence, { byId }: Histories): Check {
   const faults: string[] = [];
   for (const id of [...endings.keys(), ...orphans]) if (!byId.has(id)) faults.push(`${id} is not in the log`);
   for (const [id, history] of byId) {
     if (!endings.has(id) && !orphans.has(id)) faults.push(`${id} is in the log, but nobody ran it`);
     history.forEach(({ version, timestamp }, at) => {
-      if (version !== at + 1) faults.push(`${id} has version ${version} where ${at + 1} is due`);
+      if (version !== at + 1) faults.push(`${id} has version ${version} instead of ${at + 1}`);
       const before = history[at - 1]?.timestamp;
       if (before !== undefined && timestamp < before)
-        faults.push(`${id} version ${version} is before its predecessor`);
+        faults.push(`${id} version ${version} is earlier than its predecessor`);
     });
     const last = history.at(-1);
     if (last !== undefined && machine.states[last.state]?.to !== undefined) {
@@ -110,7 +110,7 @@ export function isContiguous({ endings, orphans, machine }: Evidence, { byId }: 
   };
 }
 
-/** Every change is one that the machine allows, from the state in which the change before it left the agent. */
+/** Checks that the machine allows every change from the state that the previous change left. */
 export function isLegal({ machine }: Evidence, { changes, byId }: Histories): Check {
   const faults: string[] = [];
   for (const [id, history] of byId) {
@@ -121,7 +121,7 @@ export function isLegal({ machine }: Evidence, { changes, byId }: Histories): Ch
       const legal: readonly string[] = state === null ? [machine.initial] : (machine.states[state]?.to ?? []);
       if (!legal.includes(change.state)) {
         faults.push(
-          `${id} version ${change.version} goes from ${state} to ${change.state}, which is no transition`,
+          `${id} version ${change.version} goes from ${state} to ${change.state}, which the machine does not allow`,
         );
       }
       state = change.state;

@@ -2,40 +2,40 @@ import type { Call } from "./messages.js";
 import type { Task } from "./plan.js";
 
 /**
- * Knows when the replica that is to die may: once those of its agents that go on are running, and the others are over.
- * An agent that has yet to run has no lease, and nobody would ever tell its end.
+ * Decides when the replica that is to be killed can be killed: when its long agents run and its other agents have ended.
+ * An agent that does not run yet has no lease, so nobody would record its end.
  */
-export class Doom {
-  /** Its agents that are not so far yet, and how many replicas have tried to record that they are. */
-  readonly #awaited: Map<string, { readonly isLong: boolean; tries: number }>;
+export class KillSwitch {
+  /** Its agents that are not ready, with the number of replicas that have attempted to record that they are. */
+  readonly #pending: Map<string, { readonly isLong: boolean; attempts: number }>;
   readonly #replicas: number;
   readonly #isFinal: (state: string) => boolean;
-  readonly #come: () => void;
+  readonly #kill: () => void;
 
   /**
-   * @param tasks those of the replica that is to die; at least one
-   * @param replicas how many there are
-   * @param come told when its time has come
+   * @param tasks the tasks of the replica that is to be killed; at least one
+   * @param replicas number of replicas
+   * @param kill called once, when the time has come
    */
   constructor(
     tasks: readonly Task[],
     replicas: number,
     isFinal: (state: string) => boolean,
-    come: () => void,
+    kill: () => void,
   ) {
-    this.#awaited = new Map(tasks.map(({ id, isLong }) => [id, { isLong, tries: 0 }]));
+    this.#pending = new Map(tasks.map(({ id, isLong }) => [id, { isLong, attempts: 0 }]));
     this.#replicas = replicas;
     this.#isFinal = isFinal;
-    this.#come = come;
+    this.#kill = kill;
   }
 
-  /** Takes note of a call. */
-  heard({ id, to }: Call): void {
-    const agent = this.#awaited.get(id);
+  /** Notes a replica's call. */
+  noteCall({ id, to }: Call): void {
+    const agent = this.#pending.get(id);
     if (agent === undefined || !(this.#isFinal(to) || (agent.isLong && to === "running"))) return;
-    agent.tries += 1;
-    if (agent.tries < this.#replicas) return;
-    this.#awaited.delete(id);
-    if (this.#awaited.size === 0) this.#come();
+    agent.attempts += 1;
+    if (agent.attempts < this.#replicas) return;
+    this.#pending.delete(id);
+    if (this.#pending.size === 0) this.#kill();
   }
 }

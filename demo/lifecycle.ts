@@ -19,17 +19,13 @@ export interface Lifecycle {
 
 /** Records with latchkey: every replica attempts every change, and the server accepts one of them. */
 export function latchkeyLifecycle(name: string, agents: Entities<AgentState>): Lifecycle {
-  // The op names the replica, because the actor of a kill is the operator.
+  // The `op` names the replica, because the actor of a kill is the operator.
   const own = (to: AgentState) => ({ op: `${name}:${to}`, actor: name });
   return {
     register: async (id, taskId) =>
       callOf(id, "spawning", await agents.tryCreate(id, { taskId }, own("spawning"))),
     start: async (id, pid) =>
-      callOf(
-        id,
-        "running",
-        await agents.tryTransition(id, "running", { ...own("running"), set: { pid } }),
-      ),
+      callOf(id, "running", await agents.tryTransition(id, "running", { ...own("running"), set: { pid } })),
     kill: async () => undefined,
     end: async (id, exit, killReason) => {
       const { to, options } = endOf(exit, killReason);
@@ -73,7 +69,8 @@ async function attempt(id: string, to: AgentState, run: () => Promise<StoredAgen
     const { status } = await run();
     return { id, to, outcome: "OK", version: 0, state: status };
   } catch (error) {
-    const [, state = ""] = /^Invalid state transition from (\w+)/.exec(String((error as Error).message)) ?? [];
+    const [, state = ""] =
+      /^Invalid state transition from (\w+)/.exec(String((error as Error).message)) ?? [];
     if (state === "") throw error;
     return { id, to, outcome: "REJECTED", version: 0, state };
   }

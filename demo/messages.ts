@@ -1,4 +1,4 @@
-/** How a process ended, as the operating system reported it to the replica that had started it. */
+/** End of a process, as the operating system reported it to the replica that had started it. */
 export type Exit =
   | { readonly kind: "code"; readonly code: number; readonly output: string }
   | { readonly kind: "signal"; readonly signal: string }
@@ -50,7 +50,7 @@ export interface Credentials {
   readonly password?: string;
 }
 
-/** How the replicas record state: by the service that latchkey replaces, or by latchkey. */
+/** Implementation that records the state: by the service that latchkey replaces, or by latchkey. */
 export type Way = "replaced" | "latchkey";
 
 /** From the demo to a replica. */

@@ -49,7 +49,7 @@ export class Observer {
     const client = new Valkey(plainUrl(url), {
       lazyConnect: true,
       connectionName: "latchkey-demo-observer",
-      retryStrategy: null,
+      retryStrategy: () => null,
       ...(password !== undefined && { password }),
     });
     client.on("error", () => {}); // the command that fails reports it

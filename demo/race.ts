@@ -1,165 +1,148 @@
-import type { Entities } from "latchkey";
-import type { Latchkey } from "latchkey";
-import { type AgentState, agent } from "latchkey";
-import type { Connection } from "latchkey";
-import type { MachineLocation } from "latchkey";
-import { collect } from "./collect.js";
+import { type AgentState, agent, type Entities, type Latchkey } from "latchkey";
 import { Control } from "./control.js";
 import type { Check, Evidence } from "./evidence.js";
-import type { Trouble } from "./failure.js";
+import type { FirstFailure } from "./failure.js";
 import { leasedAgent, leaseFor } from "./lease.js";
 import type { Credentials } from "./messages.js";
+import type { Observer, Recording } from "./observer.js";
 import type { Task } from "./plan.js";
-import { type Recording, record } from "./recorder.js";
-import { makeReport, type Report } from "./report.js";
-import type { Tally } from "./tally.js";
+import { makeReport, type RaceReport } from "./report.js";
+import type { Show } from "./show.js";
 import { judge } from "./verdict.js";
 
-/** What a race is run on. */
+/** Everything that a race needs. */
 export interface Course {
   readonly credentials: Credentials;
-  readonly place: MachineLocation;
-  /** A connection of its own, to watch. */
-  readonly observer: Connection;
+  readonly namespace: string;
+  readonly observer: Observer;
   readonly latchkey: Latchkey;
   readonly tasks: readonly Task[];
   readonly replicas: readonly string[];
-  /** The one of them that is killed in the middle of the race. */
-  readonly doomed: string;
+  /** The replica that is killed in the middle of the race. */
+  readonly victim: string;
 }
 
-/** Who watches the race. */
-export interface Watcher {
-  /** Something has begun, in a line. */
-  phase(line: string): void;
-  /** Something to know about, in a line. */
-  warn(line: string): void;
-  /** How the race stands: at the start, a few times a second and at the end. */
-  progress(standing: Standing): void;
-}
+/** Steps that undo the set-up, to be run last one first. */
+export type Teardown = (() => Promise<unknown>)[];
 
-/** How the race stands. */
-export interface Standing {
-  readonly agents: number;
-  /** The server, without credentials. */
-  readonly server: string;
-  readonly elapsedMs: number;
-  readonly states: Readonly<Record<string, number>>;
-  readonly tally: Tally;
-  /** The replica that was killed; undefined while it lives. */
-  readonly killed: string | undefined;
-}
-
-/** What is to be taken down at the end, last one first. */
-export type TakeDown = (() => Promise<unknown>)[];
-
-const LOOK_EVERY_MS = 200;
+const LOOK_INTERVAL_MS = 200;
 
 /**
- * Lets the replicas race over all tasks, kills one of them on the way, and judges what was seen of it.
+ * Races the replicas over all tasks with latchkey, kills one of them on the way, and checks the evidence.
  *
- * @throws DemoFailure when another replica dies, one reports trouble, or nothing moves any more.
+ * @throws DemoFailure if another replica crashes, one reports a failure, or nothing happens any more.
  */
 export async function race(
   course: Course,
-  takeDown: TakeDown,
-  trouble: Trouble,
-  watcher: Watcher,
-): Promise<Report> {
-  const { latchkey, tasks, replicas, doomed, credentials, place } = course;
-  const recording = await record(course.observer, place);
-  takeDown.push(async () => recording.stop());
-  const table = agent().states;
-  const isFinal = (state: string): boolean => table[state as AgentState]?.to === undefined;
+  teardown: Teardown,
+  failure: FirstFailure,
+  show: Show,
+): Promise<RaceReport> {
+  const { latchkey, tasks, replicas, victim, credentials, namespace, observer } = course;
+  const recording = await observer.record();
+  teardown.push(async () => recording.stop());
+  const { states: known } = agent();
+  const isFinal = (state: string): boolean => known[state as AgentState]?.to === undefined;
+  let agents: Entities<AgentState> | undefined;
   const launched = performance.now();
-  const control = new Control(tasks, replicas, doomed, isFinal, (cause) => trouble.meet(cause));
-  takeDown.push(() => control.stop());
-  control.fleet.start(credentials, place.namespace);
-  await trouble.orElse(control.ready);
+  const control = new Control(
+    { tasks, replicas, victim, isFinal },
+    {
+      fail: (cause) => failure.report(cause),
+      onKill: ({ size }) =>
+        show.line(
+          `${victim} was killed; its ${size} agent${size === 1 ? " waits" : "s wait"} for ${size === 1 ? "its lease" : "their leases"}`,
+        ),
+      isEnded: async (id) => isFinal((await agents?.get(id))?.state ?? "failed"),
+    },
+  );
+  teardown.push(() => control.stop());
+  control.fleet.start("latchkey", credentials, namespace);
+  await failure.orElse(control.ready);
   const leaseMs = leaseFor(performance.now() - launched);
-  const agents = await latchkey.machine(leasedAgent(leaseMs));
+  agents = await latchkey.machine(leasedAgent(leaseMs));
   const operator = await operate(agents, tasks, control);
-  takeDown.push(() => operator.close());
+  teardown.push(() => operator.close());
   control.fleet.begin(leaseMs);
-  const pids = control.fleet.pids.join(", ");
-  watcher.phase(`${replicas.length} replicas are connected, each a process of its own (pids ${pids})`);
-  watcher.phase(`${doomed} will be killed in the middle; the lease of an agent is ${leaseMs / 1000} s`);
+  show.line(
+    `${replicas.length} replicas are connected, each a process of its own (pids ${control.fleet.pids.join(", ")})`,
+  );
 
   const started = performance.now();
+  const observed = agents;
   const look = async (): Promise<void> => {
     const elapsedMs = performance.now() - started;
-    const standing = {
+    const killed = control.orphans.size > 0 ? victim : undefined;
+    show.progress({
       agents: tasks.length,
-      server: course.observer.address,
       elapsedMs,
       tally: control.tally,
-      killed: control.isKilled ? doomed : undefined,
-    };
-    watcher.progress({ ...standing, states: await agents.count() });
+      killed,
+      states: await observed.count(),
+    });
   };
-  await trouble.orElse(look());
-  const looking = setInterval(() => look().catch((cause) => trouble.meet(cause)), LOOK_EVERY_MS);
-  takeDown.push(async () => clearInterval(looking));
-  const isEnded = async (id: string): Promise<boolean> => {
-    const now = await agents.get(id);
-    return now === null || isFinal(now.state);
-  };
-  await trouble.orElse(control.run(isEnded));
+  await failure.orElse(look());
+  const looking = setInterval(() => look().catch((cause) => failure.report(cause)), LOOK_INTERVAL_MS);
+  teardown.push(async () => clearInterval(looking));
+  await failure.orElse(control.run());
   const durationMs = performance.now() - started;
   clearInterval(looking);
-  await trouble.orElse(look());
+  await failure.orElse(look());
 
   const left = await control.stop();
-  const evidence = await trouble.orElse(gather(course, control, agents, leaseMs, recording));
-  const checks = [...judge(evidence), nothingLeft(control, left)];
-  const states = await agents.count();
+  const evidence = await failure.orElse(gather(course, control, agents, leaseMs, recording));
+  const recovered = [...new Set(evidence.expiries.map(({ replica }) => replica))].sort();
+  show.line(`recovered by ${recovered.join(" and ") || "nobody"}`);
   return makeReport({
     tasks,
-    server: course.observer.address,
     durationMs,
-    states,
+    states: await agents.count(),
     changes: evidence.log.length,
     tally: control.tally,
-    killed: { replica: doomed, agents: control.orphans.size, leaseMs },
-    checks,
+    killed: { replica: victim, agents: control.orphans.size, leaseMs },
+    checks: [...judge(evidence), nothingLeft(control, left)],
   });
 }
 
-/** The operator follows what is published, and has those killed that are to be killed as soon as they run. */
+/** Follows the published changes, and orders to kill the chosen agents as soon as they run. */
 async function operate(agents: Entities<AgentState>, tasks: readonly Task[], control: Control) {
   const reasons = new Map(tasks.map(({ id, killReason }) => [id, killReason]));
   return agents.subscribe(({ id, state }) => {
     const reason = reasons.get(id);
-    if (state === "running" && reason !== undefined) control.announce({ kind: "kill-ordered", id, reason });
+    if (state === "running" && reason !== undefined) control.orderKill(id, reason);
   });
 }
 
+/** Reads the final state from the server, by ways that no replica used. */
 async function gather(
-  course: Course,
+  { tasks, replicas, victim, observer }: Course,
   control: Control,
   agents: Entities<AgentState>,
   leaseMs: number,
   recording: Recording,
 ): Promise<Evidence> {
-  const { tasks, replicas, doomed, observer, place } = course;
-  const ids = tasks.map(({ id }) => id);
+  await recording.settle();
+  const finals = tasks.map(async ({ id }) => [id, await agents.get(id)] as const);
   return {
     machine: agents.definition,
     replicas,
-    killed: doomed,
+    killed: victim,
     orphans: control.orphans,
     leaseMs,
     calls: control.tally.calls,
-    ranOut: control.tally.ranOut,
+    expiries: control.tally.expiries,
     endings: control.endings,
-    ...(await collect(observer, place, agents, recording, ids)),
+    log: await observer.readLog(),
+    published: [...recording.texts],
+    finals: new Map(await Promise.all(finals)),
+    counts: await agents.count(),
   };
 }
 
 function nothingLeft({ endings, orphans, tally }: Control, left: readonly string[]): Check {
   return {
     name: "nothing-left",
-    text: `nothing is left running of ${endings.size + orphans.size} agents and ${tally.replicas.size} replicas`,
+    text: `no process is left of ${endings.size + orphans.size} agents and ${tally.replicas.size} replicas`,
     faults: left.map((replica) => `${replica}, or an agent of it, did not end by itself`),
   };
 }

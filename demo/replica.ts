@@ -68,7 +68,9 @@ process.on("message", (message) => {
     return;
   }
   if (order.type === "begin") {
-    replica = connected?.then(async (begin) => new Orchestrator(name, await begin(order.leaseMs), send, fail));
+    replica = connected?.then(
+      async (begin) => new Orchestrator(name, await begin(order.leaseMs), send, fail),
+    );
     replica?.catch(fail);
     return;
   }

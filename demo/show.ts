@@ -1,72 +1,93 @@
-
 import { frame, standingLine } from "./frame.js";
-import type { Standing, Watcher } from "./race.js";
-import type { Report } from "./report.js";
 import { Screen } from "./screen.js";
+import type { Tally } from "./tally.js";
 
-const LINE_EVERY_MS = 1000;
-const FAULTS_SHOWN = 5;
+const LINE_INTERVAL_MS = 1000;
 
-/** Shows the race while it is run. */
-export interface Show extends Watcher {
-  /** Shows how it stood at last, and nothing after that. May be called again. */
+/** Adds colours to texts, or returns them unchanged. */
+export type Paint = Readonly<
+  Record<"bold" | "dim" | "red" | "green" | "yellow" | "cyan", (text: string) => string>
+>;
+
+/** The terminal, or whatever takes the output. */
+export interface Stage {
+  /** True if the output is a terminal on which lines can be redrawn. */
+  readonly isLive: boolean;
+  readonly columns: number;
+  readonly rows: number;
+  readonly paint: Paint;
+  /** Writes to stdout. */
+  write(text: string): Promise<void>;
+  /** Writes a line to stderr. */
+  note(line: string): void;
+}
+
+/** The state of a race. */
+export interface Standing {
+  readonly agents: number;
+  readonly elapsedMs: number;
+  /** Number of agents by state. */
+  readonly states: Readonly<Record<string, number>>;
+  readonly tally: Tally;
+  /** The replica that was killed; undefined while it lives. */
+  readonly killed: string | undefined;
+}
+
+/** Shows the race while it runs. */
+export interface Show {
+  /** Shows a line that stays. */
+  line(text: string): void;
+  /** Shows a warning. */
+  warn(text: string): void;
+  /** Shows the state of the race. Called at the start, a few times a second and at the end. */
+  progress(standing: Standing): void;
+  /** Shows the last state, and nothing after that. It may be called again. */
   end(): void;
 }
 
-/** For programs: nothing but the report at the end. */
-export function noShow(context: CliContext): Show {
-  return { phase() {}, warn: (line) => context.note(line), progress() {}, end() {} };
+/** Creates a show for programs: they read only the report at the end. */
+export function silentShow(stage: Stage): Show {
+  return { line() {}, warn: (line) => stage.note(line), progress() {}, end() {} };
 }
 
-/** A table that is redrawn in place. */
-export function liveShow(context: CliContext, rows: number): Show {
-  const screen = new Screen({ columns: context.columns, rows, write: (text) => void context.write(text) });
-  let isOver = false;
+/** Creates a show that redraws a table in place. Lines that stay appear above it. */
+export function liveShow(stage: Stage): Show {
+  const screen = new Screen(stage);
+  let last: string[] | undefined;
   return {
-    phase: (line) => void context.write(`${context.paint.dim(line)}\n`),
-    warn: (line) => context.note(line),
+    line: (text) => {
+      screen.erase();
+      void stage.write(`${text}\n`);
+      if (last !== undefined) screen.draw(last);
+    },
+    warn: (line) => stage.note(line),
     progress: (standing) => {
-      if (!isOver) screen.draw(frame(standing, context.paint));
+      last = frame(standing, stage.paint);
+      screen.draw(last);
     },
     end: () => {
-      isOver = true;
+      last = undefined;
       screen.close();
     },
   };
 }
 
-/** Plain lines: one for each phase, one every second and one at the end. */
-export function plainShow(context: CliContext): Show {
+/** Creates a show of plain lines: one for each event, one every second and one at the end. */
+export function plainShow(stage: Stage): Show {
   let last: Standing | undefined;
-  let shown = 0;
+  let shownMs = 0;
   const show = (standing: Standing): void => {
-    void context.write(`${standingLine(standing)}\n`);
-    shown = standing.elapsedMs;
+    void stage.write(`${standingLine(standing)}\n`);
+    shownMs = standing.elapsedMs;
     last = undefined;
   };
   return {
-    phase: (line) => void context.write(`${line}\n`),
-    warn: (line) => context.note(line),
+    line: (text) => void stage.write(`${text}\n`),
+    warn: (line) => stage.note(line),
     progress: (standing) => {
       last = standing;
-      if (standing.elapsedMs - shown >= LINE_EVERY_MS) show(standing);
+      if (standing.elapsedMs - shownMs >= LINE_INTERVAL_MS) show(standing);
     },
     end: () => last !== undefined && show(last),
   };
-}
-
-/** The verdict, line by line. */
-export function verdictText(report: Report, { paint }: CliContext): string {
-  const { bold, dim, green, red } = paint;
-  const lines = report.checks.flatMap(({ ok, text, faults }) => {
-    if (ok) return [`${green("✓")} ${text}`];
-    const shown = faults.slice(0, FAULTS_SHOWN).map((fault) => dim(`    ${fault}`));
-    const more = faults.length - shown.length;
-    return [`${red("✗")} ${text}: NO`, ...shown, ...(more > 0 ? [dim(`    and ${more} more`)] : [])];
-  });
-  const broken = report.checks.filter(({ ok }) => !ok).length;
-  const verdict = report.ok
-    ? green(bold("All of it holds."))
-    : red(bold(`${broken} of ${report.checks.length} checks failed.`));
-  return `\n${lines.join("\n")}\n\n${verdict}\n`;
 }

@@ -6,11 +6,11 @@ import {
   agreesWithPublished,
 } from "./agreement-checks.js";
 import { type Check, type Evidence, groupBy } from "./evidence.js";
-import { isContiguous, isLegal, losersWereTold, wonOnce } from "./history-checks.js";
-import { leasesRanOut } from "./lease-check.js";
+import { isContiguous, isLegal, losersGotTheWinner, wonOnce } from "./history-checks.js";
+import { leasesExpired } from "./lease-check.js";
 
 /**
- * Checks a race by what was seen of it. Each check stands for itself; the verdict is good when none has a fault.
+ * Checks a race by the evidence. The race is correct if no check has a fault.
  *
  * @example const ok = judge(evidence).every(({ faults }) => faults.length === 0);
  */
@@ -19,13 +19,13 @@ export function judge(evidence: Evidence): Check[] {
   const histories = { changes, byId: groupBy(changes, ({ id }) => id) };
   return [
     wonOnce(evidence, histories),
-    losersWereTold(evidence, histories),
+    losersGotTheWinner(evidence, histories),
     isContiguous(evidence, histories),
     isLegal(evidence, histories),
     agreesWithPublished(evidence),
     agreesWithFinals(evidence, histories),
     agreesWithIndex(evidence),
     agreesWithExits(evidence, histories),
-    leasesRanOut(evidence, histories),
+    leasesExpired(evidence, histories),
   ];
 }

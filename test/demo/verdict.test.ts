@@ -11,7 +11,7 @@ import {
   remove,
 } from "../helpers/demo-race.js";
 
-/** The checks that fail, each with its first fault. */
+/** Returns the checks that fail, each with its first fault. */
 function faultsAfter(spoil: (race: Race) => void): Record<string, string | undefined> {
   const race = goodRace();
   spoil(race);
@@ -20,19 +20,21 @@ function faultsAfter(spoil: (race: Race) => void): Record<string, string | undef
 }
 
 describe("the verdict of the demo", () => {
-  test("finds no fault in a race as it should be", () => {
+  test("finds no fault in a correct race", () => {
     expect(faultsAfter(() => {})).toEqual({});
     expect(judge(evidenceOf(goodRace())).map(({ text }) => text)).toContain(
       "each transition was won once: 9 changes logged, 9 wins counted",
     );
   });
 
-  test("takes a win of the killed replica that it could not tell from the log", () => {
+  test("accepts a win that the killed replica could not report, from the log", () => {
     const race = goodRace();
     remove(race.calls, call(race, "r3", "a3", "running"));
     const checks = judge(evidenceOf(race));
     expect(checks.flatMap(({ faults }) => faults)).toEqual([]);
-    expect(checks[0]?.text).toBe("each transition was won once: 9 changes logged, 8 wins counted, 1 cut off");
+    expect(checks[0]?.text).toBe(
+      "each transition was won once: 9 changes logged, 8 wins counted, 1 unreported by r3",
+    );
   });
 
   const planted: [title: string, spoil: (race: Race) => void, faults: Record<string, string>][] = [
@@ -42,7 +44,7 @@ describe("the verdict of the demo", () => {
       { "won-once": "a1 to completed was won by r1 and r2" },
     ],
     [
-      "a transition that is done twice, with a version each",
+      "a transition that is made twice, with a version each",
       (race) => {
         const again = { ...at(race.documents, "a1", 2), version: 3, op: "r1:running", from: "running" };
         at(race.documents, "a1", 3).version = 4;
@@ -56,7 +58,7 @@ describe("the verdict of the demo", () => {
       },
       {
         "won-once": "a1 to running was won by r1 and r2",
-        legal: "a1 version 3 goes from running to running, which is no transition",
+        legal: "a1 version 3 goes from running to running, which the machine does not allow",
       },
     ],
     [
@@ -64,7 +66,7 @@ describe("the verdict of the demo", () => {
       (race) => race.documents.push(at(race.documents, "a2", 3)),
       {
         "won-once": "a2 version 3 is in the log 2 times",
-        contiguous: "a2 has version 3 where 4 is due",
+        contiguous: "a2 has version 3 instead of 4",
         legal: "a2 version 3 comes from running, not killed",
         published: "a2 has 4 changes in the log, 3 were published",
       },
@@ -74,23 +76,23 @@ describe("the verdict of the demo", () => {
       (race) => Object.assign(call(race, "r2", "a1", "running"), { outcome: "ILLEGAL" }),
       {
         "won-once": "a1 version 2 is in the log, but no replica won it",
-        "losers-told": "a1 to running was won by nobody",
+        "losers-informed": "a1 to running was won by nobody",
       },
     ],
     [
       "a win that the log gives to another replica",
       (race) => everywhere(race, "a1", 2, { op: "r1:running" }),
-      { "won-once": "r2 won a1 version 2, where the log has the op r1:running" },
+      { "won-once": "r2 won a1 version 2, where the log has op: r1:running" },
     ],
     [
       "a change that is lost from the log",
       (race) => remove(race.documents, at(race.documents, "a1", 3)),
       {
         "won-once": "r1 won a1 version 3, which is not in the log",
-        "losers-told": "r2 was told that a1 version 3 is completed, which the log does not confirm",
+        "losers-informed": "r2 received completed for a1 version 3, which the log does not confirm",
         contiguous: "a1 ends as running, which is not final",
         published: "a1 has 2 changes in the log, 3 were published",
-        finals: "a1 is completed, version 3; its last change says running, version 2, or other fields",
+        finals: "a1 is completed, version 3; its last change has running, version 2, or other fields",
         exits: "a1 ended with exit code 0; recorded is running, by r1",
       },
     ],
@@ -117,12 +119,12 @@ describe("the verdict of the demo", () => {
         for (const replica of ["r1", "r2"])
           Object.assign(call(race, replica, "a1", "completed"), { version: 4 });
       },
-      { contiguous: "a1 has version 4 where 3 is due" },
+      { contiguous: "a1 has version 4 instead of 3" },
     ],
     [
       "a time that runs back",
       (race) => everywhere(race, "a1", 2, { timestamp: "2026-11-22T09:59:59.999Z" }),
-      { contiguous: "a1 version 2 is before its predecessor" },
+      { contiguous: "a1 version 2 is earlier than its predecessor" },
     ],
     [
       "an edge that the machine does not have",
@@ -137,7 +139,7 @@ describe("the verdict of the demo", () => {
         for (const replica of ["r1", "r2"])
           Object.assign(call(race, replica, "a1", "completed"), { version: 2 });
       },
-      { legal: "a1 version 2 goes from spawning to completed, which is no transition" },
+      { legal: "a1 version 2 goes from spawning to completed, which the machine does not allow" },
     ],
     [
       "a change that is not published",
@@ -147,25 +149,25 @@ describe("the verdict of the demo", () => {
     [
       "changes that are published in another order",
       (race) => race.published.splice(0, 2, at(race.published, "a1", 2), at(race.published, "a1", 1)),
-      { published: "a1 was published otherwise than it is logged" },
+      { published: "a1 was published differently from the log" },
     ],
     [
       "a published document that differs in a byte",
       (race) => Object.assign(at(race.published, "a1", 2), { pid: 100 }),
-      { published: "a1 was published otherwise than it is logged" },
+      { published: "a1 was published differently from the log" },
     ],
     [
       "a hash that holds another state than the last change",
       (race) => Object.assign(race.finals.get("a1") ?? {}, { state: "running" }),
       {
-        finals: "a1 is running, version 3; its last change says completed, version 3, or other fields",
+        finals: "a1 is running, version 3; its last change has completed, version 3, or other fields",
         index: "the index counts 0 as running, 1 are",
       },
     ],
     [
       "a hash that holds another field than the last change",
       (race) => Object.assign(race.finals.get("a1") ?? {}, { note: "x" }),
-      { finals: "a1 is completed, version 3; its last change says completed, version 3, or other fields" },
+      { finals: "a1 is completed, version 3; its last change has completed, version 3, or other fields" },
     ],
     [
       "a hash whose change is not in the log",
@@ -178,19 +180,19 @@ describe("the verdict of the demo", () => {
       { index: "the index counts 1 as running, 0 are" },
     ],
     [
-      "a loser that was told a state that never was",
+      "a loser that received a state that never existed",
       (race) => Object.assign(call(race, "r2", "a1", "completed"), { state: "killed" }),
-      { "losers-told": "r2 was told that a1 version 3 is killed, which the log does not confirm" },
+      { "losers-informed": "r2 received killed for a1 version 3, which the log does not confirm" },
     ],
     [
-      "a refusal that is none of a lost race",
+      "a rejection for another reason than a lost race",
       (race) => Object.assign(call(race, "r2", "a1", "completed"), { outcome: "NOTFOUND" }),
-      { "losers-told": "r2 was refused with NOTFOUND for a1 to completed" },
+      { "losers-informed": "r2 was rejected with NOTFOUND for a1 to completed" },
     ],
     [
-      "a transition that a replica did not try",
+      "a transition that a replica did not attempt",
       (race) => remove(race.calls, call(race, "r2", "a1", "completed")),
-      { "losers-told": "a1 to completed was tried 1 times, by 1 of 3 replicas" },
+      { "losers-informed": "a1 to completed was attempted 1 times, by 1 of 3 replicas" },
     ],
     [
       "a process that failed, recorded as completed",
@@ -199,7 +201,7 @@ describe("the verdict of the demo", () => {
       { exits: "a1 ended with exit code 3; recorded is completed, by r1" },
     ],
     [
-      "a process that was killed by nobody's order, recorded as the operator's",
+      "a process that nobody ordered to kill, recorded as killed by the operator",
       (race) =>
         race.endings.set("a2", { pid: 102, exit: { kind: "signal", signal: "SIGTERM" }, killOrdered: false }),
       { exits: "a2 ended with SIGTERM; recorded is killed, by operator, SIGTERM: stuck" },
@@ -217,11 +219,11 @@ describe("the verdict of the demo", () => {
       { exits: "a1 was process 7; recorded is 101" },
     ],
     [
-      "a killed replica that was refused, where the log says that it won",
+      "a rejection of the killed replica that contradicts the log",
       (race) => Object.assign(call(race, "r3", "a3", "running"), { outcome: "ILLEGAL" }),
       {
         "won-once": "a3 version 2 is in the log, but no replica won it",
-        "losers-told": "a3 to running was won by nobody",
+        "losers-informed": "a3 to running was won by nobody",
       },
     ],
     [
@@ -234,11 +236,11 @@ describe("the verdict of the demo", () => {
           timestamp: "2026-11-22T10:00:01.000Z",
         });
         Object.assign(race.counts, { running: 1, failed: 0 });
-        race.ranOut = [];
+        race.expiries = [];
       },
       {
         contiguous: "a3 ends as running, which is not final",
-        leases: "a3 was left behind, and no lease of it ran out",
+        leases: "a3 was left running, and its lease did not expire",
       },
     ],
     [
@@ -248,40 +250,40 @@ describe("the verdict of the demo", () => {
           list.push({ ...at(list, "a3", 3), version: 4, from: "failed" });
         }
         Object.assign(race.finals.get("a3") ?? {}, { version: 4 });
-        race.ranOut.push({ replica: "r2", id: "a3", version: 4 });
+        race.expiries.push({ replica: "r2", id: "a3", version: 4 });
       },
       {
-        legal: "a3 version 4 goes from failed to failed, which is no transition",
-        leases: "a3 was recorded as run out 2 times",
+        legal: "a3 version 4 goes from failed to failed, which the machine does not allow",
+        leases: "a3 was recorded as expired 2 times",
       },
     ],
     [
-      "two sweeps that both recorded a lease",
-      (race) => race.ranOut.push({ replica: "r2", id: "a3", version: 3 }),
-      { "won-once": "a3 version 3 was recorded by the sweeps of r1 and r2" },
+      "two sweepers that both recorded a lease",
+      (race) => race.expiries.push({ replica: "r2", id: "a3", version: 3 }),
+      { "won-once": "a3 version 3 was recorded by the sweepers of r1 and r2" },
     ],
     [
-      "a sweep's change that is not in the log",
-      (race) => race.ranOut.push({ replica: "r2", id: "a1", version: 4 }),
-      { "won-once": "the sweep of r2 recorded a1 version 4, which the log does not confirm" },
+      "a change of a sweeper that is not in the log",
+      (race) => race.expiries.push({ replica: "r2", id: "a1", version: 4 }),
+      { "won-once": "the sweeper of r2 recorded a1 version 4, which the log does not confirm" },
     ],
     [
-      "a sweep's change that no sweep tells of",
-      (race) => race.ranOut.splice(0),
+      "a change of a sweeper that no sweeper reports",
+      (race) => race.expiries.splice(0),
       { "won-once": "a3 version 3 is in the log, but no replica won it" },
     ],
     [
       "a killed replica that records its own end",
-      (race) => Object.assign(race.ranOut[0] ?? {}, { replica: "r3" }),
+      (race) => Object.assign(race.expiries[0] ?? {}, { replica: "r3" }),
       { leases: "a3 was recorded by r3 itself" },
     ],
     [
-      "a lease that is recorded before its end",
+      "a lease that is recorded before it expired",
       (race) => {
         everywhere(race, "a3", 3, { timestamp: "2026-11-22T10:00:01.999Z" });
         Object.assign(race.finals.get("a3") ?? {}, { timestamp: "2026-11-22T10:00:01.999Z" });
       },
-      { leases: "a3 was recorded as failed before its lease of 1s was over" },
+      { leases: "a3 was recorded as failed before its lease of 1000 ms had expired" },
     ],
     [
       "an agent of the killed replica that failed for another reason",
@@ -289,7 +291,7 @@ describe("the verdict of the demo", () => {
       { leases: "a3 is failed: timeout of 1s ran out" },
     ],
     [
-      "a lease that ran out although its replica lived, and nothing else",
+      "only a lease that expired although its replica lived",
       (race) => {
         everywhere(race, "a1", 3, { state: "failed", type: "agent.failed", ...BY_LEASE });
         Object.assign(race.finals.get("a1") ?? {}, { state: "failed" });
@@ -298,11 +300,11 @@ describe("the verdict of the demo", () => {
           const outcome = "ILLEGAL";
           Object.assign(call(race, replica, "a1", "completed"), { outcome, state: "failed" });
         }
-        race.ranOut.push({ replica: "r2", id: "a1", version: 3 });
+        race.expiries.push({ replica: "r2", id: "a1", version: 3 });
       },
       {
         leases:
-          "a1 lost its lease, and its replica lived: this machine is too busy (lease of 1s ran out at 2026-11-22T10:00:02.000Z)",
+          "a1 lost its lease although its replica lived: this machine is too busy (lease of 1s ran out at 2026-11-22T10:00:02.000Z)",
       },
     ],
   ];
