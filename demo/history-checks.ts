@@ -82,7 +82,7 @@ export function losersGotTheWinner(
       faults.push(`${replica} received ${state} for ${placeOf(rejection)}, which the log does not confirm`);
     }
   }
-  const text = `all ${replicas.length} replicas attempted each while alive: ${rejections.length} rejections, with the winning state`;
+  const text = `all ${replicas.length} replicas attempted each: ${rejections.length} rejections, with the winning state`;
   return { name: "losers-informed", text, faults };
 }
 

@@ -129,18 +129,18 @@ async function runRaces(
 function nextText({ keep, server, command }: DemoOptions, url: string, namespace: string): string {
   const commands = keep
     ? [
-        ["history a17", "replicas raced here: who won each transition, and when"],
-        ["list --state failed", "also the agents of the killed replica"],
+        ["history a17", "who won each transition"],
+        ["list --state failed", "with those of the killed replica"],
         ["get a17", "one agent, explained"],
-        ["fsck", "compares index, timers and logs with the agents"],
+        ["fsck", "checks index, timers and logs"],
       ]
     : [
-        ["demo --keep", "keep the server, and look at the agents"],
-        ["dev", "start a server for your own commands"],
-        ["graph", "draw the machine that decided the race"],
+        ["demo --keep", "keep the server and its agents"],
+        ["dev", "start a server for you"],
+        ["graph", "draw the state machine"],
       ];
   const lines = commands.map(
-    ([words = "", text = ""]) => `  ${`${command} ${words}`.padEnd(command.length + 22)} ${text}`,
+    ([words = "", text = ""]) => `  ${`${command} ${words}`.padEnd(command.length + 20)} ${text}`,
   );
   if (!keep) return ["Next:", ...lines, ""].join("\n");
   const title = server === undefined ? "The server runs until Ctrl-C. In another terminal:" : "Next:";

@@ -65,7 +65,7 @@ export async function race(
   teardown.push(() => operator.close());
   control.fleet.begin(leaseMs);
   show.line(
-    `${replicas.length} replicas are connected, each a process of its own (pids ${control.fleet.pids.join(", ")})`,
+    `${replicas.length} replicas are connected, each a process (pids ${control.fleet.pids.join(", ")})`,
   );
 
   const started = performance.now();

@@ -74,7 +74,7 @@ describe("demo", () => {
       /^✓ each transition was won once: 15 changes logged, \d+ wins counted(, \d unreported by replica-2)?$/m,
     );
     expect(stdout).toContain("✓ replica-2 killed: its 1 agent was recorded as failed by lease, each once\n");
-    expect(stdout).toMatch(/All checks passed\.\nNext:\n {2}(node bin\/latchkey\.js|latchkey) dev /);
+    expect(stdout).toMatch(/All checks passed\.\nNext:\n {2}(node bin\/latchkey\.js|latchkey) demo --keep /);
     expect(stdout).not.toContain("\u001b");
   });
 
@@ -105,8 +105,8 @@ describe("demo", () => {
     await demo.line(/^The server runs until Ctrl-C/);
     const [, url = ""] = /VALKEY_URL=(\S+)/.exec(await demo.line(/VALKEY_URL=/)) ?? [];
     const valkey = new Valkey(url.replace("valkey", "redis"));
-    onTestFinished(() => valkey.disconnect());
     expect(await valkey.keys("*:agent:id:a1")).toHaveLength(1);
+    valkey.disconnect();
     demo.child.kill("SIGINT");
     await demo.ended;
     await expect.poll(() => leftBy(demo)).toEqual(nothing);
