@@ -1,7 +1,7 @@
 import type { Valkey } from "iovalkey";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
-import { classifyFailure, isLoss, OfflineError, replyCode, safeMessage } from "../valkey/failure.js";
+import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "../valkey/failure.js";
 import { LayoutError } from "../valkey/layout.js";
 import { retry } from "../valkey/retry.js";
 import { ContractError, LatchkeyError, NotExecutedError } from "./errors.js";
@@ -91,7 +91,7 @@ export async function told<T>(connection: Connection, what: string, question: ()
 export function hint(error: unknown, address: string): string {
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
-  if (error instanceof OfflineError) return `not connected to ${address}`;
+  if (isOffline(error)) return `not connected to ${address}`;
   if (error instanceof TimeUpError) return `${address} did not answer in time`;
   if (isLoss(error)) return `the connection to ${address} was lost`;
   return safeMessage(error);
