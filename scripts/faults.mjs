@@ -17,8 +17,8 @@ function step(...words) {
 
 step("scripts/setup.mjs");
 ensureCompiler((line) => console.error(`faults: ${line}`));
-step(compiler, "-p", "test/faults/tsconfig.json");
-const words = ["--enable-source-maps", ".latchkey/faults/faults/main.js", ...process.argv.slice(2)];
+step(compiler, "-p", "faults/tsconfig.json");
+const words = ["--enable-source-maps", ".latchkey/faults/main.js", ...process.argv.slice(2)];
 const runner = spawn(process.execPath, words, { cwd: root, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
 runner.once("exit", (code) => {

@@ -1,10 +1,10 @@
+import { checkOptions } from "./changes/options.js";
+import type { Snapshot } from "./contract/document.js";
+import { checkFunctions } from "./contract/option-kinds.js";
 import type { Entities } from "./entities.js";
+import { AlreadyExistsError, IllegalTransitionError, LatchkeyError, NotFoundError } from "./errors/errors.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
-import { checkOptions } from "./store/change-options.js";
-import type { Snapshot } from "./store/document.js";
-import { AlreadyExistsError, IllegalTransitionError, LatchkeyError, NotFoundError } from "./store/errors.js";
-import { checkFunctions } from "./store/option-kinds.js";
 import { thrownText } from "./valkey/thrown-text.js";
 
 /** In characters; a value may have 64 KiB as JSON, where a character takes up to 6 bytes. */

@@ -1,40 +1,35 @@
-import { checkEvents, checkSubscription } from "./event-options.js";
+import type { Store } from "./changes/change.js";
+import { create } from "./changes/create.js";
+import type { CreateOptions, PatchOptions, RemoveOptions, TransitionOptions } from "./changes/options.js";
+import { patch } from "./changes/patch.js";
+import { remove } from "./changes/remove.js";
+import { type Result, unwrap } from "./changes/result.js";
+import { transition } from "./changes/transition.js";
+import { type Change, type Replay, readDocument, type Snapshot } from "./contract/document.js";
 import { Feed } from "./events/feed.js";
-import type { ForgottenReaction } from "./events/forget-reaction.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
-import type { Reaction } from "./events/reaction.js";
-import type { Handler } from "./events/reaction-settings.js";
-import { type ReactionStats, reactionStats } from "./events/reaction-stats.js";
+import { checkEvents, checkSubscription } from "./events/options.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
-import { type ForgetOptions, forget } from "./forget-reaction.js";
+import { hold } from "./leases/begin-hold.js";
+import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
+import type { Hold, HoldOptions } from "./leases/hold.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
-import { type ReactOptions, react } from "./react.js";
-import { DeadLetters } from "./reactions.js";
-import { hold } from "./store/begin-hold.js";
-import type { Store } from "./store/call.js";
-import { ask } from "./store/call-error.js";
-import type {
-  CreateOptions,
-  PatchOptions,
-  RemoveOptions,
-  TransitionOptions,
-} from "./store/change-options.js";
-import { count } from "./store/count.js";
-import { create } from "./store/create.js";
-import { type Change, type Replay, readDocument, type Snapshot } from "./store/document.js";
-import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./store/heartbeat.js";
-import type { Hold, HoldOptions } from "./store/hold.js";
-import { type ListOptions, list, listPage, type Page, type PageOptions } from "./store/list.js";
-import { patch } from "./store/patch.js";
-import { get, history } from "./store/read.js";
-import { remove } from "./store/remove.js";
-import { type Result, unwrap } from "./store/result.js";
-import { type SweepOptions, sweep } from "./store/sweep.js";
-import { type Found, foundOne } from "./store/sweep-find.js";
-import type { Swept } from "./store/swept.js";
-import { transition } from "./store/transition.js";
-import { type WaitOptions, type Wanted, waitFor } from "./wait-for.js";
+import { DeadLetters } from "./reactions/dead-letters.js";
+import { type ForgetOptions, forget } from "./reactions/forget.js";
+import type { ForgottenReaction } from "./reactions/forget-partition.js";
+import { type ReactOptions, react } from "./reactions/react.js";
+import type { Reaction } from "./reactions/reaction.js";
+import type { Handler } from "./reactions/settings.js";
+import { type ReactionStats, reactionStats } from "./reactions/stats.js";
+import { count } from "./reads/count.js";
+import { get, history } from "./reads/get.js";
+import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
+import { type SweepOptions, sweep } from "./sweep/sweep.js";
+import type { Swept } from "./sweep/tally.js";
+import { type Found, foundOne } from "./sweep/targets.js";
+import { ask } from "./valkey/ask.js";
+import { type WaitOptions, type Wanted, waitFor } from "./waits/wait-for.js";
 
 /** First own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;

@@ -1,16 +1,16 @@
+import { checkName, checkOptions } from "./changes/options.js";
 import { Entities } from "./entities.js";
+import { ContractError, MachineInUseError } from "./errors/errors.js";
+import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./install/apply.js";
 import { compileMachine } from "./machine/compile.js";
 import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
-import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./store/apply.js";
-import { ask } from "./store/call-error.js";
-import { checkName, checkOptions } from "./store/change-options.js";
-import { ContractError, MachineInUseError } from "./store/errors.js";
-import { type InstalledMachine, readMachine } from "./store/machine-record.js";
-import { type SweepOptions, sweep } from "./store/sweep.js";
-import { foundBy } from "./store/sweep-find.js";
-import type { Swept } from "./store/swept.js";
+import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
+import { type SweepOptions, sweep } from "./sweep/sweep.js";
+import type { Swept } from "./sweep/tally.js";
+import { foundBy } from "./sweep/targets.js";
+import { ask } from "./valkey/ask.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import type { Place } from "./valkey/keys.js";
 import {

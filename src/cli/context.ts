@@ -1,4 +1,4 @@
-import type { Paint } from "./paint.js";
+import type { Paint } from "./output/paint.js";
 
 /** The outside world, as a command sees it. */
 export interface CliContext {

@@ -1,8 +1,8 @@
 import { CommanderError } from "commander";
 import { exitCodeOf } from "./exit-codes.js";
+import { type GlobalOptions, isForPrograms } from "./input/settings.js";
 import { ProcessContext } from "./process-context.js";
 import { buildProgram } from "./program.js";
-import { type GlobalOptions, isForPrograms } from "./settings.js";
 
 /**
  * Runs the command line; sets the exit code and lets the process end by itself.
@@ -22,7 +22,7 @@ export async function main(words: readonly string[]): Promise<void> {
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const [{ reportError }, { typedWrong }] = await Promise.all([
       import("./report-error.js"),
-      import("./typed-wrong.js"),
+      import("./input/typed-wrong.js"),
     ]);
     const { output } = program.opts<GlobalOptions>();
     const problem = error instanceof CommanderError ? typedWrong(program, error, words) : error;

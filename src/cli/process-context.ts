@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { constants } from "node:os";
 import type { CliContext } from "./context.js";
-import { makePaint, type Paint, takesColour } from "./paint.js";
+import { makePaint, type Paint, takesColour } from "./output/paint.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 

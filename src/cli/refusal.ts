@@ -1,14 +1,14 @@
+import type { Store } from "../changes/change.js";
+import { documentText, type Snapshot } from "../contract/document.js";
 import type { Entities } from "../entities.js";
+import type { RefusedError } from "../errors/errors.js";
 import { didYouMean } from "../machine/suggest.js";
-import type { Store } from "../store/call.js";
-import { documentText, type Snapshot } from "../store/document.js";
-import type { RefusedError } from "../store/errors.js";
-import { ageText } from "./age.js";
-import { byWhom, entryInto } from "./change-words.js";
 import { CliError } from "./cli-error.js";
-import { nextSteps, placeOptions } from "./next-steps.js";
+import type { Settings } from "./input/settings.js";
+import { ageText } from "./output/age.js";
+import { byWhom, entryInto } from "./output/change-words.js";
+import { nextSteps, placeOptions } from "./output/next-steps.js";
 import { serverNow } from "./server-now.js";
-import type { Settings } from "./settings.js";
 import { shellCommand } from "./shell-command.js";
 
 /** What was refused, where, and to whom it is told. */

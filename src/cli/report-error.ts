@@ -1,7 +1,7 @@
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { codeOf } from "./exit-codes.js";
-import { shownText } from "./terminal-text.js";
+import { shownText } from "./output/terminal-text.js";
 import { thisProgram } from "./this-program.js";
 
 /** Tells of an error on stderr: for people, or as one JSON object for programs. Texts do nothing to a terminal. */

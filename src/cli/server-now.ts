@@ -1,5 +1,5 @@
-import type { Store } from "../store/call.js";
-import { ask } from "../store/call-error.js";
+import type { Store } from "../changes/change.js";
+import { ask } from "../valkey/ask.js";
 import { readServerTime } from "../valkey/server-clock.js";
 
 /** The server's time in ms. Ages are told by it: this machine's own clock may be off. */

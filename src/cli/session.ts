@@ -1,11 +1,11 @@
+import type { Store } from "../changes/change.js";
 import type { Entities } from "../entities.js";
 import type { Latchkey } from "../latchkey.js";
-import type { Store } from "../store/call.js";
 import type { Connection, ConnectionOptions } from "../valkey/connection.js";
 import { CliError, usageError } from "./cli-error.js";
 import { codeOf } from "./exit-codes.js";
-import { placeOptions } from "./next-steps.js";
-import type { Settings } from "./settings.js";
+import type { Settings } from "./input/settings.js";
+import { placeOptions } from "./output/next-steps.js";
 import { shellCommand } from "./shell-command.js";
 
 /** When to give up. */
@@ -91,9 +91,9 @@ export async function withStore<T>(
 ): Promise<T> {
   const [{ readFacts }, { readMachine }, { ask }, { checkName }, { MACHINE_NAME }] = await Promise.all([
     import("../valkey/layout.js"),
-    import("../store/machine-record.js"),
-    import("../store/call-error.js"),
-    import("../store/change-options.js"),
+    import("../reads/installed-machine.js"),
+    import("../valkey/ask.js"),
+    import("../changes/options.js"),
     import("../machine/names.js"),
   ]);
   const { namespace } = settings;
@@ -133,7 +133,7 @@ function applyCommand(settings: Settings): string {
 async function noMachine(connection: Connection, settings: Settings): Promise<CliError> {
   const [{ notedMachines }, { ask }] = await Promise.all([
     import("../valkey/layout.js"),
-    import("../store/call-error.js"),
+    import("../valkey/ask.js"),
   ]);
   const { machine, namespace } = settings;
   const installed = await ask(connection, "machines", (client) => notedMachines(client, namespace));

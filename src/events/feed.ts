@@ -1,10 +1,10 @@
+import { GapError } from "../errors/gap-error.js";
 import { ConnectError, mayPassSoon } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type Place } from "../valkey/keys.js";
 import { retryWhile } from "../valkey/retry.js";
 import { endOf } from "../valkey/stream.js";
 import { logCursor } from "./cursor.js";
-import { GapError } from "./gap-error.js";
 import { EventLog } from "./log.js";
 
 /** Someone who wants to know of every change of one entity from now on. */

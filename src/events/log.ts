@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
+import { GapError } from "../errors/gap-error.js";
 import { ConnectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
@@ -10,7 +11,6 @@ import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 import { endOf, readBehind, type StreamEntry, startOf } from "../valkey/stream.js";
 import { logCursor, parseLogCursor } from "./cursor.js";
-import { GapError } from "./gap-error.js";
 
 /** Where to begin to read, and whether to wait for more. */
 export interface EventsOptions {

@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
+import { readReply } from "../changes/result.js";
 import { scripts } from "../lua/index.js";
-import { readReply } from "../store/result.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 import { runScript } from "../valkey/script.js";
 import type { Part } from "./entity-places.js";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { ownFields, type Snapshot } from "../contract/document.js";
 import { isObject } from "../machine/json-value.js";
-import { ownFields, type Snapshot } from "../store/document.js";
 
 /** A change as a log holds it. */
 export interface ChangeText {

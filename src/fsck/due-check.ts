@@ -1,4 +1,4 @@
-import { dueAt } from "../store/timers.js";
+import { dueAt } from "../contract/due-at.js";
 import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";
 import type { Installed } from "./installed.js";

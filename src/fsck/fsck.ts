@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { ask, told } from "../store/call-error.js";
-import { ContractError, NotExecutedError } from "../store/errors.js";
+import { ContractError, NotExecutedError } from "../errors/errors.js";
+import { ask, told } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { checkApplied } from "./applied-check.js";
 import { asLeft, checkPartition } from "./check-partition.js";

@@ -1,5 +1,5 @@
+import { dueAt } from "../../src/contract/due-at.js";
 import { parseCompiledMachine, partitionOf } from "../../src/index.js";
-import { dueAt } from "../../src/store/timers.js";
 import { admin } from "./calls.js";
 
 /** Where the entities of a test live. */

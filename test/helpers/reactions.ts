@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import type { Assignment, Begun, Ending, ReactionGroup } from "../../src/events/reaction-group.js";
 import type { Change, Entities, Reaction, ReactOptions } from "../../src/index.js";
+import type { Assignment, Begun, Ending, ReactionGroup } from "../../src/reactions/group.js";
 import { client } from "./client.js";
 import { type DialState, dial } from "./dial.js";
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Change } from "../../store/document.js";
+import type { Change } from "../../contract/document.js";
 import { type Check, type Ending, type Evidence, groupBy, type Histories, isBySweep } from "./evidence.js";
 
 /** What was published is what is logged: for each agent the same documents, byte for byte, in the same order. */

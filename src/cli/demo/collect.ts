@@ -1,6 +1,6 @@
+import type { Snapshot } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
 import { EventLog } from "../../events/log.js";
-import type { Snapshot } from "../../store/document.js";
 import type { Connection } from "../../valkey/connection.js";
 import type { Place } from "../../valkey/keys.js";
 import type { Evidence } from "./evidence.js";

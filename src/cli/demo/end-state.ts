@@ -1,5 +1,5 @@
+import type { TransitionOptions } from "../../changes/options.js";
 import type { AgentState } from "../../machine/agent.js";
-import type { TransitionOptions } from "../../store/change-options.js";
 import type { Exit } from "./messages.js";
 
 /** The change by which a replica records how a process ended. */

@@ -1,5 +1,5 @@
+import type { Change, Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
-import type { Change, Snapshot } from "../../store/document.js";
 import type { Call, Exit, RanOut } from "./messages.js";
 
 /** One agent's process, as its owner saw it. */

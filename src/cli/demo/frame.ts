@@ -1,4 +1,4 @@
-import type { Paint } from "../paint.js";
+import type { Paint } from "../output/paint.js";
 import type { Standing } from "./race.js";
 import { refusedIn } from "./tally.js";
 

@@ -1,5 +1,5 @@
+import type { Change } from "../../contract/document.js";
 import { durationText } from "../../machine/duration.js";
-import type { Change } from "../../store/document.js";
 import { type Check, type Evidence, type Histories, isBySweep } from "./evidence.js";
 
 /**

@@ -1,8 +1,8 @@
+import type { Result } from "../../changes/result.js";
 import type { Entities } from "../../entities.js";
+import { RefusedError } from "../../errors/errors.js";
+import type { Hold } from "../../leases/hold.js";
 import type { AgentState } from "../../machine/agent.js";
-import { RefusedError } from "../../store/errors.js";
-import type { Hold } from "../../store/hold.js";
-import type { Result } from "../../store/result.js";
 import { type AgentProcess, startAgent } from "./agent-process.js";
 import { endOf } from "./end-state.js";
 import type { Exit, Fact, FromReplica } from "./messages.js";

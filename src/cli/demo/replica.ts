@@ -1,6 +1,7 @@
 /** A replica of the demo's orchestrator: the program of a process of its own, started by fleet.ts. */
+
+import type { Change } from "../../contract/document.js";
 import { connect, type Latchkey } from "../../latchkey.js";
-import type { Change } from "../../store/document.js";
 import { leasedAgent } from "./lease.js";
 import type { FromReplica, ToReplica } from "./messages.js";
 import { Orchestrator } from "./orchestrator.js";

@@ -1,4 +1,4 @@
-import type { Change } from "../../store/document.js";
+import type { Change } from "../../contract/document.js";
 import {
   agreesWithExits,
   agreesWithFinals,

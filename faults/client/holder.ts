@@ -1,0 +1,126 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Change, type Hold, LatchkeyError } from "latchkey";
+import type { HistoryWriter } from "../history.js";
+import type { Random } from "../random.js";
+import { happens, randomFor } from "../seeds.js";
+import { shift } from "../shift.js";
+import { Belief } from "./belief.js";
+import { Caller } from "./caller.js";
+import type { Answer, Library } from "./library.js";
+import type { ClientOrder } from "./messages.js";
+import { newOp } from "./ops.js";
+import type { Reports } from "./reports.js";
+import type { Step } from "./workload.js";
+
+const [SHORTEST_MS, LONGEST_MS] = [200, 6_000];
+const STEP_MS = 700;
+const FLUSH_EVERY_MS = 20;
+
+/**
+ * A client that takes entities, holds them, works on them, and lets go: properly, or by leaving them to the end of their
+ * lease. Where it is told that it lost one, it tries to write all the same, as one that was not told would.
+ */
+export class Holder {
+  readonly #order: ClientOrder;
+  readonly #library: Library;
+  readonly #history: HistoryWriter;
+  readonly #caller: Caller;
+  readonly #over = new AbortController();
+  #ops = 0;
+
+  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#order = order;
+    this.#library = library;
+    this.#history = history;
+    this.#caller = new Caller(library, history, reports, order.name, order.life, shift.name);
+  }
+
+  finish(): void {
+    this.#over.abort();
+  }
+
+  async run(): Promise<void> {
+    const { concurrency, seed, name, life } = this.#order;
+    const lanes = Array.from({ length: concurrency }, async (_, lane) => {
+      const random = randomFor(seed, name, life, lane);
+      for (let turn = 0; !this.#over.signal.aborted; turn += 1) {
+        await this.#turn(`${name}-${life}-${lane}-${turn}`, random);
+      }
+    });
+    // What was confirmed to one that is killed counts.
+    const flush = setInterval(() => this.#history.flush(), FLUSH_EVERY_MS);
+    await Promise.all(lanes);
+    clearInterval(flush);
+  }
+
+  async #turn(id: string, random: Random): Promise<void> {
+    const created = await this.#change({ operation: "create", id });
+    if (created.document === undefined) return this.#pause(100);
+    if (happens(random, 10)) return; // nobody takes it up, and its time runs out
+    const taken = await this.#change({ operation: "transition", id, to: "held", ifState: "waiting" });
+    const { document } = taken;
+    if (document === undefined || document.state !== "held") return;
+    const { version } = document;
+    let hold: Hold;
+    try {
+      hold = await this.#library.entities.hold(id, { version });
+    } catch (error) {
+      if (error instanceof LatchkeyError) return; // no answer in time, or lost already
+      throw error;
+    }
+    const belief = new Belief(this.#order.name, hold, document.since, this.#history);
+    await this.#work(id, hold, random);
+    if (hold.signal.aborted) await this.#goOnRegardless(id, hold.version);
+    else if (happens(random, 60)) {
+      const done = await this.#under(hold, { operation: "transition", id, to: "done" });
+      belief.end(done ? "changed" : "closed");
+    } else belief.end("closed");
+    await hold.close();
+  }
+
+  /** Writes now and then, until it has had enough or is told that it lost it. */
+  async #work(id: string, hold: Hold, random: Random): Promise<void> {
+    let left = SHORTEST_MS + random.below(LONGEST_MS - SHORTEST_MS);
+    while (left > 0 && !this.#over.signal.aborted) {
+      const ms = Math.min(left, STEP_MS + random.below(STEP_MS));
+      await pause(ms, undefined, { signal: hold.signal }).catch(() => {});
+      if (hold.signal.aborted) return;
+      left -= ms;
+      if (happens(random, 30)) await this.#under(hold, { operation: "patch", id, set: { left } });
+    }
+  }
+
+  /** A change of one that holds the entity. False where it was not made, as far as is known. */
+  async #under(hold: Hold, step: Step): Promise<boolean> {
+    let isMade = false;
+    const make = async (ifVersion: number): Promise<Change> => {
+      const answer = await this.#change({ ...step, ifVersion });
+      const { document, outcome } = answer;
+      isMade = outcome === "OK" || outcome === "REPLAYED";
+      if (document === undefined || !isMade) throw new NotMade(outcome);
+      return document as Change;
+    };
+    await hold.change(make).catch((error: unknown) => {
+      if (!(error instanceof NotMade || error instanceof LatchkeyError)) throw error;
+    });
+    return isMade;
+  }
+
+  async #goOnRegardless(id: string, ifVersion: number): Promise<void> {
+    await this.#change({ operation: "patch", id, set: { regardless: true }, ifVersion });
+  }
+
+  async #change(step: Step): Promise<Answer> {
+    const { name, life } = this.#order;
+    this.#ops += 1;
+    return this.#caller.call({ ...step, op: newOp(`${name}-${life}`, this.#ops, 0) });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.#over.signal }).catch(() => {});
+  }
+}
+
+class NotMade extends Error {
+  override readonly name = "NotMade";
+}

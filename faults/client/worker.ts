@@ -1,0 +1,121 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type AskedDurability, type HistoryWriter, monotonicMs } from "../history.js";
+import type { Random } from "../random.js";
+import { happens, randomFor } from "../seeds.js";
+import { Caller } from "./caller.js";
+import type { Answer, Library } from "./library.js";
+import type { ClientOrder } from "./messages.js";
+import { newOp, sentOf } from "./ops.js";
+import type { Pace } from "./pace.js";
+import { pendingOf } from "./pending.js";
+import type { Reports } from "./reports.js";
+import { type Belief, chooseId, chooseStep, type Step } from "./workload.js";
+
+/** How many changes of before may be repeated. */
+const REPEATABLE = 40;
+const CLOCK_EVERY_MS = 500;
+const MOST_IN_TIME_MS = 3_000;
+
+/** A client that changes entities: several calls at once, racing with all others. */
+export class Worker {
+  readonly #order: ClientOrder;
+  readonly #library: Library;
+  readonly #pace: Pace;
+  readonly #caller: Caller;
+  readonly #beliefs = new Map<string, Belief>();
+  readonly #done: Step[] = [];
+  generation: number;
+  /** How much earlier than the clock said a first attempt may have been, in ms. */
+  allowanceMs: number;
+  #ops = 0;
+  /** The server's clock less CLOCK_MONOTONIC, in ms; rather too small than too large. */
+  #clock = 0;
+
+  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports, pace: Pace) {
+    this.#order = order;
+    this.#library = library;
+    this.#pace = pace;
+    this.#caller = new Caller(library, history, reports, order.name, order.life);
+    this.generation = order.generation;
+    this.allowanceMs = order.allowanceMs;
+  }
+
+  /** Works until its pace ends. First it repeats what its life before had left pending. */
+  async run(): Promise<void> {
+    const { before, concurrency } = this.#order;
+    await this.#learnClock();
+    const learning = this.#keepLearningClock();
+    const pending = before === undefined ? [] : await pendingOf(before);
+    await Promise.all(Array.from({ length: concurrency }, (_, lane) => this.#lane(lane, pending)));
+    await learning;
+  }
+
+  async #lane(lane: number, pending: Step[]): Promise<void> {
+    const { seed, name, life } = this.#order;
+    const random = randomFor(seed, name, life, lane);
+    for (let step = pending.pop(); step !== undefined; step = pending.pop()) await this.#repeat(step);
+    while (await this.#pace.take()) {
+      const id = chooseId(random, this.generation);
+      const step = chooseStep(random, id, this.#beliefs.get(id), this.#done);
+      if (step.op !== undefined) await this.#repeat(step);
+      else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
+      else await this.#change(step, random);
+    }
+  }
+
+  async #change(step: Step, random: Random): Promise<void> {
+    const { name, life } = this.#order;
+    this.#ops += 1;
+    const nowMs = Math.floor(monotonicMs() + this.#clock);
+    const op = newOp(`${name}-${life}`, this.#ops, nowMs);
+    const durability = this.#durability(random);
+    // Some are wanted in time or not at all; a repeat has the same limit, which is over by then, or soon.
+    const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
+    const named = {
+      ...step,
+      op,
+      ...(durability !== undefined && { durability }),
+      ...(notAfter !== undefined && { notAfter }),
+    };
+    const answer = await this.#caller.call(named);
+    this.#learn(step.id, answer);
+    if (answer.outcome === "UNKNOWN" && happens(random, 50)) await this.#repeat(named);
+    if (answer.outcome !== "OK") return;
+    this.#done.push(named);
+    if (this.#done.length > REPEATABLE) this.#done.shift();
+  }
+
+  async #repeat(step: Step): Promise<void> {
+    if (step.op === undefined) return;
+    this.#learn(
+      step.id,
+      await this.#caller.call({ ...step, sent: Math.max(0, sentOf(step.op) - this.allowanceMs) }),
+    );
+  }
+
+  /** Most changes need not outlive more than the server's process. */
+  #durability(random: Random): AskedDurability | undefined {
+    if (happens(random, 0.5)) return "fsync";
+    return this.#order.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
+  }
+
+  #learn(id: string, { outcome, document }: Answer): void {
+    if (document !== undefined) {
+      this.#beliefs.set(id, { state: document.state, version: document.version });
+      if (document.type === "job.removed") this.#beliefs.set(id, null);
+    } else if (outcome === "NOTFOUND") this.#beliefs.set(id, null);
+    if (this.#beliefs.size > 2_000) this.#beliefs.clear();
+  }
+
+  async #keepLearningClock(): Promise<void> {
+    while (!this.#pace.isOver) {
+      await pause(CLOCK_EVERY_MS);
+      await this.#learnClock().catch(() => {}); // the one of before holds a while longer
+    }
+  }
+
+  async #learnClock(): Promise<void> {
+    const time = await this.#library.serverTime();
+    this.#clock = time - monotonicMs();
+  }
+}

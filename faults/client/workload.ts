@@ -1,0 +1,117 @@
+import type { JsonValue } from "latchkey";
+import type { AskedDurability, Operation } from "../history.js";
+import { type JobState, job } from "../job.js";
+import type { Random } from "../random.js";
+import { happens } from "../seeds.js";
+
+/** One call that a client is to make. */
+export interface Step {
+  readonly operation: Operation;
+  readonly id: string;
+  readonly to?: string;
+  readonly set?: Readonly<Record<string, JsonValue>>;
+  readonly unset?: readonly string[];
+  readonly ifVersion?: number;
+  readonly ifState?: string;
+  readonly op?: string;
+  readonly sent?: number;
+  readonly notAfter?: number;
+  readonly durability?: AskedDurability;
+}
+
+/** What a client last saw of an entity; null: that there is none. */
+export type Belief = { readonly state: string; readonly version: number } | null;
+
+/** How many entities everybody fights over, and how many others there are, in each generation of ids. */
+const [HOT, COLD] = [10, 300];
+const STATES = Object.keys(job.states) as JobState[];
+const ODD_VALUES: readonly JsonValue[] = [
+  [],
+  {},
+  null,
+  "",
+  0.1,
+  -0.5e-7,
+  9_007_199_254_740_991,
+  [[], { a: [] }],
+  'a "quoted" \\ text\nof two lines',
+  "Zürich 東京 🗝",
+  { "{tag}": "}{" },
+];
+
+/** An id of this generation: half of all calls go to the few that are hot. */
+export function chooseId(random: Random, generation: number): string {
+  // Cold ones show what characters an id may have.
+  return happens(random, 50)
+    ? `hot-${generation}-${random.below(HOT)}`
+    : `cold~${generation}:@/+=_.-${random.below(COLD)}`;
+}
+
+/** What to do next with an entity. `done` are changes of before that may be repeated. */
+export function chooseStep(
+  random: Random,
+  id: string,
+  belief: Belief | undefined,
+  done: readonly Step[],
+): Step {
+  const dice = random.below(100);
+  if (dice < 15) return { operation: "get", id };
+  if (dice < 20 && done.length > 0) return random.of(done);
+  if (belief === null || belief === undefined || dice < 25) {
+    // Who knows of no entity mostly makes it; who does not, meets NOTFOUND.
+    if (belief === null ? random.below(10) < 9 : random.below(10) < 5) {
+      return { operation: "create", id, ...(happens(random, 40) && { set: fields(random) }) };
+    }
+  }
+  if (dice < 35) return { operation: "patch", id, ...change(random), ...guard(random, belief) };
+  if (dice < 38) return { operation: "remove", id, ...guard(random, belief) };
+  if (dice < 43) return { operation: "transition", id, to: wrongTarget(random, belief) };
+  const to = target(random, belief);
+  const set = to === "failed" && happens(random, 90) ? { error: `exit ${random.below(256)}` } : {};
+  return {
+    operation: "transition",
+    id,
+    to,
+    ...(to === "failed" || happens(random, 20)
+      ? { set: { ...set, ...(happens(random, 30) && fields(random)) } }
+      : {}),
+    ...guard(random, belief),
+  };
+}
+
+function fields(random: Random): Record<string, JsonValue> {
+  return {
+    n: random.below(1_000_000),
+    ...(happens(random, 30) && { [random.of(["note", "tag", "result"])]: random.of(ODD_VALUES) }),
+  };
+}
+
+function change(random: Random): Pick<Step, "set" | "unset"> {
+  if (happens(random, 80)) return { set: fields(random) };
+  return { set: { n: random.below(1_000_000) }, unset: [random.of(["note", "tag", "result"])] };
+}
+
+function guard(random: Random, belief: Belief | undefined): Pick<Step, "ifVersion" | "ifState"> {
+  if (belief === null || belief === undefined) return {};
+  if (happens(random, 15)) return { ifVersion: belief.version };
+  if (happens(random, 10)) return { ifState: belief.state };
+  return {};
+}
+
+function nextOf(state: string | undefined): readonly string[] {
+  return STATES.flatMap((one) => (one === state ? (job.states[one].to ?? []) : []));
+}
+
+/** A state that the entity may go to, as far as the client knows; rarely one with no way out. */
+function target(random: Random, belief: Belief | undefined): string {
+  const all = nextOf(belief?.state);
+  const lively = all.filter((state) => state !== "cancelled");
+  if (lively.length > 0 && !happens(random, 2)) return random.of(lively);
+  return all.length > 0 ? random.of(all) : "running";
+}
+
+function wrongTarget(random: Random, belief: Belief | undefined): string {
+  const allowed = nextOf(belief?.state);
+  const wrong = STATES.filter((state) => !allowed.includes(state));
+  return happens(random, 20) || wrong.length === 0 ? "nowhere" : random.of(wrong);
+}

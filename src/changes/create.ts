@@ -1,0 +1,17 @@
+import { checkObject } from "../contract/option-kinds.js";
+import type { JsonValue } from "../machine/json-value.js";
+import { change, type Store } from "./change.js";
+import { CREATE_OPTIONS, type CreateOptions, checkOptions } from "./options.js";
+import type { Result } from "./result.js";
+
+/** Brings an entity into being in the machine's initial state, with its first own fields. */
+export function create<S extends string>(
+  store: Store,
+  id: string,
+  fields: Readonly<Record<string, JsonValue>>,
+  options: CreateOptions,
+): Promise<Result<S>> {
+  checkOptions(options, CREATE_OPTIONS);
+  checkObject("fields", fields);
+  return change<S>(store, "create", id, [], { ...options, set: fields });
+}

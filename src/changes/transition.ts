@@ -1,0 +1,15 @@
+import { STATE_NAME } from "../machine/names.js";
+import { change, type Store } from "./change.js";
+import { checkName, checkOptions, TRANSITION_OPTIONS, type TransitionOptions } from "./options.js";
+import type { Result } from "./result.js";
+
+/** Moves an entity to another state. */
+export async function transition<S extends string>(
+  store: Store,
+  id: string,
+  to: S,
+  options: TransitionOptions,
+): Promise<Result<S>> {
+  checkOptions(options, TRANSITION_OPTIONS);
+  return change<S>(store, "transition", id, [checkName(STATE_NAME, to)], options);
+}

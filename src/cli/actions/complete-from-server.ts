@@ -1,0 +1,126 @@
+import type { Valkey } from "iovalkey";
+import { parseCompiledMachine } from "../../machine/compile.js";
+import type { CompiledMachine } from "../../machine/compiled.js";
+import type { Connection } from "../../valkey/connection.js";
+import { allPartitionKeys, entityKey, type Place, partitionKeys } from "../../valkey/keys.js";
+import { notedMachines, readFacts } from "../../valkey/layout.js";
+import type { CliContext } from "../context.js";
+import type { Settings } from "../input/settings.js";
+import { targetsOf } from "../output/next-steps.js";
+import { withConnection } from "../session.js";
+
+/** Longer than this nobody waits for a completion, in ms, unless LATCHKEY_COMPLETION_MS says so. */
+const BUDGET_MS = 200;
+const MOST_IDS = 50;
+const SCAN_STEP = 500;
+
+/** Words that only the server knows. What can't be had in time is left out. */
+export class ServerWords {
+  readonly #settings: Settings;
+  readonly #budgetMs: number;
+
+  constructor(settings: Settings, env: CliContext["env"]) {
+    this.#settings = settings;
+    const wanted = env.LATCHKEY_COMPLETION_MS ?? "";
+    this.#budgetMs = /^\d{1,6}$/.test(wanted) ? Number(wanted) : BUDGET_MS;
+  }
+
+  /** The names of the installed machines. */
+  machines(): Promise<readonly string[]> {
+    return this.#inTime([], (client) => notedMachines(client, this.#settings.namespace));
+  }
+
+  /** The reactions of the machine. */
+  reactions(): Promise<readonly string[]> {
+    return this.#inTime([], async (client, place) => {
+      const { reactionStats } = await import("../../reactions/stats.js");
+      return (await reactionStats(client, place)).map(({ name }) => name);
+    });
+  }
+
+  /** The states of the machine. */
+  async states(): Promise<readonly string[]> {
+    const machine = await this.#inTime(undefined, (client, place) => readDefinition(client, place));
+    return Object.keys((machine ?? (await this.#builtIn()))?.states ?? {});
+  }
+
+  /** The states that an entity can go to; all states where it can't be read in time. */
+  async nextStates(id: string): Promise<readonly string[]> {
+    const next = await this.#inTime(undefined, async (client, place) => {
+      const [machine, state] = await Promise.all([
+        readDefinition(client, place),
+        client.hmget(entityKey(place, id), "state").then(([text]) => text),
+      ]);
+      return machine === undefined || state == null ? undefined : targetsOf(machine, state);
+    });
+    return next ?? this.states();
+  }
+
+  /** Some ids that begin like `prefix`. */
+  async ids(prefix: string): Promise<readonly string[]> {
+    if (!/^[A-Za-z0-9_.~:/@+=-]*$/.test(prefix)) return [];
+    const found: string[] = [];
+    // What was found until the time is over still helps.
+    await this.#inTime(undefined, async (client, place) => {
+      for (const { index } of allPartitionKeys(place)) {
+        let cursor = "0";
+        do {
+          const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
+          found.push(...flat.filter((_, at) => at % 2 === 0));
+          cursor = next;
+        } while (cursor !== "0" && found.length < MOST_IDS);
+        if (found.length >= MOST_IDS) break;
+      }
+    });
+    return [...new Set(found)].sort().slice(0, MOST_IDS);
+  }
+
+  async #builtIn(): Promise<CompiledMachine | undefined> {
+    if (this.#settings.machine !== "agent") return undefined;
+    const [{ agent }, { compileMachine }] = await Promise.all([
+      import("../../machine/agent.js"),
+      import("../../machine/compile.js"),
+    ]);
+    return compileMachine(agent());
+  }
+
+  async #inTime<T>(otherwise: T, run: (client: Valkey, place: Place) => Promise<T>): Promise<T> {
+    // Loading the client is not the server's slowness.
+    await import("../../valkey/connection.js");
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), this.#budgetMs);
+    const late = new Promise<T>((resolve) => {
+      limit.signal.addEventListener("abort", () => resolve(otherwise), { once: true });
+    });
+    try {
+      const answer = withConnection(
+        this.#settings,
+        (connection) => this.#answer(connection, otherwise, run),
+        {
+          signal: limit.signal,
+          connectTimeoutMs: this.#budgetMs,
+        },
+      );
+      return await Promise.race([answer.catch(() => otherwise), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #answer<T>(
+    { client }: Connection,
+    otherwise: T,
+    run: (client: Valkey, place: Place) => Promise<T>,
+  ): Promise<T> {
+    const { namespace, machine } = this.#settings;
+    const facts = await readFacts(client, namespace);
+    return facts === undefined
+      ? otherwise
+      : run(client, { namespace, machine, partitions: facts.partitions });
+  }
+}
+
+async function readDefinition(client: Valkey, place: Place): Promise<CompiledMachine | undefined> {
+  const [text] = await client.hmget(partitionKeys(place, 0).machine, "definition"); // a reader has no HGET
+  return text == null ? undefined : parseCompiledMachine(text);
+}

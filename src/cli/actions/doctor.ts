@@ -1,0 +1,127 @@
+import { checkName } from "../../changes/options.js";
+import { BUSY } from "../../doctor/checks/busy.js";
+import { examine } from "../../doctor/examine.js";
+import { type Finding, LEVELS, type Level, worstLevel } from "../../doctor/finding.js";
+import { Patient } from "../../doctor/patient.js";
+import { userLine } from "../../doctor/rights/lines.js";
+import { MACHINE_NAME } from "../../machine/names.js";
+import { ConnectError } from "../../valkey/connect-error.js";
+import type { DoctorFlags } from "../commands/doctor.js";
+import type { CliContext } from "../context.js";
+import { EXIT } from "../exit-codes.js";
+import type { Settings } from "../input/settings.js";
+import { placeOptions } from "../output/next-steps.js";
+import type { Paint } from "../output/paint.js";
+import { type Column, tableText } from "../output/table.js";
+import { shownJson, shownText } from "../output/terminal-text.js";
+import { withConnection } from "../session.js";
+import { shellWord } from "../shell-command.js";
+import { thisProgram } from "../this-program.js";
+
+/** What is shown: who was looked at, and what was found. */
+interface Report {
+  readonly server: string;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Looks at the server and the namespace, and shows what was found.
+ *
+ * @throws ConnectError where there is no server to look at; one that answers BUSY is a finding.
+ */
+export async function runDoctor(context: CliContext, settings: Settings, flags: DoctorFlags): Promise<void> {
+  const { server, findings } = await look(settings);
+  const report = { server, findings: findings.map((finding) => pasteable(finding, settings)) };
+  if (isFailure(worstLevel(findings), flags.strict === true)) context.exitWith(EXIT.unexpected);
+  await context.write(text(report, settings, context.paint));
+  if (settings.format !== "json") context.note(summary(report));
+}
+
+/** Whether the doctor exits with an error where this is the worst that was found. */
+export function isFailure(worst: Level, isStrict: boolean): boolean {
+  return worst === "bad" || (isStrict && worst === "warn");
+}
+
+async function look(settings: Settings): Promise<Report> {
+  const { namespace } = settings;
+  const machine = checkName(MACHINE_NAME, settings.machine);
+  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
+  try {
+    return await withConnection(settings, async (connection) => ({
+      server: connection.address,
+      findings: await examine(new Patient(connection, { namespace, machine })),
+    }));
+  } catch (error) {
+    if (error instanceof ConnectError && error.reason === "busy") {
+      return { server: error.address, findings: [BUSY] };
+    }
+    throw error;
+  }
+}
+
+/** Commands of this program lead to the same server and namespace when they are pasted. */
+function pasteable(finding: Finding, settings: Settings): Finding {
+  const { mend } = finding;
+  if (mend === undefined || !/^latchkey [a-z]+( |$)/.test(mend)) return finding;
+  const { machine: _, ...given } = settings.given;
+  const place = placeOptions({ ...settings, given }).map(shellWord);
+  return { ...finding, mend: [mend.replace(/^latchkey/, thisProgram()), ...place].join(" ") };
+}
+
+function text(report: Report, { format, namespace }: Settings, paint: Paint): string {
+  const acl = { writer: userLine("writer", namespace), reader: userLine("reader", namespace) };
+  const worst = worstLevel(report.findings);
+  if (format === "json") return `${shownJson(JSON.stringify({ ...report, worst, acl }))}\n`;
+  const rows = report.findings.toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
+  if (format === "wide") return tableText(columns(paint), rows);
+  const width = Math.max(...rows.map(({ id }) => id.length));
+  return (
+    rows.map((finding) => block(finding, width, paint)).join("") +
+    hidden(rows) +
+    users(rows, Object.values(acl))
+  );
+}
+
+function block({ level, id, seen, means, mend, needs }: Finding, width: number, paint: Paint): string {
+  const head = `${colour(level, paint)(level.padEnd(4))}  ${shownText(id).padEnd(width)}  ${shownText(seen)}\n`;
+  if (level === "ok" || needs !== undefined) return head;
+  const more = mend === undefined ? [means] : [means, `mend: ${mend}`];
+  return head + more.map((line) => `      ${shownText(line)}\n`).join("");
+}
+
+/** What to grant to look at what could not be looked at. */
+function hidden(rows: readonly Finding[]): string {
+  const denied = rows.filter(({ needs }) => needs !== undefined);
+  const [user] = denied.map(({ mend = "" }) => mend.split(" ").slice(0, 3).join(" "));
+  if (user === undefined) return "";
+  const needs = [...new Set(denied.map((finding) => finding.needs))].join(" ");
+  return `\nWhat could not be looked at was not checked. To look there too, in valkey-cli:\n  ${user} ${needs}\n`;
+}
+
+/** The lines for users of one's own, unless this user is one, or a finding has said them already. */
+function users(rows: readonly Finding[], lines: readonly string[]): string {
+  if (rows.some(({ id, level }) => id === "rights" && level === "ok")) return "";
+  const unsaid = lines.filter((line) => !rows.some(({ mend }) => mend === line));
+  return `\nUsers with just the rights that are needed, in valkey-cli:\n${unsaid.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function columns(paint: Paint): readonly Column<Finding>[] {
+  return [
+    { title: "LEVEL", value: ({ level }) => level, paint: (cell, { level }) => colour(level, paint)(cell) },
+    { title: "CHECK", value: ({ id }) => id },
+    { title: "SEEN", value: ({ seen }) => seen },
+    { title: "MEANS", value: ({ means }) => means },
+    { title: "MEND", value: ({ mend }) => mend },
+  ];
+}
+
+function colour(level: Level, paint: Paint): (text: string) => string {
+  return { ok: paint.green, note: paint.cyan, warn: paint.yellow, bad: paint.red }[level];
+}
+
+function summary({ server, findings }: Report): string {
+  const counts = LEVELS.toReversed().map(
+    (level) => `${findings.filter((finding) => finding.level === level).length} ${level}`,
+  );
+  return `${server}: ${counts.join(", ")}`;
+}

@@ -1,0 +1,112 @@
+import { compileMachine } from "../../machine/compile.js";
+import type { CompiledMachine, CompiledState } from "../../machine/compiled.js";
+import { toDot } from "../../machine/dot.js";
+import { durationText } from "../../machine/duration.js";
+import { toMermaid } from "../../machine/mermaid.js";
+import { toXState } from "../../machine/xstate.js";
+import { CliError, usageError } from "../cli-error.js";
+import type { GraphFlags } from "../commands/graph.js";
+import type { CliContext } from "../context.js";
+import { codeOf } from "../exit-codes.js";
+import { givenMachine } from "../input/machine-source.js";
+import type { Settings } from "../input/settings.js";
+import { paintState } from "../output/state-paint.js";
+import { type Column, tableText } from "../output/table.js";
+import { withEntities } from "../session.js";
+
+/** Draws a machine, with the state of one entity marked where that is asked for. */
+export async function drawMachine(
+  context: CliContext,
+  settings: Settings,
+  { file, id }: GraphFlags,
+): Promise<void> {
+  const { format } = settings;
+  if (id !== undefined && (format === "xstate" || format === "machine")) {
+    throw usageError(`--id has nothing to mark in -o ${format}; use mermaid, dot or table`);
+  }
+  const fromFile = file === undefined ? undefined : compileMachine(await givenMachine(file, settings));
+  const needsServer = fromFile === undefined || id !== undefined;
+  const drawn = needsServer ? await fromServer(context, settings, fromFile, id) : undefined;
+  const machine = drawn?.definition ?? fromFile;
+  if (machine !== undefined) await context.write(drawing(context, settings, machine, drawn?.state));
+}
+
+/** What the server has: the machine, unless a file gave it, and the entity's state. */
+async function fromServer(
+  context: CliContext,
+  settings: Settings,
+  fromFile: CompiledMachine | undefined,
+  id: string | undefined,
+): Promise<{ definition: CompiledMachine; state?: string }> {
+  const place = fromFile === undefined ? settings : { ...settings, machine: fromFile.name };
+  try {
+    return await withEntities(place, async (entities) => {
+      const definition = fromFile ?? entities.definition;
+      if (id === undefined) return { definition };
+      const entity = await entities.get(id);
+      if (entity === null) throw new CliError("NOTFOUND", `${entities.name} ${id} not found`);
+      return { definition, state: entity.state };
+    });
+  } catch (error) {
+    const isAbsent =
+      codeOf(error) === "NOMACHINE" || (codeOf(error) === "UNREACHABLE" && settings.isDefaultUrl);
+    if (id !== undefined || settings.machine !== "agent" || !isAbsent) throw error;
+    const why = codeOf(error) === "NOMACHINE" ? "none is installed" : "no server is there";
+    context.note(`the built-in agent machine: ${why}`);
+    return { definition: compileMachine(await givenMachine(undefined, settings)) };
+  }
+}
+
+function drawing(
+  context: CliContext,
+  { format }: Settings,
+  machine: CompiledMachine,
+  state?: string,
+): string {
+  switch (format) {
+    case "dot":
+      return toDot(machine, state);
+    case "xstate":
+      return `${JSON.stringify(toXState(machine), null, 2)}\n`;
+    case "machine":
+      return `${machine.json}\n`;
+    case "table":
+      return tableText(columns(context, machine, state), Object.entries(machine.states));
+    default:
+      return toMermaid(machine, state);
+  }
+}
+
+type Row = [name: string, state: CompiledState];
+
+function columns({ paint }: CliContext, machine: CompiledMachine, current?: string): Column<Row>[] {
+  return [
+    ...(current === undefined
+      ? []
+      : [{ title: "NOW", value: ([name]: Row) => (name === current ? "*" : undefined) }]),
+    {
+      title: "STATE",
+      value: ([name]) => name,
+      paint: (text, [name]) => paintState(paint, machine, name, text),
+    },
+    { title: "KIND", value: ([name, { to }]) => kindOf(machine, name, to === undefined) },
+    { title: "TO", value: ([, { to = [] }]) => to.join(",") },
+    { title: "REQUIRES", value: ([, { require = [] }]) => require.join(",") },
+    { title: "STAMPS", value: ([, { stamp }]) => stamp },
+    { title: "EVENT", value: ([, { event }]) => event },
+    { title: "DEADLINE", value: ([, state]) => deadlines(state).join(",") },
+  ];
+}
+
+function kindOf(machine: CompiledMachine, name: string, isFinal: boolean): string | undefined {
+  if (isFinal) return "final";
+  return name === machine.initial ? "initial" : undefined;
+}
+
+function deadlines({ timeout, lease, retain }: CompiledState): string[] {
+  return [
+    ...(timeout === undefined ? [] : [`timeout:${durationText(timeout.after)}:${timeout.to}`]),
+    ...(lease === undefined ? [] : [`lease:${durationText(lease.for)}:${lease.to}`]),
+    ...(retain === undefined ? [] : [`retain:${durationText(retain)}`]),
+  ];
+}

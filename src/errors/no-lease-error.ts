@@ -1,0 +1,13 @@
+import type { Snapshot } from "../contract/document.js";
+import { RefusedError } from "./errors.js";
+
+/** There is no lease to renew: the state that the entity is in has none. `code` is `"ILLEGAL"`. */
+export class NoLeaseError extends RefusedError {
+  override readonly name = "NoLeaseError";
+
+  constructor(machine: string, current: Snapshot) {
+    const { id, state, since, version } = current;
+    const message = `${machine} ${id} has no lease to renew: it is ${state} since ${since}, version ${version}`;
+    super("ILLEGAL", message, machine, id, current);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Store } from "../changes/change.js";
+import { checkOptions } from "../changes/options.js";
+import { ContractError } from "../errors/errors.js";
+import { ReactionInUseError } from "../errors/reaction-in-use-error.js";
+import { ask } from "../valkey/ask.js";
+import { type ForgottenReaction, forgetReaction } from "./forget-partition.js";
+import { checkReaction } from "./react.js";
+
+/** How to forget a reaction. */
+export interface ForgetOptions {
+  /** Throws its dead letters and unfinished events away too. Replicas that live are in the way all the same. @default false */
+  readonly force?: boolean;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof ForgetOptions>(["force"]);
+
+/** Removes a reaction, unless it is in use. */
+export async function forget(
+  { connection, place }: Store,
+  name: string,
+  options: ForgetOptions,
+): Promise<ForgottenReaction | null> {
+  checkReaction(name);
+  checkOptions(options, OPTIONS);
+  const { force = false } = options;
+  if (typeof force !== "boolean") throw new ContractError("BADARG", "force must be true or false");
+  const found = await forgetReaction(
+    (question) => ask(connection, `forgetting reaction ${name}`, question),
+    place,
+    name,
+    force,
+  );
+  if (found === undefined) return null;
+  if (!found.isForgotten) throw new ReactionInUseError(place.machine, name, found);
+  const { lag, pending, deadLetters, consumers } = found;
+  const forgotten = { name, lag, pending, deadLetters, consumers };
+  connection.logger.info({ machine: place.machine, ...forgotten }, "a reaction was forgotten");
+  return forgotten;
+}

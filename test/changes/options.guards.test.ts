@@ -1,0 +1,204 @@
+import { describe, expect, it } from "vitest";
+import {
+  AlreadyExistsError,
+  ConflictError,
+  DeadlineExceededError,
+  IllegalTransitionError,
+  MissingFieldError,
+  NotFoundError,
+  OutcomeForgottenError,
+  RefusedError,
+} from "../../src/index.js";
+import { admin } from "../helpers/calls.js";
+import { agents, client, entities, rejectionOf } from "../helpers/client.js";
+import { keyspace } from "../helpers/keyspace.js";
+import { order } from "../helpers/order.js";
+
+describe("ifVersion and ifState", () => {
+  it("let a change through that they hold for", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    expect(await ours.patch("a1", { set: { n: 1 }, ifVersion: 1 })).toMatchObject({ version: 2 });
+    expect(await ours.transition("a1", "running", { ifVersion: 2, ifState: "spawning" })).toMatchObject({
+      version: 3,
+    });
+    expect(await ours.remove("a1", { ifState: "running" })).toMatchObject({ version: 4 });
+  });
+
+  it("refuse a change otherwise, and say what was expected and what is", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const now = await ours.get("a1");
+    const is = `it is spawning since ${now?.since}, version 1`;
+    for (const [call, expected] of [
+      [() => ours.transition("a1", "running", { ifVersion: 7 }), "at version 7"],
+      [() => ours.patch("a1", { set: { n: 1 }, ifState: "running" }), "running"],
+      [() => ours.remove("a1", { ifVersion: 0, ifState: "spawning" }), "at version 0 and spawning"],
+    ] as const) {
+      const error = await rejectionOf(ConflictError, call());
+      expect(error).toMatchObject({ code: "CONFLICT", machine: "agent", id: "a1", current: now });
+      expect(error.message).toBe(`agent a1 is not ${expected}: ${is}`);
+    }
+    expect(await ours.get("a1")).toEqual(now);
+  });
+});
+
+describe("op and sent", () => {
+  it("a change that is repeated with its op is answered with how the entity is now, and done once", async () => {
+    const ours = await agents();
+    await ours.create("a1", { n: 0 }, { op: "o1" });
+    await ours.transition("a1", "running", { op: "o2" });
+    const now = await ours.get("a1");
+    expect(await ours.create("a1", { n: 0 }, { op: "o1" })).toEqual({ ...now, opVersion: 1 });
+    expect(await ours.tryTransition("a1", "running", { op: "o2" })).toEqual({
+      ok: true,
+      outcome: "REPLAYED",
+      document: { ...now, opVersion: 2 },
+    });
+    expect(await ours.get("a1")).toEqual(now);
+  });
+
+  it("a change without an op is given one of its own", async () => {
+    const ours = await agents();
+    const [first, second] = [await ours.create("a1"), await ours.create("a2")];
+    expect(first.op).toMatch(/^[A-Za-z0-9_-]{12}$/);
+    expect(second.op).not.toBe(first.op);
+  });
+
+  it("a retry is refused where so much happened since that it can't be judged", async () => {
+    const home = await client();
+    const ours = await home.machine(order);
+    const { nowMs, errorMs } = await home.serverTime();
+    await ours.create("a1", {}, { op: "o0" });
+    for (let n = 1; n <= 5; n++) await ours.patch("a1", { set: { n }, op: `o${n}` });
+    const now = await ours.get("a1");
+    const retry = { set: { n: -1 }, op: "o0", sent: nowMs - errorMs - 300, timeout: "300ms" } as const;
+    await forgetEvents(home.namespace);
+    const error = await rejectionOf(OutcomeForgottenError, ours.patch("a1", retry));
+    expect(error).toMatchObject({ code: "FORGOTTEN", current: now });
+    expect(error.message).toContain("whether the first attempt was done can't be told any more");
+    expect(await ours.patch("a1", { ...retry, op: "o3" })).toEqual({ ...now, opVersion: 4 });
+    expect(await ours.get("a1")).toEqual(now);
+  });
+
+  it("a retry of a create is refused where the entity may have been removed since", async () => {
+    const home = await client();
+    const ours = await home.machine(order);
+    const { nowMs, errorMs } = await home.serverTime();
+    const retry = { op: "o1", sent: nowMs - errorMs - 300, timeout: "300ms" } as const;
+    await ours.create("a1", {}, retry);
+    await ours.remove("a1");
+    await forgetEvents(home.namespace);
+    const error = await rejectionOf(OutcomeForgottenError, ours.create("a1", {}, retry));
+    expect(error.current).toBeNull();
+    expect(await ours.get("a1")).toBeNull();
+  });
+});
+
+describe("notAfter", () => {
+  it("refuses a call that comes too late by the server's clock, with the entity as it is", async () => {
+    const home = await client();
+    const ours = await home.machine(order);
+    await ours.create("a1");
+    const now = await ours.get("a1");
+    const { nowMs, errorMs } = await home.serverTime();
+    const late = { notAfter: nowMs - errorMs - 1 };
+    for (const call of [
+      () => ours.transition("a1", "submitted", late),
+      () => ours.patch("a1", { set: { n: 1 }, ...late }),
+      () => ours.remove("a1", late),
+      () => ours.create("a1", {}, late),
+    ]) {
+      const error = await rejectionOf(DeadlineExceededError, call());
+      expect(error).toMatchObject({ code: "EXPIRED", current: now });
+      expect(error.message).toBe("order a1 was not changed: notAfter has passed");
+    }
+    expect((await rejectionOf(DeadlineExceededError, ours.create("a2", {}, late))).current).toBeNull();
+    expect(await ours.get("a1")).toEqual(now);
+    const inTime = { notAfter: nowMs + errorMs + 60_000 };
+    expect(await ours.transition("a1", "submitted", inTime)).toMatchObject({ version: 2 });
+  });
+});
+
+describe("force", () => {
+  it("skips the table, says so in the change, and keeps to all other checks", async () => {
+    const ours = await entities(order);
+    await ours.create("a1");
+    const forced = await ours.transition("a1", "delivered", { force: true, reason: "found on the shelf" });
+    expect(forced).toMatchObject({
+      from: "draft",
+      state: "delivered",
+      forced: true,
+      closedAt: forced.timestamp,
+    });
+    expect(await ours.get("a1")).not.toHaveProperty("forced");
+    const missing = ours.transition("a1", "shipped", { force: true, reason: "again" });
+    expect((await rejectionOf(MissingFieldError, missing)).fields).toEqual(["carrier"]);
+    const elsewhere = ours.transition("a1", "draft", { force: true, reason: "r", ifState: "paid" });
+    await rejectionOf(ConflictError, elsewhere);
+    await rejectionOf(
+      IllegalTransitionError,
+      ours.transition("a1", "nowhere" as "draft", { force: true, reason: "r" }),
+    );
+  });
+});
+
+describe("a refusal", () => {
+  it("names the fields that are missing, in the state that needs them", async () => {
+    const ours = await entities(order);
+    await ours.create("a1");
+    const rejected = { force: true, reason: "r" };
+    const error = await rejectionOf(MissingFieldError, ours.transition("a1", "rejected", rejected));
+    expect(error).toMatchObject({ code: "MISSING", fields: ["error"], current: { state: "draft" } });
+    expect(error.message).toBe("order a1 needs error to be rejected; set it in the same call");
+    await ours.transition("a1", "rejected", { ...rejected, set: { error: null } });
+    const unset = await rejectionOf(MissingFieldError, ours.patch("a1", { unset: ["error"] }));
+    expect(unset.fields).toEqual(["error"]);
+    expect(await ours.get("a1")).toMatchObject({ error: null, version: 2 });
+  });
+
+  it("of a machine whose initial state requires fields names them on creation", async () => {
+    const ours = await entities({
+      name: "picky",
+      version: 1,
+      initial: "made",
+      states: { made: { require: ["constructor", "toString", "ok"] } },
+    });
+    const error = await rejectionOf(MissingFieldError, ours.create("p1", { ok: 1 }));
+    expect(error).toMatchObject({ fields: ["constructor", "toString"], current: null });
+    expect(error.message).toBe("picky p1 needs constructor, toString to be made; set them in the same call");
+    const made = await ours.create("p1", { ok: 1, constructor: 2, toString: 3 });
+    expect(made).toMatchObject({ ok: 1, constructor: 2, toString: 3 });
+  });
+
+  it("carries the entity as it is, and leaves the keyspace byte for byte", async () => {
+    const home = await client();
+    const ours = await home.machine(order);
+    await ours.create("a1", { n: 1 });
+    const before = await keyspace(await admin(), home.namespace);
+    const now = await ours.get("a1");
+    for (const [kind, call] of [
+      [AlreadyExistsError, () => ours.create("a1")],
+      [IllegalTransitionError, () => ours.transition("a1", "delivered")],
+      [ConflictError, () => ours.patch("a1", { set: { n: 2 }, ifVersion: 9 })],
+      [NotFoundError, () => ours.transition("a2", "submitted")],
+      [NotFoundError, () => ours.patch("a2", { set: { n: 1 } })],
+      [NotFoundError, () => ours.remove("a2")],
+    ] as const) {
+      const error = await rejectionOf(RefusedError, call());
+      expect(error).toBeInstanceOf(kind);
+      expect(error.name).toBe(kind.name);
+      expect(error.current).toEqual(kind === NotFoundError ? null : now);
+    }
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+    expect((await rejectionOf(AlreadyExistsError, ours.create("a1"))).message).toBe(
+      `order a1 exists already: it is draft since ${now?.since}, version 1`,
+    );
+    expect((await rejectionOf(NotFoundError, ours.remove("a2"))).message).toBe("order a2 not found");
+  });
+});
+
+/** Empties the machine's log, which would tell of ops that the entity has forgotten. */
+async function forgetEvents(namespace: string): Promise<void> {
+  await (await admin()).xtrim(`{${namespace}:0}:order:events`, "MAXLEN", 0);
+}

@@ -1,0 +1,171 @@
+import { describe, expect, it } from "vitest";
+import {
+  agent,
+  ContractError,
+  type Entities,
+  type JsonValue,
+  type TransitionOptions,
+} from "../../src/index.js";
+import type { AgentState } from "../../src/machine/agent.js";
+import { admin } from "../helpers/calls.js";
+import { client, rejectionOf } from "../helpers/client.js";
+import { keyspace } from "../helpers/keyspace.js";
+
+type Ours = Entities<AgentState>;
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+const any = (value: unknown) => value as never;
+const move = (options: TransitionOptions<AgentState>) => (ours: Ours) =>
+  ours.transition("a1", "running", options);
+const set = (field: string, value: unknown) => move({ set: { [field]: value as JsonValue } });
+const tooLong = (what: string, bytes: number) => `${what} is longer than ${bytes} bytes`;
+const idWords = "letters, digits or characters of _ . ~ : / @ + = -";
+
+/** Calls that must not be sent, with what the error says. */
+const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: string]> = {
+  "an empty id": [(ours) => ours.create(""), `id "" must be 1 to 128 ${idWords}`],
+  "an id with a blank": [(ours) => ours.get("a 1"), `id "a 1" must be 1 to 128 ${idWords}`],
+  "an id with braces": [(ours) => ours.remove("{a}"), `id "{a}" must be 1 to 128 ${idWords}`],
+  "an id with a newline": [(ours) => ours.history("a\n"), `id "a\\n" must be 1 to 128 ${idWords}`],
+  "an id too long": [(ours) => ours.create("x".repeat(129)), `must be 1 to 128 ${idWords}`],
+  "an id that is no text": [(ours) => ours.create(any(7)), `id 7 must be 1 to 128 ${idWords}`],
+  "no id": [(ours) => ours.create(any(undefined)), `id undefined must be 1 to 128 ${idWords}`],
+  "sent without the op that was sent": [
+    move({ sent: 1 }),
+    "sent tells when an op was tried before: give op as well",
+  ],
+  "a misspelt option": [move(any({ ifversion: 3 })), '"ifversion" is no option; did you mean "ifVersion"?'],
+  "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
+  "an op with a comma": [move({ op: "a,b" }), `op "a,b" must be 1 to 64 ${idWords}`],
+  "a state of no valid name": [
+    (ours) => ours.transition("a1", any("Running")),
+    '"Running" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
+  ],
+  "ifState of no valid name": [move({ ifState: any("") }), '"" is no state name: a lower-case letter'],
+  "ifVersion below 0": [
+    move({ ifVersion: -1 }),
+    "ifVersion must be a whole number from 0 to 999999999999999, not -1",
+  ],
+  "ifVersion with a fraction": [move({ ifVersion: 1.5 }), "ifVersion must be a whole number"],
+  "ifVersion as text": [move({ ifVersion: any("1") }), "ifVersion must be a whole number"],
+  "notAfter that is no number": [move({ notAfter: Number.NaN }), "notAfter must be a whole number"],
+  "notAfter beyond all time": [move({ notAfter: 1e15 }), "notAfter must be a whole number"],
+  "sent that is no number": [
+    move({ op: "o", sent: Number.POSITIVE_INFINITY }),
+    "sent must be a whole number",
+  ],
+  "an empty actor": [move({ actor: "" }), "actor is empty; leave it out"],
+  "an actor too long": [move({ actor: "ü".repeat(65) }), tooLong("actor", 128)],
+  "an actor that is no text": [move({ actor: any(7) }), "actor must be text, not 7"],
+  "a reason too long": [move({ reason: "x".repeat(1025) }), tooLong("reason", 1024)],
+  "a reason with a newline": [
+    move({ reason: "a\nb" }),
+    "reason holds a control character (a newline?); replace it",
+  ],
+  "half a character in a reason": [move({ reason: "\ud800" }), "reason holds half a surrogate pair"],
+  "force without a reason": [move({ force: true }), "force needs a reason, which goes into the log"],
+  "a field of no valid name": [
+    set("exit-code", 1),
+    '"exit-code" is no field name: a letter or _, then up to 63',
+  ],
+  "a field with a document's own name": [
+    set("state", 1),
+    '"state" can\'t be a field name: every document uses that word itself',
+  ],
+  "a field with the hash's own name": [set("ops", 1), '"ops" can\'t be a field name'],
+  "a value that is undefined": [set("x", undefined), "set.x is undefined; leave it out, or use unset"],
+  "a value that is no number": [set("x", Number.NaN), "set.x: NaN is no JSON number"],
+  "a value that is a function": [set("x", () => 1), "set.x: a function is no JSON value"],
+  "a value that is a bigint": [set("x", 1n), "set.x: a bigint is no JSON value"],
+  "a date deep in a value": [
+    set("x", { at: [new Date(0)] }),
+    "set.x.at.0: a class instance is no JSON value",
+  ],
+  "a value that holds itself": [set("x", circular), "is nested too deeply, or in itself"],
+  "half a character in a value": [set("x", ["\udc00"]), "set.x.0: holds half a surrogate pair"],
+  "a value too long": [set("x", "x".repeat(65_535)), "set.x is longer than 65536 bytes of JSON"],
+  "a field to take away of no valid name": [move({ unset: ["a b"] }), '"a b" is no field name'],
+  "a field both set and taken away": [
+    move({ set: { x: 1 }, unset: ["x"] }),
+    '"x" is in both set and unset; choose one',
+  ],
+  "a patch of nothing": [
+    (ours) => ours.patch("a1", {}),
+    "patch changes nothing: give it fields in `set` or names in `unset`",
+  ],
+  "a history of nothing": [(ours) => ours.history("a1", 0), "limit must be a whole number, 1 or more"],
+};
+
+describe("refuses, without sending anything", () => {
+  for (const [name, [call, text]] of Object.entries(malformed)) {
+    it(name, async () => {
+      const home = await client();
+      const ours = await home.machine(agent());
+      await ours.create("a1");
+      const before = await calls();
+      const error = await rejectionOf(ContractError, call(ours));
+      expect(error.code).toBe("BADARG");
+      expect(error.message).toContain(text);
+      expect(await calls()).toBe(before);
+    });
+  }
+
+  /** How many calls of scripts and reads the server has seen. */
+  async function calls(): Promise<string> {
+    const stats = String(await (await admin()).info("commandstats")).split("\r\n");
+    const counted = stats.filter((line) => /^cmdstat_(evalsha|hgetall|lrange)\b/.test(line));
+    return counted.map((line) => line.replace(/,.*/, "")).join();
+  }
+});
+
+describe("is told by the server, with what to do about it, of", () => {
+  it("more than 64 own fields, or more than 256 KiB of them", async () => {
+    const home = await client();
+    const ours = await home.machine(agent());
+    const fields = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`f${n}`, n]));
+    await ours.create("a1", fields);
+    await ours.create("a2", {
+      f0: "x".repeat(65_000),
+      f1: "x".repeat(65_000),
+      f2: "x".repeat(65_000),
+      f3: "x".repeat(65_000),
+    });
+    const before = await keyspace(await admin(), home.namespace);
+    for (const [id, value] of [
+      ["a1", 1],
+      ["a2", "x".repeat(5_000)],
+    ] as const) {
+      const error = await rejectionOf(ContractError, ours.patch(id, { set: { more: value } }));
+      expect(error.code).toBe("BADARG");
+      expect(error.message).toBe(
+        `patch agent ${id}: the entity would have more than 64 own fields, or more than 256 KiB of them; unset some`,
+      );
+    }
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+    expect(await ours.patch("a1", { set: { more: 1 }, unset: ["f0"] })).toMatchObject({ version: 2 });
+  });
+
+  it("a stamp that a caller sets or takes away", async () => {
+    const ours = await (await client()).machine(agent());
+    await ours.create("a1");
+    await ours.transition("a1", "running");
+    for (const options of [{ set: { startedAt: "2020" } }, { unset: ["startedAt"] }]) {
+      const error = await rejectionOf(ContractError, ours.patch("a1", options));
+      expect(error.message).toBe(
+        "patch agent a1: a stamp is the machine's to set; take it out of set and unset",
+      );
+    }
+    expect((await ours.get("a1"))?.version).toBe(2);
+  });
+
+  it("a machine that is gone", async () => {
+    const home = await client();
+    const ours = await home.machine(agent());
+    await (await admin()).del(`{${home.namespace}:0}:agent:machine`);
+    const error = await rejectionOf(ContractError, ours.create("a1"));
+    expect(error.code).toBe("NOMACHINE");
+    expect(error.message).toBe(
+      "create agent a1: no such machine is installed in this namespace; apply it first",
+    );
+  });
+});

@@ -1,0 +1,166 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { built } from "../helpers/built.js";
+import { admin } from "../helpers/calls.js";
+import { agentCommandLine, commandLine, jsonError } from "../helpers/command-line.js";
+import { freshFolder } from "../helpers/folder.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+beforeAll(built);
+
+const NOBODY = "valkey://127.0.0.1:1";
+
+describe("the server", () => {
+  test("that can't be reached is named, with the cause and what to type: 7", async () => {
+    const { run } = await commandLine();
+    const ended = await run(["get", "a1", "--url", NOBODY]);
+    expect(ended).toMatchObject({ exit: 7, stdout: "" });
+    expect(ended.stderr).toMatch(
+      /^error: can't use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused: .*\n {2}try: node bin\/latchkey\.js dev, or --url valkey:\/\/host:port\n$/,
+    );
+    const json = await run(["list", "--url", NOBODY, "-o", "json"]);
+    expect(json).toMatchObject({ exit: 7, stdout: "" });
+    expect(jsonError(json)).toMatchObject({ code: "UNREACHABLE", message: expect.stringContaining(NOBODY) });
+  });
+
+  test("is named by option, LATCHKEY_URL and VALKEY_URL, in that order", async () => {
+    const { run, url, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const ended = await Promise.all([
+      run(["get", "a1", "--url", url], { LATCHKEY_URL: NOBODY }),
+      run(["--url", url, "get", "a1"], { LATCHKEY_URL: NOBODY }),
+      run(["get", "a1"], { VALKEY_URL: NOBODY }),
+      run(["get", "a1"], { LATCHKEY_URL: "", VALKEY_URL: url }),
+      run(["get", "a1", "--url", NOBODY]),
+    ]);
+    expect(ended.map(({ exit }) => exit)).toEqual([0, 0, 0, 0, 7]);
+  });
+
+  test("machine and namespace: the option beats the environment", async () => {
+    const { run, namespace, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const elsewhere = { LATCHKEY_NAMESPACE: freshNamespace(), LATCHKEY_MACHINE: "order" };
+    const [none, machine, both] = await Promise.all([
+      run(["get", "a1", "-o", "name"], elsewhere),
+      run(["get", "a1", "-o", "name", "-m", "agent"], elsewhere),
+      run(["get", "a1", "-o", "name", "-m", "agent", "--namespace", namespace], elsewhere),
+    ]);
+    expect(none.stderr).toContain(
+      `no machine "order" is installed in namespace "${elsewhere.LATCHKEY_NAMESPACE}"`,
+    );
+    expect(machine.stderr).toContain('no machine "agent" is installed');
+    expect(both).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
+  });
+
+  test("pasted commands lead to the same place, without a password", async () => {
+    const { run, url, namespace, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const port = new URL(url).port;
+    const given = `valkey://default:sesame@127.0.0.1:${port}`;
+    const { stdout, stderr } = await run(["get", "a1", "--url", given, "--namespace", namespace]);
+    expect(stdout).toContain(
+      `transition a1 running --namespace ${namespace} --url valkey://default@127.0.0.1:${port}\n`,
+    );
+    expect(stderr).toMatch(/^warning: others can read a password in --url/);
+    expect(stdout + stderr).not.toContain("sesame");
+  });
+
+  test("whose URL is none is wrong usage: 2, and the URL is not repeated", async () => {
+    const { run } = await commandLine();
+    for (const url of ["http://u:sesame@127.0.0.1", "sesame", "valkey://h/sesame"]) {
+      const ended = await run(["count"], { LATCHKEY_URL: url });
+      expect(ended).toMatchObject({ exit: 2, stdout: "" });
+      expect(ended.stderr).toContain("write it like valkey://localhost:6379");
+      expect(ended.stderr).not.toContain("sesame");
+    }
+  });
+});
+
+describe("passwords", () => {
+  test("come from the environment or a file; a wrong one is told, and never shown: 7", async () => {
+    const { run, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const { host, port } = await useValkey();
+    await (await admin()).acl("SETUSER", "operator", "on", ">open-sesame", "~*", "&*", "+@all");
+    const url = `valkey://operator@${host}:${port}`;
+    const folder = await freshFolder();
+    const [right, wrong, empty] = ["right", "wrong", "empty"].map((name) => join(folder, name));
+    await writeFile(String(right), "open-sesame\n");
+    await writeFile(String(wrong), "close-sesame");
+    await writeFile(String(empty), "\n");
+    const get = (words: string[], password?: string) =>
+      run(["get", "a1", "-o", "name", ...words], {
+        LATCHKEY_URL: url,
+        ...(password !== undefined && { LATCHKEY_PASSWORD: password }),
+      });
+    const [byEnv, byFile, fileFirst, badEnv, badFile, none, noFile, emptyFile] = await Promise.all([
+      get([], "open-sesame"),
+      get(["--password-file", String(right)]),
+      get(["--password-file", String(right)], "close-sesame"),
+      get([], "close-sesame"),
+      get(["--password-file", String(wrong)], "open-sesame"),
+      get([]),
+      get(["--password-file", join(folder, "absent")]),
+      get(["--password-file", String(empty)]),
+    ]);
+    for (const ended of [byEnv, byFile, fileFirst]) {
+      expect(ended).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
+    }
+    for (const ended of [badEnv, badFile]) {
+      expect(ended).toMatchObject({ exit: 7, stdout: "" });
+      expect(ended?.stderr).toContain("the server wants other credentials");
+      expect(ended?.stderr).toContain("LATCHKEY_PASSWORD or --password-file");
+      expect(ended?.stderr).not.toContain("sesame");
+    }
+    expect(none?.exit).not.toBe(0);
+    expect(noFile).toMatchObject({ exit: 2, stderr: expect.stringContaining("can't be read (ENOENT)") });
+    expect(emptyFile).toMatchObject({ exit: 2, stderr: expect.stringContaining("is empty") });
+  });
+
+  test("are told as wrong without advice that the command line warns of", async () => {
+    const { run, url } = await commandLine();
+    const ended = await run(["count", "--url", url.replace("//", "//nobody@")], { LATCHKEY_PASSWORD: "x" });
+    expect(ended.stderr).toContain("the server wants other credentials");
+    expect(ended.stderr).not.toContain("into the URL");
+  });
+
+  test("that nobody asked for are not told by the client itself", async () => {
+    const { run } = await agentCommandLine();
+    const ended = await run(["get", "a1", "-o", "json"], { LATCHKEY_PASSWORD: "sesame" });
+    expect(jsonError(ended)).toMatchObject({ code: "NOTFOUND" });
+  });
+
+  test("a user who may not ask INFO gets the same answers, and no word from the client itself", async () => {
+    const { run, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const { host, port } = await useValkey();
+    await (await admin()).acl("SETUSER", "quiet", "on", ">quiet", "~*", "&*", "+@all", "-info");
+    const env = { LATCHKEY_URL: `valkey://quiet@${host}:${port}`, LATCHKEY_PASSWORD: "quiet" };
+    expect(await run(["get", "a1", "-o", "name"], env)).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
+    expect(jsonError(await run(["get", "a2", "-o", "json"], env))).toMatchObject({ code: "NOTFOUND" });
+    const events = await run(["events", "-o", "name"], env);
+    expect(events.stderr).toMatch(/^continue with --after \S+\n$/);
+  });
+
+  test("a user without rights is told which are lacking: 7", async () => {
+    const { run, agents } = await agentCommandLine();
+    await agents.create("a1");
+    const { host, port } = await useValkey();
+    await (await admin()).acl("SETUSER", "guest", "on", ">guest", "~*", "&*", "+@all", "-hgetall");
+    const env = { LATCHKEY_URL: `valkey://guest@${host}:${port}`, LATCHKEY_PASSWORD: "guest" };
+    const ended = await run(["get", "a1"], env);
+    expect(ended).toMatchObject({ exit: 7, stdout: "" });
+    expect(ended.stderr).toMatch(
+      /^error: get agent a1 was refused: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
+    );
+  });
+});
+
+test("a namespace that another version wrote is refused: 8", async () => {
+  const { run, namespace } = await agentCommandLine();
+  await (await admin()).hset(`{${namespace}}:meta`, "layout", "2");
+  const ended = await run(["count"]);
+  expect(ended).toMatchObject({ exit: 8, stdout: "" });
+  expect(ended.stderr).toContain("has layout 2, this version of latchkey works with 1");
+});

@@ -1,0 +1,137 @@
+import { readdir } from "node:fs/promises";
+import { Valkey } from "iovalkey";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Report } from "../../src/cli/demo/report.js";
+import { built, root } from "../helpers/built.js";
+import { keyspace } from "../helpers/keyspace.js";
+import { type LongRun, startLatchkey } from "../helpers/long-run.js";
+import { tryRun } from "../helpers/run.js";
+import { useValkey } from "../helpers/valkey.js";
+
+beforeAll(built);
+
+const latchkey = (...words: string[]) =>
+  tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root });
+
+/** What a run has left behind: processes and temporary files. */
+async function leftBy({ remains, tmp }: LongRun): Promise<{ processes: string[]; files: string[] }> {
+  return { processes: await remains(), files: await readdir(tmp) };
+}
+
+const nothing = { processes: [], files: [] };
+
+/** A demo that would go on for long, once its replicas race. */
+async function longDemo(): Promise<LongRun & { replicas: number[] }> {
+  const demo = await startLatchkey(["demo", "--agents", "10000"]);
+  const line = await demo.line(/replicas are connected/);
+  const replicas = (/pids ([\d, ]+)/.exec(line)?.[1] ?? "").split(", ").map(Number);
+  await demo.line(/^ *\d+\.\d s .*won/);
+  return { ...demo, replicas };
+}
+
+describe("demo", () => {
+  test("runs processes, lets three replicas race for every transition, and finds that all of it holds", async () => {
+    const { exit, stdout, stderr } = await latchkey("demo", "--agents", "12", "-o", "json");
+    const report: Report = JSON.parse(stdout);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+    expect(report).toMatchObject({
+      ok: true,
+      agents: 12,
+      replicas: 3,
+      changes: 36,
+      killed: { replica: "replica-2", agents: 1 },
+    });
+    expect(report.states).toEqual({ spawning: 0, running: 0, completed: 8, failed: 3, killed: 1 });
+    expect(report.checks.map(({ name, ok }) => [name, ok])).toEqual([
+      ["won-once", true],
+      ["losers-told", true],
+      ["contiguous", true],
+      ["legal", true],
+      ["published", true],
+      ["finals", true],
+      ["index", true],
+      ["exits", true],
+      ["leases", true],
+      ["nothing-left", true],
+    ]);
+    const { "replica-2": killed, ...survivors } = report.calls;
+    const lived = Object.values(survivors);
+    const tried = lived.map(({ won, refused }) => Object.values(refused).reduce((sum, n) => sum + n, won));
+    // The end of the agent that the killed replica left behind is for the sweeps alone.
+    expect(tried).toEqual([35, 35]);
+    expect(lived.map(({ leases }) => leases).sort()).toEqual([0, 1]);
+    expect(killed).toMatchObject({ leases: 0 });
+  });
+
+  test("prints plain lines where stdout is no terminal, and what to type next", async () => {
+    const { exit, stdout } = await latchkey("demo", "--agents", "5", "--replicas", "2");
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(
+      /^2 replicas are connected.*\nreplica-2 will be killed in the middle; .* lease .* s\n +\d+\.\d s {2}spawning 0 .*won \d+\+\d+ .*\n/,
+    );
+    expect(stdout).toMatch(
+      /^✓ each transition was won once: 15 changes logged, \d+ wins counted(, \d cut off)?$/m,
+    );
+    expect(stdout).toContain("✓ replica-2 killed: its 1 agent was recorded as failed by lease, each once\n");
+    expect(stdout).toMatch(/All of it holds\.\nNext:\n {2}(node bin\/latchkey\.js|latchkey) dev /);
+    expect(stdout).not.toContain("\u001b");
+  });
+
+  test("runs on a named server in a namespace of its own, of which nothing stays", async () => {
+    const { url } = await useValkey();
+    const valkey = new Valkey(url);
+    onTestFinished(() => valkey.disconnect());
+    await valkey.set("somebody-else", "1");
+    const before = await keyspace(valkey, "");
+    const { exit, stdout } = await latchkey("demo", "--agents", "6", "--url", url, "-o", "json");
+    expect(exit).toBe(0);
+    expect(JSON.parse(stdout).server).toBe(url);
+    expect(await keyspace(valkey, "")).toEqual(before);
+  });
+
+  test.each<[words: string[], text: string]>([
+    [["--agents", "0"], "Give a whole number from 1 to 10000"],
+    [["--replicas", "1"], "Give a whole number from 2 to 16"],
+    [["--url", "http://localhost"], "no scheme of a Valkey server"],
+    [["-o", "yaml"], "it has table, json"],
+  ])("refuses %j as wrong usage", async (words, text) => {
+    const { exit, stdout, stderr } = await latchkey("demo", ...words);
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
+    expect(stderr).toContain(text);
+  });
+
+  test("tells that a named server can't be reached, without its password", async () => {
+    const { exit, stderr } = await latchkey("demo", "--url", "valkey://me:hunter2@127.0.0.1:1");
+    expect(exit).toBe(7);
+    expect(stderr).toContain("valkey://127.0.0.1:1: connection refused");
+    expect(stderr).not.toContain("hunter2");
+  });
+});
+
+describe.runIf(process.platform === "linux")("demo, ended early", () => {
+  test("fails when a replica dies of which that is not expected, and leaves nothing", async () => {
+    const demo = await longDemo();
+    process.kill(demo.replicas[0] ?? Number.NaN, "SIGKILL");
+    const { exit, stderr } = await demo.ended;
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: "error: replica-1 died unexpectedly (SIGKILL)\n" });
+    await expect.poll(() => leftBy(demo)).toEqual(nothing);
+  });
+
+  test("exits with 130 on Ctrl-C, and leaves nothing", async () => {
+    const demo = await longDemo();
+    demo.child.kill("SIGINT");
+    const { exit, stderr } = await demo.ended;
+    expect({ exit, stderr }).toEqual({ exit: 130, stderr: "interrupted: taking everything down\n" });
+    await expect.poll(() => leftBy(demo)).toEqual(nothing);
+  });
+
+  test("leaves nothing even where it is killed itself", async () => {
+    const demo = await longDemo();
+    const running = (await demo.remains()).join("\n");
+    expect(running).toMatch(/replica\.js/);
+    expect(running).toMatch(/valkey-server/);
+    demo.child.kill("SIGKILL");
+    await demo.ended;
+    await expect.poll(() => leftBy(demo)).toEqual(nothing);
+  });
+});

@@ -1,0 +1,183 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { allRules, type Kind } from "../../src/doctor/rights/lines.js";
+import { agent } from "../../src/index.js";
+import { built } from "../helpers/built.js";
+import { admin } from "../helpers/calls.js";
+import { all } from "../helpers/client.js";
+import { agentCommandLine, type CommandLine, commandLine, jsonError } from "../helpers/command-line.js";
+import { startLatchkey } from "../helpers/long-run.js";
+import { useValkey } from "../helpers/valkey.js";
+
+beforeAll(built);
+
+/** Commands that ask no server that they are given, or have a test of their own below. */
+const APART = [
+  "dev",
+  "demo",
+  "completion",
+  "help",
+  "lua list",
+  "lua show",
+  "lua sha",
+  "lua path",
+  "lua check",
+  "__complete",
+];
+/** What each command is asked as a reader, and as a writer behind it; how it ends where that is not 0. */
+const LOOKS: readonly (readonly [words: string, exit?: number])[] = [
+  ["machines"],
+  ["graph --id a1"],
+  ["get a1"],
+  ["get a9", 4],
+  ["list"],
+  ["list --due-within 9h"],
+  ["list --stuck"],
+  ["count"],
+  ["stats"],
+  ["history a1"],
+  ["wait a1 running"],
+  ["events"],
+  ["reactions"],
+  ["reactions dead cleanup"],
+  ["doctor", 1], // the server has settings that are bad
+  ["fsck"],
+];
+const CHANGES: readonly (readonly [words: string, exit?: number])[] = [
+  ["init"],
+  ["apply --error-unchanged", 3],
+  ["create b1 --set taskId=t1"],
+  ["create b2 --dry-run"],
+  ["transition b1 running"],
+  ["transition b1 spawning", 5],
+  ["patch b1 --set n=1"],
+  ["heartbeat b1", 5],
+  ["sweep --once"],
+  ["remove b1"],
+  ["fsck --repair"],
+  ["lua load"],
+];
+
+/** A user as the doctor's line makes it, and its environment. */
+async function userOf(kind: Kind, { namespace, env }: CommandLine): Promise<NodeJS.ProcessEnv> {
+  const name = `${namespace}-${kind}`;
+  await (await admin()).call("ACL", "SETUSER", name, "reset", "on", ">few", ...allRules(kind, namespace));
+  const { host, port } = await useValkey();
+  return { ...env, LATCHKEY_URL: `valkey://${name}@${host}:${port}`, LATCHKEY_PASSWORD: "few" };
+}
+
+/** A namespace with agent a1, a reaction `cleanup` that gave it up, and whoever uses it. */
+async function used(kind: Kind) {
+  const line = await agentCommandLine();
+  const { agents } = line;
+  const reaction = await agents.react("cleanup", () => Promise.reject(new Error("no")), {
+    deadLetterAfter: 1,
+  });
+  await agents.create("a1");
+  await agents.transition("a1", "running");
+  const letters = agents.deadLetters("cleanup");
+  await expect.poll(async () => (await all(letters)).length).toBe(2);
+  await reaction.close();
+  const env = await userOf(kind, line);
+  const run = (words: string) => line.run(words.split(" "), env);
+  return { ...line, agents, letters: (await all(letters)).map(({ id }) => id), run, env };
+}
+
+/** A user of a namespace in which agent a1 has run out. */
+async function withTimeUp(kind: Kind) {
+  const line = await commandLine();
+  const agents = await line.latchkey.machine(agent({ version: 2, spawnTimeout: 1 }));
+  await agents.create("a1");
+  return { ...line, agents, env: await userOf(kind, line) };
+}
+
+describe("the doctor's own users", () => {
+  test("may run what they are made for: the reader all that looks, the writer every command", async () => {
+    const { buildProgram } = await import("../../src/cli/program.js");
+    const { ProcessContext } = await import("../../src/cli/process-context.js");
+    const program = await buildProgram(new ProcessContext(), [], () => {});
+    const names = program.commands.flatMap((command) =>
+      command.name() === "lua"
+        ? command.commands.map((one) => `lua ${one.name()}`)
+        : [command.name(), ...command.commands.map((one) => `${command.name()} ${one.name()}`)],
+    );
+    const [reader, writer] = [await used("reader"), await used("writer")];
+    const [first = "", second = ""] = writer.letters;
+    const letters: [string, number?][] = [
+      [`reactions retry cleanup ${first}`],
+      [`reactions drop cleanup ${second}`],
+      ["reactions forget cleanup --force"],
+    ];
+    const asked = new Set<string>();
+    for (const [{ run }, list] of [
+      [reader, LOOKS],
+      [writer, [...LOOKS, ...CHANGES, ...letters]],
+    ] as const) {
+      for (const [words, exit = 0] of list) {
+        const ended = await run(words);
+        expect([words, ended.exit, ended.stderr]).toEqual([
+          words,
+          exit,
+          expect.not.stringContaining("NOPERM"),
+        ]);
+        asked.add(names.filter((name) => `${words} `.startsWith(`${name} `)).at(-1) ?? words);
+      }
+    }
+    expect(names.filter((name) => !asked.has(name) && !APART.includes(name))).toEqual([]);
+  });
+
+  test("complete states and ids", async () => {
+    const { run } = await used("reader");
+    const complete = async (words: string) => (await run(`__complete -- ${words}`)).stdout;
+    expect(await complete("transition a")).toBe("a1\n");
+    expect(await complete("transition a1 c")).toBe("completed\n");
+    // All states where the entity can't be read.
+    expect(await complete("transition a1 ")).toBe("completed\nfailed\nkilled\n");
+    expect(await complete("wait a1 sp")).toBe("spawning\n");
+  });
+});
+
+describe("a user who may not fire timers", () => {
+  test("ends a sweep, which says what is lacking: 7", async () => {
+    const { env, namespace } = await withTimeUp("reader");
+    const sweeping = await startLatchkey(["sweep", "--interval", "10"], env);
+    const { exit, stderr } = await sweeping.ended;
+    expect(exit).toBe(7);
+    expect(stderr).toBe(
+      "error: expire agent a1 was refused: this user lacks a permission that latchkey needs " +
+        `(NOPERM User ${namespace}-reader has no permissions to run the 'evalsha' command)\n` +
+        "  try: node bin/latchkey.js doctor\n",
+    );
+  });
+
+  test("is told the same by a sweep that ends by itself, and by a heartbeat", async () => {
+    const { env, run } = await withTimeUp("reader");
+    const words = [
+      ["sweep", "--once", "-m", "agent"],
+      ["heartbeat", "a1"],
+    ];
+    for (const ended of await Promise.all(words.map((one) => run([...one, "-o", "jsonl"], env)))) {
+      expect(ended).toMatchObject({ exit: 7, stdout: "" });
+      expect(jsonError(ended)).toMatchObject({
+        code: "NOTEXECUTED",
+        message: expect.stringMatching(
+          /^(sweep agent was refused|heartbeat agent a1 was not executed): .*NOPERM/,
+        ),
+        hint: "node bin/latchkey.js doctor",
+      });
+    }
+  });
+});
+
+test.each([
+  [["lua", "check"], "+function|list +script|exists"],
+  [["lua", "load", "--functions"], "+function|load"],
+])("%j, which no user's line allows, names all that it needs at once: 7", async (words, rights) => {
+  const line = await commandLine();
+  const env = await userOf("writer", line);
+  const ended = await line.run(words, env);
+  expect(ended).toMatchObject({ exit: 7, stdout: "" });
+  const grant = `ACL SETUSER ${line.namespace}-writer ${rights}`;
+  expect(ended.stderr).toContain(`\n  try: ${grant}\n`);
+  await (await admin()).call(...(grant.split(" ") as [string, ...string[]]));
+  expect(await line.run(words, env)).toMatchObject({ exit: 0, stderr: "" });
+});

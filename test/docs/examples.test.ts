@@ -1,0 +1,146 @@
+import { spawnSync } from "node:child_process";
+import { beforeAll, describe, expect, test } from "vitest";
+import { agent, connect } from "../../src/index.js";
+import { built, root } from "../helpers/built.js";
+import { admin } from "../helpers/calls.js";
+import { startProxy } from "../helpers/proxy.js";
+import { tryRun } from "../helpers/run.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+beforeAll(built);
+
+function installed(program: string): boolean {
+  return spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
+}
+
+test("replicas.mjs has three replicas race, and one win each time", async () => {
+  const { url: VALKEY_URL } = await useValkey();
+  const { exit, stdout } = await tryRun(process.execPath, ["examples/replicas.mjs"], {
+    cwd: root,
+    env: { ...process.env, VALKEY_URL },
+  });
+  expect(stdout).toMatch(
+    /^(replica-\d: won \d+, was told that another had won \d+ times\n){3}30 agents, 30 starts\n$/,
+  );
+  expect(exit).toBe(0);
+});
+
+test("session-cleanup.mjs kills a replica between an agent's end and the cleanup, and another one does it", async () => {
+  const { url: VALKEY_URL } = await useValkey();
+  const { exit, stdout } = await tryRun(process.execPath, ["examples/session-cleanup.mjs"], {
+    cwd: root,
+    env: { ...process.env, VALKEY_URL },
+  });
+  expect(stdout.split("\n")).toEqual([
+    "replica-1 waits",
+    "replica-1 cleans up after a1, try 1",
+    "replica-1 was killed; the folder is still there",
+    "replica-2 waits",
+    "replica-2 cleans up after a1, try 2",
+    "replica-2 is done",
+    "the folder is gone",
+    "",
+  ]);
+  expect(exit).toBe(0);
+});
+
+describe.each([
+  ["python/transition.py", "python3", 2],
+  ["shell/transition.sh", "valkey-cli", 1],
+])("%s", (example, needs, exitOfWrongCall) => {
+  /** Two agents in a namespace of 7 partitions, and the example called on them. */
+  async function agents() {
+    const { url } = await useValkey();
+    const namespace = freshNamespace();
+    const latchkey = await connect({ url, namespace });
+    await latchkey.init(7);
+    const entities = await latchkey.machine(agent());
+    await entities.create("a1");
+    await entities.create("agent/7f3c-42@eu");
+    await (await admin()).script("FLUSH"); // as after a restart of the server
+    const env = { ...process.env, VALKEY_URL: url, LATCHKEY_NAMESPACE: namespace, LATCHKEY_MACHINE: "agent" };
+    const [program, ...before] = example.endsWith(".py") ? ["python3"] : ["bash"];
+    const call = async (...args: string[]) => {
+      const path = `examples/${example}`;
+      const { exit, stdout, stderr } = await tryRun(String(program), [...before, path, ...args], {
+        cwd: root,
+        env,
+      });
+      const [outcome = "", document = ""] = stdout.split("\n");
+      return { exit, outcome, document: document === "" ? null : JSON.parse(document), stderr };
+    };
+    return { entities, call, close: () => latchkey.close() };
+  }
+
+  test("moves entities, whatever partition they live in", async ({ skip }) => {
+    if (!installed(needs)) skip(`${needs} is not installed`);
+    const { entities, call, close } = await agents();
+    for (const id of ["a1", "agent/7f3c-42@eu"]) {
+      const { exit, outcome, document } = await call(id, "running", "ACTOR", "ann", "REASON", "by hand");
+      expect({ exit, outcome }).toEqual({ exit: 0, outcome: "OK" });
+      expect(await entities.history(id, 1)).toEqual([document]);
+      expect(document).toMatchObject({
+        id,
+        from: "spawning",
+        state: "running",
+        actor: "ann",
+        reason: "by hand",
+      });
+    }
+    await close();
+  });
+
+  test("repeats a change by its op without doing it twice", async ({ skip }) => {
+    if (!installed(needs)) skip(`${needs} is not installed`);
+    const { call, close } = await agents();
+    expect(await call("a1", "running", "OP", "o1")).toMatchObject({ exit: 0, outcome: "OK" });
+    const again = await call("a1", "running", "OP", "o1");
+    expect(again).toMatchObject({ exit: 0, outcome: "REPLAYED", document: { version: 2, opVersion: 2 } });
+    await close();
+  });
+
+  test("tells of refusals and wrong calls", async ({ skip }) => {
+    if (!installed(needs)) skip(`${needs} is not installed`);
+    const { call, close } = await agents();
+    const refused = await call("a1", "completed");
+    expect(refused).toMatchObject({ exit: 1, outcome: "ILLEGAL", document: { state: "spawning" } });
+    expect(await call("nobody", "running")).toMatchObject({ exit: 1, outcome: "NOTFOUND", document: null });
+    const wrong = await call("a1", "no state");
+    expect(wrong).toMatchObject({
+      exit: exitOfWrongCall,
+      outcome: "",
+      stderr: expect.stringContaining("BADARG to"),
+    });
+    await close();
+  });
+});
+
+test("transition.py tells how to repeat a change whose answer was lost, which then takes effect once", async ({
+  skip,
+}) => {
+  if (!installed("python3")) skip("python3 is not installed");
+  const proxy = await startProxy(await useValkey());
+  const namespace = freshNamespace();
+  const latchkey = await connect({ url: (await useValkey()).url, namespace });
+  const entities = await latchkey.machine(agent());
+  for (const id of ["a1", "a2"]) await entities.create(id);
+  const env = { ...process.env, VALKEY_URL: proxy.url, LATCHKEY_NAMESPACE: namespace };
+  const call = (line: string) => tryRun("bash", ["-c", line], { cwd: root, env });
+  const example = "python3 examples/python/transition.py";
+  expect((await call(`${example} a2 running`)).exit).toBe(0); // the script is loaded now
+  proxy.dropReply("EVALSHA");
+  const { exit, stdout, stderr } = await call(`${example} a1 running REASON 'by hand'`);
+  expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
+  const [says, again = ""] = stderr.split("\n");
+  expect(says).toBe(
+    "no answer (the server hung up): it may have been done. This does it only if it was not:",
+  );
+  expect(again).toMatch(
+    /^python3 examples\/python\/transition.py a1 running REASON 'by hand' OP [0-9a-f]{32} SENT \d{13}$/,
+  );
+  const repeated = await call(again);
+  expect(repeated.stdout).toMatch(/^REPLAYED\n/);
+  expect(repeated.exit).toBe(0);
+  expect(await entities.get("a1")).toMatchObject({ state: "running", version: 2 });
+  await latchkey.close();
+});

@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { startValkey, type TestServer } from "../../src/testing/index.js";
+import { root } from "../helpers/built.js";
+import { sharedFolder } from "../helpers/folder.js";
+import { Reader } from "../helpers/reader.js";
+import { snippets } from "../helpers/snippets.js";
+
+const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const documents = ["README.md", "CONTRIBUTING.md", ...guides.map((name) => `docs/${name}`)]
+  .map((path) => [path, snippets(readFileSync(join(root, path), "utf8"))] as const)
+  .filter(([, blocks]) => blocks.length > 0);
+
+describe.each(documents)("what %s shows works as shown", (_, blocks) => {
+  const folder = sharedFolder();
+  let server: TestServer | undefined;
+  let reader: Reader;
+
+  beforeAll(async () => {
+    server = await startValkey();
+    reader = await Reader.open(folder, server, blocks);
+  });
+
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  const steps = blocks.map((block) => [`the ${block.language} block on line ${block.line}`, block] as const);
+  test.for(steps)("%s", { timeout: 90_000 }, async ([, block], { skip }) => {
+    if (block.check.kind === "skip") skip(block.check.reason);
+    await reader.follow(block);
+  });
+});

@@ -1,0 +1,368 @@
+import { Valkey } from "iovalkey";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  agent,
+  type Change,
+  ConnectError,
+  connect,
+  type Entities,
+  type EventLog,
+  GapError,
+} from "../../src/index.js";
+import { startValkey } from "../../src/testing/index.js";
+import { admin } from "../helpers/calls.js";
+import { agents, all, client, rejectionOf } from "../helpers/client.js";
+import { type DialState, dial } from "../helpers/dial.js";
+import { startProxy } from "../helpers/proxy.js";
+import { recordingLogger } from "../helpers/secrets.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+/** Dials over four partitions, and the keys of their logs. */
+async function dials(partitions = 4): Promise<{ list: Entities<DialState>; logs: string[] }> {
+  const home = await client();
+  await home.init(partitions);
+  const logs = Array.from({ length: partitions }, (_, p) => `{${home.namespace}:${p}}:dial:events`);
+  return { list: await home.machine(dial), logs };
+}
+
+function names(changes: readonly Change[]): string[] {
+  return changes.map(({ id, version }) => `${id}@${version}`);
+}
+
+/** Takes the next `count` changes and stops there. */
+async function take<C>(log: AsyncIterable<C>, count: number): Promise<C[]> {
+  const taken: C[] = [];
+  for await (const change of log) if (taken.push(change) === count) break;
+  return taken;
+}
+
+describe("the event log", () => {
+  it("holds the very documents that the changes returned, in their order", async () => {
+    const ours = await agents();
+    const done = [
+      await ours.create("a1", { taskId: "t1" }, { actor: "me" }),
+      await ours.create("a2"),
+      await ours.transition("a1", "failed", { set: { error: "exit 137" }, reason: "oom", op: "o1" }),
+      await ours.patch("a2", { set: { n: 1.5 } }),
+      await ours.remove("a1"),
+    ];
+    const log = ours.events({ after: "start", follow: false });
+    expect(log.cursor).toBeUndefined();
+    expect(await all(log)).toEqual(done);
+    expect(log.cursor).toMatch(/^\d+-\d+$/);
+    expect(await ours.history("a2")).toEqual([done[1], done[3]]);
+  });
+
+  it("goes on exactly behind any cursor, over partitions as well", async () => {
+    const { list } = await dials();
+    for (let n = 0; n < 30; n++) {
+      await list.create(`x${n}`);
+      await list.transition(`x${n}`, "b");
+    }
+    const whole = names(await all(list.events({ after: "start", follow: false })));
+    expect(whole).toHaveLength(60);
+    const met: string[] = [];
+    let after: string = "start";
+    for (;;) {
+      const log: EventLog<Change> = list.events({ after, follow: false });
+      const part = await take(log, 7);
+      if (part.length === 0) break;
+      met.push(...names(part));
+      after = log.cursor ?? "";
+    }
+    expect(met.slice().sort()).toEqual(whole.slice().sort());
+    for (let n = 0; n < 30; n++) expect(met.indexOf(`x${n}@1`)).toBeLessThan(met.indexOf(`x${n}@2`));
+    expect(await all(list.events({ after, follow: false }))).toEqual([]);
+  });
+
+  it("is followed: what comes later is given as it comes", async () => {
+    const { list } = await dials();
+    await list.create("x0");
+    const met: string[] = [];
+    for await (const change of list.events({ after: "start" })) {
+      met.push(...names([change]));
+      if (met.length === 20) break;
+      if (met.length % 2 === 1) await list.create(`x${met.length}`);
+      else await list.transition("x0", "b");
+      if (met.length === 7) await list.create("x-more");
+    }
+    expect(new Set(met).size).toBe(20);
+    expect(met.slice(0, 2)).toEqual(["x0@1", "x1@1"]);
+  });
+
+  it("gives from the end only what comes from then on", async () => {
+    const { list } = await dials();
+    await list.create("x0");
+    const log = list.events();
+    const next = take(log, 1);
+    await expect.poll(() => log.cursor).toBeDefined();
+    await list.create("x1");
+    expect(names(await next)).toEqual(["x1@1"]);
+    expect(await all(list.events({ after: "end", follow: false }))).toEqual([]);
+  });
+
+  it("gives more than one batch at once, each change once", async () => {
+    const { list } = await dials(1);
+    await Promise.all(Array.from({ length: 1000 }, (_, n) => list.create(`x${n}`)));
+    const whole = names(await all(list.events({ after: "start", follow: false })));
+    expect(new Set(whole).size).toBe(1000);
+  });
+
+  it.each(["", "soon", "1-2-3", "5", "0-0,0-0,0-0", "-1-0"])(
+    "refuses the cursor %j, and says what one looks like",
+    async (after) => {
+      const { list } = await dials();
+      expect(() => list.events({ after })).toThrow(RangeError);
+      expect(() => list.events({ after })).toThrow(
+        /^after: (give "start", "end", or a cursor|the cursor is of a log with 3)/,
+      );
+    },
+  );
+});
+
+describe("a reader that fell behind", () => {
+  /** Trims a log to its newest `keep` entries. */
+  const trim = async (key: string | undefined, keep: number) =>
+    (await admin()).xtrim(key ?? "", "MAXLEN", keep);
+
+  it("is told so, with a cursor to go on behind the gap", async () => {
+    const { list, logs } = await dials(1);
+    const log = list.events({ after: "start", follow: false });
+    await list.create("x0");
+    expect(names(await all(log))).toEqual(["x0@1"]);
+    for (let n = 1; n < 10; n++) await list.create(`x${n}`);
+    await trim(logs[0], 4);
+    const cursor = log.cursor ?? "";
+    const error = await rejectionOf(GapError, all(list.events({ after: cursor, follow: false })));
+    expect(error.code).toBe("GAP");
+    expect(error.message).toBe(
+      `the event log of dial was trimmed past ${cursor}; list the entities again and go on after ${error.cursor}`,
+    );
+    const rest = list.events({ after: error.cursor, follow: false });
+    expect(names(await all(rest))).toEqual(["x6@1", "x7@1", "x8@1", "x9@1"]);
+    expect(await all(list.events({ after: rest.cursor ?? "", follow: false }))).toEqual([]);
+  });
+
+  it("is told so when the log that it knows is trimmed while it follows", async () => {
+    const { list, logs } = await dials(1);
+    await list.create("x0");
+    const error = await rejectionOf(
+      GapError,
+      (async () => {
+        for await (const { id } of list.events({ after: "start" })) {
+          expect(id).toBe("x0");
+          for (let n = 1; n < 300; n++) await list.create(`x${n}`);
+          await trim(logs[0], 10);
+        }
+      })(),
+    );
+    expect(names(await all(list.events({ after: error.cursor, follow: false })))).toHaveLength(10);
+  });
+
+  it("is told so where its log was empty at its cursor and was trimmed since", async () => {
+    const { list, logs } = await dials();
+    const log = list.events({ after: "end", follow: false });
+    await all(log);
+    expect(log.cursor).toBe("0-0,0-0,0-0,0-0");
+    for (let n = 0; n < 40; n++) await list.create(`x${n}`);
+    for (const key of logs) await trim(key, 1);
+    const error = await rejectionOf(GapError, all(list.events({ after: log.cursor ?? "", follow: false })));
+    expect(await all(list.events({ after: error.cursor, follow: false }))).toHaveLength(4);
+  });
+
+  it("is told so where nothing is left of what it has not read", async () => {
+    const { list, logs } = await dials(1);
+    await list.create("x0");
+    const log = list.events({ after: "start", follow: false });
+    await all(log);
+    await list.create("x1");
+    await trim(logs[0], 0);
+    const error = await rejectionOf(GapError, all(list.events({ after: log.cursor ?? "", follow: false })));
+    expect(await all(list.events({ after: error.cursor, follow: false }))).toEqual([]);
+  });
+
+  it("is told nothing when only what it has read is gone", async () => {
+    const { list, logs } = await dials(1);
+    for (let n = 0; n < 10; n++) await list.create(`x${n}`);
+    const log = list.events({ after: "start", follow: false });
+    await all(log);
+    await trim(logs[0], 1);
+    await list.create("x10");
+    expect(names(await all(list.events({ after: log.cursor ?? "", follow: false })))).toEqual(["x10@1"]);
+  });
+
+  it("is told nothing when it starts at what is left", async () => {
+    const { list, logs } = await dials(1);
+    for (let n = 0; n < 10; n++) await list.create(`x${n}`);
+    await trim(logs[0], 3);
+    expect(await all(list.events({ after: "start", follow: false }))).toHaveLength(3);
+  });
+
+  it("is told so by the machine's own limit, `events.keep`", async () => {
+    const home = await client();
+    const ours = await home.machine(agent({ version: 2, keepEvents: 1 }));
+    await ours.create("a0");
+    const log = ours.events({ after: "start", follow: false });
+    await all(log);
+    await Promise.all(Array.from({ length: 500 }, (_, n) => ours.create(`a${n + 1}`)));
+    const error = await rejectionOf(GapError, all(ours.events({ after: log.cursor ?? "", follow: false })));
+    const left = await all(ours.events({ after: error.cursor, follow: false }));
+    expect(left.length).toBeLessThan(500);
+    expect(left.at(-1)?.id).toBe("a500");
+  });
+});
+
+describe("following ends", () => {
+  it("at once when its signal is aborted while it waits", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const stop = new AbortController();
+    const met: string[] = [];
+    for await (const { type } of ours.events({ after: "start", signal: stop.signal })) {
+      met.push(type);
+      setImmediate(() => stop.abort());
+    }
+    expect(met).toEqual(["agent.spawned"]);
+  });
+
+  it("before the next change when its signal is aborted in between", async () => {
+    const ours = await agents();
+    for (const id of ["a1", "a2", "a3"]) await ours.create(id);
+    const stop = new AbortController();
+    const met: string[] = [];
+    for await (const { id } of ours.events({ after: "start", signal: stop.signal })) {
+      met.push(id);
+      if (id === "a2") stop.abort();
+    }
+    expect(met).toEqual(["a1", "a2"]);
+  });
+
+  it("without a change when its signal was aborted before, or is while it connects", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    expect(await all(ours.events({ after: "start", signal: AbortSignal.abort() }))).toEqual([]);
+    const stop = new AbortController();
+    const following = all(ours.events({ after: "start", signal: stop.signal }));
+    stop.abort();
+    expect(await following).toEqual([]);
+  });
+
+  it("and leaves no connection behind", async () => {
+    const home = await client({ connectionName: "mine" });
+    const ours = await home.machine(agent());
+    await ours.create("a1");
+    const open = async () =>
+      String(await (await admin()).client("LIST")).match(/name=latchkey-events/g)?.length ?? 0;
+    const before = await open();
+    for (let n = 0; n < 5; n++) await take(ours.events({ after: "start" }), 1);
+    await expect.poll(open).toBe(before);
+  });
+});
+
+describe("where the connection is lost", () => {
+  it("the log is followed on, without loss or repeat", async () => {
+    const { list } = await dials();
+    const killer = new Valkey({ ...(await useValkey()), lazyConnect: true });
+    await killer.connect();
+    onTestFinished(() => killer.disconnect());
+    const following = take(list.events({ after: "start" }), 200);
+    for (let n = 0; n < 200; n++) {
+      await expect
+        .poll(() => list.create(`x${n}`).catch(() => list.get(`x${n}`)), { interval: 1 })
+        .toBeTruthy();
+      if (n % 20 === 10) await killer.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    }
+    const met = names(await following);
+    expect(met.slice().sort()).toEqual(Array.from({ length: 200 }, (_, n) => `x${n}@1`).sort());
+  });
+
+  it("the log is followed on when the server comes back after a while", async () => {
+    const first = await startValkey();
+    const namespace = freshNamespace();
+    const home = await connect({ url: first.url, namespace });
+    onTestFinished(() => home.close());
+    const ours = await home.machine(agent());
+    const following = take(ours.events({ after: "start" }), 1);
+    await expect
+      .poll(async () => String(await clientList(first)).includes("cmd=xread"), { interval: 5 })
+      .toBe(true);
+    await first.stop();
+    await expect.poll(() => ours.get("a1").catch(({ code }) => code)).toBe("NOTEXECUTED");
+    const second = await startValkey({ port: first.port });
+    onTestFinished(() => second.stop());
+    await expect.poll(() => ours.get("a1").catch(() => "down")).toBeNull();
+    await home.apply(agent());
+    await ours.create("a1");
+    expect(names(await following)).toEqual(["a1@1"]);
+  });
+
+  it("the log is followed on when a server that froze is back", async () => {
+    const server = await startValkey();
+    onTestFinished(() => server.stop());
+    if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
+    const { logger, lines } = recordingLogger();
+    const { namespace } = await client({ url: server.url });
+    const watched = await client({ url: server.url, namespace, silenceTimeoutMs: 200, logger });
+    const ours = await watched.machine(agent());
+    const following = take(ours.events({ after: "start" }), 2);
+    await ours.create("a1");
+    await expect.poll(async () => String(await clientList(server)).includes("cmd=xread")).toBe(true);
+    process.kill(server.pid, "SIGSTOP");
+    onTestFinished(() => void process.kill(server.pid, "SIGCONT"));
+    await expect.poll(() => lines.join()).toContain("latchkey-events");
+    process.kill(server.pid, "SIGCONT");
+    await expect
+      .poll(() =>
+        ours.create("a2").then(
+          () => true,
+          () => ours.get("a2"),
+        ),
+      )
+      .toBeTruthy();
+    expect(names(await following)).toEqual(["a1@1", "a2@1"]);
+  });
+
+  it("a log whose server froze at first is read once it is back in time", async () => {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
+    const ours = await far.machine(agent());
+    await ours.create("a1");
+    proxy.freeze(true);
+    const reading = all(ours.events({ after: "start", follow: false }));
+    reading.catch(() => {}); // seen below
+    await expect.poll(() => proxy.frozen).toBeGreaterThan(1);
+    proxy.freeze(false);
+    expect(names(await reading)).toEqual(["a1@1"]);
+  });
+
+  it("a log that can't be reached at first is an error", async () => {
+    const server = await startValkey();
+    const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "200ms" });
+    onTestFinished(() => home.close());
+    const ours = await home.machine(agent());
+    await server.stop();
+    const error = await rejectionOf(ConnectError, all(ours.events({ after: "start" })));
+    expect(error.reason).toBe("refused");
+  });
+});
+
+async function clientList({ host, port }: { host: string; port: number }): Promise<unknown> {
+  const valkey = new Valkey({ host, port });
+  try {
+    return await valkey.client("LIST");
+  } finally {
+    valkey.disconnect();
+  }
+}
+
+it("a log that the user may not read is an error, and not waited for", async () => {
+  const ours = await agents();
+  await ours.create("a1");
+  const valkey = await admin();
+  const home = await client();
+  const theirs = await home.machine(agent());
+  await valkey.set(`{${home.namespace}:0}:agent:events`, "mine");
+  await expect(all(theirs.events({ after: "start" }))).rejects.toThrow(
+    /^the event log of agent can't be read: WRONGTYPE/,
+  );
+});

@@ -1,0 +1,123 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { Violation } from "../../faults/fault.js";
+import { audit } from "../../faults/servers/audit.js";
+import { Canary } from "../../faults/servers/canary.js";
+import { cutHoles } from "../../faults/servers/holes.js";
+import { DataNode } from "../../faults/servers/node.js";
+import { freePort } from "../../faults/servers/ports.js";
+import { hasServerProgram } from "../../faults/servers/program.js";
+import { tailFile } from "../../faults/servers/torn-file.js";
+import { freshFolder } from "../helpers/folder.js";
+
+let server: DataNode;
+let canary: Canary;
+let prefix: string;
+
+beforeEach(async () => {
+  const settings = { appendonly: "yes", appendfsync: "always" };
+  server = await DataNode.start({ name: "n", port: await freePort(), folder: await freshFolder(), settings });
+  onTestFinished(() => server.close());
+  canary = await Canary.start({ url: server.url, callers: 2 });
+  await canary.acknowledges(30);
+  await canary.stop();
+  prefix = `{${canary.namespace}:0}:agent:`;
+});
+
+const audited = () => audit(server.admin, canary, performance.now());
+
+describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () => {
+  test("finds everything where nothing happened", async () => {
+    const { acknowledged, kept, lost, oldestLostMs } = await audited();
+    expect({ acknowledged, lost, oldestLostMs }).toEqual({ acknowledged: kept, lost: 0, oldestLostMs: 0 });
+    expect(kept).toBeGreaterThanOrEqual(30);
+  });
+
+  test("counts what was acknowledged and is not there, as a whole, and says how old it was", async () => {
+    await server.admin.flushall();
+    const { acknowledged, lost, oldestLostMs } = await audited();
+    expect(lost).toBe(acknowledged);
+    expect(oldestLostMs).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["an entity without its hash", () => server.admin.del(`${prefix}id:c0-0`)],
+    ["an entity without its place in the index", () => server.admin.zrem(`${prefix}index`, "c0-0")],
+    ["an entity whose log ends too soon", () => server.admin.rpop(`${prefix}log:c0-0`)],
+    [
+      "an entity at another version than its last event",
+      () => server.admin.hincrby(`${prefix}id:c0-0`, "version", 1),
+    ],
+    [
+      "a missing event in between",
+      async () => {
+        const [, [entry = ""] = []] = await server.admin.xrange(`${prefix}events`, "-", "+", "COUNT", 2);
+        await server.admin.xdel(`${prefix}events`, entry);
+      },
+    ],
+    [
+      "a change that was done twice",
+      async () => {
+        const [[, fields] = ["", []]] = await server.admin.xrange(`${prefix}events`, "-", "+", "COUNT", 1);
+        await server.admin.xadd(`${prefix}events`, "*", ...fields);
+      },
+    ],
+  ])("takes %s for a violation", async (_, damage) => {
+    await damage();
+    await expect(audited()).rejects.toThrow(Violation);
+  });
+
+  test("takes a change that was said not to be done, or came too late, for a violation", async () => {
+    const [first, ...others] = canary.calls;
+    if (first === undefined) throw new Error("The canary did nothing");
+    const { namespace } = canary;
+    const told = { ...first, outcome: "NOTEXECUTED" } as const;
+    const late = { ...first, notAfter: 1 };
+    for (const one of [told, late]) {
+      const changed = { namespace, calls: [one, ...others] };
+      await expect(audit(server.admin, changed, performance.now())).rejects.toThrow(Violation);
+    }
+  });
+});
+
+describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a file", () => {
+  async function damage(change: (bytes: Buffer) => readonly Buffer[]): Promise<void> {
+    await server.kill9();
+    const file = await tailFile(server.dataDir);
+    await writeFile(file, Buffer.concat(change(await readFile(file))));
+  }
+
+  const EXEC = Buffer.from("*1\r\n$4\r\nEXEC\r\n");
+  const hole = Buffer.alloc(1000);
+
+  test("are cut out where they lie between transactions, and nothing is lost", async () => {
+    await damage((bytes) => {
+      const at = bytes.indexOf(EXEC, bytes.length / 2) + EXEC.length;
+      return [bytes.subarray(0, at), hole, bytes.subarray(at)];
+    });
+    expect(await cutHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: false });
+    await server.restart();
+    expect(await audited()).toMatchObject({ lost: 0 });
+  });
+
+  test("cut the file short where they lie within one, and what is left is whole", async () => {
+    await damage((bytes) => {
+      const at = bytes.indexOf(EXEC, bytes.length / 2) - 100;
+      return [bytes.subarray(0, at), hole, bytes.subarray(at + 100)];
+    });
+    expect(await cutHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: true });
+    await server.restart();
+    const { lost, kept, acknowledged } = await audited();
+    expect(lost).toBeGreaterThan(0);
+    expect(lost + kept).toBe(acknowledged);
+  });
+
+  test("are not what is wrong with a file that is damaged in another way", async () => {
+    await damage((bytes) => [
+      bytes.subarray(0, bytes.length / 2),
+      Buffer.from("x"),
+      bytes.subarray(bytes.length / 2),
+    ]);
+    await expect(cutHoles(server.dataDir)).rejects.toThrow(Violation);
+  });
+});

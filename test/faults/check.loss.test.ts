@@ -1,0 +1,185 @@
+import { describe, expect, it } from "vitest";
+import { gather } from "../../faults/check/gather.js";
+import { linear } from "../../faults/check/linear.js";
+import { simulate } from "../../faults/check/simulation/simulate.js";
+import { witness } from "../../faults/check/witness.js";
+import type { AllowedLoss, AskedDurability, HistoryRecord } from "../../faults/history.js";
+
+const MACHINE = { name: "door", initial: "shut", states: { shut: {} }, history: 16 };
+const TIME = "2026-11-22T10:27:03.197Z";
+const KILL = "server killed";
+
+interface Creation {
+  readonly id: string;
+  readonly at: number;
+  readonly until: number;
+  readonly durability?: AskedDurability;
+  readonly isLost?: boolean;
+}
+
+/** A history of acknowledged creates, and a fault from 100 to 110. */
+function history(loss: readonly AllowedLoss[], ...creations: readonly Creation[]): HistoryRecord[] {
+  const facts = { state: "shut", version: 1, timestamp: TIME, since: TIME, createdAt: TIME };
+  const since = Date.parse(TIME);
+  const run: HistoryRecord = {
+    ...{ kind: "run", format: 1, seed: 1, topology: "standalone", command: "none", startedAt: TIME },
+    ...{ machines: [MACHINE], loss },
+  };
+  const calls = creations.flatMap(({ id, at, until, durability = "memory" }, number): HistoryRecord[] => {
+    const who = { process: "p", number } as const;
+    const call = {
+      kind: "call",
+      ...who,
+      at,
+      operation: "create",
+      machine: "door",
+      id,
+      op: id,
+      durability,
+    } as const;
+    return [call, { kind: "return", ...who, at: until, outcome: "OK", document: { ...facts, fields: {} } }];
+  });
+  const kept = creations.filter(({ isLost }) => isLost !== true);
+  const final = kept.flatMap(({ id }, at): HistoryRecord[] => {
+    const change = { type: "door.shut", machine: "door", id, from: null, ...facts, op: id };
+    const document = JSON.stringify(change);
+    const hash = {
+      state: "shut",
+      version: "1",
+      at: `${since}`,
+      since: `${since}`,
+      created: TIME,
+      ops: "1 0",
+    };
+    const place = { machine: "door", id } as const;
+    return [
+      { kind: "final-event", machine: "door", partition: 0, entry: `${since}-${at}`, document },
+      { kind: "final-entity", ...place, hash: { ...hash, "op:0": `${id} 1 ${since}` } },
+      { kind: "final-index", ...place, score: since },
+      { kind: "final-log", ...place, documents: [document] },
+    ];
+  });
+  const begin: HistoryRecord = { kind: "fault-begin", number: 1, name: KILL, at: 100 };
+  return [
+    run,
+    ...calls,
+    begin,
+    { kind: "fault-end", number: 1, at: 110 },
+    ...final,
+    { kind: "end", at: 200 },
+  ];
+}
+
+const lost: Creation = { id: "d1", at: 95, until: 96, isLost: true };
+const ALLOWED: readonly AllowedLoss[] = [{ fault: KILL, windowMs: 10, spares: ["fsync"] }];
+
+it.each([
+  [ALLOWED, 0],
+  [[], 1],
+] as const)(
+  "a sight of what was lost may share version and time with what came after (%j)",
+  async (loss, violations) => {
+    const [run, ...rest] = history(loss, { id: "d1", at: 120, until: 121 });
+    if (run === undefined) throw new Error("A history begins with its run");
+    const who = { process: "r", number: 1 } as const;
+    const fields = { note: "of the one that was lost" };
+    const facts = { state: "shut", version: 1, timestamp: TIME, since: TIME, createdAt: TIME };
+    const sight: HistoryRecord[] = [
+      { kind: "call", ...who, at: 97, operation: "get", machine: "door", id: "d1" },
+      { kind: "return", ...who, at: 98, outcome: "OK", document: { ...facts, fields } },
+    ];
+    async function* records() {
+      yield* [run, ...sight, ...rest] as HistoryRecord[];
+    }
+    const report = witness(await gather(records()));
+    expect(report.byRule).toEqual(violations === 0 ? {} : { reads: 1 });
+  },
+);
+
+async function judged(records: readonly HistoryRecord[]) {
+  const { byRule, lost: losses } = witness(await gather(records));
+  return { byRule, losses };
+}
+
+describe("an acknowledged change that is not in the log", () => {
+  it("is a violation where no fault may lose it", async () => {
+    expect(await judged(history([], lost))).toEqual({ byRule: { acknowledged: 1 }, losses: [] });
+  });
+
+  it("is counted for the fault that may have lost it", async () => {
+    const losses = [{ fault: KILL, changes: 1, reads: 0, events: 0 }];
+    expect(await judged(history(ALLOWED, lost))).toEqual({ byRule: {}, losses });
+    expect(await judged(history(ALLOWED, { ...lost, at: 109, until: 120 }))).toEqual({ byRule: {}, losses });
+  });
+
+  it.each([
+    ["ended too long before the fault", { at: 80, until: 89 }],
+    ["began when the fault was over", { at: 111, until: 112 }],
+    ["asked for more than the fault may take", { durability: "fsync" as const }],
+  ])("is a violation where it %s", async (_, other) => {
+    const { byRule, losses } = await judged(history(ALLOWED, { ...lost, ...other }));
+    expect({ byRule, losses }).toEqual({ byRule: { acknowledged: 1 }, losses: [] });
+  });
+
+  it("may be of any age where the fault has no window", async () => {
+    const { byRule } = await judged(history([{ fault: KILL, windowMs: null }], { ...lost, at: 1, until: 2 }));
+    expect(byRule).toEqual({});
+  });
+
+  it("leaves a hole where a later one, acknowledged before the fault, is kept", async () => {
+    const kept = { id: "d2", at: 97, until: 98 };
+    expect((await judged(history(ALLOWED, lost, kept))).byRule).toEqual({ holes: 1 });
+  });
+
+  it.each([
+    ["overlapped it", { at: 95.5, until: 98 }],
+    ["was acknowledged when the fault had begun", { at: 97, until: 101 }],
+  ])("leaves no hole where the later one %s", async (_, times) => {
+    expect((await judged(history(ALLOWED, lost, { id: "d2", ...times }))).byRule).toEqual({});
+  });
+});
+
+describe("histories of servers that lose what they may", () => {
+  const seeds = Array.from({ length: 12 }, (_, at) => at + 1);
+
+  it("pass both checkers, and what was lost is counted", async () => {
+    let changes = 0;
+    for (const seed of seeds) {
+      const facts = await gather(simulate({ seed, calls: 500, crashes: 4, concurrent: 12 }));
+      const { violations, lost: losses } = witness(facts);
+      expect(violations).toEqual([]);
+      expect(linear(facts).violations).toEqual([]);
+      for (const loss of losses) changes += loss.changes;
+    }
+    expect(changes).toBeGreaterThan(0);
+  });
+
+  // Lives of an id can then begin in one millisecond, and what is lost be made again with the same version and time.
+  it("pass while their clock is set back", async () => {
+    const misjudged = [
+      [34, 3],
+      [24, 0],
+      [213, 3],
+    ] as const;
+    for (const [seed, crashes] of [...misjudged, ...seeds.map((one) => [one, 4] as const)]) {
+      const facts = await gather(simulate({ seed, calls: 500, ids: 3, concurrent: 10, crashes, jumps: 4 }));
+      expect(witness(facts).violations).toEqual([]);
+      expect(linear(facts, { stretch: 60, budget: 200_000 }).violations).toEqual([]);
+    }
+  });
+
+  it("do not pass where nothing may be lost", async () => {
+    let caught = 0;
+    for (const seed of seeds) {
+      const records = simulate({ seed, calls: 500, crashes: 4, concurrent: 12 });
+      const strict = records.map((record) => (record.kind === "run" ? { ...record, loss: [] } : record));
+      const { count } = witness(await gather(strict));
+      const allowed = witness(await gather(records)).lost;
+      if (allowed.some(({ changes: lostChanges }) => lostChanges > 0)) {
+        caught += 1;
+        expect(count).toBeGreaterThan(0);
+      }
+    }
+    expect(caught).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { gather } from "../../faults/check/gather.js";
+import { linear } from "../../faults/check/linear.js";
+import {
+  addScores,
+  MUTATIONS,
+  type MutationScore,
+  mutationScore,
+  mutationTable,
+} from "../../faults/check/mutation/score.js";
+import { simulate } from "../../faults/check/simulation/simulate.js";
+import { witness } from "../../faults/check/witness.js";
+
+describe("a correct history", () => {
+  const optionsArb = fc.record({
+    seed: fc.nat(),
+    calls: fc.integer({ min: 1, max: 300 }),
+    ids: fc.integer({ min: 1, max: 6 }),
+    concurrent: fc.integer({ min: 1, max: 12 }),
+    unknown: fc.constantFrom(0, 0.02, 0.2),
+    jumps: fc.constantFrom(0, 4),
+    stretch: fc.constantFrom(40, 1000),
+  });
+
+  it("passes both checkers, whatever was unknown, late, repeated or removed, and however the clock was set", async () => {
+    await fc.assert(
+      fc.asyncProperty(optionsArb, async (options) => {
+        const { stretch, ...rest } = options;
+        const facts = await gather(simulate(rest));
+        expect(witness(facts)).toMatchObject({ violations: [], lost: [] });
+        expect(linear(facts, { stretch, budget: 200_000 }).violations).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("passes where what was begun before the stretch was made before a call that saw nothing of it", async () => {
+    const options = { seed: 863672808, calls: 181, ids: 2, concurrent: 6, unknown: 0, jumps: 0 };
+    expect(linear(await gather(simulate(options)), { stretch: 40 }).violations).toEqual([]);
+  });
+
+  it("passes where two lives of an id share their creation, and the end of the first was seen by nobody", async () => {
+    const options = { seed: 8127103, calls: 194, ids: 2, concurrent: 4, unknown: 0, jumps: 4 };
+    expect(linear(await gather(simulate(options)), { stretch: 5 }).violations).toEqual([]);
+  });
+
+  it("passes whatever the order is in which its processes stand in the file", async () => {
+    const records = simulate({ seed: 3, calls: 300 });
+    const isOf = (record: object, process: string): boolean =>
+      "process" in record && record.process === process;
+    const [run, ...rest] = records;
+    if (run === undefined) throw new Error("There is no history");
+    const own = ["worker-3", "worker-1", "worker-0", "worker-2"].flatMap((process) =>
+      rest.filter((record) => isOf(record, process)),
+    );
+    const facts = await gather([run, ...own, ...rest.filter((record) => !("process" in record))]);
+    expect(witness(facts).violations).toEqual([]);
+    expect(linear(facts).violations).toEqual([]);
+  });
+});
+
+describe("a spoilt history is noticed:", () => {
+  let certain: MutationScore[];
+  let all: MutationScore[];
+  beforeAll(async () => {
+    const score = (seed: number, unknown: number) =>
+      mutationScore(simulate({ seed, calls: 250, ids: 4, unknown }), seed, 3);
+    // Where every outcome is known, callers can tell. Elsewhere what is unknown may explain what they see.
+    certain = addScores([await score(1, 0), await score(2, 0), await score(3, 0)]);
+    all = addScores([certain, await score(4, 0.2), await score(5, 0.2)]);
+  });
+
+  it.each(MUTATIONS.map(({ name, rule, isVisible }) => ({ name, rule, isVisible })))(
+    "$name, by the rule $rule",
+    ({ name, isVisible }) => {
+      const score = all.find((one) => one.name === name);
+      expect(score?.injected).toBeGreaterThan(0);
+      expect(score).toMatchObject({ witness: score?.injected, byRule: score?.injected });
+      const known = certain.find((one) => one.name === name);
+      if (isVisible) expect(known?.wgl).toBe(known?.injected);
+    },
+  );
+
+  it("and a table tells how often", () => {
+    const [title, first] = mutationTable(all).split("\n");
+    expect(title).toMatch(/^mutation +injected +witness +WGL$/);
+    expect(first).toMatch(/^lost write +\d+ +\d+ +\d+$/);
+  });
+});

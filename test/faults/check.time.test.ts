@@ -1,0 +1,349 @@
+import { describe, expect, it } from "vitest";
+import { FAULT, iso, LEASE_MS, timedHistory, UNTIL_MS } from "../../faults/check/simulation/timed.js";
+import { timed } from "../../faults/check/timed.js";
+import { gatherTimed } from "../../faults/check/timed-facts.js";
+import { nameOf } from "../../faults/history/timed.js";
+import type { HistoryRecord } from "../../faults/history.js";
+import { parseRecord } from "../../faults/history.js";
+
+type Spoil = (records: HistoryRecord[]) => HistoryRecord[];
+type Kind = HistoryRecord["kind"];
+type Of<K extends Kind, R extends HistoryRecord = HistoryRecord> = R extends HistoryRecord
+  ? K extends R["kind"]
+    ? R
+    : never
+  : never;
+
+async function rulesOf(records: readonly HistoryRecord[]): Promise<string[]> {
+  const { byRule } = timed(await gatherTimed(records.map((record) => parseRecord(JSON.stringify(record)))));
+  return Object.keys(byRule);
+}
+
+/** Puts what `change` returns in the place of the only record of a kind that fits; nothing takes it away. */
+function replace<K extends Kind>(
+  kind: K,
+  fits: (record: Of<K>) => boolean,
+  change: (record: Of<K>) => readonly HistoryRecord[],
+): Spoil {
+  return (records) => {
+    const chosen = records.filter((record) => record.kind === kind && fits(record as Of<K>));
+    expect(chosen).toHaveLength(1);
+    return records.flatMap((record) => (record === chosen[0] ? change(record as Of<K>) : [record]));
+  };
+}
+
+/** Changes an event of the log, and names it so wherever it is spoken of. */
+function event(id: string, version: number, change: (document: Record<string, unknown>) => object): Spoil {
+  const isIt = (of: { readonly id: string; readonly version: number }): boolean =>
+    of.id === id && of.version === version;
+  return (records) => {
+    const chosen = records.flatMap((one) => (one.kind === "final-event" ? [JSON.parse(one.document)] : []));
+    const changed = { ...change(chosen.find(isIt)) };
+    return records.map((one) => {
+      if (one.kind === "final-event" && isIt(JSON.parse(one.document))) {
+        return { ...one, document: JSON.stringify(changed) };
+      }
+      const speaks = one.kind === "fired" || one.kind === "handled";
+      return speaks && isIt(one) ? { ...one, ...nameOf({ ...changed }) } : one;
+    });
+  };
+}
+
+const HISTORY = timedHistory();
+/** When `left` was renewed last, expired, and what its log says of that. */
+const RENEWED = 3_000;
+const expiredAt = (at: number, from = at - LEASE_MS): ((document: object) => object) => {
+  const reason = `lease of ${LEASE_MS / 1000}s ran out at ${iso(from + LEASE_MS)}, last renewed at ${iso(from)}`;
+  return (document) => ({ ...document, reason, timestamp: iso(at), since: iso(at) });
+};
+const ofLeft = ({ id }: { readonly id: string }): boolean => id === "left";
+
+/** Each with the rule that has to see it. */
+const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] = [
+  ["a lease fired before its own end", "lease", event("left", 3, expiredAt(4_900, RENEWED))],
+  ["a lease that does not count from the last renewal", "lease", event("left", 3, expiredAt(4_900))],
+  [
+    "a lease fired after it was renewed once more",
+    "lease",
+    replace(
+      "renewal",
+      ({ id, at }) => id === "left" && at === RENEWED,
+      (one) => [one, { ...one, at: 4_800, until: 4_801 }],
+    ),
+  ],
+  [
+    "a timeout that does not count from entering the state",
+    "lease",
+    event("late", 2, (document) => ({
+      ...document,
+      reason: String(document.reason).replace(/\S+$/, iso(999)),
+    })),
+  ],
+  [
+    "a final state that a lease overwrote",
+    "lease",
+    event("kept", 4, (document) => ({
+      ...document,
+      reason: `lease of 2s ran out at ${iso(8_000)}, never renewed since ${iso(6_000)}`,
+    })),
+  ],
+  [
+    "an expiry in the log twice",
+    "once lease order",
+    replace(
+      "final-event",
+      ({ document }) => document.includes("shift.lost"),
+      (one) => [one, { ...one, entry: `${one.entry}1` }],
+    ),
+  ],
+  [
+    "an expiry that two sweepers were told to have fired",
+    "once",
+    replace("fired", ofLeft, (one) => [one, { ...one, process: "sweeper-2" }]),
+  ],
+  [
+    "an expiry that was told and is not in the log",
+    "once",
+    replace("fired", ofLeft, (one) => [{ ...one, id: "nobody" }]),
+  ],
+  [
+    "an entity left past due",
+    "overdue",
+    replace(
+      "final-due",
+      () => true,
+      (one) => [{ ...one, score: UNTIL_MS }],
+    ),
+  ],
+  [
+    "an entity without its deadline",
+    "overdue",
+    replace(
+      "final-due",
+      () => true,
+      () => [],
+    ),
+  ],
+  [
+    "a deadline later than the lease",
+    "overdue",
+    replace(
+      "final-due",
+      () => true,
+      (one) => [{ ...one, score: one.score + 1 }],
+    ),
+  ],
+  [
+    "a deadline of what is not there",
+    "overdue",
+    replace(
+      "final-entity",
+      ({ id }) => id === "now",
+      () => [],
+    ),
+  ],
+  [
+    "an entity that stays on the list of what is stuck",
+    "overdue",
+    replace(
+      "swept",
+      () => true,
+      (one) => [{ ...one, stuck: ["now"] }],
+    ),
+  ],
+  [
+    "nobody sweeping at the end",
+    "overdue",
+    replace(
+      "swept",
+      () => true,
+      () => [],
+    ),
+  ],
+  [
+    "an event that was never handled",
+    "handled",
+    (records) => records.filter((one) => one.kind !== "handled" || one.id !== "late" || one.version !== 2),
+  ],
+  [
+    "an event whose handler never ended",
+    "handled",
+    replace(
+      "handled",
+      ({ id, version, step }) => id === "late" && version === 2 && step === "done",
+      () => [],
+    ),
+  ],
+  [
+    "an event begun before the one ahead of it was done with",
+    "order",
+    replace(
+      "handled",
+      ({ id, version, step }) => id === "kept" && version === 2 && step === "done",
+      (one) => [{ ...one, at: one.at + 5_000 }],
+    ),
+  ],
+  [
+    "an event begun before a dead letter ahead of it was tried",
+    "order",
+    (records) =>
+      records.map((one) =>
+        one.kind === "handled" && one.id === "left" && one.version === 2
+          ? { ...one, at: one.at + 9_000 }
+          : one,
+      ),
+  ],
+  [
+    "an event that was taken over when later ones had been handled, though it had been handled before",
+    "order",
+    (records) =>
+      records.flatMap((one): HistoryRecord[] => {
+        if (one.kind !== "handled" || one.id !== "kept") return [one];
+        if (one.version > 2) return [{ ...one, process: "reactor-2" }];
+        const isTwice = one.version === 2;
+        return isTwice ? [one, { ...one, process: "reactor-2", at: one.at + 9_000, attempt: 2 }] : [one];
+      }),
+  ],
+  [
+    "a lost dead letter",
+    "dead-letters",
+    replace(
+      "dead-letter",
+      () => true,
+      () => [],
+    ),
+  ],
+  [
+    "a dead letter given up too early",
+    "dead-letters",
+    replace(
+      "dead-letter",
+      () => true,
+      (one) => [{ ...one, tries: 3 }],
+    ),
+  ],
+  [
+    "a dead letter twice",
+    "dead-letters",
+    replace(
+      "dead-letter",
+      () => true,
+      (one) => [one, one],
+    ),
+  ],
+  [
+    "a dead letter of no event",
+    "dead-letters",
+    replace(
+      "dead-letter",
+      () => true,
+      (one) => [{ ...one, document: null }],
+    ),
+  ],
+  [
+    "a holder that believes longer than was confirmed to it",
+    "holder",
+    replace("held", ofLeft, (one) => [{ ...one, until: RENEWED + LEASE_MS + 200 }]),
+  ],
+  ["a holder that believes after the expiry", "lease holder", event("left", 3, expiredAt(4_600))],
+  [
+    "a holder to which nothing was confirmed",
+    "holder",
+    (records) => records.filter((one) => one.kind !== "renewal" || one.id !== "left"),
+  ],
+  [
+    "a write after the loss that was acknowledged",
+    "fence",
+    replace(
+      "return",
+      ({ outcome }) => outcome === "CONFLICT",
+      (one) => [{ ...one, outcome: "OK", document: { ...facts(one), version: 3 } }],
+    ),
+  ],
+  [
+    "a write after the loss that was refused, and made",
+    "fence",
+    event("left", 3, (document) => ({ ...document, op: "left-patch" })),
+  ],
+  [
+    "a fenced write that was made at another version",
+    "fence",
+    replace(
+      "call",
+      ({ id, to }) => id === "kept" && to === "done",
+      (one) => [{ ...one, ifVersion: 1 }],
+    ),
+  ],
+];
+
+function facts({ document }: Of<"return">): NonNullable<Of<"return">["document"]> {
+  if (document === undefined) throw new Error("It was told nothing");
+  return document;
+}
+
+describe("a history of leases, sweepers and reactions", () => {
+  it("passes where all promises are kept", async () => {
+    const report = timed(await gatherTimed(HISTORY));
+    expect(report).toMatchObject({ violations: [], lost: [], losses: 1, expiries: 3, deadLetters: 1 });
+  });
+
+  it.each(SPOILT)("is noticed when spoilt by %s, by the rule %s", async (_, rule, spoil) => {
+    expect(await rulesOf(spoil([...HISTORY]))).toEqual(rule.split(" "));
+  });
+
+  it("is not complete without how the clocks stood", async () => {
+    const spoilt = HISTORY.filter(({ kind }) => kind !== "clock");
+    await expect(gatherTimed(spoilt)).rejects.toThrow(/not whole/);
+  });
+});
+
+describe("a process that was frozen inside a handler", () => {
+  it("may go on with it when others have handled the event and later ones", async () => {
+    const spoilt = HISTORY.flatMap((one): HistoryRecord[] => {
+      if (one.kind !== "handled" || one.id !== "kept" || one.version !== 2) return [one];
+      return [one, { ...one, process: "reactor-2", at: one.at + 9_000 }];
+    });
+    expect(await rulesOf(spoilt)).toEqual([]);
+  });
+});
+
+describe("a renewal that the server may forget", () => {
+  /** It counts from the renewal before the last one. */
+  const forgotten = event("left", 3, expiredAt(4_300));
+  const fault =
+    (begin: number, windowMs: number | null, clocks: readonly string[] = []): Spoil =>
+    (records) =>
+      records.flatMap((record): HistoryRecord[] => {
+        if (record.kind !== "run") return [record];
+        const { at: _, ...named } = { at: 0, number: 1, name: FAULT };
+        const loss = windowMs === -1 ? [] : [{ fault: FAULT, windowMs }];
+        return [
+          { ...record, loss, clocks },
+          { kind: "fault-begin", ...named, at: begin },
+          { kind: "fault-end", number: 1, at: begin + 10 },
+        ];
+      });
+
+  it("is counted as lost to a fault that may lose it", async () => {
+    const report = timed(await gatherTimed(fault(3_500, 1_000)(forgotten([...HISTORY]))));
+    expect(report.violations).toEqual([]);
+    expect(report.lost).toEqual([{ fault: FAULT, changes: 0, reads: 0, events: 0, renewals: 1 }]);
+  });
+
+  it("is not, where it was confirmed before the time that the fault reaches back to", async () => {
+    expect(await rulesOf(fault(3_500, 400)(forgotten([...HISTORY])))).toContain("lease");
+  });
+
+  it("is not, where the fault may lose nothing", async () => {
+    expect(await rulesOf(fault(3_500, -1)(forgotten([...HISTORY])))).toContain("lease");
+  });
+
+  it("may bear another time where a clock was set meanwhile, and counts from that", async () => {
+    const during = fault(2_995, -1, [FAULT]);
+    expect(await rulesOf(during(forgotten([...HISTORY])))).toEqual([]);
+    const early = event("left", 3, expiredAt(4_299, 2_300));
+    expect(await rulesOf(during(early([...HISTORY])))).toEqual(["lease"]);
+    const before = fault(2_900, -1, [FAULT]);
+    expect(await rulesOf(before(forgotten([...HISTORY])))).toContain("lease");
+  });
+});

@@ -1,0 +1,373 @@
+import type { Valkey } from "iovalkey";
+import { describe, expect, it } from "vitest";
+import { hands, type Patient, patient } from "../helpers/fsck.js";
+
+interface Damage {
+  /** Plants it. */
+  readonly plant: (valkey: Valkey, at: (id: string, rest: string) => string, it: Patient) => Promise<unknown>;
+  /** What is found, each as `kind id`. */
+  readonly found: readonly string[];
+  /** Of these, what `--repair` mends. */
+  readonly mended?: readonly string[];
+  readonly deep?: true;
+}
+
+const HOUR = 3_600_000;
+
+/** Damage that follows from the entity: found, mended, and gone afterwards. */
+const mendable: Record<string, Damage> = {
+  "an index entry without an entity": {
+    plant: (valkey, at) => valkey.zadd(at("gone", "index"), 10_000_000_000_000, "gone"),
+    found: ["index-orphan gone"],
+  },
+  "an index entry of a removed entity": {
+    plant: (valkey, at) => valkey.zadd(at("a5", "index"), 5, "a5"),
+    found: ["index-orphan a5"],
+  },
+  "an index entry whose id is none": {
+    plant: (valkey, at) => valkey.zadd(at("a1", "index"), 5, "no {id}*\n"),
+    found: ["index-orphan no {id}*\n"],
+  },
+  "an entity without an index entry": {
+    plant: (valkey, at) => valkey.zrem(at("a2", "index"), "a2"),
+    found: ["index-missing a2"],
+  },
+  "an index entry of another state": {
+    plant: (valkey, at) => valkey.zincrby(at("a2", "index"), 10_000_000_000_000, "a2"),
+    found: ["index-score a2"],
+  },
+  "an index entry of another age": {
+    plant: (valkey, at) => valkey.zincrby(at("a2", "index"), -1, "a2"),
+    found: ["index-score a2"],
+  },
+  "an index entry with a score of no state": {
+    plant: (valkey, at) => valkey.zadd(at("a2", "index"), "-inf", "a2"),
+    found: ["index-score a2"],
+  },
+  "a timer without an entity": {
+    plant: (valkey, at) => valkey.zadd(at("gone", "due"), 1, "gone"),
+    found: ["due-orphan gone"],
+  },
+  "a timer of an entity whose state has none": {
+    plant: (valkey, at) => valkey.zadd(at("a2", "due"), 1, "a2"),
+    found: ["due-extra a2"],
+  },
+  "a missing timeout": {
+    plant: (valkey, at) => valkey.zrem(at("a1", "due"), "a1"),
+    found: ["due-missing a1"],
+  },
+  "a missing lease": {
+    plant: (valkey, at) => valkey.zrem(at("a3", "due"), "a3"),
+    found: ["due-missing a3"],
+  },
+  "a missing retention": {
+    plant: (valkey, at) => valkey.zrem(at("a4", "due"), "a4"),
+    found: ["due-missing a4"],
+  },
+  "a timeout at another time": {
+    plant: (valkey, at) => valkey.zincrby(at("a1", "due"), 1, "a1"),
+    found: ["due-time a1"],
+  },
+  "a lease that does not follow from its last renewal": {
+    plant: (valkey, at) => valkey.hset(at("a3", "id:a3"), "lease:at", "4102444800000"),
+    found: ["due-time a3"],
+  },
+  "a lease that ends later than any renewal could make it": {
+    plant: (valkey, at) => valkey.zincrby(at("a3", "due"), HOUR, "a3"),
+    found: ["due-time a3"],
+  },
+  "a lease that ends before its first": {
+    plant: (valkey, at) => valkey.zincrby(at("a3", "due"), -1, "a3"),
+    found: ["due-time a3"],
+  },
+  "a log of a removed entity": {
+    plant: (valkey, at) => valkey.rpush(at("a5", "log:a5"), "{}"),
+    found: ["log-orphan a5"],
+  },
+  "a log of an entity that never was": {
+    plant: (valkey, at) => valkey.rpush(at("gone", "log:gone"), "{}"),
+    found: ["log-orphan gone"],
+    deep: true,
+  },
+  "a log that is longer than the history": {
+    plant: async (valkey, at, { tickets }) => {
+      for (let n = 0; n < 8; n++) await tickets.patch("a1", { set: { n } });
+      const document = {
+        type: "ticket.open",
+        machine: "ticket",
+        id: "a1",
+        from: null,
+        state: "open",
+        version: 1,
+      };
+      const times = { timestamp: "x", since: "x", createdAt: "x" };
+      await valkey.lpush(at("a1", "log:a1"), JSON.stringify({ ...document, ...times }));
+    },
+    found: ["log-long a1"],
+  },
+  "an entity without a log": {
+    plant: (valkey, at) => valkey.del(at("a2", "log:a2")),
+    found: ["log-missing a2"],
+  },
+  "all of it at once": {
+    plant: async (valkey, at) => {
+      for (const id of ["a1", "a2", "a3", "a4"]) {
+        await valkey.del(at(id, "index"), at(id, "due"));
+      }
+    },
+    found: [1, 2, 3, 4].flatMap((n) => [`index-missing a${n}`, ...(n === 2 ? [] : [`due-missing a${n}`])]),
+  },
+};
+
+/** Damage that nothing can mend without making something up: found, told, and left exactly as it is. */
+const unmendable: Record<string, Damage> = {
+  "an entity without a log, of which the event log lacks a change": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "log:a2"));
+      await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 1));
+    },
+    found: ["log-missing a2"],
+  },
+  "a log whose last change is gone": {
+    plant: (valkey, at) => valkey.rpop(at("a2", "log:a2")),
+    found: ["log-differs a2", "log-short a2"],
+  },
+  "a log whose first change is gone": {
+    plant: (valkey, at) => valkey.lpop(at("a2", "log:a2")),
+    found: ["log-short a2"],
+  },
+  "a gap in a log": {
+    plant: async (valkey, at, { tickets }) => {
+      for (let n = 0; n < 8; n++) await tickets.patch("a1", { set: { n } });
+      const removed = await valkey.lindex(at("a1", "log:a1"), 3);
+      await valkey.lrem(at("a1", "log:a1"), 1, String(removed));
+    },
+    found: ["log-gap a1", "log-short a1"],
+  },
+  "an entry of a log that is no change": {
+    plant: (valkey, at) => valkey.lset(at("a2", "log:a2"), 0, "no JSON"),
+    found: ["log-broken a2"],
+  },
+  "a state that was written by hand": {
+    plant: async (valkey, at) => {
+      await valkey.hset(at("a2", "id:a2"), "state", "shut");
+    },
+    found: ["due-missing a2", "event-differs a2", "index-score a2", "log-differs a2"],
+    mended: ["due-missing a2", "index-score a2"],
+  },
+  "a version that was written by hand": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "version", 7),
+    found: ["event-lost a2", "log-differs a2", "log-short a2"],
+  },
+  "a version that was set back": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "version", 1),
+    found: ["event-extra a2", "log-differs a2"],
+  },
+  "an own field with another value": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "n", "2.0"),
+    found: ["log-differs a2"],
+  },
+  "an own field that is missing": {
+    plant: (valkey, at) => valkey.hdel(at("a2", "id:a2"), "n"),
+    found: ["log-differs a2"],
+  },
+  "an own field that no change wrote": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "other", "1"),
+    found: ["log-differs a2"],
+  },
+  "a log that was rewritten with its entity": {
+    plant: async (valkey, at) => {
+      const last = String(await valkey.lindex(at("a2", "log:a2"), -1));
+      await valkey.lset(at("a2", "log:a2"), -1, last.replace('"n":2', '"n":3'));
+      await valkey.hset(at("a2", "id:a2"), "n", 3);
+    },
+    found: ["event-differs a2"],
+  },
+  "an entity that vanished": {
+    plant: (valkey, at) => valkey.del(at("a2", "id:a2")),
+    found: ["entity-lost a2", "index-orphan a2", "log-orphan a2"],
+    mended: ["index-orphan a2"],
+  },
+  "an entity that came back after its removal": {
+    plant: async (valkey, at, { tickets }) => {
+      await valkey.copy(at("a2", "id:a2"), at("a2", "id:kept"));
+      await valkey.copy(at("a2", "log:a2"), at("a2", "log:kept"));
+      await tickets.remove("a2");
+      await valkey.rename(at("a2", "id:kept"), at("a2", "id:a2"));
+      await valkey.rename(at("a2", "log:kept"), at("a2", "log:a2"));
+    },
+    found: ["event-lost a2", "index-missing a2"],
+    mended: ["index-missing a2"],
+  },
+  "an entity that nothing else tells of": {
+    plant: async (valkey, at) => {
+      await valkey.hset(at("raw", "id:raw"), await valkey.hgetall(at("a2", "id:a2")));
+    },
+    found: ["event-lost raw", "index-missing raw", "log-missing raw"],
+    mended: ["index-missing raw"],
+    deep: true,
+  },
+  "an event that is gone": {
+    plant: async (valkey, at) => {
+      await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 2));
+    },
+    found: ["event-lost a2"],
+  },
+  "an event that is gone from the middle": {
+    plant: async (valkey, at, { tickets }) => {
+      await tickets.patch("a2", { set: { n: 9 } });
+      await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 2));
+    },
+    found: ["event-gap a2"],
+  },
+  "an event that never happened": {
+    plant: async (valkey, at) => {
+      const document = {
+        type: "ticket.shut",
+        machine: "ticket",
+        id: "a2",
+        from: "held",
+        state: "shut",
+        version: 3,
+      };
+      const times = { timestamp: "x", since: "x", createdAt: "x" };
+      await valkey.xadd(at("a2", "events"), "*", "doc", JSON.stringify({ ...document, ...times }));
+    },
+    found: ["event-extra a2"],
+  },
+  "an event twice": {
+    plant: async (valkey, at) => {
+      const entry = await entryOf(valkey, at("a2", "events"), "a2", 2);
+      const [[, fields = []] = ["", []]] = await valkey.xrange(at("a2", "events"), entry, entry);
+      await valkey.xadd(at("a2", "events"), "*", ...fields);
+    },
+    found: ["event-gap a2"],
+  },
+  "an entry of the stream that is no change": {
+    plant: (valkey, at) => valkey.xadd(at("a2", "events"), "*", "doc", "[]"),
+    found: ["event-broken "],
+  },
+  "a state that the machine does not have": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "state", "constructor"),
+    found: ["event-differs a2", "log-differs a2", "state-unknown a2"],
+  },
+  "a missing field of the scripts": {
+    plant: (valkey, at) => valkey.hdel(at("a2", "id:a2"), "ops"),
+    found: ["hash-field a2"],
+  },
+  "a malformed field of the scripts": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "op:1", "x"),
+    found: ["hash-field a2"],
+  },
+  "a state entered after the last change": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "since", "9999999999999"),
+    found: ["hash-field a2", "index-score a2", "log-differs a2"],
+    mended: ["index-score a2"],
+  },
+  "an own field of an impossible name": {
+    plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "not a name", "1"),
+    found: ["hash-field a2", "log-differs a2"],
+  },
+  ...Object.fromEntries(
+    Object.entries({
+      "no JSON": "nan",
+      "lax JSON": "01",
+      "half a surrogate pair": '"\\ud800"',
+      "no UTF-8": Buffer.from([0x22, 0xff, 0x22]),
+    }).map(([name, value]) => [
+      `an own value that is ${name}`,
+      {
+        plant: (valkey: Valkey, at: (id: string, rest: string) => string) =>
+          valkey.hset(at("a2", "id:a2"), "n", value),
+        found: ["hash-field a2", "log-differs a2"],
+      } satisfies Damage,
+    ]),
+  ),
+  "an entity of another type": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "id:a2"));
+      await valkey.set(at("a2", "id:a2"), "text");
+    },
+    found: ["key-type a2"],
+  },
+  "a log of another type": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "log:a2"));
+      await valkey.set(at("a2", "log:a2"), "text");
+    },
+    found: ["key-type a2"],
+  },
+  "timers of another type": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "due"));
+      await valkey.set(at("a2", "due"), "text");
+    },
+    found: ["key-type "],
+  },
+  "a stream of another type": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "events"));
+      await valkey.set(at("a2", "events"), "text");
+    },
+    found: ["key-type "],
+  },
+  "an index of another type": {
+    plant: async (valkey, at) => {
+      await valkey.del(at("a2", "index"));
+      await valkey.set(at("a2", "index"), "text");
+    },
+    found: ["key-type "],
+  },
+};
+
+async function entryOf(valkey: Valkey, stream: string, id: string, version: number): Promise<string> {
+  for (const [entry, [, document = ""]] of await valkey.xrange(stream, "-", "+")) {
+    const change = JSON.parse(document);
+    if (change.id === id && change.version === version) return entry;
+  }
+  throw new Error(`The stream has no version ${version} of ${id}`);
+}
+
+async function plant(partitions: number, damage: Damage): Promise<Patient> {
+  const it = await patient(partitions);
+  await damage.plant(await hands(), (id, rest) => it.key(id, rest), it);
+  return it;
+}
+
+const withResult = (findings: readonly string[], result: string): string[] =>
+  findings.map((one) => `${one} ${result}`);
+
+describe.each([1, 4])("with %i partitions, fsck", (partitions) => {
+  it("finds nothing where nothing is wrong", async () => {
+    const it = await patient(partitions);
+    expect(await it.fsck({ deep: true, strict: true })).toEqual({
+      findings: [],
+      checked: { partitions, entities: 4, events: 9 },
+    });
+  });
+
+  it.each(Object.entries(mendable))("finds and mends %s", async (_, damage) => {
+    const it = await plant(partitions, damage);
+    const options = { deep: damage.deep ?? false };
+    const found = [...damage.found].sort();
+    expect(await it.found(options)).toEqual(withResult(found, "mendable"));
+    expect(await it.found({ ...options, repair: true })).toEqual(withResult(found, "mended"));
+    expect(await it.found({ deep: true })).toEqual([]);
+  });
+
+  it.each(Object.entries(unmendable))("finds %s, and makes nothing up", async (_, damage) => {
+    const it = await plant(partitions, damage);
+    const valkey = await hands();
+    const options = { deep: damage.deep ?? false };
+    const hash = it.key("a2", "id:a2");
+    const before = [await valkey.type(hash), await valkey.dump(hash)];
+    const mended = damage.mended ?? [];
+    const left = damage.found.filter((one) => !mended.includes(one));
+    expect(await it.found(options)).toEqual(
+      [...withResult(mended, "mendable"), ...withResult(left, "left")].sort(),
+    );
+    await it.found({ ...options, repair: true });
+    expect([await valkey.type(hash), await valkey.dump(hash)]).toEqual(before);
+    expect(await it.found(options)).toEqual(withResult(left, "left").sort());
+  });
+});

@@ -1,0 +1,349 @@
+import { describe, expect, it } from "vitest";
+import {
+  agent,
+  ContractError,
+  compileMachine,
+  connect,
+  IllegalTransitionError,
+  LatchkeyError,
+  LayoutError,
+  type MachineDefinition,
+  MachineDefinitionError,
+  MachineInUseError,
+  MissingFieldError,
+  partitionOf,
+} from "../../src/index.js";
+import { scripts } from "../../src/lua/index.js";
+import { admin } from "../helpers/calls.js";
+import { all, client, rejection, rejectionOf } from "../helpers/client.js";
+import { keyspace } from "../helpers/keyspace.js";
+import { startProxy } from "../helpers/proxy.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+const job: MachineDefinition = {
+  name: "job",
+  version: 1,
+  initial: "queued",
+  states: {
+    queued: { to: ["active", "paused"] },
+    paused: { to: ["queued"] },
+    active: { to: ["done"] },
+    done: {},
+  },
+};
+
+/** Without `paused`. */
+const job2: MachineDefinition = {
+  ...job,
+  version: 2,
+  states: { queued: { to: ["active"] }, active: { to: ["done"] }, done: { stamp: "doneAt" } },
+};
+
+describe("apply", () => {
+  it("installs a machine once, and tells what it did", async () => {
+    const home = await client();
+    expect(home.partitions).toBeUndefined();
+    const first = await home.apply(job);
+    expect(first).toEqual({
+      machine: "job",
+      version: 1,
+      before: null,
+      changed: true,
+      differences: [],
+      retired: {},
+      moved: 0,
+    });
+    expect(home.partitions).toBe(1);
+    const before = await keyspace(await admin(), home.namespace);
+    expect(await home.apply(job)).toEqual({ ...first, before: 1, changed: false });
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+    expect((await home.definition("job"))?.definition).toEqual(compileMachine(job));
+    expect(await home.machines()).toEqual(["job"]);
+    await home.machine(agent());
+    expect(await home.machines()).toEqual(["agent", "job"]);
+  });
+
+  it("installs a newer version, and tells what is different", async () => {
+    const home = await client();
+    await home.apply(job);
+    const dry = await home.apply(job2, { dryRun: true });
+    expect(dry).toMatchObject({ before: 1, version: 2, changed: true, moved: 0 });
+    expect(dry.differences).toContain("states.paused: removed");
+    expect(dry.differences).toContain("states.done.stamp: none -> doneAt");
+    expect((await home.definition("job"))?.definition.version).toBe(1);
+    expect(await home.apply(job2)).toEqual(dry);
+    expect((await home.definition("job"))?.definition.version).toBe(2);
+    expect((await home.definition("job"))?.ordinals).toEqual(["queued", "active", "paused", "done"]);
+  });
+
+  it("writes nothing on a dry run into a fresh namespace", async () => {
+    const home = await client();
+    const before = await keyspace(await admin(), home.namespace);
+    expect(await home.apply(job, { dryRun: true })).toMatchObject({ changed: true, before: null });
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+    expect(home.partitions).toBeUndefined();
+    expect(await home.machines()).toEqual([]);
+    expect(await home.installed("job")).toBeNull();
+  });
+
+  it("refuses a lower version, and the same version with another content", async () => {
+    const home = await client();
+    await home.apply(job2);
+    const before = await keyspace(await admin(), home.namespace);
+    const lower = await rejectionOf(MachineInUseError, home.apply(job));
+    expect(lower).toMatchObject({ code: "INUSE", problem: "LOWER", machine: "job", installedVersion: 2 });
+    expect(lower.message).toContain("version 2 is installed, which is newer; raise the definition's version");
+    const other = await rejectionOf(MachineInUseError, home.apply({ ...job2, history: 5 }));
+    expect(other.problem).toBe("DIFFERENT");
+    expect(other.message).toContain("version 2 is installed with another content");
+    await rejectionOf(MachineInUseError, home.machine({ ...job2, history: 5 }));
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+  });
+
+  it("refuses to drop a state that entities sit in, and says how many sit where", async () => {
+    const home = await client();
+    const jobs = await home.machine(job);
+    await jobs.create("j1");
+    await jobs.transition("j1", "paused");
+    const before = await keyspace(await admin(), home.namespace);
+    for (const call of [
+      () => home.apply(job2),
+      () => home.apply(job2, { dryRun: true }),
+      () => home.machine(job2),
+    ]) {
+      const error = await rejectionOf(MachineInUseError, call());
+      expect(error).toMatchObject({ problem: "STATES", installedVersion: 1, states: { paused: 1 } });
+      expect(error.message).toContain("(1 in paused); say where they go with map old=new");
+    }
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+  });
+
+  it.each([1, 4])(
+    "moves entities out of dropped states by ordinary changes, over %i partitions",
+    async (partitions) => {
+      const home = await client();
+      await home.init(partitions);
+      const jobs = await home.machine(job);
+      const ids = Array.from({ length: 30 }, (_, n) => `j${n}`);
+      for (const id of ids) await jobs.create(id, { n: id });
+      for (const id of ids.slice(0, 20)) await jobs.transition(id, "paused");
+      const map = { paused: "queued" };
+      expect(await home.apply(job2, { map, dryRun: true })).toMatchObject({
+        retired: { paused: 20 },
+        moved: 0,
+      });
+      expect(await jobs.count()).toMatchObject({ paused: 20 });
+      const applied = await home.apply(job2, { map, actor: "operator" });
+      expect(applied).toMatchObject({ retired: { paused: 20 }, moved: 20, changed: true });
+      expect(await jobs.count()).toEqual({ queued: 30, active: 0, done: 0 });
+      for (const id of ids.slice(0, 20)) {
+        expect((await jobs.history(id)).at(-1)).toMatchObject({
+          ...{ type: "job.queued", from: "paused", state: "queued", version: 3, actor: "operator", n: id },
+          reason: "machine job version 2 drops paused",
+        });
+      }
+      expect(await home.apply(job2, { map })).toMatchObject({ changed: false, retired: {}, moved: 0 });
+    },
+  );
+
+  it("moves the rest when a run that was cut short is repeated with its map, and not with another", async () => {
+    const home = await client();
+    const jobs = await home.machine(job);
+    for (const id of ["j1", "j2", "j3"]) {
+      await jobs.create(id);
+      await jobs.transition(id, "paused");
+    }
+    // Cut short: installed, and nobody moved yet. That is what the script alone does.
+    const map = { paused: "queued" };
+    const ours = { ...job2, states: { ...job2.states, done: {} } };
+    const valkey = await admin();
+    const prefix = `{${home.namespace}:0}:job:`;
+    const words = [compileMachine(ours).json, "MAP", "paused", "queued"];
+    await valkey.eval(scripts.apply.text, 2, `${prefix}machine`, `${prefix}index`, ...words);
+    expect(await jobs.count()).toMatchObject({ paused: 3 });
+    expect((await jobs.tryTransition("j1", "active")).outcome).toBe("ILLEGAL");
+    expect((await all(jobs.list({ state: "paused" }))).map(({ id }) => id)).toEqual(["j1", "j2", "j3"]);
+
+    expect((await rejection(home.apply(ours, { map: { paused: "active" } }))).message).toContain(
+      "can't go to active",
+    );
+    expect(await home.apply(ours)).toMatchObject({ changed: false, retired: { paused: 3 }, moved: 0 });
+    expect(await home.apply(ours, { map })).toMatchObject({
+      changed: false,
+      retired: { paused: 3 },
+      moved: 3,
+    });
+    expect(await jobs.count()).toEqual({ queued: 3, active: 0, done: 0 });
+  });
+
+  it("installs nowhere what can't be installed in every partition", async () => {
+    const home = await client();
+    await home.init(4);
+    const jobs = await home.machine(job);
+    const id = ["a", "b", "c", "d", "e", "f", "g"].find((one) => partitionOf(one, 4) === 3) ?? "";
+    await jobs.create(id);
+    await jobs.transition(id, "paused");
+    const before = await keyspace(await admin(), home.namespace);
+    expect((await rejectionOf(MachineInUseError, home.apply(job2))).states).toEqual({ paused: 1 });
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+  });
+
+  it("refuses a map that does not lead from dropped states to states that stay", async () => {
+    const home = await client();
+    await home.apply(job);
+    for (const map of [{ paused: "nowhere" }, { active: "queued" }, { never: "queued" }]) {
+      const error = await rejectionOf(ContractError, home.apply(job2, { map }));
+      expect(error.message).toBe(
+        "apply job: map must lead from states that were installed and are dropped now to states of the definition",
+      );
+    }
+    await rejectionOf(MachineDefinitionError, home.apply({ ...job, initial: "qeued" }));
+  });
+});
+
+describe("machine", () => {
+  it("works for an older replica by the newer definition that is installed", async () => {
+    const home = await client();
+    await home.apply(job2);
+    const jobs = await home.machine(job);
+    expect(jobs.definition.version).toBe(2);
+    await jobs.create("j1");
+    const refused = await jobs.tryTransition("j1", "paused");
+    if (refused.ok) throw new Error("It was not refused");
+    expect(refused.error).toMatchObject({ code: "ILLEGAL", allowed: ["active"] });
+    expect(await jobs.transition("j1", "active")).toMatchObject({ version: 2 });
+  });
+
+  it("does not explain by its older definition what the newer one refuses, where the two differ", async () => {
+    const order: MachineDefinition = {
+      name: "order",
+      version: 1,
+      initial: "open",
+      states: { open: { to: ["paid", "gone"] }, paid: {}, gone: {} },
+    };
+    const home = await client();
+    const older = await home.machine(order);
+    await older.create("o1");
+    const newer = await home.machine<string>({
+      ...order,
+      version: 2,
+      states: { open: { to: ["paid"] }, paid: { require: ["sum"], to: ["sent"] }, sent: {}, gone: {} },
+    });
+    const illegal = await rejectionOf(IllegalTransitionError, older.transition("o1", "gone"));
+    expect(illegal.allowed).toEqual([]);
+    expect(illegal.message).toMatch(
+      /version 1; the order machine that is installed is not version 1, which this process knows$/,
+    );
+    const missing = await rejectionOf(MissingFieldError, older.transition("o1", "paid"));
+    expect(missing.fields).toEqual([]);
+    expect(missing.message).toBe(
+      "order o1 needs further fields to be paid: the order machine that is installed is not version 1, which this process knows",
+    );
+    await newer.transition("o1", "paid", { set: { sum: 1 } });
+    await newer.transition("o1", "sent");
+    const final = await rejectionOf(IllegalTransitionError, older.transition("o1", "paid"));
+    expect(final.message).toMatch(
+      /it is sent since .*; that is no state of version 1, which this process knows$/,
+    );
+  });
+
+  it("of a name opens what is installed, with the states that it has there", async () => {
+    const home = await client();
+    expect(await home.installed("job")).toBeNull();
+    expect(await home.definition("job")).toBeNull();
+    expect(home.partitions).toBeUndefined();
+    await home.machine(job);
+    const jobs = await home.installed("job");
+    expect(jobs?.name).toBe("job");
+    expect(jobs?.definition).toEqual(compileMachine(job));
+    await jobs?.create("j1");
+    expect((await (await home.machine(job)).get("j1"))?.state).toBe("queued");
+    await rejectionOf(ContractError, home.installed("Job"));
+  });
+});
+
+describe("a namespace", () => {
+  it("is fixed to its partitions at first, and says so when others are wanted", async () => {
+    const home = await client();
+    expect(await home.init(4)).toEqual({ layout: 1, partitions: 4 });
+    expect(await home.init(4)).toEqual({ layout: 1, partitions: 4 });
+    const error = await rejectionOf(ContractError, home.init(2));
+    expect(error.code).toBe("PARTITIONS");
+    expect(error.message).toBe(
+      `namespace "${home.namespace}" has 4 partitions, which can't be changed; use another namespace`,
+    );
+    const later = await client({ namespace: home.namespace });
+    expect(later.partitions).toBe(4);
+    for (const wrong of [0, 4097, 1.5, Number.NaN]) {
+      const refused = await rejectionOf(ContractError, home.init(wrong));
+      expect(refused.message).toBe("partitions must be a whole number from 1 to 4096");
+    }
+  });
+
+  it("that many initialise at once is fixed to what one of them wanted", async () => {
+    const namespace = freshNamespace();
+    const homes = await Promise.all(Array.from({ length: 8 }, () => client({ namespace })));
+    await Promise.allSettled(homes.map((home, at) => home.init(at + 1)));
+    const partitions = homes.map((home) => home.partitions);
+    expect(new Set(partitions).size).toBe(1);
+    expect(await client({ namespace })).toMatchObject({ partitions: partitions[0] });
+  });
+
+  it.each([
+    ["with partitions", { layout: "2", partitions: "1" }],
+    ["that is being initialised", { layout: "2" }],
+    ["without a layout", { partitions: "1" }],
+  ])("of another layout, %s, is left alone", async (_, facts) => {
+    const namespace = freshNamespace();
+    await (await admin()).hset(`{${namespace}}:meta`, facts);
+    const before = await keyspace(await admin(), namespace);
+    const { url } = await useValkey();
+    const error = await rejectionOf(LayoutError, connect({ url, namespace }));
+    expect(error.code).toBe("LAYOUT");
+    expect(error.message).toContain("this version of latchkey works with 1; use the version that wrote it");
+    expect(await keyspace(await admin(), namespace)).toEqual(before);
+  });
+
+  it("of another layout that turns up later is left alone as well", async () => {
+    const home = await client();
+    await (await admin()).hset(`{${home.namespace}}:meta`, { layout: "2" });
+    const before = await keyspace(await admin(), home.namespace);
+    await rejectionOf(LayoutError, home.machine(agent()));
+    await rejectionOf(LayoutError, home.definition("agent"));
+    expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+  });
+
+  it("whose entities another version wrote tells so, and leaves them", async () => {
+    const home = await client();
+    const agents = await home.machine(agent());
+    await (await admin()).hset(`{${home.namespace}:0}:agent:id:a1`, { state: "running", layout: "9" });
+    const error = await rejectionOf(LayoutError, agents.transition("a1", "running"));
+    expect(error.message).toContain(
+      "transition agent a1: the data was written by another version of latchkey",
+    );
+  });
+
+  it.each(["", "Latchkey", "a b", "a:b", "{a}", "x".repeat(33)])("can't be named %j", async (namespace) => {
+    const { url } = await useValkey();
+    const error = await rejectionOf(ContractError, connect({ url, namespace }));
+    expect(error.message).toContain("is no namespace: a lower-case letter, then up to 31 lower-case letters");
+  });
+});
+
+it("says that a machine may be installed whose answer was lost", async () => {
+  const proxy = await startProxy(await useValkey());
+  await (await admin()).script("LOAD", scripts.apply.text);
+  const home = await client({ url: proxy.url, timeout: "1s" });
+  await home.init();
+  proxy.dropReply("*6\r\n$7\r\nevalsha"); // the dry run before it has one word more
+  proxy.shut(true);
+  const error = await rejectionOf(LatchkeyError, home.apply(job));
+  expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });
+  expect(error.message).toMatch(
+    /^apply job was not answered: .*; it may be installed, in part at least: apply it again$/,
+  );
+  proxy.shut(false);
+  const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again
+  await expect.poll(async () => (await installed())?.definition).toEqual(compileMachine(job));
+  expect(await home.apply(job)).toMatchObject({ changed: false });
+});

@@ -1,0 +1,165 @@
+import { expect, it } from "vitest";
+import {
+  ConflictError,
+  ContractError,
+  DeadlineExceededError,
+  defineMachine,
+  LatchkeyError,
+  NoLeaseError,
+  NotExecutedError,
+  NotFoundError,
+} from "../../src/index.js";
+import { pastServerTime, serverMs } from "../helpers/behind-proxy.js";
+import { admin } from "../helpers/calls.js";
+import { client, rejection, rejectionOf } from "../helpers/client.js";
+import { ownServer } from "../helpers/doctor.js";
+import { keyspace } from "../helpers/keyspace.js";
+import { startProxy } from "../helpers/proxy.js";
+import { useValkey } from "../helpers/valkey.js";
+
+const task = defineMachine({
+  name: "task",
+  version: 1,
+  initial: "waiting",
+  states: {
+    waiting: { to: ["working"] },
+    working: { to: ["waiting"], lease: { for: "30s", to: "waiting" } },
+  },
+});
+
+async function working() {
+  const home = await client();
+  const tasks = await home.machine(task);
+  await tasks.create("t1", { n: 1 });
+  const change = await tasks.transition("t1", "working");
+  const leaseAt = async () => (await admin()).hget(`{${home.namespace}:0}:task:id:t1`, "lease:at");
+  return { home, tasks, change, leaseAt };
+}
+
+it("renews the lease and returns the entity as it is", async () => {
+  const { tasks, leaseAt } = await working();
+  expect(await leaseAt()).toBe("");
+  const now = await tasks.heartbeat("t1", { ifVersion: 2, ifState: "working" });
+  expect(now).toEqual(await tasks.get("t1"));
+  expect(await leaseAt()).toMatch(/^\d{13}$/);
+  expect(await tasks.history("t1")).toHaveLength(2);
+});
+
+it("tells whoever lost the entity, with the entity as it is now", async () => {
+  const { tasks } = await working();
+  await tasks.transition("t1", "waiting");
+  await tasks.transition("t1", "working");
+  const error = await rejectionOf(ConflictError, tasks.heartbeat("t1", { ifVersion: 2 }));
+  expect(error).toMatchObject({ code: "CONFLICT", id: "t1", current: { state: "working", version: 4 } });
+  expect(error.message).toMatch(/^task t1 is not at version 2: it is working since .*, version 4$/);
+  const result = await tasks.tryHeartbeat("t1", { ifState: "waiting" });
+  expect(result).toMatchObject({ ok: false, outcome: "CONFLICT", current: { version: 4 } });
+});
+
+it("refuses where the state has no lease, and where there is no such entity", async () => {
+  const { tasks } = await working();
+  await tasks.transition("t1", "waiting");
+  const error = await rejectionOf(NoLeaseError, tasks.heartbeat("t1"));
+  expect(error).toMatchObject({ code: "ILLEGAL", current: { state: "waiting" } });
+  expect(error.message).toMatch(/^task t1 has no lease to renew: it is waiting since .*, version 3$/);
+  await rejectionOf(NotFoundError, tasks.heartbeat("t2"));
+  await rejectionOf(DeadlineExceededError, tasks.heartbeat("t1", { notAfter: 1 }));
+});
+
+it("refuses what the server would take for malformed, before it is sent", async () => {
+  const { tasks } = await working();
+  for (const options of [
+    { ifVersion: -1 },
+    { ifVersion: 1.5 },
+    { ifState: "Working" },
+    { notAfter: Number.NaN },
+  ]) {
+    await rejectionOf(ContractError, tasks.heartbeat("t1", options as object));
+  }
+  const error = await rejectionOf(ContractError, tasks.heartbeat("t1", { ifVerson: 1 } as object));
+  expect(error.message).toBe('"ifVerson" is no option; did you mean "ifVersion"?');
+  await rejectionOf(ContractError, tasks.heartbeat("t 1"));
+  for (const name of ["ifVersion", "ifState"]) {
+    const unguarded = await rejectionOf(ContractError, tasks.heartbeat("t1", { [name]: undefined }));
+    expect(unguarded.message).toBe(`${name} is undefined; give it, or leave it out`);
+  }
+});
+
+/** The same through a proxy that can lose answers. */
+async function behindProxy() {
+  const { home, change, leaseAt } = await working();
+  const proxy = await startProxy(await useValkey());
+  const far = await client({ url: proxy.url, namespace: home.namespace });
+  const tasks = await far.machine(task);
+  await tasks.heartbeat("t1"); // loads the script
+  return { proxy, tasks, change, leaseAt, home };
+}
+
+it("asks again where the answer was lost", async () => {
+  const { proxy, tasks, leaseAt } = await behindProxy();
+  const before = await leaseAt();
+  proxy.dropReply("IFVERSION");
+  expect(await tasks.heartbeat("t1", { ifVersion: 2 })).toMatchObject({ version: 2 });
+  expect(Number(await leaseAt())).toBeGreaterThanOrEqual(Number(before));
+});
+
+it("says that it may have been made where the answer is lost until its time is up", async () => {
+  const { proxy, tasks, leaseAt } = await behindProxy();
+  const before = Number(await leaseAt());
+  await pastServerTime(before);
+  proxy.shut(true);
+  proxy.dropReply("IFVERSION");
+  const error = await rejectionOf(LatchkeyError, tasks.heartbeat("t1", { ifVersion: 2, timeout: "1s" }));
+  expect(error).not.toBeInstanceOf(NotExecutedError);
+  expect(error.code).toBe("UNKNOWN");
+  expect(error.message).toMatch(
+    /^heartbeat task t1: the answer was lost, and the lease may be renewed: .*; send it again$/,
+  );
+  expect(Number(await leaseAt())).toBeGreaterThan(before);
+});
+
+it("says that it was not made where it could not be sent, or was turned down", async () => {
+  const { proxy, tasks, home } = await behindProxy();
+  proxy.shut(true);
+  proxy.cut();
+  const beat = () => rejection(tasks.heartbeat("t1", { timeout: "100ms" }));
+  await expect.poll(beat).toBeInstanceOf(NotExecutedError); // the client has noticed
+  expect((await beat()).message).toMatch(/^heartbeat task t1 was not executed: /);
+  proxy.shut(false);
+  await (await admin()).set(`{${home.namespace}:0}:task:due`, "mine");
+  expect(await rejectionOf(NotExecutedError, tasks.heartbeat("t1"))).toMatchObject({ reply: "WRONGTYPE" });
+});
+
+it("renews nothing after its caller was told that it may have been made or not", async () => {
+  const { server, admin } = await ownServer();
+  const latchkey = await client({ url: server.url, namespace: "t" });
+  const tasks = await latchkey.machine(task);
+  await tasks.create("t1");
+  await tasks.transition("t1", "working");
+  await tasks.heartbeat("t1"); // loads the script
+  const before = await keyspace(admin, "t");
+  await admin.call("CLIENT", "PAUSE", 60_000, "WRITE");
+  const error = await rejectionOf(LatchkeyError, tasks.heartbeat("t1", { timeout: "1s" }));
+  expect(error.code).toBe("UNKNOWN");
+  await admin.call("CLIENT", "UNPAUSE"); // what was held back comes to its turn now
+  await tasks.get("t1"); // behind it, on the same connection
+  expect(await keyspace(admin, "t")).toEqual(before);
+});
+
+it("takes a notAfter that has passed when it is sent again for no answer: the lost one may have been made", async () => {
+  const { proxy, tasks } = await behindProxy();
+  const notAfter = (await serverMs()) + 3_000;
+  proxy.shut(true);
+  proxy.dropReply("IFVERSION");
+  const lost = rejectionOf(LatchkeyError, tasks.heartbeat("t1", { ifVersion: 2, notAfter, timeout: "30s" }));
+  await proxy.lost;
+  await pastServerTime(notAfter);
+  proxy.shut(false);
+  expect(await lost).toMatchObject({ code: "UNKNOWN" });
+});
+
+it("says that the machine is gone where it is", async () => {
+  const { home, tasks } = await working();
+  await (await admin()).del(`{${home.namespace}:0}:task:machine`);
+  expect(await rejectionOf(ContractError, tasks.heartbeat("t1"))).toMatchObject({ code: "NOMACHINE" });
+});

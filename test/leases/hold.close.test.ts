@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Valkey } from "iovalkey";
+import { beforeAll, expect, it, onTestFinished } from "vitest";
+import { ConnectError, type Entities } from "../../src/index.js";
+import { built, root } from "../helpers/built.js";
+import { client, rejectionOf } from "../helpers/client.js";
+import { held, LEASE_MS, SOON, taskOf, working } from "../helpers/held.js";
+import { inNode } from "../helpers/node.js";
+import { gate } from "../helpers/reactions.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+beforeAll(built);
+
+it("ends when latchkey is closed, and says so by its signal, but not as a loss", async () => {
+  const { home, tasks } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1", 2);
+  await home.close();
+  expect(hold.signal.reason).toBeInstanceOf(ConnectError);
+  expect(hold.signal.reason.message).toContain("this client was closed");
+  expect(losses).toEqual([]);
+  const changing = hold.change(() => tasks.patch("t1", { set: { n: 1 } }));
+  expect(await rejectionOf(ConnectError, changing)).toBe(hold.signal.reason);
+  await hold.close();
+});
+
+it("tells nothing of a hold that was closed before latchkey was", async () => {
+  const { home, tasks } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1", 2);
+  await hold.close();
+  await home.close();
+  expect([hold.signal.aborted, losses]).toEqual([false, []]);
+});
+
+it("renews nothing any more once latchkey is closed over a client that was handed in, which stays open", async () => {
+  const { url } = await useValkey();
+  const valkey = new Valkey(url);
+  onTestFinished(() => valkey.disconnect());
+  const { home, tasks, leaseAt } = await working("t1", "t2");
+  const far = await client({ client: valkey, namespace: home.namespace });
+  const farTasks: Entities = await far.machine(taskOf(LEASE_MS));
+  const first = await held(farTasks, "t1", 2);
+  await held(tasks, "t2", 2);
+  await far.close();
+  expect([first.hold.signal.aborted, valkey.status]).toEqual([true, "ready"]);
+  const [closedAt, other] = await Promise.all([leaseAt("t1"), leaseAt("t2")]);
+  await expect.poll(() => leaseAt("t2"), SOON).toBeGreaterThan(other + LEASE_MS);
+  expect(await leaseAt("t1")).toBe(closedAt);
+});
+
+it("is over from the first where latchkey is being closed while it begins", async () => {
+  const { home, tasks } = await working("t1", "t2");
+  const [handling, mayEnd] = [gate(), gate()];
+  await tasks.react("r", async () => {
+    handling.open();
+    await mayEnd.promise;
+  });
+  await tasks.patch("t2", { set: { n: 1 } });
+  await handling.promise;
+  // While the closing waits for the reaction, the connection still serves.
+  const closing = home.close();
+  const { hold, losses } = await held(tasks, "t1", 2);
+  expect([hold.signal.reason, losses]).toEqual([expect.any(ConnectError), []]);
+  mayEnd.open();
+  await closing;
+});
+
+it("lets the process end once latchkey is closed, however long the lease", async () => {
+  const { url } = await useValkey();
+  const entry = pathToFileURL(join(root, "dist/index.js")).href;
+  // Longer than a test may take: a process that stays for it fails this one.
+  const told = await inNode(`
+    import { connect } from ${JSON.stringify(entry)};
+    const latchkey = await connect(${JSON.stringify({ url, namespace: freshNamespace() })});
+    const tasks = await latchkey.machine(${JSON.stringify(taskOf(300_000))});
+    await tasks.create("t1");
+    await tasks.transition("t1", "working");
+    const hold = await tasks.hold("t1");
+    await latchkey.close();
+    console.log(JSON.stringify(hold.signal.aborted));
+  `);
+  expect(told).toBe(true);
+});

@@ -1,0 +1,70 @@
+import { expect, it, onTestFinished } from "vitest";
+import {
+  connect,
+  type Entities,
+  type LeaseLostError,
+  type MachineDefinition,
+  NoLeaseError,
+} from "../../src/index.js";
+import { admin } from "../helpers/calls.js";
+import { client } from "../helpers/client.js";
+import { startProxy } from "../helpers/proxy.js";
+import { useValkey } from "../helpers/valkey.js";
+
+const task = (version: number, lease?: number): MachineDefinition => ({
+  name: "task",
+  version,
+  initial: "working",
+  states: {
+    working: { to: ["lost"], ...(lease !== undefined && { lease: { for: lease, to: "lost" } }) },
+    lost: {},
+  },
+});
+
+/** A task that is held through a connection of its own. */
+async function held(lease: number) {
+  const home = await client();
+  const tasks: Entities = await home.machine(task(1, lease));
+  const proxy = await startProxy(await useValkey());
+  const far = await connect({ url: proxy.url, namespace: home.namespace });
+  onTestFinished(() => far.close());
+  await tasks.create("t1");
+  const losses: LeaseLostError[] = [];
+  const farTasks: Entities = await far.machine(task(1, lease));
+  const hold = await farTasks.hold("t1", { version: 1, onLost: (lost) => losses.push(lost) });
+  onTestFinished(() => hold.close());
+  const leaseAt = async () =>
+    Number(await (await admin()).hget(`{${home.namespace}:0}:task:id:t1`, "lease:at"));
+  return { home, tasks, hold, losses, leaseAt, proxy };
+}
+
+it("outlives a newer version that shortens its lease, while others sweep", async () => {
+  const { home, tasks, hold, losses, leaseAt } = await held(6000);
+  const stopping = new AbortController();
+  const sweeping = tasks.sweep({ signal: stopping.signal, interval: 50 });
+  await home.apply(task(2, 1900)); // less than a third of before
+  const first = await leaseAt();
+  // Past the end that was planned by the older version, which nobody moves.
+  await expect.poll(leaseAt, { interval: 50 }).toBeGreaterThan(first + 6000 + 1900);
+  stopping.abort();
+  expect(await sweeping).toMatchObject({ expired: 0 });
+  expect([hold.signal.aborted, losses]).toEqual([false, []]);
+  expect(await tasks.get("t1")).toMatchObject({ state: "working", version: 1 });
+});
+
+it("does not lose the lease over an answer that is lost while it asks for its length", async () => {
+  const { losses, leaseAt, proxy } = await held(1500);
+  proxy.dropReply("\r\nversion\r\n");
+  await proxy.lost;
+  const before = await leaseAt();
+  await expect.poll(leaseAt, { interval: 50 }).toBeGreaterThan(before + 1500);
+  expect(losses).toEqual([]);
+});
+
+it("is lost where a newer version takes the lease away", async () => {
+  const { home, hold, losses } = await held(600);
+  await home.apply(task(2));
+  await expect.poll(() => hold.signal.aborted, { interval: 20 }).toBe(true);
+  expect(losses).toEqual([hold.signal.reason]);
+  expect(losses[0]?.cause).toBeInstanceOf(NoLeaseError);
+});

@@ -1,0 +1,285 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { manifest, type Operation } from "../../src/lua/index.js";
+import { type Argument, type Calls, machine } from "../helpers/calls.js";
+import { keyspace } from "../helpers/keyspace.js";
+import { parcel } from "../helpers/parcel.js";
+
+let place: Calls;
+let before: Record<string, unknown>;
+beforeAll(async () => {
+  place = await machine(parcel);
+  await place.ok("create", "p1", "SET", "m", "1", "OP", "o1");
+  before = await keyspace(place.valkey, place.namespace);
+});
+afterAll(async () => expect(await keyspace(place.valkey, place.namespace)).toEqual(before));
+
+const bytes = (text: string) => Buffer.from(text, "latin1");
+
+/** Words that are wrong wherever a name is asked for. */
+const NO_NAMES: readonly (readonly [what: string, value: Argument])[] = [
+  ["empty", ""],
+  ["braces", "{a}"],
+  ["a line feed", "a\nb"],
+  ["CRLF and a reply of its own", "a\r\n+OK\r\n$3\r\nevil\r\n"],
+  ["a line feed at the end", "a\n"],
+  ["a glob", "a*"],
+  ["a glob's set", "[a-z]?"],
+  ["double quotes", 'a"b'],
+  ["single quotes", "a'b"],
+  ["a NUL", "a\0b"],
+  ["a NUL at the end", "a\0"],
+  ["10 kB", "a".repeat(10_240)],
+  ["a blank", "a b"],
+  ["a comma", "a,b"],
+  ["a backslash", "a\\b"],
+  ["a letter beyond ASCII", "é"],
+  ["broken UTF-8", bytes("a\xff")],
+  ["a control character", "a\x01"],
+  ["a pattern of Lua", "%a"],
+  ["Lua", "a'..redis.call('FLUSHALL')..'"],
+];
+/** What is no name of a state or a field besides, and what is no text. */
+const NO_STATES: typeof NO_NAMES = [
+  ...NO_NAMES,
+  ["a digit first", "1a"],
+  ["a capital", "Sent"],
+  ["33 long", "a".repeat(33)],
+];
+const RESERVED =
+  "type machine id from state version timestamp since createdAt created at actor reason op ops opVersion forced";
+const NO_FIELDS: typeof NO_NAMES = [
+  ...NO_NAMES,
+  ["a dash", "a-b"],
+  ["a dot", "a.b"],
+  ["a digit first", "1a"],
+  ["65 long", "a".repeat(65)],
+  ["an op's place", "op:0"],
+  ...RESERVED.split(" ").map((word) => [`the reserved word ${word}`, word] as const),
+];
+const NO_TEXTS: typeof NO_NAMES = [
+  ["empty", ""],
+  ["a NUL", "a\0b"],
+  ["a line feed", "a\nb"],
+  ["CRLF", "a\r\nb"],
+  ["a tab", "a\tb"],
+  ["an escape", "\x1b[2J"],
+  ["a lone continuation byte", bytes("\x80")],
+  ["a sequence cut short", bytes("a\xe2\x82")],
+  ["an overlong slash", bytes("\xc0\xaf")],
+  ["an overlong slash of three bytes", bytes("\xe0\x80\xaf")],
+  ["an overlong slash of four bytes", bytes("\xf0\x80\x80\xaf")],
+  ["a surrogate", bytes("\xed\xa0\x80")],
+  ["a code point beyond the last", bytes("\xf4\x90\x80\x80")],
+  ["a byte that begins nothing", bytes("\xfe")],
+  ["Latin-1", bytes("caf\xe9")],
+];
+const NO_NUMBERS = [
+  "",
+  "nan",
+  "inf",
+  "-inf",
+  "0x10",
+  "1e3",
+  "-1",
+  "+1",
+  " 12",
+  "12 ",
+  "1.0",
+  "1,0",
+  "12\n",
+  "0b1",
+  "١",
+];
+const TOO_LARGE = [String(2 ** 53), "9".repeat(16), "1".padEnd(400, "0")];
+
+/** A call of each operation that would be done, to put one wrong thing into. */
+const good: Record<Exclude<Operation, "apply">, readonly Argument[]> = {
+  create: ["new"],
+  transition: ["p1", "sent"],
+  patch: ["p1", "SET", "n", "1"],
+  heartbeat: ["p1"],
+  expire: ["p1"],
+  remove: ["p1"],
+};
+const operations = Object.keys(good) as (keyof typeof good)[];
+/** The option words of each with a value, by what the value is. */
+const takes = (operation: Operation, words: readonly string[]) =>
+  words.filter((word) =>
+    manifest.operations[operation].options.some((option) => option.startsWith(`${word} `)),
+  );
+
+async function badarg(operation: Operation, word: string, args: readonly Argument[], keys?: string[]) {
+  const id = String(args[0]);
+  expect(await place.error(operation, keys ?? place.keys(id), args)).toBe(`BADARG ${word}`);
+}
+
+describe.each(operations)("%s", (operation) => {
+  const args = good[operation];
+  const [id, ...rest] = args;
+
+  it.each([...NO_NAMES, ["129 long", "a".repeat(129)] as const])(
+    "refuses an id that is wrong: %s",
+    async (_, value) => {
+      await badarg(operation, "id", [value, ...rest]);
+    },
+  );
+
+  it("refuses a call without arguments", async () => {
+    await badarg(operation, "id", [], place.keys(String(id)));
+  });
+
+  const texts = takes(operation, ["OP", "ACTOR", "REASON"]);
+  it.each(texts.includes("OP") ? [...NO_NAMES, ["65 long", "a".repeat(65)] as const] : [])(
+    "refuses an op that is wrong: %s",
+    async (_, value) => {
+      await badarg(operation, "OP", [...args, "OP", value]);
+    },
+  );
+
+  const limits = [["ACTOR", 128] as const, ["REASON", 1024] as const];
+  it.each(limits.filter(([word]) => texts.includes(word)))(
+    "refuses %s that is no text, or too long",
+    async (word, most) => {
+      for (const [, value] of NO_TEXTS) await badarg(operation, word, [...args, word, value]);
+      await badarg(operation, word, [...args, word, "a".repeat(most + 1)]);
+      await badarg(operation, word, [...args, word, "é".repeat(most / 2 + 1)]);
+    },
+  );
+
+  const numbers = takes(operation, ["NOTAFTER", "SENT", "IFVERSION"]);
+  it.each(numbers)("refuses %s that is no whole number", async (word) => {
+    for (const value of [...NO_NUMBERS, ...TOO_LARGE]) await badarg(operation, word, [...args, word, value]);
+  });
+
+  it("refuses an option word without its value", async () => {
+    for (const word of [...numbers, ...texts]) await badarg(operation, word, [...args, word]);
+  });
+
+  it("refuses an option word given twice", async () => {
+    for (const word of [...numbers, ...texts]) {
+      await badarg(operation, word, [...args, word, "1", word, "1"]);
+    }
+  });
+
+  it("refuses words that are no options", async () => {
+    for (const word of [
+      "",
+      "set",
+      "SETT",
+      "OP ",
+      "SET\0",
+      "FORCED",
+      "EX",
+      "p1",
+      "\r\n",
+      "__index",
+      "fields",
+    ]) {
+      await badarg(operation, "option", [...args, word, "a", "1"]);
+    }
+  });
+
+  it("refuses keys that are swapped, foreign, too few or too many", async () => {
+    const keys = place.keys(String(id));
+    const refused = (wrong: string[]) => badarg(operation, "keys", args, wrong);
+    for (let at = 0; at < 6; at++) {
+      const other = (at + 1) % 6;
+      await refused(keys.map((key, n) => String(n === at ? keys[other] : n === other ? keys[at] : key)));
+      await refused(keys.map((key, n) => (n === at ? key.replace(/^\{t-/, "{u-") : key)));
+      await refused(keys.map((key, n) => (n === at ? key.replace(":0}", ":1}") : key)));
+      await refused(keys.map((key, n) => (n === at ? key.replace(":parcel:", ":box:") : key)));
+      await refused(keys.slice(0, at));
+    }
+    await refused([...keys, `${place.prefix}more`]);
+    await refused(place.keys("p2"));
+    await refused(keys.map((key) => key.replace("machine", "")));
+    await refused(keys.map(() => ""));
+  });
+});
+
+describe.each(["create", "transition", "patch"] as const)("%s with SET", (operation) => {
+  const args = good[operation];
+
+  it.each(NO_FIELDS)("refuses a field that is wrong: %s", async (_, field) => {
+    await badarg(operation, "field", [...args, "SET", field, "1"]);
+  });
+
+  it("refuses a field given twice, without its value, or of more than 64 KiB", async () => {
+    await badarg(operation, "SET", [...args, "SET", "a", "1", "SET", "a", "1"]);
+    await badarg(operation, "SET", [...args, "SET", "a"]);
+    await badarg(operation, "field", [...args, "SET"]);
+    await badarg(operation, "SET", [...args, "SET", "a", `"${"x".repeat(65_535)}"`]);
+    await badarg(operation, "SET", [...args, "SET", "a", `${" ".repeat(65_536)}1`]);
+  });
+
+  it("refuses 65 fields, and more than 256 KiB of them", async () => {
+    const many = Array.from({ length: 65 }, (_, n) => ["SET", `f${n}`, "1"]).flat();
+    await badarg(operation, "SET", [...args, ...many]);
+    const large = Array.from({ length: 5 }, (_, n) => ["SET", `f${n}`, `"${"x".repeat(60_000)}"`]).flat();
+    await badarg(operation, "SET", [...args, ...large]);
+  });
+});
+
+describe.each(["transition", "patch"] as const)("%s with UNSET", (operation) => {
+  const args = good[operation];
+
+  it.each(NO_FIELDS)("refuses a field that is wrong: %s", async (_, field) => {
+    await badarg(operation, "field", [...args, "UNSET", field]);
+  });
+
+  it("refuses no field, and one that is set by the same call", async () => {
+    await badarg(operation, "field", [...args, "UNSET"]);
+    await badarg(operation, "UNSET", [...args, "SET", "m", "1", "UNSET", "m"]);
+    await badarg(operation, "UNSET", [...args, "UNSET", "m", "SET", "m", "1"]);
+  });
+});
+
+it.each(NO_STATES)("refuses a state that is wrong: %s", async (_, state) => {
+  await badarg("transition", "to", ["p1", state]);
+  for (const operation of ["transition", "patch", "heartbeat", "remove"] as const) {
+    await badarg(operation, "IFSTATE", [...good[operation], "IFSTATE", state]);
+  }
+});
+
+it("refuses no state, and one given twice", async () => {
+  await badarg("transition", "to", ["p1"]);
+  for (const operation of ["transition", "patch", "heartbeat", "remove"] as const) {
+    await badarg(operation, "IFSTATE", [...good[operation], "IFSTATE"]);
+    await badarg(operation, "IFSTATE", [...good[operation], "IFSTATE", "packed", "IFSTATE", "packed"]);
+  }
+});
+
+it("refuses FORCE given twice", async () => {
+  await badarg("transition", "FORCE", ["p1", "sent", "FORCE", "FORCE", "REASON", "r"]);
+});
+
+it("refuses keys of apply that are swapped, foreign, too few, too many, or of no namespace and partition", async () => {
+  const definition = JSON.stringify({ ...parcel, version: 2 });
+  const [first, second] = [place.key("machine"), place.key("index")];
+  const both = (change: (key: string) => string) => [change(first), change(second)];
+  for (const keys of [
+    [second, first],
+    [first],
+    [],
+    [first, second, place.key("due")],
+    [first, second.replace("{t-", "{u-")],
+    [first, second.replace(":0}", ":1}")],
+    both((key) => key.replace(":parcel:", ":box:")),
+    both((key) => key.replace("{", "")),
+    both((key) => key.replace("{t-", "{T-")),
+    both((key) => key.replace(":0}", ":x}")),
+    both((key) => key.replace(":0}", "}")),
+    both((key) => `x${key}`),
+  ]) {
+    await badarg("apply", "keys", [definition], keys);
+  }
+});
+
+it("refuses words that are no options of apply", async () => {
+  const keys = [place.key("machine"), place.key("index")];
+  for (const word of ["", "dryrun", "FORCE", "SET", "MAP "]) {
+    await badarg("apply", "option", [JSON.stringify({ ...parcel, version: 2 }), word], keys);
+  }
+  await badarg("apply", "definition", [], keys);
+  await badarg("apply", "DRYRUN", [JSON.stringify({ ...parcel, version: 2 }), "DRYRUN", "DRYRUN"], keys);
+});

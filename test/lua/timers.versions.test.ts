@@ -1,0 +1,223 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { compileMachine } from "../../src/index.js";
+import type { Operation } from "../../src/lua/index.js";
+import { type Argument, admin } from "../helpers/calls.js";
+import { client } from "../helpers/client.js";
+import { Clocked } from "../helpers/clock.js";
+import { Patient } from "../helpers/fsck.js";
+import {
+  definitionOf,
+  type Edit,
+  editArb,
+  edited,
+  FIRST,
+  firstArb,
+  type Plan,
+} from "../helpers/machine-versions.js";
+import { Timed } from "../helpers/timed-model.js";
+import { Promises } from "../helpers/timer-promises.js";
+
+const IDS = ["a", "b"];
+const NEVER = Number.POSITIVE_INFINITY;
+
+type Step =
+  | { kind: "create" | "patch" | "remove" | "expire"; id: string }
+  | { kind: "transition"; id: string; way: number }
+  | { kind: "heartbeat"; id: string; isFenced: boolean }
+  | { kind: "pass"; ms: number }
+  | { kind: "sweep" }
+  | { kind: "look" }
+  | { kind: "apply"; edits: readonly Edit[]; to: number | null };
+
+const idArb = fc.constantFrom(...IDS);
+const kind = <K extends Step["kind"]>(name: K) => fc.constant(name);
+const stepArb: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: kind("create"), id: idArb }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("patch"), id: idArb }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("remove"), id: idArb }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind("expire"), id: idArb }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind("transition"), id: idArb, way: fc.nat(59) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: kind("heartbeat"), id: idArb, isFenced: fc.nat(9).map((n) => n === 0) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: kind("pass"),
+      ms: fc.constantFrom(1, 999, 1000, 5000, 5000, 5000, 10_000, 10_000, 20_000, 60_000),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: kind("sweep") }) },
+  { weight: 3, arbitrary: fc.record({ kind: kind("look") }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: kind("apply"),
+      edits: fc.array(editArb, { minLength: 1, maxLength: 3 }),
+      to: fc.option(fc.nat(9), { freq: 6 }),
+    }),
+  },
+);
+
+/** A machine on the server and in the model, under one clock. */
+class Run {
+  readonly #place: Clocked;
+  readonly #promises: Promises;
+  readonly model: Timed;
+  #plan: Plan;
+
+  constructor(place: Clocked, plan: Plan) {
+    this.#place = place;
+    this.#promises = new Promises(place);
+    this.#plan = plan;
+    this.model = new Timed(compileMachine(definitionOf(plan, place.machine, 1)));
+  }
+
+  /** Does it on both sides, which have to agree. */
+  async take(step: Step): Promise<void> {
+    const model = this.model;
+    model.now = this.#place.nowMs;
+    switch (step.kind) {
+      case "pass":
+        this.#place.pass(step.ms);
+        break;
+      case "apply":
+        await this.#apply(step.edits, step.to);
+        break;
+      case "sweep": {
+        const due = await this.#place.valkey.zrangebyscore(this.#place.key("due"), "-inf", model.now);
+        expect([...due].sort()).toEqual(
+          IDS.filter((id) => (model.alive.get(id)?.told ?? NEVER) <= model.now),
+        );
+        for (const id of due) await this.ask("expire", id);
+        break;
+      }
+      case "look": // as a sweep does, step by step, at all that the index holds
+        for (const id of IDS) await this.ask("expire", id);
+        break;
+      case "patch":
+        await this.ask("patch", step.id, "SET", "n", "1");
+        break;
+      case "transition": {
+        const { state = "done" } = model.alive.get(step.id) ?? {};
+        const ways = [...model.ways(state), "lost"]; // the last is mostly illegal
+        await this.ask("transition", step.id, String(ways[step.way % ways.length]));
+        break;
+      }
+      case "heartbeat": {
+        const { version = 1 } = model.alive.get(step.id) ?? {};
+        await this.ask("heartbeat", step.id, "IFVERSION", step.isFenced ? version + 1 : version);
+        break;
+      }
+      default:
+        await this.ask(step.kind, step.id);
+    }
+  }
+
+  async ask(operation: Exclude<Operation, "apply">, id: string, ...args: Argument[]): Promise<string> {
+    const model = this.model;
+    model.now = this.#place.nowMs;
+    const [outcome, told] = await this.#promises.ask(model.machine, operation, id, ...args);
+    const wanted = model[operation](id, ...args.map(String));
+    expect([operation, id, outcome, told]).toEqual([operation, id, wanted, model.alive.get(id)?.told]);
+    return outcome;
+  }
+
+  async #apply(edits: readonly Edit[], to: number | null): Promise<void> {
+    const plan = edited(this.#plan, edits);
+    const definition = definitionOf(plan, this.#place.machine, this.model.machine.version + 1);
+    const machine = compileMachine(definition);
+    const present = Object.keys(definition.states);
+    const target = present[(to ?? 0) % present.length] ?? "";
+    const map = to === null ? {} : Object.fromEntries([...plan.drop].map((state) => [state, target]));
+    const words = Object.entries(map).flatMap(([state, other]) => ["MAP", state, other]);
+    const [outcome] = await this.#place.apply(machine.json, ...words);
+    const wanted = this.model.install(machine, map);
+    expect(["apply", outcome]).toEqual(["apply", wanted]);
+    if (wanted === "OK") this.#plan = plan;
+  }
+
+  /** What fsck finds where it is strict: what the present version alone would not have left so. */
+  strict(result: "mendable" | "notice" = "mendable"): string[] {
+    const found = [...this.model.alive].flatMap(([id, it]) => {
+      const plain = this.model.plain(it);
+      const isKnown = this.model.machine.states[it.state] !== undefined;
+      const due = plain === undefined ? "due-extra" : it.told === undefined ? "due-missing" : "due-time";
+      return [
+        ...(isKnown && plain !== it.told ? [`${due} ${id} ${result}`] : []),
+        ...(it.logged > this.model.machine.history ? [`log-long ${id} ${result}`] : []),
+      ];
+    });
+    return found.sort();
+  }
+}
+
+/** Each change follows the one before it, from an entity's creation on; returns those of the lives that go on. */
+function livesOf(events: readonly string[]): Map<string, string[]> {
+  const lives = new Map<string, string[]>();
+  for (const text of events) {
+    const { id, from, version, type, machine, timestamp } = JSON.parse(text);
+    const life = lives.get(id) ?? [];
+    const last = life.length === 0 ? { state: null, version: 0, timestamp } : JSON.parse(life.at(-1) ?? "");
+    expect([id, from, version]).toEqual([id, last.state, last.version + 1]);
+    expect(timestamp >= last.timestamp).toBe(true);
+    if (type === `${machine}.removed`) lives.delete(id);
+    else lives.set(id, [...life, text]);
+  }
+  return lives;
+}
+
+it("keeps what it promises about timers while newer versions change them, in any order", async () => {
+  const home = await client();
+  let rounds = 0;
+  const property = fc.asyncProperty(
+    firstArb,
+    fc.array(stepArb, { minLength: 1, maxLength: 80, size: "max" }),
+    async (first, steps) => {
+      rounds += 1;
+      const plan = edited(FIRST, first);
+      const jobs = await home.machine(definitionOf(plan, `job${rounds}`, 1));
+      const place = new Clocked(await admin(), jobs.name, home.namespace);
+      const run = new Run(place, plan);
+      const { model } = run;
+      for (const id of IDS) await run.ask("create", id);
+      for (const step of steps) await run.take(step);
+
+      const lives = livesOf(await place.events());
+      expect(await place.events()).toHaveLength(model.changes);
+      for (const id of IDS) {
+        const it = model.alive.get(id);
+        const { state, version, since } = (await jobs.get(id)) ?? {};
+        const at = it && new Date(it.since).toISOString();
+        expect([id, state, version, since]).toEqual([id, it?.state, it?.version, at]);
+        expect(await place.log(id)).toEqual(lives.get(id)?.slice(-(it?.logged ?? 0)) ?? []);
+      }
+      const patient = new Patient(home, jobs, 1);
+      expect(await patient.found()).toEqual(run.strict("notice"));
+      expect(await patient.found({ strict: true })).toEqual(run.strict());
+
+      // A sweep looks at all: what is left then is the later end of a lease, and it fires when it is over.
+      for (const id of IDS) await run.ask("expire", id);
+      const left = await patient.found({ strict: true });
+      expect(left).toEqual(run.strict());
+      for (const [id, it] of model.alive) {
+        if (!left.includes(`due-time ${id} mendable`)) continue;
+        const isLater = (it.told ?? 0) > (model.plain(it) ?? NEVER);
+        expect([id, model.spec(it.state).lease !== undefined, isLater]).toEqual([id, true, true]);
+      }
+      expect(left.filter((finding) => !/^(due-time|log-long) /.test(finding))).toEqual([]);
+      for (const id of IDS) {
+        for (const isPutOff of left.includes(`due-time ${id} mendable`) ? [true, false] : [false]) {
+          const { told } = model.alive.get(id) ?? {};
+          if (told === undefined) continue;
+          place.pass(Math.max(0, told - place.nowMs));
+          const outcome = await run.ask("expire", id);
+          if (!isPutOff) expect(["OK", "MISSING"]).toContain(outcome);
+        }
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 100 });
+});

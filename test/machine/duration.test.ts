@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { type Duration, durationMs, durationText, MAX_DURATION_MS } from "../../src/machine/duration.js";
+
+const pairs: [Duration, number][] = [
+  ["500ms", 500],
+  ["30s", 30_000],
+  ["5m", 300_000],
+  ["12h", 43_200_000],
+  ["7d", 604_800_000],
+  ["10000d", MAX_DURATION_MS],
+];
+
+describe("durationMs", () => {
+  test.each(pairs)("reads %s", (text, ms) => {
+    expect(durationMs(text)).toBe(ms);
+  });
+
+  test("takes whole milliseconds as they are", () => {
+    expect(durationMs(1)).toBe(1);
+    expect(durationMs(MAX_DURATION_MS)).toBe(MAX_DURATION_MS);
+  });
+
+  test.each<Duration>(["1.5h", "05m", "-5s", "1e3s", 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+    "refuses %s as no duration",
+    (wrong) => {
+      expect(() => durationMs(wrong)).toThrow(RangeError);
+      expect(() => durationMs(wrong)).toThrow('is no duration; write "500ms", "30s", "5m"');
+    },
+  );
+
+  test.each([" 5m", "5 m", "5M", "5", "", "5m\n", null, {}])(
+    "refuses %j, which no type lets through",
+    (wrong) => {
+      expect(() => durationMs(wrong as Duration)).toThrow('is no duration; write "500ms", "30s", "5m"');
+    },
+  );
+
+  test("refuses what is shorter than 1 ms", () => {
+    expect(() => durationMs(0)).toThrow("0 is no duration: it must be 1 ms or longer");
+    expect(() => durationMs(-1)).toThrow("-1 is no duration: it must be 1 ms or longer");
+  });
+
+  test("refuses what is longer than 10000 days", () => {
+    expect(() => durationMs(MAX_DURATION_MS + 1)).toThrow("864000000001 is too long: at most 10000d");
+    expect(() => durationMs("10001d")).toThrow('"10001d" is too long: at most 10000d');
+  });
+});
+
+describe("durationText", () => {
+  test.each(pairs)("writes %s again", (text, ms) => {
+    expect(durationText(ms)).toBe(text);
+  });
+
+  test("uses the largest unit that holds the length whole", () => {
+    expect(durationText(90_000)).toBe("90s");
+    expect(durationText(86_400_001)).toBe("86400001ms");
+  });
+});

@@ -1,0 +1,247 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { ContractError } from "../../src/index.js";
+import { reactionScripts } from "../../src/lua/reactions.js";
+import { ReactionGoneError } from "../../src/reactions/ended.js";
+import { ReactionGroup } from "../../src/reactions/group.js";
+import { openConnection } from "../../src/valkey/connection.js";
+import { built, root } from "../helpers/built.js";
+import { admin } from "../helpers/calls.js";
+import { client, rejection, rejectionOf } from "../helpers/client.js";
+import { dial } from "../helpers/dial.js";
+import { ownServer } from "../helpers/doctor.js";
+import { startProxy } from "../helpers/proxy.js";
+import { begin, finish, gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
+import { recordingLogger } from "../helpers/secrets.js";
+import { useValkey } from "../helpers/valkey.js";
+
+beforeAll(built);
+
+/** What the server keeps of the reaction that is no note of its end. */
+async function kept(namespace: string): Promise<string[]> {
+  const valkey = await admin();
+  const keys = await valkey.keys(`{${namespace}:*}:dial:reaction:r:*`);
+  const noted = await Promise.all(
+    keys.map((key) => (key.endsWith(":rules") ? valkey.hexists(key, "forgotten") : 0)),
+  );
+  return keys.filter((_, at) => noted[at] === 0);
+}
+
+/** Forgets the reaction as soon as its replicas count as dead, which they do at each attempt. */
+async function forgetsAll(
+  { list, namespace }: Awaited<ReturnType<typeof replicas>>,
+  partitions: number,
+): Promise<void> {
+  const valkey = await admin();
+  const attempt = async (): Promise<unknown> => {
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const seen = keyOf(namespace, "seen", partition);
+      for (const consumer of await valkey.zrange(seen, 0, -1)) await valkey.zadd(seen, 0, consumer);
+    }
+    return list[0].forgetReaction("r", { force: true }).catch((error: unknown) => error);
+  };
+  await expect.poll(attempt, { interval: 1 }).toMatchObject({ name: "r" });
+}
+
+describe("a replica whose reaction was forgotten while it was taken for dead", () => {
+  it("ends when it thaws, tells its handlers, and makes nothing anew", async () => {
+    const { list, namespace } = await replicas(1, 2);
+    const [ours] = list;
+    const { url } = await useValkey();
+    const code = `
+      import { connect } from "latchkey";
+      const latchkey = await connect(${JSON.stringify({ url, namespace })});
+      const dials = await latchkey.machine(${JSON.stringify(dial)});
+      const reaction = await dials.react("r", (change, { signal }) => new Promise((resolve) => {
+        console.log("begun");
+        signal.addEventListener("abort", () => { console.log("told " + signal.reason.message); resolve(); });
+      }), { takeOverAfter: "300ms" });
+      await reaction.closed.catch(({ name, code, message }) => console.log([name, code, message].join(" ")));
+      await latchkey.close();`;
+    const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", code], {
+      cwd: root,
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const said: string[] = [];
+    createInterface(child.stdout).on("line", (line) => said.push(line));
+    await expect.poll(async () => (await ours.reactions())[0]?.consumers).toBe(1);
+    await ours.create("x1");
+    await expect.poll(() => said).toEqual(["begun"]);
+    child.kill("SIGSTOP");
+    const forget = () => ours.forgetReaction("r", { force: true }).catch((error: unknown) => error);
+    await expect.poll(forget).toMatchObject({ name: "r", pending: 1, consumers: 1 });
+    const exit = once(child, "exit");
+    child.kill("SIGCONT");
+    expect((await exit)[0]).toBe(0);
+    expect(said).toEqual([
+      "begun",
+      expect.stringMatching(/^told reaction r was forgotten while this replica gave no sign of life/),
+      expect.stringMatching(
+        /^ContractError NOREACTION reaction r was forgotten .* start it again only where/,
+      ),
+    ]);
+    expect(await ours.reactions()).toEqual([]);
+    expect(await kept(namespace)).toEqual([]);
+  });
+
+  it("ends with all handlers busy and others waiting for their next try, over all partitions", async () => {
+    const stage = await replicas(2, 3);
+    const [ours, writer = ours] = stage.list;
+    const hold = gate();
+    const signals: AbortSignal[] = [];
+    const { logger, lines } = recordingLogger();
+    const far = await client({ namespace: stage.namespace, logger });
+    const reaction = await (await far.machine(dial)).react(
+      "r",
+      async ({ id }, { signal }) => {
+        if (id === "fails") throw new Error("no");
+        signals.push(signal);
+        await hold.promise;
+      },
+      { concurrency: 3, retries: { first: "1h", longest: "1h" } },
+    );
+    const ended = rejectionOf(ContractError, reaction.closed);
+    await writer.create("fails");
+    await expect.poll(() => lines.join()).toContain("a handler failed");
+    for (let n = 0; n < 9; n++) await writer.create(`x${n}`);
+    await expect.poll(() => signals.length).toBe(3);
+    await forgetsAll(stage, 3);
+    expect(await ended).toMatchObject({ code: "NOREACTION" });
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+    hold.open();
+    await reaction.close();
+    expect(signals).toHaveLength(3);
+    for (let n = 0; n < 5; n++) await far.serverTime(); // behind what was asked of the tries that were cut off
+    expect(lines.join()).not.toContain("a try that was ended by a stop counts");
+    expect(await ours.reactions()).toEqual([]);
+    expect(await kept(stage.namespace)).toEqual([]);
+  });
+
+  it("takes part where others have begun it anew meanwhile, with what it has of old gone", async () => {
+    const { list, namespace } = await replicas(2);
+    const [one, two = one] = list;
+    const { url } = await useValkey();
+    const connection = await openConnection({ url });
+    onTestFinished(() => connection.close());
+    const away = new ReactionGroup(connection, { namespace, machine: "dial", partitions: 1 }, 0, "r", "away");
+    await away.create("end");
+    await one.create("x1");
+    await (await admin()).xgroup("SETID", away.keys.events, "r", "0");
+    const taking = { count: 10, takeOverMs: 1, types: [] };
+    const [old] = (await away.take(taking)).given;
+    if (old === undefined) throw new Error("It was given nothing");
+    await expect.poll(() => one.forgetReaction("r", { force: true }).catch(() => null)).not.toBeNull();
+    const met: string[] = [];
+    const anew = await reacting(two, (change) => void met.push(nameOf(change)));
+    expect(await away.take({ ...taking, takeOverMs: 30_000, count: 0 })).toMatchObject({
+      isStale: true,
+    });
+    expect([await begin(away, old), await away.owns(old), await finish(away, old)]).toEqual([
+      undefined,
+      false,
+      false,
+    ]);
+    await one.create("x2");
+    await expect.poll(() => met).toEqual(["x2@1"]);
+    await anew.close();
+  });
+});
+
+describe("a consumer", () => {
+  async function consumer() {
+    const { list, namespace } = await replicas(1);
+    const { url } = await useValkey();
+    const connection = await openConnection({ url });
+    onTestFinished(() => connection.close());
+    const group = new ReactionGroup(connection, { namespace, machine: "dial", partitions: 1 }, 0, "r", "me");
+    await group.create("start");
+    const taking = { count: 10, takeOverMs: 1, types: [] };
+    return { ours: list[0], namespace, group, taking, valkey: await admin() };
+  }
+
+  it("does nothing with events of a reaction that was forgotten, and is told so when it asks for more", async () => {
+    const { ours, namespace, group, taking } = await consumer();
+    await ours.create("x1");
+    const [event] = (await group.take(taking)).given;
+    if (event === undefined) throw new Error("It was given nothing");
+    await expect.poll(() => ours.forgetReaction("r", { force: true }).catch(() => null)).not.toBeNull();
+    for (const asked of [
+      () => begin(group, event),
+      () => finish(group, event),
+      () => group.uncount(event, 1),
+    ])
+      expect((await rejection(asked())).message).toMatch(/^NOGROUP /);
+    expect(await group.owns(event)).toBe(false);
+    await group.leave();
+    const error = await rejectionOf(ReactionGoneError, group.take(taking));
+    expect(error.message).toContain("reaction r was forgotten while this replica gave no sign of life");
+    expect(await kept(namespace)).toEqual([]);
+  });
+
+  it("can't begin where the reaction is forgotten between its two steps, and can after that", async () => {
+    const { ours, group, taking } = await consumer();
+    await ours.forgetReaction("r");
+    await rejectionOf(ReactionGoneError, group.join(taking));
+    await group.create("start");
+    await group.join(taking);
+    expect((await ours.reactions())[0]).toMatchObject({ consumers: 1 });
+  });
+
+  it("that was away for longer than the server notes what was forgotten can't tell that from a loss, and ends", async () => {
+    const { group, taking, valkey } = await consumer();
+    await group.take(taking);
+    const { events, dead, held, seen, rules } = group.keys;
+    await valkey.xgroup("DESTROY", events, "r");
+    expect((await rejection(group.take(taking))).message).toMatch(/^NOGROUP /);
+    const [seconds] = await valkey.time();
+    const asks = (knownMs: number) =>
+      rejection(
+        valkey.eval(
+          reactionScripts.take.text,
+          5,
+          ...[events, dead, held, seen, rules, "r", "me", "1", "0-0", "1"],
+          ...[String(knownMs), "1000", "0"],
+        ),
+      );
+    const nowMs = Number(seconds) * 1000;
+    expect((await asks(nowMs + 60_000)).message).toMatch(/^NOGROUP /);
+    expect((await asks(nowMs - 1)).message).toMatch(/^GONE /);
+    expect((await asks(0)).message).toMatch(/^NOGROUP /); // it was never there
+  });
+});
+
+it("is told with each call until when it is known that it was forgotten: a day after it was last there", async () => {
+  const { server, admin: valkey } = await ownServer({ args: ["--slowlog-log-slower-than", "0"] });
+  const connection = await openConnection({ url: server.url });
+  onTestFinished(() => connection.close());
+  const group = new ReactionGroup(connection, { namespace: "n", machine: "m", partitions: 1 }, 0, "r", "me");
+  await group.create("start");
+  for (let n = 0; n < 2; n++) await group.take({ count: 1, takeOverMs: 1, types: [] });
+  const [seconds] = await valkey.time();
+  const calls = (await valkey.slowlog("GET", 100)) as [number, number, number, string[]][];
+  const known = calls.flatMap(([, , , [name, , , ...rest]]) => (name === "evalsha" ? Number(rest[10]) : []));
+  const [second = 0, first] = known.filter((ms) => !Number.isNaN(ms));
+  expect(first).toBe(0);
+  expect(Math.abs(second - 86_400_000 - Number(seconds) * 1000)).toBeLessThan(60_000);
+});
+
+it("goes from all partitions once it is gone from the first, though the answer was lost and a replica came to another", async () => {
+  const proxy = await startProxy(await useValkey());
+  const { list, namespace } = await replicas(1, 2);
+  const far = await (await client({ url: proxy.url, namespace })).machine(dial);
+  await (await reacting(list[0], () => {})).close();
+  const valkey = await admin();
+  const [seconds] = await valkey.time();
+  const sign = () => valkey.zadd(keyOf(namespace, "seen", 1), Number(seconds) * 1000, "thawed");
+  proxy.dropReply("\r\nunused\r\n");
+  proxy.shut(true);
+  const forgetting = far.forgetReaction("r").catch((error: unknown) => error);
+  await proxy.lost;
+  await sign();
+  proxy.shut(false);
+  expect(await forgetting).toMatchObject({ name: "r", consumers: 0 });
+  expect(await kept(namespace)).toEqual([]);
+  expect(await list[0].reactions()).toEqual([]);
+});

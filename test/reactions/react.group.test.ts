@@ -1,0 +1,257 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { Random } from "../../faults/random.js";
+import type { Change } from "../../src/index.js";
+import { type Assignment, type Begun, ReactionGroup } from "../../src/reactions/group.js";
+import { openConnection } from "../../src/valkey/connection.js";
+import { admin } from "../helpers/calls.js";
+import { begin, finish, keyOf, nameOf, replicas } from "../helpers/reactions.js";
+import { useValkey } from "../helpers/valkey.js";
+
+/** Consumers of one reaction, which do only what a test tells them, each step one script. */
+async function stage() {
+  const { list, namespace } = await replicas(1);
+  const { url } = await useValkey();
+  const connection = await openConnection({ url });
+  onTestFinished(() => connection.close());
+  const place = { namespace, machine: "dial", partitions: 1 };
+  const consumer = (name: string) => new ReactionGroup(connection, place, 0, "r", name);
+  await consumer("any").create("start");
+  return {
+    ours: list[0],
+    consumer,
+    /** From now on a consumer counts as dead. */
+    die: async (name: string) => void (await (await admin()).zadd(keyOf(namespace, "seen"), 0, name)),
+    seen: async () => (await admin()).zrange(keyOf(namespace, "seen"), 0, -1),
+    held: async () => (await admin()).hgetall(keyOf(namespace, "held")),
+  };
+}
+
+/** Takes events, and asks for all that is the consumer's. */
+async function take(group: ReactionGroup, count = 10): Promise<readonly Assignment[]> {
+  group.askAnew();
+  return (await group.take({ count, takeOverMs: 600_000, types: [] })).given;
+}
+
+function changeOf({ text }: Begun): Change {
+  return JSON.parse(text ?? "") as Change;
+}
+
+async function begunName(group: ReactionGroup, event: Assignment): Promise<string | undefined> {
+  const begun = await begin(group, event);
+  return begun && nameOf(changeOf(begun));
+}
+
+describe("of an entity's events", () => {
+  it("those that come later go to whoever has an earlier one, also after it was taken over", async () => {
+    const { ours, consumer, die, held } = await stage();
+    const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
+    await ours.create("x1");
+    const first = await take(a);
+    await ours.transition("x1", "b");
+    expect(await take(b)).toEqual([]);
+    await die("a");
+    expect((await take(b)).map(({ id }) => id)).toEqual([first[0]?.id, expect.any(String)]);
+    await ours.transition("x1", "c");
+    expect(await take(c)).toEqual([]);
+    const all = await take(b);
+    expect(all).toHaveLength(3);
+    for (const event of all) {
+      await begin(b, event);
+      expect(await finish(b, event)).toBe(true);
+    }
+    expect(await held()).toEqual({});
+  });
+
+  it("one that was taken over is not begun, nor finished, by who had it before", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    expect(await begunName(a, event)).toBe("x1@1");
+    await die("a");
+    expect(await take(b)).toEqual([event]);
+    expect(await a.owns(event)).toBe(false);
+    expect(await begunName(a, event)).toBeUndefined();
+    expect(await finish(a, event)).toBe(false);
+    expect(await finish(a, event, { how: "dead", error: "an error", text: "{}" })).toBe(false);
+    const begun = await begin(b, event);
+    expect(begun?.attempt).toBe(2);
+    expect(await finish(b, event)).toBe(true);
+  });
+
+  it("a try that is taken back counts no more, and only by who has the event, and once", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const tryIt = async (group: ReactionGroup, call = group.nextCall()) => {
+      const begun = await group.begin(event, call, 10);
+      return [begun?.attempt, call] as const;
+    };
+    const [[one], [two, second]] = [await tryIt(a), await tryIt(a)];
+    expect([one, two]).toEqual([1, 2]);
+    await a.uncount(event, second);
+    await a.uncount(event, second);
+    await b.uncount(event, second);
+    const [again, third] = await tryIt(a);
+    expect(again).toBe(2);
+    expect(await tryIt(a, third)).toEqual([2, third]);
+    await die("a");
+    expect(await take(b)).toEqual([event]);
+    await a.uncount(event, third);
+    const [last, fourth] = await tryIt(b);
+    expect(last).toBe(3);
+    expect(await finish(b, event)).toBe(true);
+    await b.uncount(event, fourth);
+  });
+
+  it("a try that is taken back before the server hears of its begin does not count, nor one that came late", async () => {
+    const { ours, consumer } = await stage();
+    const a = consumer("a");
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const [early, late] = [a.nextCall(), a.nextCall()];
+    await a.uncount(event, late);
+    expect(await a.begin(event, late, 10)).toBeUndefined();
+    expect(await a.begin(event, early, 10)).toBeUndefined();
+    expect((await begin(a, event))?.attempt).toBe(1);
+    expect(await a.begin(event, late, 10)).toBeUndefined();
+    expect((await begin(a, event))?.attempt).toBe(2);
+    expect(await a.finish(event, early, late, undefined, { how: "done" })).toBe(false);
+    expect(await a.owns(event)).toBe(true);
+  });
+
+  it("one that is finished is told as finished however often that is asked, and as another's where it was that", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [event] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    const [begun, call] = [a.nextCall(), a.nextCall()];
+    await a.begin(event, begun, 10);
+    const end = () => a.finish(event, begun, call, undefined, { how: "dead", error: "e", text: "{}" });
+    expect([await end(), await end()]).toEqual([true, true]);
+    expect(await (await admin()).xlen(a.keys.dead)).toBe(1);
+    await ours.create("x2");
+    const [other] = await take(a);
+    if (other === undefined) throw new Error("It was given nothing");
+    const late = a.nextCall();
+    await a.begin(other, late, 10);
+    await die("a");
+    await take(b);
+    expect(await finish(b, other)).toBe(true);
+    await take(a);
+    expect(await a.finish(other, late, a.nextCall(), undefined, { how: "done" })).toBe(false);
+  });
+
+  it("those that it handles later stay its own where a retried letter lies between them", async () => {
+    const { ours, consumer } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    const [first] = await take(a);
+    if (first === undefined) throw new Error("It was given nothing");
+    await begin(a, first);
+    await finish(a, first, {
+      how: "dead",
+      error: "e",
+      text: JSON.stringify(await ours.history("x1").then(([one]) => one)),
+    });
+    const [letter] = await (await admin()).xrange(a.keys.dead, "-", "+");
+    await (await admin()).xclaim(a.keys.dead, "r", "retry", 0, letter?.[0] ?? "", "FORCE", "JUSTID");
+    await take(a);
+    await ours.transition("x1", "b");
+    // Asked anew, it is given the log's event first, though the letter came to it before.
+    const [event, retried] = await take(a);
+    if (event === undefined) throw new Error("It was given nothing");
+    expect([event.mark, retried?.mark]).toEqual(["e", "d"]);
+    await begin(a, event);
+    expect(await a.finish(event, 0, a.nextCall(), retried, { how: "done" })).toBe(true);
+    await ours.transition("x1", "c");
+    expect(await take(b)).toEqual([]);
+    expect((await take(a)).map(({ mark }) => mark).sort()).toEqual(["d", "e"]);
+  });
+
+  it("all of a dead consumer's go to one other, whoever comes first", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
+    for (const id of ["x1", "x2", "x3"]) await ours.create(id);
+    await take(a);
+    await die("a");
+    const [one, two] = await Promise.all([take(b), take(c)]);
+    expect([one.length, two.length].sort()).toEqual([0, 3]);
+  });
+});
+
+describe("a consumer that only told that it is there", () => {
+  it("takes nothing, counts while it lives, and is forgotten when it died", async () => {
+    const { ours, consumer, die, seen } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    await ours.create("x1");
+    await a.join({ takeOverMs: 600_000, types: [] });
+    expect(await seen()).toEqual(["a"]);
+    expect(await take(b)).toHaveLength(1);
+    expect((await seen()).sort()).toEqual(["a", "b"]);
+    await die("a");
+    await take(b);
+    expect(await seen()).toEqual(["b"]);
+  });
+});
+
+describe.each([1, 2, 3, 4, 5])("consumers that come and die at random, run %i", (seed) => {
+  it("finish each event once and in order, and begin none before those in front of it are finished", async () => {
+    const { ours, consumer, die, held } = await stage();
+    const random = new Random(seed);
+    const pick = (n: number): number => random.below(n);
+    const actors = new Map<string, { group: ReactionGroup; queues: Map<string, Assignment[]> }>();
+    const join = (name: string) => actors.set(name, { group: consumer(name), queues: new Map() });
+    for (const name of ["c0", "c1", "c2"]) join(name);
+    const versions = new Map<string, number>();
+    const finished = new Map<string, number>();
+    const isOpen = () => [...versions].some(([id, version]) => finished.get(id) !== version);
+    for (let step = 0; step < 400 || isOpen(); step += 1) {
+      if (step > 5_000) throw new Error("It does not come to an end");
+      const names = [...actors.keys()];
+      const name = names[pick(names.length)] ?? "";
+      const actor = actors.get(name);
+      if (actor === undefined) throw new Error("Nobody is there");
+      const dice = pick(100);
+      if (step < 400 && dice < 30) {
+        const id = `x${pick(4)}`;
+        const version = (versions.get(id) ?? 0) + 1;
+        if (version === 1) await ours.create(id);
+        else await ours.transition(id, "b");
+        versions.set(id, version);
+      } else if (dice < 60) {
+        const known = new Set([...actor.queues.values()].flat().map(({ id }) => id));
+        for (const event of await take(actor.group, pick(3))) {
+          if (known.has(event.id)) continue;
+          actor.queues.set(event.entity, [...(actor.queues.get(event.entity) ?? []), event]);
+        }
+      } else if (step < 400 && dice < 64) {
+        await die(name);
+        actors.delete(name);
+        join(`c${step + 3}`);
+      } else {
+        const queues = [...actor.queues.values()].filter(({ length }) => length > 0);
+        const queue = queues[pick(queues.length)];
+        const [event] = queue ?? [];
+        if (queue === undefined || event === undefined) continue;
+        const begun = await begin(actor.group, event);
+        if (begun === undefined) {
+          queue.shift();
+          continue;
+        }
+        const { id, version } = changeOf(begun);
+        expect(`${id}@${version}`).toBe(`${id}@${(finished.get(id) ?? 0) + 1}`);
+        if (pick(10) < 4) continue; // its handler failed
+        expect(await finish(actor.group, event)).toBe(true);
+        finished.set(id, version);
+        queue.shift();
+      }
+    }
+    expect(await held()).toEqual({});
+  });
+});

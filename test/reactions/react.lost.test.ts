@@ -1,0 +1,234 @@
+import { describe, expect, it } from "vitest";
+import type { ConnectOptions, MissedEvents } from "../../src/index.js";
+import { reactionScripts } from "../../src/lua/reactions.js";
+import { admin } from "../helpers/calls.js";
+import { all } from "../helpers/client.js";
+import { counted, farAndNear } from "../helpers/far-reaction.js";
+import { gate, keyOf, nameOf, reacting } from "../helpers/reactions.js";
+import { recordingLogger } from "../helpers/secrets.js";
+
+/** A replica that has handled something younger than what another, which dies now, has of the entity x1. */
+async function scene(options: ConnectOptions = {}) {
+  const stage = await farAndNear(options);
+  const { far, near, namespace, give } = stage;
+  await (await reacting(near, () => {})).close();
+  await near.create("x1");
+  await give("other");
+  const [event] = await (await admin()).xrange(`{${namespace}:0}:dial:events`, "-", "+");
+  await (await admin()).hset(keyOf(namespace, "held"), "x1", `other e${event?.[0]} 0 - 0 0`);
+  const met: string[] = [];
+  await reacting(far, (change, { attempt }) => void met.push(`${nameOf(change)} try ${attempt}`));
+  await near.create("x2");
+  await expect.poll(() => met).toEqual(["x2@1 try 1"]);
+  return { ...stage, met };
+}
+
+describe("what a dead replica left", () => {
+  it("is handled in order where the answer that gave it over is lost", async () => {
+    const { proxy, near, met, sign, die } = await scene();
+    await sign();
+    proxy.dropReply(reactionScripts.take.sha1);
+    await die("other");
+    await near.patch("x1", { set: { n: 2 } });
+    await proxy.lost;
+    await near.patch("x1", { set: { n: 3 } });
+    await expect.poll(() => met.length).toBe(4);
+    expect(met.slice(1)).toEqual(["x1@1 try 1", "x1@2 try 1", "x1@3 try 1"]);
+  });
+
+  it("is handled in order where the request for more comes to the server later than its repeat", async () => {
+    const { proxy, near, met, sign, die } = await scene();
+    const release = proxy.delayRequest(reactionScripts.take.sha1);
+    await proxy.lost;
+    await sign(); // the repeat
+    await near.create("x3"); // something younger again
+    await expect.poll(() => met.length).toBe(2);
+    await sign();
+    await die("other");
+    await release();
+    for (const n of [2, 3]) await near.patch("x1", { set: { n } });
+    await expect.poll(() => met.length).toBe(5);
+    expect(met.slice(2)).toEqual(["x1@1 try 1", "x1@2 try 1", "x1@3 try 1"]);
+  });
+});
+
+describe("a try", () => {
+  it("counts once where the answer to its begin is lost", async () => {
+    const { proxy, far, near } = await farAndNear();
+    const { met, handler } = counted();
+    await reacting(far, handler, { deadLetterAfter: 1 });
+    proxy.dropReply(reactionScripts.begin.sha1);
+    await near.create("x1");
+    await proxy.lost;
+    await expect.poll(() => met).toEqual([["x1@1", 1]]);
+    await expect.poll(async () => (await near.reactions())[0]?.pending).toBe(0);
+    expect(await all(near.deadLetters("r"))).toEqual([]);
+  });
+
+  it("counts once where the request to begin comes to the server later than its repeat, or than the next try", async () => {
+    const { proxy, far, near } = await farAndNear();
+    const second = gate();
+    const { met, handler } = counted(async (_, { attempt }) => {
+      if (attempt === 2) await second.promise;
+      if (attempt < 3) throw new Error("no");
+    });
+    await reacting(far, handler);
+    const release = proxy.delayRequest(reactionScripts.begin.sha1);
+    await near.create("x1");
+    await expect.poll(() => met.length).toBe(2);
+    await release();
+    second.open();
+    await expect.poll(() => met.length).toBe(3);
+    expect(met.map(([, attempt]) => attempt)).toEqual([1, 2, 3]);
+  });
+
+  it("does not count where the replica stops before it has the answer to its begin", async () => {
+    const { proxy, far, near } = await farAndNear({ silenceTimeoutMs: 300 });
+    const stop = new AbortController();
+    const reaction = await reacting(far, () => {}, { signal: stop.signal });
+    proxy.holdReply(reactionScripts.begin.sha1);
+    await near.create("x1");
+    await proxy.lost;
+    stop.abort();
+    await reaction.closed.catch(() => {});
+    const { met, handler } = counted();
+    await reacting(near, handler, { deadLetterAfter: 1, takeOverAfter: "1ms" });
+    await expect.poll(() => met).toEqual([["x1@1", 1]]);
+    expect(await all(near.deadLetters("r"))).toEqual([]);
+  });
+
+  it("of an event that the log lost is not counted for the one behind it", async () => {
+    const { near, namespace, give, die } = await farAndNear();
+    await (await reacting(near, () => {})).close();
+    await near.create("x1");
+    await near.transition("x1", "b");
+    await give("other");
+    const valkey = await admin();
+    const events = `{${namespace}:0}:dial:events`;
+    const [first, second] = await valkey.xrange(events, "-", "+");
+    const held = `other e${second?.[0]} 7 e${first?.[0]} 3 1763807223197`;
+    await valkey.hset(keyOf(namespace, "held"), "x1", held);
+    await valkey.xtrim(events, "MAXLEN", 1);
+    await die("other");
+    const { met, handler } = counted();
+    await reacting(near, handler, { deadLetterAfter: 3 });
+    await expect.poll(() => met).toEqual([["x1@2", 1]]);
+  });
+});
+
+describe("an end", () => {
+  it.each(["well", "given up"])("whose answer is lost is told as its own: %s", async (how) => {
+    const { logger, lines } = recordingLogger();
+    const { proxy, far, near } = await farAndNear({ logger });
+    const { met, handler } = counted(() => {
+      if (how === "given up") throw new Error("no");
+    });
+    await reacting(far, handler, { deadLetterAfter: 1 });
+    proxy.dropReply(reactionScripts.finish.sha1);
+    await near.create("x1");
+    await proxy.lost;
+    await expect.poll(async () => (await near.reactions())[0]?.pending).toBe(0);
+    await near.transition("x1", "b");
+    await expect
+      .poll(() => met)
+      .toEqual([
+        ["x1@1", 1],
+        ["x1@2", 1],
+      ]);
+    await expect.poll(async () => (await all(near.deadLetters("r"))).length).toBe(how === "well" ? 0 : 2);
+    expect(lines.join()).not.toContain("taken over");
+  });
+
+  it("whose answer is lost is told as another's where that took the event over and ended it", async () => {
+    const { logger, lines } = recordingLogger();
+    const { proxy, far, near, namespace } = await farAndNear({ logger });
+    const [begun, hold] = [gate(), gate()];
+    await reacting(far, async () => {
+      begun.open();
+      await hold.promise;
+    });
+    await near.create("x1");
+    await begun.promise;
+    const valkey = await admin();
+    const [sleeper = ""] = await valkey.zrange(keyOf(namespace, "seen"), 0, -1);
+    const { met, handler } = counted();
+    proxy.shut(true);
+    proxy.cut();
+    await valkey.zadd(keyOf(namespace, "seen"), 0, sleeper);
+    await reacting(near, handler);
+    await expect.poll(() => met).toEqual([["x1@1", 2]]);
+    await expect.poll(async () => (await near.reactions())[0]?.pending).toBe(0);
+    hold.open();
+    proxy.shut(false);
+    await expect.poll(() => lines.join()).toContain("taken over by another replica");
+  });
+});
+
+describe("events that were trimmed before anyone handled them", () => {
+  it("are told of where the answer that told of them is lost, once", async () => {
+    const { proxy, far, near, namespace } = await farAndNear();
+    await (await reacting(near, () => {})).close();
+    for (let n = 0; n < 10; n++) await near.create(`x${n}`);
+    await (await admin()).xtrim(`{${namespace}:0}:dial:events`, "MAXLEN", 4);
+    const missed: MissedEvents[] = [];
+    const { met, handler } = counted();
+    proxy.dropReply("\r\n$2\r\n10\r\n$3\r\n0-0\r\n"); // the first call that takes events
+    await reacting(far, handler, { onMissed: (one) => void missed.push(one) });
+    await proxy.lost;
+    await expect.poll(() => met.length).toBe(4);
+    expect(missed).toMatchObject([{ partition: 0, from: "0-0" }]);
+    await near.create("x10");
+    await expect.poll(() => met.length).toBe(5);
+    expect(missed).toHaveLength(1);
+    expect(await all(near.deadLetters("r"))).toHaveLength(1);
+  });
+
+  it("between being given and being begun are told of too", async () => {
+    const { far, near, namespace } = await farAndNear();
+    const [begun, hold] = [gate(), gate()];
+    const missed: MissedEvents[] = [];
+    const { met, handler } = counted(async () => {
+      begun.open();
+      await hold.promise;
+    });
+    await reacting(far, handler, { onMissed: (one) => void missed.push(one) });
+    await near.create("x1");
+    await begun.promise;
+    await near.transition("x1", "b");
+    await expect.poll(async () => (await near.reactions())[0]).toMatchObject({ pending: 2 });
+    await (await admin()).xtrim(`{${namespace}:0}:dial:events`, "MAXLEN", 0);
+    hold.open();
+    await expect.poll(() => missed.map(({ count }) => count)).toEqual([1]);
+    expect(met).toEqual([["x1@1", 1]]);
+    const letters = await all(near.deadLetters("r"));
+    expect(letters.map(({ error }) => error)).toEqual([
+      expect.stringContaining("trimmed past 1 event that nobody had handled"),
+    ]);
+    expect(await (await admin()).hlen(keyOf(namespace, "held"))).toBe(0);
+  });
+});
+
+it("tells a handler that its event was taken over, though the answer that said so was lost", async () => {
+  const { proxy, far, near, namespace } = await farAndNear();
+  const [begun, told] = [gate(), gate<unknown>()];
+  await reacting(far, async (_, { signal }) => {
+    begun.open();
+    await new Promise<void>((resolve) =>
+      signal.addEventListener("abort", () => resolve(told.open(signal.reason))),
+    );
+  });
+  await near.create("x1");
+  await begun.promise;
+  const valkey = await admin();
+  const [sleeper = ""] = await valkey.zrange(keyOf(namespace, "seen"), 0, -1);
+  proxy.shut(true);
+  proxy.cut();
+  await valkey.zadd(keyOf(namespace, "seen"), 0, sleeper);
+  const { met, handler } = counted();
+  await reacting(near, handler);
+  await expect.poll(() => met).toEqual([["x1@1", 2]]);
+  proxy.dropReply(reactionScripts.take.sha1);
+  proxy.shut(false);
+  await proxy.lost;
+  expect(String(await told.promise)).toContain("another replica has taken this event over");
+}, 15_000);

@@ -1,0 +1,78 @@
+import { expect, it } from "vitest";
+import { ContractError } from "../../src/index.js";
+import { admin } from "../helpers/calls.js";
+import { rejectionOf } from "../helpers/client.js";
+import { gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
+
+it("is refused where other replicas live that want other events, and theirs go on", async () => {
+  const { list, namespace } = await replicas(2, 2);
+  const [one, two = one] = list;
+  const met: string[] = [];
+  await reacting(one, (change) => void met.push(nameOf(change)), { on: ["dial.b"] });
+  for (const on of [["dial.b", "dial.removed"], ["dial.removed"], []]) {
+    const error = await rejectionOf(
+      ContractError,
+      two.react("r", () => {}, { on }),
+    );
+    expect(error.code).toBe("BADARG");
+    expect(error.message).toContain(
+      'runs with another "on" in other replicas: theirs is dial.b, this one\'s ',
+    );
+    expect(error.message).toContain("give it another name");
+  }
+  expect(await (await admin()).zcard(keyOf(namespace, "seen", 1))).toBe(1);
+  for (let n = 0; n < 6; n++) {
+    await one.create(`x${n}`);
+    await one.transition(`x${n}`, "b");
+  }
+  await expect.poll(() => met.toSorted()).toEqual(Array.from({ length: 6 }, (_, n) => `x${n}@2`));
+});
+
+it("takes part with the same events in another order, and under another name with others", async () => {
+  const { list } = await replicas(3);
+  const [one, two = one, three = one] = list;
+  await reacting(one, () => {}, { on: ["dial.b", "dial.removed"] });
+  await reacting(two, () => {}, { on: ["dial.removed", "dial.b", "dial.b"] });
+  const met: string[] = [];
+  const other = await three.react("r2", (change) => void met.push(nameOf(change)));
+  await one.create("x1");
+  await expect.poll(() => met).toEqual(["x1@1"]);
+  await other.close();
+});
+
+it("may want other events from where the others left, once they all have", async () => {
+  const { list } = await replicas(2);
+  const [one, two = one] = list;
+  await (await reacting(one, () => {}, { on: ["dial.b"] })).close();
+  await one.create("x1");
+  const met: string[] = [];
+  await reacting(two, (change) => void met.push(nameOf(change)));
+  await expect.poll(() => met).toEqual(["x1@1"]);
+});
+
+it("ends, and `closed` says why, where it was taken for dead and others want other events since", async () => {
+  const { list, namespace } = await replicas(2);
+  const [one, two = one] = list;
+  const hold = gate();
+  const old = await reacting(one, () => hold.promise, { on: ["dial.b"] });
+  const ended = rejectionOf(ContractError, old.closed);
+  const met: string[] = [];
+  // What a replica that froze for long looks like to the others.
+  await expect
+    .poll(async () => {
+      await (await admin()).zadd(keyOf(namespace, "seen"), 0, String(await consumerOf(namespace)));
+      return reacting(two, (change) => void met.push(nameOf(change))).then(
+        () => "started",
+        () => "refused",
+      );
+    })
+    .toBe("started");
+  hold.open();
+  expect((await ended).message).toContain("theirs is all events, this one's dial.b");
+  await one.create("x1");
+  await expect.poll(() => met).toEqual(["x1@1"]);
+});
+
+async function consumerOf(namespace: string): Promise<string | undefined> {
+  return (await (await admin()).zrange(keyOf(namespace, "seen"), 0, 0))[0];
+}

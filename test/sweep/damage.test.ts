@@ -1,0 +1,346 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  ContractError,
+  connect,
+  type Entities,
+  type Latchkey,
+  type MachineDefinition,
+  partitionOf,
+  type Stuck,
+  type SweepOptions,
+  type Swept,
+} from "../../src/index.js";
+import { runOut } from "../helpers/age.js";
+import { admin } from "../helpers/calls.js";
+import { client, rejectionOf } from "../helpers/client.js";
+import { recordingLogger } from "../helpers/secrets.js";
+import { useValkey } from "../helpers/valkey.js";
+
+const states = {
+  waiting: { to: ["late"], timeout: { after: "1h", to: "late" } },
+  late: {},
+} satisfies MachineDefinition["states"];
+
+interface Task {
+  readonly home: Latchkey;
+  readonly entities: Entities;
+  readonly key: (rest: string, partition?: number) => string;
+  readonly overdue: (...ids: string[]) => Promise<void>;
+}
+
+async function tasks(partitions = 1, name = "task", within?: Latchkey): Promise<Task> {
+  const home = within ?? (await client());
+  await home.init(partitions);
+  const entities: Entities = await home.machine({
+    ...{ name, version: 1, initial: "waiting" },
+    states,
+  } as MachineDefinition);
+  const overdue = async (...ids: string[]): Promise<void> => {
+    await Promise.all(ids.map((id) => entities.create(id)));
+    await Promise.all(ids.map((id) => runOut(home, entities, id)));
+  };
+  const key = (rest: string, partition = 0): string => `{${home.namespace}:${partition}}:${name}:${rest}`;
+  return { home, entities, key, overdue };
+}
+
+const many = (count: number, prefix: string) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
+
+/** Ids of one partition. */
+const idsOf = (partition: number, partitions: number, count: number): string[] =>
+  many(100, "p")
+    .filter((id) => partitionOf(id, partitions) === partition)
+    .slice(0, count);
+
+interface Sweeping {
+  readonly stuck: Stuck[];
+  readonly fired: string[];
+  readonly away: string[];
+  readonly lines: string[];
+  readonly stop: () => Promise<Swept>;
+}
+
+/** A sweep of all machines in small batches, which ends with the test at the latest. */
+async function start({ home }: Task, options: SweepOptions = {}): Promise<Sweeping> {
+  const { lines, logger } = recordingLogger();
+  const { url } = await useValkey();
+  const replica = await connect({ url, namespace: home.namespace, logger });
+  onTestFinished(() => replica.close());
+  const end = new AbortController();
+  const [stuck, fired, away]: [Stuck[], string[], string[]] = [[], [], []];
+  const swept = replica.sweep({
+    ...{ signal: end.signal, interval: 1, batch: 3 },
+    onStuck: (one) => void stuck.push(one),
+    onChange: ({ id }) => void fired.push(id),
+    onAway: ({ message }) => void away.push(message),
+    ...options,
+  });
+  const stop = (): Promise<Swept> => {
+    end.abort();
+    return swept;
+  };
+  return { stuck, fired, away, lines, stop };
+}
+
+const warnings = ({ lines }: Sweeping): string[] => lines.filter((line) => line.includes("can't fire"));
+
+/** What may stand in due, ahead of all that is well-formed, and what is told of it. */
+const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp][] = [
+  [
+    "entries of due that are no ids",
+    async ({ key }) => (await admin()).zadd(key("due"), ...many(10, "bad id ").flatMap((id, n) => [n, id])),
+    /is no id.*latchkey fsck --repair -m task/,
+  ],
+  [
+    "entities of another type",
+    async ({ key, overdue }) => {
+      const ids = many(10, "s");
+      await overdue(...ids);
+      const valkey = await admin();
+      for (const [n, id] of ids.entries()) {
+        await valkey.set(key(`id:${id}`), "junk");
+        await valkey.zadd(key("due"), n, id);
+      }
+    },
+    /id:s\d holds something else than a hash.*latchkey fsck --repair -m task/,
+  ],
+  [
+    "logs of another type",
+    async ({ key, overdue }) => {
+      const ids = many(10, "s");
+      await overdue(...ids);
+      const valkey = await admin();
+      for (const id of ids) await valkey.set(key(`log:${id}`), "junk");
+    },
+    /log:s\d holds something else than a list.*latchkey fsck --repair -m task/,
+  ],
+  [
+    "entities of another layout",
+    async ({ key, overdue }) => {
+      const ids = many(10, "s");
+      await overdue(...ids);
+      const valkey = await admin();
+      for (const id of ids) await valkey.hdel(key(`id:${id}`), "created");
+    },
+    /layout.*latchkey fsck --repair -m task/,
+  ],
+];
+
+describe.each(damage)("%s", (_, put, why) => {
+  it("hold up nothing, and are told of once each", async () => {
+    const task = await tasks();
+    await put(task);
+    const sweeping = await start(task);
+    await expect.poll(() => sweeping.stuck.length).toBe(10);
+    await task.overdue("good");
+    await expect.poll(() => sweeping.fired).toEqual(["good"]);
+    expect(await sweeping.stop()).toEqual({ expired: 1, removed: 0, given: 0, stuck: 10 });
+    expect(new Set(sweeping.stuck.map(({ id }) => id)).size).toBe(10);
+    for (const one of sweeping.stuck) expect(one).toMatchObject({ machine: "task", why });
+    expect(warnings(sweeping)).toHaveLength(10);
+    expect(sweeping.away).toEqual([]);
+  });
+
+  it("are counted by a sweep that goes once, which fires all behind them", async () => {
+    const task = await tasks();
+    await put(task);
+    await task.overdue("good");
+    expect(await task.entities.sweep({ once: true, batch: 3 })).toMatchObject({ expired: 1, stuck: 10 });
+  });
+});
+
+it("tells of an entry of the index that is no id, and looks at those behind it", async () => {
+  const task = await tasks();
+  await task.entities.create("lost");
+  const valkey = await admin();
+  await valkey.zrem(task.key("due"), "lost");
+  await valkey.zadd(task.key("index"), 5, "bad id");
+  const stuck: Stuck[] = [];
+  const swept = await task.entities.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
+  expect(swept).toMatchObject({ given: 1, stuck: 1 });
+  expect(stuck).toMatchObject([{ id: "bad id", why: /task:index.*latchkey fsck --repair/ }]);
+});
+
+it("tells of an entry that is no text, and goes on", async () => {
+  const task = await tasks();
+  const valkey = await admin();
+  await valkey.zadd(task.key("due"), 1, Buffer.from([0xff, 0xfe]));
+  await task.overdue("good");
+  expect(await task.entities.sweep({ once: true })).toMatchObject({ expired: 1, stuck: 1 });
+});
+
+it("passes by more than a batch of entries in another partition's due, and tells of each", async () => {
+  const task = await tasks(2);
+  const [elsewhere, good] = [idsOf(1, 2, 5), idsOf(0, 2, 6).slice(5)];
+  await (await admin()).zadd(task.key("due"), ...elsewhere.flatMap((id, n) => [n, id]));
+  await task.overdue(...good);
+  const stuck: Stuck[] = [];
+  const swept = await task.home.sweep({ once: true, batch: 3, onStuck: (one) => void stuck.push(one) });
+  expect(swept).toMatchObject({ expired: 1, stuck: 5 });
+  expect(stuck.map(({ id }) => id).sort()).toEqual(elsewhere.toSorted());
+  expect(stuck[0]?.why).toMatch(/belongs to partition 1.*latchkey fsck --repair -m task/);
+});
+
+it("tells again of what was mended and came back", async () => {
+  const task = await tasks();
+  const valkey = await admin();
+  const sweeping = await start(task);
+  const put: (() => Promise<unknown>)[] = [
+    () => valkey.zadd(task.key("due"), 1, "bad id"),
+    () => valkey.zadd(task.key("index"), 5, "other id"),
+    async () => {
+      await task.entities.create("s0");
+      await valkey.hdel(task.key("id:s0"), "created"); // before it is due, else it may fire
+      await runOut(task.home, task.entities, "s0");
+    },
+  ];
+  const mend: (() => Promise<unknown>)[] = [
+    () => valkey.zrem(task.key("due"), "bad id"),
+    () => valkey.zrem(task.key("index"), "other id"),
+    () =>
+      valkey
+        .pipeline()
+        .del(task.key("id:s0"))
+        .zrem(task.key("due"), "s0")
+        .zrem(task.key("index"), "s0")
+        .exec(),
+  ];
+  for (const time of [1, 2]) {
+    for (const one of put) await one();
+    await expect
+      .poll(() => sweeping.stuck.map(({ id }) => id).sort())
+      .toEqual(
+        Array.from({ length: time }, () => ["bad id", "other id", "s0"])
+          .flat()
+          .sort(),
+      );
+    for (const one of mend) await one();
+    await expect
+      .poll(() => sweeping.lines.filter((line) => line.includes("stuck no more")).length)
+      .toBe(3 * time);
+  }
+  expect(await sweeping.stop()).toMatchObject({ stuck: 0 });
+});
+
+/** What may be wrong with a machine in one of its partitions: what breaks it, and what mends it. */
+const broken: [what: string, doBreak: (task: Task) => Promise<unknown>, why: RegExp][] = [
+  ["is gone", async ({ key }) => (await admin()).del(key("machine")), /:0}:task:machine.*apply/],
+  [
+    "is of another type",
+    async ({ key }) => (await admin()).multi().del(key("machine")).set(key("machine"), "junk").exec(),
+    /:0}:task:machine holds something else than a hash/,
+  ],
+  [
+    "can't be read",
+    async ({ key }) => (await admin()).hset(key("machine"), "definition", "{"),
+    /:0}:task:machine.*apply/,
+  ],
+  [
+    "has due of another type",
+    async ({ key }) => (await admin()).multi().del(key("due")).set(key("due"), "junk").exec(),
+    /:0}:task:due holds something else than a sorted set/,
+  ],
+  [
+    "has an index of another type",
+    async ({ key }) => (await admin()).multi().del(key("index")).set(key("index"), "junk").exec(),
+    /:0}:task:index holds something else than a sorted set/,
+  ],
+  [
+    "has a log of another type",
+    async ({ key }) => (await admin()).multi().del(key("events")).set(key("events"), "junk").exec(),
+    /:0}:task:events holds something else than a stream/,
+  ],
+];
+
+describe.each(broken)("a machine that %s in one partition", (what, doBreak, why) => {
+  it("is told of once, and holds up neither its other partitions nor another machine", async () => {
+    const task = await tasks(2);
+    const other = await tasks(2, "other", task.home);
+    const [here] = idsOf(0, 2, 1);
+    const [there = "", lacking = "", later = ""] = idsOf(1, 2, 3);
+    await task.overdue(here ?? "", there);
+    await other.overdue("o1");
+    await task.entities.create(lacking);
+    await (await admin()).zrem(task.key("due", 1), lacking);
+    await doBreak(task);
+    const sweeping = await start(task);
+    const first = what === "can't be read" ? [here, "o1", there] : ["o1", there];
+    await expect.poll(() => sweeping.fired.toSorted()).toEqual(first.toSorted());
+    await expect.poll(() => sweeping.stuck).toMatchObject([{ machine: "task", id: "", why }]);
+    await expect.poll(async () => (await admin()).zscore(task.key("due", 1), lacking)).not.toBeNull();
+    if (what !== "can't be read")
+      await other.overdue("o2"); // and it goes on
+    else await task.overdue(later);
+    await expect.poll(() => sweeping.fired.length).toBe(first.length + 1);
+    expect(await sweeping.stop()).toMatchObject({ given: 1, stuck: 1 });
+    expect(sweeping.stuck).toHaveLength(1);
+    expect(sweeping.away).toEqual([]);
+    const once = await task.home.sweep({ once: true });
+    expect(once).toMatchObject({ stuck: 1 });
+  });
+});
+
+it("fires where a machine that was gone is applied again, and tells it where it is gone again", async () => {
+  const task = await tasks();
+  const ids = ["t1", "t2"];
+  for (const id of ids) await task.entities.create(id);
+  const sweeping = await start(task);
+  for (const [at, id] of ids.entries()) {
+    await (await admin()).del(task.key("machine"));
+    await expect.poll(() => sweeping.stuck.length).toBe(at + 1);
+    await runOut(task.home, task.entities, id);
+    await tasks(1, "task", task.home);
+    await expect.poll(() => sweeping.fired).toEqual(ids.slice(0, at + 1));
+    await expect
+      .poll(() => sweeping.lines.filter((line) => line.includes("stuck no more")).length)
+      .toBe(at + 1);
+  }
+  expect(await sweeping.stop()).toMatchObject({ expired: 2, stuck: 0 });
+});
+
+it("tells of a machine that is gone before the sweep begins, and of a name that none can have", async () => {
+  const task = await tasks();
+  const other = await tasks(1, "other", task.home);
+  await task.overdue("t1");
+  await other.overdue("o1");
+  const valkey = await admin();
+  await valkey.del(task.key("machine"));
+  await valkey.hset(`{${task.home.namespace}}:meta`, "machine:No Machine", "1");
+  const stuck: Stuck[] = [];
+  const swept = await task.home.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
+  expect(swept).toMatchObject({ expired: 1, stuck: 2 });
+  expect(stuck.map(({ machine, id }) => [machine, id]).sort()).toEqual([
+    ["No Machine", ""],
+    ["task", ""],
+  ]);
+  expect(stuck.find(({ machine }) => machine === "No Machine")?.why).toMatch(/}:meta.*HDEL/);
+});
+
+it("does not end where the one machine that it sweeps is gone: it tells that, and fires when it is back", async () => {
+  const task = await tasks();
+  await task.overdue("t1");
+  await (await admin()).del(task.key("machine"));
+  const end = new AbortController();
+  onTestFinished(() => end.abort());
+  const [stuck, fired]: [Stuck[], string[]] = [[], []];
+  const swept = task.entities.sweep({
+    ...{ signal: end.signal, interval: 1 },
+    onStuck: (one) => void stuck.push(one),
+    onChange: ({ id }) => void fired.push(id),
+  });
+  await expect.poll(() => stuck).toMatchObject([{ machine: "task", id: "", why: /apply/ }]);
+  await rejectionOf(ContractError, task.entities.sweep({ once: true }));
+  await tasks(1, "task", task.home);
+  await expect.poll(() => fired).toEqual(["t1"]);
+  end.abort();
+  expect(await swept).toMatchObject({ expired: 1 });
+});
+
+it("fires an entity whose fields are no JSON, and says that the change can't be read", async () => {
+  const task = await tasks();
+  await task.overdue("t1", "t2");
+  await (await admin()).hset(task.key("id:t1"), "note", "{{{");
+  const sweeping = await start(task);
+  await expect.poll(() => sweeping.fired).toEqual(["t2"]);
+  await expect.poll(() => sweeping.lines.some((line) => /"t1".*can't be read/.test(line))).toBe(true);
+  expect(await sweeping.stop()).toMatchObject({ expired: 2, stuck: 0 });
+});

@@ -1,0 +1,98 @@
+import { Valkey } from "iovalkey";
+import { expect, it, onTestFinished } from "vitest";
+import {
+  ContractError,
+  type Entities,
+  type Latchkey,
+  type MachineDefinition,
+  NotExecutedError,
+} from "../../src/index.js";
+import { runOut } from "../helpers/age.js";
+import { client, rejectionOf } from "../helpers/client.js";
+import { useValkey } from "../helpers/valkey.js";
+
+const task = {
+  name: "task",
+  version: 1,
+  initial: "waiting",
+  states: { waiting: { to: ["late"], timeout: { after: "1h", to: "late" } }, late: {} },
+} satisfies MachineDefinition;
+
+async function overdue(home: Latchkey): Promise<Entities> {
+  const entities: Entities = await home.machine(task as MachineDefinition);
+  await entities.create("t1");
+  await runOut(home, entities, "t1");
+  return entities;
+}
+
+const nothing = { expired: 0, removed: 0, given: 0, stuck: 0 };
+
+it("ends when latchkey is closed, however long its interval, and tells what it did", async () => {
+  const home = await client();
+  const entities = await overdue(home);
+  const onChange = (): void => void home.close(); // of the one that is first
+  const ofAll = home.sweep({ interval: "1h", onChange });
+  const ofOne = entities.sweep({ interval: "90d", onChange });
+  const swept = await Promise.all([ofAll, ofOne]);
+  expect(swept.reduce((sum, { expired }) => sum + expired, 0)).toBe(1);
+});
+
+it("ends at once where latchkey is closed already", async () => {
+  const home = await client();
+  const entities = await overdue(home);
+  await home.close();
+  expect([await home.sweep(), await entities.sweep()]).toEqual([nothing, nothing]);
+});
+
+it("ends when latchkey is closed over a client that was handed in, which stays open", async () => {
+  const { url } = await useValkey();
+  const valkey = new Valkey(url);
+  onTestFinished(() => valkey.disconnect());
+  const home = await client({ client: valkey });
+  const entities = await overdue(home);
+  const sweeping = entities.sweep({ interval: 1, onChange: () => void home.close() });
+  expect(await sweeping).toMatchObject({ expired: 1 });
+  expect(valkey.status).toBe("ready");
+});
+
+it("fails where the client that was handed in has ended without it", async () => {
+  const { url } = await useValkey();
+  const valkey = new Valkey(url);
+  const home = await client({ client: valkey });
+  const entities = await overdue(home);
+  const sweeping = rejectionOf(NotExecutedError, entities.sweep({ onChange: () => valkey.disconnect() }));
+  expect((await sweeping).message).toMatch(/was lost|not connected/);
+});
+
+it("listens to a signal and a connection that many sweeps share without a listener of each", async () => {
+  const home = await client();
+  const entities = await overdue(home);
+  const warnings: string[] = [];
+  const warned = ({ message }: Error): void => void warnings.push(message);
+  process.on("warning", warned);
+  onTestFinished(() => void process.off("warning", warned));
+  const stop = new AbortController();
+  const sweeps = Array.from({ length: 14 }, () => entities.sweep({ signal: stop.signal, interval: "1h" }));
+  await expect.poll(async () => (await entities.get("t1"))?.state).toBe("late");
+  // All of them are through their first round, and wait.
+  await Promise.all(Array.from({ length: 14 }, () => entities.sweep({ once: true, signal: stop.signal })));
+  stop.abort();
+  await Promise.all(sweeps);
+  expect(warnings).toEqual([]);
+});
+
+it.each([
+  ["a batch of 0", { batch: 0 }, "batch must be a whole number from 1 to 1000"],
+  ["a batch of 1001", { batch: 1001 }, "from 1 to 1000"],
+  ["a batch of 1.5", { batch: 1.5 }, "from 1 to 1000"],
+  ["an interval that is none", { interval: "soon" }, 'interval: "soon" is no duration'],
+  ["an option that is none", { bacth: 3 }, '"bacth" is no option; did you mean "batch"?'],
+])("refuses %s", async (_, options, text) => {
+  const home = await client();
+  const entities = await overdue(home);
+  for (const sweeping of [home.sweep(options as object), entities.sweep(options as object)]) {
+    const { code, message } = await rejectionOf(ContractError, sweeping);
+    expect(code).toBe("BADARG");
+    expect(message).toContain(text);
+  }
+});

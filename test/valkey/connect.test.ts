@@ -1,0 +1,222 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { ConnectError, type ConnectOptions, connect } from "../../src/index.js";
+import { freePort } from "../../src/server/port.js";
+import { startValkey, type TestServer } from "../../src/testing/index.js";
+import { certificate } from "../helpers/certificates.js";
+import { rejection, rejectionOf } from "../helpers/client.js";
+import { adminOf } from "../helpers/doctor.js";
+import { recordingLogger, textsIn } from "../helpers/secrets.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+const SECRET = "s3cret-of-the-test";
+
+/** The error of a connection that must fail, after a look for secrets in it and in all that was logged. */
+async function failure(options: ConnectOptions): Promise<ConnectError> {
+  const { logger, lines } = recordingLogger();
+  const error = await rejectionOf(ConnectError, connect({ logger, namespace: freshNamespace(), ...options }));
+  expect(error.code).toBe("UNREACHABLE");
+  for (const text of [...textsIn(error), ...lines]) expect(text).not.toContain(SECRET);
+  expect(error.message.startsWith(`can't use Valkey at ${error.address}: `)).toBe(true);
+  return error;
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+it("connects once a slow script has ended, where that is in time", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  const admin = await adminOf(server);
+  const other = await adminOf(server);
+  await admin.config("SET", "busy-reply-threshold", "20");
+  const endless = admin.eval("while true do end", 0).catch((error: unknown) => error);
+  await expect.poll(() => other.ping().catch(({ message }: Error) => message)).toMatch(/^BUSY/);
+  const { logger, lines } = recordingLogger();
+  const connecting = connect({ url: server.url, logger, connectTimeoutMs: 60_000 });
+  await expect.poll(() => lines.join("\n")).toContain("BUSY");
+  await other.script("KILL");
+  const latchkey = await connecting;
+  expect(await latchkey.machines()).toEqual([]);
+  await latchkey.close();
+  await endless;
+});
+
+describe("connect names the address and the cause when", () => {
+  it("nothing listens there", async () => {
+    const url = `valkey://me:${SECRET}@127.0.0.1:${await freePort()}/3`;
+    const error = await failure({ url });
+    expect(error.reason).toBe("refused");
+    expect(error.address).toBe(url.replace(`me:${SECRET}@`, ""));
+    expect(error.message).toContain("connection refused: nothing listens there");
+    expect(error.message).toContain("(ECONNREFUSED)");
+  });
+
+  it("the host name is unknown", async () => {
+    const error = await failure({ url: `valkey://me:${SECRET}@no-such-host.invalid` });
+    expect(error.reason).toBe("not-found");
+    expect(error.address).toBe("valkey://no-such-host.invalid:6379");
+  });
+
+  it("the listener never answers", async () => {
+    const port = await listening(createServer(() => {}));
+    const error = await failure({ url: `valkey://127.0.0.1:${port}`, connectTimeoutMs: 100 });
+    expect(error.reason).toBe("timeout");
+    expect(error.address).toBe(`valkey://127.0.0.1:${port}`);
+  });
+
+  it("a web server answers", async () => {
+    const port = await listening(createHttpServer((_, response) => response.end("hello")));
+    expect((await failure({ url: `valkey://:${SECRET}@127.0.0.1:${port}` })).reason).toBe("protocol");
+  });
+
+  it("the listener hangs up", async () => {
+    const port = await listening(createServer((socket) => socket.end()));
+    const error = await failure({ url: `valkey://127.0.0.1:${port}` });
+    expect(error.reason).toBe("closed");
+    expect(error.message).toContain("valkeys://");
+  });
+
+  it("the server has no such database", async () => {
+    const { url } = await useValkey();
+    const error = await failure({ url: `${url}/99` });
+    expect(error.reason).toBe("database");
+    expect(error.address).toBe(`${url}/99`);
+  });
+});
+
+describe("a server that wants a password", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startValkey({
+      args: ["--requirepass", SECRET, "--user", "reader", "on", `>${SECRET}r`, "~*", "&*", "+@read", "+info"],
+    });
+  });
+  afterAll(() => server.stop());
+
+  const address = (user: string) => `valkey://${user}@127.0.0.1:${server.port}`;
+
+  it("lets nobody in without one", async () => {
+    const error = await failure({ url: server.url });
+    expect(error.reason).toBe("auth");
+    expect(error.message).toContain("wants other credentials");
+  });
+
+  it("lets nobody in with a wrong one", async () => {
+    expect((await failure({ url: address(`:${SECRET}x`) })).reason).toBe("auth");
+    expect((await failure({ url: address(`nobody:${SECRET}`) })).reason).toBe("auth");
+    expect((await failure({ url: address(`:${SECRET}`), password: `other-${SECRET}` })).reason).toBe("auth");
+  });
+
+  it("lets those in who have it in the URL or the options", async () => {
+    for (const options of [
+      { url: address(`:${SECRET}`) },
+      { url: address(`default:${encodeURIComponent(SECRET)}`) },
+      { url: server.url, password: SECRET },
+      { url: address(`:wrong`), username: "default", password: SECRET },
+    ]) {
+      const latchkey = await connect({ ...options, namespace: freshNamespace() });
+      expect(latchkey.address).toBe(server.url);
+      await latchkey.close();
+    }
+  });
+
+  it("tells a user without rights what is missing, and shows no secret of a working client", async () => {
+    const { logger, lines } = recordingLogger();
+    const latchkey = await connect({
+      url: address(`reader:${SECRET}r`),
+      logger,
+      namespace: freshNamespace(),
+    });
+    onTestFinished(() => latchkey.close());
+    const error = await latchkey.init().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "NOPERM" });
+    for (const text of [...textsIn(error), ...lines]) expect(text).not.toContain(SECRET);
+  });
+});
+
+describe("a server that speaks TLS", () => {
+  it("is reached with valkeys:// and its certificate only", async () => {
+    const { ca, args } = await certificate();
+    const port = await freePort();
+    const server = await startValkey({ args: ["--tls-port", String(port), ...args] });
+    onTestFinished(() => server.stop());
+    const url = `valkeys://localhost:${port}`;
+
+    const latchkey = await connect({ url, tls: { ca }, namespace: freshNamespace() });
+    expect(latchkey.address).toBe(url);
+    expect((await latchkey.init()).partitions).toBe(1);
+    await latchkey.close();
+
+    const distrusted = await failure({ url });
+    expect(distrusted.reason).toBe("tls");
+    expect(distrusted.message).toContain("certificate");
+    const plain = await failure({ url: `valkey://localhost:${port}` });
+    expect(["tls", "closed", "protocol"]).toContain(plain.reason);
+    expect(plain.message).toMatch(/valkeys:\/\//);
+    expect((await failure({ url: `valkeys://localhost:${server.port}`, connectTimeoutMs: 500 })).reason).toBe(
+      "tls",
+    );
+  });
+});
+
+describe("connect refuses a URL", () => {
+  for (const [name, url, text] of [
+    ["that is none", `me:${SECRET}@host`, "is no scheme of a Valkey server"],
+    ["that can't be read", `valkey://me:${SECRET}@ho st:1`, "can't be read"],
+    ["of another scheme", `http://me:${SECRET}@host`, "http:// is no scheme of a Valkey server"],
+    ["without a host", "valkey:///1", "names no host"],
+    [
+      "whose database is no number",
+      `valkey://me:${SECRET}@host/main`,
+      "database in the server's URL is no number",
+    ],
+    ["whose password holds a bare %", `valkey://me:${SECRET}%zz@host`, "write %25 for it"],
+    ["whose user holds a bare %", `valkey://m%:${SECRET}@host`, "the user in the server's URL"],
+  ] as const) {
+    it(`${name}, without repeating it`, async () => {
+      const error = await rejectionOf(TypeError, connect({ url }));
+      expect(error.message).toContain(text);
+      expect(error.message).toContain("write it like valkey://localhost:6379");
+      for (const part of textsIn(error)) expect(part).not.toContain(SECRET);
+    });
+  }
+});
+
+describe("connect refuses", () => {
+  it.each([
+    ["an option that is none", { timeOut: "1s" }, '"timeOut" is no option; did you mean "timeout"?'],
+    [
+      "a connectTimeoutMs with a unit",
+      { connectTimeoutMs: "5s" },
+      'connectTimeoutMs: "5s" is no whole number of ms',
+    ],
+    [
+      "a connectTimeoutMs of 0",
+      { connectTimeoutMs: 0 },
+      "connectTimeoutMs: 0 is no whole number of ms from 1 to",
+    ],
+    [
+      "a connectTimeoutMs that is none",
+      { connectTimeoutMs: Number.NaN },
+      "connectTimeoutMs: NaN is no whole number",
+    ],
+    [
+      "a negative silenceTimeoutMs",
+      { silenceTimeoutMs: -5 },
+      "silenceTimeoutMs: -5 is no whole number of ms",
+    ],
+    ["a silenceTimeoutMs too long for a timer", { silenceTimeoutMs: 2 ** 31 }, "from 1 to 2147000000"],
+  ])("%s", async (_, options, text) => {
+    const error = await rejection(connect(options as object));
+    expect(error.message).toContain(text);
+  });
+});

@@ -1,0 +1,356 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  agent,
+  ConnectError,
+  type ConnectOptions,
+  ContractError,
+  NotExecutedError,
+  WaitError,
+} from "../../src/index.js";
+import { startValkey } from "../../src/testing/index.js";
+import { admin } from "../helpers/calls.js";
+import { agents, all, client, rejection, rejectionOf } from "../helpers/client.js";
+import { dial } from "../helpers/dial.js";
+import { startProxy } from "../helpers/proxy.js";
+import { useValkey } from "../helpers/valkey.js";
+
+/** The connections that follow event logs now. */
+async function followers(): Promise<number> {
+  return String(await (await admin()).client("LIST")).match(/name=latchkey-events/g)?.length ?? 0;
+}
+
+describe("waiting for an entity", () => {
+  it("ends at once where it is as wanted already, with the entity as it is", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const now = await ours.transition("a1", "running");
+    expect(await ours.waitFor("a1", "running")).toEqual(await ours.get("a1"));
+    expect(now.version).toBe(2);
+    expect(await ours.waitFor("a1", ({ version }) => version > 1)).toMatchObject({ state: "running" });
+  });
+
+  it("ends with the change that made it so", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const waiting = ours.waitFor("a1", ["completed", "failed"]);
+    await ours.transition("a1", "running");
+    const done = await ours.transition("a1", "completed", { reason: "done" });
+    expect(await waiting).toEqual(done);
+  });
+
+  it("counts a state that is left again at once", async () => {
+    const home = await client();
+    const list = await home.machine(dial);
+    await list.create("x1");
+    const seen = list.waitFor("x1", "b");
+    await expect.poll(followers).toBeGreaterThan(0);
+    await Promise.all([list.transition("x1", "b"), list.transition("x1", "c")]);
+    expect(await seen).toMatchObject({ state: "b" });
+  });
+
+  it("misses no change between reading and following, however close", async () => {
+    const home = await client();
+    await home.init(4);
+    const list = await home.machine(dial);
+    for (let n = 0; n < 40; n++) {
+      await list.create(`x${n}`);
+      const [met] = await Promise.all([list.waitFor(`x${n}`, "b"), list.transition(`x${n}`, "b")]);
+      expect(met).toMatchObject({ id: `x${n}`, state: "b", version: 2 });
+    }
+  });
+
+  it("takes one connection however many wait, and none when nobody does", async () => {
+    const ours = await agents();
+    const before = await followers();
+    const ids = Array.from({ length: 50 }, (_, n) => `a${n}`);
+    for (const id of ids) await ours.create(id);
+    const waiting = ids.map((id) => ours.waitFor(id, "killed"));
+    await expect.poll(followers).toBe(before + 1);
+    for (const id of ids) {
+      expect(await followers()).toBe(before + 1);
+      await ours.transition(id, "killed");
+    }
+    expect((await Promise.all(waiting)).map(({ id }) => id)).toEqual(ids);
+    await expect.poll(followers).toBe(before);
+  });
+
+  it("goes on over a lost connection, and is told of what happened meanwhile", async () => {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url });
+    const near = await (await client({ namespace: far.namespace })).machine(dial);
+    const ours = await far.machine(dial);
+    await near.create("x1");
+    const waiting = ours.waitFor("x1", "b");
+    await expect.poll(followers).toBeGreaterThan(0);
+    proxy.shut(true);
+    proxy.cut();
+    await near.transition("x1", "b");
+    await near.transition("x1", "c");
+    proxy.shut(false);
+    expect(await waiting).toMatchObject({ state: "b", version: 2 });
+  });
+
+  it("reads the entity again where the log was trimmed past it", async () => {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url });
+    const near = await (await client({ namespace: far.namespace })).machine(dial);
+    const ours = await far.machine(dial);
+    await near.create("x1");
+    const waiting = ours.waitFor("x1", "b");
+    await expect.poll(followers).toBeGreaterThan(0);
+    proxy.shut(true);
+    proxy.cut();
+    await near.transition("x1", "b");
+    await near.create("x2");
+    await near.create("x3");
+    await (await admin()).xtrim(`{${far.namespace}:0}:dial:events`, "MAXLEN", 1);
+    proxy.shut(false);
+    expect(await waiting).toMatchObject({ state: "b", version: 2 });
+  });
+});
+
+describe("a wait that begins while the server is away", () => {
+  /** Agents seen through a proxy, by calls that give up soon; and the same ones seen directly. */
+  async function through(settings: ConnectOptions = {}) {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url, timeout: "500ms", ...settings });
+    const near = await (await client({ namespace: far.namespace })).machine(agent());
+    const ours = await far.machine(agent());
+    await near.create("a1");
+    // Two of them, one after the other, take longer than any one call has.
+    const callsFail = async () => {
+      for (let n = 0; n < 2; n += 1) await rejectionOf(NotExecutedError, ours.get("a1"));
+    };
+    return { proxy, near, ours, callsFail };
+  }
+
+  it("has its own time limit alone, and is told of what happened meanwhile", async () => {
+    const { proxy, near, ours, callsFail } = await through();
+    proxy.shut(true);
+    proxy.cut();
+    const waiting = ours.waitFor("a1", "running");
+    waiting.catch(() => {}); // seen below
+    await callsFail();
+    await near.transition("a1", "running");
+    proxy.shut(false);
+    expect(await waiting).toMatchObject({ state: "running", version: 2 });
+  });
+
+  it("waits for a server that froze", async () => {
+    const { proxy, near, ours, callsFail } = await through({ silenceTimeoutMs: 500 });
+    proxy.freeze(true);
+    proxy.cut();
+    const waiting = ours.waitFor("a1", "running");
+    waiting.catch(() => {}); // seen below
+    await callsFail();
+    await near.transition("a1", "running");
+    proxy.freeze(false);
+    expect(await waiting).toMatchObject({ state: "running", version: 2 });
+  });
+
+  it.each([
+    ["asked how the entity is", "hgetall"],
+    ["greeted on the connection for the log", "info\r\n"],
+  ])("waits for one that went away as it was %s", async (_, request) => {
+    const { proxy, near, ours, callsFail } = await through();
+    proxy.dropRequest(request);
+    const waiting = ours.waitFor("a1", "running");
+    waiting.catch(() => {}); // seen below
+    await proxy.lost;
+    proxy.shut(true);
+    proxy.cut();
+    await callsFail();
+    await near.transition("a1", "running");
+    proxy.shut(false);
+    expect(await waiting).toMatchObject({ state: "running" });
+  });
+
+  it("says so where that time is up", async () => {
+    const server = await startValkey();
+    const home = await client({ url: server.url, timeout: "200ms" });
+    const ours = await home.machine(agent());
+    await server.stop();
+    for (const timeout of ["300ms", "400ms"] as const) {
+      const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout }));
+      expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
+      expect(error.message).toContain(`nothing is known of it; ${home.address} can't be reached`);
+    }
+  });
+});
+
+describe("a wait that can't be fulfilled", () => {
+  it("ends when the time is up, and says what the entity is", async () => {
+    const ours = await agents();
+    const { version } = await ours.create("a1");
+    const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 500 }));
+    expect(error).toMatchObject({ code: "TIMEDOUT", id: "a1", current: { version } });
+    expect(error.message).toBe("agent a1 was not running within 500 ms; it is spawning");
+    await expect.poll(followers).toBe(0);
+  });
+
+  it("ends when the time is up while nothing answers", async () => {
+    const proxy = await startProxy(await useValkey());
+    const far = await client({ url: proxy.url });
+    const ours = await far.machine(agent());
+    proxy.shut(true);
+    proxy.cut();
+    const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 50 }));
+    expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
+  });
+
+  it("says so where there is no such entity, and where it is removed meanwhile", async () => {
+    const ours = await agents();
+    const none = await rejectionOf(WaitError, ours.waitFor("a1", "running"));
+    expect(none).toMatchObject({ code: "NOTFOUND", current: null });
+    expect(none.message).toBe("agent a1 not found; it was never created, or removed");
+    await ours.create("a1");
+    const waiting = rejectionOf(WaitError, ours.waitFor("a1", "running"));
+    await expect.poll(followers).toBeGreaterThan(0);
+    await ours.remove("a1");
+    await ours.create("a1");
+    await ours.transition("a1", "running");
+    expect(await waiting).toMatchObject({ code: "NOTFOUND", current: null });
+    expect((await waiting).message).toBe("agent a1 was removed while it was waited for; it was spawning");
+  });
+
+  it("says so where the entity ends otherwise; a predicate may still come true", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const waiting = rejectionOf(WaitError, ours.waitFor("a1", ["running", "completed"]));
+    const patient = ours.waitFor("a1", ({ cleaned }) => cleaned === true);
+    await ours.transition("a1", "killed");
+    expect(await waiting).toMatchObject({ code: "FINAL", current: { state: "killed" } });
+    expect((await waiting).message).toBe(
+      "agent a1 is killed, which is final: no transition leads to running or completed",
+    );
+    await ours.patch("a1", { set: { cleaned: true } });
+    expect(await patient).toMatchObject({ state: "killed", cleaned: true });
+  });
+
+  it("ends with the signal's reason", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const stop = new AbortController();
+    const waiting = rejection(ours.waitFor("a1", "running", { signal: stop.signal }));
+    await expect.poll(followers).toBeGreaterThan(0);
+    stop.abort(new Error("enough"));
+    expect((await waiting).message).toBe("enough");
+    await expect.poll(followers).toBe(0);
+    const before = ours.waitFor("a1", "running", { signal: AbortSignal.abort(new Error("before")) });
+    expect((await rejection(before)).message).toBe("before");
+  });
+
+  it("ends when latchkey is closed", async () => {
+    const home = await client();
+    const ours = await home.machine(agent());
+    await ours.create("a1");
+    const waiting = rejectionOf(ConnectError, ours.waitFor("a1", "running"));
+    await expect.poll(followers).toBeGreaterThan(0);
+    await home.close();
+    expect((await waiting).reason).toBe("ended");
+  });
+
+  it("says so when latchkey was closed before, or is as it begins", async () => {
+    const home = await client();
+    const ours = await home.machine(agent());
+    await ours.create("a1");
+    const waiting = Array.from({ length: 20 }, () => rejection(ours.waitFor("a1", "running")));
+    await home.close();
+    for (const error of await Promise.all([...waiting, rejection(ours.waitFor("a1", "running"))]))
+      expect(error).toMatchObject({ name: "ConnectError", reason: "ended" });
+  });
+
+  it("says so where the server refuses to tell", async () => {
+    const home = await client();
+    const ours = await home.machine(agent());
+    await (await admin()).set(`{${home.namespace}:0}:agent:id:a1`, "mine");
+    const error = await rejectionOf(NotExecutedError, ours.waitFor("a1", "running"));
+    expect(error.reply).toBe("WRONGTYPE");
+    await expect.poll(followers).toBe(0);
+  });
+
+  it("shares its signal with any number of others, without a warning of Node's", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const warned: string[] = [];
+    const listen = ({ name }: Error) => void warned.push(name);
+    process.on("warning", listen);
+    onTestFinished(() => void process.off("warning", listen));
+    const stop = new AbortController();
+    const { signal } = stop;
+    const wait = () => rejection(ours.waitFor("a1", "running", { signal }));
+    const waiting = Array.from({ length: 20 }, wait);
+    const reading = Array.from({ length: 20 }, () => all(ours.events({ signal })));
+    await ours.waitFor("a1", "spawning", { signal }); // ends, and leaves those of the others
+    await expect.poll(followers).toBeGreaterThan(20);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    stop.abort(new Error("enough"));
+    expect(new Set((await Promise.all(waiting)).map(({ message }) => message))).toEqual(new Set(["enough"]));
+    expect((await Promise.all(reading)).flat()).toEqual([]);
+    expect(warned).toEqual([]);
+    const { signal: other } = new AbortController();
+    await ours.waitFor("a1", "spawning", { signal: other });
+    expect(getEventListeners(other, "abort")).toEqual([]);
+  });
+
+  it("refuses a predicate that answers with a promise, which would always be true", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const isWanted = async () => Promise.reject(new Error("asked in vain"));
+    const error = await rejectionOf(TypeError, ours.waitFor("a1", isWanted as unknown as () => boolean));
+    expect(error.message).toContain("answered with a promise; it must answer with true or false at once");
+  });
+
+  it("ends with what the predicate throws", async () => {
+    const ours = await agents();
+    await ours.create("a1");
+    const waiting = ours.waitFor("a1", () => {
+      throw new Error("boom");
+    });
+    expect((await rejection(waiting)).message).toBe("boom");
+  });
+
+  it.each([
+    ["a state that is none", "runing", {}, 'no state of agent; did you mean "running"?'],
+    ["no state", [], {}, "give at least one state"],
+    ["nothing", undefined, {}, "give a state to wait for, a list of states or a function, not undefined"],
+    ["a number", 5, {}, "give a state to wait for, a list of states or a function, not 5"],
+    ["a number among states", ["running", 5], {}, "5 is no state of agent"],
+    ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
+    ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
+    ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
+    ["no options", "running", null, "options must be an object (of timeout, signal), not null"],
+    ["a signal that is none", "running", { signal: "x" }, "signal must be an AbortSignal"],
+  ])("refuses %s", async (_, wanted, options, text) => {
+    const ours = await agents();
+    const waiting = ours.waitFor("a1", wanted as "running", options as object);
+    expect((await rejectionOf(ContractError, waiting)).message).toContain(text);
+    expect((await rejection(ours.waitFor("a 1", "running"))).message).toContain("id");
+  });
+});
+
+it("says that an entity is gone which the server lost meanwhile, of which no event tells", async () => {
+  const home = await client();
+  const ours = await home.machine(agent());
+  await ours.create("a1");
+  let looked = (): void => {};
+  const look = new Promise<void>((resolve) => {
+    looked = resolve;
+  });
+  const wait = ours.waitFor(
+    "a1",
+    () => {
+      looked();
+      return false;
+    },
+    { timeout: "2s" },
+  );
+  const error = rejectionOf(WaitError, wait);
+  await look;
+  await (await admin()).flushdb();
+  expect(await error).toMatchObject({
+    code: "NOTFOUND",
+    message: "agent a1 is gone, though no event told of it: the server lost it",
+  });
+});
