@@ -99,9 +99,9 @@ async function prepare({ startValkey, connect, openConnection, GroupCommit, ...m
     stops.push(() => connection.close());
     const { client } = connection;
     while (!/state=online/.test(await client.info("replication"))) await client.wait(1, 10);
-    const place = { namespace: "latchkey", machine: "agent", partitions: 1 };
+    const location = { namespace: "latchkey", machine: "agent", partitions: 1 };
     const run = (one, keys, args) => runScript(one, scripts.patch, keys, args);
-    return { client, run, keys: (id) => entityKeys(place, id), commits: new GroupCommit(client), end };
+    return { client, run, keys: (id) => entityKeys(location, id), commits: new GroupCommit(client), end };
   } catch (error) {
     await end();
     throw error;

@@ -18,9 +18,9 @@
 -- Events
 --   none
 
--- @include shared/json.lua
--- @include shared/names.lua
--- @include shared/definition.lua
+-- @include functions/json.lua
+-- @include functions/names.lua
+-- @include functions/definition.lua
 
 local call = redis.call
 
@@ -91,7 +91,7 @@ local function counts()
   return '{' .. table.concat(parts, ',') .. '}'
 end
 
--- One row answers all that a script asks of the machine; shared/rule.lua unpacks it.
+-- One row answers all that a script asks of the machine; steps/rule.lua unpacks it.
 local stamps = {}
 for _, state in ipairs(order) do
   local stamp = states[state] and states[state].stamp
@@ -115,7 +115,7 @@ rows['>'] = machine.initial .. ' ' .. rows['>' .. machine.initial] -- on creatio
 for state, spec in pairs(states) do
   for _, to in ipairs(spec.to) do rows[state .. '>' .. to] = rows['>' .. to] end
 end
--- The timers of a state in a row that shared/timers.lua unpacks, and what each sets in one of its own. A set is sorted,
+-- The timers of a state in a row that steps/timers.lua unpacks, and what each sets in one of its own. A set is sorted,
 -- so that all partitions hold the same.
 for state, spec in pairs(states) do
   local timeout, lease = spec.timeout or {}, spec.lease or {}

@@ -23,24 +23,24 @@
 -- Events
 --   of a timeout or lease the event of the state it leads to, of a retention <machine>.removed
 
--- @include shared/iso.lua
--- @include shared/document.lua
--- @include shared/server.lua
+-- @include functions/iso.lua
+-- @include functions/document.lua
+-- @include steps/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
--- @include shared/identity.lua
+-- @include steps/identity.lua
 if ARGV[2] then return redis.error_reply('BADARG option') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
--- @include shared/entity.lua
+-- @include steps/entity.lua
 local logged = call('LLEN', log_key)
 local planned = call('ZSCORE', due_key, id)
 call('ZCARD', index_key)
 call('XLEN', events_key)
--- @include shared/clock.lua
+-- @include steps/clock.lua
 local timing = state and call('HGET', machine_key, '@' .. state)
 local last_removal = call('HGET', machine_key, 'removed')
 
@@ -49,10 +49,10 @@ if unknown then return redis.error_reply('LAYOUT another one than this script kn
 if not timing and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not state then
   local due_at, renewal = nil, nil
--- @include shared/settle.lua
+-- @include steps/settle.lua
   return { 'NOTFOUND', false }
 end
--- @include shared/timers.lua
+-- @include steps/timers.lua
 local plan, renewal = planned and planned + 0, nil
 if lease_end and plan ~= lease_end and (lease_end <= now or not plan or plan > lease_end) then
   -- Due tells of another end. An older version of the machine may have planned it, and whoever holds the entity reckons
@@ -72,7 +72,7 @@ elseif removal_at then
   what, length, due_at, to = 'retention', retain, removal_at, state
 end
 if not due_at or due_at > now then
--- @include shared/settle.lua
+-- @include steps/settle.lua
   return { 'NOTDUE', snapshot(machine_key, id, entity) }
 end
 local row = call('HGET', machine_key, removal_at and '-' or state .. '>' .. to)
@@ -90,36 +90,36 @@ local reason = ',"reason":"' .. what .. ' of ' .. amount .. unit .. ' ran out at
   .. (what ~= 'lease' and state .. ' since ' or renewed > begun and 'last renewed at ' or 'never renewed since ')
   .. iso(what == 'lease' and renewed or begun) .. '"'
 local op, unset, force = nil, nil, nil -- of a caller's options, which nobody gives here
--- @include shared/rule.lua
+-- @include steps/rule.lua
 local is_there = { [stamp] = true }
 for i = 1, set and #set or 0, 2 do is_there[set[i]] = true end
 for i = first, last, 2 do is_there[entity[i]] = true end
 for name in string.gmatch(required, '[^,]+') do
   if not is_there[name] then
     renewal = nil -- due shows that it ran out, also where an older version of the machine planned another end or none
--- @include shared/settle.lua
+-- @include steps/settle.lua
     return { 'MISSING', snapshot(machine_key, id, entity) }
   end
 end
 local stamped, entered = iso(now), removal_at and begun or now
--- @include shared/fields.lua
--- @include shared/change.lua
--- @include shared/ops.lua
--- @include shared/removal.lua
+-- @include steps/fields.lua
+-- @include steps/change.lua
+-- @include steps/ops.lua
+-- @include steps/removal.lua
 local since, score = at, ordinal .. at -- as in transition.lua
 local timer = due ~= '' and now + due
 local called_off = not timer and planned
 local is_full = logged + trim >= 0
 if removal_at then
--- @include shared/erase-rights.lua
+-- @include steps/erase-rights.lua
 else
--- @include shared/rights.lua
+-- @include steps/rights.lua
 end
 
 -- 4 write
 if removal_at then
--- @include shared/erase.lua
+-- @include steps/erase.lua
 else
--- @include shared/commit.lua
+-- @include steps/commit.lua
 end
 return { 'OK', document }

@@ -25,20 +25,20 @@
 -- Events
 --   none
 
--- @include shared/iso.lua
--- @include shared/document.lua
--- @include shared/server.lua
+-- @include functions/iso.lua
+-- @include functions/document.lua
+-- @include steps/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
 local option = 2
--- @include shared/identity.lua
+-- @include steps/identity.lua
 local not_after, if_version, if_state, wrong
 local args = ARGV
 local word = args[option]
-while word do -- like shared/options.lua, which reads more words than may stand here
+while word do -- like steps/options.lua, which reads more words than may stand here
   local value = args[option + 1]
   if word == 'IFSTATE' then
     wrong = (if_state or not value or #value > 32 or not find(value, '^%l[%w_-]*$')) and 'IFSTATE'
@@ -61,9 +61,9 @@ while word do -- like shared/options.lua, which reads more words than may stand 
 end
 
 -- 2 read: the keys that it writes, each by a command of its type, so that a wrong one shows before any write
--- @include shared/entity.lua
+-- @include steps/entity.lua
 local planned = call('ZSCORE', due_key, id)
--- @include shared/clock.lua
+-- @include steps/clock.lua
 local timing = state and call('HGET', machine_key, '@' .. state)
 
 -- 3 refuse
@@ -74,7 +74,7 @@ if not state then return { 'NOTFOUND', false } end
 if if_version and if_version ~= version + 0 or if_state and if_state ~= state then
   return { 'CONFLICT', snapshot(machine_key, id, entity) }
 end
--- @include shared/timers.lua
+-- @include steps/timers.lua
 if lease == '' then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
 local renewed_end, plan = now + lease, planned and planned + 0
 -- Due tells of a later end, with which its holder reckons: as in expire.lua.

@@ -32,29 +32,29 @@
 -- Events
 --   <machine>.updated
 
--- @include shared/json.lua
--- @include shared/names.lua
--- @include shared/iso.lua
--- @include shared/document.lua
--- @include shared/server.lua
+-- @include functions/json.lua
+-- @include functions/names.lua
+-- @include functions/iso.lua
+-- @include functions/document.lua
+-- @include steps/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
 local option = 2
--- @include shared/identity.lua
--- @include shared/options.lua
+-- @include steps/identity.lua
+-- @include steps/options.lua
 if force then return redis.error_reply('BADARG option') end
 if not (set or unset) then return redis.error_reply('BADARG SET') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
--- @include shared/entity.lua
+-- @include steps/entity.lua
 local logged = call('LLEN', log_key)
 call('ZCARD', index_key)
 call('ZCARD', due_key)
 call('XLEN', events_key)
--- @include shared/clock.lua
+-- @include steps/clock.lua
 local row = state and call('HGET', machine_key, '=' .. state)
 
 -- 3 refuse
@@ -62,18 +62,18 @@ if unknown then return redis.error_reply('LAYOUT another one than this script kn
 if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
 if not state then return { 'NOTFOUND', false } end
--- @include shared/guards.lua
+-- @include steps/guards.lua
 if not row then return redis.error_reply('LAYOUT another one than this script knows') end
--- @include shared/rule.lua
+-- @include steps/rule.lua
 local stamped, to, entered = iso(now), state, entity[8] + 0
--- @include shared/fields.lua
--- @include shared/limits.lua
--- @include shared/change.lua
--- @include shared/ops.lua
+-- @include steps/fields.lua
+-- @include steps/limits.lua
+-- @include steps/change.lua
+-- @include steps/ops.lua
 local since, score, timer, called_off = entity[8], nil, nil, nil -- the state stays, and so do its timers
 local is_full = logged + trim >= 0
--- @include shared/rights.lua
+-- @include steps/rights.lua
 
 -- 4 write
--- @include shared/commit.lua
+-- @include steps/commit.lua
 return { 'OK', document }

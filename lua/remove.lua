@@ -29,43 +29,43 @@
 -- Events
 --   <machine>.removed
 
--- @include shared/json.lua
--- @include shared/names.lua
--- @include shared/iso.lua
--- @include shared/document.lua
--- @include shared/server.lua
+-- @include functions/json.lua
+-- @include functions/names.lua
+-- @include functions/iso.lua
+-- @include functions/document.lua
+-- @include steps/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
 local option = 2
--- @include shared/identity.lua
--- @include shared/options.lua
+-- @include steps/identity.lua
+-- @include steps/options.lua
 if set or unset or force then return redis.error_reply('BADARG option') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
--- @include shared/entity.lua
+-- @include steps/entity.lua
 call('LLEN', log_key)
 call('ZCARD', index_key)
 call('ZCARD', due_key)
 call('XLEN', events_key)
--- @include shared/clock.lua
+-- @include steps/clock.lua
 local row = call('HGET', machine_key, '-')
 local last_removal = call('HGET', machine_key, 'removed')
 
 -- 3 refuse
 if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
--- @include shared/removal.lua
+-- @include steps/removal.lua
 if not row then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
 if not state then return { 'NOTFOUND', false } end
--- @include shared/guards.lua
--- @include shared/rule.lua
+-- @include steps/guards.lua
+-- @include steps/rule.lua
 local stamped, to, entered = iso(now), state, entity[8] + 0
--- @include shared/change.lua
--- @include shared/erase-rights.lua
+-- @include steps/change.lua
+-- @include steps/erase-rights.lua
 
 -- 4 write
--- @include shared/erase.lua
+-- @include steps/erase.lua
 return { 'OK', document }

@@ -35,29 +35,29 @@
 -- Events
 --   the state's event
 
--- @include shared/json.lua
--- @include shared/names.lua
--- @include shared/iso.lua
--- @include shared/document.lua
--- @include shared/server.lua
+-- @include functions/json.lua
+-- @include functions/names.lua
+-- @include functions/iso.lua
+-- @include functions/document.lua
+-- @include steps/server.lua
 
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id, to = ARGV[1], ARGV[2]
 local option = 3
--- @include shared/identity.lua
+-- @include steps/identity.lua
 if not to or #to > 32 or not find(to, '^%l[%w_-]*$') then return redis.error_reply('BADARG to') end
--- @include shared/options.lua
+-- @include steps/options.lua
 if force and not reason then return redis.error_reply('BADARG REASON') end
 
 -- 2 read: each key by a command of its type, so that a wrong one shows before any write
--- @include shared/entity.lua
+-- @include steps/entity.lua
 local logged = call('LLEN', log_key)
 local timers = call('ZCARD', due_key)
 call('ZCARD', index_key)
 call('XLEN', events_key)
--- @include shared/clock.lua
+-- @include steps/clock.lua
 local row = state and (call('HGET', machine_key, state .. '>' .. to)
   or force and call('HGET', machine_key, '>' .. to))
 
@@ -66,20 +66,20 @@ if unknown then return redis.error_reply('LAYOUT another one than this script kn
 if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
 if not state then return { 'NOTFOUND', false } end
--- @include shared/guards.lua
+-- @include steps/guards.lua
 if not row then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
--- @include shared/rule.lua
+-- @include steps/rule.lua
 local stamped, entered = iso(now), now
--- @include shared/fields.lua
--- @include shared/limits.lua
--- @include shared/change.lua
--- @include shared/ops.lua
+-- @include steps/fields.lua
+-- @include steps/limits.lua
+-- @include steps/change.lua
+-- @include steps/ops.lua
 local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
 local timer = due ~= '' and now + due -- ms at which it fires
 local called_off = not timer and timers > 0
 local is_full = logged + trim >= 0
--- @include shared/rights.lua
+-- @include steps/rights.lua
 
 -- 4 write
--- @include shared/commit.lua
+-- @include steps/commit.lua
 return { 'OK', document }

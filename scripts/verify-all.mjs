@@ -21,7 +21,7 @@ const faults = (topology) =>
 const PARTS = {
   tests: [tests("test")],
   faults: [tests("test:faults"), faults("standalone"), faults("sentinel")],
-  docs: [tests("test:docs")],
+  docs: [tests("test:docs"), program("docs:api", "--check")],
   package: [tests("test:package")],
   containers: [tests("test:containers")],
   bench: ["script-cost", "durability", "retention"].map((name) => program(`bench:${name}`, "--check")),

@@ -1,8 +1,8 @@
-import { checkOptions } from "./changes/options.js";
+import { checkFunctions, checkOptions } from "./contract/arguments.js";
 import type { Snapshot } from "./contract/document.js";
-import { checkFunctions } from "./contract/option-kinds.js";
 import type { Entities } from "./entities.js";
-import { AlreadyExistsError, IllegalTransitionError, LatchkeyError, NotFoundError } from "./errors/errors.js";
+import { LatchkeyError } from "./errors/latchkey-error.js";
+import { AlreadyExistsError, IllegalTransitionError, NotFoundError } from "./errors/rejected-errors.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { thrownText } from "./valkey/thrown-text.js";

@@ -1,4 +1,3 @@
-import type { Store } from "./changes/change.js";
 import { create } from "./changes/create.js";
 import type { CreateOptions, PatchOptions, RemoveOptions, TransitionOptions } from "./changes/options.js";
 import { patch } from "./changes/patch.js";
@@ -29,6 +28,7 @@ import { type SweepOptions, sweep } from "./sweep/sweep.js";
 import type { Swept } from "./sweep/tally.js";
 import { type Found, foundOne } from "./sweep/targets.js";
 import { ask } from "./valkey/ask.js";
+import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type Wanted, waitFor } from "./waits/wait-for.js";
 
 /** First own fields of an entity. */
@@ -38,7 +38,7 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  * The entities of one machine. Every change is one script on the server: done as a whole, or refused with the entity
  * as it is now. Made by `latchkey.machine(…)`.
  *
- * All changes throw a `RefusedError` (one of its kinds) when the server refuses, `ContractError` for malformed calls,
+ * All changes throw a `RejectedError` (one of its kinds) when the server refuses, `ContractError` for malformed calls,
  * `NotExecutedError` when nothing was done nor will be, `OutcomeUnknownError` when it could not be found out in time whether
  * it was, `NotDurableError` when fewer copies were acknowledged than asked for. The `try…` forms return
  * refusals as values and throw the rest.
@@ -48,17 +48,17 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  * await agents.transition("a1", "running", { actor: "replica-3" });
  */
 export class Entities<S extends string = string> {
-  readonly #store: Store;
+  readonly #store: MachineStore;
   readonly #feed: Feed<Change<S>>;
 
-  constructor(store: Store) {
+  constructor(store: MachineStore) {
     this.#store = store;
-    this.#feed = new Feed(store.connection, store.place, (text) => readDocument<Change<S>>(text));
+    this.#feed = new Feed(store.connection, store.location, (text) => readDocument<Change<S>>(text));
   }
 
   /** The machine's name. */
   get name(): string {
-    return this.#store.place.machine;
+    return this.#store.location.machine;
   }
 
   /** The definition as this client knows it; the server's copy is what judges. */
@@ -151,9 +151,9 @@ export class Entities<S extends string = string> {
    * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "nothing sweeps here"));
    */
   async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const { connection, place } = this.#store;
-    const find = (): Promise<Found> => foundOne(connection, place, options.once === true);
-    return sweep(connection, place.namespace, find, options);
+    const { connection, location } = this.#store;
+    const find = (): Promise<Found> => foundOne(connection, location, options.once === true);
+    return sweep(connection, location.namespace, find, options);
   }
 
   /** Reads one entity; null where there is none. */
@@ -196,8 +196,8 @@ export class Entities<S extends string = string> {
    */
   events(options: EventsOptions = {}): EventLog<Change<S>> {
     checkEvents(options);
-    const { connection, place } = this.#store;
-    return new EventLog(connection, place, options, (text) => readDocument<Change<S>>(text));
+    const { connection, location } = this.#store;
+    return new EventLog(connection, location, options, (text) => readDocument<Change<S>>(text));
   }
 
   /**
@@ -212,8 +212,8 @@ export class Entities<S extends string = string> {
    */
   async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
     checkSubscription(listener, options);
-    const { connection, place } = this.#store;
-    return subscribe(connection, place, (text) => readDocument<Change<S>>(text), listener, options);
+    const { connection, location } = this.#store;
+    return subscribe(connection, location, (text) => readDocument<Change<S>>(text), listener, options);
   }
 
   /**
@@ -246,7 +246,7 @@ export class Entities<S extends string = string> {
    * over. Where the handler fails, the event is tried again after a pause, and then given up as a dead letter. From when
    * this returns on no event is left out.
    *
-   * @param name the same in all replicas; each name has its own place in the log
+   * @param name the same in all replicas; each name has its own location in the log
    * @throws NotExecutedError when the server can't be asked, ContractError for options that can't be.
    * @example
    * const cleanup = await agents.react("cleanup", ({ id }, { signal }) => removeFiles(id, signal), {
@@ -259,8 +259,8 @@ export class Entities<S extends string = string> {
 
   /** How far each reaction has come that was ever started, by name. */
   async reactions(): Promise<ReactionStats[]> {
-    const { connection, place } = this.#store;
-    return ask(connection, `reactions of ${place.machine}`, (client) => reactionStats(client, place));
+    const { connection, location } = this.#store;
+    return ask(connection, `reactions of ${location.machine}`, (client) => reactionStats(client, location));
   }
 
   /**

@@ -1,10 +1,14 @@
+/**
+ * Keeps the state of entities in Valkey: machines, the client and its errors.
+ *
+ * @module latchkey
+ */
 export {
   AgentLifecycle,
   AgentLifecycleError,
   type AgentLifecycleOptions,
   type AgentLifecycleState,
 } from "./agent-lifecycle.js";
-export type { Resolution } from "./changes/op-lookup.js";
 export type {
   ChangeOptions,
   CreateOptions,
@@ -12,30 +16,28 @@ export type {
   RemoveOptions,
   TransitionOptions,
 } from "./changes/options.js";
-export type { Confirmation, Refusal, Result } from "./changes/result.js";
+export type { Confirmation, Rejection, Result } from "./changes/result.js";
 export { type Change, ownFields, type Replay, type Snapshot } from "./contract/document.js";
+export type { Durability } from "./contract/durability.js";
+export type { Resolution, ResolveOptions } from "./contract/resolution.js";
 export { Entities, type Fields } from "./entities.js";
+export { GapError } from "./errors/gap-error.js";
+export { ContractError, LatchkeyError } from "./errors/latchkey-error.js";
+export { LeaseLostError } from "./errors/lease-lost-error.js";
+export { MachineInUseError } from "./errors/machine-in-use-error.js";
+export { NoLeaseError } from "./errors/no-lease-error.js";
+export { NotDurableError, NotExecutedError, OutcomeUnknownError } from "./errors/outcome-errors.js";
+export { ReactionInUseError } from "./errors/reaction-in-use-error.js";
 export {
   AlreadyExistsError,
   ConflictError,
-  ContractError,
   DeadlineExceededError,
   IllegalTransitionError,
-  LatchkeyError,
-  MachineInUseError,
   MissingFieldError,
-  NotDurableError,
-  NotExecutedError,
   NotFoundError,
   OutcomeForgottenError,
-  OutcomeUnknownError,
-  RefusedError,
-  type ResolveOptions,
-} from "./errors/errors.js";
-export { GapError } from "./errors/gap-error.js";
-export { LeaseLostError } from "./errors/lease-lost-error.js";
-export { NoLeaseError } from "./errors/no-lease-error.js";
-export { ReactionInUseError } from "./errors/reaction-in-use-error.js";
+  RejectedError,
+} from "./errors/rejected-errors.js";
 export { WaitError } from "./errors/wait-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
 export type { Listener, SubscribeOptions, Subscription } from "./events/subscribe.js";
@@ -72,7 +74,6 @@ export type { SweepOptions } from "./sweep/sweep.js";
 export type { Stuck, Swept } from "./sweep/tally.js";
 export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
-export type { Durability } from "./valkey/durability.js";
 export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";

@@ -1,6 +1,7 @@
-import { checkName, checkOptions } from "./changes/options.js";
+import { checkName, checkOptions } from "./contract/arguments.js";
 import { Entities } from "./entities.js";
-import { ContractError, MachineInUseError } from "./errors/errors.js";
+import { ContractError } from "./errors/latchkey-error.js";
+import { MachineInUseError } from "./errors/machine-in-use-error.js";
 import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./install/apply.js";
 import { compileMachine } from "./machine/compile.js";
 import { checkedMachine } from "./machine/define.js";
@@ -12,7 +13,7 @@ import type { Swept } from "./sweep/tally.js";
 import { foundBy } from "./sweep/targets.js";
 import { ask } from "./valkey/ask.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
-import type { Place } from "./valkey/keys.js";
+import type { MachineLocation } from "./valkey/keys.js";
 import {
   initialise,
   MAX_PARTITIONS,
@@ -116,9 +117,11 @@ export class Latchkey {
   async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
     checkApply(options);
     const compiled = compileMachine(checkedMachine(machine));
-    const place =
-      options.dryRun === true ? await this.#seenPlaceOf(compiled.name) : await this.#placeOf(compiled.name);
-    return applyMachine(this.#connection, place, compiled, options);
+    const location =
+      options.dryRun === true
+        ? await this.#seenLocationOf(compiled.name)
+        : await this.#locationOf(compiled.name);
+    return applyMachine(this.#connection, location, compiled, options);
   }
 
   /**
@@ -130,16 +133,16 @@ export class Latchkey {
    */
   async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
     const compiled = compileMachine(checkedMachine(machine));
-    const place = await this.#placeOf(compiled.name);
+    const location = await this.#locationOf(compiled.name);
     let definition = compiled;
     try {
-      await applyMachine(this.#connection, place, compiled);
+      await applyMachine(this.#connection, location, compiled);
     } catch (error) {
       if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
-      const newer = await readMachine(this.#connection, place);
+      const newer = await readMachine(this.#connection, location);
       definition = newer?.definition ?? compiled;
     }
-    return new Entities<S>({ connection: this.#connection, place, definition });
+    return new Entities<S>({ connection: this.#connection, location, definition });
   }
 
   /** The entities of a machine that is installed already, by its name; null where none is. */
@@ -148,7 +151,7 @@ export class Latchkey {
     if (record === null) return null;
     return new Entities({
       connection: this.#connection,
-      place: await this.#placeOf(name),
+      location: await this.#locationOf(name),
       definition: record.definition,
     });
   }
@@ -158,7 +161,7 @@ export class Latchkey {
     checkName(MACHINE_NAME, name);
     if (this.#facts === undefined) this.#facts = await factsOf(this.#connection, this.namespace);
     if (this.#facts === undefined) return null;
-    return readMachine(this.#connection, await this.#placeOf(name));
+    return readMachine(this.#connection, await this.#locationOf(name));
   }
 
   /** The names of the machines installed in this namespace. */
@@ -197,6 +200,7 @@ export class Latchkey {
     await this.#connection.close();
   }
 
+  /** Closes the client at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -208,13 +212,13 @@ export class Latchkey {
   }
 
   /** Where a machine lives; fixes a fresh namespace to one partition. */
-  async #placeOf(machine: string): Promise<Place> {
+  async #locationOf(machine: string): Promise<MachineLocation> {
     this.#facts ??= await this.#initialise(1);
     return { namespace: this.namespace, partitions: this.#facts.partitions, machine };
   }
 
   /** Where a machine lives, or would live in a fresh namespace; writes nothing. */
-  async #seenPlaceOf(machine: string): Promise<Place> {
+  async #seenLocationOf(machine: string): Promise<MachineLocation> {
     this.#facts ??= await factsOf(this.#connection, this.namespace);
     return { namespace: this.namespace, partitions: this.#facts?.partitions ?? 1, machine };
   }

@@ -36,7 +36,7 @@ it("the package exports these values, and no others", () => {
     "OutcomeForgottenError",
     "OutcomeUnknownError",
     "ReactionInUseError",
-    "RefusedError",
+    "RejectedError",
     "WaitError",
     "agent",
     "checkedMachine",
@@ -61,55 +61,104 @@ it("nothing in src publishes: that is the scripts' part, so that no change is an
     if (name.startsWith("lua/")) continue;
     // The doctor asks whether this one call would be allowed; its own test proves that it does not make it.
     const rest =
-      name === "doctor/rights/samples.ts" ? text.replace('[["PUBLISH", channelOf(place), "m"]]', "") : text;
+      name === "doctor/rights/samples.ts"
+        ? text.replace('[["PUBLISH", channelOf(location), "m"]]', "")
+        : text;
     expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(rest)]).toEqual([name, false]);
   }
 });
 
-/** Which folders of src each folder may import from, itself aside. "" is src itself. */
-const allowed: Record<string, readonly string[]> = {
-  lua: [],
-  machine: [],
-  server: [],
-  valkey: ["lua", "machine"],
-  store: ["lua", "machine", "valkey"],
-  doctor: ["lua", "valkey"],
-  events: ["lua", "machine", "valkey"],
-  testing: ["server"],
-  fsck: ["events", "lua", "machine", "store", "valkey"],
-  "": ["events", "machine", "store", "valkey"],
-  cli: ["", "doctor", "events", "fsck", "lua", "machine", "server", "store", "valkey"],
-};
+/** The layers of src, lowest first. A folder or a file at the root imports only from lower layers, never from siblings. */
+const layers: readonly (readonly string[])[] = [
+  ["machine"],
+  ["contract"],
+  ["valkey"],
+  ["reads"],
+  ["changes"],
+  ["events"],
+  ["leases", "sweep", "install", "waits", "reactions"],
+  ["fsck", "doctor"],
+  ["entities"],
+  ["agent-lifecycle"],
+  ["latchkey"],
+  ["index"],
+  ["server"],
+  ["testing"],
+  ["cli"],
+];
+/** The generated Lua and the errors serve every layer. Errors name documents, which are part of the contract. */
+const shared: Readonly<Record<string, readonly string[]>> = { lua: [], errors: ["machine", "contract"] };
 
-/** The imports of a file that go against the direction, each as `folder -> folder`. */
+const rankOf = (room: string): number => layers.findIndex((layer) => layer.includes(room));
+
+function mayImport(room: string, target: string): boolean {
+  if (target === room || target in shared) return true;
+  return shared[room]?.includes(target) ?? rankOf(target) < rankOf(room);
+}
+
+/** Reads the paths that a file imports, relative to src. */
+function importsOf(name: string, text: string): string[] {
+  const paths = [...text.matchAll(/(?:from|import)\s*\(?\s*["'](\.[^"']+)["']/g)];
+  return paths.map(([, path = ""]) =>
+    relative(src, resolve(src, dirname(name), path)).replace(/\.js$/, ".ts"),
+  );
+}
+
+/** Lists the imports of a file that go against the direction, each as `room -> room`. */
 function wrongImports(name: string, text: string): string[] {
-  const folder = folderOf(name);
-  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*["'](\.[^"']+)["']/g)];
-  return found.flatMap(([, path = ""]) => {
-    const target = folderOf(relative(src, resolve(src, dirname(name), path)));
-    return target === folder || allowed[folder]?.includes(target) ? [] : [`${folder} -> ${target}`];
-  });
+  const room = roomOf(name);
+  return importsOf(name, text)
+    .map(roomOf)
+    .filter((target) => !mayImport(room, target))
+    .map((target) => `${room} -> ${target}`);
 }
 
-function folderOf(name: string): string {
-  return name.includes("/") ? (name.split("/")[0] ?? "") : "";
+/** Lists the files that import each other in a circle, types included. */
+function circles(files: ReadonlyMap<string, string>): string[] {
+  const imports = new Map([...files].map(([name, text]) => [name, importsOf(name, text)]));
+  const reaches = (from: string, to: string, visited = new Set<string>()): boolean =>
+    (imports.get(from) ?? []).some((next) => {
+      if (next === to) return true;
+      if (visited.has(next)) return false;
+      visited.add(next);
+      return reaches(next, to, visited);
+    });
+  return [...files.keys()].filter((name) => reaches(name, name));
 }
 
-describe("dependencies point one way", () => {
-  it("in every file, down from the commands to machines and the server", () => {
-    expect([...new Set([...texts.keys()].map(folderOf))].filter((folder) => !(folder in allowed))).toEqual(
-      [],
-    );
+/** Names the folder of a file, or the file itself if it is at the root of src. */
+function roomOf(name: string): string {
+  return name.includes("/") ? (name.split("/")[0] ?? "") : name.replace(/\.ts$/, "");
+}
+
+describe("imports point one way", () => {
+  it("in every file, down the layers", () => {
+    const rooms = [...new Set([...texts.keys()].map(roomOf))];
+    expect(rooms.filter((room) => rankOf(room) < 0 && !(room in shared))).toEqual([]);
     for (const [name, text] of texts) expect([name, wrongImports(name, text)]).toEqual([name, []]);
   });
 
+  it("without circles, of types neither", () => {
+    expect(circles(texts)).toEqual([]);
+    expect(
+      circles(
+        new Map([
+          ["a/x.ts", 'import type { Y } from "../b/y.js";'],
+          ["b/y.ts", 'import { x } from "../a/x.js";'],
+          ["c.ts", 'import "./a/x.js";'],
+        ]),
+      ),
+    ).toEqual(["a/x.ts", "b/y.ts"]);
+  });
+
   it.each([
-    ["store/get.ts", 'import { x } from "../cli/main.js";', "store -> cli"],
-    ["machine/a.ts", 'import type { x } from "../store/call.js";', "machine -> store"],
-    ["valkey/a.ts", 'await import("../latchkey.js");', "valkey -> "],
-    ["events/a.ts", 'export { x } from "../store/errors.js";', "events -> store"],
-    ["latchkey.ts", 'import "./cli/main.js";', " -> cli"],
-  ])("and %s may not say %s", (name, text, wrong) => {
+    ["changes/get.ts", 'import { x } from "../cli/main.js";', "changes -> cli"],
+    ["machine/a.ts", 'import type { x } from "../contract/reply.js";', "machine -> contract"],
+    ["valkey/a.ts", 'await import("../latchkey.js");', "valkey -> latchkey"],
+    ["sweep/a.ts", 'export { x } from "../leases/hold.js";', "sweep -> leases"],
+    ["errors/a.ts", 'import { x } from "../valkey/keys.js";', "errors -> valkey"],
+    ["latchkey.ts", 'import "./cli/main.js";', "latchkey -> cli"],
+  ])("%s cannot say %s", (name, text, wrong) => {
     expect(wrongImports(name, text)).toEqual([wrong]);
   });
 });

@@ -12,7 +12,7 @@ import {
   NotExecutedError,
   OutcomeForgottenError,
   OutcomeUnknownError,
-  RefusedError,
+  RejectedError,
 } from "latchkey";
 
 /** How one intended change of a canary ended, as its caller was told. */
@@ -177,7 +177,7 @@ export class Canary {
         }
         const isOpen =
           attempt > 0 || error instanceof OutcomeUnknownError || error instanceof OutcomeForgottenError;
-        if (error instanceof RefusedError) return told(isOpen ? "UNKNOWN" : "REFUSED");
+        if (error instanceof RejectedError) return told(isOpen ? "UNKNOWN" : "REFUSED");
         if (error instanceof ContractError && error.code === "NOMACHINE") {
           // The server has lost even that.
           await this.#latchkey.apply(agent()).catch(() => {});

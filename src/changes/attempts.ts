@@ -1,14 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { type Change, documentText, type Replay } from "../contract/document.js";
-import { ContractError } from "../errors/errors.js";
+import type { Acknowledged, DurabilityNeed } from "../contract/durability.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, LONGEST_TIMER_MS, TimeUpError } from "../valkey/deadline.js";
-import type { Acknowledged, DurabilityNeed } from "../valkey/durability.js";
 import { classifyFailure, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
-import { entityKeys, type Place } from "../valkey/keys.js";
+import { entityKeys, type MachineLocation } from "../valkey/keys.js";
 import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
@@ -57,8 +57,8 @@ const TELLS_NOTHING: ReadonlySet<string> = new Set(["EXPIRED", "NOTFOUND", "FORG
 const NO_VERSION = "999999999999999";
 
 /** No attempt was answered in time. */
-export class FailedEffort extends Error {
-  override readonly name = "FailedEffort";
+export class FailedAttempts extends Error {
+  override readonly name = "FailedAttempts";
   /** What the last attempt failed with. */
   readonly last: unknown;
   /** What is needed to ask later; undefined where nothing was executed, nor will be. */
@@ -84,9 +84,9 @@ const FARTHEST_SET_BACK_MS = 24 * 3_600_000;
  * tried again only when the server would refuse the lost one, so that nothing is executed twice, nor after the caller
  * was told that it was not.
  */
-export class Effort {
+export class Attempts {
   readonly #connection: Connection;
-  readonly #place: Place;
+  readonly #location: MachineLocation;
   readonly #intent: Intent;
   readonly #deadline: Deadline;
   readonly #work: Deadline;
@@ -98,9 +98,9 @@ export class Effort {
   /** What is known of an attempt that was executed. */
   #made: Answer | undefined;
 
-  constructor(connection: Connection, place: Place, intent: Intent) {
+  constructor(connection: Connection, location: MachineLocation, intent: Intent) {
     this.#connection = connection;
-    this.#place = place;
+    this.#location = location;
     this.#intent = intent;
     const { timeoutMs, sent } = intent;
     this.#deadline = Deadline.in(timeoutMs);
@@ -114,25 +114,25 @@ export class Effort {
   /**
    * Tries until there is an answer.
    *
-   * @throws FailedEffort
+   * @throws FailedAttempts
    */
   async answer(): Promise<Answer> {
     const { operation, id } = this.#intent;
-    const name = `${operation} ${this.#place.machine} ${id}`;
+    const name = `${operation} ${this.#location.machine} ${id}`;
     try {
       return await retry(this.#connection, this.#work, name, () => this.#attempt());
     } catch (error) {
       if (error instanceof ContractError) throw error;
       const open = this.#open; // now: an attempt that was given up may still go on
       if (this.#made !== undefined) return this.#made;
-      if (open === undefined) throw new FailedEffort(error, undefined);
+      if (open === undefined) throw new FailedAttempts(error, undefined);
       const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
       if (resolution?.outcome === "DONE") return { done: resolution.document, copies: UNCOUNTED };
       if (resolution?.outcome === "FORGOTTEN") {
         const { current } = resolution;
         return { reply: ["FORGOTTEN", current === null ? null : documentText(current)] };
       }
-      throw new FailedEffort(error, resolution === undefined ? open : undefined);
+      throw new FailedAttempts(error, resolution === undefined ? open : undefined);
     }
   }
 
@@ -141,7 +141,7 @@ export class Effort {
     if (this.#openUntilMs === undefined) return undefined;
     const { id, op } = this.#intent;
     return {
-      place: this.#place,
+      location: this.#location,
       id,
       op,
       sentMs: this.#sentMs,
@@ -213,7 +213,10 @@ export class Effort {
     this.#openUntilMs = Math.max(openBefore ?? 0, notAfter);
     let reply: unknown;
     try {
-      reply = await runScript(client, scripts[operation], entityKeys(this.#place, id), [...words, ...times]);
+      reply = await runScript(client, scripts[operation], entityKeys(this.#location, id), [
+        ...words,
+        ...times,
+      ]);
     } catch (error) {
       if (classifyFailure(error) !== "unknown") this.#openUntilMs = openBefore;
       throw error;
@@ -282,7 +285,7 @@ export class Effort {
     const { socket } = commits;
     const { id, op } = this.#intent;
     const question = [id, "UNSET", "none", "OP", op, "IFVERSION", NO_VERSION];
-    const reply = await runScript(client, scripts.patch, entityKeys(this.#place, id), question);
+    const reply = await runScript(client, scripts.patch, entityKeys(this.#location, id), question);
     if (readReply(reply).outcome !== "REPLAYED") return this.#made;
     return { done, copies: await this.#copies(commits, socket) };
   }

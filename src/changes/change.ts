@@ -1,32 +1,17 @@
-import { ContractError, OutcomeUnknownError, type ResolveOptions } from "../errors/errors.js";
+import { checkId, checkOptions } from "../contract/arguments.js";
+import type { ResolveOptions, UnknownChange } from "../contract/resolution.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import { OutcomeUnknownError } from "../errors/outcome-errors.js";
 import type { Operation } from "../lua/index.js";
-import type { CompiledMachine } from "../machine/compiled.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
-import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
-import type { Place } from "../valkey/keys.js";
 import type { Logger } from "../valkey/logger.js";
-import { type Answer, Effort, FailedEffort } from "./attempts.js";
-import { explainRefusal } from "./explain-refusal.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { type Answer, Attempts, FailedAttempts } from "./attempts.js";
+import { explainRejection } from "./explain-rejection.js";
 import { type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
-import {
-  checkId,
-  checkOptions,
-  durabilityNeed,
-  newOp,
-  optionWords,
-  type TransitionOptions,
-  timeoutMs,
-} from "./options.js";
+import { durabilityNeed, newOp, optionWords, type TransitionOptions, timeoutMs } from "./options.js";
 import { doneBefore, type Result, readResult, withCopies } from "./result.js";
-
-/** Where the entities of one machine live, and how to reach them. */
-export interface Store {
-  readonly connection: Connection;
-  readonly place: Place;
-  /** The machine as this client knows it; the server's copy is what judges. */
-  readonly definition: CompiledMachine;
-}
 
 const RESOLVE_OPTIONS: ReadonlySet<string> = new Set<keyof ResolveOptions>(["timeout"]);
 
@@ -37,13 +22,13 @@ const RESOLVE_OPTIONS: ReadonlySet<string> = new Set<keyof ResolveOptions>(["tim
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError; refusals are part of the result.
  */
 export async function change<S extends string>(
-  store: Store,
+  store: MachineStore,
   operation: Exclude<Operation, "apply">,
   id: string,
   positionals: readonly string[],
   options: TransitionOptions,
 ): Promise<Result<S>> {
-  const { place, connection, definition } = store;
+  const { location, connection, definition } = store;
   const started = performance.now();
   if (options.sent !== undefined && options.op === undefined)
     throw new ContractError("BADARG", "sent tells when an op was tried before: give op as well");
@@ -55,36 +40,36 @@ export async function change<S extends string>(
   let answer: Answer;
   try {
     const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, sent, durability };
-    answer = await new Effort(connection, place, intent).answer();
+    answer = await new Attempts(connection, location, intent).answer();
   } catch (error) {
-    const failure = failed(error, store, `${operation} ${place.machine} ${id}`, limitMs);
+    const failure = failed(error, store, `${operation} ${location.machine} ${id}`, limitMs);
     const durationMs = millisecondsSince(started);
     connection.logger.warn(
-      { machine: place.machine, id, op, error: failure.message, durationMs },
+      { machine: location.machine, id, op, error: failure.message, durationMs },
       `${operation} failed`,
     );
     throw failure;
   }
   const asked = {
     ...options,
-    machine: place.machine,
+    machine: location.machine,
     id,
     definition,
     ...(positionals[0] !== undefined && { to: positionals[0] }),
   };
   const judged: Result<S> =
     "reply" in answer
-      ? readResult<S>(answer.reply, (refusal, current) => explainRefusal(asked, refusal, current))
+      ? readResult<S>(answer.reply, (refusal, current) => explainRejection(asked, refusal, current))
       : doneBefore<S>(answer.done);
   const result = withCopies(judged, durability.need, answer.copies);
-  log(connection.logger, operation, place.machine, id, result, started);
+  log(connection.logger, operation, location.machine, id, result, started);
   return result;
 }
 
 /** The error of a change that no attempt could settle, which says whether it may have happened. */
-function failed(error: unknown, store: Store, name: string, limitMs: number): Error {
+function failed(error: unknown, store: MachineStore, name: string, limitMs: number): Error {
   const { address } = store.connection;
-  if (!(error instanceof FailedEffort)) return notMade(error, name, address);
+  if (!(error instanceof FailedAttempts)) return notMade(error, name, address);
   const { last, open } = error;
   if (open === undefined) return notMade(last, name, address);
   const why =
@@ -98,13 +83,13 @@ function failed(error: unknown, store: Store, name: string, limitMs: number): Er
 function unknown(
   what: string,
   open: OpenOp,
-  store: Store,
+  store: MachineStore,
   name: string,
   limitMs: number,
 ): OutcomeUnknownError {
   const { connection } = store;
   const text = `${name}: ${what} with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
-  return new OutcomeUnknownError(text, open, async (options) => {
+  return new OutcomeUnknownError(text, unknownChange(open), async (options) => {
     checkOptions(options, RESOLVE_OPTIONS);
     const deadline = Deadline.in(timeoutMs(options, limitMs));
     try {
@@ -141,4 +126,8 @@ function log(
 
 function millisecondsSince(started: number): number {
   return Math.round((performance.now() - started) * 1000) / 1000;
+}
+
+function unknownChange({ location, id, op, sentMs, untilMs }: OpenOp): UnknownChange {
+  return { machine: location.machine, id, op, sent: sentMs, notAfter: untilMs };
 }

@@ -1,12 +1,13 @@
-import { checkObject } from "../contract/option-kinds.js";
+import { checkObject, checkOptions } from "../contract/arguments.js";
 import type { JsonValue } from "../machine/json-value.js";
-import { change, type Store } from "./change.js";
-import { CREATE_OPTIONS, type CreateOptions, checkOptions } from "./options.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { change } from "./change.js";
+import { CREATE_OPTIONS, type CreateOptions } from "./options.js";
 import type { Result } from "./result.js";
 
 /** Brings an entity into being in the machine's initial state, with its first own fields. */
 export function create<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   fields: Readonly<Record<string, JsonValue>>,
   options: CreateOptions,

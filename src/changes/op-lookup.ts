@@ -1,17 +1,18 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { type Change, type Replay, readDocument, type Snapshot } from "../contract/document.js";
+import { type Change, readDocument } from "../contract/document.js";
 import { readEntity, readReplay } from "../contract/entity-hash.js";
+import type { Resolution } from "../contract/resolution.js";
 import type { Connection } from "../valkey/connection.js";
 import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
-import { entityKey, type Place, partitionKeys } from "../valkey/keys.js";
+import { entityKey, type MachineLocation, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
 import { isLater, START, startOf } from "../valkey/stream.js";
 
 /** A change that was sent, and whose outcome is not known. */
 export interface OpenOp {
-  readonly place: Place;
+  readonly location: MachineLocation;
   readonly id: string;
   readonly op: string;
   /** Server time in ms before the first attempt, as it was known then. */
@@ -21,17 +22,6 @@ export interface OpenOp {
   /** Server time in ms after which no attempt can be executed any more. */
   readonly untilMs: number;
 }
-
-/**
- * What became of a change whose answer was lost.
- * - `DONE`: it was done once, and made this `version`; `document` is the change itself, or the entity as it is now.
- * - `NOTDONE`: it was not done, and will not be: the server refuses what may still be on its way.
- * - `FORGOTTEN`: it can't be told any more, since the entity has forgotten and the log was trimmed.
- */
-export type Resolution<S extends string = string> =
-  | { readonly outcome: "DONE"; readonly version: number; readonly document: Change<S> | Replay<S> }
-  | { readonly outcome: "NOTDONE"; readonly current: Snapshot<S> | null }
-  | { readonly outcome: "FORGOTTEN"; readonly current: Snapshot<S> | null };
 
 /** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
 export class StillOpenError extends Error {
@@ -58,7 +48,7 @@ export async function resolveOp(
   // The clock may have been set back since it was looked at: then the first attempt was earlier by it.
   const clock = await retry(connection, deadline, "the server's clock", () => connection.clock.know());
   const open = { ...asked, sentMs: Math.min(asked.sentMs, clock.earliest(asked.beganAt)) };
-  const what = `${open.place.machine} ${open.id} op ${open.op}`;
+  const what = `${open.location.machine} ${open.id} op ${open.op}`;
   const ask = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
     retry(connection, deadline, what, () => question(connection.client));
   for (;;) {
@@ -79,9 +69,14 @@ export async function opInRing(
   client: Valkey,
   open: OpenOp,
 ): Promise<Resolution & { readonly serverMs: number }> {
-  const { place, id, op, sentMs } = open;
-  const { machine } = partitionKeys(place, partitionOf(id, place.partitions));
-  const replies = await client.multi().hgetall(entityKey(place, id)).hget(machine, "removed").time().exec();
+  const { location, id, op, sentMs } = open;
+  const { machine } = partitionKeys(location, partitionOf(id, location.partitions));
+  const replies = await client
+    .multi()
+    .hgetall(entityKey(location, id))
+    .hget(machine, "removed")
+    .time()
+    .exec();
   const [hash, removed, time] = (replies ?? []).map(([error, reply]) => {
     if (error !== null) throw error;
     return reply;
@@ -89,22 +84,22 @@ export async function opInRing(
   const serverMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
   const done = OP_SLOTS.map((slot) => (hash[`op:${slot}`] ?? "").split(" ")).find(([name]) => name === op);
   if (done !== undefined) {
-    const document = readReplay(place.machine, id, hash, Number(done[1]));
+    const document = readReplay(location.machine, id, hash, Number(done[1]));
     return { outcome: "DONE", version: Number(done[1]), document, serverMs };
   }
-  // Judged like in shared/guards.lua; of a hash that was damaged nothing can be told.
+  // Judged like in steps/guards.lua; of a hash that was damaged nothing can be told.
   const [, forgottenMs] = /^[0-4] (\d+)$/.exec(hash.ops ?? "0 0") ?? [];
   const livedBefore = hash.created !== undefined && new Date(sentMs).toISOString() > hash.created;
   const removedMs = livedBefore ? 0 : Number(removed ?? 0);
   const isForgotten = forgottenMs === undefined || Number(forgottenMs) >= sentMs || removedMs >= sentMs;
-  const current = readEntity(place.machine, id, hash);
+  const current = readEntity(location.machine, id, hash);
   return { outcome: isForgotten ? "FORGOTTEN" : "NOTDONE", current, serverMs };
 }
 
 /** What the event log holds of an op: every change since is there, unless it was trimmed away. */
 export async function opInLog(client: Valkey, open: OpenOp): Promise<Resolution> {
-  const { place, id, op, sentMs } = open;
-  const { events } = partitionKeys(place, partitionOf(id, place.partitions));
+  const { location, id, op, sentMs } = open;
+  const { events } = partitionKeys(location, partitionOf(id, location.partitions));
   const from = `${Math.max(0, sentMs - 1)}-0`;
   for (let after = from; ; ) {
     const entries = await client.xrange(events, `(${after}`, "+", "COUNT", BATCH);

@@ -1,10 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { checkFlag, checkList, checkObject, refuse, shortText } from "../contract/option-kinds.js";
+import {
+  checkFlag,
+  checkId,
+  checkList,
+  checkName,
+  checkObject,
+  checkText,
+  refuse,
+  shortText,
+  whole,
+} from "../contract/arguments.js";
+import { type Durability, type DurabilityNeed, readDurability } from "../contract/durability.js";
 import { type Duration, readDuration } from "../machine/duration.js";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
-import { FIELD_NAME, type NameRule, STATE_NAME } from "../machine/names.js";
-import { didYouMean } from "../machine/suggest.js";
-import { type Durability, type DurabilityNeed, readDurability } from "../valkey/durability.js";
+import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 
 /** What every change may carry. */
 export interface ChangeOptions {
@@ -79,50 +88,7 @@ export const REMOVE_OPTIONS: Names = new Set([...CREATE_OPTIONS, "ifVersion", "i
 export const PATCH_OPTIONS: Names = new Set(["set", "unset", ...REMOVE_OPTIONS]);
 export const TRANSITION_OPTIONS: Names = new Set([...PATCH_OPTIONS, "force"]);
 
-const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
 const MAX_VALUE_BYTES = 65_536;
-
-/** Whether a text can be an id: what is none is no entity's, wherever it stands. */
-export function isId(text: string, longest = 128): boolean {
-  return text.length <= longest && ID.test(text);
-}
-
-/** Checks an id or an op. */
-export function checkId(what: "id" | "op", id: string, longest: number): string {
-  if (typeof id !== "string" || !isId(id, longest)) {
-    refuse(
-      `${what} ${shortText(id)} must be 1 to ${longest} letters, digits or characters of _ . ~ : / @ + = -`,
-    );
-  }
-  return id;
-}
-
-/** Checks the name of a state or an own field. */
-export function checkName(rule: NameRule, name: string): string {
-  if (typeof name !== "string" || !rule.pattern.test(name))
-    refuse(`${shortText(name)} is no ${rule.kind}: ${rule.words}`);
-  if (rule.reserved?.has(name))
-    refuse(`"${name}" can't be a ${rule.kind}: every document uses that word itself`);
-  return name;
-}
-
-function text(what: string, value: string, longest: number): string {
-  if (typeof value !== "string") refuse(`${what} must be text, not ${shortText(value)}`);
-  if (value === "") refuse(`${what} is empty; leave it out`);
-  if (Buffer.byteLength(value) > longest) refuse(`${what} is longer than ${longest} bytes`);
-  if ([...value].some((character) => character < " "))
-    refuse(`${what} holds a control character (a newline?); replace it`);
-  if (/\p{Surrogate}/u.test(value)) refuse(`${what} holds half a surrogate pair`);
-  return value;
-}
-
-/** Checks a version or a time, and writes it as the scripts take it. */
-export function whole(what: string, value: number): string {
-  if (!Number.isInteger(value) || value < 0 || value > 999_999_999_999_999) {
-    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${shortText(value)}`);
-  }
-  return String(value);
-}
 
 function json(field: string, value: JsonValue | undefined): string {
   if (value === undefined) refuse(`set.${field} is undefined; leave it out, or use unset`);
@@ -155,14 +121,6 @@ export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityN
   return read;
 }
 
-/** Checks the names of options. The compiler sees them, except in JavaScript: there a misspelt guard would be none. */
-export function checkOptions(options: object, known: ReadonlySet<string>): void {
-  checkObject("options", options, ` (of ${[...known].join(", ")})`);
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, known)}`);
-  }
-}
-
 /** Refuses a guard that is undefined, which is what a misspelt property of an entity is. It would guard nothing. */
 export function checkGuards(options: Pick<GuardOptions, "ifVersion" | "ifState">): void {
   for (const name of ["ifVersion", "ifState"] as const) {
@@ -192,8 +150,8 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   if (options.ifVersion !== undefined) words.push("IFVERSION", whole("ifVersion", options.ifVersion));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
   words.push("OP", checkId("op", options.op, 64));
-  if (options.actor !== undefined) words.push("ACTOR", text("actor", options.actor, 128));
-  if (options.reason !== undefined) words.push("REASON", text("reason", options.reason, 1024));
+  if (options.actor !== undefined) words.push("ACTOR", checkText("actor", options.actor, 128));
+  if (options.reason !== undefined) words.push("REASON", checkText("reason", options.reason, 1024));
   if (options.notAfter !== undefined) whole("notAfter", options.notAfter);
   if (options.sent !== undefined) whole("sent", options.sent);
   checkFlag("force", options.force);

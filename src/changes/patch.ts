@@ -1,11 +1,12 @@
-import { refuse } from "../contract/option-kinds.js";
-import { change, type Store } from "./change.js";
-import { checkOptions, PATCH_OPTIONS, type PatchOptions } from "./options.js";
+import { checkOptions, refuse } from "../contract/arguments.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { change } from "./change.js";
+import { PATCH_OPTIONS, type PatchOptions } from "./options.js";
 import type { Result } from "./result.js";
 
 /** Changes own fields only: state, `since` and timers stay. */
 export async function patch<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   options: PatchOptions,
 ): Promise<Result<S>> {

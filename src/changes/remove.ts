@@ -1,10 +1,12 @@
-import { change, type Store } from "./change.js";
-import { checkOptions, REMOVE_OPTIONS, type RemoveOptions } from "./options.js";
+import { checkOptions } from "../contract/arguments.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { change } from "./change.js";
+import { REMOVE_OPTIONS, type RemoveOptions } from "./options.js";
 import type { Result } from "./result.js";
 
 /** Deletes an entity with its log; the event log keeps what happened. */
 export function remove<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   options: RemoveOptions,
 ): Promise<Result<S>> {

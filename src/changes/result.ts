@@ -1,9 +1,11 @@
 import { type Change, type Replay, readDocument, type Snapshot } from "../contract/document.js";
-import { LatchkeyError, NotDurableError, type RefusedError } from "../errors/errors.js";
-import { type Acknowledged, isMet, type Need } from "../valkey/durability.js";
+import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
+import { NotDurableError } from "../errors/outcome-errors.js";
+import type { RejectedError } from "../errors/rejected-errors.js";
 
 /** The outcomes that refuse a change of an entity. */
-export type Refusal = "EXISTS" | "ILLEGAL" | "CONFLICT" | "MISSING" | "FORGOTTEN" | "NOTFOUND" | "EXPIRED";
+export type Rejection = "EXISTS" | "ILLEGAL" | "CONFLICT" | "MISSING" | "FORGOTTEN" | "NOTFOUND" | "EXPIRED";
 
 /** The copies of a change, where some were asked for. */
 export interface Confirmation {
@@ -33,13 +35,13 @@ export type Result<S extends string = string> =
     }
   | {
       readonly ok: false;
-      readonly outcome: Refusal;
+      readonly outcome: Rejection;
       readonly current: Snapshot<S> | null;
       /** What the throwing form of the call throws. */
-      readonly error: RefusedError;
+      readonly error: RejectedError;
     };
 
-const REFUSALS: ReadonlySet<string> = new Set<Refusal>([
+const REJECTIONS: ReadonlySet<string> = new Set<Rejection>([
   "EXISTS",
   "ILLEGAL",
   "CONFLICT",
@@ -49,8 +51,8 @@ const REFUSALS: ReadonlySet<string> = new Set<Refusal>([
   "EXPIRED",
 ]);
 
-function isRefusal(outcome: string): outcome is Refusal {
-  return REFUSALS.has(outcome);
+function isRejection(outcome: string): outcome is Rejection {
+  return REJECTIONS.has(outcome);
 }
 
 /** Takes a script's two-element array apart. */
@@ -72,14 +74,14 @@ export function readReply(reply: unknown): { outcome: string; text: string | nul
  */
 export function readResult<S extends string>(
   reply: unknown,
-  explain: (refusal: Refusal, current: Snapshot<S> | null) => RefusedError,
+  explain: (refusal: Rejection, current: Snapshot<S> | null) => RejectedError,
 ): Result<S> {
   const { outcome, text } = readReply(reply);
   if (outcome === "OK" && text !== null)
     return { ok: true, outcome, document: readDocument<Change<S>>(text) };
   if (outcome === "REPLAYED" && text !== null)
     return { ok: true, outcome, document: readDocument<Replay<S>>(text) };
-  if (!isRefusal(outcome)) {
+  if (!isRejection(outcome)) {
     throw new LatchkeyError("PROTOCOL", `outcome ${outcome} is not one this version of latchkey knows`);
   }
   const current = text === null ? null : readDocument<Snapshot<S>>(text);

@@ -1,11 +1,13 @@
+import { checkName, checkOptions } from "../contract/arguments.js";
 import { STATE_NAME } from "../machine/names.js";
-import { change, type Store } from "./change.js";
-import { checkName, checkOptions, TRANSITION_OPTIONS, type TransitionOptions } from "./options.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { change } from "./change.js";
+import { TRANSITION_OPTIONS, type TransitionOptions } from "./options.js";
 import type { Result } from "./result.js";
 
 /** Moves an entity to another state. */
 export async function transition<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   to: S,
   options: TransitionOptions,

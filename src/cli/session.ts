@@ -1,7 +1,7 @@
-import type { Store } from "../changes/change.js";
 import type { Entities } from "../entities.js";
 import type { Latchkey } from "../latchkey.js";
 import type { Connection, ConnectionOptions } from "../valkey/connection.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { CliError, usageError } from "./cli-error.js";
 import { codeOf } from "./exit-codes.js";
 import type { Settings } from "./input/settings.js";
@@ -86,14 +86,14 @@ async function closing<C extends { close(): Promise<void> }, T>(
  */
 export async function withStore<T>(
   settings: Settings,
-  run: (store: Store) => Promise<T>,
+  run: (store: MachineStore) => Promise<T>,
   limits: SessionLimits = {},
 ): Promise<T> {
   const [{ readFacts }, { readMachine }, { ask }, { checkName }, { MACHINE_NAME }] = await Promise.all([
     import("../valkey/layout.js"),
     import("../reads/installed-machine.js"),
     import("../valkey/ask.js"),
-    import("../changes/options.js"),
+    import("../contract/arguments.js"),
     import("../machine/names.js"),
   ]);
   const { namespace } = settings;
@@ -103,10 +103,10 @@ export async function withStore<T>(
     settings,
     async (connection) => {
       const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
-      const place = { namespace, machine, partitions: facts?.partitions ?? 1 };
-      const installed = facts === undefined ? null : await readMachine(connection, place);
+      const location = { namespace, machine, partitions: facts?.partitions ?? 1 };
+      const installed = facts === undefined ? null : await readMachine(connection, location);
       if (installed === null) throw await noMachine(connection, settings);
-      return run({ connection, place, definition: installed.definition });
+      return run({ connection, location, definition: installed.definition });
     },
     limits,
   );
@@ -115,7 +115,7 @@ export async function withStore<T>(
 /** The same, with the entities of the machine. */
 export async function withEntities<T>(
   settings: Settings,
-  run: (entities: Entities, store: Store) => Promise<T>,
+  run: (entities: Entities, store: MachineStore) => Promise<T>,
   limits: SessionLimits = {},
 ): Promise<T> {
   const { Entities } = await import("../entities.js");

@@ -11,11 +11,11 @@ import { replicas, role } from "./checks/replication.js";
 import { rights } from "./checks/rights.js";
 import { functionLibrary, scriptsPresent } from "./checks/scripts.js";
 import { serverKind } from "./checks/server-kind.js";
+import type { DoctorContext } from "./context.js";
 import type { Finding } from "./finding.js";
 import { NotAllowed } from "./not-allowed.js";
-import type { Patient } from "./patient.js";
 
-type Check = (patient: Patient) => Promise<Finding | readonly Finding[]>;
+type Check = (context: DoctorContext) => Promise<Finding | readonly Finding[]>;
 
 /** Every check, by the name that stands in place of a finding where the check may not look. */
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -48,13 +48,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
  *
  * @throws the client's error where the connection is lost meanwhile.
  */
-export async function examine(patient: Patient): Promise<Finding[]> {
+export async function examine(context: DoctorContext): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [id, check] of Object.entries(CHECKS)) {
     try {
-      findings.push(...[await check(patient)].flat());
+      findings.push(...[await check(context)].flat());
     } catch (error) {
-      if (error instanceof NotAllowed) findings.push(notAllowed(id, error, patient.user));
+      if (error instanceof NotAllowed) findings.push(notAllowed(id, error, context.user));
       else if (replyCode(error) === "BUSY") return [...findings, BUSY];
       else if (replyCode(error) === "") throw error;
       else findings.push(refused(id, replyCode(error)));

@@ -16,6 +16,6 @@ export function lineOf([major, minor]: Version): string {
 
 /** Whether a version comes before another one. */
 export function isBefore(version: Version, other: Version): boolean {
-  const at = version.findIndex((part, place) => part !== other[place]);
+  const at = version.findIndex((part, location) => part !== other[location]);
   return at >= 0 && (version[at] ?? 0) < (other[at] ?? 0);
 }

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../contract/document.js";
-import { LatchkeyError } from "./errors.js";
+import { LatchkeyError } from "./latchkey-error.js";
 
 /**
  * A lease that was held is held no more: stop working on the entity. `code` is `"LEASELOST"`; `cause` is what the

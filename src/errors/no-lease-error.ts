@@ -1,8 +1,8 @@
 import type { Snapshot } from "../contract/document.js";
-import { RefusedError } from "./errors.js";
+import { RejectedError } from "./rejected-errors.js";
 
 /** There is no lease to renew: the state that the entity is in has none. `code` is `"ILLEGAL"`. */
-export class NoLeaseError extends RefusedError {
+export class NoLeaseError extends RejectedError {
   override readonly name = "NoLeaseError";
 
   constructor(machine: string, current: Snapshot) {

@@ -1,4 +1,4 @@
-import { LatchkeyError } from "./errors.js";
+import { LatchkeyError } from "./latchkey-error.js";
 
 /** What stands in the way of forgetting a reaction. */
 interface InTheWay {

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../contract/document.js";
-import { LatchkeyError } from "./errors.js";
+import { LatchkeyError } from "./latchkey-error.js";
 
 /**
  * What was waited for did not come. `code` says why: `"TIMEDOUT"`, the time is up; `"NOTFOUND"`, there is no such

@@ -1,7 +1,7 @@
 import { GapError } from "../errors/gap-error.js";
 import { ConnectError, mayPassSoon } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
-import { allPartitionKeys, type Place } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { retryWhile } from "../valkey/retry.js";
 import { endOf } from "../valkey/stream.js";
 import { logCursor } from "./cursor.js";
@@ -23,14 +23,14 @@ export interface Follower<C> {
  */
 export class Feed<C extends { readonly id: string }> {
   readonly #connection: Connection;
-  readonly #place: Place;
+  readonly #location: MachineLocation;
   readonly #read: (text: string) => C;
   readonly #followers = new Map<string, Set<Follower<C>>>();
   #run: { readonly begun: Promise<unknown>; readonly stop: AbortController } | undefined;
 
-  constructor(connection: Connection, place: Place, read: (text: string) => C) {
+  constructor(connection: Connection, location: MachineLocation, read: (text: string) => C) {
     this.#connection = connection;
-    this.#place = place;
+    this.#location = location;
     this.#read = read;
   }
 
@@ -75,7 +75,7 @@ export class Feed<C extends { readonly id: string }> {
   /** Where the log ends now: all that is read of entities from here on is younger, or comes behind it. */
   async #end(signal: AbortSignal): Promise<string> {
     const { client } = this.#connection;
-    const keys = allPartitionKeys(this.#place);
+    const keys = allPartitionKeys(this.#location);
     const ends = await retryWhile(
       this.#connection,
       () => !signal.aborted,
@@ -87,7 +87,7 @@ export class Feed<C extends { readonly id: string }> {
 
   async #tellAll(cursor: string, signal: AbortSignal): Promise<void> {
     for (let after = cursor; !signal.aborted; ) {
-      const log = new EventLog(this.#connection, this.#place, { after, signal }, this.#read);
+      const log = new EventLog(this.#connection, this.#location, { after, signal }, this.#read);
       try {
         for await (const change of log) {
           for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);

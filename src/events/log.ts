@@ -5,7 +5,7 @@ import { ConnectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
-import { allPartitionKeys, type Place } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
@@ -40,18 +40,23 @@ interface Entry extends StreamEntry {
  */
 export class EventLog<C> implements AsyncIterable<C> {
   readonly #connection: Connection;
-  readonly #place: Place;
+  readonly #location: MachineLocation;
   readonly #options: EventsOptions;
   readonly #read: (text: string) => C;
   #ids: string[] | undefined;
 
-  constructor(connection: Connection, place: Place, options: EventsOptions, read: (text: string) => C) {
+  constructor(
+    connection: Connection,
+    location: MachineLocation,
+    options: EventsOptions,
+    read: (text: string) => C,
+  ) {
     this.#connection = connection;
-    this.#place = place;
+    this.#location = location;
     this.#options = options;
     this.#read = read;
     const { after = "end" } = options;
-    if (after !== "start" && after !== "end") this.#ids = parseLogCursor(after, place.partitions);
+    if (after !== "start" && after !== "end") this.#ids = parseLogCursor(after, location.partitions);
   }
 
   /** Behind the change given last; undefined before the first step when reading from the start or the end. */
@@ -59,6 +64,7 @@ export class EventLog<C> implements AsyncIterable<C> {
     return this.#ids && logCursor(this.#ids);
   }
 
+  /** Yields the changes in order, from the start that `events` was given. */
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
     if (this.#isStopped()) return;
@@ -122,25 +128,25 @@ export class EventLog<C> implements AsyncIterable<C> {
     if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
     const isLost = isLoss(error);
     if (!isLost && !RETRIED.has(replyCode(error)))
-      throw new Error(`the event log of ${this.#place.machine} can't be read: ${safeMessage(error)}`);
+      throw new Error(`the event log of ${this.#location.machine} can't be read: ${safeMessage(error)}`);
     // A client still calls itself ready for a moment after its socket has gone.
     if (isLost && client.status !== "ready") await untilReadyOrEnded(client);
     else await pause(RETRY_PAUSE_MS);
   }
 
   async #first(client: Valkey): Promise<string[]> {
-    const place = this.#options.after === "start" ? startOf : endOf;
-    return Promise.all(allPartitionKeys(this.#place).map(({ events }) => place(client, events)));
+    const location = this.#options.after === "start" ? startOf : endOf;
+    return Promise.all(allPartitionKeys(this.#location).map(({ events }) => location(client, events)));
   }
 
   async #batch(client: Valkey, ids: readonly string[]): Promise<Entry[]> {
-    const keys = allPartitionKeys(this.#place);
+    const keys = allPartitionKeys(this.#location);
     const parts = await Promise.all(
       keys.map(({ events }, partition) => readBehind(client, events, ids[partition] ?? "", BATCH)),
     );
     if (parts.some(({ gap }) => gap !== undefined)) {
       const left = ids.map((id, partition) => parts[partition]?.gap ?? id);
-      throw new GapError(this.#place.machine, logCursor(ids), logCursor(left));
+      throw new GapError(this.#location.machine, logCursor(ids), logCursor(left));
     }
     return parts.flatMap(({ entries }, partition) => entries.map((entry) => ({ ...entry, partition })));
   }
@@ -150,7 +156,7 @@ export class EventLog<C> implements AsyncIterable<C> {
    * that froze would not be told from one where nothing happens.
    */
   async #wake(client: Valkey, ids: readonly string[]): Promise<void> {
-    const keys = allPartitionKeys(this.#place).map(({ events }) => events);
+    const keys = allPartitionKeys(this.#location).map(({ events }) => events);
     const waitMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
     await client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
   }

@@ -1,5 +1,11 @@
-import { checkOptions } from "../changes/options.js";
-import { checkFlag, checkFunctions, checkSignal, refuse, shortText } from "../contract/option-kinds.js";
+import {
+  checkFlag,
+  checkFunctions,
+  checkOptions,
+  checkSignal,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
 import type { EventsOptions } from "./log.js";
 import type { SubscribeOptions } from "./subscribe.js";
 

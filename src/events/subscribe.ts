@@ -4,7 +4,7 @@ import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";
 import { safeMessage } from "../valkey/failure.js";
-import { channelOf, type Place } from "../valkey/keys.js";
+import { channelOf, type MachineLocation } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 
@@ -37,12 +37,12 @@ export interface SubscribeOptions {
  */
 export async function subscribe<C>(
   connection: Connection,
-  place: Place,
+  location: MachineLocation,
   read: (text: string) => C,
   listener: Listener<C>,
   { onMissed }: SubscribeOptions = {},
 ): Promise<Subscription> {
-  const channel = channelOf(place);
+  const channel = channelOf(location);
   let isOpen = true;
   const take = (text: string): void => {
     if (!isOpen) return;

@@ -1,8 +1,8 @@
-import { type PartitionKeys, type Place, partitionKeys } from "../valkey/keys.js";
+import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
 
 /** One partition of a machine. */
 export interface Part {
-  readonly place: Place;
+  readonly location: MachineLocation;
   readonly partition: number;
   readonly keys: PartitionKeys;
 }
@@ -14,8 +14,8 @@ export interface EntityPlaces {
 }
 
 /** A partition by its number. */
-export function partOf(place: Place, partition: number): Part {
-  return { place, partition, keys: partitionKeys(place, partition) };
+export function partOf(location: MachineLocation, partition: number): Part {
+  return { location, partition, keys: partitionKeys(location, partition) };
 }
 
 /** What the keys of a partition begin with. */

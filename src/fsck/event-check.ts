@@ -62,7 +62,7 @@ export function checkEvents(look: Look, part: Part, told: Told): Defect[] {
     const message = `version ${version} is ${after.state} there, the entity is ${state}`;
     return [{ ...at, kind: "event-differs", message }];
   }
-  const last = readChange(part.place.machine, look.newest.at(-1) ?? "");
+  const last = readChange(part.location.machine, look.newest.at(-1) ?? "");
   if (last === undefined || last.version !== version || digestOf(last.text) === after.digest) return [];
   const message = `version ${version} has another text there than in the entity's log`;
   return [{ ...at, kind: "event-differs", message }];

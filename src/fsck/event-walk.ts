@@ -24,7 +24,7 @@ export class EventWalk {
   readonly #part: Part;
   readonly #last = new Map<string, LastEvent>();
   readonly #runs = new Map<string, string[]>();
-  #place: string | undefined;
+  #location: string | undefined;
   #isWhole = true;
   #oldestMs: number | undefined;
   #count = 0;
@@ -66,15 +66,15 @@ export class EventWalk {
   /** Reads one batch on, towards `end`, and tells what is wrong in it; `isDone` at the end. */
   async step(client: Valkey, end: string): Promise<{ defects: Defect[]; isDone: boolean }> {
     const { events } = this.#part.keys;
-    if (this.#place === undefined) {
-      this.#place = await startOf(client, events);
-      this.#isWhole = this.#place === START;
+    if (this.#location === undefined) {
+      this.#location = await startOf(client, events);
+      this.#isWhole = this.#location === START;
     }
-    const { entries, gap } = await readBehind(client, events, this.#place, BATCH);
+    const { entries, gap } = await readBehind(client, events, this.#location, BATCH);
     if (gap !== undefined) this.#forget(gap);
     const defects = entries.flatMap((entry) => this.#take(entry));
     const last = entries.at(-1)?.id;
-    if (last !== undefined) this.#place = last;
+    if (last !== undefined) this.#location = last;
     return { defects, isDone: last === undefined || isBehind(last, end) };
   }
 
@@ -82,7 +82,7 @@ export class EventWalk {
   async catchUp(client: Valkey): Promise<Defect[]> {
     const end = await endOf(client, this.#part.keys.events);
     const defects: Defect[] = [];
-    for (let isDone = this.#place === end; !isDone; ) {
+    for (let isDone = this.#location === end; !isDone; ) {
       const step = await this.step(client, end);
       defects.push(...step.defects);
       isDone = step.isDone;
@@ -91,19 +91,19 @@ export class EventWalk {
   }
 
   /** Trimmed past what was read: what is known may be out of date, and says nothing about what comes. */
-  #forget(place: string): void {
+  #forget(location: string): void {
     this.#last.clear();
     this.#runs.clear();
-    this.#place = place;
+    this.#location = location;
     this.#isWhole = false;
     this.#oldestMs = undefined;
   }
 
   #take({ id: entry, text }: StreamEntry): Defect[] {
-    const { place, keys } = this.#part;
+    const { location, keys } = this.#part;
     this.#count += 1;
     this.#oldestMs ??= Number(entry.split("-")[0]);
-    const change = readChange(place.machine, text);
+    const change = readChange(location.machine, text);
     if (change === undefined) {
       const message = `the entry ${entry} is no change of this machine`;
       const why = "nothing that was logged is ever rewritten";

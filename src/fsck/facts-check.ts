@@ -1,11 +1,11 @@
 import type { Valkey } from "iovalkey";
-import { metaKey, type Place, partitionKeys } from "../valkey/keys.js";
+import { type MachineLocation, metaKey, partitionKeys } from "../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, readFacts } from "../valkey/layout.js";
 import type { Defect } from "./finding.js";
 
 /** Where a machine lives, and what is wrong with what the namespace says about it. */
 export interface Facts {
-  readonly place: Place;
+  readonly location: MachineLocation;
   readonly defects: readonly Defect[];
 }
 
@@ -23,7 +23,7 @@ export async function checkFacts(client: Valkey, namespace: string, machine: str
   const isNumber = partitions != null && /^[1-9]\d{0,3}$/.test(partitions);
   const count = isNumber ? Math.min(Number(partitions), MAX_PARTITIONS) : 0;
   // Where more partitions hold the machine than the facts say, the machine is believed.
-  const place = { namespace, machine, partitions: Math.max(count, found, 1) };
+  const location = { namespace, machine, partitions: Math.max(count, found, 1) };
   const defects: Defect[] = [];
   const cure = (value: number): string =>
     `make sure that ${value} is right, then run: valkey-cli HSET '${key}' layout ${LAYOUT} partitions ${value}`;
@@ -38,13 +38,13 @@ export async function checkFacts(client: Valkey, namespace: string, machine: str
     const message = `machines are listed there, but not ${machine}`;
     defects.push({ ...at, kind: "meta-note", message, why: "apply the definition again" });
   }
-  return { place, defects };
+  return { location, defects };
 }
 
 /** In how many partitions from the first on the machine is; 0 where it is in none. */
-async function countPartitions(client: Valkey, place: Place): Promise<number> {
+async function countPartitions(client: Valkey, location: MachineLocation): Promise<number> {
   for (let partition = 0; partition < MAX_PARTITIONS; partition++) {
-    if ((await client.type(partitionKeys(place, partition).machine)) === "none") return partition;
+    if ((await client.type(partitionKeys(location, partition).machine)) === "none") return partition;
   }
   return MAX_PARTITIONS;
 }

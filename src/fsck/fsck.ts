@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { ContractError, NotExecutedError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask, told } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { checkApplied } from "./applied-check.js";
@@ -72,17 +73,17 @@ export async function* fsck(
     const message = `${question} can't repair here: the server is a replica; connect to its primary`;
     throw new NotExecutedError(message, "READONLY");
   }
-  const { place, defects } = await ask(connection, question, (client) =>
+  const { location, defects } = await ask(connection, question, (client) =>
     checkFacts(client, namespace, machine),
   );
-  const parts = Array.from({ length: place.partitions }, (_, partition) => partOf(place, partition));
+  const parts = Array.from({ length: location.partitions }, (_, partition) => partOf(location, partition));
   const found = await ask(connection, question, (client) => checkMachine(client, parts, copy));
   if (found === undefined) {
     const message = `no machine "${machine}" is installed in namespace "${namespace}"; apply it first`;
     throw new ContractError("NOMACHINE", message);
   }
   const { first, installed, problems, unasked } = found;
-  const [origin = partOf(place, 0)] = parts;
+  const [origin = partOf(location, 0)] = parts;
   for (const defect of defects) yield asLeft(origin, defect);
   yield* problems;
   if (unasked !== undefined) {
@@ -94,12 +95,12 @@ export async function* fsck(
     const message = "all keys were not walked over: this user may not (NOPERM)";
     yield unchecked(origin, message, "grant it with ACL SETUSER <user> +scan, or leave out --deep");
   }
-  const total = { partitions: place.partitions, entities: 0, events: 0 };
+  const total = { partitions: location.partitions, entities: 0, events: 0 };
   for (const part of parts) {
     let began = performance.now();
     const rest = async (done: { entities: number; events: number }): Promise<void> => {
       options.signal?.throwIfAborted();
-      options.onProgress?.({ ...done, partition: part.partition, partitions: place.partitions });
+      options.onProgress?.({ ...done, partition: part.partition, partitions: location.partitions });
       // As long as the step took: half of the time the server is not asked at all.
       await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
       began = performance.now();

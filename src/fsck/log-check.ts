@@ -8,7 +8,7 @@ import type { Look } from "./look.js";
 const PAGE = 64;
 
 /** The log of an entity ends with what the entity is, without gaps before, and is as long as the machine's history. */
-export function checkLog(look: Look, { place }: Part, { definition }: Installed): Defect[] {
+export function checkLog(look: Look, { location }: Part, { definition }: Installed): Defect[] {
   const { id, hash, places, logLength, newest, wrongTypes } = look;
   if (hash === undefined || wrongTypes.includes(places.log)) return [];
   const at = { id, key: places.log };
@@ -16,7 +16,7 @@ export function checkLog(look: Look, { place }: Part, { definition }: Installed)
     const why = "what happened can't be made up; the next change begins the log again";
     return [{ ...at, kind: "log-missing", message: "the entity has no log", why }];
   }
-  const changes = newest.map((text) => readChange(place.machine, text));
+  const changes = newest.map((text) => readChange(location.machine, text));
   const defects: Defect[] = [...checkLast(look, changes.at(-1))];
   const version = Number(hash.get("version"));
   const broken = brokenProblem(id, logLength - newest.length, logLength, changes);
@@ -63,10 +63,10 @@ export function ownNames(hash: ReadonlyMap<string, string>): string[] {
  * The older part of a long log, page by page. Each page is judged by the version and the length of its own moment, so
  * that changes in between mean nothing.
  */
-export async function checkOlder(client: Valkey, { place }: Part, look: Look): Promise<Defect[]> {
+export async function checkOlder(client: Valkey, { location }: Part, look: Look): Promise<Defect[]> {
   const { id, places, newest } = look;
   // An entry that is no change, where it was put behind them, shifts all before it.
-  const mayCount = newest.every((text) => isChangeOf(id, readChange(place.machine, text)));
+  const mayCount = newest.every((text) => isChangeOf(id, readChange(location.machine, text)));
   for (let to = look.logLength - newest.length - 1; to >= 0; to -= PAGE) {
     const from = Math.max(0, to - PAGE + 1);
     const replies = await client
@@ -79,7 +79,7 @@ export async function checkOlder(client: Valkey, { place }: Part, look: Look): P
     const version = Array.isArray(versions) ? versions[0] : undefined;
     if (typeof version !== "string" || !Array.isArray(texts)) return []; // it went away meanwhile
     const first = Number(version) - Number(length) + 1 + from;
-    const changes = texts.map((text) => readChange(place.machine, String(text)));
+    const changes = texts.map((text) => readChange(location.machine, String(text)));
     const gap = mayCount ? gapProblem(first, changes) : undefined;
     const problem = brokenProblem(id, from, Number(length), changes) ?? gap;
     if (problem !== undefined) return [{ id, key: places.log, ...problem }];

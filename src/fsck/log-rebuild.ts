@@ -12,7 +12,7 @@ import type { Look } from "./look.js";
  */
 export async function rebuiltLog(
   client: Valkey,
-  { place, keys }: Part,
+  { location, keys }: Part,
   { id, hash }: Look,
   { definition }: Installed,
   events: EventWalk,
@@ -26,7 +26,7 @@ export async function rebuiltLog(
   if (last.version !== version || !(length > 0) || entries.length < length) return undefined;
   const found = await Promise.all(entries.map((entry) => client.xrange(keys.events, entry, entry)));
   const texts = found.flatMap(([entry]) => entry?.[1][1] ?? []); // trimmed away meanwhile: one less
-  const changes = texts.map((text) => readChange(place.machine, text));
+  const changes = texts.map((text) => readChange(location.machine, text));
   const first = version - length + 1;
   const isWhole =
     changes.length === length &&

@@ -24,7 +24,7 @@ export function checkState(look: Look, part: Part, installed: Installed): Defect
     const why = "apply a machine that has this state, or one that maps it to another";
     defects.push({ kind: "state-unknown", id, key: places.entity, message, why });
   }
-  const home = partitionOf(id, part.place.partitions);
+  const home = partitionOf(id, part.location.partitions);
   if (home !== part.partition) {
     const message = `its id leads to partition ${home}, so no client finds it here`;
     const why = "some caller computes partitions wrongly; create it again through a right one";

@@ -1,9 +1,9 @@
-import type { Store } from "../changes/change.js";
-import { checkOptions } from "../changes/options.js";
 import { readReply, unwrap } from "../changes/result.js";
 import { transition } from "../changes/transition.js";
-import { checkFlag, checkObject } from "../contract/option-kinds.js";
-import { LatchkeyError, MachineInUseError, NotExecutedError } from "../errors/errors.js";
+import { checkFlag, checkObject, checkOptions } from "../contract/arguments.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
+import { MachineInUseError } from "../errors/machine-in-use-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
 import { compareMachines } from "../machine/compare.js";
 import type { CompiledMachine } from "../machine/compiled.js";
@@ -12,8 +12,9 @@ import { list } from "../reads/list.js";
 import { ask, contractError } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { classifyFailure } from "../valkey/failure.js";
-import { allPartitionKeys, type Place } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { noteMachine } from "../valkey/layout.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { runScript } from "../valkey/script.js";
 
 /** How to apply a machine. */
@@ -70,20 +71,20 @@ interface ScriptAnswer {
  */
 export async function applyMachine(
   connection: Connection,
-  place: Place,
+  location: MachineLocation,
   definition: CompiledMachine,
   options: ApplyOptions = {},
 ): Promise<Applied> {
-  const installed = await readMachine(connection, place);
+  const installed = await readMachine(connection, location);
   const map = Object.entries(options.map ?? {});
   const words = [definition.json, ...map.flatMap(([old, now]) => ["MAP", old, now])];
-  const tried = await everywhere(connection, place, [...words, "DRYRUN"]);
-  const answers = options.dryRun === true ? tried : await everywhere(connection, place, words);
+  const tried = await everywhere(connection, location, [...words, "DRYRUN"]);
+  const answers = options.dryRun === true ? tried : await everywhere(connection, location, words);
   if (options.dryRun !== true) {
-    await ask(connection, "apply", (client) => noteMachine(client, place.namespace, place.machine));
+    await ask(connection, "apply", (client) => noteMachine(client, location.namespace, location.machine));
   }
   const retired = sum(answers.map((answer) => answer.retired ?? {}));
-  const store: Store = { connection, place, definition };
+  const store: MachineStore = { connection, location, definition };
   const moved = options.dryRun === true ? 0 : await moveOut(store, map, retired, options.actor);
   return {
     machine: definition.name,
@@ -99,13 +100,13 @@ export async function applyMachine(
 /** @throws LatchkeyError with code UNKNOWN where some partition has the definition, or may have it, and not all are known to. */
 async function everywhere(
   connection: Connection,
-  place: Place,
+  location: MachineLocation,
   args: readonly string[],
 ): Promise<ScriptAnswer[]> {
   const answers: ScriptAnswer[] = [];
-  const name = `apply ${place.machine}`;
+  const name = `apply ${location.machine}`;
   let isOpen = false;
-  for (const keys of allPartitionKeys(place)) {
+  for (const keys of allPartitionKeys(location)) {
     // Applying the same definition twice is applying it once.
     const reply = await ask(connection, name, async (client) => {
       try {
@@ -152,7 +153,7 @@ function sum(parts: readonly Record<string, number>[]): Record<string, number> {
 }
 
 async function moveOut(
-  store: Store,
+  store: MachineStore,
   map: readonly (readonly [string, string])[],
   retired: Readonly<Record<string, number>>,
   actor: string | undefined,

@@ -1,6 +1,7 @@
-import type { Store } from "../changes/change.js";
-import { checkOptions } from "../changes/options.js";
-import { ContractError, RefusedError } from "../errors/errors.js";
+import { checkOptions } from "../contract/arguments.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import { RejectedError } from "../errors/rejected-errors.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeat } from "./heartbeat.js";
 import { Hold, type HoldOptions } from "./hold.js";
 import { leaseLength } from "./lease-length.js";
@@ -14,7 +15,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof HoldOptions>(["version", "onL
  * what a misspelt property of an entity is, would leave the hold unfenced.
  */
 export async function hold<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   options: HoldOptions,
 ): Promise<Hold<S>> {
@@ -33,9 +34,9 @@ export async function hold<S extends string>(
   const length = await leaseLength(store, id, document.state);
   const { ms } = length;
   if (ms === undefined) {
-    const { machine } = store.place;
+    const { machine } = store.location;
     const message = `${machine} ${id} was ${document.state}, whose lease a newer version of the machine took away`;
-    throw new RefusedError("ILLEGAL", message, machine, id, document);
+    throw new RejectedError("ILLEGAL", message, machine, id, document);
   }
   return new Hold<S>(store, { ...length, ms }, document, asked, options);
 }

@@ -1,11 +1,11 @@
-import type { Store } from "../changes/change.js";
 import { readReply } from "../changes/result.js";
-import { LatchkeyError } from "../errors/errors.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
 import { scripts } from "../lua/index.js";
 import { hint, notMade } from "../valkey/ask.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
 import { classifyFailure, LateError } from "../valkey/failure.js";
 import { entityKeys } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 
@@ -28,10 +28,10 @@ export interface Beat {
  * have been renewed by one whose answer was lost; ContractError or LayoutError where asking again is no use.
  */
 export async function heartbeatCall(
-  { connection, place }: Store,
+  { connection, location }: MachineStore,
   { id, words, timeoutMs, notAfter: limit = Number.POSITIVE_INFINITY }: Beat,
 ): Promise<{ outcome: string; text: string | null }> {
-  const name = `heartbeat ${place.machine} ${id}`;
+  const name = `heartbeat ${location.machine} ${id}`;
   const deadline = Deadline.in(timeoutMs);
   /** Whether an attempt was sent that may have been executed, and was not answered. */
   let isOpen = false;
@@ -45,7 +45,7 @@ export async function heartbeatCall(
     let reply: unknown;
     try {
       const args = [id, ...words, "NOTAFTER", String(notAfter)];
-      reply = await runScript(connection.client, scripts.heartbeat, entityKeys(place, id), args);
+      reply = await runScript(connection.client, scripts.heartbeat, entityKeys(location, id), args);
     } catch (error) {
       if (classifyFailure(error) !== "unknown") isOpen = wasOpen;
       throw error;

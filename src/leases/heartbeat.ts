@@ -1,12 +1,14 @@
-import type { Store } from "../changes/change.js";
-import { explainRefusal } from "../changes/explain-refusal.js";
-import { checkGuards, checkId, checkName, checkOptions, timeoutMs, whole } from "../changes/options.js";
-import type { Refusal } from "../changes/result.js";
+import { explainRejection } from "../changes/explain-rejection.js";
+import { checkGuards, timeoutMs } from "../changes/options.js";
+import type { Rejection } from "../changes/result.js";
+import { checkId, checkName, checkOptions, whole } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
-import { LatchkeyError, type RefusedError } from "../errors/errors.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
+import type { RejectedError } from "../errors/rejected-errors.js";
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeatCall } from "./heartbeat-attempts.js";
 
 /** Options of `heartbeat`: what must still be so for the lease to be renewed. */
@@ -29,10 +31,10 @@ export type HeartbeatResult<S extends string = string> =
   | { readonly ok: true; readonly outcome: "OK"; readonly document: Snapshot<S> }
   | {
       readonly ok: false;
-      readonly outcome: Extract<Refusal, "ILLEGAL" | "CONFLICT" | "NOTFOUND" | "EXPIRED">;
+      readonly outcome: Extract<Rejection, "ILLEGAL" | "CONFLICT" | "NOTFOUND" | "EXPIRED">;
       readonly current: Snapshot<S> | null;
       /** What `heartbeat` throws. */
-      readonly error: RefusedError;
+      readonly error: RejectedError;
     };
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof HeartbeatOptions>([
@@ -44,7 +46,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof HeartbeatOptions>([
 
 /** Renews the lease of an entity's present state. */
 export async function heartbeat<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   options: HeartbeatOptions,
 ): Promise<HeartbeatResult<S>> {
@@ -54,7 +56,7 @@ export async function heartbeat<S extends string>(
     timeoutMs: timeoutMs(options, store.connection.timeoutMs),
     notAfter: options.notAfter,
   });
-  const { machine } = store.place;
+  const { machine } = store.location;
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };
   if (outcome === "ILLEGAL" && current !== null) {
@@ -64,7 +66,7 @@ export async function heartbeat<S extends string>(
     throw new LatchkeyError("PROTOCOL", `outcome ${outcome} is not one this version of latchkey knows`);
   }
   const asked = { ...options, machine, id, definition: store.definition };
-  return { ok: false, outcome, current, error: explainRefusal(asked, outcome, current) };
+  return { ok: false, outcome, current, error: explainRejection(asked, outcome, current) };
 }
 
 function words(options: HeartbeatOptions): string[] {

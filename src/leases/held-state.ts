@@ -1,21 +1,21 @@
 import type { Change, Replay, Snapshot } from "../contract/document.js";
-import type { Place } from "../valkey/keys.js";
+import type { MachineLocation } from "../valkey/keys.js";
 
 /** What a change of one's own leaves of a hold: it goes on, it is over, or it turns out to be lost. */
 export type Standing = "held" | "left" | { readonly lost: string };
 
 /** What is held: an entity's stay in a state, and where the hold is fenced, the version. */
-export class HeldStay<S extends string = string> {
+export class HeldState<S extends string = string> {
   readonly state: S;
-  readonly #place: Place;
+  readonly #location: MachineLocation;
   readonly #createdAt: string;
   readonly #since: string;
   readonly #isFenced: boolean;
   #version: number;
 
-  constructor(place: Place, entity: Snapshot<S>, isFenced: boolean) {
+  constructor(location: MachineLocation, entity: Snapshot<S>, isFenced: boolean) {
     this.state = entity.state;
-    this.#place = place;
+    this.#location = location;
     this.#createdAt = entity.createdAt;
     this.#since = entity.since;
     this.#isFenced = isFenced;
@@ -57,12 +57,12 @@ export class HeldStay<S extends string = string> {
     if (createdAt !== this.#createdAt) return `it was created anew, at ${createdAt}`;
     // A replay shows the entity as it is now, not what its change met.
     if (from === undefined) return undefined;
-    const stays = type === `${this.#place.machine}.updated` || this.#removes(change);
+    const stays = type === `${this.#location.machine}.updated` || this.#removes(change);
     if (from === this.state && (since === this.#since || !stays)) return undefined;
     return `it was ${from} at version ${version} too, since ${since}`;
   }
 
   #removes({ type }: Change | Replay): boolean {
-    return type === `${this.#place.machine}.removed`;
+    return type === `${this.#location.machine}.removed`;
   }
 }

@@ -1,8 +1,9 @@
-import type { Store } from "../changes/change.js";
 import type { Result } from "../changes/result.js";
 import type { Change, Replay } from "../contract/document.js";
-import { ContractError, NotDurableError, OutcomeUnknownError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
 import { history } from "../reads/get.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 
 /** What the callback of `Hold.change` may give: what the calls for a change return. */
 export type Given<S extends string = string> = Change<S> | Replay<S> | Result<S>;
@@ -12,8 +13,12 @@ export type Given<S extends string = string> = Change<S> | Replay<S> | Result<S>
  *
  * @throws ContractError with code BADARG where it gave something else, which the compiler sees, but not in JavaScript.
  */
-export function changeGiven({ place }: Store, id: string, given: unknown): Change | Replay | undefined {
-  const { machine } = place;
+export function changeGiven(
+  { location }: MachineStore,
+  id: string,
+  given: unknown,
+): Change | Replay | undefined {
+  const { machine } = location;
   let change = given;
   if (isResult(given)) {
     if (!given.ok) return undefined;
@@ -26,15 +31,23 @@ export function changeGiven({ place }: Store, id: string, given: unknown): Chang
 }
 
 /** The change that was made though its caller was told an error; undefined where it was not, or another entity's. */
-export function changeBehind({ place }: Store, id: string, error: unknown): Change | Replay | undefined {
+export function changeBehind(
+  { location }: MachineStore,
+  id: string,
+  error: unknown,
+): Change | Replay | undefined {
   if (!(error instanceof NotDurableError)) return undefined;
   const { document } = error;
-  return document.machine === place.machine && document.id === id ? document : undefined;
+  return document.machine === location.machine && document.id === id ? document : undefined;
 }
 
 /** Whether an error leaves open what became of a change of this entity. */
-export function leavesOpen({ place }: Store, id: string, error: unknown): error is OutcomeUnknownError {
-  return error instanceof OutcomeUnknownError && error.machine === place.machine && error.id === id;
+export function leavesOpen(
+  { location }: MachineStore,
+  id: string,
+  error: unknown,
+): error is OutcomeUnknownError {
+  return error instanceof OutcomeUnknownError && error.machine === location.machine && error.id === id;
 }
 
 /** Whether a change is known only by an entity that others have changed since. */
@@ -43,7 +56,7 @@ export function isOvertaken({ opVersion, version }: Change | Replay): boolean {
 }
 
 /** The change itself that was overtaken, as the entity's history has it; as it was told where that has it no more. */
-export async function overtakenChange(store: Store, told: Change | Replay): Promise<Change | Replay> {
+export async function overtakenChange(store: MachineStore, told: Change | Replay): Promise<Change | Replay> {
   const { id, opVersion, createdAt } = told;
   const changes = await history(store, id).catch(() => []);
   return changes.find((one) => one.version === opVersion && one.createdAt === createdAt) ?? told;

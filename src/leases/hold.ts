@@ -1,11 +1,13 @@
-import type { Store } from "../changes/change.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
-import { ContractError, NotExecutedError, type OutcomeUnknownError, RefusedError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
+import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
+import { RejectedError } from "../errors/rejected-errors.js";
 import { ConnectError } from "../valkey/connect-error.js";
 import { tell } from "../valkey/failed-listener.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeat } from "./heartbeat.js";
-import { HeldStay } from "./held-state.js";
+import { HeldState } from "./held-state.js";
 import {
   changeBehind,
   changeGiven,
@@ -42,8 +44,8 @@ export interface HoldOptions {
  */
 export class Hold<S extends string = string> implements AsyncDisposable {
   readonly id: string;
-  readonly #store: Store;
-  readonly #stay: HeldStay<S>;
+  readonly #store: MachineStore;
+  readonly #stay: HeldState<S>;
   readonly #onLost: ((lost: LeaseLostError) => void) | undefined;
   readonly #over = new AbortController();
   readonly #times: LeaseTimes;
@@ -56,7 +58,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   #forget = (): void => {};
 
   constructor(
-    store: Store,
+    store: MachineStore,
     length: LeaseLength & { readonly ms: number },
     entity: Snapshot<S>,
     asked: number,
@@ -64,7 +66,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   ) {
     this.id = entity.id;
     this.#store = store;
-    this.#stay = new HeldStay(store.place, entity, version !== undefined);
+    this.#stay = new HeldState(store.location, entity, version !== undefined);
     this.#onLost = onLost;
     this.#times = new LeaseTimes(
       store,
@@ -115,7 +117,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     return this.#inTurn(async () => {
       this.#refuseWhenOver();
       await this.#findOut().catch((cause: unknown) => {
-        const what = `${this.#store.place.machine} ${this.id} was not changed`;
+        const what = `${this.#store.location.machine} ${this.id} was not changed`;
         const why = "what became of the change before it can't be told yet; try again";
         const error = new NotExecutedError(`${what}: ${why}`, "");
         error.cause = cause;
@@ -146,6 +148,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     await this.#turn.catch(() => {});
   }
 
+  /** Closes the hold at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -201,7 +204,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     else if (leavesOpen(this.#store, this.id, error)) {
       this.#unknown = error;
       this.#times.renewAtOnce();
-    } else if (error instanceof RefusedError || error instanceof ContractError) await this.#renew();
+    } else if (error instanceof RejectedError || error instanceof ContractError) await this.#renew();
   }
 
   /**
@@ -227,8 +230,8 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   #lose(why: string, current: Snapshot | null, cause: unknown): void {
     if (this.#isClosed) return;
     this.#stop();
-    const { connection, place } = this.#store;
-    const { machine } = place;
+    const { connection, location } = this.#store;
+    const { machine } = location;
     const message = `the lease of ${machine} ${this.id} is lost: ${why}`;
     connection.logger.warn({ machine, id: this.id, why }, "lease lost");
     const lost = new LeaseLostError(message, machine, this.id, current, cause);

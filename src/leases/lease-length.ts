@@ -1,8 +1,8 @@
-import type { Store } from "../changes/change.js";
-import { ContractError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import { ask } from "../valkey/ask.js";
 import { partitionKeys } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
 
 /** How long the lease of a state is, by one version of the machine. */
@@ -20,22 +20,22 @@ export interface LeaseLength {
  * @throws ContractError with code NOMACHINE when the machine is gone, NotExecutedError when there was no answer.
  */
 export async function leaseLength(
-  { connection, place }: Store,
+  { connection, location }: MachineStore,
   id: string,
   state: string,
   known?: LeaseLength,
   timeoutMs = connection.timeoutMs,
 ): Promise<LeaseLength> {
-  const { machine } = partitionKeys(place, partitionOf(id, place.partitions));
+  const { machine } = partitionKeys(location, partitionOf(id, location.partitions));
   return ask(
     connection,
-    `the lease of ${place.machine} ${id}`,
+    `the lease of ${location.machine} ${id}`,
     async (client) => {
       const version = await client.hget(machine, "version");
       if (version !== null && version === known?.version) return known;
       const text = await client.hget(machine, "definition");
       if (text === null) {
-        const message = `hold ${place.machine}: no such machine is installed in this namespace; apply it first`;
+        const message = `hold ${location.machine}: no such machine is installed in this namespace; apply it first`;
         throw new ContractError("NOMACHINE", message);
       }
       const { version: present, states } = parseCompiledMachine(text);

@@ -1,5 +1,5 @@
-import type { Store } from "../changes/change.js";
 import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { type LeaseLength, leaseLength } from "./lease-length.js";
 
 /** A lease is renewed after this part of it. */
@@ -11,7 +11,7 @@ const RETRY_PART = 1 / 12;
 
 /** When a lease that is held is to be renewed, and when it ends, by a clock of this process that nobody sets. */
 export class LeaseTimes {
-  readonly #store: Store;
+  readonly #store: MachineStore;
   readonly #id: string;
   readonly #state: string;
   readonly #renew: () => void;
@@ -30,7 +30,7 @@ export class LeaseTimes {
    * @param end called when nothing was confirmed before its end
    */
   constructor(
-    store: Store,
+    store: MachineStore,
     { id, state }: { readonly id: string; readonly state: string },
     length: LeaseLength & { readonly ms: number },
     renew: () => void,

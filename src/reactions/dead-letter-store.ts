@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { type Place, reactionKeys } from "../valkey/keys.js";
+import { type MachineLocation, reactionKeys } from "../valkey/keys.js";
 import { createGroup } from "./group.js";
 
 /** An event that a reaction gave up, or events that it never saw. */
@@ -28,11 +28,11 @@ type Ask = <T>(question: (client: Valkey) => Promise<T>) => Promise<T>;
 /** A reaction's dead letters, oldest first in each partition. */
 export async function* deadLetters(
   ask: Ask,
-  place: Place,
+  location: MachineLocation,
   reaction: string,
 ): AsyncGenerator<DeadLetter, void> {
-  for (let partition = 0; partition < place.partitions; partition += 1) {
-    const { dead } = reactionKeys(place, partition, reaction);
+  for (let partition = 0; partition < location.partitions; partition += 1) {
+    const { dead } = reactionKeys(location, partition, reaction);
     for (let from = "-"; ; ) {
       const entries = await ask((client) => client.xrange(dead, from, "+", "COUNT", PAGE));
       const [first, last] = [entries[0]?.[0], entries.at(-1)?.[0]];
@@ -51,12 +51,12 @@ export async function* deadLetters(
  */
 export async function retryLetters(
   ask: Ask,
-  place: Place,
+  location: MachineLocation,
   reaction: string,
   ids: readonly string[],
 ): Promise<string[]> {
-  return each(place, ids, async (partition, inner) => {
-    const { dead } = reactionKeys(place, partition, reaction);
+  return each(location, ids, async (partition, inner) => {
+    const { dead } = reactionKeys(location, partition, reaction);
     let wasThere = false; // of an attempt whose answer was lost
     return ask(async (client) => {
       const [entry] = await client.xrange(dead, inner, inner);
@@ -73,12 +73,12 @@ export async function retryLetters(
 /** Removes dead letters for good. @returns the ids that were there */
 export async function dropLetters(
   ask: Ask,
-  place: Place,
+  location: MachineLocation,
   reaction: string,
   ids: readonly string[],
 ): Promise<string[]> {
-  return each(place, ids, async (partition, inner) => {
-    const { dead } = reactionKeys(place, partition, reaction);
+  return each(location, ids, async (partition, inner) => {
+    const { dead } = reactionKeys(location, partition, reaction);
     let wasThere = false;
     return ask(async (client) => {
       wasThere ||= (await client.xrange(dead, inner, inner)).length > 0;
@@ -89,7 +89,7 @@ export async function dropLetters(
 }
 
 async function each(
-  { partitions }: Place,
+  { partitions }: MachineLocation,
   ids: readonly string[],
   work: (partition: number, inner: string) => Promise<boolean>,
 ): Promise<string[]> {

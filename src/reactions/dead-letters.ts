@@ -1,6 +1,6 @@
-import type { Store } from "../changes/change.js";
-import { checkList } from "../contract/option-kinds.js";
+import { checkList } from "../contract/arguments.js";
 import { ask } from "../valkey/ask.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { type DeadLetter, deadLetters, dropLetters, retryLetters } from "./dead-letter-store.js";
 import { checkReaction } from "./react.js";
 
@@ -15,16 +15,16 @@ import { checkReaction } from "./react.js";
  */
 export class DeadLetters implements AsyncIterable<DeadLetter> {
   readonly reaction: string;
-  readonly #store: Store;
+  readonly #store: MachineStore;
 
-  constructor(store: Store, reaction: string) {
+  constructor(store: MachineStore, reaction: string) {
     this.reaction = checkReaction(reaction);
     this.#store = store;
   }
 
   /** All of them, oldest first in each partition. @throws NotExecutedError when the server can't be asked. */
   [Symbol.asyncIterator](): AsyncGenerator<DeadLetter, void> {
-    return deadLetters((question) => this.#ask(question), this.#store.place, this.reaction);
+    return deadLetters((question) => this.#ask(question), this.#store.location, this.reaction);
   }
 
   /**
@@ -34,13 +34,13 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
    */
   async retry(ids: readonly string[]): Promise<string[]> {
     checkList("ids", ids);
-    return retryLetters((question) => this.#ask(question), this.#store.place, this.reaction, ids);
+    return retryLetters((question) => this.#ask(question), this.#store.location, this.reaction, ids);
   }
 
   /** Removes dead letters for good. @returns the ids that were there */
   async drop(ids: readonly string[]): Promise<string[]> {
     checkList("ids", ids);
-    return dropLetters((question) => this.#ask(question), this.#store.place, this.reaction, ids);
+    return dropLetters((question) => this.#ask(question), this.#store.location, this.reaction, ids);
   }
 
   #ask<T>(question: Parameters<typeof ask<T>>[2]): Promise<T> {

@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { reactionScripts } from "../lua/reactions.js";
-import { type Place, reactionKeys } from "../valkey/keys.js";
+import { type MachineLocation, reactionKeys } from "../valkey/keys.js";
 import { runScript } from "../valkey/script.js";
 
 /** What the server kept of a reaction, over all partitions. */
@@ -37,13 +37,13 @@ type Ask = <T>(question: (client: Valkey) => Promise<T>) => Promise<T>;
  */
 export async function forgetReaction(
   ask: Ask,
-  place: Place,
+  location: MachineLocation,
   name: string,
   isForced: boolean,
 ): Promise<Forgetting | undefined> {
   const found: (readonly [partition: number, part: Part])[] = [];
-  for (let partition = 0; partition < place.partitions; partition += 1) {
-    const part = await ask((client) => forget(client, place, partition, name, "look"));
+  for (let partition = 0; partition < location.partitions; partition += 1) {
+    const part = await ask((client) => forget(client, location, partition, name, "look"));
     if (part !== undefined) found.push([partition, part]);
   }
   if (found.length === 0) return undefined;
@@ -55,7 +55,7 @@ export async function forgetReaction(
   // Replicas come to the first partition first, so that one decides for all: whoever comes later finds it gone and ends.
   let how: How = isForced ? "force" : "unused";
   for (const [partition] of found) {
-    const part = await ask((client) => forget(client, place, partition, name, how));
+    const part = await ask((client) => forget(client, location, partition, name, how));
     // Nothing of it is left where an earlier attempt removed it, and its answer was lost.
     if (part !== undefined && !part.isForgotten) return { name, ...part };
     how = "all";
@@ -68,12 +68,12 @@ type RawPart = [number, number, number, number, number, lag: number | null];
 
 async function forget(
   client: Valkey,
-  place: Place,
+  location: MachineLocation,
   partition: number,
   name: string,
   how: How,
 ): Promise<Part | undefined> {
-  const { events, dead, held, seen, rules } = reactionKeys(place, partition, name);
+  const { events, dead, held, seen, rules } = reactionKeys(location, partition, name);
   const words = [name, how, String(FORGOTTEN_KEPT_MS)];
   const reply = await runScript(client, reactionScripts.forget, [events, dead, held, seen, rules], words);
   if (reply === null) return undefined;

@@ -1,8 +1,8 @@
-import type { Store } from "../changes/change.js";
-import { checkOptions } from "../changes/options.js";
-import { ContractError } from "../errors/errors.js";
+import { checkOptions } from "../contract/arguments.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { ReactionInUseError } from "../errors/reaction-in-use-error.js";
 import { ask } from "../valkey/ask.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { type ForgottenReaction, forgetReaction } from "./forget-partition.js";
 import { checkReaction } from "./react.js";
 
@@ -16,7 +16,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ForgetOptions>(["force"]);
 
 /** Removes a reaction, unless it is in use. */
 export async function forget(
-  { connection, place }: Store,
+  { connection, location }: MachineStore,
   name: string,
   options: ForgetOptions,
 ): Promise<ForgottenReaction | null> {
@@ -26,14 +26,14 @@ export async function forget(
   if (typeof force !== "boolean") throw new ContractError("BADARG", "force must be true or false");
   const found = await forgetReaction(
     (question) => ask(connection, `forgetting reaction ${name}`, question),
-    place,
+    location,
     name,
     force,
   );
   if (found === undefined) return null;
-  if (!found.isForgotten) throw new ReactionInUseError(place.machine, name, found);
+  if (!found.isForgotten) throw new ReactionInUseError(location.machine, name, found);
   const { lag, pending, deadLetters, consumers } = found;
   const forgotten = { name, lag, pending, deadLetters, consumers };
-  connection.logger.info({ machine: place.machine, ...forgotten }, "a reaction was forgotten");
+  connection.logger.info({ machine: location.machine, ...forgotten }, "a reaction was forgotten");
   return forgotten;
 }

@@ -3,7 +3,7 @@ import { reactionScripts } from "../lua/reactions.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
-import { type Place, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
+import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { START } from "../valkey/stream.js";
@@ -80,9 +80,15 @@ export class ReactionGroup {
   #epoch: number;
   #forgotten = 0;
 
-  constructor(connection: Connection, place: Place, partition: number, name: string, consumer: string) {
+  constructor(
+    connection: Connection,
+    location: MachineLocation,
+    partition: number,
+    name: string,
+    consumer: string,
+  ) {
     this.partition = partition;
-    this.keys = reactionKeys(place, partition, name);
+    this.keys = reactionKeys(location, partition, name);
     this.#connection = connection;
     this.#name = name;
     this.#consumer = consumer;

@@ -1,12 +1,12 @@
-import type { Store } from "../changes/change.js";
-import { checkName, checkOptions } from "../changes/options.js";
+import { checkName, checkOptions } from "../contract/arguments.js";
 import { type Change, readDocument } from "../contract/document.js";
-import { ContractError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import { type Duration, readDuration } from "../machine/duration.js";
 import { MACHINE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
 import { told } from "../valkey/ask.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { ReactionEnded } from "./ended.js";
 import type { MissedEvents } from "./group.js";
 import { Reaction } from "./reaction.js";
@@ -61,7 +61,7 @@ const RETRIES: ReadonlySet<string> = new Set<keyof NonNullable<ReactOptions["ret
 
 /** Starts this replica's part of a reaction. */
 export async function react<S extends string>(
-  { connection, place, definition }: Store,
+  { connection, location, definition }: MachineStore,
   name: string,
   handler: Handler<Change<S>>,
   options: ReactOptions,
@@ -71,7 +71,7 @@ export async function react<S extends string>(
   const settings = settingsOf(definition, options);
   const handle: TextHandler = async (text, reacting) => handler(readDocument<Change<S>>(text), reacting);
   return told(connection, `starting reaction ${name}`, () =>
-    Reaction.start(connection, place, name, handle, settings, toCaller).catch((error: unknown) => {
+    Reaction.start(connection, location, name, handle, settings, toCaller).catch((error: unknown) => {
       throw toCaller(error);
     }),
   );

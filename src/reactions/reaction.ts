@@ -5,7 +5,7 @@ import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { reportListener } from "../valkey/failed-listener.js";
 import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
-import type { Place } from "../valkey/keys.js";
+import type { MachineLocation } from "../valkey/keys.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 import { START } from "../valkey/stream.js";
@@ -70,7 +70,7 @@ export class Reaction implements AsyncDisposable {
    */
   static async start(
     connection: Connection,
-    place: Place,
+    location: MachineLocation,
     name: string,
     handler: TextHandler,
     settings: ReactionSettings,
@@ -78,8 +78,8 @@ export class Reaction implements AsyncDisposable {
   ): Promise<Reaction> {
     const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
     const groups = Array.from(
-      { length: place.partitions },
-      (_, partition) => new ReactionGroup(connection, place, partition, name, consumer),
+      { length: location.partitions },
+      (_, partition) => new ReactionGroup(connection, location, partition, name, consumer),
     );
     for (const group of groups) await group.create(settings.from);
     const client = await openInTime(connection, () => connection.open(EVENTS));
@@ -119,6 +119,7 @@ export class Reaction implements AsyncDisposable {
     await this.#closed.catch(() => {});
   }
 
+  /** Stops the reaction at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { allPartitionKeys, type Place, reactionKeys } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation, reactionKeys } from "../valkey/keys.js";
 import { streamGroups } from "../valkey/stream-groups.js";
 
 /** How far a reaction has come. */
@@ -19,17 +19,17 @@ export interface ReactionStats {
 }
 
 /** Every reaction of a machine that was ever started, by name. */
-export async function reactionStats(client: Valkey, place: Place): Promise<ReactionStats[]> {
+export async function reactionStats(client: Valkey, location: MachineLocation): Promise<ReactionStats[]> {
   const [seconds, micros] = await client.time();
   const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   const found = new Map<string, ReactionStats[]>();
-  for (const [partition, { events }] of allPartitionKeys(place).entries()) {
+  for (const [partition, { events }] of allPartitionKeys(location).entries()) {
     for (const group of await streamGroups(client, events)) {
       const name = String(group.get("name"));
       const pending = Number(group.get("pending"));
       const oldest = pending === 0 ? undefined : await oldestOf(client, events, name);
       const lag = group.get("lag");
-      const { dead, seen } = reactionKeys(place, partition, name);
+      const { dead, seen } = reactionKeys(location, partition, name);
       const signs = await signsOf(client, seen);
       const one = {
         name,

@@ -1,5 +1,5 @@
-import type { Store } from "../changes/change.js";
 import { type Duration, durationMs } from "../machine/duration.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { dueOf } from "./due.js";
 import type { Position } from "./position.js";
 
@@ -19,7 +19,7 @@ export type DueFilter = (found: readonly Position[]) => Promise<Position[]>;
 
 /** What keeps the entities that fit at `nowMs` (server time); undefined where nothing is asked of deadlines. */
 export function dueFilter(
-  store: Store,
+  store: MachineStore,
   { dueWithin, stuck = false }: DueOptions,
   nowMs: number,
 ): DueFilter | undefined {

@@ -1,22 +1,22 @@
-import type { Store } from "../changes/change.js";
-import { checkId } from "../changes/options.js";
+import { checkId } from "../contract/arguments.js";
 import { type Change, readDocument, type Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
-import { ContractError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { ask } from "../valkey/ask.js";
 import { entityKey, logKey } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 
 /** Reads one entity; null where there is none. */
-export async function get<S extends string>(store: Store, id: string): Promise<Snapshot<S> | null> {
-  const { connection, place } = store;
-  const key = entityKey(place, checkId("id", id, 128));
-  const hash = await ask(connection, `get ${place.machine} ${id}`, (client) => client.hgetall(key));
-  return readEntity<S>(place.machine, id, hash);
+export async function get<S extends string>(store: MachineStore, id: string): Promise<Snapshot<S> | null> {
+  const { connection, location } = store;
+  const key = entityKey(location, checkId("id", id, 128));
+  const hash = await ask(connection, `get ${location.machine} ${id}`, (client) => client.hgetall(key));
+  return readEntity<S>(location.machine, id, hash);
 }
 
 /** Reads several entities in one round trip, in the order of their ids; null where there is none. */
 export async function getMany<S extends string>(
-  store: Store,
+  store: MachineStore,
   ids: readonly string[],
 ): Promise<(Snapshot<S> | null)[]> {
   return Promise.all(ids.map((id) => get<S>(store, id)));
@@ -28,17 +28,17 @@ export async function getMany<S extends string>(
  * @param limit how many of the newest; all that the machine's `history` keeps where not given
  */
 export async function history<S extends string>(
-  store: Store,
+  store: MachineStore,
   id: string,
   limit?: number,
 ): Promise<Change<S>[]> {
   if (limit !== undefined && (!Number.isInteger(limit) || limit < 1)) {
     throw new ContractError("BADARG", "limit must be a whole number, 1 or more");
   }
-  const { connection, place } = store;
-  const key = logKey(place, checkId("id", id, 128));
+  const { connection, location } = store;
+  const key = logKey(location, checkId("id", id, 128));
   const from = limit === undefined ? 0 : -limit;
-  const texts = await ask(connection, `history ${place.machine} ${id}`, (client) =>
+  const texts = await ask(connection, `history ${location.machine} ${id}`, (client) =>
     client.lrange(key, from, -1),
   );
   return texts.map((text) => readDocument<Change<S>>(text));

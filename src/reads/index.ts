@@ -1,16 +1,16 @@
-import type { Store } from "../changes/change.js";
 import { ask } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { isBehind, type Position, type Stretch } from "./position.js";
 
 /** Up to `limit` index entries of a stretch behind `position`, over all partitions, in the index's order. */
 export async function readStretch(
-  store: Store,
+  store: MachineStore,
   stretch: Stretch,
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
-  const keys = allPartitionKeys(store.place);
+  const keys = allPartitionKeys(store.location);
   const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, stretch, position, limit)));
   return parts
     .flat()
@@ -22,10 +22,14 @@ export async function readStretch(
  * The ids that entered one of the stretches' states since `ms` (server time). Each partition answers for one moment,
  * so that an entity that keeps moving between the stretches can't slip through.
  */
-export async function movedSince(store: Store, stretches: readonly Stretch[], ms: number): Promise<string[]> {
-  const parts = await ask(store.connection, `list ${store.place.machine}`, (client) =>
+export async function movedSince(
+  store: MachineStore,
+  stretches: readonly Stretch[],
+  ms: number,
+): Promise<string[]> {
+  const parts = await ask(store.connection, `list ${store.location.machine}`, (client) =>
     Promise.all(
-      allPartitionKeys(store.place).map(async ({ index }) => {
+      allPartitionKeys(store.location).map(async ({ index }) => {
         const moment = client.multi();
         for (const { from, to } of stretches) moment.zrangebyscore(index, from + ms, to);
         const replies = (await moment.exec()) ?? [];
@@ -41,7 +45,7 @@ export async function movedSince(store: Store, stretches: readonly Stretch[], ms
 
 /** The same of one partition. */
 export async function readIndex(
-  store: Pick<Store, "connection" | "place">,
+  store: Pick<MachineStore, "connection" | "location">,
   key: string,
   stretch: Stretch,
   position: Position | undefined,
@@ -50,7 +54,7 @@ export async function readIndex(
   const behind = position !== undefined && position.score >= stretch.from ? position : undefined;
   // By score and never by rank: entries leave the index meanwhile, and those after them move up. A position's own
   // score comes as a whole, since many entities may enter a state in the same ms.
-  const [tied, later] = await ask(store.connection, `list ${store.place.machine}`, (client) =>
+  const [tied, later] = await ask(store.connection, `list ${store.location.machine}`, (client) =>
     Promise.all([
       behind === undefined ? [] : client.zrangebyscore(key, behind.score, behind.score, "WITHSCORES"),
       client.zrangebyscore(

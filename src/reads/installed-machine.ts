@@ -1,9 +1,9 @@
-import { ContractError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { type Place, partitionKeys } from "../valkey/keys.js";
+import { type MachineLocation, partitionKeys } from "../valkey/keys.js";
 import { LayoutError } from "../valkey/layout.js";
 
 /** A machine as it is installed on the server. */
@@ -18,15 +18,18 @@ export interface InstalledMachine {
  *
  * @throws LayoutError where it can't be read: it was damaged, or another version wrote it.
  */
-export async function readMachine(connection: Connection, place: Place): Promise<InstalledMachine | null> {
-  const [definition, states] = await ask(connection, `machine ${place.machine}`, (client) =>
-    client.hmget(partitionKeys(place, 0).machine, "definition", "states"),
+export async function readMachine(
+  connection: Connection,
+  location: MachineLocation,
+): Promise<InstalledMachine | null> {
+  const [definition, states] = await ask(connection, `machine ${location.machine}`, (client) =>
+    client.hmget(partitionKeys(location, 0).machine, "definition", "states"),
   );
   if (definition == null || states == null) return null;
-  return { definition: readDefinition(definition, place), ordinals: states.split(" ") };
+  return { definition: readDefinition(definition, location), ordinals: states.split(" ") };
 }
 
-function readDefinition(text: string, { machine }: Place): CompiledMachine {
+function readDefinition(text: string, { machine }: MachineLocation): CompiledMachine {
   try {
     return parseCompiledMachine(text);
   } catch {
@@ -43,13 +46,13 @@ function readDefinition(text: string, { machine }: Place): CompiledMachine {
  */
 export async function needMachine(
   connection: Connection,
-  place: Place,
+  location: MachineLocation,
   operation: string,
 ): Promise<InstalledMachine> {
-  const installed = await readMachine(connection, place);
+  const installed = await readMachine(connection, location);
   if (installed !== null) return installed;
   throw new ContractError(
     "NOMACHINE",
-    `${operation} ${place.machine}: no such machine is installed in this namespace; apply it first`,
+    `${operation} ${location.machine}: no such machine is installed in this namespace; apply it first`,
   );
 }

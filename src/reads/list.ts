@@ -1,11 +1,10 @@
-import type { Store } from "../changes/change.js";
-import { checkOptions, isId } from "../changes/options.js";
+import { checkDuration, checkFlag, checkOptions, isId, shortText } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
-import { checkDuration, checkFlag, shortText } from "../contract/option-kinds.js";
-import { ContractError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { type DueFilter, type DueOptions, dueFilter } from "./due-filter.js";
 import { getMany } from "./get.js";
@@ -52,7 +51,10 @@ const LOOK = 1000;
  * Reads one page. An entity that changes its state between two pages may be met again, or be missed where it moved
  * to a state already listed; {@link list} has neither.
  */
-export async function listPage<S extends string>(store: Store, options: PageOptions<S>): Promise<Page<S>> {
+export async function listPage<S extends string>(
+  store: MachineStore,
+  options: PageOptions<S>,
+): Promise<Page<S>> {
   checkKinds(options, PAGE_OPTIONS);
   const { limit = PAGE } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
@@ -86,7 +88,7 @@ export async function listPage<S extends string>(store: Store, options: PageOpti
  * and fits the filter all the while, comes exactly once, even where it moves between listed states meanwhile.
  */
 export async function* list<S extends string>(
-  store: Store,
+  store: MachineStore,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
   checkKinds(options, LIST_OPTIONS);
@@ -119,7 +121,7 @@ export async function* list<S extends string>(
 }
 
 async function* walk<S extends string>(
-  store: Store,
+  store: MachineStore,
   stretch: Stretch,
   fits: DueFilter | undefined,
 ): AsyncGenerator<Snapshot<S>, void> {
@@ -134,7 +136,7 @@ async function* walk<S extends string>(
 
 /** The entities of some index entries that are still in the stretch's state. */
 async function present<S extends string>(
-  store: Store,
+  store: MachineStore,
   stretch: Stretch,
   found: readonly Position[],
 ): Promise<Snapshot<S>[]> {
@@ -144,14 +146,14 @@ async function present<S extends string>(
   return entities.flatMap((entity) => (entity?.state === stretch.state ? [entity] : []));
 }
 
-async function stretchesOf(store: Store, options: ListOptions, nowMs: number): Promise<Stretch[]> {
-  const { ordinals, definition } = await needMachine(store.connection, store.place, "list");
+async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<Stretch[]> {
+  const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   for (const state of wanted) {
     if (!ordinals.includes(state)) {
       throw new ContractError(
         "BADARG",
-        `${shortText(state)} is no state of ${store.place.machine}; it has ${ordinals.join(", ")}`,
+        `${shortText(state)} is no state of ${store.location.machine}; it has ${ordinals.join(", ")}`,
       );
     }
   }
@@ -174,6 +176,6 @@ function checkKinds(options: ListOptions, known: ReadonlySet<string>): void {
   checkFlag("stuck", options.stuck);
 }
 
-function serverTime(store: Store): Promise<ServerTime> {
-  return ask(store.connection, `list ${store.place.machine}`, readServerTime);
+function serverTime(store: MachineStore): Promise<ServerTime> {
+  return ask(store.connection, `list ${store.location.machine}`, readServerTime);
 }

@@ -1,4 +1,4 @@
-import { ContractError } from "../errors/errors.js";
+import { ContractError } from "../errors/latchkey-error.js";
 
 /** The index scores an entity by `ordinal(state) × 10^13 + since(ms)`. */
 const ORDINAL_STEP = 10 ** 13;

@@ -1,15 +1,15 @@
 import type { Valkey } from "iovalkey";
-import type { Store } from "../changes/change.js";
 import { ask } from "../valkey/ask.js";
 import {
   allPartitionKeys,
   entityKey,
   logKey,
+  type MachineLocation,
   type PartitionKeys,
-  type Place,
   partitionKeys,
   reactionKeys,
 } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { streamGroups } from "../valkey/stream-groups.js";
 import { count } from "./count.js";
@@ -40,16 +40,16 @@ export interface Stats {
 const SAMPLE = 200;
 
 /** Counts and weighs what a machine keeps, with questions that are small for the server. */
-export async function stats(store: Store): Promise<Stats> {
-  const { connection, place } = store;
+export async function stats(store: MachineStore): Promise<Stats> {
+  const { connection, location } = store;
   const states = await count(store);
-  return ask(connection, `stats ${place.machine}`, async (client) => {
+  return ask(connection, `stats ${location.machine}`, async (client) => {
     const { nowMs } = await readServerTime(client);
     const parts: Part[] = [];
-    for (const [partition, keys] of allPartitionKeys(place).entries())
+    for (const [partition, keys] of allPartitionKeys(location).entries())
       parts.push({
         ...(await statsOf(client, store, keys, nowMs)),
-        reactions: await reactionsOf(client, place, partition),
+        reactions: await reactionsOf(client, location, partition),
       });
     const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0);
     const entities = sum((part) => part.entities);
@@ -74,7 +74,7 @@ export async function stats(store: Store): Promise<Stats> {
       bytes: all.reduce((n, { bytes }) => n + bytes, 0),
     };
     return {
-      ...{ machine: place.machine, partitions: place.partitions, entities, states },
+      ...{ machine: location.machine, partitions: location.partitions, entities, states },
       due: { entries: sum((part) => part.dueEntries), over: sum((part) => part.over) },
       events: sum((part) => part.eventEntries),
       memory: { ...kept, total },
@@ -102,7 +102,7 @@ type Part = Readonly<
 
 async function statsOf(
   client: Valkey,
-  { place }: Store,
+  { location }: MachineStore,
   keys: PartitionKeys,
   nowMs: number,
 ): Promise<Omit<Part, "reactions">> {
@@ -119,8 +119,8 @@ async function statsOf(
   ]);
   const weights = await Promise.all(
     [ids].flat().map(async (id) => ({
-      entity: await bytesOf(client, entityKey(place, id)),
-      log: await bytesOf(client, logKey(place, id)),
+      entity: await bytesOf(client, entityKey(location, id)),
+      log: await bytesOf(client, logKey(location, id)),
     })),
   );
   // As many as the sample stands for: all of them, where it is whole.
@@ -136,10 +136,10 @@ async function statsOf(
 }
 
 /** What reactions keep in a partition, but for how far they have come, which the event log itself holds. */
-async function reactionsOf(client: Valkey, place: Place, partition: number): Promise<PartStats> {
-  const groups = await streamGroups(client, partitionKeys(place, partition).events);
+async function reactionsOf(client: Valkey, location: MachineLocation, partition: number): Promise<PartStats> {
+  const groups = await streamGroups(client, partitionKeys(location, partition).events);
   const keys = groups.flatMap((group) => {
-    const { dead, held, seen, rules } = reactionKeys(place, partition, String(group.get("name")));
+    const { dead, held, seen, rules } = reactionKeys(location, partition, String(group.get("name")));
     return [dead, held, seen, rules];
   });
   const bytes = await Promise.all(keys.map((key) => bytesOf(client, key)));

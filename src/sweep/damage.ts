@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { NotExecutedError } from "../errors/errors.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import { ask } from "../valkey/ask.js";
 import { entityKey, logKey } from "../valkey/keys.js";
@@ -20,8 +20,8 @@ const FOREIGN = "something other than latchkey wrote it; rename or delete it";
  * well, so that whoever may fire may look.
  */
 export async function damageOf(part: SweepPart): Promise<ReadonlyMap<string, Damage>> {
-  const { keys, place } = part;
-  const apply = `apply the definition of ${place.machine} again`;
+  const { keys, location } = part;
+  const apply = `apply the definition of ${location.machine} again`;
   const [machine, index, due, events] = await Promise.all([
     look(part, (client) => client.hmget(keys.machine, "version", "definition", "states")),
     look(part, (client) => client.zcard(keys.index)),
@@ -53,7 +53,7 @@ export async function damageOf(part: SweepPart): Promise<ReadonlyMap<string, Dam
 
 /** What is wrong with the keys of one entity; undefined where they are of their types. */
 export async function damageOfEntity(part: SweepPart, id: string): Promise<string | undefined> {
-  const [entity, log] = [entityKey(part.place, id), logKey(part.place, id)];
+  const [entity, log] = [entityKey(part.location, id), logKey(part.location, id)];
   const [hash, list] = await Promise.all([
     look(part, (client) => client.hget(entity, "state")),
     look(part, (client) => client.llen(log)),

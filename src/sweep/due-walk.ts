@@ -65,8 +65,8 @@ export class DueWalk {
     for (const { id } of known) this.#remaining.add(id);
     const fresh = read.filter(({ id, score }) => this.#asked.get(id) !== score);
     const { came, away } = await this.#ask(fresh);
-    for (const [place, { id, score }] of fresh.entries()) {
-      const its = came[place];
+    for (const [location, { id, score }] of fresh.entries()) {
+      const its = came[location];
       if (its === "fired") this.#hasFired = true;
       if (its === "fired" || its === "away") continue;
       this.#asked.set(id, score);
@@ -128,7 +128,9 @@ export class DueWalk {
     const flat = await this.#query((client) =>
       client.zrangebyscore(this.#keys.due, from, to, "WITHSCORES", "LIMIT", at, this.#batch),
     );
-    return flat.flatMap((id, place) => (place % 2 === 0 ? [{ id, score: Number(flat[place + 1]) }] : []));
+    return flat.flatMap((id, location) =>
+      location % 2 === 0 ? [{ id, score: Number(flat[location + 1]) }] : [],
+    );
   }
 
   #end(nowMs: number): "end" {

@@ -1,5 +1,5 @@
-import { checkId } from "../changes/options.js";
-import type { NotExecutedError } from "../errors/errors.js";
+import { checkId } from "../contract/arguments.js";
+import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { partitionOf } from "../valkey/partition.js";
 import { damageOf, damageOfEntity } from "./damage.js";
 import { type Expiry, expire } from "./expire.js";
@@ -84,12 +84,12 @@ export class SweepAsk {
    * @returns whether nothing can fire
    */
   async examine(): Promise<boolean> {
-    const { keys, place } = this.part;
+    const { keys, location } = this.part;
     const found = await damageOf(this.part);
     for (const key of [keys.machine, keys.index, keys.due, keys.events]) {
       const damage = found.get(key);
       if (damage === undefined) this.#tally.free(keys.due, key);
-      else this.#tally.stuck(keys.due, key, { machine: place.machine, id: "", why: damage.why });
+      else this.#tally.stuck(keys.due, key, { machine: location.machine, id: "", why: damage.why });
     }
     return [...found.values()].some(({ isTotal }) => isTotal);
   }
@@ -100,7 +100,7 @@ export class SweepAsk {
   }
 
   async #told(id: string, expiry: Expiry): Promise<Came> {
-    const { place, keys } = this.part;
+    const { location, keys } = this.part;
     switch (expiry.outcome) {
       case "AWAY":
         return "away";
@@ -119,13 +119,13 @@ export class SweepAsk {
     }
     if (expiry.outcome !== "OK") return expiry.outcome === "NOTFOUND" ? "gone" : "right";
     this.#open.delete(id);
-    this.#tally.changed(place.machine, id, expiry.text);
+    this.#tally.changed(location.machine, id, expiry.text);
     return "fired";
   }
 
   /** Tells what fired although the answer was lost, now that the server has said that there is nothing more to fire. */
   async #tellLost(ids: readonly string[], came: Came[]): Promise<void> {
-    const { connection, place } = this.part;
+    const { connection, location } = this.part;
     const open = new Map([...this.#open].filter(([id]) => ids.includes(id)));
     if (open.size === 0) return;
     const { found, isWhole } = await lostChanges(this.part, open);
@@ -133,24 +133,24 @@ export class SweepAsk {
       const text = found.get(id);
       this.#open.delete(id);
       if (text !== undefined) {
-        this.#tally.changed(place.machine, id, text, true);
+        this.#tally.changed(location.machine, id, text, true);
         came[ids.indexOf(id)] = "fired";
       } else if (!isWhole) {
-        const fields = { machine: place.machine, id };
+        const fields = { machine: location.machine, id };
         connection.logger.warn(fields, "may have run out: the answer was lost, and the logs do not tell");
       }
     }
   }
 
   #stuck(id: string, why: string): Came {
-    const { place, keys } = this.part;
-    this.#tally.stuck(keys.due, id, { machine: place.machine, id, why });
+    const { location, keys } = this.part;
+    this.#tally.stuck(keys.due, id, { machine: location.machine, id, why });
     return "stuck";
   }
 
   /** Why something can't be an entity of this partition; undefined where it can. */
   #misfit(id: string, key: string): string | undefined {
-    const { place, partition } = this.part;
+    const { location, partition } = this.part;
     try {
       checkId("id", id, 128);
     } catch {
@@ -159,7 +159,7 @@ export class SweepAsk {
         : `${mending(this.part)} takes it away`;
       return `it is no id, but stands in ${key}: something other than latchkey wrote it; ${cure}`;
     }
-    const home = partitionOf(id, place.partitions);
+    const home = partitionOf(id, location.partitions);
     if (home === partition) return undefined;
     return `it stands in ${key}, but belongs to partition ${home}; ${mending(this.part)} takes it away`;
   }

@@ -1,11 +1,12 @@
-import type { Store } from "../changes/change.js";
 import { readReply } from "../changes/result.js";
-import { LatchkeyError, NotExecutedError } from "../errors/errors.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
 import { ask, contractError } from "../valkey/ask.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 import { entityKeys } from "../valkey/keys.js";
 import { LayoutError } from "../valkey/layout.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { runScript } from "../valkey/script.js";
 
 /** What came of asking whether something has run out for an entity. */
@@ -36,18 +37,18 @@ const ACL_FAILURE = "ERR ACL failure in script";
  * @param isUnsure an attempt in an earlier call may have fired, and had no answer
  */
 export async function expire(
-  { connection, place }: Pick<Store, "connection" | "place">,
+  { connection, location }: Pick<MachineStore, "connection" | "location">,
   id: string,
   isUnsure = false,
 ): Promise<Expiry> {
-  const name = `expire ${place.machine} ${id}`;
+  const name = `expire ${location.machine} ${id}`;
   let open = isUnsure ? 1 : 0; // attempts that nobody has told the end of
   let isLacking = false;
   try {
     const reply = await ask(connection, name, async (client) => {
       open += 1;
       try {
-        const reply = await runScript(client, scripts.expire, entityKeys(place, id), [id]);
+        const reply = await runScript(client, scripts.expire, entityKeys(location, id), [id]);
         open -= 1;
         return reply;
       } catch (error) {

@@ -1,5 +1,5 @@
 import { dueAt } from "../contract/due-at.js";
-import type { NotExecutedError } from "../errors/errors.js";
+import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";

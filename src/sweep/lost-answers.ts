@@ -1,4 +1,4 @@
-import { NotExecutedError } from "../errors/errors.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask } from "../valkey/ask.js";
 import { logKey } from "../valkey/keys.js";
 import { isLater, START, startOf } from "../valkey/stream.js";
@@ -43,7 +43,7 @@ export async function lostChanges(
 
 /** The changes that an entity's own log holds, oldest first. */
 async function readOwn(part: SweepPart, id: string): Promise<string[]> {
-  const key = logKey(part.place, id);
+  const key = logKey(part.location, id);
   return orElse(
     ask(part.connection, sweepOf(part), (client) => client.lrange(key, 0, -1)),
     [],

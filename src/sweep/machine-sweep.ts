@@ -1,7 +1,8 @@
-import { LatchkeyError, NotExecutedError } from "../errors/errors.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import type { Place } from "../valkey/keys.js";
+import type { MachineLocation } from "../valkey/keys.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { DueWalk, type Progress } from "./due-walk.js";
 import { DamagedPartError, SweepAsk } from "./expire-batch.js";
@@ -17,8 +18,8 @@ export class MachineSweep {
   readonly #parts: readonly PartSweep[];
   #audited = 0;
 
-  constructor(connection: Connection, place: Place, batch: number, tally: SweepTally) {
-    this.#parts = partsOf(connection, place).map((part) => new PartSweep(part, batch, tally));
+  constructor(connection: Connection, location: MachineLocation, batch: number, tally: SweepTally) {
+    this.#parts = partsOf(connection, location).map((part) => new PartSweep(part, batch, tally));
   }
 
   /** Up to the end of what has come due. */
@@ -95,8 +96,8 @@ class PartSweep {
       );
       const nowMs = this.#asker.sinceMs;
       const elsewhere = ids.filter((_, at) => {
-        const [score, place] = [due[at] ?? null, index[at] ?? null];
-        return score === null ? place !== null : Number(score) > nowMs;
+        const [score, location] = [due[at] ?? null, index[at] ?? null];
+        return score === null ? location !== null : Number(score) > nowMs;
       });
       for (const [at, id] of ids.entries()) {
         if (due[at] == null && index[at] == null) this.#asker.free(id);

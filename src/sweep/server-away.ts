@@ -1,4 +1,4 @@
-import type { NotExecutedError } from "../errors/errors.js";
+import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { Logger } from "../valkey/logger.js";
 

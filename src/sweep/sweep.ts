@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { checkOptions } from "../changes/options.js";
-import { checkFlag, checkFunctions, checkSignal } from "../contract/option-kinds.js";
-import { ContractError, NotExecutedError } from "../errors/errors.js";
+import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contract/arguments.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { type Duration, readDuration } from "../machine/duration.js";
 import type { Connection } from "../valkey/connection.js";
 import { MachineSweep, type Turn } from "./machine-sweep.js";
@@ -81,9 +81,10 @@ export async function sweep(
       } catch (error) {
         isOver = failed(error);
       }
-      for (const place of found.places) {
-        const { machine } = place;
-        if (!machines.has(machine)) machines.set(machine, new MachineSweep(connection, place, batch, tally));
+      for (const location of found.places) {
+        const { machine } = location;
+        if (!machines.has(machine))
+          machines.set(machine, new MachineSweep(connection, location, batch, tally));
       }
       const present = found.places.flatMap(({ machine }) => machines.get(machine) ?? []);
       // A backlog is left now and then, for what has come due elsewhere meanwhile.

@@ -1,5 +1,5 @@
 import { type Change, readDocument } from "../contract/document.js";
-import type { NotExecutedError } from "../errors/errors.js";
+import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { Logger } from "../valkey/logger.js";
 

@@ -2,21 +2,21 @@ import { MACHINE_NAME } from "../machine/names.js";
 import { needMachine } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { metaKey, type Place } from "../valkey/keys.js";
+import { type MachineLocation, metaKey } from "../valkey/keys.js";
 import { partsOf, sweepOf } from "./partition.js";
 import type { SweepTally } from "./tally.js";
 
 /** What there is to sweep. */
 export interface Found {
-  readonly places: readonly Place[];
+  readonly places: readonly MachineLocation[];
   /** Names that are noted as machines, but that no machine can have. */
   readonly misnamed: readonly string[];
 }
 
 /** All machines of these names. */
-export function foundBy(names: readonly string[], placeOf: (machine: string) => Place): Found {
+export function foundBy(names: readonly string[], locationOf: (machine: string) => MachineLocation): Found {
   const isOne = (name: string): boolean => MACHINE_NAME.pattern.test(name);
-  return { places: names.filter(isOne).map(placeOf), misnamed: names.filter((name) => !isOne(name)) };
+  return { places: names.filter(isOne).map(locationOf), misnamed: names.filter((name) => !isOne(name)) };
 }
 
 /**
@@ -24,14 +24,18 @@ export function foundBy(names: readonly string[], placeOf: (machine: string) => 
  *
  * @throws ContractError with code NOMACHINE where no partition has it.
  */
-export async function foundOne(connection: Connection, place: Place, once: boolean): Promise<Found> {
-  const found: Found = { places: [place], misnamed: [] };
+export async function foundOne(
+  connection: Connection,
+  location: MachineLocation,
+  once: boolean,
+): Promise<Found> {
+  const found: Found = { places: [location], misnamed: [] };
   if (!once) return found;
-  for (const part of partsOf(connection, place)) {
+  for (const part of partsOf(connection, location)) {
     if ((await ask(connection, sweepOf(part), (client) => client.exists(part.keys.machine))) > 0)
       return found;
   }
-  await needMachine(connection, place, "sweep");
+  await needMachine(connection, location, "sweep");
   return found;
 }
 

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { checkArgs, checkPort } from "../server/arguments.js";
 import { type ContainerServer, containerImage, serverCommand } from "../server/docker.js";
-import type { ServerOptions } from "./start.js";
+import type { ServerOptions } from "./options.js";
 
 const INSIDE = 6379;
 

@@ -1,26 +1,9 @@
 import { type ContainerServer, containerImage } from "../server/docker.js";
-import { type FindOptions, findServer } from "../server/find.js";
+import { findServer } from "../server/find.js";
 import { type Looked, NoValkeyError } from "../server/no-valkey.js";
 import { type LocalServer, spawnServer } from "../server/spawn.js";
 import { containersUnavailable, startContainer } from "./container.js";
-
-/** Settings of {@link startValkey}. */
-export interface ServerOptions extends FindOptions {
-  /** TCP port, 1 to 65535. @default a free one */
-  readonly port?: number;
-  /** Folder for the data, kept afterwards. @default a new one, removed at the end (a container keeps it inside) */
-  readonly dataDir?: string;
-  /** Whether changes are also written to disk, into `dataDir`. @default false */
-  readonly appendOnly?: boolean;
-  /** Further server arguments, such as `["--maxmemory", "50mb"]`. */
-  readonly args?: readonly string[];
-  /** What to try first; the other one follows when it is not to be had on this machine. @default "local" */
-  readonly prefer?: "local" | "container";
-  /** The image of a container. @default LATCHKEY_VALKEY_IMAGE, else the official one */
-  readonly image?: string;
-  /** Told in a line when the choice may surprise: Redis instead of Valkey, or not what was preferred. */
-  readonly onNotice?: (line: string) => void;
-}
+import type { ServerOptions } from "./options.js";
 
 /** A running server for tests: a local process, or a container. */
 export type TestServer = LocalServer | Omit<ContainerServer, "ended">;

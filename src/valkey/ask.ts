@@ -1,5 +1,6 @@
 import type { Valkey } from "iovalkey";
-import { ContractError, LatchkeyError, NotExecutedError } from "../errors/errors.js";
+import { ContractError, LatchkeyError } from "../errors/latchkey-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { RedisOptions, Valkey } from "iovalkey";
+import type { Durability } from "../contract/durability.js";
 import type { Duration } from "../machine/duration.js";
 import type { Address, SentinelGroup } from "./address.js";
-import type { Durability } from "./durability.js";
 import type { Logger } from "./logger.js";
 
 /** How to reach the server. */

@@ -1,4 +1,5 @@
 import { Valkey } from "iovalkey";
+import { type DurabilityNeed, readDurability } from "../contract/durability.js";
 import { readDuration } from "../machine/duration.js";
 import { addressText, parseAddress } from "./address.js";
 import { ConnectError } from "./connect-error.js";
@@ -12,7 +13,6 @@ import {
 } from "./connection-options.js";
 import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
-import { type DurabilityNeed, readDurability } from "./durability.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
 import { watchFailover } from "./failover-watch.js";
 import { OfflineError } from "./failure.js";

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { type Acknowledged, isMet, type Need } from "./durability.js";
+import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
 import { classifyFailure } from "./failure.js";
 import { NoConfirmationError, noConfirmation } from "./no-confirmation-error.js";
 

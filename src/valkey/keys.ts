@@ -1,7 +1,7 @@
 import { partitionOf } from "./partition.js";
 
 /** Where one machine's data of one namespace lives. */
-export interface Place {
+export interface MachineLocation {
   readonly namespace: string;
   readonly partitions: number;
   readonly machine: string;
@@ -21,39 +21,39 @@ export function metaKey(namespace: string): string {
 }
 
 /** The channel every change of a machine is published on. */
-export function channelOf(place: Place): string {
-  return `${place.namespace}:${place.machine}:events`;
+export function channelOf(location: MachineLocation): string {
+  return `${location.namespace}:${location.machine}:events`;
 }
 
-function prefix(place: Place, partition: number): string {
-  return `{${place.namespace}:${partition}}:${place.machine}:`;
+function prefix(location: MachineLocation, partition: number): string {
+  return `{${location.namespace}:${partition}}:${location.machine}:`;
 }
 
 /** The keys that all entities of a partition share. */
-export function partitionKeys(place: Place, partition: number): PartitionKeys {
-  const start = prefix(place, partition);
+export function partitionKeys(location: MachineLocation, partition: number): PartitionKeys {
+  const start = prefix(location, partition);
   return { machine: `${start}machine`, index: `${start}index`, due: `${start}due`, events: `${start}events` };
 }
 
 /** Every partition's keys, partition 0 first. */
-export function allPartitionKeys(place: Place): PartitionKeys[] {
-  return Array.from({ length: place.partitions }, (_, partition) => partitionKeys(place, partition));
+export function allPartitionKeys(location: MachineLocation): PartitionKeys[] {
+  return Array.from({ length: location.partitions }, (_, partition) => partitionKeys(location, partition));
 }
 
 /** The hash of one entity. */
-export function entityKey(place: Place, id: string): string {
-  return `${prefix(place, partitionOf(id, place.partitions))}id:${id}`;
+export function entityKey(location: MachineLocation, id: string): string {
+  return `${prefix(location, partitionOf(id, location.partitions))}id:${id}`;
 }
 
 /** The list of one entity's last changes. */
-export function logKey(place: Place, id: string): string {
-  return `${prefix(place, partitionOf(id, place.partitions))}log:${id}`;
+export function logKey(location: MachineLocation, id: string): string {
+  return `${prefix(location, partitionOf(id, location.partitions))}log:${id}`;
 }
 
 /** The six keys every entity script takes, in their order: entity, log, machine, index, due, events. */
-export function entityKeys(place: Place, id: string): string[] {
-  const keys = partitionKeys(place, partitionOf(id, place.partitions));
-  return [entityKey(place, id), logKey(place, id), keys.machine, keys.index, keys.due, keys.events];
+export function entityKeys(location: MachineLocation, id: string): string[] {
+  const keys = partitionKeys(location, partitionOf(id, location.partitions));
+  return [entityKey(location, id), logKey(location, id), keys.machine, keys.index, keys.due, keys.events];
 }
 
 /** The keys of one reaction in one partition, in the order in which its scripts take them. */
@@ -70,10 +70,10 @@ export interface ReactionKeys {
 }
 
 /** The keys of a reaction in a partition. */
-export function reactionKeys(place: Place, partition: number, reaction: string): ReactionKeys {
-  const start = `${prefix(place, partition)}reaction:${reaction}:`;
+export function reactionKeys(location: MachineLocation, partition: number, reaction: string): ReactionKeys {
+  const start = `${prefix(location, partition)}reaction:${reaction}:`;
   return {
-    events: partitionKeys(place, partition).events,
+    events: partitionKeys(location, partition).events,
     dead: `${start}dead`,
     held: `${start}held`,
     seen: `${start}seen`,

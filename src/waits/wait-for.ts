@@ -1,10 +1,9 @@
-import type { Store } from "../changes/change.js";
-import { checkId, checkOptions } from "../changes/options.js";
+import { checkId, checkOptions, checkSignal, refuse, shortText } from "../contract/arguments.js";
 import type { Change, Snapshot } from "../contract/document.js";
-import { checkSignal, refuse, shortText } from "../contract/option-kinds.js";
 import type { Feed } from "../events/feed.js";
 import { type Duration, readDuration } from "../machine/duration.js";
 import { didYouMean } from "../machine/suggest.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { Wait } from "./wait.js";
 
@@ -29,7 +28,7 @@ const LONGEST_TIMEOUT_MS = 24 * 86_400_000;
 
 /** Waits until an entity is as wanted: it is read once, then followed by the event log, in which nothing is left out. */
 export async function waitFor<S extends string>(
-  store: Store,
+  store: MachineStore,
   feed: Feed<Change<S>>,
   id: string,
   wanted: Wanted<S>,
@@ -74,7 +73,7 @@ function truth(answer: unknown): boolean {
   );
 }
 
-function statesOf<S extends string>({ definition }: Store, wanted: S | readonly S[]): readonly S[] {
+function statesOf<S extends string>({ definition }: MachineStore, wanted: S | readonly S[]): readonly S[] {
   const states = typeof wanted === "string" ? [wanted] : wanted;
   if (!Array.isArray(states))
     refuse(`give a state to wait for, a list of states or a function, not ${shortText(states)}`);

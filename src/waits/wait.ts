@@ -1,4 +1,3 @@
-import type { Store } from "../changes/change.js";
 import type { Change, Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
 import { WaitError } from "../errors/wait-error.js";
@@ -7,6 +6,7 @@ import { told } from "../valkey/ask.js";
 import { ConnectError } from "../valkey/connect-error.js";
 import { Deadline } from "../valkey/deadline.js";
 import { entityKey } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { retryWhile } from "../valkey/retry.js";
 
 /** How long the look at the end of a wait's time may take. */
@@ -16,7 +16,7 @@ const LAST_LOOK_MS = 250;
 export class Wait<S extends string> implements Follower<Change<S>> {
   readonly id: string;
   readonly result: Promise<Snapshot<S>>;
-  readonly #store: Store;
+  readonly #store: MachineStore;
   readonly #isWanted: (entity: Snapshot<S>) => boolean;
   readonly #states: readonly S[] | undefined;
   /** What came while the entity was being read; undefined when it is not. */
@@ -28,7 +28,7 @@ export class Wait<S extends string> implements Follower<Change<S>> {
   #reject: (error: unknown) => void = () => {};
 
   constructor(
-    store: Store,
+    store: MachineStore,
     id: string,
     isWanted: (entity: Snapshot<S>) => boolean,
     states: readonly S[] | undefined,
@@ -100,11 +100,11 @@ export class Wait<S extends string> implements Follower<Change<S>> {
   }
 
   async #lookAgain(): Promise<boolean> {
-    const { connection, place } = this.#store;
-    const key = entityKey(place, this.id);
+    const { connection, location } = this.#store;
+    const key = entityKey(location, this.id);
     try {
       const hash = await Deadline.in(LAST_LOOK_MS).race(connection.client.hgetall(key));
-      const entity = readEntity<S>(place.machine, this.id, hash);
+      const entity = readEntity<S>(location.machine, this.id, hash);
       if (entity === null) this.#fail("NOTFOUND", "is gone, though no event told of it: the server lost it");
       else this.#judge(entity);
       return true;
@@ -114,11 +114,11 @@ export class Wait<S extends string> implements Follower<Change<S>> {
   }
 
   async #read(): Promise<Snapshot<S> | null> {
-    const { connection, place } = this.#store;
-    const key = entityKey(place, this.id);
+    const { connection, location } = this.#store;
+    const key = entityKey(location, this.id);
     const isWanted = (): boolean => !this.#isOver;
     const hash = await retryWhile(connection, isWanted, this.#name, () => connection.client.hgetall(key));
-    return readEntity<S>(place.machine, this.id, hash);
+    return readEntity<S>(location.machine, this.id, hash);
   }
 
   /** Asks the server. @throws ConnectError where latchkey is closed, else NotExecutedError where it does not tell. */
@@ -130,12 +130,12 @@ export class Wait<S extends string> implements Follower<Change<S>> {
   }
 
   get #name(): string {
-    return `waiting for ${this.#store.place.machine} ${this.id}`;
+    return `waiting for ${this.#store.location.machine} ${this.id}`;
   }
 
   #judge(entity: Snapshot<S> | Change<S>): void {
     this.#current = entity;
-    if (entity.type === `${this.#store.place.machine}.removed`) {
+    if (entity.type === `${this.#store.location.machine}.removed`) {
       this.#current = null;
       this.#fail("NOTFOUND", `was removed while it was waited for; it was ${entity.state}`);
       return;
@@ -160,7 +160,7 @@ export class Wait<S extends string> implements Follower<Change<S>> {
   }
 
   #fail(code: WaitError["code"], text: string): void {
-    const { machine } = this.#store.place;
+    const { machine } = this.#store.location;
     this.#reject(new WaitError(code, `${machine} ${this.id} ${text}`, machine, this.id, this.#current));
   }
 }

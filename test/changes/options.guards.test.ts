@@ -7,7 +7,7 @@ import {
   MissingFieldError,
   NotFoundError,
   OutcomeForgottenError,
-  RefusedError,
+  RejectedError,
 } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
 import { agents, client, entities, rejectionOf } from "../helpers/client.js";
@@ -185,7 +185,7 @@ describe("a refusal", () => {
       [NotFoundError, () => ours.patch("a2", { set: { n: 1 } })],
       [NotFoundError, () => ours.remove("a2")],
     ] as const) {
-      const error = await rejectionOf(RefusedError, call());
+      const error = await rejectionOf(RejectedError, call());
       expect(error).toBeInstanceOf(kind);
       expect(error.name).toBe(kind.name);
       expect(error.current).toEqual(kind === NotFoundError ? null : now);

@@ -89,7 +89,7 @@ describe("completion", () => {
     const line = await agentCommandLine();
     const orders = await line.latchkey.machine(order);
     await orders.create("o1");
-    const [list, ended, value, machine, place, help] = await Promise.all([
+    const [list, ended, value, machine, location, help] = await Promise.all([
       complete(line, "list", "--state", "failed,ki"),
       complete(line, "list", "--state", "failed,"),
       complete(line, "list", "--state=failed,ki"),
@@ -101,7 +101,7 @@ describe("completion", () => {
     expect(ended).toEqual(["failed,spawning", "failed,running", "failed,completed", "failed,killed"]);
     expect(value).toEqual(["--state=failed,killed"]);
     expect(machine).toEqual(["--machine=order"]);
-    expect(place).toEqual(["submitted", "cancelled"]);
+    expect(location).toEqual(["submitted", "cancelled"]);
     expect(help).toEqual(["transition"]);
   });
 

@@ -53,7 +53,7 @@ describe("the server", () => {
     expect(both).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
   });
 
-  test("pasted commands lead to the same place, without a password", async () => {
+  test("pasted commands lead to the same location, without a password", async () => {
     const { run, url, namespace, agents } = await agentCommandLine();
     await agents.create("a1");
     const port = new URL(url).port;

@@ -50,7 +50,7 @@ describe("doctor", () => {
     expect(rows.length).toBe(told.findings.length);
   });
 
-  test("pastes commands that lead to the same place, without a password", async () => {
+  test("pastes commands that lead to the same location, without a password", async () => {
     const { run, url, namespace } = await commandLine();
     const given = url.replace("://", "://default:sesame@");
     const ended = await run(["doctor", "--url", given, "--namespace", namespace]);

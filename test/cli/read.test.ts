@@ -247,9 +247,9 @@ describe("count, history and machines", () => {
 
   test("what to type where a history is not there leads to the same machine on the same server", async () => {
     const { run, namespace, url } = await agentCommandLine();
-    const place = ["-m", "agent", "--namespace", namespace, "--url", url];
-    const { stderr } = await run(["history", "a9", ...place]);
-    expect(stderr).toContain(`\n  try: node bin/latchkey.js events ${place.join(" ")}\n`);
+    const location = ["-m", "agent", "--namespace", namespace, "--url", url];
+    const { stderr } = await run(["history", "a9", ...location]);
+    expect(stderr).toContain(`\n  try: node bin/latchkey.js events ${location.join(" ")}\n`);
   });
 
   test("machines lists what is installed, with states and how many entities", async () => {

@@ -22,7 +22,7 @@ async function overdue() {
   return { ...line, key: (rest: string): string => `{${line.namespace}:0}:task:${rest}` };
 }
 
-test("sweep --once says what stands in an id's place, fires the rest, and fsck mends what it says", async () => {
+test("sweep --once says what stands in an id's location, fires the rest, and fsck mends what it says", async () => {
   const it = await overdue();
   await (await admin()).zadd(it.key("due"), 1, "bad id");
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);

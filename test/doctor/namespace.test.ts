@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { judgeLatency } from "../../src/doctor/checks/clock.js";
+import { DoctorContext } from "../../src/doctor/context.js";
 import { examine } from "../../src/doctor/examine.js";
-import { Patient } from "../../src/doctor/patient.js";
 import { agent } from "../../src/index.js";
 import { library, scripts } from "../../src/lua/index.js";
 import { admin } from "../helpers/calls.js";
@@ -149,7 +149,7 @@ describe("scripts", () => {
     expect(await finding("busy", { url: server.url })).toMatchObject({ level: "ok" });
     const endless = own.eval("while true do end", 0).catch((error: unknown) => error);
     await expect.poll(() => connection.client.ping().catch(String)).toContain("BUSY");
-    const all = await examine(new Patient(connection, { namespace: "here", machine: "agent" }));
+    const all = await examine(new DoctorContext(connection, { namespace: "here", machine: "agent" }));
     expect(all.map(({ id, level }) => [id, level])).toEqual([["busy", "bad"]]);
     await connection.client.script("KILL");
     await endless;
@@ -217,8 +217,8 @@ describe("time", () => {
 test("an examination whose connection is lost fails, and does not report on what it did not see", async () => {
   const { server } = await ownServer();
   const connection = await connected({ url: server.url });
-  const patient = new Patient(connection, { namespace: "here", machine: "agent" });
-  await patient.greeting();
+  const context = new DoctorContext(connection, { namespace: "here", machine: "agent" });
+  await context.greeting();
   await server.stop();
-  await expect(examine(patient)).rejects.toThrow();
+  await expect(examine(context)).rejects.toThrow();
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { rights } from "../../src/doctor/checks/rights.js";
-import { Patient } from "../../src/doctor/patient.js";
+import { DoctorContext } from "../../src/doctor/context.js";
 import { allRules, userLine } from "../../src/doctor/rights/lines.js";
 import {
   CHECKS,
@@ -28,7 +28,7 @@ import { record } from "../helpers/recorder.js";
 import { useValkey } from "../helpers/valkey.js";
 
 const operations = Object.keys(scripts) as Operation[];
-const place = { namespace: "here", machine: "agent", partitions: 1 };
+const location = { namespace: "here", machine: "agent", partitions: 1 };
 /** Asked of everyone, or of the test itself; CONFIG GET is granted for waits for disks only, since it tells passwords. */
 const NOT_COUNTED = ["auth", "hello", "acl|setuser", "config|resetstat", "client|list", "config|get"];
 
@@ -160,12 +160,12 @@ describe("what is needed", () => {
 
   test("has a call to ask with for every command", () => {
     for (const command of [...writerCommands(), "select"]) {
-      for (const [name, sub] of samplesOf(command, place)) {
+      for (const [name, sub] of samplesOf(command, location)) {
         const words = `${name} ${sub}`.toLowerCase();
         expect(words.startsWith(command.replace("|", " "))).toBe(true);
       }
     }
-    expect(() => samplesOf("flushall", place)).toThrow("knows no call of flushall");
+    expect(() => samplesOf("flushall", location)).toThrow("knows no call of flushall");
   });
 
   test("is enough for the scripts to write everything they may ever write", async () => {
@@ -208,7 +208,7 @@ async function check(server: TestServer, username: string): Promise<string[]> {
 async function weigh(server: TestServer, username: string): Promise<void> {
   const connection = await connected({ url: server.url, username, password: "PASSWORD" });
   const definition = compileMachine(timed);
-  await stats({ connection, place, definition });
+  await stats({ connection, location, definition });
 }
 
 /** Waits until a client is inside a command. */
@@ -330,7 +330,7 @@ describe("rights", () => {
     const visit = await userOf("writer", "+acl|dryrun", "+select");
     const elsewhere = { ...visit, connection: await connected({ ...visit, url: `${visit.url}/1` }) };
     const look = async () =>
-      rights(new Patient(elsewhere.connection, { namespace: visit.namespace, machine: "agent" }));
+      rights(new DoctorContext(elsewhere.connection, { namespace: visit.namespace, machine: "agent" }));
     expect(await look()).toMatchObject({ level: "ok" });
     await visit.admin.call("ACL", "SETUSER", visit.username, "-select");
     expect(await look()).toMatchObject({ level: "bad", mend: `ACL SETUSER ${visit.username} +select` });

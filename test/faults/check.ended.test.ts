@@ -41,10 +41,10 @@ function history(outcome: ReturnRecord["outcome"], attempts?: number): HistoryRe
 function final(
   changes: readonly { type: string; from: string | null; state: string; version: number; op: string }[],
 ): HistoryRecord[] {
-  const place = { machine: "door", id: "d1" } as const;
+  const location = { machine: "door", id: "d1" } as const;
   const ms = Date.parse(TIME);
   const documents = changes.map(({ op, ...rest }) =>
-    JSON.stringify({ ...rest, ...place, timestamp: TIME, since: TIME, createdAt: TIME, op }),
+    JSON.stringify({ ...rest, ...location, timestamp: TIME, since: TIME, createdAt: TIME, op }),
   );
   const ops = changes.map(({ op }, at) => [`op:${at}`, `${op} ${at + 1} ${ms}`]);
   const hash = { state: "open", version: "2", at: `${ms}`, since: `${ms}`, created: TIME, ops: "2 0" };
@@ -52,9 +52,9 @@ function final(
     ...documents.map((document, at): HistoryRecord => {
       return { kind: "final-event", machine: "door", partition: 0, entry: `${ms}-${at}`, document };
     }),
-    { kind: "final-entity", ...place, hash: { ...hash, ...Object.fromEntries(ops) } },
-    { kind: "final-index", ...place, score: 10_000_000_000_000 + ms },
-    { kind: "final-log", ...place, documents },
+    { kind: "final-entity", ...location, hash: { ...hash, ...Object.fromEntries(ops) } },
+    { kind: "final-index", ...location, score: 10_000_000_000_000 + ms },
+    { kind: "final-log", ...location, documents },
   ];
 }
 

@@ -51,12 +51,12 @@ function history(loss: readonly AllowedLoss[], ...creations: readonly Creation[]
       created: TIME,
       ops: "1 0",
     };
-    const place = { machine: "door", id } as const;
+    const location = { machine: "door", id } as const;
     return [
       { kind: "final-event", machine: "door", partition: 0, entry: `${since}-${at}`, document },
-      { kind: "final-entity", ...place, hash: { ...hash, "op:0": `${id} 1 ${since}` } },
-      { kind: "final-index", ...place, score: since },
-      { kind: "final-log", ...place, documents: [document] },
+      { kind: "final-entity", ...location, hash: { ...hash, "op:0": `${id} 1 ${since}` } },
+      { kind: "final-index", ...location, score: since },
+      { kind: "final-log", ...location, documents: [document] },
     ];
   });
   const begin: HistoryRecord = { kind: "fault-begin", number: 1, name: KILL, at: 100 };

@@ -29,7 +29,7 @@ describe("the places where a file is cut", () => {
   });
 
   it("are as many as ever when all have been cut", () => {
-    const all = new Set(Array.from({ length: PLACES }, (_, place) => place));
+    const all = new Set(Array.from({ length: PLACES }, (_, location) => location));
     expect(chooseCuts(PLACES, all, 1, randomFor(1, "cuts"))).toHaveLength(64);
   });
 });

@@ -1,10 +1,14 @@
 import type { Valkey } from "iovalkey";
 import { describe, expect, it } from "vitest";
-import { hands, type Patient, patient } from "../helpers/fsck.js";
+import { type DoctorContext, hands, patient } from "../helpers/fsck.js";
 
 interface Damage {
   /** Plants it. */
-  readonly plant: (valkey: Valkey, at: (id: string, rest: string) => string, it: Patient) => Promise<unknown>;
+  readonly plant: (
+    valkey: Valkey,
+    at: (id: string, rest: string) => string,
+    it: DoctorContext,
+  ) => Promise<unknown>;
   /** What is found, each as `kind id`. */
   readonly found: readonly string[];
   /** Of these, what `--repair` mends. */
@@ -328,7 +332,7 @@ async function entryOf(valkey: Valkey, stream: string, id: string, version: numb
   throw new Error(`The stream has no version ${version} of ${id}`);
 }
 
-async function plant(partitions: number, damage: Damage): Promise<Patient> {
+async function plant(partitions: number, damage: Damage): Promise<DoctorContext> {
   const it = await patient(partitions);
   await damage.plant(await hands(), (id, rest) => it.key(id, rest), it);
   return it;

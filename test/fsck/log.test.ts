@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { hands, type Patient, patient, ticket } from "../helpers/fsck.js";
+import { type DoctorContext, hands, patient, ticket } from "../helpers/fsck.js";
 
 const GARBAGE = "no change at all";
 
 /** Tickets that keep a long log, a1's of so many versions. */
-async function longLog(versions: number): Promise<Patient> {
+async function longLog(versions: number): Promise<DoctorContext> {
   const it = await patient(1, { ...ticket, history: 100 });
   for (let n = 2; n <= versions; n++) await it.tickets.patch("a1", { set: { n } });
   return it;

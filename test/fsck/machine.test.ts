@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { compileMachine, defineMachine } from "../../src/index.js";
 import { Calls, connection } from "../helpers/calls.js";
 import { client, rejection } from "../helpers/client.js";
-import { hands, Patient, patient, ticket } from "../helpers/fsck.js";
+import { DoctorContext, hands, patient, ticket } from "../helpers/fsck.js";
 
-const meta = ({ latchkey }: Patient): string => `{${latchkey.namespace}}:meta`;
+const meta = ({ latchkey }: DoctorContext): string => `{${latchkey.namespace}}:meta`;
 
 describe("of the machine, fsck finds", () => {
-  it.each<[string, (patient: Patient) => Promise<unknown>, string[]]>([
+  it.each<[string, (patient: DoctorContext) => Promise<unknown>, string[]]>([
     [
       "a partition without it",
       async (it) => (await hands()).del(it.key("", "machine", 2)),
@@ -79,7 +79,7 @@ describe("of the machine, fsck finds", () => {
           shut: { require: ["error"] },
         },
       });
-      const it = new Patient(home, await home.machine(definition), 1);
+      const it = new DoctorContext(home, await home.machine(definition), 1);
       expect(await it.found()).toEqual([]);
       await (await hands()).hset(it.key("", "machine"), "@open timeout", text);
       expect(await it.found()).toEqual(["machine-broken  left"]);
@@ -110,7 +110,7 @@ describe("of the machine, fsck finds", () => {
 
   it("that there is none", async () => {
     const latchkey = await client();
-    const nobody = new Patient(latchkey, (await patient()).tickets, 1);
+    const nobody = new DoctorContext(latchkey, (await patient()).tickets, 1);
     const error = await rejection(nobody.fsck());
     expect(error).toMatchObject({ code: "NOMACHINE" });
     expect(error.message).toContain(`no machine "ticket" is installed in namespace "${latchkey.namespace}"`);
@@ -118,13 +118,13 @@ describe("of the machine, fsck finds", () => {
 });
 
 describe("of the namespace, fsck finds", () => {
-  it.each<[string, (patient: Patient) => Promise<unknown>, string]>([
+  it.each<[string, (patient: DoctorContext) => Promise<unknown>, string]>([
     ["that its facts are gone", async (it) => (await hands()).del(meta(it)), "meta-missing"],
     ["no number of partitions", async (it) => (await hands()).hdel(meta(it), "partitions"), "meta-missing"],
     ["no layout", async (it) => (await hands()).hdel(meta(it), "layout"), "meta-missing"],
     ["too few partitions", async (it) => (await hands()).hset(meta(it), "partitions", 2), "meta-wrong"],
     [
-      "no number in the number's place",
+      "no number in the number's location",
       async (it) => (await hands()).hset(meta(it), "partitions", "4x"),
       "meta-wrong",
     ],

@@ -3,13 +3,13 @@ import { expect, it } from "vitest";
 import { type Part, partOf } from "../../src/fsck/entity-places.js";
 import { lookAt } from "../../src/fsck/look.js";
 import { mendEntity } from "../../src/fsck/mend.js";
-import { hands, type Patient, patient } from "../helpers/fsck.js";
+import { type DoctorContext, hands, patient } from "../helpers/fsck.js";
 import { keyspace } from "../helpers/keyspace.js";
 
-const partOfPatient = ({ latchkey, tickets, partitions }: Patient): Part =>
+const partOfPatient = ({ latchkey, tickets, partitions }: DoctorContext): Part =>
   partOf({ namespace: latchkey.namespace, partitions, machine: tickets.name }, 0);
 
-it.each<[string, string, (valkey: Valkey, it: Patient) => Promise<unknown>]>([
+it.each<[string, string, (valkey: Valkey, it: DoctorContext) => Promise<unknown>]>([
   ["its state", "a2", (_, { tickets }) => tickets.transition("a2", "open")],
   ["its place in the index", "a2", (valkey, it) => valkey.zadd(it.key("a2", "index"), 1, "a2")],
   ["its timer", "a1", (valkey, it) => valkey.zadd(it.key("a1", "due"), 1, "a1")],

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
 import { all, client } from "../helpers/client.js";
-import { hands, Patient, patient, ticket } from "../helpers/fsck.js";
+import { DoctorContext, hands, patient, ticket } from "../helpers/fsck.js";
 
 it("takes nothing of reactions for damage: neither what runs, nor what was given up or lost", async () => {
   const who = await patient();
@@ -30,7 +30,7 @@ it("takes nothing of reactions for damage: neither what runs, nor what was given
 
 it("takes a log that a reaction waits for, and nothing was ever written to, for whole", async () => {
   const latchkey = await client();
-  const who = new Patient(latchkey, await latchkey.machine(ticket), 1);
+  const who = new DoctorContext(latchkey, await latchkey.machine(ticket), 1);
   const reaction = await who.tickets.react("r", () => {});
   expect(await who.found({ deep: true, strict: true })).toEqual([]);
   await reaction.close();
@@ -40,7 +40,7 @@ it("finds nothing wrong where a reaction was forgotten, also one in whose log no
   const who = await patient();
   await (await who.tickets.react("r", () => {})).close();
   const fresh = await client();
-  const empty = new Patient(fresh, await fresh.machine(ticket), 1);
+  const empty = new DoctorContext(fresh, await fresh.machine(ticket), 1);
   await (await empty.tickets.react("r", () => {})).close();
   for (const { tickets } of [who, empty])
     expect(await tickets.forgetReaction("r")).toMatchObject({ name: "r" });

@@ -6,10 +6,10 @@ import { connect } from "../../src/index.js";
 import { startValkey } from "../../src/testing/index.js";
 import { connection } from "../helpers/calls.js";
 import { adminOf, connected, ownServer } from "../helpers/doctor.js";
-import { hands, type Patient, patient, type Report, ticket } from "../helpers/fsck.js";
+import { type DoctorContext, hands, patient, type Report, ticket } from "../helpers/fsck.js";
 
 /** A connection with the rules that the doctor prints for a kind of user of the namespace, and others. */
-async function userOf(kind: "reader" | "writer", it: Patient, ...more: string[]): Promise<Valkey> {
+async function userOf(kind: "reader" | "writer", it: DoctorContext, ...more: string[]): Promise<Valkey> {
   const name = `${kind}-${it.latchkey.namespace}`;
   const rules = allRules(kind, it.latchkey.namespace);
   await (await hands()).call("ACL", "SETUSER", name, "reset", "on", ">secret", ...rules, ...more);

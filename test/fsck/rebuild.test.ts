@@ -4,11 +4,11 @@ import { partOf } from "../../src/fsck/entity-places.js";
 import { lookAt } from "../../src/fsck/look.js";
 import { mendEntity } from "../../src/fsck/mend.js";
 import { connection } from "../helpers/calls.js";
-import { hands, type Patient, patient } from "../helpers/fsck.js";
+import { type DoctorContext, hands, patient } from "../helpers/fsck.js";
 import { keyspace } from "../helpers/keyspace.js";
 
 /** Tickets, of which a2 has lived twice and is at version 12 of its second life: its log holds 8. */
-async function withHistory(): Promise<{ it: Patient; valkey: Valkey; log: string; events: string }> {
+async function withHistory(): Promise<{ it: DoctorContext; valkey: Valkey; log: string; events: string }> {
   const it = await patient();
   await it.tickets.remove("a2");
   await it.tickets.create("a2", { text: "again" });
@@ -62,7 +62,7 @@ describe("a log that is gone is rebuilt from the event log", () => {
 });
 
 describe("a log that is gone is left where", () => {
-  it.each<[string, (valkey: Valkey, events: string, it: Patient) => Promise<unknown>, string[]]>([
+  it.each<[string, (valkey: Valkey, events: string, it: DoctorContext) => Promise<unknown>, string[]]>([
     [
       "the oldest change that belongs there was trimmed away",
       async (valkey, events) => valkey.xtrim(events, "MINID", await entryOf(valkey, events, 6)),
@@ -97,7 +97,7 @@ describe("a log that is gone is left where", () => {
   });
 });
 
-it.each<[string, (it: Patient, valkey: Valkey) => Promise<unknown>]>([
+it.each<[string, (it: DoctorContext, valkey: Valkey) => Promise<unknown>]>([
   ["was patched", (it) => it.tickets.patch("a2", { set: { n: 13 } })],
   ["was removed", (it) => it.tickets.remove("a2")],
   ["has another version", (it, valkey) => valkey.hincrby(it.key("a2", "id:a2"), "version", 1)],

@@ -1,8 +1,8 @@
 import { Valkey } from "iovalkey";
 import { onTestFinished } from "vitest";
+import { DoctorContext } from "../../src/doctor/context.js";
 import { examine } from "../../src/doctor/examine.js";
 import type { Finding } from "../../src/doctor/finding.js";
-import { Patient } from "../../src/doctor/patient.js";
 import { allRules, type Kind } from "../../src/doctor/rights/lines.js";
 import { type ServerOptions, startValkey, type TestServer } from "../../src/testing/index.js";
 import { type Connection, type ConnectionOptions, openConnection } from "../../src/valkey/connection.js";
@@ -43,7 +43,7 @@ export async function connected(options: ConnectionOptions): Promise<Connection>
 /** All findings, in their order. */
 export async function findings({ namespace = freshNamespace(), now, ...options }: Visit): Promise<Finding[]> {
   const connection = await connected(options);
-  return examine(new Patient(connection, { namespace, machine: "agent" }, now));
+  return examine(new DoctorContext(connection, { namespace, machine: "agent" }, now));
 }
 
 /** One finding of an examination. @throws Error where there is none of that id */

@@ -29,7 +29,7 @@ export interface Report {
 }
 
 /** Tickets in a namespace of their own, and hands to damage them with. */
-export class Patient {
+export class DoctorContext {
   readonly latchkey: Latchkey;
   readonly tickets: Entities;
   readonly partitions: number;
@@ -70,7 +70,7 @@ export class Patient {
 }
 
 /** A namespace with so many partitions, and in it a1 open, a2 held, a3 leased, a4 shut, and a5 removed. */
-export async function patient(partitions = 1, definition = ticket): Promise<Patient> {
+export async function patient(partitions = 1, definition = ticket): Promise<DoctorContext> {
   const latchkey = await client();
   await latchkey.init(partitions);
   const tickets = await latchkey.machine(definition);
@@ -79,7 +79,7 @@ export async function patient(partitions = 1, definition = ticket): Promise<Pati
   await tickets.transition("a3", "leased", { unset: ["n"] });
   await tickets.transition("a4", "shut");
   await tickets.remove("a5");
-  return new Patient(latchkey, tickets, partitions);
+  return new DoctorContext(latchkey, tickets, partitions);
 }
 
 /** The tests' own connection, which may do anything. */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Operation } from "../../src/lua/index.js";
 
@@ -14,8 +14,9 @@ export const sourceText = (operation: Operation) => read(`lua/${operation}.lua`)
 /** What the build made of it: what EVALSHA runs. */
 export const builtText = (operation: Operation) => read(`dist/lua/${operation}.lua`);
 
-/** A piece that operations share. */
-export const sharedText = (name: string) => read(`lua/shared/${name}`);
+/** Reads a piece that operations share: a function, or a step. */
+export const pieceText = (name: string) =>
+  read(existsSync(new URL(`lua/functions/${name}`, root)) ? `lua/functions/${name}` : `lua/steps/${name}`);
 
 export interface Header {
   readonly keys: readonly { number: string; name: string; pattern: string; type: string }[];

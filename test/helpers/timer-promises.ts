@@ -27,12 +27,12 @@ interface Answered {
  * there after, and by the machine as it is, without a model of what should become of the entity.
  */
 export class Promises {
-  readonly #place: Clocked;
+  readonly #location: Clocked;
   /** When an entity has to fire, by which version of the machine. */
   readonly #latest = new Map<string, { readonly at: number; readonly version: number }>();
 
-  constructor(place: Clocked) {
-    this.#place = place;
+  constructor(location: Clocked) {
+    this.#location = location;
   }
 
   /** @returns the outcome, and when the entity is due after it */
@@ -42,19 +42,19 @@ export class Promises {
     id: string,
     ...args: Argument[]
   ): Promise<[outcome: string, told: number | undefined]> {
-    const place = this.#place;
+    const location = this.#location;
     // One connection answers in the order in which it is asked.
     const [hash, toldBefore, [outcome, document], told, { "lease:at": sign }] = await Promise.all([
-      place.hash(id),
+      location.hash(id),
       this.#told(id),
-      place.run(operation, id, ...args),
+      location.run(operation, id, ...args),
       this.#told(id),
-      place.hash(id),
+      location.hash(id),
     ]);
     const { type = "", reason = "" } = JSON.parse(document ?? "{}");
     const { state = "", since, "lease:at": renewed } = hash;
     const times = {
-      ...{ now: place.nowMs, since: Number(since ?? NEVER) },
+      ...{ now: location.nowMs, since: Number(since ?? NEVER) },
       ...{ renewed: Number(renewed || 0), renewedNow: Number(sign || 0) },
     };
     const answered = { id, operation, outcome, type, reason, state, ...times, toldBefore, told };
@@ -98,7 +98,7 @@ export class Promises {
   }
 
   async #told(id: string): Promise<number> {
-    return Number((await this.#place.score("due", id)) ?? NEVER);
+    return Number((await this.#location.score("due", id)) ?? NEVER);
   }
 }
 

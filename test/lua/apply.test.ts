@@ -14,7 +14,7 @@ function without(named: string[], version = 2): Definition {
   return { ...parcel, version, states: Object.fromEntries(states) };
 }
 
-it("installs a machine into a fresh place and says that it did", async () => {
+it("installs a machine into a fresh location and says that it did", async () => {
   const calls = new Calls(await admin(), "parcel");
   expect(await calls.apply(parcel)).toEqual([
     "OK",
@@ -133,7 +133,7 @@ it("asks for MAP again as long as an entity is left in a dropped state", async (
   expect((await calls.apply(without(["sent"], 4)))[0]).toBe("OK");
 });
 
-it("never gives a state another place in the index, nor a new one the place of a dropped one", async () => {
+it("never gives a state another location in the index, nor a new one the place of a dropped one", async () => {
   const calls = await machine(parcel);
   const order = async () => String(await calls.valkey.hget(calls.key("machine"), "states")).split(" ");
   const first = Object.keys(ORDINALS);

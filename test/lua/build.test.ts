@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { library, manifest, type Operation, scripts } from "../../src/lua/index.js";
 import { admin, Calls, evalsha } from "../helpers/calls.js";
 import { freshFolder } from "../helpers/folder.js";
-import { builtText, path, sharedText, sourceText } from "../helpers/lua-source.js";
+import { builtText, path, pieceText, sourceText } from "../helpers/lua-source.js";
 import { inNode } from "../helpers/node.js";
 import { parcel } from "../helpers/parcel.js";
 
@@ -39,12 +39,12 @@ describe.each(operations)("%s", (operation) => {
   it("writes only below its last refusal, in the part for it, and by its shared commit", () => {
     const [before = "", after = ""] = sourceText(operation).split("\n-- 4 write\n");
     expect(writesIn(before)).toEqual([]);
-    expect(before).not.toMatch(/shared\/(commit|erase)\.lua/);
+    expect(before).not.toMatch(/steps\/(commit|erase)\.lua/);
     // What settles a timer is the whole of a call that ends there.
-    for (const [, next] of before.matchAll(/^-- @include shared\/settle\.lua\n *(.*)$/gm)) {
+    for (const [, next] of before.matchAll(/^-- @include steps\/settle\.lua\n *(.*)$/gm)) {
       expect(next).toMatch(/^return \{ '(NOTDUE|NOTFOUND|MISSING)'/);
     }
-    const commits = [...after.matchAll(/^-- @include shared\/(commit|erase)\.lua$/gm)];
+    const commits = [...after.matchAll(/^-- @include steps\/(commit|erase)\.lua$/gm)];
     expect(writesIn(after).length + commits.length).toBeGreaterThan(0);
     expect(after).not.toMatch(/error_reply/);
     expect(after.match(/^\s*return /gm)).toHaveLength(1);
@@ -67,14 +67,14 @@ describe.each(operations)("%s", (operation) => {
 });
 
 it("has no write in the shared pieces but in commit, erase and settle and, for a replay, one in guards", () => {
-  for (const name of readdirSync(path("lua/shared"))) {
-    const writes = writesIn(sharedText(name));
+  for (const name of ["functions", "steps"].flatMap((folder) => readdirSync(path(`lua/${folder}`)))) {
+    const writes = writesIn(pieceText(name));
     if (name === "guards.lua") expect(writes).toEqual(["HSET"]);
     else if (name === "settle.lua") expect(writes).toEqual(["HSET", "ZADD", "ZREM"]);
     else if (name === "erase.lua") expect(writes).toEqual(["XADD", "DEL", "HSET", "ZREM", "ZREM", "PUBLISH"]);
     else if (name !== "commit.lua") expect([name, writes]).toEqual([name, []]);
   }
-  const writes = writesIn(sharedText("commit.lua"));
+  const writes = writesIn(pieceText("commit.lua"));
   expect([...writes].sort()).toEqual([
     "HDEL",
     "HSET",

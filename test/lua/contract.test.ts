@@ -45,14 +45,14 @@ const ARGUMENTS: Record<Operation, readonly Argument[]> = {
 
 async function standing(): Promise<Calls> {
   const packed = { ...parcel.states.packed, lease: { for: 60_000, to: "sent" } };
-  const place = await machine({ ...parcel, states: { ...parcel.states, packed } });
-  await place.ok("create", "p1", "SET", "m", "1");
-  return place;
+  const location = await machine({ ...parcel, states: { ...parcel.states, packed } });
+  await location.ok("create", "p1", "SET", "m", "1");
+  return location;
 }
 
-function keysOf(place: Calls, operation: Operation): string[] {
-  if (operation === "apply") return [place.key("machine"), place.key("index")];
-  return place.keys(String(ARGUMENTS[operation][0]));
+function keysOf(location: Calls, operation: Operation): string[] {
+  if (operation === "apply") return [location.key("machine"), location.key("index")];
+  return location.keys(String(ARGUMENTS[operation][0]));
 }
 
 const first = (text: string) => String(text.split(" ")[0]);
@@ -112,9 +112,11 @@ describe.each(operations)("%s", (operation) => {
   it.each(listed)("takes the option words that %s list, and no others", async (_where, options) => {
     const documented = options[operation]?.map(first) ?? [];
     for (const word of Object.keys(VALUES)) {
-      const place = await standing();
+      const location = await standing();
       const args = [...ARGUMENTS[operation], word, ...(VALUES[word] ?? [])];
-      const answer = await evalsha(place.valkey, operation, keysOf(place, operation), args).catch(String);
+      const answer = await evalsha(location.valkey, operation, keysOf(location, operation), args).catch(
+        String,
+      );
       const taken = !String(answer).includes("BADARG option");
       expect([word, taken]).toEqual([word, documented.includes(word)]);
       if (taken) expect([word, String(answer[0])]).toEqual([word, "OK"]);

@@ -28,20 +28,20 @@ const changes: readonly (readonly [Operation, ...Argument[]])[] = [
 ];
 
 async function standing(json: string): Promise<Calls> {
-  const place = await machine(parcel);
-  await place.ok("create", "p1", "SET", "m", json, "OP", "o1");
-  await place.ok("transition", "p1", "sent", "OP", "o2");
-  return place;
+  const location = await machine(parcel);
+  await location.ok("create", "p1", "SET", "m", json, "OP", "o1");
+  await location.ok("transition", "p1", "sent", "OP", "o2");
+  return location;
 }
 
 /** Asserts that each of these calls is answered with LAYOUT, and writes nothing. */
-async function refused(place: Calls, calls: typeof changes): Promise<void> {
-  const before = await keyspace(place.valkey, place.namespace);
+async function refused(location: Calls, calls: typeof changes): Promise<void> {
+  const before = await keyspace(location.valkey, location.namespace);
   for (const [operation, id, ...args] of calls) {
-    const message = await place.error(operation, place.keys(String(id)), [String(id), ...args]);
+    const message = await location.error(operation, location.keys(String(id)), [String(id), ...args]);
     expect([operation, message]).toEqual([operation, "LAYOUT another one than this script knows"]);
   }
-  expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  expect(await keyspace(location.valkey, location.namespace)).toEqual(before);
 }
 
 const cases = Object.entries(damage).flatMap(([field, values]) =>
@@ -52,38 +52,38 @@ it.each(cases)(
   "refuses an entity whose %s was overwritten with %j, whatever is asked of it",
   async (field, value) => {
     for (const json of ["1", WIDE]) {
-      const place = await standing(json);
-      await place.valkey.hset(place.key("id:p1"), field, value);
-      await refused(place, changes);
+      const location = await standing(json);
+      await location.valkey.hset(location.key("id:p1"), field, value);
+      await refused(location, changes);
     }
   },
 );
 
 it.each(Object.keys(damage))("refuses an entity without %s", async (field) => {
-  const place = await standing("1");
-  await place.valkey.hdel(place.key("id:p1"), field);
-  await refused(place, changes);
+  const location = await standing("1");
+  await location.valkey.hdel(location.key("id:p1"), field);
+  await refused(location, changes);
 });
 
 it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
   "refuses a retry of an op that is remembered as %j",
   async (remembered) => {
-    const place = await standing("1");
-    await place.valkey.hset(place.key("id:p1"), "op:1", remembered);
-    await refused(place, [["patch", "p1", "SET", "n", "1", "OP", "o2"]]);
+    const location = await standing("1");
+    await location.valkey.hset(location.key("id:p1"), "op:1", remembered);
+    await refused(location, [["patch", "p1", "SET", "n", "1", "OP", "o2"]]);
   },
 );
 
 it.each(["x", "o1 1", "o1 1 nan", "o1 1 12345678901234"])(
   "refuses a change that would push out an op remembered as %j",
   async (remembered) => {
-    const place = await standing("1");
-    await place.valkey.hset(place.key("id:p1"), "op:2", remembered);
-    await refused(place, [
+    const location = await standing("1");
+    await location.valkey.hset(location.key("id:p1"), "op:2", remembered);
+    await refused(location, [
       ["patch", "p1", "SET", "n", "1", "OP", "o3"],
       ["transition", "p1", "packed", "OP", "o3"],
     ]);
-    await place.ok("patch", "p1", "SET", "n", "1");
+    await location.ok("patch", "p1", "SET", "n", "1");
   },
 );
 
@@ -96,19 +96,19 @@ it.each([
   ["timer", 4, "soon"],
   ["head", 9, "nothing"],
 ] as const)("refuses a change by a row of the machine whose %s is damaged", async (_, word, value) => {
-  const place = await standing("1");
-  const row = String(await place.valkey.hget(place.key("machine"), "sent>sent")).split(" ");
+  const location = await standing("1");
+  const row = String(await location.valkey.hget(location.key("machine"), "sent>sent")).split(" ");
   row[word] = value;
-  await place.valkey.hset(place.key("machine"), "sent>sent", row.join(" "));
-  await refused(place, [["transition", "p1", "sent", "OP", "o9"]]);
+  await location.valkey.hset(location.key("machine"), "sent>sent", row.join(" "));
+  await refused(location, [["transition", "p1", "sent", "OP", "o9"]]);
 });
 
 it.each(["nan", "2 soon    ", "2 1 1 1 a", "1 3600000   lost ", "2 3600000   lost lost lost"])(
   "refuses to judge timers by a row that is %j",
   async (row) => {
-    const place = await standing("1");
-    await place.valkey.hset(place.key("machine"), "@sent", row);
-    await refused(place, [
+    const location = await standing("1");
+    await location.valkey.hset(location.key("machine"), "@sent", row);
+    await refused(location, [
       ["heartbeat", "p1"],
       ["expire", "p1"],
     ]);
@@ -121,18 +121,18 @@ it.each([
   ["@sent timeout", ""],
   ["@sent timeout", "{"],
 ])("fires no timer whose row %s is %j", async (field, value) => {
-  const place = await standing("1");
-  await place.valkey.hset(place.key("id:p1"), "since", "1000");
-  await place.valkey.hset(place.key("machine"), field, value);
-  await refused(place, [["expire", "p1"]]);
+  const location = await standing("1");
+  await location.valkey.hset(location.key("id:p1"), "since", "1000");
+  await location.valkey.hset(location.key("machine"), field, value);
+  await refused(location, [["expire", "p1"]]);
 });
 
 it.each(["nan", "soon", "", "-1", "1e3"])(
   "refuses what the time of the last removal decides where it is %j",
   async (time) => {
-    const place = await standing("1");
-    await place.valkey.hset(place.key("machine"), "removed", time);
-    await refused(place, [
+    const location = await standing("1");
+    await location.valkey.hset(location.key("machine"), "removed", time);
+    await refused(location, [
       ["create", "p2", "OP", "o9", "SENT", "1"],
       ["patch", "p1", "SET", "n", "1", "OP", "o9", "SENT", "1"],
       ["remove", "p1"],
@@ -151,11 +151,11 @@ it.each([
   ["states", ""],
   ["layout", "2"],
 ])("installs nothing over a machine whose %s is %j", async (field, value) => {
-  const place = await standing("1");
-  await place.valkey.hset(place.key("machine"), field, value);
-  const before = await keyspace(place.valkey, place.namespace);
-  const keys = [place.key("machine"), place.key("index")];
+  const location = await standing("1");
+  await location.valkey.hset(location.key("machine"), field, value);
+  const before = await keyspace(location.valkey, location.namespace);
+  const keys = [location.key("machine"), location.key("index")];
   const text = JSON.stringify({ ...parcel, version: 2 });
-  expect(await place.error("apply", keys, [text])).toBe("LAYOUT another one than this script knows");
-  expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  expect(await location.error("apply", keys, [text])).toBe("LAYOUT another one than this script knows");
+  expect(await keyspace(location.valkey, location.namespace)).toEqual(before);
 });

@@ -4,14 +4,14 @@ import { type Argument, type Calls, machine } from "../helpers/calls.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 
-let place: Calls;
+let location: Calls;
 let before: Record<string, unknown>;
 beforeAll(async () => {
-  place = await machine(parcel);
-  await place.ok("create", "p1", "SET", "m", "1", "OP", "o1");
-  before = await keyspace(place.valkey, place.namespace);
+  location = await machine(parcel);
+  await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
+  before = await keyspace(location.valkey, location.namespace);
 });
-afterAll(async () => expect(await keyspace(place.valkey, place.namespace)).toEqual(before));
+afterAll(async () => expect(await keyspace(location.valkey, location.namespace)).toEqual(before));
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
@@ -53,7 +53,7 @@ const NO_FIELDS: typeof NO_NAMES = [
   ["a dot", "a.b"],
   ["a digit first", "1a"],
   ["65 long", "a".repeat(65)],
-  ["an op's place", "op:0"],
+  ["an op's location", "op:0"],
   ...RESERVED.split(" ").map((word) => [`the reserved word ${word}`, word] as const),
 ];
 const NO_TEXTS: typeof NO_NAMES = [
@@ -110,7 +110,7 @@ const takes = (operation: Operation, words: readonly string[]) =>
 
 async function badarg(operation: Operation, word: string, args: readonly Argument[], keys?: string[]) {
   const id = String(args[0]);
-  expect(await place.error(operation, keys ?? place.keys(id), args)).toBe(`BADARG ${word}`);
+  expect(await location.error(operation, keys ?? location.keys(id), args)).toBe(`BADARG ${word}`);
 }
 
 describe.each(operations)("%s", (operation) => {
@@ -125,7 +125,7 @@ describe.each(operations)("%s", (operation) => {
   );
 
   it("refuses a call without arguments", async () => {
-    await badarg(operation, "id", [], place.keys(String(id)));
+    await badarg(operation, "id", [], location.keys(String(id)));
   });
 
   const texts = takes(operation, ["OP", "ACTOR", "REASON"]);
@@ -180,7 +180,7 @@ describe.each(operations)("%s", (operation) => {
   });
 
   it("refuses keys that are swapped, foreign, too few or too many", async () => {
-    const keys = place.keys(String(id));
+    const keys = location.keys(String(id));
     const refused = (wrong: string[]) => badarg(operation, "keys", args, wrong);
     for (let at = 0; at < 6; at++) {
       const other = (at + 1) % 6;
@@ -190,8 +190,8 @@ describe.each(operations)("%s", (operation) => {
       await refused(keys.map((key, n) => (n === at ? key.replace(":parcel:", ":box:") : key)));
       await refused(keys.slice(0, at));
     }
-    await refused([...keys, `${place.prefix}more`]);
-    await refused(place.keys("p2"));
+    await refused([...keys, `${location.prefix}more`]);
+    await refused(location.keys("p2"));
     await refused(keys.map((key) => key.replace("machine", "")));
     await refused(keys.map(() => ""));
   });
@@ -255,13 +255,13 @@ it("refuses FORCE given twice", async () => {
 
 it("refuses keys of apply that are swapped, foreign, too few, too many, or of no namespace and partition", async () => {
   const definition = JSON.stringify({ ...parcel, version: 2 });
-  const [first, second] = [place.key("machine"), place.key("index")];
+  const [first, second] = [location.key("machine"), location.key("index")];
   const both = (change: (key: string) => string) => [change(first), change(second)];
   for (const keys of [
     [second, first],
     [first],
     [],
-    [first, second, place.key("due")],
+    [first, second, location.key("due")],
     [first, second.replace("{t-", "{u-")],
     [first, second.replace(":0}", ":1}")],
     both((key) => key.replace(":parcel:", ":box:")),
@@ -276,7 +276,7 @@ it("refuses keys of apply that are swapped, foreign, too few, too many, or of no
 });
 
 it("refuses words that are no options of apply", async () => {
-  const keys = [place.key("machine"), place.key("index")];
+  const keys = [location.key("machine"), location.key("index")];
   for (const word of ["", "dryrun", "FORCE", "SET", "MAP "]) {
     await badarg("apply", "option", [JSON.stringify({ ...parcel, version: 2 }), word], keys);
   }

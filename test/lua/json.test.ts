@@ -92,8 +92,8 @@ const text = fc.oneof(
   fc.json(),
   fc.jsonValue().map((value) => JSON.stringify(value, null, 2)),
   fc.double().map((number) => String(number)),
-  fc.tuple(fc.json(), fc.nat(), token, fc.boolean()).map(([json, place, put, overwrite]) => {
-    const at = place % (json.length + 1);
+  fc.tuple(fc.json(), fc.nat(), token, fc.boolean()).map(([json, location, put, overwrite]) => {
+    const at = location % (json.length + 1);
     return json.slice(0, at) + put + json.slice(at + (overwrite ? 1 : 0));
   }),
   fc.tuple(fc.string({ unit: "binary" }), token).map(([inside, put]) => `"${inside}${put}"`),

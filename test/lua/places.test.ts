@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { type Calls, type Document, machine } from "../helpers/calls.js";
 import { DAY, HOUR, ORDINALS, parcel } from "../helpers/parcel.js";
 
-const place = (state: keyof typeof ORDINALS, document: Document) =>
+const location = (state: keyof typeof ORDINALS, document: Document) =>
   String(ORDINALS[state] * 1e13 + Date.parse(String(document.since)));
 const due = (document: Document, after: number) => String(Date.parse(document.timestamp) + after);
 
@@ -13,10 +13,10 @@ async function force(calls: Calls, id: string, state: string, ...args: string[])
 it("indexes an entity by state and by the time of entering it", async () => {
   const calls = await machine(parcel);
   const created = await calls.ok("create", "p1", "SET", "error", "1", "SET", "signature", "1");
-  expect(await calls.score("index", "p1")).toBe(place("packed", created));
+  expect(await calls.score("index", "p1")).toBe(location("packed", created));
   for (const state of ["sent", "held", "lost", "delivered", "packed"] as const) {
     const moved = await force(calls, "p1", state);
-    expect(await calls.score("index", "p1")).toBe(place(state, moved));
+    expect(await calls.score("index", "p1")).toBe(location(state, moved));
   }
   expect(await calls.valkey.zcard(calls.key("index"))).toBe(1);
 });

@@ -22,27 +22,27 @@ const OF_HEARTBEAT = ["entity", "machine", "due"];
 
 /** An entity with a full log, a timer that has run out, own fields and ops; and one with a lease. */
 async function standing(): Promise<Calls> {
-  const place = await machine(parcel);
-  await place.ok("create", "p1", "SET", "m", "1", "OP", "o1");
-  for (let n = 0; n < 3; n++) await place.ok("patch", "p1", "SET", "n", String(n));
-  await place.ok("transition", "p1", "sent", "OP", "o2");
-  await place.valkey.hset(place.key("id:p1"), "since", "1000");
-  await place.ok("create", "leased");
-  await place.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
-  return place;
+  const location = await machine(parcel);
+  await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
+  for (let n = 0; n < 3; n++) await location.ok("patch", "p1", "SET", "n", String(n));
+  await location.ok("transition", "p1", "sent", "OP", "o2");
+  await location.valkey.hset(location.key("id:p1"), "since", "1000");
+  await location.ok("create", "leased");
+  await location.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
+  return location;
 }
 
-function keysOf(place: Calls, operation: Operation): string[] {
-  if (operation === "apply") return [place.key("machine"), place.key("index")];
-  return place.keys(String(calls[operation][0]));
+function keysOf(location: Calls, operation: Operation): string[] {
+  if (operation === "apply") return [location.key("machine"), location.key("index")];
+  return location.keys(String(calls[operation][0]));
 }
 
 /** Runs a call that must be refused or fail, and checks that it left the server as it was and told nobody. */
-async function leavesAll<Answer>(place: Calls, call: () => Promise<Answer>): Promise<Answer> {
-  const recorder = await record(place.valkey, place.channel);
-  const before = await keyspace(place.valkey, place.namespace);
+async function leavesAll<Answer>(location: Calls, call: () => Promise<Answer>): Promise<Answer> {
+  const recorder = await record(location.valkey, location.channel);
+  const before = await keyspace(location.valkey, location.namespace);
   const answer = await call();
-  expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+  expect(await keyspace(location.valkey, location.namespace)).toEqual(before);
   expect(await recorder.published()).toEqual([]);
   return answer;
 }
@@ -59,31 +59,31 @@ const everywhere = Object.keys(calls)
 
 describe.each(["string", "set"])("a key that is a %s", (type) => {
   it.each(everywhere)("stops %s at its %s before anything is written", async (operation, _, at) => {
-    const place = await standing();
-    const keys = keysOf(place, operation);
+    const location = await standing();
+    const keys = keysOf(location, operation);
     const key = String(keys[at]);
-    await place.valkey.del(key);
-    await (type === "string" ? place.valkey.set(key, "planted") : place.valkey.sadd(key, "planted"));
-    const message = await leavesAll(place, () => place.error(operation, keys, calls[operation]));
+    await location.valkey.del(key);
+    await (type === "string" ? location.valkey.set(key, "planted") : location.valkey.sadd(key, "planted"));
+    const message = await leavesAll(location, () => location.error(operation, keys, calls[operation]));
     expect(message).toMatch(/^WRONGTYPE /);
     expect(message).not.toContain("planted");
   });
 });
 
 it.each(Object.keys(calls) as Operation[])("%s is done where nothing is in its way", async (operation) => {
-  const place = await standing();
-  const [outcome] = await evalsha(place.valkey, operation, keysOf(place, operation), calls[operation]);
+  const location = await standing();
+  const [outcome] = await evalsha(location.valkey, operation, keysOf(location, operation), calls[operation]);
   expect(outcome).toBe("OK");
 });
 
 describe("a refusal writes nothing", () => {
-  let place: Calls;
+  let location: Calls;
   beforeAll(async () => {
-    place = await standing();
-    await place.ok("create", "form");
-    await place.ok("create", "gone");
-    await place.ok("remove", "gone");
-    for (let n = 0; n < 6; n++) await place.ok("patch", "form", "SET", "n", "1", "OP", `f${n}`);
+    location = await standing();
+    await location.ok("create", "form");
+    await location.ok("create", "gone");
+    await location.ok("remove", "gone");
+    for (let n = 0; n < 6; n++) await location.ok("patch", "form", "SET", "n", "1", "OP", `f${n}`);
   });
 
   const refusals: [string, Operation, ...Argument[]][] = [
@@ -120,7 +120,7 @@ describe("a refusal writes nothing", () => {
     ["NOTFOUND", "remove", "new", "OP", "o9"],
   ];
   it.each(refusals)("%s of %s %s %s %s", async (expected, operation, id, ...args) => {
-    const [outcome] = await leavesAll(place, () => place.run(operation, String(id), ...args));
+    const [outcome] = await leavesAll(location, () => location.run(operation, String(id), ...args));
     expect(outcome).toBe(expected);
   });
 
@@ -152,22 +152,27 @@ const logging = (Object.keys(calls) as Operation[]).filter(
 );
 
 it.each(logging)("%s writes nothing when the stream has no id left to give", async (operation) => {
-  const place = await standing();
-  await place.valkey.xadd(place.key("events"), "18446744073709551615-18446744073709551615", "doc", "{}");
-  const message = await leavesAll(place, () =>
-    place.error(operation, keysOf(place, operation), calls[operation]),
+  const location = await standing();
+  await location.valkey.xadd(
+    location.key("events"),
+    "18446744073709551615-18446744073709551615",
+    "doc",
+    "{}",
+  );
+  const message = await leavesAll(location, () =>
+    location.error(operation, keysOf(location, operation), calls[operation]),
   );
   expect(message).toContain("exhausted");
 });
 
 it("writes nothing and tells nobody when memory is full", async () => {
-  const place = await standing();
+  const location = await standing();
   const valkey = await admin();
   await valkey.config("SET", "maxmemory", "1");
   try {
     for (const operation of Object.keys(calls) as Operation[]) {
-      const message = await leavesAll(place, () =>
-        place.error(operation, keysOf(place, operation), calls[operation]),
+      const message = await leavesAll(location, () =>
+        location.error(operation, keysOf(location, operation), calls[operation]),
       );
       expect(message).toMatch(/^OOM /);
     }

@@ -43,72 +43,80 @@ const unused: Partial<Record<Operation, readonly string[]>> = {
 
 /** Full logs and timers, so that nothing which a change may have to write is left out. p1 has run out. */
 async function standing(): Promise<Calls> {
-  const place = await machine(parcel);
-  await place.ok("create", "p1", "SET", "m", "1", "OP", "o1");
-  for (let n = 0; n < 3; n++) await place.ok("patch", "p1", "SET", "n", String(n));
-  await place.ok("transition", "p1", "sent", "OP", "o2");
-  await place.valkey.hset(place.key("id:p1"), "since", "1000");
-  await place.ok("create", "leased");
-  await place.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
-  await place.valkey.rpush(place.key("log:new"), ..."abcd");
-  return place;
+  const location = await machine(parcel);
+  await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
+  for (let n = 0; n < 3; n++) await location.ok("patch", "p1", "SET", "n", String(n));
+  await location.ok("transition", "p1", "sent", "OP", "o2");
+  await location.valkey.hset(location.key("id:p1"), "since", "1000");
+  await location.ok("create", "leased");
+  await location.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
+  await location.valkey.rpush(location.key("log:new"), ..."abcd");
+  return location;
 }
 
 /** The same place, called by a user with these ACL rules and no others. */
-async function as(place: Calls, ...rules: string[]): Promise<Calls> {
+async function as(location: Calls, ...rules: string[]): Promise<Calls> {
   const [username, password] = [`user-${randomBytes(6).toString("hex")}`, randomBytes(12).toString("hex")];
   const valkey = await admin();
   await valkey.call("ACL", "SETUSER", username, "on", `>${password}`, ...rules);
   for (const { text } of Object.values(scripts)) await valkey.script("LOAD", text);
-  return place.as(await connection({ username, password }));
+  return location.as(await connection({ username, password }));
 }
 
-function keysOf(place: Calls, operation: Operation): string[] {
-  if (operation === "apply") return [place.key("machine"), place.key("index")];
-  return place.keys(String(calls[operation][0]));
+function keysOf(location: Calls, operation: Operation): string[] {
+  if (operation === "apply") return [location.key("machine"), location.key("index")];
+  return location.keys(String(calls[operation][0]));
 }
 
-async function refused(place: Calls, user: Calls, operation: Operation): Promise<string> {
-  const recorder = await record(place.valkey, place.channel);
-  const before = await keyspace(place.valkey, place.namespace);
-  const message = await user.error(operation, keysOf(place, operation), calls[operation]);
-  expect(await keyspace(place.valkey, place.namespace)).toEqual(before);
+async function refused(location: Calls, user: Calls, operation: Operation): Promise<string> {
+  const recorder = await record(location.valkey, location.channel);
+  const before = await keyspace(location.valkey, location.namespace);
+  const message = await user.error(operation, keysOf(location, operation), calls[operation]);
+  expect(await keyspace(location.valkey, location.namespace)).toEqual(before);
   expect(await recorder.published()).toEqual([]);
   return message;
 }
 
 describe.each(operations)("%s", (operation) => {
   it.each(writes[operation])("writes nothing for a user without %s", async (command) => {
-    const place = await standing();
-    const user = await as(place, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(place, user, operation)).toMatch(
+    const location = await standing();
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    expect(await refused(location, user, operation)).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
   });
 
   it.each(reads[operation])("writes nothing for a user without %s", async (command) => {
-    const place = await standing();
-    const user = await as(place, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(place, user, operation)).toMatch(`ACL failure in script: User`);
+    const location = await standing();
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    expect(await refused(location, user, operation)).toMatch(`ACL failure in script: User`);
   });
 
   it("writes nothing for a user without one of its keys", async () => {
-    const place = await standing();
-    const keys = keysOf(place, operation);
+    const location = await standing();
+    const keys = keysOf(location, operation);
     const isUsed = (key: string) => !unused[operation]?.some((name) => key.includes(`:parcel:${name}`));
     for (const denied of keys.filter(isUsed)) {
       const others = keys.filter((key) => key !== denied).map((key) => `~${key}`);
-      const user = await as(place, "+@all", ...others, `%R~${denied}`, "&*");
-      expect(await refused(place, user, operation)).toMatch(/^NOPERM/);
+      const user = await as(location, "+@all", ...others, `%R~${denied}`, "&*");
+      expect(await refused(location, user, operation)).toMatch(/^NOPERM/);
     }
   });
 
   it("needs the commands listed here, its six keys and its channel, and nothing else", async () => {
-    const place = await standing();
+    const location = await standing();
     const commands = [...writes[operation], ...reads[operation]].map((command) => `+${command}`);
-    const keys = keysOf(place, operation).map((key) => `~${key}`);
-    const user = await as(place, "-@all", "+info", "+evalsha", ...commands, ...keys, `&${place.channel}`);
-    const [outcome] = await evalsha(user.valkey, operation, keysOf(place, operation), calls[operation]);
+    const keys = keysOf(location, operation).map((key) => `~${key}`);
+    const user = await as(
+      location,
+      "-@all",
+      "+info",
+      "+evalsha",
+      ...commands,
+      ...keys,
+      `&${location.channel}`,
+    );
+    const [outcome] = await evalsha(user.valkey, operation, keysOf(location, operation), calls[operation]);
     expect(outcome).toBe("OK");
   });
 });
@@ -116,15 +124,15 @@ describe.each(operations)("%s", (operation) => {
 it.each(operations.filter((operation) => writes[operation].includes("publish")))(
   "%s writes nothing for a user without its channel",
   async (operation) => {
-    const place = await standing();
-    const user = await as(place, "+@all", "~*", "resetchannels", `&${place.channel}x`, "&other");
-    expect(await refused(place, user, operation)).toBe("NOPERM publish");
+    const location = await standing();
+    const user = await as(location, "+@all", "~*", "resetchannels", `&${location.channel}x`, "&other");
+    expect(await refused(location, user, operation)).toBe("NOPERM publish");
   },
 );
 
 it("asks a user only for the rights that the change at hand needs", async () => {
-  const place = await machine(parcel);
-  const user = await as(place, "+@all", "-hdel", "-zrem", "-ltrim", "-del", "~*", "&*");
+  const location = await machine(parcel);
+  const user = await as(location, "+@all", "-hdel", "-zrem", "-ltrim", "-del", "~*", "&*");
   await user.ok("create", "p2");
   await user.ok("transition", "p2", "sent");
   await user.ok("patch", "p2", "SET", "n", "1");
@@ -133,11 +141,11 @@ it("asks a user only for the rights that the change at hand needs", async () => 
 it.each(["del", "hset", "zrem", "xadd", "publish"])(
   "expire writes nothing at the end of a retention for a user without %s",
   async (command) => {
-    const place = await standing();
-    await place.ok("transition", "p1", "delivered", "SET", "signature", "1");
-    await place.valkey.hset(place.key("id:p1"), "since", "1000");
-    const user = await as(place, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(place, user, "expire")).toMatch(
+    const location = await standing();
+    await location.ok("transition", "p1", "delivered", "SET", "signature", "1");
+    await location.valkey.hset(location.key("id:p1"), "since", "1000");
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    expect(await refused(location, user, "expire")).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
   },
@@ -149,11 +157,11 @@ it.each([
 ])(
   "expire writes nothing where it would put due right for a user without %s",
   async (command, state, score) => {
-    const place = await machine(parcel);
-    await place.ok("create", "p1");
-    if (state !== "packed") await place.ok("transition", "p1", state);
-    await place.valkey.zadd(place.key("due"), score, "p1");
-    const user = await as(place, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(place, user, "expire")).toBe(`NOPERM ${command}`);
+    const location = await machine(parcel);
+    await location.ok("create", "p1");
+    if (state !== "packed") await location.ok("transition", "p1", state);
+    await location.valkey.zadd(location.key("due"), score, "p1");
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    expect(await refused(location, user, "expire")).toBe(`NOPERM ${command}`);
   },
 );

@@ -5,7 +5,7 @@ import { defineMachine, type MachineDefinition } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 import { Clocked } from "../helpers/clock.js";
-import { Patient } from "../helpers/fsck.js";
+import { DoctorContext } from "../helpers/fsck.js";
 
 const job: MachineDefinition = defineMachine({
   name: "job",
@@ -132,43 +132,43 @@ const stepArb: fc.Arbitrary<Step> = fc.oneof(
 );
 
 async function take(
-  place: Clocked,
+  location: Clocked,
   expected: Expected,
   step: Step,
 ): Promise<[found: string, wanted: string]> {
-  expected.now = place.nowMs;
+  expected.now = location.nowMs;
   switch (step.kind) {
     case "pass":
-      place.pass(step.ms);
+      location.pass(step.ms);
       return ["", ""];
     case "sweep": {
-      const due = await place.valkey.zrangebyscore(place.key("due"), "-inf", place.nowMs);
-      const wanted = IDS.filter((id) => (expected.due(id) ?? Number.POSITIVE_INFINITY) <= place.nowMs);
+      const due = await location.valkey.zrangebyscore(location.key("due"), "-inf", location.nowMs);
+      const wanted = IDS.filter((id) => (expected.due(id) ?? Number.POSITIVE_INFINITY) <= location.nowMs);
       expect([...due].sort()).toEqual(wanted);
-      for (const id of due) expect((await place.run("expire", id))[0]).toBe(expected.expire(id));
+      for (const id of due) expect((await location.run("expire", id))[0]).toBe(expected.expire(id));
       return ["", ""];
     }
     case "create": {
       const isTaken = expected.alive.has(step.id);
-      const [outcome] = await place.run("create", step.id);
+      const [outcome] = await location.run("create", step.id);
       return [outcome, isTaken ? "EXISTS" : expected.enter(step.id, "waiting")];
     }
     case "patch":
-      return [(await place.run("patch", step.id, "SET", "n", "1"))[0], expected.patch(step.id)];
+      return [(await location.run("patch", step.id, "SET", "n", "1"))[0], expected.patch(step.id)];
     case "transition": {
       const { state = "done" } = expected.alive.get(step.id) ?? {};
       const ways = [...(job.states[state]?.to ?? []), "late"]; // the last is mostly illegal
       const to = String(ways[step.way % ways.length]);
-      const [outcome] = await place.run("transition", step.id, to, "SET", "error", '"asked"');
+      const [outcome] = await location.run("transition", step.id, to, "SET", "error", '"asked"');
       return [outcome, expected.transition(step.id, to)];
     }
     case "heartbeat": {
       const version = (expected.alive.get(step.id)?.version ?? 1) + (step.isFenced ? 1 : 0);
-      const [outcome] = await place.run("heartbeat", step.id, "IFVERSION", version);
+      const [outcome] = await location.run("heartbeat", step.id, "IFVERSION", version);
       return [outcome, expected.heartbeat(step.id, version)];
     }
     default:
-      return [(await place.run(step.kind, step.id))[0], expected[step.kind](step.id)];
+      return [(await location.run(step.kind, step.id))[0], expected[step.kind](step.id)];
   }
 }
 
@@ -180,11 +180,11 @@ it("keeps entities, index, due, logs and stream in step over all that may happen
     async (steps) => {
       rounds += 1;
       const jobs = await home.machine({ ...job, name: `job${rounds}` });
-      const place = new Clocked(await admin(), jobs.name, home.namespace);
+      const location = new Clocked(await admin(), jobs.name, home.namespace);
       const expected = new Expected();
       const begin = IDS.map((id): Step => ({ kind: "create", id }));
       for (const step of [...begin, ...steps]) {
-        const [found, wanted] = await take(place, expected, step);
+        const [found, wanted] = await take(location, expected, step);
         expect([step, found]).toEqual([step, wanted]);
       }
       for (const id of IDS) {
@@ -192,11 +192,11 @@ it("keeps entities, index, due, logs and stream in step over all that may happen
         const { state, version, since } = (await jobs.get(id)) ?? {};
         const at = it && new Date(it.since).toISOString();
         expect([id, state, version, since]).toEqual([id, it?.state, it?.version, at]);
-        const due = await place.score("due", id);
+        const due = await location.score("due", id);
         expect([id, due === null ? undefined : Number(due)]).toEqual([id, expected.due(id)]);
       }
-      expect(await place.events()).toHaveLength(expected.changes);
-      expect(await new Patient(home, jobs, 1).found({ strict: true })).toEqual([]);
+      expect(await location.events()).toHaveLength(expected.changes);
+      expect(await new DoctorContext(home, jobs, 1).found({ strict: true })).toEqual([]);
     },
   );
   await fc.assert(property, { numRuns: 150 });

@@ -5,7 +5,7 @@ import type { Operation } from "../../src/lua/index.js";
 import { type Argument, admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 import { Clocked } from "../helpers/clock.js";
-import { Patient } from "../helpers/fsck.js";
+import { DoctorContext } from "../helpers/fsck.js";
 import {
   definitionOf,
   type Edit,
@@ -63,31 +63,31 @@ const stepArb: fc.Arbitrary<Step> = fc.oneof(
 
 /** A machine on the server and in the model, under one clock. */
 class Run {
-  readonly #place: Clocked;
+  readonly #location: Clocked;
   readonly #promises: Promises;
   readonly model: Timed;
   #plan: Plan;
 
-  constructor(place: Clocked, plan: Plan) {
-    this.#place = place;
-    this.#promises = new Promises(place);
+  constructor(location: Clocked, plan: Plan) {
+    this.#location = location;
+    this.#promises = new Promises(location);
     this.#plan = plan;
-    this.model = new Timed(compileMachine(definitionOf(plan, place.machine, 1)));
+    this.model = new Timed(compileMachine(definitionOf(plan, location.machine, 1)));
   }
 
   /** Does it on both sides, which have to agree. */
   async take(step: Step): Promise<void> {
     const model = this.model;
-    model.now = this.#place.nowMs;
+    model.now = this.#location.nowMs;
     switch (step.kind) {
       case "pass":
-        this.#place.pass(step.ms);
+        this.#location.pass(step.ms);
         break;
       case "apply":
         await this.#apply(step.edits, step.to);
         break;
       case "sweep": {
-        const due = await this.#place.valkey.zrangebyscore(this.#place.key("due"), "-inf", model.now);
+        const due = await this.#location.valkey.zrangebyscore(this.#location.key("due"), "-inf", model.now);
         expect([...due].sort()).toEqual(
           IDS.filter((id) => (model.alive.get(id)?.told ?? NEVER) <= model.now),
         );
@@ -118,7 +118,7 @@ class Run {
 
   async ask(operation: Exclude<Operation, "apply">, id: string, ...args: Argument[]): Promise<string> {
     const model = this.model;
-    model.now = this.#place.nowMs;
+    model.now = this.#location.nowMs;
     const [outcome, told] = await this.#promises.ask(model.machine, operation, id, ...args);
     const wanted = model[operation](id, ...args.map(String));
     expect([operation, id, outcome, told]).toEqual([operation, id, wanted, model.alive.get(id)?.told]);
@@ -127,13 +127,13 @@ class Run {
 
   async #apply(edits: readonly Edit[], to: number | null): Promise<void> {
     const plan = edited(this.#plan, edits);
-    const definition = definitionOf(plan, this.#place.machine, this.model.machine.version + 1);
+    const definition = definitionOf(plan, this.#location.machine, this.model.machine.version + 1);
     const machine = compileMachine(definition);
     const present = Object.keys(definition.states);
     const target = present[(to ?? 0) % present.length] ?? "";
     const map = to === null ? {} : Object.fromEntries([...plan.drop].map((state) => [state, target]));
     const words = Object.entries(map).flatMap(([state, other]) => ["MAP", state, other]);
-    const [outcome] = await this.#place.apply(machine.json, ...words);
+    const [outcome] = await this.#location.apply(machine.json, ...words);
     const wanted = this.model.install(machine, map);
     expect(["apply", outcome]).toEqual(["apply", wanted]);
     if (wanted === "OK") this.#plan = plan;
@@ -179,22 +179,22 @@ it("keeps what it promises about timers while newer versions change them, in any
       rounds += 1;
       const plan = edited(FIRST, first);
       const jobs = await home.machine(definitionOf(plan, `job${rounds}`, 1));
-      const place = new Clocked(await admin(), jobs.name, home.namespace);
-      const run = new Run(place, plan);
+      const location = new Clocked(await admin(), jobs.name, home.namespace);
+      const run = new Run(location, plan);
       const { model } = run;
       for (const id of IDS) await run.ask("create", id);
       for (const step of steps) await run.take(step);
 
-      const lives = livesOf(await place.events());
-      expect(await place.events()).toHaveLength(model.changes);
+      const lives = livesOf(await location.events());
+      expect(await location.events()).toHaveLength(model.changes);
       for (const id of IDS) {
         const it = model.alive.get(id);
         const { state, version, since } = (await jobs.get(id)) ?? {};
         const at = it && new Date(it.since).toISOString();
         expect([id, state, version, since]).toEqual([id, it?.state, it?.version, at]);
-        expect(await place.log(id)).toEqual(lives.get(id)?.slice(-(it?.logged ?? 0)) ?? []);
+        expect(await location.log(id)).toEqual(lives.get(id)?.slice(-(it?.logged ?? 0)) ?? []);
       }
-      const patient = new Patient(home, jobs, 1);
+      const patient = new DoctorContext(home, jobs, 1);
       expect(await patient.found()).toEqual(run.strict("notice"));
       expect(await patient.found({ strict: true })).toEqual(run.strict());
 
@@ -212,7 +212,7 @@ it("keeps what it promises about timers while newer versions change them, in any
         for (const isPutOff of left.includes(`due-time ${id} mendable`) ? [true, false] : [false]) {
           const { told } = model.alive.get(id) ?? {};
           if (told === undefined) continue;
-          place.pass(Math.max(0, told - place.nowMs));
+          location.pass(Math.max(0, told - location.nowMs));
           const outcome = await run.ask("expire", id);
           if (!isPutOff) expect(["OK", "MISSING"]).toContain(outcome);
         }

@@ -82,7 +82,7 @@ states:
   });
 });
 
-describe("readMachineFile names file, line and place of", () => {
+describe("readMachineFile names file, line and location of", () => {
   test("every problem in YAML", async () => {
     const path = await file(
       "wrong.yaml",

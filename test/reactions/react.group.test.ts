@@ -13,8 +13,8 @@ async function stage() {
   const { url } = await useValkey();
   const connection = await openConnection({ url });
   onTestFinished(() => connection.close());
-  const place = { namespace, machine: "dial", partitions: 1 };
-  const consumer = (name: string) => new ReactionGroup(connection, place, 0, "r", name);
+  const location = { namespace, machine: "dial", partitions: 1 };
+  const consumer = (name: string) => new ReactionGroup(connection, location, 0, "r", name);
   await consumer("any").create("start");
   return {
     ours: list[0],

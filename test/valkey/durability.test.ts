@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isMet, readDurability } from "../../src/valkey/durability.js";
+import { isMet, readDurability } from "../../src/contract/durability.js";
 
 it.each([
   ["memory", { local: 0, replicas: 0 }, 1_000],

@@ -83,9 +83,9 @@ it("what became of a change is found though the clock was set back after it was 
   for (let n = 1; n <= 6; n++) await agents.patch("a1", { set: { n } }); // "mine" is forgotten
   const connection = await openConnection({ url });
   onTestFinished(() => connection.close());
-  const place = { namespace: home.namespace, partitions: 1, machine: "agent" };
+  const location = { namespace: home.namespace, partitions: 1, machine: "agent" };
   const { nowMs } = await home.serverTime();
-  const open = { place, id: "a1", op: "mine", sentMs: nowMs + 60_000, beganAt, untilMs: 0 };
+  const open = { location, id: "a1", op: "mine", sentMs: nowMs + 60_000, beganAt, untilMs: 0 };
   expect(await resolveOp(connection, open, Deadline.in(20_000))).toMatchObject({
     outcome: "DONE",
     version: 2,

@@ -12,7 +12,7 @@ import {
   type MachineDefinition,
   MachineInUseError,
   NotDurableError,
-  RefusedError,
+  RejectedError,
 } from "../../src/index.js";
 import { freePort } from "../../src/server/port.js";
 import { startValkey } from "../../src/testing/index.js";
@@ -117,7 +117,7 @@ async function failures({ latchkey, agents }: Home): Promise<unknown[]> {
   ]);
   const reasons = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
   for (const reason of reasons) {
-    if (reason instanceof RefusedError) Object.assign(reason, { current: null });
+    if (reason instanceof RejectedError) Object.assign(reason, { current: null });
     if (reason instanceof NotDurableError) Object.assign(reason, { document: null });
   }
   return reasons;

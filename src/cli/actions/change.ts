@@ -4,7 +4,7 @@ import type { Result } from "../../changes/result.js";
 import { unwrap } from "../../changes/result.js";
 import { documentText } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
-import { RefusedError } from "../../errors/errors.js";
+import { RejectedError } from "../../errors/rejected-errors.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { defaultActor } from "../input/actor.js";
@@ -12,7 +12,7 @@ import type { ChangeFlags } from "../input/change-flags.js";
 import { isForPeople } from "../input/formats.js";
 import { type Settings, settingsOf } from "../input/settings.js";
 import { writeDocument } from "../output/documents.js";
-import { explainedRefusal } from "../refusal.js";
+import { explainedRefusal } from "../rejection.js";
 import { withEntities } from "../session.js";
 import { foresee, type IntendedChange, type Outlook } from "./dry-run.js";
 
@@ -36,7 +36,7 @@ export async function runChange(
       if (flags.dryRun === true) await tellOutlook(context, settings, entities, intended);
       else await tellResult(context, settings, flags, intended, await send(entities, intended));
     } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
+      if (!(error instanceof RejectedError)) throw error;
       const to = change.to === undefined ? {} : { to: change.to };
       throw await explainedRefusal(error, { entities, store, settings, ...to });
     }

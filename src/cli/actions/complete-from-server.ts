@@ -2,7 +2,7 @@ import type { Valkey } from "iovalkey";
 import { parseCompiledMachine } from "../../machine/compile.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import type { Connection } from "../../valkey/connection.js";
-import { allPartitionKeys, entityKey, type Place, partitionKeys } from "../../valkey/keys.js";
+import { allPartitionKeys, entityKey, type MachineLocation, partitionKeys } from "../../valkey/keys.js";
 import { notedMachines, readFacts } from "../../valkey/layout.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -32,24 +32,24 @@ export class ServerWords {
 
   /** The reactions of the machine. */
   reactions(): Promise<readonly string[]> {
-    return this.#inTime([], async (client, place) => {
+    return this.#inTime([], async (client, location) => {
       const { reactionStats } = await import("../../reactions/stats.js");
-      return (await reactionStats(client, place)).map(({ name }) => name);
+      return (await reactionStats(client, location)).map(({ name }) => name);
     });
   }
 
   /** The states of the machine. */
   async states(): Promise<readonly string[]> {
-    const machine = await this.#inTime(undefined, (client, place) => readDefinition(client, place));
+    const machine = await this.#inTime(undefined, (client, location) => readDefinition(client, location));
     return Object.keys((machine ?? (await this.#builtIn()))?.states ?? {});
   }
 
   /** The states that an entity can go to; all states where it can't be read in time. */
   async nextStates(id: string): Promise<readonly string[]> {
-    const next = await this.#inTime(undefined, async (client, place) => {
+    const next = await this.#inTime(undefined, async (client, location) => {
       const [machine, state] = await Promise.all([
-        readDefinition(client, place),
-        client.hmget(entityKey(place, id), "state").then(([text]) => text),
+        readDefinition(client, location),
+        client.hmget(entityKey(location, id), "state").then(([text]) => text),
       ]);
       return machine === undefined || state == null ? undefined : targetsOf(machine, state);
     });
@@ -61,8 +61,8 @@ export class ServerWords {
     if (!/^[A-Za-z0-9_.~:/@+=-]*$/.test(prefix)) return [];
     const found: string[] = [];
     // What was found until the time is over still helps.
-    await this.#inTime(undefined, async (client, place) => {
-      for (const { index } of allPartitionKeys(place)) {
+    await this.#inTime(undefined, async (client, location) => {
+      for (const { index } of allPartitionKeys(location)) {
         let cursor = "0";
         do {
           const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
@@ -84,7 +84,7 @@ export class ServerWords {
     return compileMachine(agent());
   }
 
-  async #inTime<T>(otherwise: T, run: (client: Valkey, place: Place) => Promise<T>): Promise<T> {
+  async #inTime<T>(otherwise: T, run: (client: Valkey, location: MachineLocation) => Promise<T>): Promise<T> {
     // Loading the client is not the server's slowness.
     await import("../../valkey/connection.js");
     const limit = new AbortController();
@@ -110,7 +110,7 @@ export class ServerWords {
   async #answer<T>(
     { client }: Connection,
     otherwise: T,
-    run: (client: Valkey, place: Place) => Promise<T>,
+    run: (client: Valkey, location: MachineLocation) => Promise<T>,
   ): Promise<T> {
     const { namespace, machine } = this.#settings;
     const facts = await readFacts(client, namespace);
@@ -120,7 +120,10 @@ export class ServerWords {
   }
 }
 
-async function readDefinition(client: Valkey, place: Place): Promise<CompiledMachine | undefined> {
-  const [text] = await client.hmget(partitionKeys(place, 0).machine, "definition"); // a reader has no HGET
+async function readDefinition(
+  client: Valkey,
+  location: MachineLocation,
+): Promise<CompiledMachine | undefined> {
+  const [text] = await client.hmget(partitionKeys(location, 0).machine, "definition"); // a reader has no HGET
   return text == null ? undefined : parseCompiledMachine(text);
 }

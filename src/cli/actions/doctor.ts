@@ -1,8 +1,8 @@
-import { checkName } from "../../changes/options.js";
+import { checkName } from "../../contract/arguments.js";
 import { BUSY } from "../../doctor/checks/busy.js";
+import { DoctorContext } from "../../doctor/context.js";
 import { examine } from "../../doctor/examine.js";
 import { type Finding, LEVELS, type Level, worstLevel } from "../../doctor/finding.js";
-import { Patient } from "../../doctor/patient.js";
 import { userLine } from "../../doctor/rights/lines.js";
 import { MACHINE_NAME } from "../../machine/names.js";
 import { ConnectError } from "../../valkey/connect-error.js";
@@ -49,7 +49,7 @@ async function look(settings: Settings): Promise<Report> {
   try {
     return await withConnection(settings, async (connection) => ({
       server: connection.address,
-      findings: await examine(new Patient(connection, { namespace, machine })),
+      findings: await examine(new DoctorContext(connection, { namespace, machine })),
     }));
   } catch (error) {
     if (error instanceof ConnectError && error.reason === "busy") {
@@ -64,8 +64,8 @@ function pasteable(finding: Finding, settings: Settings): Finding {
   const { mend } = finding;
   if (mend === undefined || !/^latchkey [a-z]+( |$)/.test(mend)) return finding;
   const { machine: _, ...given } = settings.given;
-  const place = placeOptions({ ...settings, given }).map(shellWord);
-  return { ...finding, mend: [mend.replace(/^latchkey/, thisProgram()), ...place].join(" ") };
+  const location = placeOptions({ ...settings, given }).map(shellWord);
+  return { ...finding, mend: [mend.replace(/^latchkey/, thisProgram()), ...location].join(" ") };
 }
 
 function text(report: Report, { format, namespace }: Settings, paint: Paint): string {

@@ -1,10 +1,10 @@
-import { explainRefusal } from "../../changes/explain-refusal.js";
+import { explainRejection } from "../../changes/explain-rejection.js";
 import type { TransitionOptions } from "../../changes/options.js";
 import { optionWords } from "../../changes/options.js";
-import type { Refusal } from "../../changes/result.js";
+import type { Rejection } from "../../changes/result.js";
 import type { Snapshot } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
-import { ContractError } from "../../errors/errors.js";
+import { ContractError } from "../../errors/latchkey-error.js";
 
 /** A change as it would be sent. */
 export interface IntendedChange {
@@ -27,7 +27,7 @@ export interface Outlook {
  * Judges a change by the entity and the machine as they are now, in the order in which the scripts do, and writes
  * nothing. Whether its op was done before is not looked up.
  *
- * @throws RefusedError or ContractError, as the change itself would.
+ * @throws RejectedError or ContractError, as the change itself would.
  */
 export async function foresee(entities: Entities, intended: IntendedChange): Promise<Outlook> {
   const { verb, id, options } = intended;
@@ -35,9 +35,9 @@ export async function foresee(entities: Entities, intended: IntendedChange): Pro
   optionWords({ ...options, op: options.op ?? "dry-run" });
   const current = await entities.get(id);
   const state = intended.to ?? current?.state ?? definition.initial;
-  const refuse = (refusal: Refusal): never => {
+  const refuse = (refusal: Rejection): never => {
     const to = intended.to === undefined ? {} : { to: intended.to };
-    throw explainRefusal({ ...options, ...to, machine: entities.name, id, definition }, refusal, current);
+    throw explainRejection({ ...options, ...to, machine: entities.name, id, definition }, refusal, current);
   };
   if (verb === "create" && current !== null) refuse("EXISTS");
   if (verb !== "create" && current === null) refuse("NOTFOUND");

@@ -1,4 +1,4 @@
-import { checkName } from "../../changes/options.js";
+import { checkName } from "../../contract/arguments.js";
 import type { Finding } from "../../fsck/finding.js";
 import { type Checked, fsck, type Progress } from "../../fsck/fsck.js";
 import { MACHINE_NAME } from "../../machine/names.js";

@@ -38,9 +38,9 @@ async function fromServer(
   fromFile: CompiledMachine | undefined,
   id: string | undefined,
 ): Promise<{ definition: CompiledMachine; state?: string }> {
-  const place = fromFile === undefined ? settings : { ...settings, machine: fromFile.name };
+  const location = fromFile === undefined ? settings : { ...settings, machine: fromFile.name };
   try {
-    return await withEntities(place, async (entities) => {
+    return await withEntities(location, async (entities) => {
       const definition = fromFile ?? entities.definition;
       if (id === undefined) return { definition };
       const entity = await entities.get(id);

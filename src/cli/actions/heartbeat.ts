@@ -1,5 +1,5 @@
 import { documentText } from "../../contract/document.js";
-import { RefusedError } from "../../errors/errors.js";
+import { RejectedError } from "../../errors/rejected-errors.js";
 import { dueOf } from "../../reads/due.js";
 import type { HeartbeatFlags } from "../commands/heartbeat.js";
 import type { CliContext } from "../context.js";
@@ -7,7 +7,7 @@ import { isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
 import { writeDocument } from "../output/documents.js";
 import { dueText } from "../output/due-text.js";
-import { explainedRefusal } from "../refusal.js";
+import { explainedRefusal } from "../rejection.js";
 import { serverNow } from "../server-now.js";
 import { withEntities } from "../session.js";
 
@@ -29,7 +29,7 @@ export async function sendHeartbeat(
       ...(ifState !== undefined && { ifState }),
     };
     const entity = await entities.heartbeat(id, guards).catch(async (error: unknown) => {
-      if (!(error instanceof RefusedError)) throw error;
+      if (!(error instanceof RejectedError)) throw error;
       throw await explainedRefusal(error, { entities, store, settings });
     });
     const { machine, state, version } = entity;

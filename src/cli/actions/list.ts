@@ -1,8 +1,8 @@
-import type { Store } from "../../changes/change.js";
 import { documentText, type Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import { dueOf } from "../../reads/due.js";
 import { list, listPage } from "../../reads/list.js";
+import type { MachineStore } from "../../valkey/machine-store.js";
 import type { ListFlags } from "../commands/list.js";
 import type { CliContext } from "../context.js";
 import { type Format, isForPeople } from "../input/formats.js";
@@ -46,12 +46,12 @@ export async function listEntities(context: CliContext, settings: Settings, flag
 
 /** The entities asked for, and where to go on when a limit cut them short. */
 class Found implements AsyncIterable<Snapshot> {
-  readonly #store: Store;
+  readonly #store: MachineStore;
   readonly #flags: ListFlags;
   readonly #signal: AbortSignal;
   cursor: string | undefined;
 
-  constructor(store: Store, flags: ListFlags, signal: AbortSignal) {
+  constructor(store: MachineStore, flags: ListFlags, signal: AbortSignal) {
     this.#store = store;
     this.#flags = flags;
     this.#signal = signal;

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { NotExecutedError } from "../../errors/errors.js";
+import { NotExecutedError } from "../../errors/outcome-errors.js";
 import { library, manifest, type Operation, scripts } from "../../lua/index.js";
 import { ask } from "../../valkey/ask.js";
 import type { Connection } from "../../valkey/connection.js";

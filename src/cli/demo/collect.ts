@@ -2,14 +2,14 @@ import type { Snapshot } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
 import { EventLog } from "../../events/log.js";
 import type { Connection } from "../../valkey/connection.js";
-import type { Place } from "../../valkey/keys.js";
+import type { MachineLocation } from "../../valkey/keys.js";
 import type { Evidence } from "./evidence.js";
 import type { Recording } from "./recorder.js";
 
 /** Reads what the server holds at the end, by ways that no replica took part in. */
 export async function collect(
   observer: Connection,
-  place: Place,
+  place: MachineLocation,
   agents: Entities,
   recording: Recording,
   ids: readonly string[],

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Connection } from "../../valkey/connection.js";
-import { allPartitionKeys, entityKey, logKey, metaKey, type Place } from "../../valkey/keys.js";
+import { allPartitionKeys, entityKey, logKey, type MachineLocation, metaKey } from "../../valkey/keys.js";
 
 /** A namespace that nobody else uses. */
 export function freshNamespace(): string {
@@ -12,7 +12,7 @@ const BATCH = 500;
 /** Removes what the demo made: these very keys, found by no pattern, so that nobody else's can be among them. */
 export async function removeKeys(
   connection: Connection,
-  place: Place,
+  place: MachineLocation,
   ids: readonly string[],
 ): Promise<void> {
   const keys = [

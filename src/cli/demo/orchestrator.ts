@@ -1,6 +1,6 @@
 import type { Result } from "../../changes/result.js";
 import type { Entities } from "../../entities.js";
-import { RefusedError } from "../../errors/errors.js";
+import { RejectedError } from "../../errors/rejected-errors.js";
 import type { Hold } from "../../leases/hold.js";
 import type { AgentState } from "../../machine/agent.js";
 import { type AgentProcess, startAgent } from "./agent-process.js";
@@ -100,7 +100,7 @@ export class Orchestrator {
     try {
       this.#holds.set(id, await this.#agents.hold(id));
     } catch (error) {
-      if (!(error instanceof RefusedError)) throw error; // else it has run out already: the verdict tells
+      if (!(error instanceof RejectedError)) throw error; // else it has run out already: the verdict tells
     }
   }
 

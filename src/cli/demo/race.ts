@@ -2,7 +2,7 @@ import type { Entities } from "../../entities.js";
 import type { Latchkey } from "../../latchkey.js";
 import { type AgentState, agent } from "../../machine/agent.js";
 import type { Connection } from "../../valkey/connection.js";
-import type { Place } from "../../valkey/keys.js";
+import type { MachineLocation } from "../../valkey/keys.js";
 import { collect } from "./collect.js";
 import { Control } from "./control.js";
 import type { Check, Evidence } from "./evidence.js";
@@ -18,7 +18,7 @@ import { judge } from "./verdict.js";
 /** What a race is run on. */
 export interface Course {
   readonly credentials: Credentials;
-  readonly place: Place;
+  readonly place: MachineLocation;
   /** A connection of its own, to watch. */
   readonly observer: Connection;
   readonly latchkey: Latchkey;

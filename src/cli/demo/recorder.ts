@@ -1,5 +1,5 @@
 import { type Connection, hangUp } from "../../valkey/connection.js";
-import { channelOf, type Place } from "../../valkey/keys.js";
+import { channelOf, type MachineLocation } from "../../valkey/keys.js";
 
 /** Everything that is published on a machine's channel, from the start of the recording on, as the bytes came. */
 export interface Recording {
@@ -10,7 +10,7 @@ export interface Recording {
 }
 
 /** Starts to record; what is published once this has settled is in the recording. */
-export async function record(connection: Connection, place: Place): Promise<Recording> {
+export async function record(connection: Connection, place: MachineLocation): Promise<Recording> {
   const client = await connection.open("recorder");
   const channel = channelOf(place);
   const texts: string[] = [];

@@ -1,6 +1,6 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { look } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 
 /** What a server means that answers nothing but BUSY. */
 export const BUSY: Finding = {
@@ -12,8 +12,8 @@ export const BUSY: Finding = {
 };
 
 /** Whether something runs now that keeps all others waiting. Where a script does, the answer is BUSY itself. */
-export async function busy(patient: Patient): Promise<Finding> {
-  const { client } = patient.connection;
+export async function busy(context: DoctorContext): Promise<Finding> {
+  const { client } = context.connection;
   const reply = await look("function|stats", () => client.call("FUNCTION", "STATS"));
   const running: unknown = Array.isArray(reply) ? reply[reply.indexOf("running_script") + 1] : undefined;
   if (Array.isArray(running)) return BUSY;

@@ -1,7 +1,7 @@
 import { readServerTime } from "../../valkey/server-clock.js";
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { look } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 
 const NOTABLE_MS = 1_000;
 const FAR_MS = 60_000;
@@ -10,9 +10,9 @@ const VERY_SLOW_MS = 200;
 const ROUNDS = 5;
 
 /** How far this machine's clock is from the server's. */
-export async function clock(patient: Patient): Promise<Finding> {
-  const { nowMs, errorMs } = await look("time", () => readServerTime(patient.connection.client));
-  const offMs = patient.now() - nowMs;
+export async function clock(context: DoctorContext): Promise<Finding> {
+  const { nowMs, errorMs } = await look("time", () => readServerTime(context.connection.client));
+  const offMs = context.now() - nowMs;
   const size = Math.abs(offMs);
   const seen =
     size <= errorMs
@@ -32,11 +32,11 @@ export async function clock(patient: Patient): Promise<Finding> {
 }
 
 /** How long one question takes. */
-export async function latency(patient: Patient): Promise<Finding> {
+export async function latency(context: DoctorContext): Promise<Finding> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const before = performance.now();
-    await look("time", () => patient.connection.client.time());
+    await look("time", () => context.connection.client.time());
     times.push(performance.now() - before);
   }
   const median = times.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0;

@@ -1,11 +1,11 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { KNOWN_DEFECTS, REPLAY_DEFECT } from "../known-defects.js";
-import type { Patient } from "../patient.js";
 import { isBefore, lineOf, parseVersion, type Version } from "../version.js";
 
 /** Each known defect that the server's version has. */
-export async function knownDefects(patient: Patient): Promise<Finding[]> {
-  const { product, version, versionText } = await patient.greeting();
+export async function knownDefects(context: DoctorContext): Promise<Finding[]> {
+  const { product, version, versionText } = await context.greeting();
   if (product !== "valkey" || version === undefined) {
     const means = "the table of known defects is about Valkey only";
     return [{ id: "defects", level: "note", seen: `${product} ${versionText}`, means }];

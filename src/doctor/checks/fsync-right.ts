@@ -1,22 +1,22 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { NotAllowed } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 import { lacksOf } from "../rights/ask.js";
 import { samplesOf } from "../rights/samples.js";
 
 /** Whether the user may ask for settings, as the client does before it waits for a disk. */
-export async function mayAskSettings(patient: Patient): Promise<boolean> {
-  return (await unlessDenied(patient.config())) !== undefined;
+export async function mayAskSettings(context: DoctorContext): Promise<boolean> {
+  return (await unlessDenied(context.config())) !== undefined;
 }
 
 /** Tells of it where only that keeps a writer from durability fsync. No line of a user grants it by itself. */
-export async function fsyncRight(patient: Patient): Promise<Finding[]> {
-  if (await mayAskSettings(patient)) return [];
-  const place = { ...patient.place, partitions: 1 };
-  const samples = ["evalsha", "hset", "waitaof"].flatMap((command) => samplesOf(command, place));
-  const lacks = await unlessDenied(lacksOf(patient, samples));
+export async function fsyncRight(context: DoctorContext): Promise<Finding[]> {
+  if (await mayAskSettings(context)) return [];
+  const location = { ...context.location, partitions: 1 };
+  const samples = ["evalsha", "hset", "waitaof"].flatMap((command) => samplesOf(command, location));
+  const lacks = await unlessDenied(lacksOf(context, samples));
   if (lacks === undefined || lacks.some((lack) => lack !== undefined)) return [];
-  const { user } = patient;
+  const { user } = context;
   return [
     {
       id: "rights/fsync",

@@ -1,24 +1,24 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
-import type { Patient } from "../patient.js";
 
 const TIGHT = 0.8;
 const FULL = 0.95;
 
 /** Whether the server may throw keys away. */
-export async function evictionPolicy(patient: Patient): Promise<Finding> {
+export async function evictionPolicy(context: DoctorContext): Promise<Finding> {
   const id = "maxmemory-policy";
-  const seen = (await patient.infoField("maxmemory_policy")) ?? "unknown";
+  const seen = (await context.infoField("maxmemory_policy")) ?? "unknown";
   if (seen === "noeviction") return { id, level: "ok", seen, means: "no entity is ever thrown away" };
   const means = "when memory is short the server throws away entities, and leaves their index and log behind";
   return { id, level: "bad", seen, means, mend: "CONFIG SET maxmemory-policy noeviction" };
 }
 
 /** Whether there is room left. */
-export async function memoryHeadroom(patient: Patient): Promise<Finding> {
+export async function memoryHeadroom(context: DoctorContext): Promise<Finding> {
   const id = "maxmemory";
   const [used, limit] = [
-    Number(await patient.infoField("used_memory")),
-    Number(await patient.infoField("maxmemory")),
+    Number(await context.infoField("used_memory")),
+    Number(await context.infoField("maxmemory")),
   ];
   if (!(limit > 0)) {
     const means = "where the machine runs out of memory, the operating system ends the server";

@@ -1,14 +1,14 @@
 import { metaKey, partitionKeys } from "../../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, notedMachines } from "../../valkey/layout.js";
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { look } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 
 /** The partitions of the namespace where they are known and sound; else what is wrong with it. */
-async function readNamespace(patient: Patient): Promise<{ finding: Finding; partitions?: number }> {
+async function readNamespace(context: DoctorContext): Promise<{ finding: Finding; partitions?: number }> {
   const id = "namespace";
-  const { namespace } = patient.place;
-  const { client } = patient.connection;
+  const { namespace } = context.location;
+  const { client } = context.connection;
   const [layout, count] = await look("hmget", () => client.hmget(metaKey(namespace), "layout", "partitions"));
   if (layout == null && count == null) {
     const means = "nothing was ever applied here; the first apply prepares it";
@@ -45,31 +45,31 @@ async function readNamespace(patient: Patient): Promise<{ finding: Finding; part
 }
 
 /** Whether the namespace was written by a version that this one understands. */
-export async function namespace(patient: Patient): Promise<Finding> {
-  return (await readNamespace(patient)).finding;
+export async function namespace(context: DoctorContext): Promise<Finding> {
+  return (await readNamespace(context)).finding;
 }
 
 /** Whether each machine that was ever installed is, and in every partition the same. */
-export async function machines(patient: Patient): Promise<Finding[]> {
-  const { partitions } = await readNamespace(patient);
+export async function machines(context: DoctorContext): Promise<Finding[]> {
+  const { partitions } = await readNamespace(context);
   if (partitions === undefined) return [];
-  const { client } = patient.connection;
-  const noted = await look("hkeys", () => notedMachines(client, patient.place.namespace));
+  const { client } = context.connection;
+  const noted = await look("hkeys", () => notedMachines(client, context.location.namespace));
   if (noted.length === 0) {
     const means = "there is nothing to create entities by";
     return [{ id: "machines", level: "note", seen: "none installed", means, mend: "latchkey apply" }];
   }
-  return Promise.all(noted.map((machine) => installed(patient, machine, partitions)));
+  return Promise.all(noted.map((machine) => installed(context, machine, partitions)));
 }
 
-async function installed(patient: Patient, machine: string, partitions: number): Promise<Finding> {
+async function installed(context: DoctorContext, machine: string, partitions: number): Promise<Finding> {
   const id = `machine/${machine}`;
-  const place = { ...patient.place, machine, partitions };
-  const { client } = patient.connection;
+  const location = { ...context.location, machine, partitions };
+  const { client } = context.connection;
   const parts = await look("hmget", () =>
     Promise.all(
       Array.from({ length: partitions }, (_, at) =>
-        client.hmget(partitionKeys(place, at).machine, "layout", "version", "definition"),
+        client.hmget(partitionKeys(location, at).machine, "layout", "version", "definition"),
       ),
     ),
   );

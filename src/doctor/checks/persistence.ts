@@ -1,17 +1,17 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { NotAllowed } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 import { hasReplayDefect } from "./defects.js";
 
 /** Whether changes are written to disk as they are made. */
-export async function appendOnly(patient: Patient): Promise<Finding> {
+export async function appendOnly(context: DoctorContext): Promise<Finding> {
   const id = "appendonly";
-  const isOn = (await patient.infoField("aof_enabled")) === "1";
+  const isOn = (await context.infoField("aof_enabled")) === "1";
   if (isOn) return { id, level: "ok", seen: "yes", means: "changes are written to disk as they are made" };
   const mend = "CONFIG SET appendonly yes, then CONFIG REWRITE";
   let save: string | undefined;
   try {
-    save = await patient.setting("save");
+    save = await context.setting("save");
   } catch (error) {
     if (!(error instanceof NotAllowed)) throw error;
     return {
@@ -34,10 +34,10 @@ export async function appendOnly(patient: Patient): Promise<Finding> {
 }
 
 /** How soon a change is on the disk itself. */
-export async function appendFsync(patient: Patient): Promise<Finding> {
+export async function appendFsync(context: DoctorContext): Promise<Finding> {
   const id = "appendfsync";
-  const seen = (await patient.setting("appendfsync")) ?? "unknown";
-  if ((await patient.infoField("aof_enabled")) !== "1") {
+  const seen = (await context.setting("appendfsync")) ?? "unknown";
+  if ((await context.infoField("aof_enabled")) !== "1") {
     return { id, level: "ok", seen, means: "without an append-only file it means nothing" };
   }
   if (seen === "always") {
@@ -59,21 +59,21 @@ export async function appendFsync(patient: Patient): Promise<Finding> {
 }
 
 /** Whether a rewrite of the file suspends what appendfsync promises. */
-export async function fsyncOnRewrite(patient: Patient): Promise<Finding> {
+export async function fsyncOnRewrite(context: DoctorContext): Promise<Finding> {
   const id = "no-appendfsync-on-rewrite";
-  const seen = (await patient.setting(id)) ?? "unknown";
+  const seen = (await context.setting(id)) ?? "unknown";
   if (seen === "no") return { id, level: "ok", seen, means: "appendfsync holds during rewrites too" };
   const means = "while the append-only file is rewritten nothing is flushed, whatever appendfsync says";
   return { id, level: "warn", seen, means, mend: `CONFIG SET ${id} no` };
 }
 
 /** Whether a file with a torn end is loaded as it is, on versions that then go on writing behind the torn part. */
-export async function loadTruncated(patient: Patient): Promise<Finding> {
+export async function loadTruncated(context: DoctorContext): Promise<Finding> {
   const id = "aof-load-truncated";
-  const seen = (await patient.setting(id)) ?? "unknown";
-  const { version, product } = await patient.greeting();
+  const seen = (await context.setting(id)) ?? "unknown";
+  const { version, product } = await context.greeting();
   const isAffected = product === "valkey" && version !== undefined && hasReplayDefect(version);
-  const isOn = (await patient.infoField("aof_enabled")) === "1";
+  const isOn = (await context.infoField("aof_enabled")) === "1";
   if (seen !== "yes" || !isAffected || !isOn) {
     return { id, level: "ok", seen, means: "a torn end of the append-only file does no further harm" };
   }
@@ -84,9 +84,9 @@ export async function loadTruncated(patient: Patient): Promise<Finding> {
 }
 
 /** Whether the server can write to its disk now: if not, it refuses changes. */
-export async function diskWrites(patient: Patient): Promise<Finding> {
+export async function diskWrites(context: DoctorContext): Promise<Finding> {
   const id = "disk";
-  const info = await patient.info();
+  const info = await context.info();
   const failed = ["aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"].filter(
     (field) => (info.get(field) ?? "ok") !== "ok",
   );

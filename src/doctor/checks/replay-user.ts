@@ -1,18 +1,18 @@
+import { type DoctorContext, pairs } from "../context.js";
 import type { Finding } from "../finding.js";
 import { look } from "../not-allowed.js";
-import { type Patient, pairs } from "../patient.js";
 import { hasReplayDefect } from "./defects.js";
 
 const id = "default-user";
 
 /** Whether the user `default` may do all that the append-only file holds, on versions whose replay asks for it. */
-export async function replayUser(patient: Patient): Promise<Finding> {
-  const { version, product } = await patient.greeting();
+export async function replayUser(context: DoctorContext): Promise<Finding> {
+  const { version, product } = await context.greeting();
   const means = "the append-only file is replayed whole";
   if (product !== "valkey" || version === undefined || !hasReplayDefect(version)) {
     return { id, level: "ok", seen: "this version replays whatever `default` may do", means };
   }
-  const { client } = patient.connection;
+  const { client } = context.connection;
   const reply = await look("acl|getuser", () => client.call("ACL", "GETUSER", "default"));
   const rights = pairs(Array.isArray(reply) ? reply : []);
   const [commands = "", keys = "", channels = ""] = ["commands", "keys", "channels"].map((name) =>
@@ -23,7 +23,7 @@ export async function replayUser(patient: Patient): Promise<Finding> {
     return { id, level: "ok", seen: "may do everything", means };
   }
   const seen = `commands ${commands}, keys ${keys || "none"}, channels ${channels || "none"}`;
-  const isOn = (await patient.infoField("aof_enabled")) === "1";
+  const isOn = (await context.infoField("aof_enabled")) === "1";
   return {
     id,
     level: isOn ? "bad" : "warn",

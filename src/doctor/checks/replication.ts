@@ -1,32 +1,32 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
-import type { Patient } from "../patient.js";
 
 /** Whether this server takes changes. Needs no right. */
-export async function role(patient: Patient): Promise<Finding> {
+export async function role(context: DoctorContext): Promise<Finding> {
   const id = "role";
-  const { role: seen } = await patient.greeting();
+  const { role: seen } = await context.greeting();
   if (seen === "master") return { id, level: "ok", seen: "primary", means: "it takes changes" };
   return {
     id,
     level: "bad",
     seen,
     means: "a replica refuses changes, and what it tells may be old",
-    mend: `connect to its primary${await primaryOf(patient)}`,
+    mend: `connect to its primary${await primaryOf(context)}`,
   };
 }
 
-async function primaryOf(patient: Patient): Promise<string> {
-  const info = await patient.info().catch(() => new Map<string, string>());
+async function primaryOf(context: DoctorContext): Promise<string> {
+  const info = await context.info().catch(() => new Map<string, string>());
   const [host, port] = [info.get("master_host"), info.get("master_port")];
   return host === undefined || port === undefined ? "" : `: --url valkey://${host}:${port}`;
 }
 
 /** How many copies there are, and whether changes wait for one. */
-export async function replicas(patient: Patient): Promise<Finding> {
+export async function replicas(context: DoctorContext): Promise<Finding> {
   const id = "replicas";
-  const { role: its } = await patient.greeting();
-  if (its !== "master") return linkToPrimary(patient);
-  const count = Number(await patient.infoField("connected_slaves"));
+  const { role: its } = await context.greeting();
+  if (its !== "master") return linkToPrimary(context);
+  const count = Number(await context.infoField("connected_slaves"));
   if (count === 0) {
     const means =
       "if the server's machine is lost, so is the state; durability { replicas } is never reached";
@@ -38,7 +38,7 @@ export async function replicas(patient: Patient): Promise<Finding> {
       mend: "REPLICAOF <this host> <this port>, on another server",
     };
   }
-  const least = Number(await patient.setting("min-replicas-to-write"));
+  const least = Number(await context.setting("min-replicas-to-write"));
   const seen = `${count} connected, min-replicas-to-write ${least}`;
   if (count < least) {
     const means = "too few replicas: changes are refused with NOREPLICAS";
@@ -51,9 +51,9 @@ export async function replicas(patient: Patient): Promise<Finding> {
   return { id, level: "ok", seen, means: "a primary that is cut off soon refuses changes" };
 }
 
-async function linkToPrimary(patient: Patient): Promise<Finding> {
+async function linkToPrimary(context: DoctorContext): Promise<Finding> {
   const id = "replicas";
-  const seen = (await patient.infoField("master_link_status")) ?? "unknown";
+  const seen = (await context.infoField("master_link_status")) ?? "unknown";
   return seen === "up"
     ? { id, level: "ok", seen: "link to the primary is up", means: "this replica follows" }
     : {

@@ -1,7 +1,7 @@
-import type { Place } from "../../valkey/keys.js";
+import type { MachineLocation } from "../../valkey/keys.js";
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { NotAllowed } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 import { type Lack, lacksOf } from "../rights/ask.js";
 import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../rights/lines.js";
 import {
@@ -49,21 +49,21 @@ function lostOf(extras: Extras, lacking: readonly string[]): string {
 }
 
 /** Whether the user may do exactly what latchkey's scripts and client need. */
-export async function rights(patient: Patient): Promise<Finding> {
+export async function rights(context: DoctorContext): Promise<Finding> {
   // Partitions differ in nothing that rights are about.
-  const place = { ...patient.place, partitions: 1 };
-  const { namespace } = place;
-  const { user } = patient;
+  const location = { ...context.location, partitions: 1 };
+  const { namespace } = location;
+  const { user } = context;
   let lacking: Lacking;
   try {
-    lacking = await lackingOf(patient, place);
+    lacking = await lackingOf(context, location);
   } catch (error) {
     if (!(error instanceof NotAllowed)) throw error;
     const seen = `user ${user}: can't be asked without +multi or +acl|dryrun`;
     const means = "lists and the event log need +multi; what else this user lacks is not known";
     return { id, level: "bad", seen, means, mend: grant(user, allRules("writer", namespace)) };
   }
-  if (lacking.writer.length === 0) return complete(user, namespace, await mayAskSettings(patient));
+  if (lacking.writer.length === 0) return complete(user, namespace, await mayAskSettings(context));
   const mend = grant(user, lacking.writer);
   if (lacking.isReader) {
     const seen = `user ${user} may look, and change nothing`;
@@ -96,20 +96,20 @@ interface Asked {
   readonly lack: Lack | undefined;
 }
 
-async function lackingOf(patient: Patient, place: Place): Promise<Lacking> {
-  const db = patient.connection.client.options.db ?? 0;
+async function lackingOf(context: DoctorContext, location: MachineLocation): Promise<Lacking> {
+  const db = context.connection.client.options.db ?? 0;
   const commands = [...commandsOf("writer"), ...(db === 0 ? [] : ["select"])];
   const samples = commands.flatMap((command) =>
-    samplesOf(command, place).map((sample) => ({ command, sample })),
+    samplesOf(command, location).map((sample) => ({ command, sample })),
   );
   const lacks = await lacksOf(
-    patient,
+    context,
     samples.map(({ sample }) => sample),
   );
   const asked = samples.map(({ command }, at): Asked => ({ command, lack: lacks[at] }));
   const reads = [...commandsOf("reader").filter((command) => !READER_EXTRAS.includes(command)), "select"];
   return {
-    writer: missingRules(asked, place.namespace),
+    writer: missingRules(asked, location.namespace),
     isReader: asked.every(({ command, lack }) =>
       reads.includes(command) ? lack === undefined : !WRITES.includes(command) || lack !== undefined,
     ),

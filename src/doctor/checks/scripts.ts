@@ -1,15 +1,15 @@
 import { library, manifest, scripts } from "../../lua/index.js";
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import { look } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 
 const LIBRARY = manifest.library.replace(/\.lua$/, "");
 
 /** Whether the server knows the scripts already. */
-export async function scriptsPresent(patient: Patient): Promise<Finding> {
+export async function scriptsPresent(context: DoctorContext): Promise<Finding> {
   const id = "scripts";
   const all = Object.entries(scripts);
-  const { client } = patient.connection;
+  const { client } = context.connection;
   const flags = await look(
     "script|exists",
     async () => (await client.script("EXISTS", ...all.map(([, { sha1 }]) => sha1))) as number[],
@@ -23,9 +23,9 @@ export async function scriptsPresent(patient: Patient): Promise<Finding> {
 }
 
 /** Whether the Function library, where there is one, is the one of this version. */
-export async function functionLibrary(patient: Patient): Promise<Finding> {
+export async function functionLibrary(context: DoctorContext): Promise<Finding> {
   const id = "functions";
-  const { client } = patient.connection;
+  const { client } = context.connection;
   const reply = await look("function|list", () =>
     client.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE"),
   );

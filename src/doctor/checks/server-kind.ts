@@ -1,6 +1,6 @@
+import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
 import type { Greeting } from "../greeting.js";
-import type { Patient } from "../patient.js";
 import { isBefore, type Version } from "../version.js";
 
 const id = "server";
@@ -12,8 +12,8 @@ const UNFIT: Readonly<Record<string, string>> = {
 };
 
 /** Which product answers, and whether its scripting is new enough. */
-export async function serverKind(patient: Patient): Promise<Finding> {
-  return judgeServer(await patient.greeting());
+export async function serverKind(context: DoctorContext): Promise<Finding> {
+  return judgeServer(await context.greeting());
 }
 
 /** What it means to work with such a server. */

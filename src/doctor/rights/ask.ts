@@ -1,8 +1,8 @@
 import type { Valkey } from "iovalkey";
 import { replyCode, safeMessage } from "../../valkey/failure.js";
 import { hangUp } from "../../valkey/open-clients.js";
+import type { DoctorContext } from "../context.js";
 import { look, NotAllowed } from "../not-allowed.js";
-import type { Patient } from "../patient.js";
 import type { Sample } from "./samples.js";
 
 /** What a user lacks for a call. */
@@ -20,20 +20,23 @@ const OUTSIDE = new Set(["MULTI", "EXEC", "SUBSCRIBE"]);
  *
  * @throws NotAllowed where neither is possible.
  */
-export async function lacksOf(patient: Patient, samples: readonly Sample[]): Promise<(Lack | undefined)[]> {
-  const { client } = patient.connection;
+export async function lacksOf(
+  context: DoctorContext,
+  samples: readonly Sample[],
+): Promise<(Lack | undefined)[]> {
+  const { client } = context.connection;
   const dryRun: Ask = async (sample) =>
-    lackIn(String(await look("acl|dryrun", () => client.call("ACL", "DRYRUN", patient.user, ...sample))));
+    lackIn(String(await look("acl|dryrun", () => client.call("ACL", "DRYRUN", context.user, ...sample))));
   try {
     return await each(samples, dryRun);
   } catch (error) {
     if (!(error instanceof NotAllowed)) throw error;
-    return queueing(patient, samples);
+    return queueing(context, samples);
   }
 }
 
-async function queueing(patient: Patient, samples: readonly Sample[]): Promise<(Lack | undefined)[]> {
-  const [queue, plain] = [await patient.connection.open("doctor"), await patient.connection.open("doctor")];
+async function queueing(context: DoctorContext, samples: readonly Sample[]): Promise<(Lack | undefined)[]> {
+  const [queue, plain] = [await context.connection.open("doctor"), await context.connection.open("doctor")];
   try {
     await look("multi", () => queue.call("MULTI"));
     return await each(samples, (sample) => attempt(OUTSIDE.has(sample[0]) ? plain : queue, sample));

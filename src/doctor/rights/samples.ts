@@ -1,6 +1,6 @@
 import { scripts } from "../../lua/index.js";
 import { reactionScripts } from "../../lua/reactions.js";
-import { channelOf, entityKeys, metaKey, type Place, reactionKeys } from "../../valkey/keys.js";
+import { channelOf, entityKeys, type MachineLocation, metaKey, reactionKeys } from "../../valkey/keys.js";
 
 /** A call, word by word. It is only asked about, and never executed. */
 export type Sample = readonly [command: string, ...args: string[]];
@@ -13,10 +13,10 @@ const ID = "latchkey-doctor";
  *
  * @throws Error for a command that none is known of
  */
-export function samplesOf(command: string, place: Place): readonly Sample[] {
-  const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(place, ID);
-  const meta = metaKey(place.namespace);
-  const { dead, held, seen, rules } = reactionKeys(place, 0, ID);
+export function samplesOf(command: string, location: MachineLocation): readonly Sample[] {
+  const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(location, ID);
+  const meta = metaKey(location.namespace);
+  const { dead, held, seen, rules } = reactionKeys(location, 0, ID);
   const streams = [events, dead];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
@@ -51,11 +51,11 @@ export function samplesOf(command: string, place: Place): readonly Sample[] {
     "memory|usage": [entity, log, machine, index, due, events].map((key): Sample => ["MEMORY", "USAGE", key]),
     multi: [["MULTI"]],
     pexpire: [["PEXPIRE", rules, "1"]],
-    publish: [["PUBLISH", channelOf(place), "m"]],
+    publish: [["PUBLISH", channelOf(location), "m"]],
     rpush: [["RPUSH", log, "v"]],
     "script|load": [["SCRIPT", "LOAD", "return 1"]],
     select: [["SELECT", "0"]],
-    subscribe: [["SUBSCRIBE", channelOf(place)]],
+    subscribe: [["SUBSCRIBE", channelOf(location)]],
     time: [["TIME"]],
     type: [machine, index, due, events].map((key): Sample => ["TYPE", key]),
     wait: [["WAIT", "1", "1"]],

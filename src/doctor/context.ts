@@ -1,22 +1,26 @@
 import type { Connection } from "../valkey/connection.js";
-import type { Place } from "../valkey/keys.js";
+import type { MachineLocation } from "../valkey/keys.js";
 import { type Greeting, readGreeting } from "./greeting.js";
 import { look, NotAllowed } from "./not-allowed.js";
 
 /** The server, the user and the namespace that are looked at. Each question is asked once. */
-export class Patient {
+export class DoctorContext {
   readonly connection: Connection;
   /** The namespace, and the machine whose keys stand for all in questions about rights. */
-  readonly place: Omit<Place, "partitions">;
+  readonly location: Omit<MachineLocation, "partitions">;
   /** This machine's wall clock, in ms. */
   readonly now: () => number;
   #greeting: Promise<Greeting> | undefined;
   #info: Promise<ReadonlyMap<string, string>> | undefined;
   #config: Promise<ReadonlyMap<string, string>> | undefined;
 
-  constructor(connection: Connection, place: Omit<Place, "partitions">, now: () => number = Date.now) {
+  constructor(
+    connection: Connection,
+    location: Omit<MachineLocation, "partitions">,
+    now: () => number = Date.now,
+  ) {
     this.connection = connection;
-    this.place = place;
+    this.location = location;
     this.now = now;
   }
 

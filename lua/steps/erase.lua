@@ -1,5 +1,5 @@
 -- Takes an entity away with all that it has, and leaves its last change in the stream: `document`. Takes `keep`,
--- `channel` and `latest`. The order is that of shared/commit.lua, for the same reasons.
+-- `channel` and `latest`. The order is that of steps/commit.lua, for the same reasons.
 call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document)
 call('DEL', entity_key, log_key)
 call('HSET', machine_key, 'removed', latest)

@@ -7,11 +7,11 @@ import {
   MissingFieldError,
   NotFoundError,
   OutcomeForgottenError,
-  type RefusedError,
-} from "../errors/errors.js";
+  type RejectedError,
+} from "../errors/rejected-errors.js";
 import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
 import type { FieldOptions, GuardOptions } from "./options.js";
-import type { Refusal } from "./result.js";
+import type { Rejection } from "./result.js";
 
 /** What was asked for: enough to say why it was refused. */
 export interface Asked extends GuardOptions, FieldOptions {
@@ -24,7 +24,7 @@ export interface Asked extends GuardOptions, FieldOptions {
 }
 
 /** Makes the typed error of a refusal, with a message that needs no second look at the server. */
-export function explainRefusal(asked: Asked, refusal: Refusal, current: Snapshot | null): RefusedError {
+export function explainRejection(asked: Asked, refusal: Rejection, current: Snapshot | null): RejectedError {
   const { machine, id, definition } = asked;
   const name = `${machine} ${id}`;
   const now =

@@ -14,7 +14,7 @@ local function own_text(own, first, last)
   return text
 end
 
--- The entity as it is now, for refusals and replays, or false where there is none. `entity` is what shared/entity.lua
+-- The entity as it is now, for refusals and replays, or false where there is none. `entity` is what steps/entity.lua
 -- read; `done` is the version of a replayed op, or nil.
 local function snapshot(machine_key, id, entity, done)
   if not entity[1] then return false end

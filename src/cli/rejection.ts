@@ -1,8 +1,8 @@
-import type { Store } from "../changes/change.js";
 import { documentText, type Snapshot } from "../contract/document.js";
 import type { Entities } from "../entities.js";
-import type { RefusedError } from "../errors/errors.js";
+import type { RejectedError } from "../errors/rejected-errors.js";
 import { didYouMean } from "../machine/suggest.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { CliError } from "./cli-error.js";
 import type { Settings } from "./input/settings.js";
 import { ageText } from "./output/age.js";
@@ -14,7 +14,7 @@ import { shellCommand } from "./shell-command.js";
 /** What was refused, where, and to whom it is told. */
 export interface RefusedCall {
   readonly entities: Entities;
-  readonly store: Store;
+  readonly store: MachineStore;
   readonly settings: Settings;
   /** The state that was asked for, where the call moves the entity. */
   readonly to?: string;
@@ -24,7 +24,7 @@ export interface RefusedCall {
  * Makes a refusal as clear as an operator needs it: since when the entity is in its state, who moved it there, what is
  * possible now and what to type.
  */
-export async function explainedRefusal(error: RefusedError, call: RefusedCall): Promise<CliError> {
+export async function explainedRefusal(error: RejectedError, call: RefusedCall): Promise<CliError> {
   const { entities, settings, to } = call;
   const { id, current } = error;
   const steps = current === null ? [] : nextSteps(entities.definition, current, settings);
@@ -56,7 +56,7 @@ export async function explainedRefusal(error: RefusedError, call: RefusedCall): 
   );
 }
 
-function hintFor(error: RefusedError, { settings, to }: RefusedCall): string {
+function hintFor(error: RejectedError, { settings, to }: RefusedCall): string {
   const options = placeOptions(settings);
   const { id } = error;
   if (error.code === "NOTFOUND") return shellCommand("list", [], options);

@@ -1,0 +1,27 @@
+import { LatchkeyError } from "./latchkey-error.js";
+
+/** A machine could not be installed. `code` is `"INUSE"`. */
+export class MachineInUseError extends LatchkeyError {
+  override readonly name = "MachineInUseError";
+  readonly machine: string;
+  /** The version installed on the server. */
+  readonly installedVersion: number;
+  /** `LOWER`: a newer version is installed. `DIFFERENT`: this version has another content. `STATES`: entities sit in dropped states. */
+  readonly problem: "LOWER" | "DIFFERENT" | "STATES";
+  /** Entities in states that would be dropped, by state. */
+  readonly states: Readonly<Record<string, number>>;
+
+  constructor(
+    message: string,
+    machine: string,
+    installedVersion: number,
+    problem: "LOWER" | "DIFFERENT" | "STATES",
+    states: Readonly<Record<string, number>>,
+  ) {
+    super("INUSE", message);
+    this.machine = machine;
+    this.installedVersion = installedVersion;
+    this.problem = problem;
+    this.states = states;
+  }
+}
