@@ -88,7 +88,7 @@ for (const [name, { reply, args = [], cause, cure }] of Object.entries(troubles)
     await cause(valkey, dataDir);
     const error = await rejectionOf(
       NotExecutedError,
-      agents.transition("a1", "running", { actor: "me", timeout: "2s" }),
+      agents.transition("a1", "running", { actor: "me", timeout: "1s" }),
     );
     expect(error).toMatchObject({ code: "NOTEXECUTED", reply });
     expect(error.message).toMatch(/^transition agent a1 was not executed: /);
@@ -118,7 +118,7 @@ it.each([
     const agents = await latchkey.machine(agent());
     await valkey.replicaof("127.0.0.1", 1);
     proxy.shut(true);
-    const error = await rejectionOf(NotExecutedError, agents.create("a1", {}, { timeout: "2s" }));
+    const error = await rejectionOf(NotExecutedError, agents.create("a1", {}, { timeout: "1s" }));
     expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "READONLY" });
     expect(error.message).toContain("the server is a replica");
   },
