@@ -7,9 +7,7 @@ import { sharedFolder } from "./helpers/folder.js";
 import { Reader } from "./helpers/reader.js";
 import { snippets } from "./helpers/snippets.js";
 
-const guides = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter((name) =>
-  name.endsWith(".md"),
-);
+const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
 const documents = ["README.md", "CONTRIBUTING.md", ...guides.map((name) => `docs/${name}`)]
   .map((path) => [path, snippets(readFileSync(join(root, path), "utf8"))] as const)
   .filter(([, blocks]) => blocks.length > 0);
