@@ -8,7 +8,7 @@ import {
   partitionOf,
   type Stuck,
   type SweepOptions,
-  type Swept,
+  type SweepReport,
 } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
@@ -56,7 +56,7 @@ interface Sweeping {
   readonly fired: string[];
   readonly away: string[];
   readonly lines: string[];
-  readonly stop: () => Promise<Swept>;
+  readonly stop: () => Promise<SweepReport>;
 }
 
 /** A sweep of all machines in small batches, which ends with the test at the latest. */
@@ -74,21 +74,21 @@ async function start({ home }: Task, options: SweepOptions = {}): Promise<Sweepi
     onAway: ({ message }) => void away.push(message),
     ...options,
   });
-  const stop = (): Promise<Swept> => {
+  const stop = (): Promise<SweepReport> => {
     end.abort();
     return swept;
   };
   return { stuck, fired, away, lines, stop };
 }
 
-const warnings = ({ lines }: Sweeping): string[] => lines.filter((line) => line.includes("can't fire"));
+const warnings = ({ lines }: Sweeping): string[] => lines.filter((line) => line.includes("cannot fire"));
 
 /** What may stand in due, ahead of all that is well-formed, and what is told of it. */
 const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp][] = [
   [
     "entries of due that are no ids",
     async ({ key }) => (await admin()).zadd(key("due"), ...many(10, "bad id ").flatMap((id, n) => [n, id])),
-    /is no id.*latchkey fsck --repair -m task/,
+    /not an id of this partition.*latchkey fsck --repair -m task/,
   ],
   [
     "entities of another type",
@@ -101,7 +101,7 @@ const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp]
         await valkey.zadd(key("due"), n, id);
       }
     },
-    /id:s\d holds something else than a hash.*latchkey fsck --repair -m task/,
+    /damaged \(WRONGTYPE\).*latchkey fsck --repair -m task/,
   ],
   [
     "logs of another type",
@@ -111,7 +111,7 @@ const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp]
       const valkey = await admin();
       for (const id of ids) await valkey.set(key(`log:${id}`), "junk");
     },
-    /log:s\d holds something else than a list.*latchkey fsck --repair -m task/,
+    /damaged \(WRONGTYPE\).*latchkey fsck --repair -m task/,
   ],
   [
     "entities of another layout",
@@ -121,7 +121,7 @@ const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp]
       const valkey = await admin();
       for (const id of ids) await valkey.hdel(key(`id:${id}`), "created");
     },
-    /layout.*latchkey fsck --repair -m task/,
+    /damaged \(LAYOUT\).*latchkey fsck --repair -m task/,
   ],
 ];
 
@@ -157,7 +157,7 @@ it("tells of an entry of the index that is no id, and looks at those behind it",
   const stuck: Stuck[] = [];
   const swept = await task.entities.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
   expect(swept).toMatchObject({ given: 1, stuck: 1 });
-  expect(stuck).toMatchObject([{ id: "bad id", why: /task:index.*latchkey fsck --repair/ }]);
+  expect(stuck).toMatchObject([{ id: "bad id", why: /not an id.*latchkey fsck --repair/ }]);
 });
 
 it("tells of an entry that is no text, and goes on", async () => {
@@ -177,7 +177,7 @@ it("passes by more than a batch of entries in another partition's due, and tells
   const swept = await task.home.sweep({ once: true, batch: 3, onStuck: (one) => void stuck.push(one) });
   expect(swept).toMatchObject({ expired: 1, stuck: 5 });
   expect(stuck.map(({ id }) => id).sort()).toEqual(elsewhere.toSorted());
-  expect(stuck[0]?.why).toMatch(/belongs to partition 1.*latchkey fsck --repair -m task/);
+  expect(stuck[0]?.why).toMatch(/not an id of this partition.*latchkey fsck --repair -m task/);
 });
 
 it("tells again of what was mended and came back", async () => {
@@ -215,7 +215,7 @@ it("tells again of what was mended and came back", async () => {
       );
     for (const one of mend) await one();
     await expect
-      .poll(() => sweeping.lines.filter((line) => line.includes("stuck no more")).length)
+      .poll(() => sweeping.lines.filter((line) => line.includes("no longer stuck")).length)
       .toBe(3 * time);
   }
   expect(await sweeping.stop()).toMatchObject({ stuck: 0 });
@@ -223,31 +223,31 @@ it("tells again of what was mended and came back", async () => {
 
 /** What may be wrong with a machine in one of its partitions: what breaks it, and what mends it. */
 const broken: [what: string, doBreak: (task: Task) => Promise<unknown>, why: RegExp][] = [
-  ["is gone", async ({ key }) => (await admin()).del(key("machine")), /:0}:task:machine.*apply/],
+  ["is gone", async ({ key }) => (await admin()).del(key("machine")), /not installed in partition 0.*apply/],
   [
     "is of another type",
     async ({ key }) => (await admin()).multi().del(key("machine")).set(key("machine"), "junk").exec(),
-    /:0}:task:machine holds something else than a hash/,
+    /partition 0 has the wrong type.*latchkey fsck/,
   ],
   [
     "can't be read",
     async ({ key }) => (await admin()).hset(key("machine"), "definition", "{"),
-    /:0}:task:machine.*apply/,
+    /definition cannot be read in partition 0; apply/,
   ],
   [
     "has due of another type",
     async ({ key }) => (await admin()).multi().del(key("due")).set(key("due"), "junk").exec(),
-    /:0}:task:due holds something else than a sorted set/,
+    /partition 0 has the wrong type.*latchkey fsck/,
   ],
   [
     "has an index of another type",
     async ({ key }) => (await admin()).multi().del(key("index")).set(key("index"), "junk").exec(),
-    /:0}:task:index holds something else than a sorted set/,
+    /partition 0 has the wrong type.*latchkey fsck/,
   ],
   [
     "has a log of another type",
     async ({ key }) => (await admin()).multi().del(key("events")).set(key("events"), "junk").exec(),
-    /:0}:task:events holds something else than a stream/,
+    /partition 0 has the wrong type.*latchkey fsck/,
   ],
 ];
 
@@ -291,7 +291,7 @@ it("fires where a machine that was gone is applied again, and tells it where it 
     await tasks(1, "task", task.home);
     await expect.poll(() => sweeping.fired).toEqual(ids.slice(0, at + 1));
     await expect
-      .poll(() => sweeping.lines.filter((line) => line.includes("stuck no more")).length)
+      .poll(() => sweeping.lines.filter((line) => line.includes("no longer stuck")).length)
       .toBe(at + 1);
   }
   expect(await sweeping.stop()).toMatchObject({ expired: 2, stuck: 0 });
@@ -341,6 +341,6 @@ it("fires an entity whose fields are no JSON, and says that the change can't be 
   await (await admin()).hset(task.key("id:t1"), "note", "{{{");
   const sweeping = await start(task);
   await expect.poll(() => sweeping.fired).toEqual(["t2"]);
-  await expect.poll(() => sweeping.lines.some((line) => /"t1".*can't be read/.test(line))).toBe(true);
+  await expect.poll(() => sweeping.lines.some((line) => /"t1".*cannot be read/.test(line))).toBe(true);
   expect(await sweeping.stop()).toMatchObject({ expired: 2, stuck: 0 });
 });

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import type { Entities, Latchkey, MachineDefinition, SweepOptions, Swept } from "../../src/index.js";
+import type { Entities, Latchkey, MachineDefinition, SweepOptions, SweepReport } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
@@ -19,7 +19,7 @@ const BATCH = 5;
 const STUCK = 30;
 
 interface Sweeping {
-  readonly stop: () => Promise<Swept>;
+  readonly stop: () => Promise<SweepReport>;
   readonly stuck: string[];
   readonly fired: string[];
 }
@@ -35,7 +35,7 @@ function start(home: Latchkey, options: SweepOptions = {}): Sweeping {
     onChange: ({ id }) => void fired.push(id),
     ...options,
   });
-  const stop = (): Promise<Swept> => {
+  const stop = (): Promise<SweepReport> => {
     end.abort();
     return swept;
   };

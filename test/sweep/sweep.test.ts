@@ -208,8 +208,8 @@ it("passes by entities that can't fire, tells of each once, and fires all behind
   expect(fired).toContain("last");
   expect(stuck.map(({ id }) => id).sort()).toEqual(["broken", ...ids(5, "s")]);
   expect(stuck.find(({ id }) => id === "s0")).toMatchObject({ machine: "task", why: /stamp/ });
-  expect(stuck.find(({ id }) => id === "broken")?.why).toMatch(/layout/);
-  expect(lines.filter((line) => line.includes("can't fire"))).toHaveLength(6);
+  expect(stuck.find(({ id }) => id === "broken")?.why).toMatch(/LAYOUT.*latchkey fsck --repair/);
+  expect(lines.filter((line) => line.includes("cannot fire"))).toHaveLength(6);
 });
 
 it("goes on until it is told to stop, and then tells what it did", async () => {
@@ -282,7 +282,7 @@ it("waits for the server where it goes away, says so once, and goes on", async (
     await expect.poll(() => seen).toContain(id);
     if (id === "t1") {
       proxy.holdReply("zcount");
-      await expect.poll(() => lines.filter((line) => line.includes("sweeping waits")).length).toBe(1);
+      await expect.poll(() => lines.filter((line) => line.includes("the sweep waits")).length).toBe(1);
     }
   }
   await expect.poll(() => seen).toContain("back");

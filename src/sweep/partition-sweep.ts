@@ -1,0 +1,197 @@
+import type { Valkey } from "iovalkey";
+import { NotExecutedError } from "../errors/outcome-errors.js";
+import { ask } from "../valkey/ask.js";
+import { readServerTime } from "../valkey/server-clock.js";
+import { DueReader } from "./due-batch.js";
+import { type ExpiryResult, expire } from "./expire.js";
+import { IndexWalk, parseDefinition } from "./index-walk.js";
+import { repairCommand, type SweepPartition, sweepName } from "./partition.js";
+import type { SweepReporter } from "./report.js";
+import { StuckSet } from "./stuck-set.js";
+
+/** The progress of a step: all is done, there is more, or there is more that has been due for long. */
+export type Progress = "end" | "more" | "late";
+
+/** A timer that has been due for longer is late, in ms. */
+const LATE_MS = 5_000;
+
+/** Aborts a step after no timer of the partition could fire and this was reported. */
+class PartitionDamagedError extends Error {
+  override readonly name = "PartitionDamagedError";
+}
+
+/** Sweeps one partition of a machine, one batch per step. Reports damage, which ends a step and no more. */
+export class PartitionSweep {
+  readonly #partition: SweepPartition;
+  readonly #reporter: SweepReporter;
+  readonly #batch: number;
+  readonly #due: DueReader;
+  readonly #index: IndexWalk;
+  readonly #stuck: StuckSet;
+  /** Whether the keys that all entities share are damaged. */
+  #isDamaged = false;
+
+  constructor(partition: SweepPartition, batch: number, reporter: SweepReporter) {
+    this.#partition = partition;
+    this.#reporter = reporter;
+    this.#batch = batch;
+    this.#due = new DueReader(partition, batch);
+    this.#index = new IndexWalk(partition);
+    this.#stuck = new StuckSet(partition.location.machine, reporter);
+  }
+
+  /** Returns a rejection if the user lacks a permission for one of the timers. */
+  get rejection(): NotExecutedError | undefined {
+    return this.#stuck.rejection;
+  }
+
+  /** Fires one batch of what is due. */
+  fire(): Promise<Progress> {
+    return this.#step(async () => {
+      const { nowMs, errorMs } = await this.#ask(readServerTime);
+      const dueMs = nowMs - errorMs; // what is due by this estimate is due for the server too
+      const batch = await this.#due.next(dueMs);
+      const { fired, stuck, denied } = await this.#expire(batch.entries.map(({ id }) => id));
+      if (this.#due.pass(batch, fired, stuck + denied)) return "end";
+      const isLate = fired > 0 && dueMs - (batch.entries[0]?.score ?? dueMs) > LATE_MS;
+      return isLate ? "late" : "more";
+    });
+  }
+
+  /** Tries one batch of stuck timers again, and continues for as long as some of them fire. */
+  retry(): Promise<Progress> {
+    return this.#step(async () => {
+      const entries = await this.#due.nextStuck();
+      const { fired } = await this.#expire(entries.map(({ id }) => id));
+      const isLast = this.#due.passStuck(entries);
+      await this.#recheck();
+      return fired > 0 && !isLast ? "more" : "end";
+    });
+  }
+
+  /** Checks the next entities of the index, and gives those that lack their deadline theirs. */
+  audit(): Promise<Progress> {
+    return this.#step(async () => {
+      const { nowMs } = await this.#ask(readServerTime);
+      const step = await this.#index.next(nowMs);
+      if (step === undefined) {
+        await this.#check();
+        return "end";
+      }
+      const { notDue } = await this.#expire(step.ids);
+      this.#reporter.addGiven(notDue);
+      return this.#index.pass(step) ? "end" : "more";
+    });
+  }
+
+  /** Runs a step, unless the partition is damaged. */
+  async #step(step: () => Promise<Progress>): Promise<Progress> {
+    try {
+      if (this.#isDamaged && (await this.#check())) return "end";
+      return await step();
+    } catch (error) {
+      if (error instanceof NotExecutedError && error.reply === "WRONGTYPE") await this.#check();
+      else if (!(error instanceof PartitionDamagedError)) throw error;
+      return "end";
+    }
+  }
+
+  /**
+   * Expires some entities at once and reports the results.
+   *
+   * @returns the number of results by outcome
+   * @throws NotExecutedError if one of them was not answered, after all results were reported
+   */
+  async #expire(ids: readonly string[]): Promise<Readonly<Record<ExpiryResult["outcome"], number>>> {
+    const counts = { fired: 0, notDue: 0, gone: 0, stuck: 0, denied: 0, unanswered: 0 };
+    const results = await Promise.all(ids.map((id) => expire(this.#partition, id)));
+    const isSuspect = results.some(
+      (result) => result.outcome === "stuck" && (result.code === "WRONGTYPE" || result.code === "NOMACHINE"),
+    );
+    const isDamaged = isSuspect && (await this.#check());
+    let failure: Error | undefined = isDamaged ? new PartitionDamagedError() : undefined;
+    for (const [at, result] of results.entries()) {
+      const id = ids[at] ?? "";
+      if (result.outcome === "stuck") {
+        // The damage of the partition was reported, or the machine was installed again meanwhile.
+        if (result.code !== undefined && (isDamaged || result.code === "NOMACHINE")) continue;
+        this.#stuck.addStuck(id, result.why);
+      } else if (result.outcome === "denied") this.#stuck.addRejected(id, result.error);
+      else if (result.outcome === "unanswered") failure ??= result.error;
+      else this.#stuck.remove(id);
+      if (result.outcome === "fired")
+        this.#reporter.addChange(this.#partition.location.machine, id, result.text);
+      counts[result.outcome] += 1;
+    }
+    if (failure !== undefined) throw failure;
+    return counts;
+  }
+
+  /** Checks whether some timers are still stuck that `retry` does not find in `due`. */
+  async #recheck(): Promise<void> {
+    // An id that is not text was decoded and cannot be looked up.
+    const ids = this.#stuck.take(this.#batch).filter((id) => !id.includes("\uFFFD"));
+    if (ids.length === 0) return;
+    const { due, index } = this.#partition.keys;
+    const [dues, indexes] = await this.#ask((client) =>
+      Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
+    );
+    const isGone = (at: number): boolean => dues[at] == null && indexes[at] == null;
+    for (const [at, id] of ids.entries()) if (isGone(at)) this.#stuck.remove(id);
+    const isElsewhere = (at: number): boolean => {
+      const score = dues[at] ?? null;
+      return !isGone(at) && (score === null || Number(score) > this.#due.stuckUntilMs);
+    };
+    await this.#expire(ids.filter((_, at) => isElsewhere(at)));
+  }
+
+  /**
+   * Checks the keys that all entities of the partition share. Uses only commands that the scripts use too, so that a
+   * user who may fire timers may check.
+   *
+   * @returns whether no timer can fire
+   */
+  async #check(): Promise<boolean> {
+    const { keys, location, partition } = this.#partition;
+    const [machine, ...others] = await Promise.all([
+      this.#look((client) => client.hmget(keys.machine, "version", "definition", "states")),
+      this.#look((client) => client.zcard(keys.index)),
+      this.#look((client) => client.zcard(keys.due)),
+      this.#look((client) => client.xlen(keys.events)),
+    ]);
+    let why: string | undefined;
+    let isTotal = true;
+    if (machine === "WRONGTYPE" || others.includes("WRONGTYPE")) {
+      why = `a key of partition ${partition} has the wrong type; to find it, run ${repairCommand(this.#partition)}`;
+    } else if (machine !== undefined) {
+      const [version, definition, states] = machine;
+      if (version == null && definition == null && states == null)
+        why = `it is not installed in partition ${partition}; apply it again`;
+      else if (version == null || states == null || parseDefinition(definition) === undefined) {
+        // Timers fire without the definition, but missing deadlines cannot be found.
+        why = `its definition cannot be read in partition ${partition}; apply it again, with a higher version`;
+        isTotal = false;
+      }
+    }
+    const wasDamaged = this.#isDamaged;
+    this.#isDamaged = why !== undefined;
+    if (why !== undefined && !wasDamaged) this.#reporter.addStuck({ machine: location.machine, id: "", why });
+    if (why === undefined && wasDamaged) this.#reporter.removeStuck(location.machine, "");
+    return why !== undefined && isTotal;
+  }
+
+  /** Asks about a key. Returns undefined if the user lacks the permission. */
+  async #look<T>(question: (client: Valkey) => Promise<T>): Promise<T | "WRONGTYPE" | undefined> {
+    try {
+      return await this.#ask(question);
+    } catch (error) {
+      if (error instanceof NotExecutedError && error.reply === "WRONGTYPE") return "WRONGTYPE";
+      if (error instanceof NotExecutedError && error.reply === "NOPERM") return undefined;
+      throw error;
+    }
+  }
+
+  #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
+    return ask(this.#partition.connection, sweepName(this.#partition), question);
+  }
+}
