@@ -41,8 +41,6 @@ export class DueReader {
   #stuckUntilMs = Number.NEGATIVE_INFINITY;
   #stuckCount = 0;
   #stuckPosition: Position | undefined;
-  /** The version of the machine with which they are stuck. */
-  #version: string | null = null;
 
   constructor(partition: SweepPartition, size: number) {
     this.#partition = partition;
@@ -55,7 +53,7 @@ export class DueReader {
 
   /** Reads the next batch of the walk, or begins a walk up to `nowMs`, in server time. */
   async next(nowMs: number): Promise<DueBatch> {
-    if (nowMs < this.#stuckUntilMs) this.forgetStuck(); // the server's clock was set back
+    if (nowMs < this.#stuckUntilMs) this.#forgetStuck(); // the server's clock was set back
     this.#walk ??= await this.#begin(nowMs);
     const { count, windows, position, isAtHead, untilMs } = this.#walk;
     if (count === 0) return { entries: [], offset: 0 };
@@ -88,19 +86,9 @@ export class DueReader {
     return true;
   }
 
-  /** Reads the next batch of stuck entries, in a circle. Returns none if a newer version of the machine may fire them all. */
+  /** Reads the next batch of stuck entries, in a circle. */
   async nextStuck(): Promise<readonly Position[]> {
     if (this.#stuckCount === 0) return [];
-    const { connection, keys } = this.#partition;
-    const [version = null] = await ask(connection, sweepName(this.#partition), (client) =>
-      client.hmget(keys.machine, "version"),
-    );
-    const isNewer = this.#version !== null && version !== this.#version;
-    this.#version = version;
-    if (isNewer) {
-      this.forgetStuck();
-      return [];
-    }
     return this.#read(Number.NEGATIVE_INFINITY, this.#stuckUntilMs, this.#stuckPosition, 0);
   }
 
@@ -112,7 +100,7 @@ export class DueReader {
   }
 
   /** Begins the next walk with all that is due. */
-  forgetStuck(): void {
+  #forgetStuck(): void {
     this.#stuckUntilMs = Number.NEGATIVE_INFINITY;
     this.#stuckCount = 0;
     this.#stuckPosition = undefined;
@@ -120,17 +108,14 @@ export class DueReader {
   }
 
   async #begin(untilMs: number): Promise<Walk> {
-    const [connection, { due }, edge] = [
-      this.#partition.connection,
-      this.#partition.keys,
-      this.#stuckUntilMs,
-    ];
+    const { connection, keys } = this.#partition;
+    const edge = this.#stuckUntilMs;
     const [before, after] = await ask(connection, sweepName(this.#partition), (client) =>
-      Promise.all([client.zcount(due, "-inf", edge), client.zcount(due, edge + 1, untilMs)]),
+      Promise.all([client.zcount(keys.due, "-inf", edge), client.zcount(keys.due, edge + 1, untilMs)]),
     );
     // More than were stuck: one of them became due there, such as by a repair.
     const isMore = before > this.#stuckCount;
-    if (isMore) this.forgetStuck();
+    if (isMore) this.#forgetStuck();
     else this.#stuckCount = before;
     const count = isMore ? before + after : after;
     const windows = Math.max(1, Math.min(MAX_WINDOWS, Math.floor(count / this.#size)));

@@ -80,23 +80,19 @@ export class IndexWalk {
     const [text, states] = await ask(connection, sweepName(this.#partition), (client) =>
       client.hmget(keys.machine, "definition", "states"),
     );
-    const definition = parseDefinition(text);
-    if (definition === undefined || states == null) return undefined;
+    if (text == null || states == null) return undefined;
+    let definition: CompiledMachine;
+    try {
+      definition = parseCompiledMachine(text);
+    } catch {
+      return undefined;
+    }
     return states.split(" ").flatMap((name, ordinal) => {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
       return state === undefined || dueAt(state, 0) === undefined
         ? []
         : [{ stretch: stretchOf(name, ordinal), state, isNewer: definition.version > 1 }];
     });
-  }
-}
-
-/** Reads a compiled definition; undefined if it is absent or malformed. */
-export function parseDefinition(text: string | null | undefined): CompiledMachine | undefined {
-  try {
-    return text == null ? undefined : parseCompiledMachine(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,10 +1,12 @@
+import { randomUUID } from "node:crypto";
 import type { Valkey } from "iovalkey";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask } from "../valkey/ask.js";
+import { partitionOf } from "../valkey/partition.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { DueReader } from "./due-batch.js";
 import { type ExpiryResult, expire } from "./expire.js";
-import { IndexWalk, parseDefinition } from "./index-walk.js";
+import { IndexWalk } from "./index-walk.js";
 import { repairCommand, type SweepPartition, sweepName } from "./partition.js";
 import type { SweepReporter } from "./report.js";
 import { StuckSet } from "./stuck-set.js";
@@ -20,6 +22,14 @@ class PartitionDamagedError extends Error {
   override readonly name = "PartitionDamagedError";
 }
 
+/** Returns an id of this partition that no entity has. */
+function unusedId({ location, partition }: SweepPartition): string {
+  for (;;) {
+    const id = randomUUID();
+    if (partitionOf(id, location.partitions) === partition) return id;
+  }
+}
+
 /** Sweeps one partition of a machine, one batch per step. Reports damage, which ends a step and no more. */
 export class PartitionSweep {
   readonly #partition: SweepPartition;
@@ -28,8 +38,10 @@ export class PartitionSweep {
   readonly #due: DueReader;
   readonly #index: IndexWalk;
   readonly #stuck: StuckSet;
-  /** Whether the keys that all entities share are damaged. */
+  /** Whether the keys that all entities share are damaged, so that no timer can fire. */
   #isDamaged = false;
+  /** The problem of the machine that was reported. */
+  #problem: string | undefined;
 
   constructor(partition: SweepPartition, batch: number, reporter: SweepReporter) {
     this.#partition = partition;
@@ -75,9 +87,12 @@ export class PartitionSweep {
       const { nowMs } = await this.#ask(readServerTime);
       const step = await this.#index.next(nowMs);
       if (step === undefined) {
-        await this.#check();
+        // Timers fire without the definition, but missing deadlines cannot be found.
+        if (!(await this.#check()))
+          this.#setProblem("its definition cannot be read; apply it again, with a higher version");
         return "end";
       }
+      this.#setProblem(undefined);
       const { notDue } = await this.#expire(step.ids);
       this.#reporter.addGiven(notDue);
       return this.#index.pass(step) ? "end" : "more";
@@ -146,49 +161,32 @@ export class PartitionSweep {
   }
 
   /**
-   * Checks the keys that all entities of the partition share. Uses only commands that the scripts use too, so that a
-   * user who may fire timers may check.
+   * Checks the keys that all entities share, by an EXPIRE call for an id that does not exist.
    *
    * @returns whether no timer can fire
    */
   async #check(): Promise<boolean> {
-    const { keys, location, partition } = this.#partition;
-    const [machine, ...others] = await Promise.all([
-      this.#look((client) => client.hmget(keys.machine, "version", "definition", "states")),
-      this.#look((client) => client.zcard(keys.index)),
-      this.#look((client) => client.zcard(keys.due)),
-      this.#look((client) => client.xlen(keys.events)),
-    ]);
-    let why: string | undefined;
-    let isTotal = true;
-    if (machine === "WRONGTYPE" || others.includes("WRONGTYPE")) {
-      why = `a key of partition ${partition} has the wrong type; to find it, run ${repairCommand(this.#partition)}`;
-    } else if (machine !== undefined) {
-      const [version, definition, states] = machine;
-      if (version == null && definition == null && states == null)
-        why = `it is not installed in partition ${partition}; apply it again`;
-      else if (version == null || states == null || parseDefinition(definition) === undefined) {
-        // Timers fire without the definition, but missing deadlines cannot be found.
-        why = `its definition cannot be read in partition ${partition}; apply it again, with a higher version`;
-        isTotal = false;
-      }
-    }
+    const result = await expire(this.#partition, unusedId(this.#partition));
+    if (result.outcome === "unanswered") throw result.error;
     const wasDamaged = this.#isDamaged;
-    this.#isDamaged = why !== undefined;
-    if (why !== undefined && !wasDamaged) this.#reporter.addStuck({ machine: location.machine, id: "", why });
-    if (why === undefined && wasDamaged) this.#reporter.removeStuck(location.machine, "");
-    return why !== undefined && isTotal;
+    this.#isDamaged = result.outcome === "stuck";
+    const { partition } = this.#partition;
+    if (result.outcome === "stuck") {
+      this.#setProblem(
+        result.code === "NOMACHINE"
+          ? `it is not installed in partition ${partition}; apply it again`
+          : `a key of partition ${partition} is damaged (${result.code}); to find it, run ${repairCommand(this.#partition)}`,
+      );
+    } else if (wasDamaged) this.#setProblem(undefined);
+    return this.#isDamaged;
   }
 
-  /** Asks about a key. Returns undefined if the user lacks the permission. */
-  async #look<T>(question: (client: Valkey) => Promise<T>): Promise<T | "WRONGTYPE" | undefined> {
-    try {
-      return await this.#ask(question);
-    } catch (error) {
-      if (error instanceof NotExecutedError && error.reply === "WRONGTYPE") return "WRONGTYPE";
-      if (error instanceof NotExecutedError && error.reply === "NOPERM") return undefined;
-      throw error;
-    }
+  /** Reports a problem of the machine, unless it has one already. */
+  #setProblem(why: string | undefined): void {
+    const { machine } = this.#partition.location;
+    if (why !== undefined && this.#problem === undefined) this.#reporter.addStuck({ machine, id: "", why });
+    if (why === undefined && this.#problem !== undefined) this.#reporter.removeStuck(machine, "");
+    this.#problem = why;
   }
 
   #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {

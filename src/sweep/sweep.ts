@@ -3,11 +3,10 @@ import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contrac
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { type Duration, readDuration } from "../machine/duration.js";
-import { MACHINE_NAME } from "../machine/names.js";
 import { needMachine } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { type MachineLocation, metaKey } from "../valkey/keys.js";
+import type { MachineLocation } from "../valkey/keys.js";
 import { notedMachines, readFacts } from "../valkey/layout.js";
 import { partitionsOf, sweepName } from "./partition.js";
 import { PartitionSweep, type Progress } from "./partition-sweep.js";
@@ -61,7 +60,7 @@ export async function sweepMachine(
 ): Promise<SweepReport> {
   return new Sweep(connection, options, async () => {
     if (options.once === true) await needPartition(connection, location);
-    return { locations: [location], invalidNames: [] };
+    return [location];
   }).run();
 }
 
@@ -78,13 +77,9 @@ export async function sweepNamespace(
     const [names, facts] = await ask(connection, `sweep ${namespace}`, (client) =>
       Promise.all([notedMachines(client, namespace), readFacts(client, namespace)]),
     );
-    if (facts === undefined) return { locations: [], invalidNames: [] };
-    const { partitions } = facts;
-    const isValid = (name: string): boolean => MACHINE_NAME.pattern.test(name);
-    return {
-      locations: names.filter(isValid).map((machine) => ({ namespace, machine, partitions })),
-      invalidNames: names.filter((name) => !isValid(name)).map((name) => ({ name, key: metaKey(namespace) })),
-    };
+    return facts === undefined
+      ? []
+      : names.map((machine) => ({ namespace, machine, partitions: facts.partitions }));
   }).run();
 }
 
@@ -96,20 +91,13 @@ async function needPartition(connection: Connection, location: MachineLocation):
   if (!found.includes(1)) await needMachine(connection, location, "sweep");
 }
 
-/** The machines of one round. */
-interface Targets {
-  readonly locations: readonly MachineLocation[];
-  /** Names in the namespace's key that are not names of machines. */
-  readonly invalidNames: readonly { readonly name: string; readonly key: string }[];
-}
-
 /**
  * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each step the sweep
  * rests for as long as the step took, unless it is late, so that it uses at most half of the server's time.
  */
 class Sweep {
   readonly #connection: Connection;
-  readonly #targets: () => Promise<Targets>;
+  readonly #findMachines: () => Promise<readonly MachineLocation[]>;
   readonly #reporter: SweepReporter;
   readonly #intervalMs: number;
   readonly #batch: number;
@@ -117,11 +105,14 @@ class Sweep {
   readonly #signal: AbortSignal | undefined;
   readonly #closing = new AbortController();
   readonly #machines = new Map<string, readonly PartitionSweep[]>();
-  readonly #invalidNames = new Set<string>();
   #round = 0;
   #failure: unknown;
 
-  constructor(connection: Connection, options: SweepOptions, targets: () => Promise<Targets>) {
+  constructor(
+    connection: Connection,
+    options: SweepOptions,
+    findMachines: () => Promise<readonly MachineLocation[]>,
+  ) {
     checkOptions(options, OPTIONS);
     const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
     checkSignal(signal);
@@ -134,7 +125,7 @@ class Sweep {
     if ("problem" in duration)
       throw new ContractError("BADARG", `interval: ${JSON.stringify(interval)} ${duration.problem}`);
     this.#connection = connection;
-    this.#targets = targets;
+    this.#findMachines = findMachines;
     this.#reporter = new SweepReporter(listeners, connection.logger);
     this.#intervalMs = duration.ms;
     this.#batch = batch;
@@ -169,14 +160,14 @@ class Sweep {
 
   /** @returns whether timers that have been due for long are left */
   async #runRound(): Promise<boolean> {
-    let partitions: readonly (readonly PartitionSweep[])[];
+    let machines: readonly (readonly PartitionSweep[])[];
     try {
-      partitions = await this.#present();
+      machines = (await this.#findMachines()).map((location) => this.#partitionsOf(location));
     } catch (error) {
       this.#fail(error);
       return false;
     }
-    const all = partitions.flat();
+    const all = machines.flat();
     // A backlog is left after some time, for timers of machines that came meanwhile.
     const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
     const fired = await this.#takeTurns(all, (partition) => partition.fire(), until);
@@ -185,7 +176,7 @@ class Sweep {
       await this.#takeTurns(all, (partition) => partition.audit(), until);
     } else if ((await this.#takeTurns(all, (partition) => partition.retry(), until)) !== "failed") {
       // One step in one partition of each machine.
-      const audited = partitions.flatMap((own) => own[this.#round % own.length] ?? []);
+      const audited = machines.flatMap((own) => own[this.#round % own.length] ?? []);
       await this.#takeTurns(audited, (partition) => partition.audit(), 0);
     }
     this.#round += 1;
@@ -194,30 +185,14 @@ class Sweep {
     return fired === "late";
   }
 
-  /** Returns the partitions of each machine. */
-  async #present(): Promise<(readonly PartitionSweep[])[]> {
-    const { locations, invalidNames } = await this.#targets();
-    const present = new Set(invalidNames.map(({ name }) => name));
-    for (const name of this.#invalidNames) {
-      if (present.has(name)) continue;
-      this.#invalidNames.delete(name);
-      this.#reporter.removeStuck(name, "");
-    }
-    for (const { name, key } of invalidNames) {
-      if (this.#invalidNames.has(name)) continue;
-      this.#invalidNames.add(name);
-      const why = `invalid name of a machine in ${key}; remove it with HDEL`;
-      this.#reporter.addStuck({ machine: name, id: "", why });
-    }
-    return locations.map((location) => {
-      const known = this.#machines.get(location.machine);
-      if (known !== undefined) return known;
-      const own = partitionsOf(this.#connection, location).map(
-        (partition) => new PartitionSweep(partition, this.#batch, this.#reporter),
-      );
-      this.#machines.set(location.machine, own);
-      return own;
-    });
+  #partitionsOf(location: MachineLocation): readonly PartitionSweep[] {
+    const known = this.#machines.get(location.machine);
+    if (known !== undefined) return known;
+    const partitions = partitionsOf(this.#connection, location).map(
+      (partition) => new PartitionSweep(partition, this.#batch, this.#reporter),
+    );
+    this.#machines.set(location.machine, partitions);
+    return partitions;
   }
 
   /**
