@@ -7,8 +7,12 @@ import { sharedFolder } from "../helpers/folder.js";
 import { Reader } from "../helpers/reader.js";
 import { snippets } from "../helpers/snippets.js";
 
-const guides = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
-const documents = ["README.md", "CONTRIBUTING.md", ...guides.map((name) => `docs/${name}`)]
+/** The pages of docs/, without docs/reference/api/, which is made from the docstrings. */
+const pages = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".md") && !path.startsWith("reference/api/"))
+  .map((path) => `docs/${path}`)
+  .sort();
+const documents = ["README.md", "CONTRIBUTING.md", ...pages]
   .map((path) => [path, snippets(readFileSync(join(root, path), "utf8"))] as const)
   .filter(([, blocks]) => blocks.length > 0);
 
