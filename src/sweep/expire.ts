@@ -9,7 +9,7 @@ import { entityKeys } from "../valkey/keys.js";
 import { LayoutError } from "../valkey/layout.js";
 import { partitionOf } from "../valkey/partition.js";
 import { runScript } from "../valkey/script.js";
-import { repairCommand, type SweepPartition } from "./partition.js";
+import type { SweepPartition } from "./partition.js";
 
 /** The result of one EXPIRE call. */
 export type ExpiryResult =
@@ -38,7 +38,7 @@ const ACL_FAILURE = "ERR ACL failure in script";
  */
 export async function expire(partition: SweepPartition, id: string): Promise<ExpiryResult> {
   const { connection, location } = partition;
-  const repair = `to fix it, run ${repairCommand(partition)}`;
+  const repair = `to fix it, run ${partition.repairCommand}`;
   if (!isIdOf(partition, id)) return { outcome: "stuck", why: `not an id of this partition; ${repair}` };
   const name = `expire ${location.machine} ${id}`;
   let isDenied = false;

@@ -3,8 +3,7 @@ import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";
 import { type Position, type Stretch, stretchOf } from "../reads/position.js";
-import { ask } from "../valkey/ask.js";
-import { type SweepPartition, sweepName } from "./partition.js";
+import type { SweepPartition } from "./partition.js";
 
 /** The number of entities that one step checks. */
 const STEP = 500;
@@ -53,13 +52,11 @@ export class IndexWalk {
     }
     const [timed] = this.#states;
     if (timed === undefined) return { ids: [], last: undefined };
-    const { connection, keys } = this.#partition;
+    const { keys } = this.#partition;
     const entries = await readIndex(this.#partition, keys.index, timed.stretch, this.#position, STEP);
     const ids = entries.map(({ id }) => id);
     if (ids.length === 0) return { ids, last: undefined };
-    const scores = await ask(connection, sweepName(this.#partition), (client) =>
-      client.zmscore(keys.due, ...ids),
-    );
+    const scores = await this.#partition.ask((client) => client.zmscore(keys.due, ...ids));
     const wrong = entries.filter(({ score }, at) => {
       const due = scores[at];
       return due == null || Number(due) > latest(timed, score - timed.stretch.from, nowMs);
@@ -76,8 +73,8 @@ export class IndexWalk {
 
   /** Reads the states with a timer from the installed machine; undefined if it cannot be read. */
   async #readStates(): Promise<TimedState[] | undefined> {
-    const { connection, keys } = this.#partition;
-    const [text, states] = await ask(connection, sweepName(this.#partition), (client) =>
+    const { keys } = this.#partition;
+    const [text, states] = await this.#partition.ask((client) =>
       client.hmget(keys.machine, "definition", "states"),
     );
     if (text == null || states == null) return undefined;

@@ -1,14 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { Valkey } from "iovalkey";
 import { NotExecutedError } from "../errors/outcome-errors.js";
-import { ask } from "../valkey/ask.js";
 import { partitionOf } from "../valkey/partition.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { DueReader } from "./due-batch.js";
 import { type ExpiryResult, expire } from "./expire.js";
 import { IndexWalk } from "./index-walk.js";
-import { repairCommand, type SweepPartition, sweepName } from "./partition.js";
-import type { SweepReporter } from "./report.js";
+import type { SweepPartition } from "./partition.js";
+import { MAX_STUCK, type SweepReporter } from "./report.js";
 import { StuckSet } from "./stuck-set.js";
 
 /** The progress of a step: all is done, there is more, or there is more that has been due for long. */
@@ -38,6 +36,8 @@ export class PartitionSweep {
   readonly #due: DueReader;
   readonly #index: IndexWalk;
   readonly #stuck: StuckSet;
+  /** The number of retries since the last walk over all that is due. */
+  #retries = 0;
   /** Whether the keys that all entities share are damaged, so that no timer can fire. */
   #isDamaged = false;
   /** The problem of the machine that was reported. */
@@ -60,12 +60,12 @@ export class PartitionSweep {
   /** Fires one batch of what is due. */
   fire(): Promise<Progress> {
     return this.#step(async () => {
-      const { nowMs, errorMs } = await this.#ask(readServerTime);
+      const { nowMs, errorMs } = await this.#partition.ask(readServerTime);
       const dueMs = nowMs - errorMs; // what is due by this estimate is due for the server too
-      const batch = await this.#due.next(dueMs);
-      const { fired, stuck, denied } = await this.#expire(batch.entries.map(({ id }) => id));
-      if (this.#due.pass(batch, fired, stuck + denied)) return "end";
-      const isLate = fired > 0 && dueMs - (batch.entries[0]?.score ?? dueMs) > LATE_MS;
+      const entries = await this.#due.next(dueMs);
+      const { fired, stuck, denied } = await this.#expire(entries.map(({ id }) => id));
+      if (this.#due.pass(entries, fired, stuck + denied)) return "end";
+      const isLate = fired > 0 && dueMs - (entries[0]?.score ?? dueMs) > LATE_MS;
       return isLate ? "late" : "more";
     });
   }
@@ -73,18 +73,30 @@ export class PartitionSweep {
   /** Tries one batch of stuck timers again, and continues for as long as some of them fire. */
   retry(): Promise<Progress> {
     return this.#step(async () => {
-      const entries = await this.#due.nextStuck();
-      const { fired } = await this.#expire(entries.map(({ id }) => id));
-      const isLast = this.#due.passStuck(entries);
-      await this.#recheck();
-      return fired > 0 && !isLast ? "more" : "end";
+      this.#retries += 1;
+      if (this.#due.stuckCount > this.#stuck.size && this.#retries * this.#batch > MAX_STUCK) {
+        // Not all are remembered. The others get their turn by a walk over all that is due.
+        this.#due.forgetStuck();
+        this.#retries = 0;
+      }
+      // An id that is not text was decoded and cannot be looked up.
+      const ids = this.#stuck.take(this.#batch).filter((id) => !id.includes("\uFFFD"));
+      if (ids.length === 0) return "end";
+      const { due, index } = this.#partition.keys;
+      const [dues, indexes] = await this.#partition.ask((client) =>
+        Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
+      );
+      const isGone = (at: number): boolean => dues[at] == null && indexes[at] == null;
+      for (const [at, id] of ids.entries()) if (isGone(at)) this.#stuck.remove(id);
+      const { fired } = await this.#expire(ids.filter((_, at) => !isGone(at)));
+      return fired > 0 ? "more" : "end";
     });
   }
 
   /** Checks the next entities of the index, and gives those that lack their deadline theirs. */
   audit(): Promise<Progress> {
     return this.#step(async () => {
-      const { nowMs } = await this.#ask(readServerTime);
+      const { nowMs } = await this.#partition.ask(readServerTime);
       const step = await this.#index.next(nowMs);
       if (step === undefined) {
         // Timers fire without the definition, but missing deadlines cannot be found.
@@ -142,24 +154,6 @@ export class PartitionSweep {
     return counts;
   }
 
-  /** Checks whether some timers are still stuck that `retry` does not find in `due`. */
-  async #recheck(): Promise<void> {
-    // An id that is not text was decoded and cannot be looked up.
-    const ids = this.#stuck.take(this.#batch).filter((id) => !id.includes("\uFFFD"));
-    if (ids.length === 0) return;
-    const { due, index } = this.#partition.keys;
-    const [dues, indexes] = await this.#ask((client) =>
-      Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
-    );
-    const isGone = (at: number): boolean => dues[at] == null && indexes[at] == null;
-    for (const [at, id] of ids.entries()) if (isGone(at)) this.#stuck.remove(id);
-    const isElsewhere = (at: number): boolean => {
-      const score = dues[at] ?? null;
-      return !isGone(at) && (score === null || Number(score) > this.#due.stuckUntilMs);
-    };
-    await this.#expire(ids.filter((_, at) => isElsewhere(at)));
-  }
-
   /**
    * Checks the keys that all entities share, by an EXPIRE call for an id that does not exist.
    *
@@ -170,12 +164,12 @@ export class PartitionSweep {
     if (result.outcome === "unanswered") throw result.error;
     const wasDamaged = this.#isDamaged;
     this.#isDamaged = result.outcome === "stuck";
-    const { partition } = this.#partition;
+    const { partition, repairCommand } = this.#partition;
     if (result.outcome === "stuck") {
       this.#setProblem(
         result.code === "NOMACHINE"
           ? `it is not installed in partition ${partition}; apply it again`
-          : `a key of partition ${partition} is damaged (${result.code}); to find it, run ${repairCommand(this.#partition)}`,
+          : `a key of partition ${partition} is damaged (${result.code}); to find it, run ${repairCommand}`,
       );
     } else if (wasDamaged) this.#setProblem(undefined);
     return this.#isDamaged;
@@ -187,9 +181,5 @@ export class PartitionSweep {
     if (why !== undefined && this.#problem === undefined) this.#reporter.addStuck({ machine, id: "", why });
     if (why === undefined && this.#problem !== undefined) this.#reporter.removeStuck(machine, "");
     this.#problem = why;
-  }
-
-  #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
-    return ask(this.#partition.connection, sweepName(this.#partition), question);
   }
 }

@@ -13,6 +13,10 @@ export class StuckSet {
     this.#reporter = reporter;
   }
 
+  get size(): number {
+    return this.#rejections.size;
+  }
+
   /** Returns a rejection if the user lacks a permission for one of the timers. */
   get rejection(): NotExecutedError | undefined {
     for (const rejection of this.#rejections.values()) if (rejection !== undefined) return rejection;

@@ -8,7 +8,7 @@ import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import type { MachineLocation } from "../valkey/keys.js";
 import { notedMachines, readFacts } from "../valkey/layout.js";
-import { partitionsOf, sweepName } from "./partition.js";
+import { partitionsOf } from "./partition.js";
 import { PartitionSweep, type Progress } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
 
@@ -85,7 +85,7 @@ export async function sweepNamespace(
 
 /** @throws ContractError with code NOMACHINE if no partition has the machine */
 async function needPartition(connection: Connection, location: MachineLocation): Promise<void> {
-  const found = await ask(connection, sweepName({ location }), (client) =>
+  const found = await ask(connection, `sweep ${location.machine}`, (client) =>
     Promise.all(partitionsOf(connection, location).map(({ keys }) => client.exists(keys.machine))),
   );
   if (!found.includes(1)) await needMachine(connection, location, "sweep");
