@@ -17,7 +17,7 @@ interface Walk {
   position?: Position;
   /** The number of entries that were passed and did not fire. */
   stuck: number;
-  /** Whether the last batch fired something. If not, the next batch has no offset. */
+  /** False if the last batch had an offset and fired nothing. Then the next batch has none. */
   hasFired: boolean;
 }
 

@@ -14,7 +14,7 @@ const TOLERANCE_MS = 5_000;
 interface TimedState {
   readonly stretch: Stretch;
   readonly state: CompiledState;
-  /** Whether an older version of the machine may have set a longer lease, which then stays. */
+  /** True if an older version of the machine may have set a longer lease, which then stays. */
   readonly isNewer: boolean;
 }
 

@@ -38,7 +38,7 @@ export class PartitionSweep {
   readonly #stuck: StuckSet;
   /** The number of retries since the last walk over all that is due. */
   #retries = 0;
-  /** Whether the keys that all entities share are damaged, so that no timer can fire. */
+  /** True if the keys that all entities share are damaged, so that no timer can fire. */
   #isDamaged = false;
   /** The problem of the machine that was reported. */
   #problem: string | undefined;

@@ -55,7 +55,7 @@ async function tasks(
   onTestFinished(() => farHome.close());
   const far = await farHome.installed("task");
   if (far === null) throw new Error("The machine is not there");
-  // The scripts are known from here on: the next EVALSHA fires.
+  // The server knows the script from here on, so that the next EVALSHA fires a timer.
   await entities.create("warm");
   await runOut(home, entities, "warm");
   await far.sweep({ once: true });
