@@ -130,8 +130,15 @@ export class PartitionSweep {
    * @throws NotExecutedError if one of them was not answered, after all results were reported
    */
   async #expire(ids: readonly string[]): Promise<Readonly<Record<ExpiryResult["outcome"], number>>> {
+    const { machine } = this.#partition.location;
     const counts = { fired: 0, notDue: 0, gone: 0, stuck: 0, denied: 0, unanswered: 0 };
-    const results = await Promise.all(ids.map((id) => expire(this.#partition, id)));
+    const results = await Promise.all(
+      ids.map(async (id) => {
+        const result = await expire(this.#partition, id);
+        if (result.outcome === "fired") this.#reporter.addChange(machine, id, result.text);
+        return result;
+      }),
+    );
     const isSuspect = results.some(
       (result) => result.outcome === "stuck" && (result.code === "WRONGTYPE" || result.code === "NOMACHINE"),
     );
@@ -146,8 +153,6 @@ export class PartitionSweep {
       } else if (result.outcome === "denied") this.#stuck.addRejected(id, result.error);
       else if (result.outcome === "unanswered") failure ??= result.error;
       else this.#stuck.remove(id);
-      if (result.outcome === "fired")
-        this.#reporter.addChange(this.#partition.location.machine, id, result.text);
       counts[result.outcome] += 1;
     }
     if (failure !== undefined) throw failure;

@@ -24,7 +24,7 @@ export class StuckSet {
   }
 
   addStuck(id: string, why: string): void {
-    if (this.#rejections.has(id) || this.#reporter.report.stuck >= MAX_STUCK) return;
+    if (this.#isStuck(id) || this.#reporter.report.stuck >= MAX_STUCK) return;
     this.#rejections.set(id, undefined);
     this.#reporter.addStuck({ machine: this.#machine, id, why });
   }
@@ -35,7 +35,7 @@ export class StuckSet {
   }
 
   remove(id: string): void {
-    const isStuck = this.#rejections.has(id) && this.#rejections.get(id) === undefined;
+    const isStuck = this.#isStuck(id);
     this.#rejections.delete(id);
     if (isStuck) this.#reporter.removeStuck(this.#machine, id);
   }
@@ -48,5 +48,9 @@ export class StuckSet {
       this.#rejections.set(id, rejection);
     }
     return entries.map(([id]) => id);
+  }
+
+  #isStuck(id: string): boolean {
+    return this.#rejections.has(id) && this.#rejections.get(id) === undefined;
   }
 }

@@ -7,7 +7,7 @@ import { needMachine } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import type { MachineLocation } from "../valkey/keys.js";
-import { notedMachines, readFacts } from "../valkey/layout.js";
+import { type NamespaceFacts, notedMachines, readFacts } from "../valkey/layout.js";
 import { partitionsOf } from "./partition.js";
 import { PartitionSweep, type Progress } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
@@ -73,22 +73,23 @@ export async function sweepNamespace(
   namespace: string,
   options: SweepOptions,
 ): Promise<SweepReport> {
+  let facts: NamespaceFacts | undefined;
   return new Sweep(connection, options, async () => {
-    const [names, facts] = await ask(connection, `sweep ${namespace}`, (client) =>
-      Promise.all([notedMachines(client, namespace), readFacts(client, namespace)]),
-    );
-    return facts === undefined
-      ? []
-      : names.map((machine) => ({ namespace, machine, partitions: facts.partitions }));
+    const name = `sweep ${namespace}`;
+    facts ??= await ask(connection, name, (client) => readFacts(client, namespace));
+    if (facts === undefined) return [];
+    const { partitions } = facts;
+    const machines = await ask(connection, name, (client) => notedMachines(client, namespace));
+    return machines.map((machine) => ({ namespace, machine, partitions }));
   }).run();
 }
 
 /** @throws ContractError with code NOMACHINE if no partition has the machine */
 async function needPartition(connection: Connection, location: MachineLocation): Promise<void> {
-  const found = await ask(connection, `sweep ${location.machine}`, (client) =>
+  const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
     Promise.all(partitionsOf(connection, location).map(({ keys }) => client.exists(keys.machine))),
   );
-  if (!found.includes(1)) await needMachine(connection, location, "sweep");
+  if (!counts.includes(1)) await needMachine(connection, location, "sweep");
 }
 
 /**
