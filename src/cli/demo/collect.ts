@@ -1,4 +1,4 @@
-import type { Snapshot } from "../../contract/document.js";
+import { documentText, type Snapshot } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
 import { EventLog } from "../../events/log.js";
 import type { Connection } from "../../valkey/connection.js";
@@ -16,8 +16,8 @@ export async function collect(
 ): Promise<Pick<Evidence, "log" | "published" | "finals" | "counts">> {
   await recording.settle();
   const log: string[] = [];
-  const stored = new EventLog(observer, place, { after: "start", follow: false }, (text) => text);
-  for await (const text of stored) log.push(text);
+  const stored = new EventLog({ connection: observer, location: place }, { after: "start", follow: false });
+  for await (const change of stored) log.push(documentText(change));
   const finals = new Map<string, Snapshot | null>(
     await Promise.all(ids.map(async (id) => [id, await agents.get(id)] as const)),
   );
