@@ -1,24 +1,26 @@
 #!lua
 -- take: sends a heartbeat of a replica, takes over the events of dead replicas, and delivers new events.
 --
--- An entity with unfinished events has a holder: the one consumer that handles them. A consumer that takes a later event
--- of the entity assigns it to the holder. So the events of an entity are handled one after the other, in order.
+-- An entity with unfinished events has a holder: the one consumer that handles them. A consumer that takes a later
+-- event of the entity assigns it to the holder. So the events of an entity are handled one after the other, in order.
 -- If a reply is lost, the next one contains everything in it. A call that arrives after a later one is rejected.
 --
 -- KEYS
 --   1 events        {ns:p}:<machine>:events                 stream  the event log; the reaction is a group on it
 --   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead   stream  dead letters; the same group retries them
---   3 assignments   {ns:p}:<machine>:reaction:<name>:held   hash    entity: `holder last number event attempts first`
---                   are the consumer that handles its events, the last of them, the number of its latest call, and an event
---                   with the number of its attempts and the time of the first
+--   3 assignments   {ns:p}:<machine>:reaction:<name>:held   hash    which consumer handles which entity
 --   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen   zset    consumers by their last heartbeat, in ms
 --   5 settings      {ns:p}:<machine>:reaction:<name>:rules  hash    what all consumers share
---                   `on`: the event types that all consumers handle, separated by blanks
---                   `idle`: the argument of the same name, from the consumer that changed it last
---                   `of:<consumer>`: `since number changed`: the first take since nothing was taken from the consumer,
---                   its latest take, and the latest take in which it took over events
---                   `lost:<consumer>`: `number from to count`: a gap, and the latest take that reported it
---                   `forgotten`: after forget, the only field: the time in ms
+-- Assignments
+--   `holder last number event attempts first` by entity: the consumer that handles its events, the last of them, the
+--   number of its latest call, and an event with the number of its attempts and the time of the first
+-- Settings
+--   on               the event types that all consumers handle, separated by blanks
+--   idle             the argument of this name, from the consumer that changed it last
+--   of:<consumer>    `since number changed`: its first take since others took events from it, its latest take, and its
+--                    latest take in which it took over events
+--   lost:<consumer>  `number from to count`: a gap, and the latest take that reported it
+--   forgotten        after forget, the only field: the time in ms
 -- ARGV
 --   1 group     the reaction's name
 --   2 consumer  this replica
@@ -243,14 +245,15 @@ end
 -- The own events after those that the replica knows, whichever consumer took them; all if it may not know them all.
 local own = {}
 local function add_own(mark, start)
-  local reply = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', PAGE, 'STREAMS', stream_keys[mark], start)
+  local stream_key = stream_keys[mark]
+  local reply = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', PAGE, 'STREAMS', stream_key, start)
   local rows, last = reply and reply[1][2] or {}, start
   for _, entry in ipairs(rows) do
     local id, fields = entry[1], entry[2]
     local entity = fields and subject_of(fields)
     last = id
     if entity or not fields then own[#own + 1] = { mark, id, entity or '' } -- begin reports an event that was trimmed
-    else call('XACK', stream_keys[mark], group, id) end
+    else call('XACK', stream_key, group, id) end
   end
   return last, #rows == PAGE
 end

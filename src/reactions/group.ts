@@ -1,13 +1,13 @@
 import type { Valkey } from "iovalkey";
-import { ContractError } from "../errors/latchkey-error.js";
 import { reactionScripts } from "../lua/reactions.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
-import { replyCode, safeMessage } from "../valkey/failure.js";
+import { replyCode } from "../valkey/failure.js";
 import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { START } from "../valkey/stream.js";
+import { endOf } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
 import type { MissedEvents } from "./missed-events.js";
 
@@ -131,7 +131,7 @@ export class ReactionGroup {
       return [count, this.#after, takeOverMs, knownMs, call, this.#lastReply, ...types].map(String);
     };
     const reply = await this.#run("take", args).catch((error: unknown) => {
-      throw this.#endedBy(error, types) ?? error;
+      throw endOf(error, this.#name, types) ?? error;
     });
     const [events, position, more, stale, after, lost, nowMs] = reply as RawBatch;
     this.#lastSeenMs = nowMs;
@@ -153,8 +153,8 @@ export class ReactionGroup {
    * @param most the largest number of attempts
    * @returns undefined if the event was reassigned
    */
-  async begin({ mark, id, entity }: Delivery, call: number, most: number): Promise<AttemptStart | undefined> {
-    const reply = await this.#run("begin", () => [mark, id, entity, String(call), String(most)]);
+  async begin(delivery: Delivery, call: number, most: number): Promise<AttemptStart | undefined> {
+    const reply = await this.#runOn(delivery, "begin", call, most);
     if (!Array.isArray(reply)) return undefined;
     const [attempt, text, spent] = reply as [number, string | null, number];
     return { attempt, text: text ?? undefined, isSpent: spent === 1 };
@@ -165,9 +165,8 @@ export class ReactionGroup {
    *
    * @param begun the attempt's number of `begin`
    */
-  async uncount({ mark, id, entity }: Delivery, begun: number): Promise<void> {
-    const call = this.nextCall();
-    await this.#run("uncount", () => [mark, id, entity, String(begun), String(call)]);
+  async uncount(delivery: Delivery, begun: number): Promise<void> {
+    await this.#runOn(delivery, "uncount", begun, this.nextCall());
   }
 
   /**
@@ -178,7 +177,7 @@ export class ReactionGroup {
    * @returns false if the event was reassigned
    */
   async finish(
-    { mark, id, entity }: Delivery,
+    delivery: Delivery,
     begun: number,
     call: number,
     next: Delivery | undefined,
@@ -186,8 +185,8 @@ export class ReactionGroup {
   ): Promise<boolean> {
     const following = next === undefined ? "" : `${next.mark}${next.id}`;
     const letter = ending.how === "dead" ? [ending.error, ending.text] : [];
-    const args = [mark, id, entity, String(begun), String(call), following, ending.how, ...letter];
-    return (await this.#run("finish", () => args)) === "OK";
+    const { how } = ending;
+    return (await this.#runOn(delivery, "finish", begun, call, following, how, ...letter)) === "OK";
   }
 
   /** Returns true if an event still belongs to this consumer. */
@@ -207,6 +206,14 @@ export class ReactionGroup {
     await this.#ask("leaving", (client) => client.zrem(this.keys.lastSeen, this.#consumer));
   }
 
+  async #runOn(
+    { mark, id, entity }: Delivery,
+    script: keyof typeof reactionScripts,
+    ...args: readonly (string | number)[]
+  ): Promise<unknown> {
+    return this.#run(script, () => [mark, id, entity, ...args.map(String)]);
+  }
+
   /** @param args makes the script's further arguments, anew for each attempt */
   async #run(script: keyof typeof reactionScripts, args: () => readonly string[]): Promise<unknown> {
     const keys = Object.values(this.keys);
@@ -220,31 +227,6 @@ export class ReactionGroup {
     const deadline = Deadline.in(connection.timeoutMs);
     const name = `${what} of reaction ${this.#name}`;
     return retry(connection, deadline, name, () => question(connection.client));
-  }
-
-  /** Explains an error reply after which the reaction cannot continue in this replica; undefined for any other. */
-  #endedBy(error: unknown, types: readonly string[]): ContractError | undefined {
-    const reaction = `reaction ${this.#name}`;
-    const gone = (what: string): ContractError =>
-      new ContractError("NOREACTION", `${reaction} ${what}; start it again only if it may begin anew`);
-    switch (replyCode(error)) {
-      case "OTHERON": {
-        const [theirs, ours] = [safeMessage(error).split(" ").slice(1), types].map(
-          (list) => list.join(", ") || "all events",
-        );
-        return new ContractError(
-          "BADARG",
-          `${reaction} runs with another "on" in other replicas: theirs is ${theirs}, this one's is ${ours}; ` +
-            "use another name, or stop those replicas first (a killed one counts until takeOverAfter has passed)",
-        );
-      }
-      case "FORGOTTEN":
-        return gone("was forgotten while this replica sent no heartbeat");
-      case "GONE":
-        return gone("was forgotten or lost while this replica sent no heartbeat for more than a day");
-      default:
-        return undefined;
-    }
   }
 }
 

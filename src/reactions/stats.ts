@@ -26,24 +26,22 @@ export interface ReactionStats extends ReactionTotals {
 /** Reads the progress of every reaction of a machine, by name. */
 export async function reactionStats(client: Valkey, location: MachineLocation): Promise<ReactionStats[]> {
   const { nowMs } = await readServerTime(client);
-  const age = (ms: number): number => Math.max(0, nowMs - ms);
+  const age = (ms: number): number | undefined => finite(Math.max(0, nowMs - ms));
   const partsByName = new Map<string, ReactionStats[]>();
   for (const [partition, { events }] of allPartitionKeys(location).entries()) {
     for (const group of await streamGroups(client, events)) {
       const name = String(group.get("name"));
       const pending = Number(group.get("pending"));
-      const oldestMs = pending === 0 ? undefined : await oldestPending(client, events, name);
       const lag = group.get("lag");
       const { deadLetters, lastSeen } = reactionKeys(location, partition, name);
       const heartbeats = await client.zrangebyscore(lastSeen, "-inf", "+inf", "WITHSCORES");
-      const lastMs = heartbeats.at(-1);
       const part = {
         name,
         lag: lag === null || lag === undefined ? undefined : Number(lag),
         pending,
-        oldestPendingMs: oldestMs === undefined ? undefined : age(oldestMs),
+        oldestPendingMs: age(pending === 0 ? Number.NaN : await oldestPending(client, events, name)),
         consumers: heartbeats.length / 2,
-        lastSeenMs: lastMs === undefined ? undefined : age(Number(lastMs)),
+        lastSeenMs: age(Number(heartbeats.at(-1))),
         deadLetters: await client.xlen(deadLetters),
       };
       partsByName.set(name, [...(partsByName.get(name) ?? []), part]);
@@ -51,8 +49,8 @@ export async function reactionStats(client: Valkey, location: MachineLocation): 
   }
   const all = [...partsByName].map(([name, parts]) => {
     const { lag, pending, deadLetters, consumers } = totalOf(name, parts);
-    const oldestPendingMs = extreme(Math.max, parts, "oldestPendingMs");
-    const lastSeenMs = extreme(Math.min, parts, "lastSeenMs");
+    const oldestPendingMs = finite(Math.max(...parts.flatMap((part) => part.oldestPendingMs ?? [])));
+    const lastSeenMs = finite(Math.min(...parts.flatMap((part) => part.lastSeenMs ?? [])));
     return { name, lag, pending, oldestPendingMs, consumers, lastSeenMs, deadLetters };
   });
   return all.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -71,17 +69,13 @@ export function totalOf(name: string, parts: readonly Omit<ReactionTotals, "name
   };
 }
 
-/** Reads the time of the oldest pending event: its ID begins with it. */
-async function oldestPending(client: Valkey, key: string, group: string): Promise<number | undefined> {
+/** Reads the time of the oldest pending event, with which its ID begins; NaN if none is pending. */
+async function oldestPending(client: Valkey, key: string, group: string): Promise<number> {
   const [, first] = (await client.xpending(key, group)) as [number, string | null];
-  return first === null ? undefined : Number(first.split("-")[0]);
+  return Number(first?.split("-")[0]);
 }
 
-function extreme(
-  pick: (...ages: number[]) => number,
-  parts: readonly ReactionStats[],
-  field: "oldestPendingMs" | "lastSeenMs",
-): number | undefined {
-  const ages = parts.flatMap((part) => part[field] ?? []);
-  return ages.length === 0 ? undefined : pick(...ages);
+/** Converts NaN, and the minimum or maximum of an empty list, to undefined. */
+function finite(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined;
 }
