@@ -1,3 +1,8 @@
+/**
+ * Keeps the state of entities in Valkey: machines, the client and its errors.
+ *
+ * @module latchkey
+ */
 export {
   AgentLifecycle,
   AgentLifecycleError,

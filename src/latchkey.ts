@@ -200,6 +200,7 @@ export class Latchkey {
     await this.#connection.close();
   }
 
+  /** Closes the client at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

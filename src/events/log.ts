@@ -63,6 +63,7 @@ export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
     return this.#ids && logCursor(this.#ids);
   }
 
+  /** Yields the changes in order, from the start that `events` was given. */
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
     if (this.#isStopped()) return;

@@ -109,6 +109,7 @@ export class Reaction implements AsyncDisposable {
     await this.#closed.catch(() => {});
   }
 
+  /** Stops the reaction at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -338,7 +338,7 @@ describe("where the connection is lost", () => {
 
   it("a log that can't be reached at first is an error", async () => {
     const server = await startValkey();
-    const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "200ms" });
+    const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
     onTestFinished(() => home.close());
     const ours = await home.machine(agent());
     await server.stop();

@@ -192,7 +192,7 @@ it("begins where its connection was lost in the moment of subscribing", async ()
 
 it("says why when it can't subscribe", async () => {
   const server = await startValkey();
-  const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "200ms" });
+  const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
   onTestFinished(() => home.close());
   const ours = await home.machine(agent());
   await server.stop();

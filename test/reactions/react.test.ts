@@ -160,7 +160,7 @@ describe("a reaction", () => {
             signal.addEventListener("abort", () => (ends ? reject(signal.reason) : void late.push(reject)));
           });
         },
-        { from: "start", deadLetterAfter: 1, takeOverAfter: "200ms" },
+        { from: "start", deadLetterAfter: 1, takeOverAfter: "2s" },
       );
       expect(await begun.promise).toBe(1);
       await home.close();
@@ -170,7 +170,7 @@ describe("a reaction", () => {
     const met: number[] = [];
     await reacting(ours, (_, { attempt }) => void met.push(attempt), {
       deadLetterAfter: 1,
-      takeOverAfter: "200ms",
+      takeOverAfter: "2s",
     });
     await expect.poll(() => met).toEqual([1]);
     expect(await all(ours.deadLetters("r"))).toEqual([]);
