@@ -194,7 +194,7 @@ it("is closed where the server is gone, and says that the others could not be to
   await server.stop();
   await reaction.close();
   await reaction.closed;
-  expect(lines.join()).toContain("the other replicas could not be told that this one left");
+  expect(lines.join()).toContain("could not leave the reaction");
 });
 
 it("does not keep a process alive that closed it", async () => {

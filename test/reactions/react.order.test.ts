@@ -143,7 +143,7 @@ describe("a replica that gives no sign of life", () => {
     };
     await expect.poll(plant, { interval: 1 }).toBe(2);
     expect(met).toEqual(["x1@1", "x1@2"]);
-    expect(String(await told.promise)).toContain("another replica has taken this event over");
+    expect(String(await told.promise)).toContain("the event was reassigned to another replica");
     expect(sleeping).toEqual(["x1@1"]);
   });
 
