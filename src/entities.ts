@@ -1,33 +1,29 @@
 import { create, patch, remove, transition } from "./changes/change.js";
 import type { CreateOptions, PatchOptions, RemoveOptions, TransitionOptions } from "./changes/options.js";
 import { type Result, unwrap } from "./changes/result.js";
-import { type Change, type Replay, readDocument, type Snapshot } from "./contract/document.js";
+import type { Change, Replay, Snapshot } from "./contract/document.js";
 import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
-import { checkEvents, checkSubscription } from "./events/options.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
 import { type Hold, type HoldOptions, hold } from "./leases/hold.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
-import { type ForgetOptions, forget } from "./reactions/forget.js";
-import type { ForgottenReaction } from "./reactions/forget-partition.js";
-import { type ReactOptions, react } from "./reactions/react.js";
-import type { Reaction } from "./reactions/reaction.js";
-import type { Handler } from "./reactions/settings.js";
+import { type ForgetOptions, type ForgottenReaction, forget } from "./reactions/forget.js";
+import { type Reaction, react } from "./reactions/reaction.js";
+import type { Handler, ReactOptions } from "./reactions/settings.js";
 import { type ReactionStats, reactionStats } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
 import { get, history } from "./reads/get.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
-import { type SweepOptions, sweep } from "./sweep/sweep.js";
-import type { Swept } from "./sweep/tally.js";
-import { type Found, foundOne } from "./sweep/targets.js";
+import type { SweepReport } from "./sweep/report.js";
+import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
-import { type WaitOptions, type Wanted, waitFor } from "./waits/wait-for.js";
+import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 
-/** Own fields of an entity, by name. */
+/** Own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;
 
 /**
@@ -44,11 +40,11 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  */
 export class Entities<S extends string = string> {
   readonly #store: MachineStore;
-  readonly #feed: Feed<Change<S>>;
+  readonly #feed: Feed;
 
   constructor(store: MachineStore) {
     this.#store = store;
-    this.#feed = new Feed(store.connection, store.location, (text) => readDocument<Change<S>>(text));
+    this.#feed = new Feed(store);
   }
 
   /** Name of the machine. */
@@ -103,7 +99,6 @@ export class Entities<S extends string = string> {
 
   /**
    * Renews the lease of the entity's current state, for its whole length from now. Makes no event and no new version.
-   * With `ifVersion`, it fails if someone else has changed the entity.
    *
    * @throws ConflictError if `ifVersion` or `ifState` does not match, NoLeaseError if the state has no lease,
    * NotFoundError; LatchkeyError with code UNKNOWN if the reply was lost, so that the lease may be renewed: send it again
@@ -134,20 +129,16 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Fires the timers of this machine's entities as they run out, until `signal` is aborted or latchkey is closed:
-   * timeouts, leases and retention. Run it in as many replicas as you like: each timer fires once.
+   * Fires the expired timers of this machine's entities (timeouts, leases and retention) until `signal` is aborted or
+   * latchkey is closed. Run it in every replica: each timer fires once. Damaged data is logged, reported to `onStuck` once,
+   * and delays nothing else. Returns the work of this replica.
    *
-   * What is damaged can't fire: it is logged and told to `onStuck`, once each, and holds up nothing else.
-   *
-   * @returns what this replica did
-   * @throws ContractError for an option that can't be, and NotExecutedError when its client has ended without latchkey
-   * being closed. With `once` also NotExecutedError when the server can't be asked, and ContractError when the machine is gone.
-   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "nothing sweeps here"));
+   * @throws ContractError for an invalid option; NotExecutedError if its client ended without latchkey being closed. With
+   * `once` also NotExecutedError if the server does not reply, ContractError if the machine is not installed
+   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "the sweep ended"));
    */
-  async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const { connection, location } = this.#store;
-    const find = (): Promise<Found> => foundOne(connection, location, options.once === true);
-    return sweep(connection, location.namespace, find, options);
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    return sweepMachine(this.#store.connection, this.#store.location, options);
   }
 
   /** Reads one entity; null if it does not exist. */
@@ -156,8 +147,7 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Lists entities, ordered by state, then longest in it first. An entity that exists and matches all the time is listed
-   * exactly once.
+   * Lists entities by state, then longest in it first. One that exists and matches all the time is listed exactly once.
    *
    * @example for await (const agent of agents.list({ state: "running", olderThan: "10m" })) …
    */
@@ -183,55 +173,42 @@ export class Entities<S extends string = string> {
   /**
    * Reads the event log from a cursor on and follows it, across lost connections of any length.
    *
-   * @throws RangeError for a cursor that is none, ContractError for other options that can't be; what iterating throws,
-   * {@link EventLog} says.
+   * @throws ContractError if an option is invalid, such as a malformed cursor. {@link EventLog} lists what iterating throws.
    * @example
    * const log = agents.events({ after: await loadCursor() });
    * for await (const change of log) { await handle(change); await saveCursor(log.cursor); }
    */
   events(options: EventsOptions = {}): EventLog<Change<S>> {
-    checkEvents(options);
-    const { connection, location } = this.#store;
-    return new EventLog(connection, location, options, (text) => readDocument<Change<S>>(text));
+    return new EventLog<Change<S>>(this.#store, options);
   }
 
   /**
-   * Calls a listener for changes as they are published: at most once, without a durable cursor. A listener that throws is
-   * reported to the logger (without one, as a process warning) and is called for the next change.
-   *
-   * `onMissed` is called after changes may have been missed; read the entities again then.
+   * Calls a listener for changes as they are published: at most once, without a durable cursor. If changes may have been
+   * missed, `onMissed` is called; read the entities again then. A listener that throws is reported and called again.
    *
    * @throws ConnectError if no connection is possible within the time limit of a call, or this user lacks the permission;
    * ContractError if the listener or an option is invalid
    * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
   async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
-    checkSubscription(listener, options);
-    const { connection, location } = this.#store;
-    return subscribe(connection, location, (text) => readDocument<Change<S>>(text), listener, options);
+    return subscribe(this.#store, listener, options);
   }
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, with one connection for all waits. States that the entity only passes through count. It also
-   * waits for an unreachable server, until `timeout`.
+   * follows the event log, so states that the entity only passes through count. It also waits for an unreachable server.
    *
    * @returns the entity when it first matched
    * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), or it is in
    * another final state (`"FINAL"`); the reason of the signal; the error of the predicate; ConnectError if latchkey is
    * closed or the server rejects this user; NotExecutedError if the server rejects a read
-   * @example
-   * const done = await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
-   * await agents.waitFor("a1", ({ progress }) => progress === 1);
+   * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
+   * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
   waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
-  waitFor(
-    id: string,
-    isWanted: (entity: Snapshot<S>) => boolean,
-    options?: WaitOptions,
-  ): Promise<Snapshot<S>>;
-  async waitFor(id: string, wanted: Wanted<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
-    return waitFor(this.#store, this.#feed, id, wanted, options);
+  waitFor(id: string, matches: (entity: Snapshot<S>) => boolean, options?: WaitOptions): Promise<Snapshot<S>>;
+  async waitFor(id: string, target: WaitTarget<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
+    return waitFor(this.#store, this.#feed, id, target, options);
   }
 
   /**
@@ -241,10 +218,7 @@ export class Entities<S extends string = string> {
    *
    * @param name name of the reaction, the same in all replicas; each name has its own position in the log
    * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
-   * @example
-   * const cleanup = await agents.react("cleanup", ({ id }, { signal }) => removeFiles(id, signal), {
-   *   on: ["agent.completed", "agent.failed", "agent.killed"],
-   * });
+   * @example await agents.react("cleanup", ({ id }) => removeFiles(id), { on: ["agent.completed", "agent.failed"] });
    */
   async react(name: string, handler: Handler<Change<S>>, options: ReactOptions = {}): Promise<Reaction> {
     return react<S>(this.#store, name, handler, options);
@@ -262,7 +236,7 @@ export class Entities<S extends string = string> {
    *
    * @returns the removed data; null if the reaction does not exist
    * @throws ReactionInUseError if replicas of it are live or, without `force`, if unfinished events or dead letters would be
-   * lost (events that were never delivered do not count); NotExecutedError if the server does not reply: call it again
+   * lost (undelivered events do not count); NotExecutedError if the server does not reply: call it again
    * @example await agents.forgetReaction("session-cleanup-2");
    */
   async forgetReaction(name: string, options: ForgetOptions = {}): Promise<ForgottenReaction | null> {

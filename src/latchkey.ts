@@ -9,9 +9,8 @@ import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
-import { type SweepOptions, sweep } from "./sweep/sweep.js";
-import type { Swept } from "./sweep/tally.js";
-import { foundBy } from "./sweep/targets.js";
+import type { SweepReport } from "./sweep/report.js";
+import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import type { MachineLocation } from "./valkey/keys.js";
@@ -164,21 +163,11 @@ export class Latchkey {
   }
 
   /**
-   * Fires the timers of all machines of this namespace when they expire, round-robin; see `Entities.sweep`. Includes
-   * machines that are installed later.
+   * Fires the expired timers of all machines of this namespace, round-robin. Includes machines that are installed later.
+   * See `Entities.sweep`.
    */
-  async sweep(options: SweepOptions = {}): Promise<Swept> {
-    return sweep(
-      this.#connection,
-      this.namespace,
-      async () => {
-        const names = await this.machines();
-        const facts = await this.#readFacts();
-        if (facts === undefined) return { places: [], misnamed: [] };
-        return foundBy(names, (machine) => this.#location(machine, facts.partitions));
-      },
-      options,
-    );
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    return sweepNamespace(this.#connection, this.namespace, options);
   }
 
   /** Reads the server's clock, for the options `notAfter` and `sent`. The clock of this process is not used. */

@@ -24,7 +24,9 @@ export async function dueOf(
   const byPartition = new Map<number, string[]>();
   for (const id of ids) {
     const partition = partitionOf(id, location.partitions);
-    byPartition.set(partition, [...(byPartition.get(partition) ?? []), id]);
+    const members = byPartition.get(partition) ?? [];
+    members.push(id);
+    byPartition.set(partition, members);
   }
   const times = new Map<string, number>();
   await ask(connection, `due of ${location.machine}`, (client) =>

@@ -97,9 +97,10 @@ async function partitionStats(
     streamGroups(client, keys.events),
   ]);
   const sample = [ids].flat();
-  const groupKeys = groups.flatMap((group) =>
-    Object.values(reactionKeys(location, partition, String(group.get("name")))),
-  );
+  const groupKeys = groups.flatMap((group) => {
+    const { events: _, ...own } = reactionKeys(location, partition, String(group.get("name")));
+    return Object.values(own);
+  });
   const measure = (names: readonly string[]): Promise<MemoryUsage> => usageOf(client, names);
   const [entitySample, logSample, index, due, log, reactions, machine] = await Promise.all([
     measure(sample.map((id) => entityKey(location, id))),
@@ -107,7 +108,7 @@ async function partitionStats(
     measure([keys.index]),
     measure([keys.due]),
     measure([keys.events]),
-    measure(groupKeys.filter((key) => key !== keys.events)),
+    measure(groupKeys),
     measure([keys.machine]),
   ]);
   /** Extrapolates from the sample to all entities. */

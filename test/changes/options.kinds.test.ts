@@ -135,7 +135,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "react to an event that is invalid": [
     (ours) => ours.react("r", () => {}, { on: ["order.paid"] }),
-    '"order.paid" is no event of agent; it has agent.spawned, agent.running, agent.completed,',
+    'on: unknown event "order.paid"; agent has agent.spawned, agent.running, agent.completed,',
   ],
   "retry of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").retry(any("0:1-0")),
@@ -189,10 +189,12 @@ describe("rejects, without sending anything,", () => {
   }
 });
 
-it.each([null, 5, ["0-0"]])("events after %j is rejected, with the form of a cursor", async (after) => {
+it.each([null, 5, ["0-0"]])("events after %j is rejected, and the error shows a cursor", async (after) => {
   const ours = await (await client()).machine(agent());
-  expect(() => ours.events({ after: any(after) })).toThrow(RangeError);
-  expect(() => ours.events({ after: any(after) })).toThrow('after: give "start", "end", or a cursor');
+  expect(() => ours.events({ after: any(after) })).toThrow(ContractError);
+  expect(() => ours.events({ after: any(after) })).toThrow(
+    /^after: .* is not a cursor; use "start", "end" or a cursor/,
+  );
 });
 
 it.each([
