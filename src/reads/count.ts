@@ -2,7 +2,7 @@ import { ask } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { needMachine } from "./installed-machine.js";
-import { stretchOf } from "./position.js";
+import { stateRange } from "./position.js";
 
 /** Counts entities by state, in the order of the index. States that a newer version dropped appear only if not empty. */
 export async function count({ connection, location }: MachineStore): Promise<Record<string, number>> {
@@ -10,7 +10,7 @@ export async function count({ connection, location }: MachineStore): Promise<Rec
   const counts = await ask(connection, `count ${location.machine}`, (client) =>
     Promise.all(
       ordinals.map(async (state, ordinal) => {
-        const { from, to } = stretchOf(state, ordinal);
+        const { from, to } = stateRange(state, ordinal);
         const parts = await Promise.all(
           allPartitionKeys(location).map(({ index }) => client.zcount(index, from, to)),
         );

@@ -8,9 +8,9 @@ import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { type DueFilter, type DueOptions, dueFilter } from "./due.js";
 import { getMany } from "./get.js";
-import { movedSince, readStretch } from "./index.js";
+import { movedSince, readRange } from "./index.js";
 import { needMachine } from "./installed-machine.js";
-import { cursorText, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
+import { cursorText, type Position, parseCursor, type StateRange, stateRange } from "./position.js";
 
 /** Filters of `list`. */
 export interface ListOptions<S extends string = string> extends DueOptions {
@@ -62,17 +62,17 @@ export async function listPage<S extends string>(
   }
   const needsTime = options.olderThan !== undefined || isTimed(options);
   const { nowMs } = needsTime ? await serverTime(store) : { nowMs: 0 };
-  const stretches = await stretchesOf(store, options, nowMs);
+  const ranges = await rangesOf(store, options, nowMs);
   const filter = dueFilter(store, options, nowMs);
   let position = options.cursor === undefined ? undefined : parseCursor(options.cursor);
   const items: Snapshot<S>[] = [];
-  for (const stretch of stretches) {
-    if (position !== undefined && position.score > stretch.to) continue;
+  for (const range of ranges) {
+    if (position !== undefined && position.score > range.to) continue;
     while (items.length < limit) {
       const left = limit - items.length;
-      const entries = await readStretch(store, stretch, position, filter === undefined ? left : BATCH);
+      const entries = await readRange(store, range, position, filter === undefined ? left : BATCH);
       const matches = (await filter?.(entries))?.slice(0, left) ?? entries;
-      items.push(...(await loadEntities<S>(store, [stretch], matches)));
+      items.push(...(await loadEntities<S>(store, [range], matches)));
       position = (matches.length === left ? matches.at(-1) : entries.at(-1)) ?? position;
       if (entries.length === 0) break;
     }
@@ -92,13 +92,13 @@ export async function* list<S extends string>(
 ): AsyncGenerator<Snapshot<S>, void> {
   checkListOptions(options, LIST_OPTIONS);
   const { nowMs, errorMs } = await serverTime(store);
-  const stretches = await stretchesOf(store, options, nowMs);
+  const ranges = await rangesOf(store, options, nowMs);
   const filter = dueFilter(store, options, nowMs);
   const listed = new Set<string>();
-  for (const stretch of stretches) {
+  for (const range of ranges) {
     // Ends at the start time: entities may enter a state faster than it is read.
-    const to = Math.min(stretch.to, stretch.from + nowMs + errorMs);
-    for await (const entity of walk<S>(store, { ...stretch, to }, filter)) {
+    const to = Math.min(range.to, range.from + nowMs + errorMs);
+    for await (const entity of walk<S>(store, { ...range, to }, filter)) {
       if (listed.has(entity.id)) continue;
       listed.add(entity.id);
       yield entity;
@@ -106,11 +106,11 @@ export async function* list<S extends string>(
   }
   if (options.olderThan !== undefined) return; // entities that entered a state meanwhile do not match
   // Entities that entered a listed state meanwhile are after the end time. New ones are not listed.
-  const moved = await movedSince(store, stretches, nowMs - errorMs);
+  const moved = await movedSince(store, ranges, nowMs - errorMs);
   const entries = moved.flatMap((id) => (listed.has(id) ? [] : [{ id, score: 0 }]));
   const missed = (await filter?.(entries)) ?? entries;
   for (let at = 0; at < missed.length; at += PAGE) {
-    for (const entity of await loadEntities<S>(store, stretches, missed.slice(at, at + PAGE))) {
+    for (const entity of await loadEntities<S>(store, ranges, missed.slice(at, at + PAGE))) {
       if (Date.parse(entity.createdAt) <= nowMs + errorMs) yield entity;
     }
   }
@@ -118,33 +118,33 @@ export async function* list<S extends string>(
 
 async function* walk<S extends string>(
   store: MachineStore,
-  stretch: Stretch,
+  range: StateRange,
   filter: DueFilter | undefined,
 ): AsyncGenerator<Snapshot<S>, void> {
   let position: Position | undefined;
   for (;;) {
-    const entries = await readStretch(store, stretch, position, filter === undefined ? PAGE : BATCH);
-    yield* await loadEntities<S>(store, [stretch], (await filter?.(entries)) ?? entries);
+    const entries = await readRange(store, range, position, filter === undefined ? PAGE : BATCH);
+    yield* await loadEntities<S>(store, [range], (await filter?.(entries)) ?? entries);
     position = entries.at(-1);
     if (position === undefined) return;
   }
 }
 
-/** Loads the entities of index entries, skipping those that have left the states of the stretches. */
+/** Loads the entities of index entries, skipping those that have left the states of the ranges. */
 async function loadEntities<S extends string>(
   store: MachineStore,
-  stretches: readonly Stretch[],
+  ranges: readonly StateRange[],
   entries: readonly Position[],
 ): Promise<Snapshot<S>[]> {
   // Invalid ids are damage, which fsck reports.
   const ids = entries.map(({ id }) => id).filter((id) => isId(id));
   const entities = await getMany<S>(store, ids);
   return entities.flatMap((entity) =>
-    entity !== null && stretches.some(({ state }) => state === entity.state) ? [entity] : [],
+    entity !== null && ranges.some(({ state }) => state === entity.state) ? [entity] : [],
   );
 }
 
-async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<Stretch[]> {
+async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
   const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   for (const state of wanted) {
@@ -161,7 +161,7 @@ async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: num
     dueAt(definition.states[state] ?? { event: "" }, 0) !== undefined;
   return ordinals.flatMap((state, ordinal) =>
     wanted.includes(state) && (!isTimed(options) || hasTimer(state))
-      ? [stretchOf(state, ordinal, untilMs)]
+      ? [stateRange(state, ordinal, untilMs)]
       : [],
   );
 }

@@ -10,14 +10,14 @@ export interface Position {
 }
 
 /** The scores of one state in the index, from the entity that has been in it longest. */
-export interface Stretch {
+export interface StateRange {
   readonly state: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** Returns the stretch of a state, up to the entities that entered it at `untilMs` (server time). */
-export function stretchOf(state: string, ordinal: number, untilMs = ORDINAL_STEP - 1): Stretch {
+/** Returns the range of a state, up to the entities that entered it at `untilMs` (server time). */
+export function stateRange(state: string, ordinal: number, untilMs = ORDINAL_STEP - 1): StateRange {
   const from = ordinal * ORDINAL_STEP;
   return { state, from, to: from + untilMs };
 }
