@@ -151,7 +151,7 @@ async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number
     if (!ordinals.includes(state)) {
       throw new ContractError(
         "BADARG",
-        `unknown state ${shortText(state)} of ${store.location.machine}; it has ${ordinals.join(", ")}`,
+        `${shortText(state)} is no state of ${store.location.machine}; it has ${ordinals.join(", ")}`,
       );
     }
   }
