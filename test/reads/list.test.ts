@@ -157,7 +157,7 @@ it("rejects an invalid limit, state, age or cursor, with the accepted values", a
   }
   for (const cursor of ["", "x", "1/", "/x", "-1/x", "99999999999999999/x"]) {
     const error = await rejectionOf(ContractError, list.listPage({ cursor }));
-    expect(error.message).toBe("cursor is none that a list gave; leave it out to start from the first");
+    expect(error.message).toBe("invalid cursor; omit it to start at the beginning");
   }
   const error = await rejectionOf(ContractError, all(list.list({ state: "d" as DialState })));
   expect(error.message).toBe('"d" is no state of dial; it has a, b, c');
