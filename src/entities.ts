@@ -188,7 +188,7 @@ export class Entities<S extends string = string> {
   /**
    * The durable log of all changes, read from a cursor on, and followed over lost connections for as long as it takes.
    *
-   * @throws RangeError for a cursor that is none, ContractError for other options that can't be; what iterating throws,
+   * @throws ContractError if an option is invalid; what iterating throws,
    * {@link EventLog} says.
    * @example
    * const log = agents.events({ after: await loadCursor() });

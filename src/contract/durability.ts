@@ -1,4 +1,4 @@
-import { didYouMean } from "../machine/suggest.js";
+import { checkFlag, checkOptions, checkWhole, refuse, shortText } from "./arguments.js";
 
 /**
  * What a change waits for after it was made.
@@ -30,7 +30,7 @@ export const DEFAULT_WAIT_MS = 1_000;
 
 const MAX_WAIT_MS = 3_600_000;
 const MAX_REPLICAS = 100;
-const PARTS = ["replicas", "fsync", "timeoutMs"] as const;
+const PARTS: ReadonlySet<string> = new Set(["replicas", "fsync", "timeoutMs"]);
 
 /** What a {@link Durability} asks for. */
 export interface DurabilityNeed {
@@ -39,36 +39,31 @@ export interface DurabilityNeed {
 }
 
 /**
- * What a value asks for, or why it is no {@link Durability}.
+ * Checks a {@link Durability}.
  *
- * @returns `{ need, timeoutMs }`, or `{ problem }`: what is wrong, to be put behind the option's name.
+ * @throws ContractError with code BADARG if it is invalid
  * @example
- * readDurability({ replicas: 1 }); // { need: { local: 0, replicas: 1 }, timeoutMs: 1000 }
+ * checkDurability({ replicas: 1 }); // { need: { local: 0, replicas: 1 }, timeoutMs: 1000 }
  */
-export function readDurability(value: unknown): DurabilityNeed | { readonly problem: string } {
+export function checkDurability(value: unknown): DurabilityNeed {
   if (value === "memory") return { need: { local: 0, replicas: 0 }, timeoutMs: DEFAULT_WAIT_MS };
   if (value === "fsync") return { need: { local: 1, replicas: 0 }, timeoutMs: DEFAULT_WAIT_MS };
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return { problem: 'must be "memory", "fsync" or an object such as { replicas: 1 }' };
-  for (const name of Object.keys(value)) {
-    if (!PARTS.some((part) => part === name))
-      return { problem: `has no part ${JSON.stringify(name)}${didYouMean(name, PARTS)}` };
-  }
+    refuse(
+      `durability must be "memory", "fsync" or an object such as { replicas: 1 }, not ${shortText(value)}`,
+    );
+  checkOptions(value, PARTS, "durability");
   const { replicas, fsync = false, timeoutMs = DEFAULT_WAIT_MS } = value as Record<string, unknown>;
-  if (!isWhole(replicas, 0, MAX_REPLICAS))
-    return { problem: `.replicas must be a whole number from 0 to ${MAX_REPLICAS}` };
-  if (typeof fsync !== "boolean") return { problem: ".fsync must be true or false" };
-  if (!isWhole(timeoutMs, 1, MAX_WAIT_MS))
-    return { problem: `.timeoutMs must be whole milliseconds from 1 to ${MAX_WAIT_MS}` };
-  if (replicas === 0 && !fsync) return { problem: 'asks for no copy; write "memory", or replicas: 1' };
-  return { need: { local: fsync ? 1 : 0, replicas }, timeoutMs };
+  checkFlag("durability.fsync", fsync as boolean);
+  const need: Need = {
+    local: fsync === true ? 1 : 0,
+    replicas: checkWhole("durability.replicas", replicas as number, 0, MAX_REPLICAS),
+  };
+  if (need.local + need.replicas === 0) refuse('durability requires no copy; write "memory", or replicas: 1');
+  return { need, timeoutMs: checkWhole("durability.timeoutMs", timeoutMs as number, 1, MAX_WAIT_MS) };
 }
 
 /** Whether there are as many copies as are needed. */
 export function isMet(need: Need, { local, replicas }: Acknowledged): boolean {
   return local >= need.local && replicas >= need.replicas;
-}
-
-function isWhole(value: unknown, least: number, most: number): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
 }

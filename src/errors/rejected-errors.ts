@@ -1,4 +1,5 @@
 import type { Snapshot } from "../contract/document.js";
+import type { ErrorCode } from "./codes.js";
 import { LatchkeyError } from "./latchkey-error.js";
 
 /** The server judged the change and refused it; nothing was written. Normal for the losers of a race. */
@@ -9,7 +10,7 @@ export class RejectedError extends LatchkeyError {
   /** The entity as it is now, so that no second read is needed; null where there is none. */
   readonly current: Snapshot | null;
 
-  constructor(code: string, message: string, machine: string, id: string, current: Snapshot | null) {
+  constructor(code: ErrorCode, message: string, machine: string, id: string, current: Snapshot | null) {
     super(code, message);
     this.machine = machine;
     this.id = id;

@@ -1,5 +1,6 @@
+import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
-import { ConnectError, mayPassSoon } from "../valkey/connect-error.js";
+import { mayPassSoon } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { retryWhile } from "../valkey/retry.js";

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
+import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
-import { ConnectError } from "../valkey/connect-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
@@ -128,7 +129,10 @@ export class EventLog<C> implements AsyncIterable<C> {
     if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
     const isLost = isLoss(error);
     if (!isLost && !RETRIED.has(replyCode(error)))
-      throw new Error(`the event log of ${this.#location.machine} can't be read: ${safeMessage(error)}`);
+      throw new NotExecutedError(
+        `the event log of ${this.#location.machine} cannot be read: ${safeMessage(error)}`,
+        replyCode(error),
+      );
     // A client still calls itself ready for a moment after its socket has gone.
     if (isLost && client.status !== "ready") await untilReadyOrEnded(client);
     else await pause(RETRY_PAUSE_MS);

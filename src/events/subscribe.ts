@@ -1,5 +1,6 @@
 import type { Valkey } from "iovalkey";
-import { ConnectError, connectError } from "../valkey/connect-error.js";
+import { ConnectError } from "../errors/connect-error.js";
+import { connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";

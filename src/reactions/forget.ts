@@ -1,5 +1,4 @@
-import { checkOptions } from "../contract/arguments.js";
-import { ContractError } from "../errors/latchkey-error.js";
+import { checkFlag, checkOptions } from "../contract/arguments.js";
 import { ReactionInUseError } from "../errors/reaction-in-use-error.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -23,7 +22,7 @@ export async function forget(
   checkReaction(name);
   checkOptions(options, OPTIONS);
   const { force = false } = options;
-  if (typeof force !== "boolean") throw new ContractError("BADARG", "force must be true or false");
+  checkFlag("force", force);
   const found = await forgetReaction(
     (question) => ask(connection, `forgetting reaction ${name}`, question),
     location,

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { LatchkeyError } from "../errors/latchkey-error.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
@@ -106,7 +107,8 @@ export class ReactionLanes {
   /** This replica counted as dead for a while: whoever took its events over is on them now. */
   async abortLost(): Promise<void> {
     for (const { group, event, abort } of [...this.#running.values()]) {
-      if (!(await group.owns(event))) abort.abort(new Error("another replica has taken this event over"));
+      if (!(await group.owns(event)))
+        abort.abort(new LatchkeyError("REASSIGNED", "another replica has taken over this event"));
     }
   }
 

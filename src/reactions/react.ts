@@ -1,11 +1,21 @@
-import { checkName, checkOptions } from "../contract/arguments.js";
+import {
+  checkDuration,
+  checkFunctions,
+  checkList,
+  checkName,
+  checkOptions,
+  checkSignal,
+  checkWhole,
+  checkWord,
+  refuse,
+} from "../contract/arguments.js";
 import { type Change, readDocument } from "../contract/document.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import type { CompiledMachine } from "../machine/compiled.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import { MACHINE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
-import { told } from "../valkey/ask.js";
+import { askOnce } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { ReactionEnded } from "./ended.js";
 import type { MissedEvents } from "./group.js";
@@ -54,6 +64,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ReactOptions>([
   "signal",
   "onMissed",
 ]);
+const DAY_MS = 86_400_000;
 const RETRIES: ReadonlySet<string> = new Set<keyof NonNullable<ReactOptions["retries"]>>([
   "first",
   "longest",
@@ -70,7 +81,7 @@ export async function react<S extends string>(
   if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
   const settings = settingsOf(definition, options);
   const handle: TextHandler = async (text, reacting) => handler(readDocument<Change<S>>(text), reacting);
-  return told(connection, `starting reaction ${name}`, () =>
+  return askOnce(connection, `starting reaction ${name}`, () =>
     Reaction.start(connection, location, name, handle, settings, toCaller).catch((error: unknown) => {
       throw toCaller(error);
     }),
@@ -87,16 +98,13 @@ export function checkReaction(name: string): string {
 }
 
 function settingsOf(definition: CompiledMachine, options: ReactOptions): ReactionSettings {
-  if (!isObject(options)) refuse('options must be an object, such as { on: ["agent.completed"] }');
   checkOptions(options, OPTIONS);
   const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
-  if (!Array.isArray(on)) refuse(`on must be a list of events${like(on)}`);
-  if (!isObject(retries)) refuse('retries must be an object, such as { first: "1s", longest: "1m" }');
-  checkOptions(retries, RETRIES);
+  checkList("on", on, " of events");
+  checkOptions(retries, RETRIES, "retries");
   const { signal, onMissed } = options;
-  if (signal !== undefined && typeof signal?.addEventListener !== "function")
-    refuse("signal must be an AbortSignal: of an AbortController, its signal");
-  if (onMissed !== undefined && typeof onMissed !== "function") refuse("onMissed must be a function");
+  checkSignal(signal);
+  checkFunctions({ onMissed });
   const known = eventsOf(definition);
   const unknown = on.find((type) => !known.includes(type));
   if (unknown !== undefined) {
@@ -104,10 +112,10 @@ function settingsOf(definition: CompiledMachine, options: ReactOptions): Reactio
     const others = meant === "" ? `; it has ${known.join(", ")}` : meant;
     refuse(`on: ${JSON.stringify(unknown)} is no event of ${definition.name}${others}`);
   }
-  if (from !== "start" && from !== "end") refuse('from must be "start" or "end"');
+  checkWord("from", from, ["start", "end"]);
   const { first = "1s", longest = "1m" } = retries;
-  const firstPauseMs = duration("retries.first", first);
-  const longestPauseMs = duration("retries.longest", longest);
+  const firstPauseMs = checkDuration("retries.first", first, DAY_MS);
+  const longestPauseMs = checkDuration("retries.longest", longest, DAY_MS);
   if (firstPauseMs > longestPauseMs)
     refuse(
       `retries.first, ${first}, is more than retries.longest, ${longest}; give a longest of at least that`,
@@ -115,11 +123,11 @@ function settingsOf(definition: CompiledMachine, options: ReactOptions): Reactio
   return {
     from,
     types: [...new Set(on)].sort(),
-    concurrency: count("concurrency", concurrency, 1000),
-    deadLetterAfter: count("deadLetterAfter", deadLetterAfter, 1000),
+    concurrency: checkWhole("concurrency", concurrency, 1, 1000),
+    deadLetterAfter: checkWhole("deadLetterAfter", deadLetterAfter, 1, 1000),
     firstPauseMs,
     longestPauseMs,
-    takeOverMs: duration("takeOverAfter", options.takeOverAfter ?? "30s"),
+    takeOverMs: checkDuration("takeOverAfter", options.takeOverAfter ?? "30s", DAY_MS),
     signal,
     onMissed,
   };
@@ -128,29 +136,4 @@ function settingsOf(definition: CompiledMachine, options: ReactOptions): Reactio
 function eventsOf({ name, states }: CompiledMachine): string[] {
   const entered = Object.entries(states).map(([state, { event = `${name}.${state}` }]) => event);
   return [...new Set([...entered, `${name}.updated`, `${name}.removed`])];
-}
-
-function count(what: string, value: number, most: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  refuse(`${what} must be a whole number from 1 to ${most}`);
-}
-
-function duration(what: string, value: Duration): number {
-  const read = readDuration(value);
-  if ("problem" in read) refuse(`${what}: ${JSON.stringify(value)} ${read.problem}`);
-  if (read.ms > 86_400_000) refuse(`${what} must be one day at most`);
-  return read.ms;
-}
-
-/** The compiler sees to it, but not in JavaScript. */
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function like(on: unknown): string {
-  return typeof on === "string" ? `: [${JSON.stringify(on)}]` : "";
-}
-
-function refuse(text: string): never {
-  throw new ContractError("BADARG", text);
 }

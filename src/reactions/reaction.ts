@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Valkey } from "iovalkey";
+import { LatchkeyError } from "../errors/latchkey-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { reportListener } from "../valkey/failed-listener.js";
@@ -136,7 +137,7 @@ export class Reaction implements AsyncDisposable {
     try {
       if (signal?.aborted === true) this.#stopping.abort();
       while (!this.#isStopped) await this.#turn();
-      if (this.#connection.isClosed) this.#lanes.abortAll(new Error("latchkey was closed"));
+      if (this.#connection.isClosed) this.#lanes.abortAll(new LatchkeyError("CLOSED", "latchkey was closed"));
       await this.#lanes.idle();
       if (!this.#connection.isClosed) await this.#leave();
     } catch (error) {
@@ -153,7 +154,7 @@ export class Reaction implements AsyncDisposable {
   /** The connection is about to close: what only the server can know, it is told now. */
   async #part(): Promise<void> {
     this.#stopping.abort();
-    this.#lanes.abortAll(new Error("latchkey was closed"));
+    this.#lanes.abortAll(new LatchkeyError("CLOSED", "latchkey was closed"));
     hangUp(this.#client);
     if (this.#connection.client.status !== "ready") return;
     await this.#lanes.counted();

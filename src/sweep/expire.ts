@@ -1,11 +1,12 @@
 import { readReply } from "../changes/result.js";
+import type { ErrorCode } from "../errors/codes.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
+import { LayoutError } from "../errors/layout-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
 import { ask, contractError } from "../valkey/ask.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 import { entityKeys } from "../valkey/keys.js";
-import { LayoutError } from "../valkey/layout.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { runScript } from "../valkey/script.js";
 
@@ -56,7 +57,7 @@ export async function expire(
         if (code !== "") open -= 1;
         isLacking = LACKS.test(safeMessage(error));
         if (code === "WRONGTYPE" || (code === "ERR" && !safeMessage(error).startsWith(ACL_FAILURE)))
-          throw new LatchkeyError(code, safeMessage(error));
+          throw new LatchkeyError(code as ErrorCode, safeMessage(error));
         throw contractError(error, name) ?? error;
       }
     });

@@ -1,8 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contract/arguments.js";
-import { ContractError } from "../errors/latchkey-error.js";
+import {
+  checkDuration,
+  checkFlag,
+  checkFunctions,
+  checkOptions,
+  checkSignal,
+  checkWhole,
+} from "../contract/arguments.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import type { Connection } from "../valkey/connection.js";
 import { MachineSweep, type Turn } from "./machine-sweep.js";
 import { type AwayListeners, SweepAway } from "./server-away.js";
@@ -120,13 +126,8 @@ function settingsOf(options: SweepOptions) {
   checkSignal(signal);
   checkFlag("once", once);
   checkFunctions(listeners);
-  if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
-    throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
-  }
-  const read = readDuration(interval);
-  if ("problem" in read)
-    throw new ContractError("BADARG", `interval: ${JSON.stringify(interval)} ${read.problem}`);
-  return { intervalMs: read.ms, batch, once };
+  checkWhole("batch", batch, 1, 1000);
+  return { intervalMs: checkDuration("interval", interval), batch, once };
 }
 
 /**

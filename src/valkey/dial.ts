@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type RedisOptions, Valkey } from "iovalkey";
+import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs } from "./backoff.js";
-import { ConnectError, connectError } from "./connect-error.js";
+import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline } from "./deadline.js";
 import { safeMessage } from "./failure.js";

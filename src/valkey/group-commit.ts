@@ -2,7 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
 import { classifyFailure } from "./failure.js";
-import { NoConfirmationError, noConfirmation } from "./no-confirmation-error.js";
+import { NoConfirmationError, noConfirmation } from "./no-confirmation.js";
 
 /** Longest that one WAIT may hold up what else is sent on its connection, in ms. */
 const MAX_HOLD_MS = 2_000;

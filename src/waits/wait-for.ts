@@ -1,7 +1,14 @@
-import { checkId, checkOptions, checkSignal, refuse, shortText } from "../contract/arguments.js";
+import {
+  checkDuration,
+  checkId,
+  checkOptions,
+  checkSignal,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
 import type { Change, Snapshot } from "../contract/document.js";
 import type { Feed } from "../events/feed.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import { didYouMean } from "../machine/suggest.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
@@ -37,9 +44,7 @@ export async function waitFor<S extends string>(
   checkId("id", id, 128);
   checkOptions(options, OPTIONS);
   const { timeout = DEFAULT_TIMEOUT_MS, signal } = options;
-  const read = readDuration(timeout);
-  if ("problem" in read) refuse(`timeout: ${shortText(timeout)} ${read.problem}`);
-  if (read.ms > LONGEST_TIMEOUT_MS) refuse("timeout must be 24 days at most");
+  const timeoutMs = checkDuration("timeout", timeout, LONGEST_TIMEOUT_MS);
   checkSignal(signal);
   const states = typeof wanted === "function" ? undefined : statesOf(store, wanted);
   signal?.throwIfAborted();
@@ -51,7 +56,7 @@ export async function waitFor<S extends string>(
       : ({ state }) => states?.includes(state) === true,
     states,
   );
-  const timer = setTimeout(() => void wait.timeUp(read.ms), read.ms);
+  const timer = setTimeout(() => void wait.timeUp(timeoutMs), timeoutMs);
   const unlisten = onAbort(signal, () => wait.onEnd(signal?.reason));
   // Followed first and read then: what happens in between comes both ways, and nothing falls between the two.
   wait.follow(feed);
@@ -64,13 +69,11 @@ export async function waitFor<S extends string>(
   }
 }
 
-/** @throws TypeError for a promise, which is true whatever it comes to */
+/** Rejects a promise, which is always truthy. */
 function truth(answer: unknown): boolean {
   if (typeof answer !== "object" || answer === null || !("then" in answer)) return Boolean(answer);
-  Promise.resolve(answer).catch(() => {}); // what it comes to is no part of it
-  throw new TypeError(
-    "what waitFor was given to judge by answered with a promise; it must answer with true or false at once",
-  );
+  Promise.resolve(answer).catch(() => {}); // its own failure would end the process
+  refuse("the function of waitFor returned a promise; it must return true or false");
 }
 
 function statesOf<S extends string>({ definition }: MachineStore, wanted: S | readonly S[]): readonly S[] {
@@ -82,7 +85,7 @@ function statesOf<S extends string>({ definition }: MachineStore, wanted: S | re
   for (const state of states) {
     if (!known.includes(state)) {
       const others = didYouMean(String(state), known) || `; it has ${known.join(", ")}`;
-      refuse(`${shortText(state)} is no state of ${definition.name}${others}`);
+      refuse(`unknown state ${shortText(state)} of ${definition.name}${others}`);
     }
   }
   return states;

@@ -1,9 +1,9 @@
 import type { Change, Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { WaitError } from "../errors/wait-error.js";
 import type { Feed, Follower } from "../events/feed.js";
-import { told } from "../valkey/ask.js";
-import { ConnectError } from "../valkey/connect-error.js";
+import { askOnce } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { entityKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -124,7 +124,7 @@ export class Wait<S extends string> implements Follower<Change<S>> {
   /** Asks the server. @throws ConnectError where latchkey is closed, else NotExecutedError where it does not tell. */
   async #told<T>(question: () => Promise<T>): Promise<T> {
     const { connection } = this.#store;
-    return told(connection, this.#name, question).catch((error: unknown) => {
+    return askOnce(connection, this.#name, question).catch((error: unknown) => {
       throw connection.isClosed ? new ConnectError(connection.address, "ended") : error;
     });
   }

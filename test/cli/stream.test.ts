@@ -109,7 +109,7 @@ describe("events", () => {
   });
 
   test.each([
-    ["a cursor that is none", ["--after", "yesterday"], '--after: give "start", "end", or a cursor'],
+    ["an invalid cursor", ["--after", "yesterday"], '--after must be "start", "end" or a cursor'],
     [
       "a cursor of another layout",
       ["--after", "1-0,2-0"],

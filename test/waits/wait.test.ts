@@ -298,7 +298,7 @@ describe("a wait that can't be fulfilled", () => {
     const ours = await agents();
     await ours.create("a1");
     const isWanted = async () => Promise.reject(new Error("asked in vain"));
-    const error = await rejectionOf(TypeError, ours.waitFor("a1", isWanted as unknown as () => boolean));
+    const error = await rejectionOf(ContractError, ours.waitFor("a1", isWanted as unknown as () => boolean));
     expect(error.message).toContain("answered with a promise; it must answer with true or false at once");
   });
 
@@ -316,10 +316,15 @@ describe("a wait that can't be fulfilled", () => {
     ["no state", [], {}, "give at least one state"],
     ["nothing", undefined, {}, "give a state to wait for, a list of states or a function, not undefined"],
     ["a number", 5, {}, "give a state to wait for, a list of states or a function, not 5"],
-    ["a number among states", ["running", 5], {}, "5 is no state of agent"],
-    ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
-    ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
-    ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
+    ["a number among states", ["running", 5], {}, "unknown state 5 of agent"],
+    ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: invalid duration "soon"'],
+    ["a timeout that no timer takes", "running", { timeout: "25d" }, "timeout must be at most 24d"],
+    [
+      "an option that is none",
+      "running",
+      { timout: "1s" },
+      'unknown option "timout"; did you mean "timeout"?',
+    ],
     ["no options", "running", null, "options must be an object (of timeout, signal), not null"],
     ["a signal that is none", "running", { signal: "x" }, "signal must be an AbortSignal"],
   ])("refuses %s", async (_, wanted, options, text) => {

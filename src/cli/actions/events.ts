@@ -4,6 +4,7 @@ import type { EventLog } from "../../events/log.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { EventFlags } from "../commands/events.js";
 import type { CliContext } from "../context.js";
+import { codeOf } from "../exit-codes.js";
 import { isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
 import { eventColumns, writtenChange } from "../output/change-columns.js";
@@ -46,7 +47,8 @@ function openLog(entities: Entities, flags: EventFlags, signal: AbortSignal): Ev
   try {
     return entities.events({ after: flags.after ?? (follow ? "end" : "start"), follow, signal });
   } catch (error) {
-    if (error instanceof RangeError) throw usageError(error.message.replace(/^after/, "--after"));
+    if (codeOf(error) === "BADARG" && error instanceof Error)
+      throw usageError(error.message.replace(/^after/, "--after"));
     throw error;
   }
 }
