@@ -39,9 +39,9 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "an op with a comma": [move({ op: "a,b" }), `op "a,b" must be 1 to 64 ${idWords}`],
   "a state of no valid name": [
     (ours) => ours.transition("a1", any("Running")),
-    '"Running" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
+    'invalid state name "Running": a lower-case letter, then up to 31 letters, digits, _ or -',
   ],
-  "ifState of no valid name": [move({ ifState: any("") }), '"" is no state name: a lower-case letter'],
+  "ifState of no valid name": [move({ ifState: any("") }), 'invalid state name "": a lower-case letter'],
   "ifVersion below 0": [
     move({ ifVersion: -1 }),
     "ifVersion must be a whole number from 0 to 999999999999999, not -1",

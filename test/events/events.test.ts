@@ -4,6 +4,7 @@ import {
   agent,
   type Change,
   ConnectError,
+  ContractError,
   connect,
   type Entities,
   type EventLog,

@@ -119,7 +119,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "a state name with a space": {
     definition: machine({ states: { ...job.states, "on hold": {} } }),
     problems: [
-      'states["on hold"]: "on hold" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
+      'states["on hold"]: invalid state name "on hold": a lower-case letter, then up to 31 letters, digits, _ or -',
     ],
   },
   "a state that is null, as an empty one in YAML is": {
@@ -156,7 +156,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "an event name with a space": {
     definition: state("done", { event: "job done" }),
     problems: [
-      'states.done.event: "job done" is no event name: a lower-case letter, then up to 95 letters, digits, ., _ or -',
+      'states.done.event: invalid event name "job done": a lower-case letter, then up to 95 letters, digits, ., _ or -',
     ],
   },
   "a state whose event is that of a removal by its name": {

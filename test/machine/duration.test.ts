@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { ContractError, ContractError } from "../../src/errors/latchkey-error.js";
 import { type Duration, durationMs, durationText, MAX_DURATION_MS } from "../../src/machine/duration.js";
 
 const pairs: [Duration, number][] = [
@@ -42,7 +41,9 @@ describe("durationMs", () => {
   });
 
   test("rejects a duration longer than 10000 days", () => {
-    expect(() => durationMs(MAX_DURATION_MS + 1)).toThrow("invalid duration 864000000001: it must be at most 10000d");
+    expect(() => durationMs(MAX_DURATION_MS + 1)).toThrow(
+      "invalid duration 864000000001: it must be at most 10000d",
+    );
     expect(() => durationMs("10001d")).toThrow('invalid duration "10001d": it must be at most 10000d');
   });
 });

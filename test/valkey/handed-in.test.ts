@@ -1,6 +1,6 @@
 import { Cluster, Valkey } from "iovalkey";
 import { expect, it, onTestFinished } from "vitest";
-import { agent, connect, NotExecutedError } from "../../src/index.js";
+import { agent, ContractError, connect, NotExecutedError } from "../../src/index.js";
 import { connection } from "../helpers/calls.js";
 import { all, rejectionOf } from "../helpers/client.js";
 import { recordingLogger, textsIn } from "../helpers/secrets.js";
