@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ContractError } from "../../src/errors/latchkey-error.js";
 import { type Duration, durationMs, durationText, MAX_DURATION_MS } from "../../src/machine/duration.js";
 
 const pairs: [Duration, number][] = [
