@@ -18,6 +18,7 @@ export type { Durability } from "./contract/durability.js";
 export type { Resolution, ResolveOptions } from "./contract/resolution.js";
 export { Entities, type Fields } from "./entities.js";
 export { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
+export type { ErrorCode } from "./errors/codes.js";
 export { ConnectError } from "./errors/connect-error.js";
 export { GapError } from "./errors/gap-error.js";
 export { ContractError, LatchkeyError } from "./errors/latchkey-error.js";
