@@ -1,4 +1,5 @@
 import type { JsonValue } from "../machine/json-value.js";
+import { RESERVED_FIELDS } from "../machine/names.js";
 
 /**
  * An entity as it is: what `get` returns and what a refusal carries. The caller's own fields stand beside these.
@@ -45,11 +46,6 @@ export interface Replay<S extends string = string> extends Snapshot<S> {
   readonly opVersion: number;
 }
 
-/** The fields that a document gives itself; all others are the caller's. */
-const DOCUMENT_FIELDS: ReadonlySet<string> = new Set(
-  "type machine id from state version timestamp since createdAt actor reason op opVersion forced".split(" "),
-);
-
 /**
  * The caller's own fields of a document, stamps included, in their order.
  *
@@ -58,7 +54,7 @@ const DOCUMENT_FIELDS: ReadonlySet<string> = new Set(
 export function ownFields(document: Snapshot): Record<string, JsonValue> {
   return Object.fromEntries(
     Object.entries(document).flatMap(([field, value]) =>
-      value === undefined || DOCUMENT_FIELDS.has(field) ? [] : [[field, value]],
+      value === undefined || RESERVED_FIELDS.has(field) ? [] : [[field, value]],
     ),
   );
 }

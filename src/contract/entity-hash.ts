@@ -1,6 +1,12 @@
 import { type Replay, readDocument, type Snapshot } from "./document.js";
 
+/** Fields of the scripts. Their other fields have a colon. */
 const INTERNAL = new Set(["state", "version", "at", "since", "created", "ops"]);
+
+/** Returns whether a field of an entity's hash is the caller's own. */
+export function isOwnField(field: string): boolean {
+  return !INTERNAL.has(field) && !field.includes(":");
+}
 
 /**
  * Makes an entity's snapshot of its hash, as the scripts do: the own fields' texts go in as they are.
@@ -38,7 +44,7 @@ export function entityText(
   const { state, version, at, since, created } = hash;
   if (state === undefined) return null;
   const own = Object.entries(hash)
-    .filter(([field]) => !INTERNAL.has(field) && !field.includes(":"))
+    .filter(([field]) => isOwnField(field))
     .map(([field, json]) => `,"${field}":${json}`)
     .join("");
   return (

@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { pairsOf } from "../contract/flat-reply.js";
 import { type MachineLocation, reactionKeys } from "../valkey/keys.js";
 import { createGroup } from "./group.js";
 
@@ -114,15 +115,11 @@ async function pendingIds(
 }
 
 function textOf(fields: readonly string[]): string | undefined {
-  return namedFields(fields).get("doc");
-}
-
-function namedFields(fields: readonly string[]): Map<string, string> {
-  return new Map(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? ""] as const] : [])));
+  return new Map(pairsOf(fields)).get("doc");
 }
 
 function letterOf(id: string, flat: readonly string[], isRetried: boolean): DeadLetter {
-  const fields = namedFields(flat);
+  const fields = new Map(pairsOf(flat));
   const lastMs = Number(fields.get("last"));
   const from = fields.get("lost");
   if (from !== undefined) {

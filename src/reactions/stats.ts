@@ -1,6 +1,8 @@
 import type { Valkey } from "iovalkey";
+import { scoredIds } from "../contract/flat-reply.js";
 import { allPartitionKeys, type MachineLocation, reactionKeys } from "../valkey/keys.js";
-import { streamGroups } from "../valkey/stream-groups.js";
+import { timeMs } from "../valkey/server-clock.js";
+import { streamGroups } from "../valkey/stream.js";
 
 /** How far a reaction has come. */
 export interface ReactionStats {
@@ -20,8 +22,7 @@ export interface ReactionStats {
 
 /** Every reaction of a machine that was ever started, by name. */
 export async function reactionStats(client: Valkey, location: MachineLocation): Promise<ReactionStats[]> {
-  const [seconds, micros] = await client.time();
-  const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  const nowMs = timeMs(await client.time());
   const found = new Map<string, ReactionStats[]>();
   for (const [partition, { events }] of allPartitionKeys(location).entries()) {
     for (const group of await streamGroups(client, events)) {
@@ -55,7 +56,7 @@ async function oldestOf(client: Valkey, key: string, group: string): Promise<num
 /** When each replica was last there. */
 async function signsOf(client: Valkey, seen: string): Promise<number[]> {
   const flat = await client.zrangebyscore(seen, "-inf", "+inf", "WITHSCORES");
-  return flat.flatMap((text, at) => (at % 2 === 1 ? [Number(text)] : []));
+  return scoredIds(flat).map(({ score }) => score);
 }
 
 /** One reaction over all partitions; each replica takes part in all of them. */

@@ -1,3 +1,4 @@
+import { scoredIds } from "../contract/flat-reply.js";
 import { ask } from "../valkey/ask.js";
 import type { PartitionKeys } from "../valkey/keys.js";
 import type { ServerTime } from "../valkey/server-clock.js";
@@ -128,9 +129,7 @@ export class DueWalk {
     const flat = await this.#query((client) =>
       client.zrangebyscore(this.#keys.due, from, to, "WITHSCORES", "LIMIT", at, this.#batch),
     );
-    return flat.flatMap((id, location) =>
-      location % 2 === 0 ? [{ id, score: Number(flat[location + 1]) }] : [],
-    );
+    return scoredIds(flat);
   }
 
   #end(nowMs: number): "end" {
