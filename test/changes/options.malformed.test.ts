@@ -70,9 +70,9 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   ],
   "a field with a document's own name": [
     set("state", 1),
-    '"state" can\'t be a field name: every document uses that word itself',
+    '"state" cannot be a field name: every document uses that name',
   ],
-  "a field with the hash's own name": [set("ops", 1), '"ops" can\'t be a field name'],
+  "a field with the hash's own name": [set("ops", 1), '"ops" cannot be a field name'],
   "a value that is undefined": [set("x", undefined), "set.x is undefined; leave it out, or use unset"],
   "a value that is no number": [set("x", Number.NaN), "set.x: NaN is no JSON number"],
   "a value that is a function": [set("x", () => 1), "set.x: a function is no JSON value"],

@@ -364,6 +364,6 @@ it("a log that the user may not read is an error, and not waited for", async () 
   const theirs = await home.machine(agent());
   await valkey.set(`{${home.namespace}:0}:agent:events`, "mine");
   await expect(all(theirs.events({ after: "start" }))).rejects.toThrow(
-    /^the event log of agent can't be read: WRONGTYPE/,
+    /^the event log of agent cannot be read: WRONGTYPE/,
   );
 });

@@ -318,9 +318,7 @@ describe("a namespace", () => {
     const agents = await home.machine(agent());
     await (await admin()).hset(`{${home.namespace}:0}:agent:id:a1`, { state: "running", layout: "9" });
     const error = await rejectionOf(LayoutError, agents.transition("a1", "running"));
-    expect(error.message).toContain(
-      "transition agent a1: the data was written by another version of latchkey",
-    );
+    expect(error.message).toContain("transition agent a1: another version of latchkey wrote the data");
   });
 
   it.each(["", "Latchkey", "a b", "a:b", "{a}", "x".repeat(33)])("can't be named %j", async (namespace) => {

@@ -232,7 +232,7 @@ describe("a reaction", () => {
       { deadLetterAftr: 3 },
       'unknown option "deadLetterAftr"; did you mean "deadLetterAfter"?',
     ],
-    ["options that are none", "r", null, "options must be an object, such as"],
+    ["options that are none", "r", null, "options must be an object (of on,"],
     [
       "an event that is not in a list",
       "r",

@@ -299,7 +299,7 @@ describe("a wait that can't be fulfilled", () => {
     await ours.create("a1");
     const isWanted = async () => Promise.reject(new Error("asked in vain"));
     const error = await rejectionOf(ContractError, ours.waitFor("a1", isWanted as unknown as () => boolean));
-    expect(error.message).toContain("answered with a promise; it must answer with true or false at once");
+    expect(error.message).toContain("returned a promise; it must return true or false");
   });
 
   it("ends with what the predicate throws", async () => {
@@ -312,7 +312,7 @@ describe("a wait that can't be fulfilled", () => {
   });
 
   it.each([
-    ["a state that is none", "runing", {}, 'no state of agent; did you mean "running"?'],
+    ["a state that is none", "runing", {}, 'unknown state "runing" of agent; did you mean "running"?'],
     ["no state", [], {}, "give at least one state"],
     ["nothing", undefined, {}, "give a state to wait for, a list of states or a function, not undefined"],
     ["a number", 5, {}, "give a state to wait for, a list of states or a function, not 5"],
