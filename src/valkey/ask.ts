@@ -5,7 +5,7 @@ import { LayoutError } from "../errors/layout-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
-import { classifyFailure, isLoss, OfflineError, replyCode, safeMessage } from "./failure.js";
+import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
 import { retry } from "./retry.js";
 
 /** What to do about the error replies that the scripts give themselves. */
@@ -102,7 +102,7 @@ export async function askOnce<T>(
 export function hint(error: unknown, address: string): string {
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
-  if (error instanceof OfflineError) return `not connected to ${address}`;
+  if (isOffline(error)) return `not connected to ${address}`;
   if (error instanceof TimeUpError) return `${address} did not answer in time`;
   if (isLoss(error)) return `the connection to ${address} was lost`;
   return safeMessage(error);

@@ -115,7 +115,7 @@ describe("the event log", () => {
       const { list } = await dials();
       expect(() => list.events({ after })).toThrow(ContractError);
       expect(() => list.events({ after })).toThrow(
-        /^after(: the cursor is of a log with 3| must be "start", "end" or a cursor)/,
+        /^after: (.* is not a cursor; use "start", "end" or a cursor|the cursor has 3 partitions, but the log has)/,
       );
     },
   );
@@ -338,7 +338,7 @@ describe("where the connection is lost", () => {
 
   it("a log that can't be reached at first is an error", async () => {
     const server = await startValkey();
-    const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "200ms" });
+    const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
     onTestFinished(() => home.close());
     const ours = await home.machine(agent());
     await server.stop();

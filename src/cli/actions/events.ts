@@ -1,10 +1,10 @@
 import type { Change } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
+import { ContractError } from "../../errors/latchkey-error.js";
 import type { EventLog } from "../../events/log.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { EventFlags } from "../commands/events.js";
 import type { CliContext } from "../context.js";
-import { codeOf } from "../exit-codes.js";
 import { isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
 import { eventColumns, writtenChange } from "../output/change-columns.js";
@@ -47,8 +47,7 @@ function openLog(entities: Entities, flags: EventFlags, signal: AbortSignal): Ev
   try {
     return entities.events({ after: flags.after ?? (follow ? "end" : "start"), follow, signal });
   } catch (error) {
-    if (codeOf(error) === "BADARG" && error instanceof Error)
-      throw usageError(error.message.replace(/^after/, "--after"));
+    if (error instanceof ContractError) throw usageError(error.message.replace(/^after/, "--after"));
     throw error;
   }
 }
