@@ -27,14 +27,13 @@ function isPublic(name: string): boolean {
 
 /** Errors that the same layer or the one above catches: callers never receive them. */
 const INTERNAL = [
-  "DamagedPartError",
   "DemoFailure",
   "FailedAttempts",
   "LateError",
   "NoConfirmationError",
   "NotAllowed",
   "OfflineError",
-  "ReactionEnded",
+  "PartitionDamagedError",
   "StillOpenError",
   "TimeUpError",
 ];
