@@ -1,38 +1,38 @@
 import { checkFlag, checkOptions, checkWhole, refuse, shortText } from "./arguments.js";
 
 /**
- * What a change waits for after it was made.
- * - `"memory"`: nothing; the server has it in memory.
+ * Acknowledgements that a change waits for after it was applied.
+ * - `"memory"`: none; the server has it in memory.
  * - `"fsync"`: the server has it on disk. Needs `appendonly yes` and `appendfsync always`.
- * - `{ replicas }`: so many replicas have it in memory; with `fsync` the server and so many replicas have it on disk.
- *   `timeoutMs` is how long to wait for them, in ms. @default 1000
+ * - `{ replicas }`: this number of replicas has it in memory; with `fsync` the server and these replicas have it on disk.
+ *   `timeoutMs` is the longest wait for them, in ms. @default 1000
  */
 export type Durability =
   | "memory"
   | "fsync"
   | { readonly replicas: number; readonly fsync?: boolean; readonly timeoutMs?: number };
 
-/** The copies of a change that are asked for, besides the one in the server's memory. */
+/** Acknowledgements that a change requires. */
 export interface Need {
-  /** 1 where the server itself is to have it on disk; replicas are then asked for their disk too. */
+  /** 1 if the server needs it on disk; the replicas then need it on disk too. */
   readonly local: 0 | 1;
   readonly replicas: number;
 }
 
-/** The copies that there are known to be. `local` is 0 also where disks were not asked about. */
+/** Acknowledgements that were received. `local` is 0 also if disks were not asked. */
 export interface Acknowledged {
   readonly local: number;
   readonly replicas: number;
 }
 
-/** How long to wait where nothing is said, in ms. */
+/** Default of `timeoutMs`. */
 export const DEFAULT_WAIT_MS = 1_000;
 
 const MAX_WAIT_MS = 3_600_000;
 const MAX_REPLICAS = 100;
 const PARTS: ReadonlySet<string> = new Set(["replicas", "fsync", "timeoutMs"]);
 
-/** What a {@link Durability} asks for. */
+/** A valid {@link Durability} with its defaults. */
 export interface DurabilityNeed {
   readonly need: Need;
   readonly timeoutMs: number;
@@ -63,7 +63,7 @@ export function checkDurability(value: unknown): DurabilityNeed {
   return { need, timeoutMs: checkWhole("durability.timeoutMs", timeoutMs as number, 1, MAX_WAIT_MS) };
 }
 
-/** Whether there are as many copies as are needed. */
+/** Returns whether enough acknowledgements were received. */
 export function isMet(need: Need, { local, replicas }: Acknowledged): boolean {
   return local >= need.local && replicas >= need.replicas;
 }
