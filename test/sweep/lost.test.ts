@@ -122,9 +122,11 @@ it("continues in a later round after a reply that was held, and fires nothing tw
     onBack: () => void seen.push("back"),
   });
   await expect.poll(() => seen).toContain("back");
+  await expect.poll(async () => (await entities.get("t1"))?.state).toBe("late");
   stop.abort();
   const { expired } = await sweeping;
-  expect(seen.filter((one) => one !== "t1")).toEqual(["away", "back"]);
+  // A slow machine may have more than one outage.
+  expect(seen.filter((one) => one !== "t1").join(" ")).toMatch(/^(away back ?)+(away)?$/);
   expect(seen.filter((one) => one === "t1")).toHaveLength(expired);
   expect(await entities.get("t1")).toMatchObject({ state: "late", version: 2 });
 });
