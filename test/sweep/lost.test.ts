@@ -58,7 +58,7 @@ async function tasks(
   // The server knows the script from here on, so that the next EVALSHA fires a timer.
   await entities.create("warm");
   await runOut(home, entities, "warm");
-  await far.sweep({ once: true });
+  await entities.sweep({ once: true });
   await entities.remove("warm");
   lines.length = 0;
   return {
@@ -143,7 +143,7 @@ it("reports a timer whose first request was lost", async () => {
 });
 
 it("sends nothing more in a round after the server has not replied", async () => {
-  const { far, proxy } = await tasks({ timeout: 100, silenceTimeoutMs: 1_000 }, {}, 3);
+  const { far, proxy } = await tasks({ timeout: 1_000, silenceTimeoutMs: 5_000 }, {}, 3);
   const before = await calls("time");
   proxy.holdReply("time");
   await rejectionOf(NotExecutedError, far.sweep({ once: true }));
