@@ -1,4 +1,4 @@
-import { checkName, checkOptions } from "./contract/arguments.js";
+import { checkName, checkOptions, checkWhole } from "./contract/arguments.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
 import { MachineInUseError } from "./errors/machine-in-use-error.js";
@@ -51,7 +51,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
  *
  * @throws ConnectError, with the address and the cause, if no connection is possible
  * @throws LayoutError if another version of latchkey wrote the namespace
- * @throws ContractError or TypeError if an option is unknown or invalid
+ * @throws ContractError if an option is unknown or invalid
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
@@ -97,9 +97,7 @@ export class Latchkey {
    * @throws ContractError with code PARTITIONS if the namespace has another number, which cannot be changed
    */
   async init(partitions = 1): Promise<NamespaceFacts> {
-    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
-      throw new ContractError("BADARG", `partitions must be a whole number from 1 to ${MAX_PARTITIONS}`);
-    }
+    checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
     const facts = await this.#initialise(partitions);
     this.#facts = facts;
     if (facts.partitions !== partitions) {

@@ -1,12 +1,12 @@
 import { checkDefined } from "../changes/options.js";
 import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
 import { RejectedError } from "../errors/rejected-errors.js";
-import { ConnectError } from "../valkey/connect-error.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeat } from "./heartbeat.js";

@@ -1,3 +1,4 @@
+import { scoredIds } from "../contract/flat-reply.js";
 import { ask } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -61,11 +62,6 @@ export async function readIndex(
       client.zrangebyscore(key, from, range.to, "WITHSCORES", "LIMIT", 0, limit),
     ]),
   );
-  const rest = after === undefined ? [] : positions(tied).filter((entry) => isAfter(entry, after));
-  return [...rest, ...positions(later)].slice(0, limit);
-}
-
-/** Decodes a reply WITHSCORES. */
-function positions(flat: readonly string[]): Position[] {
-  return flat.flatMap((id, at) => (at % 2 === 0 ? [{ id, score: Number(flat[at + 1]) }] : []));
+  const rest = after === undefined ? [] : scoredIds(tied).filter((entry) => isAfter(entry, after));
+  return [...rest, ...scoredIds(later)].slice(0, limit);
 }

@@ -1,4 +1,4 @@
-import { ContractError } from "../errors/latchkey-error.js";
+import { refuse } from "../contract/arguments.js";
 
 /** The index scores an entity by `ordinal(state) × 10^13 + since(ms)`. */
 const ORDINAL_STEP = 10 ** 13;
@@ -30,9 +30,8 @@ export function cursorText({ score, id }: Position): string {
 /** Reads a cursor that {@link cursorText} made. */
 export function parseCursor(cursor: string): Position {
   const match = /^(\d{1,16})\/(.+)$/.exec(cursor);
-  if (match?.[1] === undefined || match[2] === undefined) {
-    throw new ContractError("BADARG", "invalid cursor; omit it to start at the beginning");
-  }
+  if (match?.[1] === undefined || match[2] === undefined)
+    refuse("invalid cursor; omit it to start at the beginning");
   return { score: Number(match[1]), id: match[2] };
 }
 
