@@ -1,5 +1,5 @@
 /**
- * Keeps the state of entities in Valkey: machines, the client and its errors.
+ * Stores the lifecycle state of entities in Valkey: state machines, the client and its errors.
  *
  * @module latchkey
  */
