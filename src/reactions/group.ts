@@ -113,7 +113,7 @@ export class ReactionGroup {
   }
 
   /**
-   * Sends a heartbeat, takes over the events of dead replicas and takes up to `count` new events.
+   * Sends a heartbeat, gets the events of dead replicas and takes up to `count` new events.
    *
    * @throws ContractError if other replicas use other event types (BADARG), or the reaction was forgotten (NOREACTION).
    */
@@ -201,7 +201,7 @@ export class ReactionGroup {
     return (rows as [id: string, consumer: string][])[0]?.[1] === this.#consumer;
   }
 
-  /** Removes this replica, so that others take over its events at once. */
+  /** Removes this replica, so that its events are reassigned at once. */
   async leave(): Promise<void> {
     await this.#ask("leaving", (client) => client.zrem(this.keys.lastSeen, this.#consumer));
   }
