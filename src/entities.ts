@@ -21,9 +21,8 @@ import { type ReactionStats, reactionStats } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
 import { get, history } from "./reads/get.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
-import { type SweepOptions, sweep } from "./sweep/sweep.js";
-import type { Swept } from "./sweep/tally.js";
-import { type Found, foundOne } from "./sweep/targets.js";
+import type { SweepReport } from "./sweep/report.js";
+import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
@@ -137,20 +136,19 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Fires the timers of this machine's entities as they run out, until `signal` is aborted or latchkey is closed:
-   * timeouts, leases and retention. Run it in as many replicas as you like: each timer fires once.
+   * Fires the expired timers of this machine's entities (timeouts, leases and retention) until `signal` is aborted or
+   * latchkey is closed. Run it in every replica: each timer fires once.
    *
-   * What is damaged can't fire: it is logged and told to `onStuck`, once each, and holds up nothing else.
+   * Damaged data cannot fire. It is logged, reported to `onStuck` once, and delays nothing else.
    *
    * @returns what this replica did
-   * @throws ContractError for an option that can't be, and NotExecutedError when its client has ended without latchkey
-   * being closed. With `once` also NotExecutedError when the server can't be asked, and ContractError when the machine is gone.
-   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "nothing sweeps here"));
+   * @throws ContractError for an invalid option, and NotExecutedError if its client has ended without latchkey being
+   * closed. With `once` also NotExecutedError if the server does not answer, and ContractError if the machine is not
+   * installed.
+   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "the sweep ended"));
    */
-  async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const { connection, location } = this.#store;
-    const find = (): Promise<Found> => foundOne(connection, location, options.once === true);
-    return sweep(connection, location.namespace, find, options);
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    return sweepMachine(this.#store.connection, this.#store.location, options);
   }
 
   /** Reads one entity; null where there is none. */

@@ -67,8 +67,8 @@ export type { Handler, HandlerContext, ReactOptions } from "./reactions/settings
 export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";
 export type { InstalledMachine } from "./reads/installed-machine.js";
 export type { ListOptions, Page, PageOptions } from "./reads/list.js";
+export type { Stuck, SweepReport } from "./sweep/report.js";
 export type { SweepOptions } from "./sweep/sweep.js";
-export type { Stuck, Swept } from "./sweep/tally.js";
 export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
 export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
