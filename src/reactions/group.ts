@@ -9,7 +9,7 @@ import { runScript } from "../valkey/script.js";
 import { START } from "../valkey/stream.js";
 import { endOf } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
-import type { MissedEvents } from "./missed-events.js";
+import type { MissedEvents } from "./settings.js";
 
 /** An event that was delivered to this replica. `mark` is `e` for the event log, `d` for a retried dead letter. */
 export interface Delivery {
