@@ -298,7 +298,7 @@ describe("a wait that fails", () => {
     const ours = await agents();
     await ours.create("a1");
     const matches = async () => Promise.reject(new Error("unused"));
-    const error = await rejectionOf(TypeError, ours.waitFor("a1", matches as unknown as () => boolean));
+    const error = await rejectionOf(ContractError, ours.waitFor("a1", matches as unknown as () => boolean));
     expect(error.message).toContain(
       "the predicate of waitFor returned a promise; it must return true or false",
     );
@@ -319,9 +319,9 @@ describe("a wait that fails", () => {
     ["undefined", undefined, {}, "waitFor needs a state, a list of states or a function, not undefined"],
     ["a number", 5, {}, "waitFor needs a state, a list of states or a function, not 5"],
     ["a number among states", ["running", 5], {}, "unknown state 5; agent has spawning"],
-    ["an invalid timeout", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
-    ["a timeout longer than any timer", "running", { timeout: "25d" }, "24 days at most"],
-    ["an unknown option", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
+    ["an invalid timeout", "running", { timeout: "soon" }, 'timeout: invalid duration "soon"'],
+    ["a timeout longer than any timer", "running", { timeout: "25d" }, "at most 24d"],
+    ["an unknown option", "running", { timout: "1s" }, 'unknown option "timout"; did you mean "timeout"?'],
     ["null as options", "running", null, "options must be an object (of timeout, signal), not null"],
     ["an invalid signal", "running", { signal: "x" }, "signal must be an AbortSignal"],
   ])("rejects %s", async (_, target, options, text) => {
