@@ -5,7 +5,7 @@ import type {
   Operation,
   Outcome,
   ResolvedRecord,
-} from "../history.js";
+} from "../history/records.js";
 import type { Fingerprint } from "./fingerprint.js";
 import type { Loss } from "./loss.js";
 import type { MachineRules } from "./machine-rules.js";

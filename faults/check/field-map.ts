@@ -1,4 +1,4 @@
-import type { FieldMap } from "../history.js";
+import type { FieldMap } from "../history/records.js";
 
 /** The name of a field in which two sets of own fields differ; undefined where they are the same. */
 export function differingField(one: FieldMap, other: FieldMap): string | undefined {

@@ -1,3 +1,4 @@
+import { HistoryError } from "../history/parse.js";
 import type {
   CallRecord,
   EventRecord,
@@ -5,8 +6,7 @@ import type {
   Observed,
   ReturnRecord,
   RunRecord,
-} from "../history.js";
-import { HistoryError } from "../history.js";
+} from "../history/records.js";
 import type { Call, Entity, Facts, FollowerStep, Logged, Seen } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
 import { type Injection, Loss } from "./loss.js";

@@ -1,4 +1,4 @@
-import type { AllowedLoss, AskedDurability } from "../history.js";
+import type { AllowedLoss, AskedDurability } from "../history/records.js";
 
 /** One injection. It lasts from `begin` to `end`, monotonic ms. */
 export interface Injection {

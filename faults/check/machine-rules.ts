@@ -1,4 +1,4 @@
-import type { FieldMap, RunMachine, RunState } from "../history.js";
+import type { FieldMap, RunMachine, RunState } from "../history/records.js";
 
 const ORDINAL_STEP = 10 ** 13;
 

@@ -1,5 +1,5 @@
-import type { FieldMap, FinalEventRecord } from "../history.js";
-import { observed } from "../history.js";
+import type { FieldMap, FinalEventRecord } from "../history/records.js";
+import { observed } from "../history/writer.js";
 import type { Entity, Logged } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
 

@@ -1,6 +1,6 @@
-import type { CallRecord, HistoryWriter } from "../history.js";
-import { monotonicMs, observed } from "../history.js";
-import { job } from "../job.js";
+import type { CallRecord } from "../history/records.js";
+import { type HistoryWriter, monotonicMs, observed } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import type { Answer, Library } from "./library.js";
 import type { Reports } from "./reports.js";
 import type { Step } from "./workload.js";
@@ -63,4 +63,17 @@ export class Caller {
     }
     return answer;
   }
+}
+
+/**
+ * Ops carry the server time from before their first attempt, so that a process which was killed knows it again when it
+ * repeats them.
+ */
+export function newOp(process: string, number: number, sent: number): string {
+  return `${process}.${number}@${sent}`;
+}
+
+/** The server time, in ms, from before the first attempt of an op. */
+export function sentOf(op: string): number {
+  return Number(op.slice(op.indexOf("@") + 1));
 }

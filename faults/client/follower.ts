@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { GapError } from "latchkey";
-import { type HistoryWriter, monotonicMs, readHistory } from "../history.js";
-import { job } from "../job.js";
+import { readHistory } from "../history/reader.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import type { Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
 import type { Reports } from "./reports.js";

@@ -1,14 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Change, type Hold, LatchkeyError } from "latchkey";
-import type { HistoryWriter } from "../history.js";
-import type { Random } from "../random.js";
-import { happens, randomFor } from "../seeds.js";
-import { shift } from "../shift.js";
-import { Belief } from "./belief.js";
-import { Caller } from "./caller.js";
+import type { HistoryWriter } from "../history/writer.js";
+import { shift } from "../machines/shift.js";
+import { happens, type Random, randomFor } from "../random.js";
+import { Caller, newOp } from "./caller.js";
+import { Belief } from "./hold-watch.js";
 import type { Answer, Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
-import { newOp } from "./ops.js";
 import type { Reports } from "./reports.js";
 import type { Step } from "./workload.js";
 

@@ -11,7 +11,7 @@ import {
   OutcomeUnknownError,
   type Snapshot,
 } from "latchkey";
-import type { AskedDurability, Outcome, ResolvedRecord } from "../history.js";
+import type { AskedDurability, Outcome, ResolvedRecord } from "../history/records.js";
 import type { Step } from "./workload.js";
 
 /** What calls ask for that are to outlive more than the process of the server. */

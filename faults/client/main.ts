@@ -1,5 +1,5 @@
-import { HistoryWriter } from "../history.js";
-import { job } from "../job.js";
+import { HistoryWriter } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import { Follower } from "./follower.js";
 import type { Order } from "./messages.js";
 import { Pace } from "./pace.js";

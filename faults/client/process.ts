@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { ConnectError, LatchkeyError, type MachineDefinition } from "latchkey";
-import type { HistoryWriter } from "../history.js";
+import type { HistoryWriter } from "../history/writer.js";
 import { Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
 import type { Reports } from "./reports.js";

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Change } from "latchkey";
-import { type HandledRecord, nameOf } from "../history/timed.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
-import { seedFor } from "../seeds.js";
-import { DEAD_LETTER_AFTER, REACTION } from "../shift.js";
+import { type HandledRecord, nameOf } from "../history/timed-records.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { DEAD_LETTER_AFTER, REACTION } from "../machines/shift.js";
+import { seedFor } from "../random.js";
 import type { Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
 import type { Reports } from "./reports.js";

@@ -1,5 +1,5 @@
-import type { HistoryWriter } from "../history.js";
-import { randomFor } from "../seeds.js";
+import type { HistoryWriter } from "../history/writer.js";
+import { randomFor } from "../random.js";
 import { Caller } from "./caller.js";
 import type { Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";

@@ -1,5 +1,5 @@
-import { nameOf } from "../history/timed.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import { nameOf } from "../history/timed-records.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import type { Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
 import type { Reports } from "./reports.js";

@@ -1,9 +1,9 @@
-import { HistoryWriter } from "../history.js";
-import { shift } from "../shift.js";
+import { HistoryWriter } from "../history/writer.js";
+import { shift } from "../machines/shift.js";
 import { Holder } from "./holder.js";
 import { openLibrary, runToEnd, start } from "./process.js";
 import { Reactor } from "./reactor.js";
-import { noteRenewals } from "./renewals.js";
+import { noteRenewals } from "./renewal-recorder.js";
 import { Reports } from "./reports.js";
 import { Sweeper } from "./sweeper.js";
 

@@ -1,13 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type AskedDurability, type HistoryWriter, monotonicMs } from "../history.js";
-import type { Random } from "../random.js";
-import { happens, randomFor } from "../seeds.js";
-import { Caller } from "./caller.js";
+import { readHistory } from "../history/reader.js";
+import type { AskedDurability, CallRecord } from "../history/records.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { happens, type Random, randomFor } from "../random.js";
+import { Caller, newOp, sentOf } from "./caller.js";
 import type { Answer, Library } from "./library.js";
 import type { ClientOrder } from "./messages.js";
-import { newOp, sentOf } from "./ops.js";
 import type { Pace } from "./pace.js";
-import { pendingOf } from "./pending.js";
 import type { Reports } from "./reports.js";
 import { type Belief, chooseId, chooseStep, type Step } from "./workload.js";
 
@@ -118,4 +117,14 @@ export class Worker {
     const time = await this.#library.serverTime();
     this.#clock = time - monotonicMs();
   }
+}
+
+/** The changes that a process had asked for, and not been answered, when it was killed. */
+export async function pendingOf(file: string): Promise<Step[]> {
+  const open = new Map<number, CallRecord>();
+  for await (const record of readHistory(file, { torn: "drop" })) {
+    if (record.kind === "call" && record.operation !== "get") open.set(record.number, record);
+    if (record.kind === "return") open.delete(record.number);
+  }
+  return [...open.values()].map(({ kind, process, number, at, machine, ...step }) => step as Step);
 }

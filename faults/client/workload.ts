@@ -1,8 +1,7 @@
 import type { JsonValue } from "latchkey";
-import type { AskedDurability, Operation } from "../history.js";
-import { type JobState, job } from "../job.js";
-import type { Random } from "../random.js";
-import { happens } from "../seeds.js";
+import type { AskedDurability, Operation } from "../history/records.js";
+import { type JobState, job } from "../machines/job.js";
+import { happens, type Random } from "../random.js";
 
 /** One call that a client is to make. */
 export interface Step {

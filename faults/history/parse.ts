@@ -1,4 +1,4 @@
-import type { HistoryRecord, Operation, Outcome } from "../history.js";
+import type { HistoryRecord, Operation, Outcome } from "./records.js";
 
 /** A line is no record of a history, or records do not fit together. */
 export class HistoryError extends Error {

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
-import type { HistoryRecord } from "../history.js";
 import { HistoryError, parseRecord } from "./parse.js";
+import type { HistoryRecord } from "./records.js";
 
 const NEWLINE = 10;
 const CHUNK_BYTES = 1 << 20;

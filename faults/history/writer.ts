@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import type { FieldMap, HistoryRecord, Observed } from "../history.js";
+import type { FieldMap, HistoryRecord, Observed } from "./records.js";
 
 const NEWLINE = 10;
 const BUFFERED_CHARACTERS = 1 << 16;

@@ -1,13 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Arena } from "../arena.js";
-import { Violation, VoidInjection } from "../fault.js";
-import type { ClientFleet } from "../fleet/processes.js";
-import type { TimedFleet } from "../fleet/timed.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import { type Arena, Violation, VoidInjection } from "../fault.js";
+import type { ClientFleet } from "../fleet/client-fleet.js";
+import type { TimedFleet } from "../fleet/timed-fleet.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import type { NodeProxy } from "../proxy/proxy.js";
-import { randomFor } from "../seeds.js";
+import { randomFor } from "../random.js";
 import type { Servers } from "../servers/servers.js";
-import type { TrimmedLog } from "./trimmed.js";
+import type { TrimmedLog } from "./log-trimmer.js";
 
 const LOOK_MS = 5;
 /** How long a fault is kept on, at most, until it has met enough calls. */

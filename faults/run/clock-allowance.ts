@@ -1,5 +1,5 @@
 import type { Fault } from "../fault.js";
-import type { ClientFleet } from "../fleet/processes.js";
+import type { ClientFleet } from "../fleet/client-fleet.js";
 
 /** More than a server's clock is ever set back by. */
 const ALLOWANCE_MS = 25_000;

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import type { HistoryWriter } from "../history.js";
+import type { HistoryWriter } from "../history/writer.js";
 
 const PAGE = 500;
 

@@ -1,6 +1,6 @@
-import type { Arena } from "../arena.js";
-import { type Details, type Fault, Unavailable, VoidInjection } from "../fault.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import { type Arena, type Details, type Fault, Unavailable, VoidInjection } from "../fault.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { randomFor, shuffled } from "../random.js";
 
 /** How often an injection that hit nothing is tried, at most. */
 const TRIES = 5;
@@ -78,4 +78,12 @@ export class Injections {
 
 function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+/** Which fault is injected when: all of them once, in an order by seed, then all again in another one, and so on. */
+export function schedule(faults: readonly Fault[], injections: number, seed: number): Fault[] {
+  const rounds = faults.length === 0 ? 0 : Math.ceil(injections / faults.length);
+  return Array.from({ length: rounds }, (_, round) => shuffled(randomFor(seed, "schedule", round), faults))
+    .flat()
+    .slice(0, injections);
 }

@@ -1,9 +1,10 @@
 import { gather } from "../check/gather.js";
-import { type LinearReport, linear } from "../check/linear.js";
-import { type TimedReport, timed } from "../check/timed.js";
-import { gatherTimed } from "../check/timed-facts.js";
-import { type WitnessReport, witness } from "../check/witness.js";
-import { type HistoryRecord, readHistory } from "../history.js";
+import { type LinearReport, linear } from "../check/linear/linear.js";
+import { gatherTimed } from "../check/timed/facts.js";
+import { type TimedReport, timed } from "../check/timed/timed.js";
+import { type WitnessReport, witness } from "../check/witness/witness.js";
+import { readHistory } from "../history/reader.js";
+import type { HistoryRecord } from "../history/records.js";
 import { Tally } from "./tally.js";
 
 /** What the checkers say of a history. */

@@ -1,5 +1,5 @@
-import type { ClientFleet } from "../fleet/processes.js";
-import { monotonicMs } from "../history.js";
+import type { ClientFleet } from "../fleet/client-fleet.js";
+import { monotonicMs } from "../history/writer.js";
 
 const EVERY_MS = 50;
 /** Calls a second that are let through at least, so that a fault meets some. */

@@ -1,11 +1,10 @@
-import type { LinearReport } from "../check/linear.js";
+import type { LinearReport } from "../check/linear/linear.js";
 import type { Violation } from "../check/report.js";
-import type { TimedReport } from "../check/timed.js";
-import type { WitnessReport } from "../check/witness.js";
+import type { TimedReport } from "../check/timed/timed.js";
+import type { WitnessReport } from "../check/witness/witness.js";
 import type { Injected } from "./injections.js";
 import type { Verdict } from "./judge.js";
-import { measuredLines } from "./measured.js";
-import { missingLines, missingOf } from "./missing.js";
+import { measuredLines } from "./measured-loss.js";
 import type { RunOptions, RunResult } from "./run.js";
 import type { Tally } from "./tally.js";
 
@@ -143,4 +142,29 @@ function violationLines(violations: readonly Violation[]): string[] {
 function counts(of: ReadonlyMap<string, number>): string {
   const parts = [...of].sort(([, a], [, b]) => b - a).map(([word, count]) => `${word} ${count}`);
   return parts.length === 0 ? "none" : parts.join(", ");
+}
+
+/** The kinds of faults that were to be injected and could not be, and what that takes. */
+export function missingOf(
+  { faults, injections }: Pick<RunOptions, "faults" | "injections">,
+  injected: readonly Injected[],
+): string[] {
+  if (injections === 0) return [];
+  const told = new Map(injected.map((one) => [one.fault.name, one]));
+  return faults.flatMap(({ name }) => {
+    const one = told.get(name);
+    const reason = one === undefined ? "the run ended before its turn" : one.unavailable;
+    return reason === undefined ? [] : [`${name}: ${reason}`];
+  });
+}
+
+/** The same for people. */
+export function missingLines(missing: readonly string[], isAllowed: boolean): string[] {
+  if (missing.length === 0) return [];
+  const kinds = missing.length === 1 ? "1 kind of fault was" : `${missing.length} kinds of faults were`;
+  const todo = isAllowed ? "allowed by --allow-missing" : "install what is missing, or give --allow-missing";
+  return [
+    `missing       ${kinds} chosen and could not be injected; ${todo}`,
+    ...missing.map((line) => `  ${line}`),
+  ];
 }

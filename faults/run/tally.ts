@@ -1,4 +1,4 @@
-import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../history.js";
+import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../history/records.js";
 
 /** Counts what a history holds. */
 export class Tally {

@@ -1,14 +1,16 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type Latchkey } from "latchkey";
-import { TimedFleet } from "../fleet/timed.js";
-import { HistoryWriter, monotonicMs, type RunRecord, readHistory } from "../history.js";
+import { TimedFleet } from "../fleet/timed-fleet.js";
+import { readHistory } from "../history/reader.js";
+import type { RunRecord } from "../history/records.js";
+import { HistoryWriter, monotonicMs } from "../history/writer.js";
+import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../machines/shift.js";
+import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
 import type { ServerNode } from "../servers/servers.js";
-import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../shift.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
-import { type FsckVerdict, fsck } from "./fsck.js";
 import type { Injected } from "./injections.js";
-import { TrimmedLog } from "./trimmed.js";
+import { TrimmedLog } from "./log-trimmer.js";
 import { installed, lossOf } from "./write-history.js";
 
 const CLOCK_EVERY_MS = 100;

@@ -1,11 +1,12 @@
 import { rm } from "node:fs/promises";
 import { type CompiledMachine, compileMachine, type MachineDefinition } from "latchkey";
-import { type AllowedLoss, HistoryWriter, monotonicMs, type RunRecord } from "../history.js";
-import { job } from "../job.js";
+import type { AllowedLoss, RunRecord } from "../history/records.js";
+import { HistoryWriter, monotonicMs } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
 import type { Injected } from "./injections.js";
-import type { TrimmedLog } from "./trimmed.js";
+import type { TrimmedLog } from "./log-trimmer.js";
 
 /** What a history is put together from. */
 export interface Parts {

@@ -2,11 +2,11 @@ import { appendFile, mkdir, readFile, stat, truncate, writeFile } from "node:fs/
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
-import { MachinePage } from "./machine-page.js";
+import { appendedFiles, mendTornFile } from "./append-only-file.js";
+import { MachinePage } from "./preload-page.js";
 import { ServerProcess } from "./process.js";
 import { SERVER_PROGRAM } from "./program.js";
 import type { ServerNode, Settings } from "./servers.js";
-import { appendedFiles, mendTornFile } from "./torn-file.js";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;

@@ -1,13 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { audit } from "../../faults/canary/audit.js";
+import { Canary } from "../../faults/canary/canary.js";
 import { Violation } from "../../faults/fault.js";
-import { audit } from "../../faults/servers/audit.js";
-import { Canary } from "../../faults/servers/canary.js";
-import { cutHoles } from "../../faults/servers/holes.js";
+import { tailFile } from "../../faults/servers/append-only-file.js";
+import { cutHoles } from "../../faults/servers/file-holes.js";
 import { DataNode } from "../../faults/servers/node.js";
 import { freePort } from "../../faults/servers/ports.js";
 import { hasServerProgram } from "../../faults/servers/program.js";
-import { tailFile } from "../../faults/servers/torn-file.js";
 import { freshFolder } from "../helpers/folder.js";
 
 let server: DataNode;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { witness } from "../../faults/check/witness.js";
-import type { HistoryRecord, ReturnRecord } from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import type { HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: { to: ["open"] }, open: {} }, history: 16 };
 const TIME = "2026-11-22T10:27:03.197Z";

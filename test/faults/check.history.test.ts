@@ -2,14 +2,17 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { simulate } from "../../faults/check/simulation/simulate.js";
-import { witness } from "../../faults/check/witness.js";
-import { type HistoryRecord, HistoryWriter, parseRecord, readHistory } from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import { parseRecord } from "../../faults/history/parse.js";
+import { readHistory } from "../../faults/history/reader.js";
+import type { HistoryRecord } from "../../faults/history/records.js";
+import { HistoryWriter } from "../../faults/history/writer.js";
 import { root } from "../helpers/built.js";
 import { all } from "../helpers/client.js";
 import { freshFolder } from "../helpers/folder.js";
 import { snippets } from "../helpers/snippets.js";
+import { simulate } from "./simulation/simulate.js";
 
 const get: HistoryRecord = {
   ...{ kind: "call", process: "p", number: 1, at: 1.5, operation: "get", machine: "door", id: "d1" },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { simulate } from "../../faults/check/simulation/simulate.js";
-import { witness } from "../../faults/check/witness.js";
-import type { AllowedLoss, AskedDurability, HistoryRecord } from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import type { AllowedLoss, AskedDurability, HistoryRecord } from "../../faults/history/records.js";
+import { simulate } from "./simulation/simulate.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: {} }, history: 16 };
 const TIME = "2026-11-22T10:27:03.197Z";

@@ -1,16 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import {
-  addScores,
-  MUTATIONS,
-  type MutationScore,
-  mutationScore,
-  mutationTable,
-} from "../../faults/check/mutation/score.js";
-import { simulate } from "../../faults/check/simulation/simulate.js";
-import { witness } from "../../faults/check/witness.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import { addScores, MUTATIONS, type MutationScore, mutationScore, mutationTable } from "./mutations/score.js";
+import { simulate } from "./simulation/simulate.js";
 
 describe("a correct history", () => {
   const optionsArb = fc.record({

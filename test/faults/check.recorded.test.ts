@@ -1,20 +1,15 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { MUTATIONS, type MutationScore, mutationScore } from "../../faults/check/mutation/score.js";
-import { STATES, TASK } from "../../faults/check/simulation/machine.js";
-import { witness } from "../../faults/check/witness.js";
-import {
-  type CallRecord,
-  type HistoryRecord,
-  monotonicMs,
-  observed,
-  type ReturnRecord,
-} from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import type { CallRecord, HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
+import { monotonicMs, observed } from "../../faults/history/writer.js";
 import { Random } from "../../faults/random.js";
 import { connect, type Entities, type MachineDefinition, type Snapshot } from "../../src/index.js";
 import { connection } from "../helpers/calls.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
+import { MUTATIONS, type MutationScore, mutationScore } from "./mutations/score.js";
+import { STATES, TASK } from "./simulation/machine.js";
 
 const CLIENTS = 6;
 const CALLS = 60;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { FAULT, iso, LEASE_MS, timedHistory, UNTIL_MS } from "../../faults/check/simulation/timed.js";
-import { timed } from "../../faults/check/timed.js";
-import { gatherTimed } from "../../faults/check/timed-facts.js";
-import { nameOf } from "../../faults/history/timed.js";
-import type { HistoryRecord } from "../../faults/history.js";
-import { parseRecord } from "../../faults/history.js";
+import { gatherTimed } from "../../faults/check/timed/facts.js";
+import { timed } from "../../faults/check/timed/timed.js";
+import { parseRecord } from "../../faults/history/parse.js";
+import type { HistoryRecord } from "../../faults/history/records.js";
+import { nameOf } from "../../faults/history/timed-records.js";
+import { FAULT, iso, LEASE_MS, timedHistory, UNTIL_MS } from "./simulation/timed.js";
 
 type Spoil = (records: HistoryRecord[]) => HistoryRecord[];
 type Kind = HistoryRecord["kind"];

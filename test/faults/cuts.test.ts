@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { chooseCuts } from "../../faults/kinds/cuts.js";
-import { randomFor } from "../../faults/seeds.js";
+import { chooseCuts } from "../../faults/kinds/disk/cuts.js";
+import { randomFor } from "../../faults/random.js";
 
 const PLACES = 1165;
 

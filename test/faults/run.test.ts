@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { mkdir, symlink } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readHistory } from "../../faults/history.js";
-import { faults } from "../../faults/registry.js";
-import { schedule } from "../../faults/run/schedule.js";
+import { readHistory } from "../../faults/history/reader.js";
+import { faults } from "../../faults/kinds/registry.js";
+import { schedule } from "../../faults/run/injections.js";
 import { root } from "../helpers/built.js";
 import { freshFolder } from "../helpers/folder.js";
 

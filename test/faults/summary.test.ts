@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Fault } from "../../faults/fault.js";
-import type { HistoryRecord } from "../../faults/history.js";
+import type { HistoryRecord } from "../../faults/history/records.js";
 import type { Injected } from "../../faults/run/injections.js";
 import type { Verdict } from "../../faults/run/judge.js";
 import type { RunOptions } from "../../faults/run/run.js";

@@ -1,0 +1,200 @@
+import { Random } from "../../random.js";
+import { ABSENT, ANYTHING, type Life, type Model, type State, type Step } from "./model.js";
+
+/** What a search came to: an order that fits, none, or no answer within the steps it was given. */
+export type Verdict =
+  | { readonly kind: "linear"; readonly steps: number }
+  | { readonly kind: "violated"; readonly steps: number; readonly stuckAt: Step; readonly ordered: number }
+  | { readonly kind: "undecided"; readonly steps: number };
+
+/** A step's beginning or its end, in a list of all of them by time. */
+interface Node {
+  readonly step: Step;
+  readonly at: number;
+  readonly bits: number;
+  /** Of the beginning: the end. */
+  readonly end: Node | undefined;
+  before: Node | undefined;
+  after: Node | undefined;
+}
+
+/** A step that need not have happened: it has no end, and stands in no list. */
+interface Maybe {
+  readonly step: Step;
+  readonly latest: number;
+  readonly bits: number;
+  isDone: boolean;
+}
+
+/** What was put next, and how to take it back: `maybe` is the place among those that need not have happened. */
+interface Choice {
+  readonly node: Node;
+  readonly maybe: number | undefined;
+  readonly state: State;
+  readonly begun: number;
+  /**
+   * A sight that left the entity as it was known, and came too late for nothing that may have happened: nothing is
+   * gained by putting it later.
+   */
+  readonly isFree: boolean;
+}
+
+/**
+ * Looks for an order of steps that fits their times and the model, as Wing and Gong do: whatever began before the first end
+ * may come next. With Lowe's memory: the same steps done and the same entity left were tried before. What need not have
+ * happened is tried last, so that an order without it is found first.
+ *
+ * @param most steps tried before it gives up
+ */
+export function searchOrder(model: Model, initial: State, steps: readonly Step[], most: number): Verdict {
+  const first = search(model, initial, steps, most, new Random(1));
+  if (first.kind !== "violated") return first;
+  // The memory holds hashes. Twice wrong by chance, with other hashes, is out of the question.
+  const second = search(model, initial, steps, most, new Random(2));
+  return { ...second, steps: first.steps + second.steps };
+}
+
+function search(model: Model, initial: State, steps: readonly Step[], most: number, random: Random): Verdict {
+  const certain = steps.filter(({ until }) => until !== Number.POSITIVE_INFINITY);
+  const maybes: Maybe[] = steps
+    .filter(({ until }) => until === Number.POSITIVE_INFINITY)
+    .sort((a, b) => a.from - b.from)
+    .map((step) => ({ step, latest: latestOf(step), bits: bitsOf(random), isDone: false }));
+  const head = listOf(certain, random);
+  const stack: Choice[] = [];
+  const tried = new Tried();
+  let state = initial;
+  /** When the last step to begin began, of those that are in order. */
+  let begun = Number.NEGATIVE_INFINITY;
+  let done = 0;
+  let count = 0;
+  let stuck: { at: Step; ordered: number } | undefined;
+  let node = head.after;
+  let maybe: number | undefined;
+  let isBack = false;
+  while (node !== undefined) {
+    // First what begins before the first end, then, there, what may have happened.
+    const one: Node | Maybe | undefined = maybe === undefined ? node : maybes[maybe];
+    if (!isBack && maybe === undefined && node.end === undefined) {
+      maybe = 0;
+      continue;
+    }
+    if (isBack || one === undefined || (maybe !== undefined && one.step.from > node.at)) {
+      if (stuck === undefined || stack.length > stuck.ordered)
+        stuck = { at: node.step, ordered: stack.length };
+      const last = stack.pop();
+      if (last === undefined)
+        return { kind: "violated", steps: count, stuckAt: stuck.at, ordered: stuck.ordered };
+      state = last.state;
+      begun = last.begun;
+      const undone = last.maybe === undefined ? last.node : maybes[last.maybe];
+      done = toggled(done, undone?.bits ?? 0);
+      if (undone !== undefined) model.takeBack(undone.step);
+      if (last.maybe === undefined) putBack(last.node);
+      else if (undone !== undefined && "isDone" in undone) undone.isDone = false;
+      isBack = last.isFree;
+      node = last.maybe === undefined ? last.node.after : last.node;
+      maybe = last.maybe === undefined ? undefined : last.maybe + 1;
+      continue;
+    }
+    const isOut = "isDone" in one && (one.isDone || one.latest < begun);
+    count += isOut ? 0 : 1;
+    if (count > most) return { kind: "undecided", steps: count };
+    const next = isOut ? undefined : model.after(state, one.step);
+    if (next === undefined || !tried.isNew(toggled(done, one.bits), next)) {
+      if (maybe === undefined) node = node.after;
+      else maybe += 1;
+      continue;
+    }
+    const isFree =
+      one.step.kind === "sight" &&
+      keyOf(next) === keyOf(state) &&
+      !maybes.some(({ isDone, latest }) => !isDone && latest >= begun && latest < one.step.from);
+    stack.push({ node, maybe, state, begun, isFree });
+    state = next;
+    begun = Math.max(begun, one.step.from);
+    done = toggled(done, one.bits);
+    model.put(one.step);
+    if ("isDone" in one) one.isDone = true;
+    else lift(one);
+    node = head.after;
+    maybe = undefined;
+  }
+  return { kind: "linear", steps: count };
+}
+
+/** What is in order must not begin behind this. */
+function latestOf(step: Step): number {
+  return step.kind === "write" ? step.latest : step.until;
+}
+
+const HALF = 2 ** 26;
+
+/** 52 random bits: too many for one of JavaScript's bit operations. */
+function bitsOf(random: Random): number {
+  return random.below(HALF) * HALF + random.below(HALF);
+}
+
+function toggled(done: number, bits: number): number {
+  const high = Math.floor(done / HALF) ^ Math.floor(bits / HALF);
+  return high * HALF + ((done % HALF) ^ (bits % HALF));
+}
+
+function listOf(steps: readonly Step[], random: Random): Pick<Node, "after"> {
+  const nodes: Node[] = [];
+  for (const step of steps) {
+    const bits = bitsOf(random);
+    const links = { before: undefined, after: undefined };
+    const end: Node = { step, at: step.until, bits, end: undefined, ...links };
+    nodes.push({ step, at: step.from, bits, end, ...links }, end);
+  }
+  // What ends at the very moment at which another begins is taken to be at the same time.
+  nodes.sort((a, b) => a.at - b.at || Number(a.end === undefined) - Number(b.end === undefined));
+  const head: { after: Node | undefined } = { after: nodes[0] };
+  nodes.forEach((node, at) => {
+    node.before = nodes[at - 1] ?? (head as Node);
+    node.after = nodes[at + 1];
+  });
+  return head;
+}
+
+function lift(node: Node): void {
+  for (const one of [node, node.end]) {
+    if (one?.before !== undefined) one.before.after = one.after;
+    if (one?.after !== undefined) one.after.before = one.before;
+  }
+}
+
+function putBack(node: Node): void {
+  for (const one of [node.end, node]) {
+    if (one?.before !== undefined) one.before.after = one;
+    if (one?.after !== undefined) one.after.before = one;
+  }
+}
+
+/** What was tried: sets of steps done, by the entity that they left. */
+class Tried {
+  readonly #done = new Map<string, Set<number>>();
+
+  isNew(done: number, state: State): boolean {
+    const key = keyOf(state);
+    const known = this.#done.get(key);
+    if (known?.has(done)) return false;
+    if (known === undefined) this.#done.set(key, new Set([done]));
+    else known.add(done);
+    return true;
+  }
+}
+
+const keys = new WeakMap<Life, string>();
+
+function keyOf(state: State): string {
+  if (state === ABSENT) return "absent";
+  if (state === ANYTHING) return "anything";
+  const known = keys.get(state);
+  if (known !== undefined) return known;
+  const { version, created, timestamp, fields } = state;
+  const key = JSON.stringify([state.state, version, created, timestamp, fields, Object.keys(fields)]);
+  keys.set(state, key);
+  return key;
+}

@@ -1,0 +1,93 @@
+import type { Findings } from "../report.js";
+import { type At, keyOf, type LoggedChange, type TimedEntity, type TimedFacts } from "./facts.js";
+
+/** A sweep's call may have been under way for so long when it was told what came of it, in ms. */
+const ASKED_BEFORE_MS = 2_500;
+const REFUSED: ReadonlySet<string> = new Set([
+  "CONFLICT",
+  "ILLEGAL",
+  "EXISTS",
+  "MISSING",
+  "EXPIRED",
+  "NOTEXECUTED",
+]);
+
+/** Each stay ends once; what was told as fired or made is in the log, once; what was refused is not. */
+export function checkTimedLog(facts: TimedFacts, findings: Findings): void {
+  const logged = new Set<string>();
+  for (const entity of facts.entities.values()) {
+    for (const event of entity.events) logged.add(keyOf(event));
+    checkStays(entity, findings, facts.machine);
+    checkCalls(entity, facts, findings);
+  }
+  const told = new Map<string, At<TimedFacts["fired"][number]>>();
+  for (const fired of facts.fired) {
+    const key = keyOf(fired);
+    const before = told.get(key);
+    told.set(key, fired);
+    const lostTo = facts.loss.of(fired.at - ASKED_BEFORE_MS, fired.at);
+    if (before !== undefined) {
+      const message = `${fired.id}: ${fired.type} ${fired.version} was fired by ${before.process} and by ${fired.process}`;
+      findings.add("once", undefined, message, before.line, fired.line);
+    } else if (!logged.has(key)) {
+      if (lostTo !== undefined) findings.lose("changes", lostTo);
+      else
+        findings.add(
+          "once",
+          undefined,
+          `${fired.id}: ${fired.type} ${fired.version} was fired, and is not in the log`,
+          fired.line,
+        );
+    }
+  }
+}
+
+/** Versions count up, and each change leaves the state that the one before it entered: no stay ends twice. */
+function checkStays({ id, events }: TimedEntity, findings: Findings, machine: string): void {
+  let before: LoggedChange | undefined;
+  for (const event of events) {
+    const isSame = before !== undefined && before.type !== `${machine}.removed`;
+    const follows = isSame
+      ? event.version === (before?.version ?? 0) + 1 &&
+        event.from === before?.state &&
+        event.createdAt === before.createdAt
+      : event.version === 1 && event.from === null;
+    if (!follows) {
+      const message = `${id}: ${event.type} ${event.version} from ${event.from} follows ${before === undefined ? "nothing" : `${before.type} ${before.version}`}`;
+      findings.add("once", undefined, message, before?.line ?? 0, event.line);
+    }
+    before = event;
+  }
+}
+
+/** Of writers that may have lost what they hold: who was told that a change was made, made it at just that version. */
+function checkCalls({ id, calls, events }: TimedEntity, { loss }: TimedFacts, findings: Findings): void {
+  for (const { call, end } of calls) {
+    if (end === undefined) continue;
+    const { op, ifVersion, at } = call;
+    const made = events.filter((event) => event.op !== undefined && event.op === op);
+    const words = `${id}: ${call.operation}${ifVersion === undefined ? "" : ` at version ${ifVersion}`}`;
+    const { document } = end;
+    if (REFUSED.has(end.outcome) && made.length > 0) {
+      findings.add(
+        "fence",
+        undefined,
+        `${words} was refused, and is in the log`,
+        call.line,
+        made[0]?.line ?? 0,
+      );
+    }
+    if ((end.outcome !== "OK" && end.outcome !== "REPLAYED") || document === undefined) continue;
+    const version = document.opVersion ?? document.version;
+    if (ifVersion !== undefined && version !== ifVersion + 1) {
+      findings.add("fence", undefined, `${words} made version ${version}`, call.line, end.line);
+    }
+    if (made.length === 1 && made[0]?.version === version) continue;
+    const lostTo = loss.of(at, end.at);
+    if (lostTo !== undefined) findings.lose("changes", lostTo);
+    else {
+      const message = `${words} was told to have made version ${version}, which is not in the log as that`;
+      findings.add("fence", undefined, message, call.line, end.line, made[0]?.line ?? 0);
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import type { Call, Entity } from "../facts.js";
+import type { LossyInjection } from "../loss.js";
+import type { Findings } from "../report.js";
+import { callWords, changeWords, seenWords } from "../words.js";
+import { differenceOf, type Standing } from "./claims.js";
+import { isObservation, Moments } from "./observations.js";
+
+type LossOf = (call: Call, told: number) => LossyInjection | undefined;
+
+/** Something that happened at one moment between two times. */
+interface Happening {
+  readonly from: number;
+  readonly until: number;
+  readonly fromLine: number;
+  readonly untilLine: number;
+  /** The read or refusal; undefined for a change. */
+  readonly call: Call | undefined;
+  readonly words: () => string;
+}
+
+const NEVER: Happening = {
+  ...{ from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, fromLine: 0, untilLine: 0 },
+  ...{ call: undefined, words: () => "" },
+};
+
+/**
+ * The order of the log is one of time: nothing stands before what had ended when it began. And each read or refusal shows
+ * the entity as the log has it at a moment of that call.
+ */
+export function checkTime(
+  entity: Entity,
+  standings: ReadonlyMap<string, Standing>,
+  lossOf: LossOf,
+  findings: Findings,
+): void {
+  const changes = entity.events.map((event): Happening => {
+    const standing = standings.get(event.op ?? "");
+    if (standing?.event !== event) return { ...NEVER, words: () => changeWords(event) };
+    const { asked: from, told: until, askedLine: fromLine, toldLine: untilLine } = standing;
+    return { from, until, fromLine, untilLine, call: undefined, words: () => changeWords(event) };
+  });
+  const moments = new Moments(entity);
+  const bounds = new Bounds(changes);
+  /** What was seen at moment k, and then the change that ended it. */
+  const seenAt: Happening[][] = [];
+  for (const call of entity.calls) {
+    if (!isObservation(call)) continue;
+    const found = momentsOf(call, entity, moments, findings, lossOf);
+    const possible = found.filter((k) => bounds.allow(k, call));
+    // Without a moment that fits, the comparison below tells with what it does not. With several, none is certain.
+    const moment = possible.length === 0 ? found[0] : possible.length === 1 ? possible[0] : undefined;
+    if (moment === undefined) continue;
+    const { at: from, until, line: fromLine, returnLine: untilLine } = call;
+    const words = (): string =>
+      `${callWords(call)} showing ${call.seen ? seenWords(call.seen) : "no entity"}`;
+    const happening = { from, until, fromLine, untilLine, call, words };
+    const same = seenAt[moment];
+    if (same === undefined) seenAt[moment] = [happening];
+    else same.push(happening);
+  }
+  // What has begun last of all that stands before: among changes, and among sights of the entity.
+  let [change, sight] = [NEVER, NEVER];
+  for (let moment = 0; moment <= changes.length; moment += 1) {
+    const here = seenAt[moment] ?? [];
+    for (const happening of here) {
+      const before = change.from > sight.from ? change : sight;
+      compare(entity, before, happening, lossOf, findings);
+    }
+    for (const happening of here) if (happening.from > sight.from) sight = happening;
+    const next = changes[moment];
+    if (next === undefined) continue;
+    compare(entity, change, next, lossOf, findings);
+    compare(entity, sight, next, lossOf, findings);
+    if (next.from > change.from) change = next;
+  }
+}
+
+/** The earliest `until` behind each change, and the latest `from` before it: between these a moment lies. */
+class Bounds {
+  readonly #latestFrom: number[] = [Number.NEGATIVE_INFINITY];
+  readonly #earliestUntil: number[] = [];
+
+  constructor(changes: readonly Happening[]) {
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const { from } of changes) {
+      latest = Math.max(latest, from);
+      this.#latestFrom.push(latest);
+    }
+    let earliest = Number.POSITIVE_INFINITY;
+    this.#earliestUntil[changes.length] = earliest;
+    for (let at = changes.length - 1; at >= 0; at -= 1) {
+      earliest = Math.min(earliest, changes[at]?.until ?? earliest);
+      this.#earliestUntil[at] = earliest;
+    }
+  }
+
+  allow(moment: number, { at, until }: Call): boolean {
+    const [from = 0, to = 0] = [this.#latestFrom[moment], this.#earliestUntil[moment]];
+    return from <= until && at <= to;
+  }
+}
+
+function momentsOf(
+  call: Call,
+  entity: Entity,
+  moments: Moments,
+  findings: Findings,
+  lossOf: LossOf,
+): readonly number[] {
+  const { seen } = call;
+  if (seen === undefined) return moments.absent;
+  const made = moments.made(seen.version, seen.timestamp);
+  const same = made.filter((event) => differenceOf(seen, event) === undefined);
+  if (same.length > 0) return same.map((event) => moments.after(event));
+  // Also where another change has its version and time: while a clock is behind, what is lost and what comes after it
+  // may carry the same.
+  const loss = lossOf(call, call.until);
+  if (loss !== undefined) {
+    findings.lose("reads", loss);
+    return [];
+  }
+  const [event] = made;
+  const why =
+    event === undefined
+      ? "which the log does not have"
+      : `where the log has another ${differenceOf(seen, event)} at that version`;
+  const message = `${callWords(call)} showed ${seenWords(seen)}, ${why}`;
+  findings.add("reads", entity, message, call.line, call.returnLine, event?.line ?? 0);
+  return [];
+}
+
+/** What stands before in the order must not have begun after the other ended. */
+function compare(
+  entity: Entity,
+  before: Happening,
+  after: Happening,
+  lossOf: LossOf,
+  findings: Findings,
+): void {
+  if (before.from <= after.until) return;
+  // The server that answers a read may have been deposed, where the fault is one that may lose changes.
+  for (const { call } of [before, after]) {
+    const loss = call && lossOf(call, call.until);
+    if (loss === undefined) continue;
+    findings.lose("reads", loss);
+    return;
+  }
+  const rule = before.call !== undefined || after.call !== undefined ? "reads" : "real-time";
+  const message = `${before.words()} comes before ${after.words()}, which had ended when the first began`;
+  findings.add(rule, entity, message, before.fromLine, after.untilLine);
+}

@@ -1,0 +1,47 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Details, type Fault, VoidInjection } from "../../fault.js";
+
+/** kill -9 of a client in the midst of its calls; its next life repeats what was pending, with the same ops. */
+const workerKilled: Fault = {
+  name: "F3 client killed",
+  topologies: ["standalone", "sentinel"],
+  loses: false,
+  async inject({ fleet, random, hold }): Promise<Details> {
+    const victim = random.of(fleet.of("worker"));
+    // Calls come in bursts: killed between two, it would have none under way.
+    let pending = 0;
+    for (let look = 0; look < 200 && pending === 0; look += 1) {
+      const { begun, ended } = await victim.probe();
+      pending = begun - ended;
+      if (pending === 0) await pause(2);
+    }
+    if (pending === 0) throw new VoidInjection(`${victim.name} had no call under way`);
+    await victim.kill9();
+    const deadMs = await hold(0, 300);
+    await victim.restart();
+    return { victim: victim.name, pending, deadMs };
+  },
+};
+
+/** CLIENT KILL of all connections of clients, again and again. */
+const connectionsKilled: Fault = {
+  name: "F4 connections killed by the server",
+  topologies: ["standalone", "sentinel"],
+  loses: false,
+  async inject({ servers, random, overlapping, hold }): Promise<Details> {
+    const { admin } = await servers.primary();
+    let killed = 0;
+    const kills = 2 + random.below(4);
+    const { met } = await overlapping(50, async () => {
+      for (let i = 0; i < kills; i += 1) {
+        killed += Number(await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"));
+        await hold(50, 250);
+      }
+    });
+    if (killed === 0) throw new VoidInjection("there was no connection to kill");
+    return { kills, killed, met };
+  },
+};
+
+/** What becomes of clients, and of their connections at the server's end. */
+export const clientKills: readonly Fault[] = [workerKilled, connectionsKilled];

@@ -1,0 +1,94 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type Arena, type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
+import type { ClientProcess, TimedRole } from "../../fleet/fleet.js";
+
+const WAIT_MS = 20_000;
+const LOOK_MS = 2;
+const LONGEST_DEAD_MS = 500;
+/** Mostly longer than a lease, and often longer than a replica may be silent. */
+const [SHORTEST_MS, LONGEST_MS] = [1_500, 5_000];
+
+async function until(isSo: () => boolean): Promise<boolean> {
+  const end = performance.now() + WAIT_MS;
+  while (!isSo()) {
+    if (performance.now() > end) return false;
+    await pause(LOOK_MS);
+  }
+  return true;
+}
+
+/** What each is called, what it is to do before it is hit, and its number in the list of faults. */
+const KINDS: readonly {
+  readonly number: string;
+  readonly name: string;
+  readonly role: TimedRole;
+  /** Whether it is hit in the midst of something. */
+  readonly inTheMidst: boolean;
+}[] = [
+  { number: "F25", name: "holder", role: "holder", inTheMidst: false },
+  { number: "F26", name: "sweeper", role: "sweeper", inTheMidst: false },
+  { number: "F27", name: "replica of a reaction", role: "reactor", inTheMidst: true },
+];
+
+async function isHit(victim: ClientProcess, inTheMidst: boolean): Promise<boolean> {
+  if (!inTheMidst) {
+    const { ended } = victim.progress;
+    return until(() => victim.progress.ended > ended);
+  }
+  for (let look = 0; look < 2_000; look += 1) {
+    const { begun, ended } = await victim.probe();
+    if (begun > ended) return true;
+    await pause(LOOK_MS);
+  }
+  return false;
+}
+
+/** Ways in which one of them is away for a while, and how each goes. Resolves to how long. */
+const WAYS: Readonly<Record<string, (victim: ClientProcess, arena: Arena) => Promise<number>>> = {
+  killed: async (victim, { hold }) => {
+    await victim.kill9();
+    const awayMs = await hold(0, LONGEST_DEAD_MS);
+    await victim.restart();
+    return awayMs;
+  },
+  frozen: async (victim, { hold }) => {
+    victim.stop();
+    try {
+      return await hold(SHORTEST_MS, LONGEST_MS);
+    } finally {
+      victim.cont();
+    }
+  },
+  // It runs on, and the others meet the servers as ever.
+  "cut off": async ({ name }, { proxies, random, hold }) => {
+    for (const proxy of proxies) {
+      proxy.treat({ partition: true }, random.below(2 ** 31), (client) => client === name);
+    }
+    try {
+      return await hold(SHORTEST_MS, LONGEST_MS);
+    } finally {
+      for (const proxy of proxies) proxy.heal();
+    }
+  },
+};
+
+/** One of them is away and comes back; the others do its work meanwhile. */
+export const timedFaults: readonly Fault[] = KINDS.flatMap(({ number, name, role, inTheMidst }) =>
+  Object.entries(WAYS).map(
+    ([way, away]): Fault => ({
+      name: `${number} ${name} ${way}`,
+      topologies: ["standalone", "sentinel"],
+      loses: false,
+      async inject(arena): Promise<Details> {
+        const victim = arena.random.of(arena.timed.of(role).filter(({ isRunning }) => isRunning));
+        if (!(await isHit(victim, inTheMidst))) throw new VoidInjection(`${victim.name} did nothing`);
+        const awayMs = await away(victim, arena);
+        const { ended } = victim.progress;
+        if (!(await until(() => victim.progress.ended > ended))) {
+          throw new Violation(`${victim.name} does nothing any more since it was ${way}`);
+        }
+        return { victim: victim.name, awayMs };
+      },
+    }),
+  ),
+);

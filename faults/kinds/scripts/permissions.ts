@@ -1,0 +1,102 @@
+import type { Valkey } from "iovalkey";
+import { agent, connect, type Entities, LatchkeyError, NotExecutedError } from "latchkey";
+import { scripts } from "latchkey/lua";
+import { type Arena, type Details, type Fault, Violation } from "../../fault.js";
+
+const USER = "faults-lacking";
+const PASSWORD = "only-for-this-server";
+const NAMESPACE = "faults-rights";
+
+/** The commands inside the scripts, each of which is checked against the caller's own rights. */
+function innerCommands(): string[] {
+  const names = Object.values(scripts).flatMap(({ text }) =>
+    [...text.matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = ""]) => name.toLowerCase()),
+  );
+  return [...new Set(names)].sort();
+}
+
+/** A call to try, by what it is called. */
+type Attempt = readonly [name: string, call: (entities: Entities, id: string) => Promise<unknown>];
+
+const ATTEMPTS: readonly Attempt[] = [
+  ["create", (entities, id) => entities.create(`${id}-new`, { taskId: "t" })],
+  ["transition", (entities, id) => entities.transition(id, "running", { unset: ["taskId"] })],
+  ["patch", (entities, id) => entities.patch(id, { set: { a: 1 }, unset: ["taskId"] })],
+  ["remove", (entities, id) => entities.remove(id)],
+];
+
+/** Everything that the namespace holds. */
+async function everything(admin: Valkey): Promise<string> {
+  const keys = (await admin.keys(`{${NAMESPACE}*`)).sort();
+  const dumps = await Promise.all(keys.map((key) => admin.dumpBuffer(key)));
+  return keys.map((key, i) => `${key} ${dumps[i]?.toString("base64")}`).join("\n");
+}
+
+/** A user lacks one right after the other: what needs it is refused as not executed, and writes nothing. */
+const rightsTaken: Fault = {
+  name: "F20 each right taken away",
+  topologies: ["standalone", "sentinel"],
+  loses: false,
+  async inject(arena): Promise<Details> {
+    const { admin, port } = await arena.servers.primary();
+    const url = `valkey://127.0.0.1:${port}`;
+    const owner = await connect({ url, namespace: NAMESPACE });
+    try {
+      await admin.call("ACL", "SETUSER", USER, "on", `>${PASSWORD}`, "~*", "&*", "+@all");
+      const all = await owner.machine<string>(agent());
+      const lacking = await connect({ url, namespace: NAMESPACE, username: USER, password: PASSWORD });
+      try {
+        const entities = await lacking.installed("agent");
+        if (entities === null) throw new Error("no machine is installed");
+        return await takeEach(arena, admin, all, entities);
+      } finally {
+        await lacking.close();
+      }
+    } finally {
+      await owner.close();
+      await admin.call("ACL", "DELUSER", USER);
+      const keys = await admin.keys(`{${NAMESPACE}*`);
+      if (keys.length > 0) await admin.del(...keys);
+    }
+  },
+};
+
+async function takeEach(
+  { random, overlapping }: Arena,
+  admin: Valkey,
+  all: Entities,
+  lacking: Entities,
+): Promise<Details> {
+  const rights: [taken: string, given: string][] = innerCommands().map((name) => [`-${name}`, `+${name}`]);
+  rights.push(["resetchannels", "&*"], ["-evalsha", "+evalsha"]);
+  let refused = 0;
+  const { met } = await overlapping(20, async () => {
+    for (const [i, [taken, given]] of rights.entries()) {
+      for (const [name, call] of ATTEMPTS) {
+        const id = `${name}-${i}-${random.below(1_000_000)}`;
+        await all.create(id, { taskId: "t" });
+        await admin.call("ACL", "SETUSER", USER, taken);
+        const before = await everything(admin);
+        const error = await call(lacking, id).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        const changed = (await everything(admin)) !== before;
+        await admin.call("ACL", "SETUSER", USER, given);
+        if (error === undefined) continue; // this call needs no such right
+        refused += 1;
+        if (changed) throw new Violation(`${name} wrote something, and was refused for ${taken}`);
+        if (!(error instanceof NotExecutedError)) {
+          const kind = error instanceof LatchkeyError ? error.code : String(error);
+          throw new Violation(`${name} without ${given} failed as ${kind}, and not as not executed`);
+        }
+      }
+    }
+  });
+  if (refused < rights.length)
+    throw new Violation(`only ${refused} calls were refused of ${rights.length} rights`);
+  return { rights: rights.length, refused, met };
+}
+
+/** What becomes of callers without a right. */
+export const rightsFaults: readonly Fault[] = [rightsTaken];

@@ -1,0 +1,92 @@
+import { readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import { type AgentState, agent, connect, type Durability, type Entities, NotDurableError } from "latchkey";
+import { erase } from "../../canary/with-canary.js";
+import { type Details, type Fault, Violation } from "../../fault.js";
+import type { DataNode } from "../../servers/node.js";
+import { sentinelServers } from "./failover.js";
+
+const LEAST_MET = 30;
+const CALLERS = 8;
+const ROUNDS = 3;
+const WAIT_MS = 100;
+const LOOK_MS = 1;
+
+/** Replicas stand still: no change that is made meanwhile may count as acknowledged by more than those that run. */
+export const replicasStopped: Fault = {
+  name: "F11 replicas stopped",
+  topologies: ["sentinel"],
+  loses: false,
+  async inject(arena): Promise<Details> {
+    const servers = sentinelServers(arena);
+    const { random, overlapping } = arena;
+    const primary = await servers.allWell();
+    const replicas = servers.replicasOf(primary);
+    const stopped = random.below(2) === 0 ? replicas : [random.of(replicas)];
+    const running = replicas.length - stopped.length;
+    const namespace = `durable-${random.below(2 ** 31).toString(36)}`;
+    const latchkey = await connect({ url: servers.url, namespace });
+    try {
+      const agents = await latchkey.machine(agent());
+      const tally = { asked: 0, acknowledged: 0, refused: 0 };
+      const ask = async (asked: number, id: string, op: string): Promise<void> => {
+        const durability = { replicas: asked, fsync: random.below(2) === 0, timeoutMs: WAIT_MS };
+        const told = await change(agents, id, op, durability);
+        tally.asked += 1;
+        if (told.isDurable) tally.acknowledged += 1;
+        else tally.refused += 1;
+        if (told.replicas > running || (told.isDurable && asked > running)) {
+          throw new Violation(
+            `with ${running} of 2 replicas running, ${op} was acknowledged by ${told.replicas}, asked for ${asked}`,
+          );
+        }
+      };
+      try {
+        for (const node of stopped) await stopFor(node);
+        const { met } = await overlapping(LEAST_MET, async () => {
+          for (let round = 0; round < ROUNDS; round += 1) {
+            const callers = Array.from({ length: CALLERS }, async (_, caller) => {
+              const [id, op] = [`d${round}-${caller}`, `op-${round}-${caller}`];
+              await ask(1 + (caller % 2), id, op);
+              // Done before, and nothing new: no reason to believe that a replica has it.
+              await ask(2 - (caller % 2), id, op);
+            });
+            await Promise.all(callers);
+          }
+        });
+        for (const node of stopped) node.cont();
+        await servers.allWell();
+        const again = await change(agents, "d0-0", "op-0-0", { replicas: 2, timeoutMs: 5000 });
+        if (!again.isDurable) throw new Violation(`with both replicas back, ${again.replicas} acknowledge`);
+        return { stopped: stopped.length, met, ...tally };
+      } finally {
+        for (const node of stopped) node.cont();
+      }
+    } finally {
+      await latchkey.close();
+      await erase(primary.admin, namespace);
+    }
+  },
+};
+
+/** One durable creation, and by how many replicas it was acknowledged. */
+async function change(
+  agents: Entities<AgentState>,
+  id: string,
+  op: string,
+  durability: Durability,
+): Promise<{ isDurable: boolean; replicas: number }> {
+  try {
+    await agents.create(id, {}, { op, durability });
+    return { isDurable: true, replicas: 0 };
+  } catch (error) {
+    if (!(error instanceof NotDurableError)) throw error;
+    return { isDurable: false, replicas: error.acknowledged.replicas };
+  }
+}
+
+/** Stops a process, and waits until the system says that it stands still. */
+async function stopFor(node: DataNode): Promise<void> {
+  node.stop();
+  while (!/^State:\s+T/m.test(await readFile(`/proc/${node.pid}/status`, "utf8"))) await pause(LOOK_MS);
+}

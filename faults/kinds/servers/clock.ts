@@ -1,0 +1,30 @@
+import type { Details, Fault } from "../../fault.js";
+
+const LEAST_MET = 50;
+const FARTHEST_MS = 10_000;
+
+/** The primary's clock jumps to and fro, and is right again at the end. Stamps never go back, deadlines stay sane. */
+export const clockJumps: Fault = {
+  name: "F16 clock jumps",
+  topologies: ["standalone", "sentinel"],
+  loses: false,
+  setsClockBack: true,
+  async inject({ servers, random, overlapping, hold }): Promise<Details> {
+    const node = await servers.primary();
+    const jumps = Array.from(
+      { length: 1 + random.below(4) },
+      () => random.below(2 * FARTHEST_MS + 1) - FARTHEST_MS,
+    );
+    try {
+      const { met } = await overlapping(LEAST_MET, async () => {
+        for (const offsetMs of jumps) {
+          await node.setClock(offsetMs);
+          await hold(50, 400);
+        }
+      });
+      return { met, jumpsMs: jumps };
+    } finally {
+      await node.setClock(0);
+    }
+  },
+};

@@ -1,0 +1,34 @@
+import { withCanary } from "../../canary/with-canary.js";
+import type { Details, Fault } from "../../fault.js";
+
+const LEAST_MET = 8;
+const DEADLINE_MS = 250;
+const [SHORTEST_MS, USUAL_MS, LONGEST_MS] = [100, 1500, 10_000];
+
+/**
+ * The server stands still and goes on, as under a pause of its virtual machine. What waited in its sockets is then done
+ * late: but nothing after its deadline.
+ */
+export const serverFrozen: Fault = {
+  name: "F9 server frozen",
+  topologies: ["standalone"],
+  loses: false,
+  async inject({ servers, random, overlapping, hold }): Promise<Details> {
+    const node = await servers.primary();
+    const most = random.below(8) === 0 ? LONGEST_MS : USUAL_MS;
+    const canary = { url: servers.url, deadlineMs: DEADLINE_MS, retries: false, callers: 8 };
+    let [met, frozenMs] = [0, 0];
+    const told = await withCanary({ ...canary, admin: async () => node.admin }, async (began) => {
+      try {
+        ({ met } = await overlapping(LEAST_MET, async () => {
+          began();
+          node.stop();
+          frozenMs = await hold(SHORTEST_MS, most);
+        }));
+      } finally {
+        node.cont();
+      }
+    });
+    return { met, frozenMs, ...told };
+  },
+};

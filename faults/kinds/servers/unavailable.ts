@@ -1,0 +1,112 @@
+import { type Details, type Fault, VoidInjection } from "../../fault.js";
+import { errorCount } from "../../servers/info.js";
+import { connection } from "../../servers/node.js";
+import { freePort } from "../../servers/ports.js";
+
+const LEAST_MET = 30;
+
+/** Too few replicas: changes are refused before they begin. */
+export const tooFewReplicas: Fault = {
+  name: "F19 too few replicas",
+  topologies: ["standalone", "sentinel"],
+  loses: false,
+  async inject({ servers, overlapping, hold }): Promise<Details> {
+    const { admin } = await servers.primary();
+    const before = await errorCount(admin, "NOREPLICAS");
+    try {
+      const { met, result } = await overlapping(LEAST_MET, async () => {
+        await admin.config("SET", "min-replicas-to-write", "9");
+        return hold(50, 600);
+      });
+      const refused = (await errorCount(admin, "NOREPLICAS")) - before;
+      if (refused === 0) throw new VoidInjection("no change was refused for lack of replicas");
+      return { met, heldMs: result, refused };
+    } finally {
+      await admin.config("SET", "min-replicas-to-write", "0");
+    }
+  },
+};
+
+/** The node becomes a replica, of nobody who is there, under open connections; its data stays as it is. */
+export const readOnlyNode: Fault = {
+  name: "F19 read-only node",
+  topologies: ["standalone"],
+  loses: false,
+  async inject({ servers, overlapping, hold }): Promise<Details> {
+    const { admin } = await servers.primary();
+    const before = await errorCount(admin, "READONLY");
+    try {
+      const { met, result } = await overlapping(LEAST_MET, async () => {
+        await admin.replicaof("127.0.0.1", await freePort());
+        return hold(50, 600);
+      });
+      const refused = (await errorCount(admin, "READONLY")) - before;
+      if (refused === 0) throw new VoidInjection("no change met a read-only node");
+      return { met, heldMs: result, refused };
+    } finally {
+      await admin.replicaof("NO", "ONE");
+    }
+  },
+};
+
+/** A start that takes long: the server answers, with LOADING. */
+export const loading: Fault = {
+  name: "F19 server loading",
+  topologies: ["standalone"],
+  loses: false,
+  async inject({ servers, overlapping, hold }): Promise<Details> {
+    const node = await servers.primary();
+    let refused = 0;
+    // A delay for each key stands for a large data set; without the interval it would not answer in between.
+    const slow = { "key-load-delay": "100", "loading-process-events-interval-bytes": "1024" };
+    const usual = { "key-load-delay": "0", "loading-process-events-interval-bytes": "2097152" };
+    let [met, heldMs] = [0, 0];
+    try {
+      ({ met } = await overlapping(8, async () => {
+        // This is about the start: nothing is to be lost by the end before it. The file's own setting is back with the start.
+        await node.admin.config("SET", "appendfsync", "always");
+        await node.kill9();
+        const restarted = node.restart(slow);
+        restarted.catch(() => {}); // told below
+        heldMs = await hold(300, 1500);
+        refused = await errorCount(node.admin, "LOADING").catch(() => 0);
+        await node.admin.config("SET", "key-load-delay", "0").catch(() => {}); // it was loaded already, or did not start
+        await restarted;
+      }));
+    } finally {
+      if (!node.isRunning) await node.restart(usual);
+      else await node.setSettings(usual);
+    }
+    if (refused === 0) throw new VoidInjection("no call met a server that was loading");
+    return { met, heldMs, refused };
+  },
+};
+
+/** A script of somebody else that does not end: others are told BUSY until it is killed. */
+export const busy: Fault = {
+  name: "F19 server busy",
+  topologies: ["standalone", "sentinel"],
+  loses: false,
+  async inject({ servers, overlapping, hold }): Promise<Details> {
+    const node = await servers.primary();
+    const other = connection(node.port);
+    const [, threshold = "5000"] = (await node.admin.config("GET", "busy-reply-threshold")) as string[];
+    const before = await errorCount(node.admin, "BUSY");
+    await node.admin.config("SET", "busy-reply-threshold", "10");
+    try {
+      const { met, result } = await overlapping(8, async () => {
+        const ended = other.eval("while true do end", 0).catch((error: unknown) => error);
+        const heldMs = await hold(100, 600);
+        await node.admin.script("KILL");
+        await ended;
+        return heldMs;
+      });
+      const refused = (await errorCount(node.admin, "BUSY")) - before;
+      if (refused === 0) throw new VoidInjection("no call met the busy server");
+      return { met, heldMs: result, refused };
+    } finally {
+      other.disconnect();
+      await node.admin.config("SET", "busy-reply-threshold", threshold);
+    }
+  },
+};

@@ -1,0 +1,90 @@
+import { readFile, truncate, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { Violation } from "../fault.js";
+import { appendedFiles } from "./append-only-file.js";
+
+const [STAR, DOLLAR, ZERO] = [0x2a, 0x24, 0];
+/** No change of a canary holds so many zeros. */
+const HOLE = Buffer.alloc(8);
+
+/** What was wrong with the append-only files of a server. */
+export interface Holes {
+  readonly holes: number;
+  /** Whether one of them lies where changes were: the file was cut short there. */
+  readonly isCutShort: boolean;
+}
+
+/**
+ * Takes holes out of the append-only files of a server that does not run.
+ *
+ * A rewrite opens the next file without O_APPEND. When the disk is full then, and a write comes out short, the server
+ * takes the part away again, but goes on writing behind where it ended: zeros are left in between whole transactions,
+ * and the server does not start any more. From then on it also thinks the file shorter than it is: the next short write
+ * takes away too much, and its hole lies where acknowledged changes were. What is behind that one can't be used.
+ *
+ * @throws Violation when a file is damaged in any other way.
+ */
+export async function cutHoles(dataDir: string): Promise<Holes> {
+  let [holes, isCutShort] = [0, false];
+  for (const file of await appendedFiles(dataDir)) {
+    if (isCutShort) {
+      await truncate(file);
+      continue;
+    }
+    const { parts, isEnd } = wholeParts(await readFile(file), basename(file));
+    if (parts.length > 1 || isEnd) await writeFile(file, Buffer.concat(parts));
+    holes += parts.length - 1 + (isEnd ? 1 : 0);
+    isCutShort = isEnd;
+  }
+  return { holes, isCutShort };
+}
+
+/** The parts between holes, up to the first hole within a transaction, if there is one. */
+function wholeParts(bytes: Buffer, name: string): { parts: Buffer[]; isEnd: boolean } {
+  const parts: Buffer[] = [];
+  let [from, whole, at, isOpen] = [0, 0, 0, false];
+  while (at < bytes.length) {
+    if (bytes[at] === ZERO && !isOpen) {
+      parts.push(bytes.subarray(from, at));
+      while (bytes[at] === ZERO) at += 1;
+      from = at;
+      whole = at;
+      continue;
+    }
+    const command = commandAt(bytes, at);
+    if (command === undefined || bytes.subarray(at, command.end).includes(HOLE)) {
+      // Too much was taken away, and the server went on with the next file, if there are no more zeros to come.
+      if (parts.length === 0 && !bytes.subarray(at).includes(HOLE)) {
+        throw new Violation(`${name} is damaged at ${at} of ${bytes.length}, by no hole`);
+      }
+      return { parts: [...parts, bytes.subarray(from, whole)], isEnd: true };
+    }
+    if (command.name === "MULTI") isOpen = true;
+    if (command.name === "EXEC") isOpen = false;
+    at = command.end;
+    if (!isOpen) whole = at;
+  }
+  if (isOpen && parts.length === 0) throw new Violation(`${name} ends within a transaction`);
+  if (isOpen) return { parts: [...parts, bytes.subarray(from, whole)], isEnd: true };
+  return { parts: [...parts, bytes.subarray(from)], isEnd: false };
+}
+
+/** One command of the file; undefined where none stands there as a whole. */
+function commandAt(bytes: Buffer, start: number): { name: string; end: number } | undefined {
+  const head = numberAt(bytes, start, STAR);
+  if (head === undefined) return undefined;
+  let [end, name] = [head.end, ""];
+  for (let word = 0; word < head.value; word += 1) {
+    const length = numberAt(bytes, end, DOLLAR);
+    if (length === undefined || length.end + length.value + 2 > bytes.length) return undefined;
+    if (word === 0) name = bytes.toString("latin1", length.end, length.end + length.value).toUpperCase();
+    end = length.end + length.value + 2;
+  }
+  return { name, end };
+}
+
+function numberAt(bytes: Buffer, at: number, mark: number): { value: number; end: number } | undefined {
+  const end = bytes.indexOf("\r\n", at);
+  if (bytes[at] !== mark || end === -1) return undefined;
+  return { value: Number(bytes.toString("latin1", at + 1, end)), end: end + 2 };
+}

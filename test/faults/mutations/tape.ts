@@ -1,0 +1,156 @@
+import { MachineRules } from "../../../faults/check/machine-rules.js";
+import type {
+  CallRecord,
+  FinalEventRecord,
+  HistoryRecord,
+  Observed,
+  ResolvedRecord,
+  ReturnRecord,
+} from "../../../faults/history/records.js";
+import { observed } from "../../../faults/history/writer.js";
+import type { Random } from "../../../faults/random.js";
+import { type ChangeDocument, finalOf } from "../simulation/final-state.js";
+
+/** A call and its return. */
+export interface Returned {
+  readonly call: CallRecord;
+  readonly back: ReturnRecord;
+  readonly seen: Observed | undefined;
+}
+
+/** An entry of the log. */
+export interface Written {
+  readonly record: FinalEventRecord;
+  readonly document: ChangeDocument;
+}
+
+/** A history to be spoilt: what mutations look for in it, and their edits. The records themselves are left alone. */
+export class Tape {
+  readonly random: Random;
+  readonly returned: readonly Returned[];
+  readonly resolved: readonly ResolvedRecord[];
+  /** By machine and id, in the order of the log. */
+  readonly logs: readonly (readonly Written[])[];
+  readonly #records: readonly HistoryRecord[];
+  readonly #rules: ReadonlyMap<string, MachineRules>;
+  readonly #calls = new Map<string, CallRecord>();
+  readonly #edits = new Map<HistoryRecord, readonly HistoryRecord[]>();
+  readonly #returnOf = new Map<string, Returned>();
+
+  constructor(records: readonly HistoryRecord[], random: Random) {
+    this.random = random;
+    this.#records = records;
+    const [run] = records;
+    const machines = run?.kind === "run" ? run.machines : [];
+    this.#rules = new Map(machines.map((machine) => [machine.name, new MachineRules(machine)]));
+    const logs = new Map<string, Written[]>();
+    const returned: Returned[] = [];
+    for (const record of records) {
+      if (record.kind === "call") this.#calls.set(`${record.process} ${record.number}`, record);
+      else if (record.kind === "return") {
+        const call = this.callOf(record);
+        const one = { call, back: record, seen: record.document };
+        returned.push(one);
+        const change = `${call.id} ${call.op}`;
+        // A repeat may be told so too, where the log has the change: long after it was made.
+        if (call.op !== undefined && record.outcome === "OK" && !this.#returnOf.has(change))
+          this.#returnOf.set(change, one);
+      } else if (record.kind === "final-event") {
+        const document = JSON.parse(record.document) as ChangeDocument;
+        const key = `${document.machine} ${document.id}`;
+        const log = logs.get(key) ?? [];
+        logs.set(key, log);
+        log.push({ record, document });
+      }
+    }
+    this.returned = returned;
+    this.resolved = records.filter((record) => record.kind === "resolved");
+    this.logs = [...logs.values()];
+  }
+
+  get records(): readonly HistoryRecord[] {
+    return this.#records;
+  }
+
+  callOf({ process, number }: { readonly process: string; readonly number: number }): CallRecord {
+    const call = this.#calls.get(`${process} ${number}`);
+    if (call === undefined) throw new Error(`There is no call ${number} of ${process}`);
+    return call;
+  }
+
+  rulesOf(machine: string): MachineRules {
+    const rules = this.#rules.get(machine);
+    if (rules === undefined) throw new Error(`There is no machine ${machine}`);
+    return rules;
+  }
+
+  /** The call whose caller was told that it made this change. */
+  makerOf({ document: { id, op } }: Written): Returned | undefined {
+    return this.#returnOf.get(`${id} ${op}`);
+  }
+
+  logOf(id: string): readonly Written[] {
+    return this.logs.find(([first]) => first?.document.id === id) ?? [];
+  }
+
+  /** Puts other records, or none, in the place of one. */
+  replace(record: HistoryRecord, ...others: readonly HistoryRecord[]): void {
+    this.#edits.set(record, others);
+  }
+
+  rewrite(written: Written, change: Partial<ChangeDocument>): void {
+    const document = JSON.stringify({ ...written.document, ...change });
+    this.replace(written.record, { ...written.record, document });
+  }
+
+  /** Makes the log of an entity that stands at the end another one, and the end state what follows from it. */
+  endWith(log: readonly Written[], documents: readonly ChangeDocument[]): void {
+    const [first] = log;
+    if (first === undefined) return;
+    const { machine, id } = first.document;
+    const entries = documents.map((document, at): HistoryRecord => {
+      const old = log[at]?.record;
+      const entry = old?.entry ?? `${Number(this.#lastEntry().split("-")[0]) + at}-0`;
+      return { ...first.record, entry, document: JSON.stringify(document) };
+    });
+    log.forEach(({ record }, at) => {
+      this.replace(record, ...entries.slice(at, at + 1));
+    });
+    const removal = documents.findLastIndex(({ type }) => type === `${machine}.removed`);
+    const state = [...finalOf(this.rulesOf(machine), documents.slice(removal + 1))];
+    const more = [...entries.slice(log.length), ...state];
+    const end = this.#records.at(-1);
+    for (const record of this.#records) {
+      const isState = record.kind.startsWith("final-") && record.kind !== "final-event";
+      if (isState && "id" in record && record.id === id) this.replace(record);
+    }
+    if (end !== undefined) this.replace(end, ...more, end);
+  }
+
+  #lastEntry(): string {
+    return this.#records.findLast((record) => record.kind === "final-event")?.entry ?? "0-0";
+  }
+
+  /** Lets somebody read the entity when all else has ended. */
+  readAtEnd(document: ChangeDocument): void {
+    const end = this.#records.find((record) => record.kind === "final-event") ?? this.#records.at(-1);
+    const last = this.#records.at(-1);
+    const at = (last !== undefined && "at" in last ? last.at : 0) + 1;
+    const { machine, id } = document;
+    const who = { process: "late-reader", number: 1 } as const;
+    const call: CallRecord = { kind: "call", ...who, at, operation: "get", machine, id };
+    const back: ReturnRecord = {
+      kind: "return",
+      ...who,
+      at: at + 1,
+      outcome: "OK",
+      document: observed(document),
+    };
+    if (end !== undefined) this.replace(end, call, back, ...(this.#edits.get(end) ?? [end]));
+  }
+
+  /** The history with all edits. */
+  spoilt(): HistoryRecord[] {
+    return this.#records.flatMap((record) => this.#edits.get(record) ?? [record]);
+  }
+}
