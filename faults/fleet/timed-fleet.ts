@@ -1,4 +1,4 @@
-import { Client, type Common } from "./client-fleet.js";
+import { Client, type Common } from "./client-process.js";
 import type { TimedRole } from "./fleet.js";
 
 const ROLES: readonly TimedRole[] = ["holder", "sweeper", "reactor"];

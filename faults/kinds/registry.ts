@@ -11,52 +11,39 @@ import { networkPartitions } from "./network/partition.js";
 import { scriptCache } from "./scripts/cache.js";
 import { hostileInput } from "./scripts/hostile-input.js";
 import { otherCallers } from "./scripts/other-callers.js";
-import { rightsFaults } from "./scripts/permissions.js";
+import { permissionFaults } from "./scripts/permissions.js";
 import { wrongTypeFaults } from "./scripts/wrong-type.js";
 import { failovers } from "./sentinel/failover.js";
 import { replicasStopped } from "./sentinel/replicas.js";
 import { clockJumps } from "./servers/clock.js";
 import { serverFrozen } from "./servers/freeze.js";
-import { serverKilledAlways, serverKilledEverysec, serverKilledNo } from "./servers/kill.js";
-import { outOfMemory, wrongEvictionPolicy } from "./servers/memory.js";
-import { serverKilledNoAof } from "./servers/no-aof.js";
+import { serverKills } from "./servers/kill.js";
+import { memoryFaults } from "./servers/memory.js";
 import { powerLosses } from "./servers/power.js";
-import { busy, loading, readOnlyNode, tooFewReplicas } from "./servers/unavailable.js";
+import { unavailableServers } from "./servers/unavailable.js";
 
-/** The faults that act on servers. */
-export const serverFaults: readonly Fault[] = [
-  serverKilledAlways,
-  serverKilledEverysec,
-  serverKilledNo,
-  serverKilledNoAof,
-  ...powerLosses,
-  serverFrozen,
-  clockJumps,
-  outOfMemory,
-  wrongEvictionPolicy,
-  tooFewReplicas,
-  readOnlyNode,
-  loading,
-  busy,
-  fileCut,
-  defaultUserOff,
-  ...disksFull,
-  ...failovers,
-  replicasStopped,
-];
-
-/** Every fault that a run may inject, by its number in the list of faults. */
+/** Lists every fault that a run may inject. The order is part of what a seed repeats. */
 export const faults: readonly Fault[] = [
   ...networkLosses,
   ...networkPartitions,
   ...clientKills,
   ...scriptCache,
   ...wrongTypeFaults,
-  ...rightsFaults,
+  ...permissionFaults,
   ...hostileInput,
   ...otherCallers,
   ...followerFaults,
   ...clientLimits,
-  ...serverFaults,
+  ...serverKills,
+  ...powerLosses,
+  serverFrozen,
+  clockJumps,
+  ...memoryFaults,
+  ...unavailableServers,
+  fileCut,
+  defaultUserOff,
+  ...disksFull,
+  ...failovers,
+  replicasStopped,
   ...timedFaults,
 ];

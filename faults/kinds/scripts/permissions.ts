@@ -99,4 +99,4 @@ async function takeEach(
 }
 
 /** What becomes of callers without a right. */
-export const rightsFaults: readonly Fault[] = [rightsTaken];
+export const permissionFaults: readonly Fault[] = [rightsTaken];

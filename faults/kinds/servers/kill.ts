@@ -1,4 +1,9 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Valkey } from "iovalkey";
+import { withCanary } from "../../canary/with-canary.js";
 import type { Details, Fault, Loss } from "../../fault.js";
+import { infoField } from "../../servers/info.js";
+import { beside } from "../../servers/own-server.js";
 import { takeDown } from "./crash.js";
 
 /** What the process had not handed to the system yet is gone; while a flush is slow the server waits for it so long. */
@@ -19,7 +24,38 @@ function serverKilled(appendfsync: "always" | "everysec" | "no", loses: false | 
   };
 }
 
-/** Killed with each way to flush the append-only file. */
-export const serverKilledAlways = serverKilled("always", false);
-export const serverKilledEverysec = serverKilled("everysec", NOT_WRITTEN);
-export const serverKilledNo = serverKilled("no", NOT_WRITTEN);
+/** kill -9 of a server that only makes snapshots: all since the last one is lost, and nothing else. */
+const serverKilledWithoutFile: Fault = {
+  name: "F6 server killed, no append-only file",
+  topologies: ["standalone"],
+  // On a server of its own.
+  loses: false,
+  async inject({ folder, hold }): Promise<Details> {
+    return beside(folder, { appendonly: "no" }, async (node) => {
+      let sinceSnapshotMs = 0;
+      const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (began) => {
+        const snapshotAt = performance.now();
+        await snapshot(node.admin);
+        await hold(50, 400);
+        began();
+        sinceSnapshotMs = Math.round(performance.now() - snapshotAt);
+        await node.kill9();
+        await node.restart();
+      });
+      return { sinceSnapshotMs, ...told };
+    });
+  },
+};
+
+async function snapshot(admin: Valkey): Promise<void> {
+  await admin.bgsave();
+  while ((await infoField(admin, "persistence", "rdb_bgsave_in_progress")) === "1") await pause(5);
+}
+
+/** Lists a kill for each way to flush the append-only file, and one without the file. */
+export const serverKills: readonly Fault[] = [
+  serverKilled("always", false),
+  serverKilled("everysec", NOT_WRITTEN),
+  serverKilled("no", NOT_WRITTEN),
+  serverKilledWithoutFile,
+];

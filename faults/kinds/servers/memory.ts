@@ -5,7 +5,7 @@ import { doctorFinding } from "../../servers/latchkey-command.js";
 const LEAST_MET = 50;
 
 /** No memory left: every change is refused before it begins, and goes on when there is some again. */
-export const outOfMemory: Fault = {
+const outOfMemory: Fault = {
   name: "F17 out of memory",
   topologies: ["standalone", "sentinel"],
   loses: false,
@@ -28,7 +28,7 @@ export const outOfMemory: Fault = {
 };
 
 /** A policy that throws keys away where memory is short: the doctor says so before it happens. */
-export const wrongEvictionPolicy: Fault = {
+const wrongEvictionPolicy: Fault = {
   name: "F17 wrong eviction policy",
   topologies: ["standalone", "sentinel"],
   loses: false,
@@ -47,3 +47,6 @@ export const wrongEvictionPolicy: Fault = {
     }
   },
 };
+
+/** Lists the faults of memory settings. */
+export const memoryFaults: readonly Fault[] = [outOfMemory, wrongEvictionPolicy];

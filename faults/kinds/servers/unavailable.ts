@@ -6,7 +6,7 @@ import { freePort } from "../../servers/ports.js";
 const LEAST_MET = 30;
 
 /** Too few replicas: changes are refused before they begin. */
-export const tooFewReplicas: Fault = {
+const tooFewReplicas: Fault = {
   name: "F19 too few replicas",
   topologies: ["standalone", "sentinel"],
   loses: false,
@@ -28,7 +28,7 @@ export const tooFewReplicas: Fault = {
 };
 
 /** The node becomes a replica, of nobody who is there, under open connections; its data stays as it is. */
-export const readOnlyNode: Fault = {
+const readOnlyNode: Fault = {
   name: "F19 read-only node",
   topologies: ["standalone"],
   loses: false,
@@ -50,7 +50,7 @@ export const readOnlyNode: Fault = {
 };
 
 /** A start that takes long: the server answers, with LOADING. */
-export const loading: Fault = {
+const loading: Fault = {
   name: "F19 server loading",
   topologies: ["standalone"],
   loses: false,
@@ -83,7 +83,7 @@ export const loading: Fault = {
 };
 
 /** A script of somebody else that does not end: others are told BUSY until it is killed. */
-export const busy: Fault = {
+const busy: Fault = {
   name: "F19 server busy",
   topologies: ["standalone", "sentinel"],
   loses: false,
@@ -110,3 +110,6 @@ export const busy: Fault = {
     }
   },
 };
+
+/** Lists the faults in which a running server rejects changes. */
+export const unavailableServers: readonly Fault[] = [tooFewReplicas, readOnlyNode, loading, busy];
