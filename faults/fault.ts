@@ -1,10 +1,10 @@
 import type { JsonValue } from "latchkey";
 import type { ClientProcess, Fleet, TimedRole } from "./fleet/fleet.js";
-import type { AskedDurability } from "./history/records.js";
+import type { DurabilityLevel } from "./history/records.js";
 import type { HistoryWriter } from "./history/writer.js";
 import type { NodeProxy } from "./proxy/proxy.js";
 import type { Random } from "./random.js";
-import type { TrimmedLog } from "./run/log-trimmer.js";
+import type { LogTrimmer } from "./run/log-trimmer.js";
 import type { Servers } from "./servers/servers.js";
 
 /** What servers a run has: one, or a primary with two replicas and three Sentinels. */
@@ -18,7 +18,7 @@ export interface Loss {
   /** How long before it begins a change may have been made and still be lost, in ms; null for any time. */
   readonly windowMs: number | null;
   /** Changes acknowledged with these are safe even so. */
-  readonly spares?: readonly AskedDurability[];
+  readonly spares?: readonly DurabilityLevel[];
 }
 
 /** One kind of fault. */
@@ -73,7 +73,7 @@ export interface Arena {
   /** Those that live by time: holders, sweepers and replicas of a reaction. */
   readonly timed: Pick<Fleet, "processes"> & { of(role: TimedRole): readonly ClientProcess[] };
   /** Cuts away the beginning of the event log, for the history to know of. */
-  readonly trimmed: TrimmedLog;
+  readonly logTrimmer: LogTrimmer;
   /** Where calls are written down that a fault itself makes on the clients' machine: every change must have been asked for. */
   readonly history: HistoryWriter;
   /** A folder of this run for temporary files; removed at the end. */
@@ -84,17 +84,17 @@ export interface Arena {
   /** A line for whoever watches the run. */
   log(line: string): void;
   /** Lets a fault last: a seeded number of milliseconds from `least` to `most`. Resolves to it. */
-  hold(least: number, most: number): Promise<number>;
+  waitBetween(least: number, most: number): Promise<number>;
   /**
-   * Runs `body` and makes sure that it met calls in flight: those under way when it began, and those begun since.
+   * Runs `body` and makes sure that it overlap calls in flight: those under way when it began, and those begun since.
    *
    * @param least how many at least; waits after `body` no longer than it lasted, so end with the fault still on
    * @throws VoidInjection when there were fewer.
    */
-  overlapping<T>(
+  withOverlap<T>(
     least: number,
     body: () => Promise<T>,
-  ): Promise<{ readonly result: T; readonly met: number }>;
+  ): Promise<{ readonly result: T; readonly overlap: number }>;
   /** Waits until every client process has ended further calls with an answer of the server: the run goes on. */
-  settled(): Promise<void>;
+  awaitRecovery(): Promise<void>;
 }

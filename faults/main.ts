@@ -19,7 +19,7 @@ interface Flags {
   readonly only?: readonly string[];
   readonly history?: string;
   readonly list?: boolean;
-  readonly allowMissing?: boolean;
+  readonly allowUnavailable?: boolean;
 }
 
 function whole(text: string): number {
@@ -51,7 +51,7 @@ const program = new Command("npm run faults --")
     wordsOf,
   )
   .option(
-    "--allow-missing",
+    "--allow-unavailable",
     "all may be well though kinds of faults can't be injected here (no C compiler, no python3)",
   )
   .option("--history <file>", "where the history goes (default: a file in the folder for temporary files)")
@@ -60,7 +60,7 @@ const program = new Command("npm run faults --")
 
 async function main(): Promise<number> {
   const interruption = new Interruption();
-  const { ops, topology, only, list, allowMissing = false, ...flags } = program.parse().opts<Flags>();
+  const { ops, topology, only, list, allowUnavailable = false, ...flags } = program.parse().opts<Flags>();
   const seed = flags.seed ?? Date.now() % 1_000_000;
   const words = only?.map((word) => word.toLowerCase());
   const isChosen = (name: string): boolean =>
@@ -86,7 +86,7 @@ async function main(): Promise<number> {
   const command = [
     `npm run faults -- --ops ${ops} --faults ${injections} --seed ${seed} --topology ${topology}`,
     ...(only === undefined ? [] : [`--only "${only.join(",")}"`]),
-    ...(allowMissing ? ["--allow-missing"] : []),
+    ...(allowUnavailable ? ["--allow-unavailable"] : []),
   ].join(" ");
   const files = { history, timed };
   const options = {
@@ -97,10 +97,10 @@ async function main(): Promise<number> {
     faults: chosen,
     ...files,
     command,
-    allowMissing,
+    allowUnavailable,
   };
   const result = await run(options, interruption);
-  const verdict = await interruption.unless(judge(history, timed));
+  const verdict = await interruption.race(judge(history, timed));
   const { text, isWell } = summary(options, result, verdict);
   console.log(text);
   return isWell ? 0 : 1;

@@ -11,7 +11,7 @@ export interface Audit {
   readonly remade: number;
   /** Acknowledged changes that the server does not have. */
   readonly lost: number;
-  /** How long before the fault began the oldest of them was acknowledged, in ms; 0 where none was. */
+  /** How long before the fault markBegin the oldest of them was acknowledged, in ms; 0 where none was. */
   readonly oldestLostMs: number;
   /** From the first of them that was acknowledged to the last, in ms. */
   readonly lostSpanMs: number;
@@ -20,9 +20,9 @@ export interface Audit {
   readonly lostByTwoReplicas: number;
   readonly unknown: number;
   /** Of those, how many were done. */
-  readonly unknownDone: number;
+  readonly unknownApplied: number;
   readonly notExecuted: number;
-  readonly refused: number;
+  readonly rejected: number;
   /** Changes that the server has. */
   readonly kept: number;
 }
@@ -40,7 +40,7 @@ const PAGE = 1000;
 /**
  * Holds what a server has now against what a canary was told: whatever was lost, what is left must be whole.
  *
- * @param faultAt when the fault began, on the clock of `performance.now()`
+ * @param faultAt when the fault markBegin, on the clock of `performance.now()`
  * @throws Violation when a change is there in part, twice, out of order, or although it was told not to be.
  */
 export async function audit(
@@ -90,9 +90,9 @@ export async function audit(
     lostByOneReplica: lost.filter(({ replicas }) => replicas === 1).length,
     lostByTwoReplicas: lost.filter(({ replicas }) => replicas === 2).length,
     unknown: of("UNKNOWN").length,
-    unknownDone: of("UNKNOWN").filter(({ op }) => done.has(op)).length,
+    unknownApplied: of("UNKNOWN").filter(({ op }) => done.has(op)).length,
     notExecuted: of("NOTEXECUTED").length,
-    refused: of("REFUSED").length,
+    rejected: of("REJECTED").length,
     kept: changes.length,
   };
 }

@@ -19,7 +19,7 @@ import {
 export interface CanaryCall {
   readonly id: string;
   readonly op: string;
-  readonly outcome: "OK" | "NOTDURABLE" | "NOTEXECUTED" | "UNKNOWN" | "REFUSED";
+  readonly outcome: "OK" | "NOTDURABLE" | "NOTEXECUTED" | "UNKNOWN" | "REJECTED";
   /** The version it made, where it is OK or NOTDURABLE. */
   readonly version?: number;
   /** By how many replicas it was acknowledged, where it is OK and asked for them. */
@@ -63,9 +63,9 @@ const DURABLE_MS = 300;
 const TIMEOUT_MS = 1000;
 
 /**
- * Callers of latchkey in this process, beside the clients of the run, in a namespace of their own: so a fault knows at
+ * Callers of latchkey in this process, withOwnServer the clients of the run, in a namespace of their own: so a fault knows at
  * once what was acknowledged when, and measures what became of it. An entity has one caller only, which must never be
- * refused, except where the server has lost changes.
+ * rejected, except where the server has lost changes.
  */
 export class Canary {
   readonly namespace: string;
@@ -75,24 +75,24 @@ export class Canary {
   #hasFailed = false;
   readonly #latchkey: Latchkey;
   /** What to add to our count of ms for a time of the server that has certainly passed. */
-  readonly #apart: number;
+  readonly #serverOffsetMs: number;
   readonly #options: CanaryOptions;
   readonly #work: Promise<unknown>;
 
   private constructor(
     latchkey: Latchkey,
     agents: Entities<AgentState>,
-    apart: number,
+    serverOffsetMs: number,
     options: CanaryOptions,
   ) {
     this.namespace = latchkey.namespace;
     this.#latchkey = latchkey;
-    this.#apart = apart;
+    this.#serverOffsetMs = serverOffsetMs;
     this.#options = options;
     const callers = Array.from({ length: options.callers ?? 4 }, (_, caller) => this.#live(agents, caller));
     this.#work = Promise.all(callers);
     this.#work.catch(() => {
-      this.#hasFailed = true; // told by acknowledges() and stop()
+      this.#hasFailed = true; // told by awaitChanges() and stop()
     });
   }
 
@@ -114,7 +114,7 @@ export class Canary {
   }
 
   /** Waits until so many further changes are acknowledged. @throws what a caller failed with, if one did. */
-  async acknowledges(more: number): Promise<void> {
+  async awaitChanges(more: number): Promise<void> {
     const wanted = this.#acknowledged + more;
     while (this.#acknowledged < wanted && !this.#isStopped) {
       if (this.#hasFailed) await this.#work;
@@ -156,10 +156,12 @@ export class Canary {
     const { deadlineMs, retries = true, replicas: asked = [] } = this.#options;
     const replicas = asked[caller % asked.length] ?? 0;
     const durability = replicas === 0 ? "memory" : { replicas, timeoutMs: DURABLE_MS };
-    const sent = Math.floor(performance.now() + this.#apart);
+    const sent = Math.floor(performance.now() + this.#serverOffsetMs);
     for (let attempt = 0; ; attempt += 1) {
       const notAfter =
-        deadlineMs === undefined ? undefined : Math.ceil(performance.now() + this.#apart + deadlineMs);
+        deadlineMs === undefined
+          ? undefined
+          : Math.ceil(performance.now() + this.#serverOffsetMs + deadlineMs);
       const told = (outcome: CanaryCall["outcome"], more: Partial<CanaryCall> = {}): CanaryCall => ({
         ...{ id, op, outcome, at: performance.now(), ...more },
         ...(notAfter !== undefined && { notAfter }),
@@ -177,7 +179,7 @@ export class Canary {
         }
         const isOpen =
           attempt > 0 || error instanceof OutcomeUnknownError || error instanceof OutcomeForgottenError;
-        if (error instanceof RejectedError) return told(isOpen ? "UNKNOWN" : "REFUSED");
+        if (error instanceof RejectedError) return told(isOpen ? "UNKNOWN" : "REJECTED");
         if (error instanceof ContractError && error.code === "NOMACHINE") {
           // The server has lost even that.
           await this.#latchkey.apply(agent()).catch(() => {});

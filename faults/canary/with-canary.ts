@@ -9,21 +9,21 @@ const AFTERWARDS = 10;
  * Runs a fault while a canary makes changes, and tells what became of them.
  *
  * @param options of the canary; `admin` is asked for at the end, when the node that serves may be another one
- * @param fault begins the fault, and returns when it has healed; call `began` at the moment that it begins
+ * @param fault begins the fault, and returns when it has healed; call `markBegin` at the moment that it begins
  * @throws Violation when what is left is not whole.
  */
 export async function withCanary(
   options: CanaryOptions & { readonly admin: () => Promise<Valkey> },
-  fault: (began: () => void) => Promise<void>,
+  fault: (markBegin: () => void) => Promise<void>,
 ): Promise<Audit> {
   const canary = await Canary.start(options);
   let faultAt: number | undefined;
   try {
-    await canary.acknowledges(WARM);
+    await canary.awaitChanges(WARM);
     await fault(() => {
       faultAt ??= performance.now();
     });
-    await canary.acknowledges(AFTERWARDS);
+    await canary.awaitChanges(AFTERWARDS);
   } finally {
     await canary.stop();
   }

@@ -1,5 +1,5 @@
 import type {
-  AskedDurability,
+  DurabilityLevel,
   FieldMap,
   FinalEntityRecord,
   Operation,
@@ -11,7 +11,7 @@ import type { Loss } from "./loss.js";
 import type { MachineRules } from "./machine-rules.js";
 
 /** What a caller was shown of an entity. Times are ms of the server's clock. */
-export interface Seen {
+export interface ParsedObservation {
   readonly state: string;
   readonly version: number;
   readonly timestamp: number;
@@ -37,12 +37,12 @@ export interface Call {
   readonly ifState: string | undefined;
   readonly force: boolean;
   readonly op: string | undefined;
-  readonly durability: AskedDurability;
+  readonly durability: DurabilityLevel;
   returnLine: number;
   until: number;
   /** UNKNOWN where it never returned. */
   outcome: Outcome;
-  seen: Seen | undefined;
+  seen: ParsedObservation | undefined;
   attempts: number | undefined;
   resolved: (Pick<ResolvedRecord, "outcome" | "version" | "at"> & { readonly line: number }) | undefined;
 }
@@ -50,7 +50,7 @@ export interface Call {
 export type ChangeKind = "create" | "transition" | "patch" | "remove";
 
 /** An entry of the log. */
-export interface Logged {
+export interface LogEntry {
   readonly line: number;
   readonly entryMs: number;
   readonly entrySequence: number;
@@ -71,7 +71,7 @@ export interface Logged {
 }
 
 /** A place in a sorted set, or a list. */
-export interface Placed<T> {
+export interface LineValue<T> {
   readonly line: number;
   readonly value: T;
 }
@@ -83,11 +83,11 @@ export interface Entity {
   /** In the order of the file: that of `at` for each process. */
   readonly calls: Call[];
   /** In the order of the log. */
-  readonly events: Logged[];
-  hash: Placed<FinalEntityRecord["hash"]> | undefined;
-  index: Placed<number> | undefined;
-  due: Placed<number> | undefined;
-  list: Placed<readonly Fingerprint[]> | undefined;
+  readonly events: LogEntry[];
+  hash: LineValue<FinalEntityRecord["hash"]> | undefined;
+  index: LineValue<number> | undefined;
+  due: LineValue<number> | undefined;
+  list: LineValue<readonly Fingerprint[]> | undefined;
 }
 
 /** What one follower did, in its order. */
@@ -112,7 +112,7 @@ export type FollowerStep =
 export interface Facts {
   readonly entities: readonly Entity[];
   /** Each machine's streams: by partition, in order. */
-  readonly streams: ReadonlyMap<string, readonly (readonly Logged[])[]>;
+  readonly streams: ReadonlyMap<string, readonly (readonly LogEntry[])[]>;
   readonly followers: ReadonlyMap<string, readonly FollowerStep[]>;
   readonly loss: Loss;
   readonly calls: number;

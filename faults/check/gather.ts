@@ -3,15 +3,15 @@ import type {
   CallRecord,
   EventRecord,
   HistoryRecord,
-  Observed,
+  Observation,
   ReturnRecord,
   RunRecord,
 } from "../history/records.js";
-import type { Call, Entity, Facts, FollowerStep, Logged, Seen } from "./facts.js";
+import type { Call, Entity, Facts, FollowerStep, LogEntry, ParsedObservation } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
+import { parseLogEntry } from "./log-entry.js";
 import { type Injection, Loss } from "./loss.js";
 import { MachineRules } from "./machine-rules.js";
-import { readLogged } from "./read-logged.js";
 
 /**
  * Reads a whole history once, for all checkers.
@@ -36,7 +36,7 @@ class Gathering {
   #calls = 0;
   readonly #machines = new Map<
     string,
-    { rules: MachineRules; entities: Map<string, Entity>; streams: Logged[][] }
+    { rules: MachineRules; entities: Map<string, Entity>; streams: LogEntry[][] }
   >();
   /** Calls that may still return or be resolved, by process. */
   readonly #open = new Map<string, Map<number, Call>>();
@@ -101,7 +101,7 @@ class Gathering {
       case "final-event": {
         const { streams } = this.#machine(record.machine);
         while (streams.length <= record.partition) streams.push([]);
-        const logged = readLogged(record, this.#line, (id) => this.#entity(record.machine, id));
+        const logged = parseLogEntry(record, this.#line, (id) => this.#entity(record.machine, id));
         if (typeof logged === "string") throw this.#problem(logged);
         streams[record.partition]?.push(logged);
         logged.entity.events.push(logged);
@@ -222,7 +222,7 @@ class Gathering {
       this.#refuse("lacks the opVersion");
   }
 
-  #seen({ state, version, timestamp, since, createdAt, fields, opVersion }: Observed): Seen {
+  #seen({ state, version, timestamp, since, createdAt, fields, opVersion }: Observation): ParsedObservation {
     return {
       state: this.#once(state),
       version,

@@ -1,4 +1,4 @@
-import type { AllowedLoss, AskedDurability } from "../history/records.js";
+import type { AllowedLoss, DurabilityLevel } from "../history/records.js";
 
 /** One injection. It lasts from `begin` to `end`, monotonic ms. */
 export interface Injection {
@@ -18,7 +18,7 @@ export interface LossyInjection extends Injection {
 export class Loss {
   /** In the order of their beginnings. */
   readonly injections: readonly LossyInjection[];
-  readonly #spares = new Map<LossyInjection, readonly AskedDurability[]>();
+  readonly #spares = new Map<LossyInjection, readonly DurabilityLevel[]>();
 
   constructor(allowed: readonly AllowedLoss[], injections: readonly Injection[]) {
     const byName = new Map(allowed.map((loss) => [loss.fault, loss]));
@@ -36,7 +36,7 @@ export class Loss {
   }
 
   /** The first injection that may have lost what was made between these times; undefined where none may. */
-  of(from: number, to: number, durability: AskedDurability = "memory"): LossyInjection | undefined {
+  of(from: number, to: number, durability: DurabilityLevel = "memory"): LossyInjection | undefined {
     return this.injections.find(
       (injection) =>
         injection.reachesBackTo <= to &&

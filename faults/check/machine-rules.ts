@@ -47,7 +47,7 @@ export class MachineRules {
   }
 
   /** A field that must be there while in a state, and is not. A state that requires its own stamp gets it on entry. */
-  lackedIn(state: string, fields: FieldMap): string | undefined {
+  missingFieldIn(state: string, fields: FieldMap): string | undefined {
     const { require = [], stamp } = this.#states.get(state) ?? {};
     return require.find((field) => field !== stamp && !Object.hasOwn(fields, field));
   }

@@ -1,9 +1,9 @@
 import type { CallRecord } from "../history/records.js";
-import { type HistoryWriter, monotonicMs, observed } from "../history/writer.js";
+import { type HistoryWriter, monotonicMs, observationOf } from "../history/writer.js";
 import { job } from "../machines/job.js";
 import type { Answer, Library } from "./library.js";
 import type { Reports } from "./reports.js";
-import type { Step } from "./workload.js";
+import type { PlannedCall } from "./workload.js";
 
 /** The numbers of a process's calls go on over its restarts: each life counts from its own start. */
 const CALLS_OF_A_LIFE = 100_000_000;
@@ -34,7 +34,7 @@ export class Caller {
   }
 
   /** One call, to its end; where its outcome is unknown, what became of it is asked for as well. */
-  async call(step: Step): Promise<Answer> {
+  async call(step: PlannedCall): Promise<Answer> {
     const { counts } = this.#reports;
     this.#number += 1;
     const call = { process: this.#process, number: this.#number };
@@ -49,7 +49,7 @@ export class Caller {
       ...call,
       at: monotonicMs(),
       outcome: answer.outcome,
-      ...(answer.document !== undefined && { document: observed(answer.document) }),
+      ...(answer.document !== undefined && { document: observationOf(answer.document) }),
       ...(answer.error !== undefined && { error: answer.error }),
     });
     counts.ended += 1;

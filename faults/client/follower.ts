@@ -4,7 +4,7 @@ import { readHistory } from "../history/reader.js";
 import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import { job } from "../machines/job.js";
 import type { Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
+import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
 const FLUSH_EVERY_MS = 20;
@@ -12,7 +12,7 @@ const AGAIN_MS = 20;
 
 /** A client that follows the event log, and goes on from its cursor when it was killed or fell behind. */
 export class Follower {
-  readonly #order: ClientOrder;
+  readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #history: HistoryWriter;
   readonly #reports: Reports;
@@ -20,8 +20,8 @@ export class Follower {
   #cursor = "start";
   #stop = new AbortController();
 
-  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
-    this.#order = order;
+  constructor(settings: ClientSettings, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#settings = settings;
     this.#library = library;
     this.#history = history;
     this.#reports = reports;
@@ -34,7 +34,7 @@ export class Follower {
   }
 
   async run(): Promise<void> {
-    const { before, name } = this.#order;
+    const { before, name } = this.#settings;
     if (before !== undefined) this.#cursor = await lastCursor(before);
     const flush = setInterval(() => this.#history.flush(), FLUSH_EVERY_MS);
     while (!this.#stop.signal.aborted) {
@@ -61,7 +61,7 @@ export class Follower {
   }
 
   async #iterate(): Promise<void> {
-    const follower = this.#order.name;
+    const follower = this.#settings.name;
     const { counts } = this.#reports;
     const machine = job.name;
     this.#history.append({ kind: "follow", follower, at: monotonicMs(), machine, after: this.#cursor });
@@ -87,7 +87,7 @@ export class Follower {
 /** Where a follower was when it was killed: what it had not written down yet comes again. */
 async function lastCursor(file: string): Promise<string> {
   let cursor = "start";
-  for await (const record of readHistory(file, { torn: "drop" })) {
+  for await (const record of readHistory(file, { truncated: "drop" })) {
     if (record.kind === "event" || record.kind === "gap") cursor = record.cursor;
     if (record.kind === "follow") cursor = record.after;
   }

@@ -8,7 +8,7 @@ const LOOK_MS = 25;
  * Asks a hold again and again whether it is lost, as work would that goes step by step, and writes down up to when it was
  * not. Where this process stood still, it is as if it had been asked in time: it could do nothing in between.
  */
-export class Belief {
+export class HoldWatch {
   readonly #process: string;
   readonly #hold: Hold;
   readonly #since: string;
@@ -16,7 +16,7 @@ export class Belief {
   readonly #at = monotonicMs();
   #until = this.#at;
   #timer: NodeJS.Timeout | undefined;
-  #isOver = false;
+  #hasEnded = false;
 
   constructor(process: string, hold: Hold, since: string, history: HistoryWriter) {
     this.#process = process;
@@ -44,8 +44,8 @@ export class Belief {
 
   #write(ended: HeldRecord["ended"], why?: string): void {
     clearTimeout(this.#timer);
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#history.append({
       kind: "held",
       process: this.#process,

@@ -11,11 +11,11 @@ import {
   OutcomeUnknownError,
   type Snapshot,
 } from "latchkey";
-import type { AskedDurability, Outcome, ResolvedRecord } from "../history/records.js";
-import type { Step } from "./workload.js";
+import type { DurabilityLevel, Outcome, ResolvedRecord } from "../history/records.js";
+import type { PlannedCall } from "./workload.js";
 
 /** What calls ask for that are to outlive more than the process of the server. */
-const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
+const DURABILITY: Readonly<Record<DurabilityLevel, Durability>> = {
   memory: "memory",
   fsync: "fsync",
   // Of the two there are: one alone may not be the one that is promoted, while the old primary still answers.
@@ -76,7 +76,7 @@ export class Library {
     return Math.floor(nowMs - errorMs);
   }
 
-  async call(step: Step): Promise<Answer> {
+  async call(step: PlannedCall): Promise<Answer> {
     try {
       return await this.#call(step);
     } catch (error) {
@@ -84,7 +84,7 @@ export class Library {
     }
   }
 
-  async #call({ operation, id, to, set, durability, ...others }: Step): Promise<Answer> {
+  async #call({ operation, id, to, set, durability, ...others }: PlannedCall): Promise<Answer> {
     const { entities } = this;
     if (operation === "get") {
       const document = await entities.get(id);

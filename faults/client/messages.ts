@@ -1,7 +1,7 @@
 import type { Progress, Role } from "../fleet/fleet.js";
 
 /** What a client process is told when it starts, as JSON in its first argument. */
-export interface ClientOrder {
+export interface ClientSettings {
   readonly name: string;
   readonly role: Role;
   /** Counts its restarts, from 0. */
@@ -24,7 +24,7 @@ export interface ClientOrder {
 }
 
 /** What the runner tells a client process while it runs. */
-export type Order =
+export type Instruction =
   | { readonly kind: "rate"; readonly rate: number }
   /** Work on other entities from now on. */
   | { readonly kind: "generation"; readonly generation: number }

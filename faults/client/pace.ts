@@ -8,7 +8,7 @@ export class Pace {
   readonly #burst: number;
   #last = performance.now();
   readonly #timer: NodeJS.Timeout;
-  #isOver = false;
+  #hasEnded = false;
 
   /** @param burst how many may begin together */
   constructor(rate: number, burst: number) {
@@ -17,8 +17,8 @@ export class Pace {
     this.#timer = setInterval(() => this.#refill(), TICK_MS);
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   set rate(rate: number) {
@@ -27,15 +27,15 @@ export class Pace {
 
   /** Resolves when one call may begin: true, or false when none may any more. */
   async take(): Promise<boolean> {
-    if (this.#tokens < 1 && !this.#isOver) {
+    if (this.#tokens < 1 && !this.#hasEnded) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else this.#tokens -= 1;
-    return !this.#isOver;
+    return !this.#hasEnded;
   }
 
   /** From now on no call may begin. */
   end(): void {
-    this.#isOver = true;
+    this.#hasEnded = true;
     clearInterval(this.#timer);
     for (const go of this.#waiting.splice(0)) go();
   }

@@ -5,7 +5,7 @@ import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import { DEAD_LETTER_AFTER, REACTION } from "../machines/shift.js";
 import { seedFor } from "../random.js";
 import type { Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
+import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
 /** Of a hundred events, so many can never be handled, and so many more can't at the first try. */
@@ -14,14 +14,14 @@ const LONGEST_MS = 20;
 
 /** A replica of the reaction to all events, whose handler fails for some. */
 export class Reactor {
-  readonly #order: ClientOrder;
+  readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #history: HistoryWriter;
   readonly #reports: Reports;
   readonly #stopping = new AbortController();
 
-  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
-    this.#order = order;
+  constructor(settings: ClientSettings, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#settings = settings;
     this.#library = library;
     this.#history = history;
     this.#reports = reports;
@@ -32,7 +32,7 @@ export class Reactor {
   }
 
   async run(): Promise<void> {
-    const { name } = this.#order;
+    const { name } = this.#settings;
     const reaction = await this.#library.entities.react(
       REACTION,
       (change, { attempt }) => this.#handle(change, attempt),
@@ -57,24 +57,24 @@ export class Reactor {
 
   async #handle(change: Change, attempt: number): Promise<void> {
     const { counts } = this.#reports;
-    const luck = seedFor(this.#order.seed, change.id, change.version) % 100;
+    const luck = seedFor(this.#settings.seed, change.id, change.version) % 100;
     counts.begun += 1;
-    this.#note(change, attempt, "begun");
+    this.#record(change, attempt, "begun");
     await pause(luck % LONGEST_MS);
     counts.ended += 1;
     if (luck < POISONED || (luck < POISONED + FLAKY && attempt === 1)) {
-      this.#note(change, attempt, "failed");
+      this.#record(change, attempt, "failed");
       throw new Error(`the handler can't do ${change.type} of ${change.id}`);
     }
     counts.answered += 1;
-    this.#note(change, attempt, "done");
+    this.#record(change, attempt, "done");
   }
 
-  #note(change: Change, attempt: number, step: HandledRecord["step"]): void {
+  #record(change: Change, attempt: number, step: HandledRecord["step"]): void {
     const at = monotonicMs();
     this.#history.append({
       kind: "handled",
-      process: this.#order.name,
+      process: this.#settings.name,
       at,
       ...nameOf(change),
       attempt,

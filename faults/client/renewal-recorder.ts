@@ -8,20 +8,20 @@ const KEYS = 6;
  * Writes down every heartbeat that the server confirms to this process. The library renews by itself and tells nobody,
  * so they are read off its connection.
  */
-export function noteRenewals(process: string, history: HistoryWriter): void {
+export function recordRenewals(process: string, history: HistoryWriter): void {
   const send = Valkey.prototype.sendCommand;
   Valkey.prototype.sendCommand = function (this: Valkey, command, stream): unknown {
     const [sha1, , ...words] = command.args as unknown[];
     if (command.name === "evalsha" && sha1 === scripts.heartbeat.sha1) {
       const at = monotonicMs();
       const id = String(words[KEYS]);
-      const note = (reply: unknown): void => {
+      const record = (reply: unknown): void => {
         const [outcome, document] = reply as [unknown, unknown];
         if (String(outcome) !== "OK") return;
         const { since, version } = JSON.parse(String(document)) as { since: string; version: number };
         history.append({ kind: "renewal", process, id, since, version, at, until: monotonicMs() });
       };
-      command.promise.then(note, () => {}); // whoever asked is told of failures
+      command.promise.then(record, () => {}); // whoever asked is told of failures
     }
     return send.call(this, command, stream);
   };

@@ -50,17 +50,17 @@ export class ClientFleet implements Fleet {
     const shares = this.#callers.map(({ role }) => (role === "worker" ? 2 : 1));
     const all = shares.reduce((a, b) => a + b, 0);
     for (const [i, one] of this.#callers.entries()) {
-      one.tell({ kind: "rate", rate: (perSecond * (shares[i] ?? 0)) / all });
+      one.send({ kind: "rate", rate: (perSecond * (shares[i] ?? 0)) / all });
     }
   }
 
   setGeneration(generation: number): void {
     this.generation = generation;
-    for (const one of this.processes) one.tell({ kind: "generation", generation });
+    for (const one of this.processes) one.send({ kind: "generation", generation });
   }
 
   setAllowance(ms: number): void {
-    for (const one of this.of("worker")) one.tell({ kind: "allowance", ms });
+    for (const one of this.of("worker")) one.send({ kind: "allowance", ms });
   }
 
   /** Whether any of them has ended by itself: then there is no use in going on. */

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClientOrder, Order, Report } from "../client/messages.js";
+import type { ClientSettings, Instruction, Report } from "../client/messages.js";
 import type { ClientProcess, Progress, Role } from "./fleet.js";
 
 const PROGRAM = fileURLToPath(new URL("../client/main.js", import.meta.url));
@@ -23,7 +23,7 @@ export function sum(a: Progress, b: Progress): Progress {
 }
 
 /** What all client processes share. */
-export type Common = Pick<ClientOrder, "seed" | "url" | "namespace" | "timeoutMs"> & {
+export type Common = Pick<ClientSettings, "seed" | "url" | "namespace" | "timeoutMs"> & {
   readonly folder: string;
 };
 
@@ -85,7 +85,7 @@ export class Client implements ClientProcess {
     const file = join(folder, `${this.name}.${this.#lives}.jsonl`);
     const before = this.files.at(-1);
     this.files.push(file);
-    const order: ClientOrder = {
+    const settings: ClientSettings = {
       ...common,
       name: this.name,
       role: this.role,
@@ -102,12 +102,14 @@ export class Client implements ClientProcess {
     this.#present = NOTHING;
     this.#isKilled = false;
     const program = TIMED.has(this.role) ? TIMED_PROGRAM : PROGRAM;
-    const child = fork(program, [JSON.stringify(order)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(program, [JSON.stringify(settings)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
     this.#child = child;
     const ready = new Promise<void>((resolve, reject) => {
       child.on("message", (report: Report) => {
         if (report.kind === "ready") resolve();
-        else this.#hear(report);
+        else this.#onReport(report);
       });
       child.once("exit", (code) => {
         reject(new Error(`${this.name} ended before it was ready`));
@@ -150,18 +152,18 @@ export class Client implements ClientProcess {
     const number = this.#nextProbe;
     this.#nextProbe += 1;
     const answered = new Promise<Progress>((resolve) => this.#probes.set(number, resolve));
-    this.tell({ kind: "probe", number });
+    this.send({ kind: "probe", number });
     const progress = await answered;
     this.#probes.delete(number);
     return progress;
   }
 
-  tell(order: Order): void {
-    if (order.kind === "rate") this.rate = order.rate;
-    if (order.kind === "allowance") this.allowanceMs = order.ms;
-    if (order.kind === "generation") this.generation = order.generation;
+  send(instruction: Instruction): void {
+    if (instruction.kind === "rate") this.rate = instruction.rate;
+    if (instruction.kind === "allowance") this.allowanceMs = instruction.ms;
+    if (instruction.kind === "generation") this.generation = instruction.generation;
     // It may have been killed a moment ago.
-    if (this.isRunning) this.#child?.send(order, () => {});
+    if (this.isRunning) this.#child?.send(instruction, () => {});
   }
 
   /** Lets it end what it does, and waits until it has. */
@@ -169,11 +171,11 @@ export class Client implements ClientProcess {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    this.tell({ kind: "finish", ...(upTo !== undefined && { upTo }) });
+    this.send({ kind: "finish", ...(upTo !== undefined && { upTo }) });
     await ended;
   }
 
-  #hear(report: Report): void {
+  #onReport(report: Report): void {
     if (report.kind === "problem") this.#onProblem(report.text);
     if (report.kind === "progress" || report.kind === "probed") this.#present = report.progress;
     if (report.kind === "probed") this.#probes.get(report.number)?.(this.progress);

@@ -23,7 +23,7 @@ export interface RunState {
 }
 
 /** What was asked to outlive: `replicas` stands for any number of them. */
-export type AskedDurability = "memory" | "fsync" | "replicas";
+export type DurabilityLevel = "memory" | "fsync" | "replicas";
 
 /** By what the server promises, this fault may lose acknowledged changes. */
 export interface AllowedLoss {
@@ -32,7 +32,7 @@ export interface AllowedLoss {
   /** How long before it begins a change may have been made and still be lost; null for any time. */
   readonly windowMs: number | null;
   /** Changes acknowledged with these are safe even so. */
-  readonly spares?: readonly AskedDurability[];
+  readonly spares?: readonly DurabilityLevel[];
 }
 
 /** The first line. */
@@ -80,7 +80,7 @@ export interface CallRecord {
   readonly sent?: number;
   /** Server time after which it must not be made, ms. */
   readonly notAfter?: number;
-  readonly durability?: AskedDurability;
+  readonly durability?: DurabilityLevel;
 }
 
 export type Outcome =
@@ -99,7 +99,7 @@ export type Outcome =
   | "ERROR";
 
 /** What a caller was shown of an entity: a change, or a snapshot. */
-export interface Observed {
+export interface Observation {
   readonly state: string;
   readonly version: number;
   readonly timestamp: string;
@@ -119,7 +119,7 @@ export interface ReturnRecord {
   readonly at: number;
   readonly outcome: Outcome;
   /** The change, the snapshot, or what `get` read; absent where there was none. */
-  readonly document?: Observed;
+  readonly document?: Observation;
   /** How often it was sent, where the caller can tell. */
   readonly attempts?: number;
   readonly error?: string;

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import type { FieldMap, HistoryRecord, Observed } from "./records.js";
+import type { FieldMap, HistoryRecord, Observation } from "./records.js";
 
 const NEWLINE = 10;
 const BUFFERED_CHARACTERS = 1 << 16;
@@ -16,8 +16,8 @@ const DOCUMENT_WORDS: ReadonlySet<string> = new Set(
 );
 
 /** The facts of a document, as a return records them. */
-export function observed(document: FieldMap): Observed {
-  const { state, version, timestamp, since, createdAt, opVersion } = document as FieldMap & Observed;
+export function observationOf(document: FieldMap): Observation {
+  const { state, version, timestamp, since, createdAt, opVersion } = document as FieldMap & Observation;
   const fields: Record<string, unknown> = {};
   for (const field in document) {
     if (!DOCUMENT_WORDS.has(field) && document[field] !== undefined) fields[field] = document[field];

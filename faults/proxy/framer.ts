@@ -48,7 +48,7 @@ function endOfFrame(bytes: Buffer, at: number): number | undefined {
   return position;
 }
 
-/** Behind the line's CRLF. Lines of lengths are short, so they are looked through here; others natively. */
+/** Behind the connection's CRLF. Lines of lengths are short, so they are looked through here; others natively. */
 function endOfLine(bytes: Buffer, from: number, kind: number): number | undefined {
   let at = from;
   if (kind === STAR || kind === DOLLAR) while (at < bytes.length && bytes[at] !== CR) at += 1;

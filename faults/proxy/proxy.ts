@@ -27,7 +27,7 @@ export type Hits = Record<
 >;
 
 /** Who is at the near end of a connection, by what it calls itself (CLIENT SETNAME); "" until it did, or where it never does. */
-export type WhichClients = (name: string) => boolean;
+export type ClientFilter = (name: string) => boolean;
 
 /** A TCP proxy in front of one node. */
 export interface NodeProxy {
@@ -36,10 +36,10 @@ export interface NodeProxy {
   readonly target: number;
   readonly hits: Readonly<Hits>;
   /** Treats the connections of some clients, those to come as well, until the next call or `heal`. */
-  treat(treatment: Treatment, seed: number, which?: WhichClients): void;
+  treat(treatment: Treatment, seed: number, which?: ClientFilter): void;
   /** Passes everything again; cuts connections that lost bytes. */
   heal(): void;
   /** Cuts the connections of some clients. */
-  cut(which?: WhichClients): void;
+  cut(which?: ClientFilter): void;
   close(): Promise<void>;
 }

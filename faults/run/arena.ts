@@ -6,21 +6,21 @@ import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { randomFor } from "../random.js";
 import type { Servers } from "../servers/servers.js";
-import type { TrimmedLog } from "./log-trimmer.js";
+import type { LogTrimmer } from "./log-trimmer.js";
 
 const LOOK_MS = 5;
-/** How long a fault is kept on, at most, until it has met enough calls. */
+/** How long a fault is kept on, at most, until it has overlap enough calls. */
 const MEETING_MS = 4_000;
 /** How long clients may take to go on once a fault is healed. */
 const SETTLING_MS = 30_000;
 
 /** What all injections of a run share. */
-export interface Ground {
+export interface RunContext {
   readonly servers: Servers;
   readonly proxies: readonly NodeProxy[];
   readonly fleet: ClientFleet;
   readonly timed: TimedFleet;
-  readonly trimmed: TrimmedLog;
+  readonly logTrimmer: LogTrimmer;
   readonly history: HistoryWriter;
   readonly folder: string;
   readonly namespace: string;
@@ -29,7 +29,7 @@ export interface Ground {
 }
 
 /** Which injection of a run it is: counted from 0, as its attempts are, and how many of its fault are still planned. */
-export interface Turn {
+export interface InjectionPlan {
   readonly seed: number;
   readonly injection: number;
   readonly attempt: number;
@@ -37,34 +37,38 @@ export interface Turn {
 }
 
 /** The arena of one injection. */
-export function arenaOf(ground: Ground, { seed, injection, attempt, injectionsLeft }: Turn): Arena {
-  const { fleet, servers } = ground;
+export function arenaOf(
+  context: RunContext,
+  { seed, injection, attempt, injectionsLeft }: InjectionPlan,
+): Arena {
+  const { fleet, servers } = context;
   const random = randomFor(seed, "injection", injection, attempt);
   return {
-    ...ground,
+    ...context,
     topology: servers.topology,
     random,
     injectionsLeft,
-    hold: async (least, most) => {
+    waitBetween: async (least, most) => {
       const ms = least + random.below(most - least + 1);
       await pause(ms);
       return ms;
     },
-    overlapping: async (least, body) => {
+    withOverlap: async (least, body) => {
       const before = await fleet.probe();
       const result = await body();
       const until = monotonicMs() + MEETING_MS;
       while (fleet.progress.begun - before.begun < least && monotonicMs() < until) await pause(LOOK_MS);
-      const met = fleet.progress.begun - before.begun;
-      if (met < least) throw new VoidInjection(`it met ${met} calls, of ${least} that it should`);
-      return { result, met };
+      const overlap = fleet.progress.begun - before.begun;
+      if (overlap < least)
+        throw new VoidInjection(`it overlapped ${overlap} calls; at least ${least} are required`);
+      return { result, overlap };
     },
-    settled: () => settled(fleet),
+    awaitRecovery: () => awaitRecovery(fleet),
   };
 }
 
 /** Waits until each process that runs has been answered something asked for from now on. */
-async function settled(fleet: ClientFleet): Promise<void> {
+async function awaitRecovery(fleet: ClientFleet): Promise<void> {
   const running = fleet.processes.filter((one) => one.isRunning && !one.isStopped);
   const before = await Promise.all(running.map((one) => one.probe()));
   const until = monotonicMs() + SETTLING_MS;

@@ -3,7 +3,7 @@ import type { ClientFleet } from "../fleet/client-fleet.js";
 
 /** More than a server's clock is ever set back by. */
 const ALLOWANCE_MS = 25_000;
-/** Behind this long nobody repeats by hand what was first tried while the clock jumped. */
+/** Behind this long nobody retries by hand what was first tried while the clock jumped. */
 const KEPT_MS = 30_000;
 
 /**

@@ -6,7 +6,7 @@ import { randomFor, shuffled } from "../random.js";
 const TRIES = 5;
 
 /** What came of the injections of one fault. */
-export interface Injected {
+export interface InjectionResult {
   readonly fault: Fault;
   injected: number;
   void: number;
@@ -19,7 +19,7 @@ export interface Injected {
 
 /** Injects faults one by one, and writes down when. */
 export class Injections {
-  readonly all = new Map<string, Injected>();
+  readonly all = new Map<string, InjectionResult>();
   readonly #history: HistoryWriter;
   readonly #heal: () => void;
   #number = 0;
@@ -32,17 +32,17 @@ export class Injections {
 
   /** @param arena makes one for each try */
   async inject(fault: Fault, arena: (attempt: number) => Arena): Promise<void> {
-    const told = this.#toldOf(fault);
-    if (told.unavailable !== undefined) return;
+    const result = this.#resultOf(fault);
+    if (result.unavailable !== undefined) return;
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
-      if (await this.#try(fault, told, arena(attempt))) return;
-      told.void += 1;
+      if (await this.#try(fault, result, arena(attempt))) return;
+      result.void += 1;
     }
-    told.failures.push(`hit nothing, ${TRIES} times in a row`);
+    result.failures.push(`hit nothing, ${TRIES} times in a row`);
   }
 
   /** False where it hit nothing. */
-  async #try(fault: Fault, told: Injected, arena: Arena): Promise<boolean> {
+  async #try(fault: Fault, result: InjectionResult, arena: Arena): Promise<boolean> {
     this.#number += 1;
     const number = this.#number;
     this.#history.append({ kind: "fault-begin", number, name: fault.name, at: monotonicMs() });
@@ -51,28 +51,28 @@ export class Injections {
     let hit = true;
     try {
       details = await fault.inject(arena);
-      told.injected += 1;
-      told.details.push(details);
+      result.injected += 1;
+      result.details.push(details);
     } catch (error) {
       hit = !(error instanceof VoidInjection);
       details = { [hit ? "failure" : "void"]: textOf(error) };
-      if (error instanceof Unavailable) told.unavailable = error.message;
-      else if (hit) told.failures.push(textOf(error));
+      if (error instanceof Unavailable) result.unavailable = error.message;
+      else if (hit) result.failures.push(textOf(error));
       this.#heal();
     }
     this.#history.append({ kind: "fault-end", number, at: monotonicMs(), details });
     try {
-      await arena.settled();
+      await arena.awaitRecovery();
     } catch (error) {
-      told.failures.push(textOf(error));
+      result.failures.push(textOf(error));
     }
     return hit;
   }
 
-  #toldOf(fault: Fault): Injected {
-    const told = this.all.get(fault.name) ?? { fault, injected: 0, void: 0, failures: [], details: [] };
-    this.all.set(fault.name, told);
-    return told;
+  #resultOf(fault: Fault): InjectionResult {
+    const result = this.all.get(fault.name) ?? { fault, injected: 0, void: 0, failures: [], details: [] };
+    this.all.set(fault.name, result);
+    return result;
   }
 }
 

@@ -13,15 +13,15 @@ export class Interrupted extends Error {
  * the first one counts.
  */
 export class Interruption {
-  /** Rejects with {@link Interrupted} when it comes. */
-  readonly comes: Promise<never>;
-  #hasCome = false;
+  /** Rejects with {@link Interrupted} when it rejection. */
+  readonly rejection: Promise<never>;
+  #isInterrupted = false;
 
   constructor() {
-    this.comes = new Promise((_, reject) => {
+    this.rejection = new Promise((_, reject) => {
       const hear = (signal: NodeJS.Signals): void => {
-        if (this.#hasCome) return;
-        this.#hasCome = true;
+        if (this.#isInterrupted) return;
+        this.#isInterrupted = true;
         // What is under way fails when its servers are gone: no news.
         process.on("unhandledRejection", () => {});
         setTimeout(() => process.exit(INTERRUPTED), PATIENCE_MS).unref();
@@ -29,15 +29,15 @@ export class Interruption {
       };
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, hear);
     });
-    this.comes.catch(() => {}); // told to whoever waits
+    this.rejection.catch(() => {}); // told to whoever waits
   }
 
-  get hasCome(): boolean {
-    return this.#hasCome;
+  get isInterrupted(): boolean {
+    return this.#isInterrupted;
   }
 
-  /** What it comes to, unless the interruption comes first. */
-  async unless<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.comes]);
+  /** What it rejection to, unless the interruption rejection first. */
+  async race<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.rejection]);
   }
 }

@@ -28,7 +28,7 @@ async function* counted(
   tally: Tally,
 ): AsyncGenerator<HistoryRecord, void> {
   for await (const record of records) {
-    tally.take(record);
+    tally.add(record);
     yield record;
   }
 }

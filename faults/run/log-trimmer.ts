@@ -26,7 +26,7 @@ export function isBefore(a: string, b: string): boolean {
 }
 
 /** The beginning of the event log, which faults cut away: what they cut is written down here before. */
-export class TrimmedLog {
+export class LogTrimmer {
   readonly #key: string;
   readonly #machine: string;
   readonly #records: FinalEventRecord[] = [];

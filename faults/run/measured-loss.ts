@@ -1,12 +1,12 @@
 import type { Details, Fault } from "../fault.js";
-import type { Injected } from "./injections.js";
+import type { InjectionResult } from "./injections.js";
 
 function numbersOf(details: readonly Details[], field: string): number[] {
   return details.map((one) => one[field]).filter((value) => typeof value === "number");
 }
 
 /** What the injections of a fault have measured: how much was lost of what their own callers were told is done. */
-function measuredOf({ fault, details }: Injected): string[] {
+function measuredOf({ fault, details }: InjectionResult): string[] {
   const measured = details.filter(
     ({ lost, acknowledged }) => lost !== undefined && acknowledged !== undefined,
   );
@@ -26,8 +26,8 @@ function allowedText(loses: Fault["loses"], lost: number): string {
   return `those of the last ${loses.windowMs} ms before the fault, and during it`;
 }
 
-/** The loss that was measured, beside the loss that is allowed. */
-export function measuredLines(injected: readonly Injected[]): string[] {
+/** The loss that was measured, withOwnServer the loss that is allowed. */
+export function measuredLines(injected: readonly InjectionResult[]): string[] {
   const lines = injected.flatMap(measuredOf).sort();
   return lines.length === 0 ? [] : ["measured loss, by callers that do nothing else", ...lines];
 }

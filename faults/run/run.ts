@@ -17,10 +17,10 @@ import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
 import { ClockAllowance } from "./clock-allowance.js";
 import { keyPrefix } from "./final-state.js";
-import { type Injected, Injections, schedule } from "./injections.js";
+import { type InjectionResult, Injections, schedule } from "./injections.js";
 import type { Interruption } from "./interruption.js";
 import { Load } from "./load.js";
-import { TrimmedLog } from "./log-trimmer.js";
+import { LogTrimmer } from "./log-trimmer.js";
 import { ProgressLine } from "./progress.js";
 import { TimedLoad } from "./timed-load.js";
 import { writeHistory } from "./write-history.js";
@@ -40,12 +40,12 @@ export interface RunOptions {
   /** The line that does this again. */
   readonly command: string;
   /** Whether all may be well although kinds of faults could not be injected here. */
-  readonly allowMissing: boolean;
+  readonly allowUnavailable: boolean;
 }
 
 /** What came of it, before anything is checked. */
 export interface RunResult {
-  readonly injected: readonly Injected[];
+  readonly injected: readonly InjectionResult[];
   readonly fsck: FsckVerdict;
   /** The same of the part that lives by time. */
   readonly timedFsck: FsckVerdict;
@@ -77,7 +77,7 @@ export async function run(options: RunOptions, interruption: Interruption): Prom
     progress.end();
   };
   try {
-    return await interruption.unless(runWith(options, interruption, progress, cleanUp));
+    return await interruption.race(runWith(options, interruption, progress, cleanUp));
   } finally {
     await end();
   }
@@ -119,7 +119,7 @@ async function runWith(
   };
   const onProblem = (text: string): void => {
     // The clients have heard it too.
-    if (interruption.hasCome) return;
+    if (interruption.isInterrupted) return;
     problems.push(text);
     progress.log(text);
   };
@@ -131,13 +131,13 @@ async function runWith(
   const hasFailed = (): boolean => fleet.hasFailed || timed.fleet.hasFailed;
 
   const history = new HistoryWriter(join(clients, "runner.jsonl"));
-  const trimmed = new TrimmedLog(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
-  const ground = {
+  const logTrimmer = new LogTrimmer(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
+  const context = {
     servers,
     proxies,
     fleet,
     timed: timed.fleet,
-    trimmed,
+    logTrimmer,
     history,
     folder,
     namespace: NAMESPACE,
@@ -156,7 +156,7 @@ async function runWith(
     const { begun, unknown } = fleet.progress;
     const calls = begun < operations ? `${begun}/${operations}` : `${begun}`;
     const counts = `${calls} calls, ${load.injected}/${injections} faults, ${unknown} unknown`;
-    if (!interruption.hasCome) progress.show(() => `${counts}  ${current}`);
+    if (!interruption.isInterrupted) progress.show(() => `${counts}  ${current}`);
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
@@ -167,7 +167,7 @@ async function runWith(
     current = fault.name;
     allowance.before(fault);
     const injectionsLeft = planned.slice(i).filter((one) => one === fault).length;
-    await made.inject(fault, (attempt) => arenaOf(ground, { seed, injection: i, attempt, injectionsLeft }));
+    await made.inject(fault, (attempt) => arenaOf(context, { seed, injection: i, attempt, injectionsLeft }));
     allowance.after(fault);
     load.injected += 1;
   }
@@ -193,7 +193,7 @@ async function runWith(
     files: [...fleet.files, faults],
     primary,
     namespace: NAMESPACE,
-    trimmed,
+    logTrimmer,
   });
   current = "fsck";
   return {

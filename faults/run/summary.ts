@@ -2,7 +2,7 @@ import type { LinearReport } from "../check/linear/linear.js";
 import type { Violation } from "../check/report.js";
 import type { TimedReport } from "../check/timed/timed.js";
 import type { WitnessReport } from "../check/witness/witness.js";
-import type { Injected } from "./injections.js";
+import type { InjectionResult } from "./injections.js";
 import type { Verdict } from "./judge.js";
 import { measuredLines } from "./measured-loss.js";
 import type { RunOptions, RunResult } from "./run.js";
@@ -19,13 +19,13 @@ export function summary(
   const failures = injected.flatMap(({ fault, failures }) =>
     failures.map((text) => `${fault.name}: ${text}`),
   );
-  const missing = missingOf(options, injected);
+  const unavailable = unavailableKinds(options, injected);
   const isWell =
     witness.count + linear.count + timed.count === 0 &&
     problems.length + failures.length + tally.errors.length === 0 &&
     // Neither right nor wrong: then nobody knows.
     linear.undecided === 0 &&
-    (missing.length === 0 || options.allowMissing) &&
+    (unavailable.length === 0 || options.allowUnavailable) &&
     fsck.isClean &&
     timedFsck.isClean;
   const lines = [
@@ -44,7 +44,7 @@ export function summary(
     ...problems.slice(0, SHOWN).map((text) => `problem       ${text}`),
     ...tally.errors.slice(0, SHOWN).map((text) => `error         ${text}`),
     ...failures.slice(0, SHOWN).map((text) => `failure       ${text}`),
-    ...missingLines(missing, options.allowMissing),
+    ...unavailableLines(unavailable, options.allowUnavailable),
     `verdict       ${isWell ? "all is well" : "NOT WELL"}`,
     `history       ${options.history}`,
     `seed          ${options.seed}`,
@@ -59,14 +59,14 @@ function loadLines(tally: Tally): string[] {
   return [
     `operations    ${tally.calls} in ${seconds.toFixed(1)} s, ${Math.round(tally.perSecond)} a second (${counts(tally.operations)})`,
     `outcomes      ${counts(tally.outcomes)}`,
-    `unknown       ${unknown}, resolved as: ${counts(tally.resolved)}; asked in vain: ${tally.askedInVain}; cut short with their process: ${tally.cutShort}`,
+    `unknown       ${unknown}, resolved as: ${counts(tally.resolved)}; asked in vain: ${tally.unresolved}; cut short with their process: ${tally.interrupted}`,
     `not executed  ${tally.outcomes.get("NOTEXECUTED") ?? 0}`,
-    `repeated      ${tally.repeats} with the same op and sent; REPLAYED ${tally.outcomes.get("REPLAYED") ?? 0}, FORGOTTEN ${tally.outcomes.get("FORGOTTEN") ?? 0}`,
+    `repeated      ${tally.retries} with the same op and sent; REPLAYED ${tally.outcomes.get("REPLAYED") ?? 0}, FORGOTTEN ${tally.outcomes.get("FORGOTTEN") ?? 0}`,
     `events        ${tally.logged} in the log; followers read ${tally.events} in ${tally.follows} iterations, and were told of ${tally.gaps} gaps`,
   ];
 }
 
-function faultLines(injected: readonly Injected[]): string[] {
+function faultLines(injected: readonly InjectionResult[]): string[] {
   const total = injected.reduce((sum, one) => sum + one.injected, 0);
   const nothing = injected.reduce((sum, one) => sum + one.void, 0);
   const order = [...injected].sort(
@@ -83,12 +83,12 @@ function faultLines(injected: readonly Injected[]): string[] {
 }
 
 /** How many places a file was cut at, of all those where the last injection might have cut it. */
-function cutText({ details }: Injected): string {
+function cutText({ details }: InjectionResult): string {
   const { cutSoFar, places } = details.at(-1) ?? {};
   return cutSoFar === undefined ? "" : `  (cut at ${cutSoFar} of ${places} places)`;
 }
 
-function numberOf({ fault }: Injected): number {
+function numberOf({ fault }: InjectionResult): number {
   return Number(/^F(\d+)/.exec(fault.name)?.[1] ?? 0);
 }
 
@@ -115,16 +115,14 @@ function timedLines(timed: TimedReport): string[] {
 }
 
 /** A call that was told NOTFOUND is a look, and may have made its change before: so there may be more than calls. */
-function linearText({ count, stretches, operations, steps }: LinearReport): string {
+function linearText({ count, segments, operations, steps }: LinearReport): string {
   const what = `${operations} changes (made, or perhaps made) and looks at an entity (a call may be both)`;
-  return `${verdictText(count, {})}: ${what} in ${stretches} stretches, ${steps} steps`;
+  return `${verdictText(count, {})}: ${what} in ${segments} segments, ${steps} steps`;
 }
 
 function undecidedLines({ undecided }: LinearReport): string[] {
   if (undecided === 0) return [];
-  return [
-    `undecided     ${undecided} STRETCHES: no order was found for them in time, nor that there is none`,
-  ];
+  return [`undecided     ${undecided} SEGMENTS: no order was found for them in time, nor that there is none`];
 }
 
 function verdictText(count: number, byRule: Readonly<Record<string, number>>): string {
@@ -145,9 +143,9 @@ function counts(of: ReadonlyMap<string, number>): string {
 }
 
 /** The kinds of faults that were to be injected and could not be, and what that takes. */
-export function missingOf(
+export function unavailableKinds(
   { faults, injections }: Pick<RunOptions, "faults" | "injections">,
-  injected: readonly Injected[],
+  injected: readonly InjectionResult[],
 ): string[] {
   if (injections === 0) return [];
   const told = new Map(injected.map((one) => [one.fault.name, one]));
@@ -159,12 +157,15 @@ export function missingOf(
 }
 
 /** The same for people. */
-export function missingLines(missing: readonly string[], isAllowed: boolean): string[] {
-  if (missing.length === 0) return [];
-  const kinds = missing.length === 1 ? "1 kind of fault was" : `${missing.length} kinds of faults were`;
-  const todo = isAllowed ? "allowed by --allow-missing" : "install what is missing, or give --allow-missing";
+export function unavailableLines(unavailable: readonly string[], isAllowed: boolean): string[] {
+  if (unavailable.length === 0) return [];
+  const kinds =
+    unavailable.length === 1 ? "1 kind of fault was" : `${unavailable.length} kinds of faults were`;
+  const todo = isAllowed
+    ? "allowed by --allow-unavailable"
+    : "install what each one needs, or use --allow-unavailable";
   return [
-    `missing       ${kinds} chosen and could not be injected; ${todo}`,
-    ...missing.map((line) => `  ${line}`),
+    `unavailable   ${kinds} chosen and could not be injected; ${todo}`,
+    ...unavailable.map((line) => `  ${line}`),
   ];
 }

@@ -4,8 +4,8 @@ import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../histo
 export class Tally {
   calls = 0;
   /** Calls that no return follows: their process was killed. */
-  cutShort = 0;
-  repeats = 0;
+  interrupted = 0;
+  retries = 0;
   events = 0;
   gaps = 0;
   follows = 0;
@@ -18,17 +18,17 @@ export class Tally {
   begun = Number.POSITIVE_INFINITY;
   ended = 0;
 
-  take(record: HistoryRecord): void {
+  add(record: HistoryRecord): void {
     switch (record.kind) {
       case "call":
         this.calls += 1;
-        this.cutShort += 1;
-        if (record.sent !== undefined) this.repeats += 1;
+        this.interrupted += 1;
+        if (record.sent !== undefined) this.retries += 1;
         count(this.operations, record.operation);
         this.begun = Math.min(this.begun, record.at);
         return;
       case "return":
-        this.cutShort -= 1;
+        this.interrupted -= 1;
         count(this.outcomes, record.outcome);
         this.ended = Math.max(this.ended, record.at);
         if (record.outcome === "ERROR" && this.errors.length < 20) this.errors.push(record.error ?? "");
@@ -53,7 +53,7 @@ export class Tally {
   }
 
   /** Unknown outcomes of which nothing was learnt, however often it was asked. */
-  get askedInVain(): number {
+  get unresolved(): number {
     const resolved = [...this.resolved.values()].reduce((a, b) => a + b, 0);
     return (this.outcomes.get("UNKNOWN") ?? 0) - resolved;
   }

@@ -9,8 +9,8 @@ import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../machines/shift.js
 import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
 import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
-import type { Injected } from "./injections.js";
-import { TrimmedLog } from "./log-trimmer.js";
+import type { InjectionResult } from "./injections.js";
+import { LogTrimmer } from "./log-trimmer.js";
 import { installed, lossOf } from "./write-history.js";
 
 const CLOCK_EVERY_MS = 100;
@@ -36,12 +36,12 @@ export interface TimedOptions {
 export interface TimedParts {
   readonly path: string;
   readonly run: Pick<RunRecord, "seed" | "topology" | "command" | "startedAt">;
-  readonly injected: readonly Injected[];
+  readonly injected: readonly InjectionResult[];
   /** Where the runner wrote down when faults began and ended. */
   readonly faults: string;
 }
 
-/** Holders, sweepers and a reaction's replicas, in a namespace of their own beside the callers, under the same faults. */
+/** Holders, sweepers and a reaction's replicas, in a namespace of their own withOwnServer the callers, under the same faults. */
 export class TimedLoad {
   readonly fleet: TimedFleet;
   readonly #folder: string;
@@ -118,7 +118,7 @@ export class TimedLoad {
     }
     for (const file of [...this.fleet.files, this.#end]) history.appendFile(file);
     await writeFinalState(primary.admin, SHIFTS, shift.name, history);
-    await new TrimmedLog(`${PREFIX}events`, shift.name).write(primary.admin, history);
+    await new LogTrimmer(`${PREFIX}events`, shift.name).write(primary.admin, history);
     history.append({ kind: "end", at: monotonicMs() });
     history.close();
   }

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { MENDING_PROGRAM } from "./program.js";
+import { REPAIR_PROGRAM } from "./program.js";
 
 const MANIFEST = "appendonlydir/appendonly.aof.manifest";
 
@@ -21,8 +21,8 @@ export async function tailFile(dataDir: string): Promise<string> {
 }
 
 /** Takes the torn end of a server's append-only file away, as an operator does. The server must not run. */
-export async function mendTornFile(dataDir: string): Promise<void> {
-  const mending = promisify(execFile)(MENDING_PROGRAM, ["--fix", join(dataDir, MANIFEST)]);
-  mending.child.stdin?.end("y\n");
-  await mending;
+export async function repairTruncatedFile(dataDir: string): Promise<void> {
+  const repair = promisify(execFile)(REPAIR_PROGRAM, ["--fix", join(dataDir, MANIFEST)]);
+  repair.child.stdin?.end("y\n");
+  await repair;
 }

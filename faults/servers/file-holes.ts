@@ -24,7 +24,7 @@ export interface Holes {
  *
  * @throws Violation when a file is damaged in any other way.
  */
-export async function cutHoles(dataDir: string): Promise<Holes> {
+export async function removeHoles(dataDir: string): Promise<Holes> {
   let [holes, isCutShort] = [0, false];
   for (const file of await appendedFiles(dataDir)) {
     if (isCutShort) {

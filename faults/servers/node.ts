@@ -2,8 +2,8 @@ import { appendFile, mkdir, readFile, stat, truncate, writeFile } from "node:fs/
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
-import { appendedFiles, mendTornFile } from "./append-only-file.js";
-import { MachinePage } from "./preload-page.js";
+import { appendedFiles, repairTruncatedFile } from "./append-only-file.js";
+import { PreloadPage } from "./preload-page.js";
 import { ServerProcess } from "./process.js";
 import { SERVER_PROGRAM } from "./program.js";
 import type { ServerNode, Settings } from "./servers.js";
@@ -33,14 +33,14 @@ export class DataNode implements ServerNode {
   readonly dataDir: string;
   readonly admin: Valkey;
   readonly #folder: string;
-  readonly #page: MachinePage;
+  readonly #page: PreloadPage;
   readonly #user: string | undefined;
   #process: ServerProcess | undefined;
   readonly #sizesAtStart = new Map<bigint, number>();
-  #mended = 0;
+  #repairs = 0;
   #isStopped = false;
 
-  private constructor(options: NodeOptions, folder: string, dataDir: string, page: MachinePage) {
+  private constructor(options: NodeOptions, folder: string, dataDir: string, page: PreloadPage) {
     this.name = options.name;
     this.port = options.port;
     this.dataDir = dataDir;
@@ -61,12 +61,12 @@ export class DataNode implements ServerNode {
       dir: dataDir,
       save: "",
       "maxmemory-policy": "noeviction",
-      // A torn end is mended before the server writes behind it: some versions lose data there, see mendTornFile.
+      // A torn end is repairs before the server writes behind it: some versions lose data there, see repairTruncatedFile.
       "aof-load-truncated": "no",
     };
     const user = options.user === undefined ? {} : { [`user ${options.user}`]: "on nopass ~* &* +@all" };
     await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...user, ...options.settings }));
-    const page = await MachinePage.make(join(folder, "page"), options.folder);
+    const page = await PreloadPage.make(join(folder, "page"), options.folder);
     const node = new DataNode(options, folder, dataDir, page);
     await node.start();
     return node;
@@ -146,9 +146,9 @@ export class DataNode implements ServerNode {
     try {
       await this.loaded();
     } catch (error) {
-      if (this.isRunning || !(await this.#endedOnTornFile())) throw error;
-      await mendTornFile(this.dataDir);
-      this.#mended += 1;
+      if (this.isRunning || !(await this.#endedOnTruncatedFile())) throw error;
+      await repairTruncatedFile(this.dataDir);
+      this.#repairs += 1;
       await this.start();
     }
   }
@@ -167,11 +167,11 @@ export class DataNode implements ServerNode {
   }
 
   /** How often a restart had to mend the append-only file first. */
-  get mended(): number {
-    return this.#mended;
+  get repairs(): number {
+    return this.#repairs;
   }
 
-  async #endedOnTornFile(): Promise<boolean> {
+  async #endedOnTruncatedFile(): Promise<boolean> {
     return /Unexpected end of file reading the append only file/.test(await this.#lastLines());
   }
 

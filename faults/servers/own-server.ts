@@ -7,18 +7,18 @@ import type { Settings } from "./servers.js";
 let count = 0;
 
 /**
- * A server of a fault's own, beside those of the run, for what the others must not suffer. It ends with `body`.
+ * A server of a fault's own, withOwnServer those of the run, for what the others must not suffer. It ends with `body`.
  *
  * @param folder where a folder of its own is made, and removed
  */
-export async function beside<T>(
+export async function withOwnServer<T>(
   folder: string,
   settings: Settings,
   body: (node: DataNode) => Promise<T>,
   own: Pick<NodeOptions, "dataDir" | "user"> = {},
 ): Promise<T> {
   count += 1;
-  const name = `beside-${process.pid}-${count}`;
+  const name = `own-server-${process.pid}-${count}`;
   const node = await DataNode.start({ name, port: await freePort(), folder, settings, ...own });
   try {
     return await body(node);

@@ -6,7 +6,7 @@ const CLOCK_BYTES = 8;
 const FILE_BYTES = 16;
 
 /** The machine as one server sees it: its wall clock, and its disk. */
-export class MachinePage {
+export class PreloadPage {
   readonly #file: string;
   /** What the server's environment needs; nothing where this machine can't do it. */
   readonly env: Readonly<Record<string, string>>;
@@ -21,9 +21,9 @@ export class MachinePage {
    *
    * @param folder where the library goes that the server is started with; must stay while servers are started
    */
-  static async make(file: string, folder: string): Promise<MachinePage> {
+  static async make(file: string, folder: string): Promise<PreloadPage> {
     await writeFile(file, Buffer.alloc(CLOCK_BYTES + FILES * FILE_BYTES));
-    return new MachinePage(file, await preload(folder));
+    return new PreloadPage(file, await preload(folder));
   }
 
   /**

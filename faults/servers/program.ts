@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 export const SERVER_PROGRAM = process.env.LATCHKEY_VALKEY_BIN || "valkey-server";
 
 /** The program that comes with it and mends append-only files. */
-export const MENDING_PROGRAM = SERVER_PROGRAM.replace(/server$/, "check-aof");
+export const REPAIR_PROGRAM = SERVER_PROGRAM.replace(/server$/, "check-aof");
 
 /** Whether there is such a program here; a server in a container is none that could be killed or frozen. */
 export function hasServerProgram(): boolean {

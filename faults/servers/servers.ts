@@ -30,7 +30,7 @@ export interface ServerNode {
   cont(): void;
   /**
    * Starts it again on the same port and data, after `kill9` (or ends it first), and waits until it answers with its
-   * data loaded. Where the kill has torn the end of its append-only file, that is mended first, as `latchkey doctor`
+   * data loaded. Where the kill has torn the end of its append-only file, that is repairs first, as `latchkey doctor`
    * advises for versions that otherwise lose what they write behind it.
    *
    * @param settings stay for later restarts; without, those of before
@@ -41,7 +41,7 @@ export interface ServerNode {
   /** Settles when the process that runs now has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** How often a restart had to mend the append-only file. */
-  readonly mended: number;
+  readonly repairs: number;
   /** All that the server printed, over all its starts. */
   readonly logFile: string;
   /**

@@ -4,7 +4,7 @@ import { audit } from "../../faults/canary/audit.js";
 import { Canary } from "../../faults/canary/canary.js";
 import { Violation } from "../../faults/fault.js";
 import { tailFile } from "../../faults/servers/append-only-file.js";
-import { cutHoles } from "../../faults/servers/file-holes.js";
+import { removeHoles } from "../../faults/servers/file-holes.js";
 import { DataNode } from "../../faults/servers/node.js";
 import { freePort } from "../../faults/servers/ports.js";
 import { hasServerProgram } from "../../faults/servers/program.js";
@@ -19,7 +19,7 @@ beforeEach(async () => {
   server = await DataNode.start({ name: "n", port: await freePort(), folder: await freshFolder(), settings });
   onTestFinished(() => server.close());
   canary = await Canary.start({ url: server.url, callers: 2 });
-  await canary.acknowledges(30);
+  await canary.awaitChanges(30);
   await canary.stop();
   prefix = `{${canary.namespace}:0}:agent:`;
 });
@@ -95,7 +95,7 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
       const at = bytes.indexOf(EXEC, bytes.length / 2) + EXEC.length;
       return [bytes.subarray(0, at), hole, bytes.subarray(at)];
     });
-    expect(await cutHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: false });
+    expect(await removeHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: false });
     await server.restart();
     expect(await audited()).toMatchObject({ lost: 0 });
   });
@@ -105,7 +105,7 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
       const at = bytes.indexOf(EXEC, bytes.length / 2) - 100;
       return [bytes.subarray(0, at), hole, bytes.subarray(at + 100)];
     });
-    expect(await cutHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: true });
+    expect(await removeHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: true });
     await server.restart();
     const { lost, kept, acknowledged } = await audited();
     expect(lost).toBeGreaterThan(0);
@@ -118,6 +118,6 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
       Buffer.from("x"),
       bytes.subarray(bytes.length / 2),
     ]);
-    await expect(cutHoles(server.dataDir)).rejects.toThrow(Violation);
+    await expect(removeHoles(server.dataDir)).rejects.toThrow(Violation);
   });
 });

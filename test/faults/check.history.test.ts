@@ -88,7 +88,7 @@ describe("a history is refused", () => {
     writeFileSync(path, `${line}\n`);
     appendFileSync(path, line.slice(0, 20));
     await expect(all(readHistory(path))).rejects.toThrow(/^line 2 of .* does not end/);
-    expect(await all(readHistory(path, { torn: "drop" }))).toEqual([get]);
+    expect(await all(readHistory(path, { truncated: "drop" }))).toEqual([get]);
   });
 
   const whole = simulate({ seed: 2, calls: 30 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
 import { linear } from "../../faults/check/linear/linear.js";
 import { witness } from "../../faults/check/witness/witness.js";
-import type { AllowedLoss, AskedDurability, HistoryRecord } from "../../faults/history/records.js";
+import type { AllowedLoss, DurabilityLevel, HistoryRecord } from "../../faults/history/records.js";
 import { simulate } from "./simulation/simulate.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: {} }, history: 16 };
@@ -13,7 +13,7 @@ interface Creation {
   readonly id: string;
   readonly at: number;
   readonly until: number;
-  readonly durability?: AskedDurability;
+  readonly durability?: DurabilityLevel;
   readonly isLost?: boolean;
 }
 
@@ -164,7 +164,7 @@ describe("histories of servers that lose what they may", () => {
     for (const [seed, crashes] of [...misjudged, ...seeds.map((one) => [one, 4] as const)]) {
       const facts = await gather(simulate({ seed, calls: 500, ids: 3, concurrent: 10, crashes, jumps: 4 }));
       expect(witness(facts).violations).toEqual([]);
-      expect(linear(facts, { stretch: 60, budget: 200_000 }).violations).toEqual([]);
+      expect(linear(facts, { segment: 60, budget: 200_000 }).violations).toEqual([]);
     }
   });
 

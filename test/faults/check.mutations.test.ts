@@ -14,29 +14,29 @@ describe("a correct history", () => {
     concurrent: fc.integer({ min: 1, max: 12 }),
     unknown: fc.constantFrom(0, 0.02, 0.2),
     jumps: fc.constantFrom(0, 4),
-    stretch: fc.constantFrom(40, 1000),
+    segment: fc.constantFrom(40, 1000),
   });
 
   it("passes both checkers, whatever was unknown, late, repeated or removed, and however the clock was set", async () => {
     await fc.assert(
       fc.asyncProperty(optionsArb, async (options) => {
-        const { stretch, ...rest } = options;
+        const { segment, ...rest } = options;
         const facts = await gather(simulate(rest));
         expect(witness(facts)).toMatchObject({ violations: [], lost: [] });
-        expect(linear(facts, { stretch, budget: 200_000 }).violations).toEqual([]);
+        expect(linear(facts, { segment, budget: 200_000 }).violations).toEqual([]);
       }),
       { numRuns: 60 },
     );
   });
 
-  it("passes where what was begun before the stretch was made before a call that saw nothing of it", async () => {
+  it("passes where what was begun before the segment was made before a call that saw nothing of it", async () => {
     const options = { seed: 863672808, calls: 181, ids: 2, concurrent: 6, unknown: 0, jumps: 0 };
-    expect(linear(await gather(simulate(options)), { stretch: 40 }).violations).toEqual([]);
+    expect(linear(await gather(simulate(options)), { segment: 40 }).violations).toEqual([]);
   });
 
   it("passes where two lives of an id share their creation, and the end of the first was seen by nobody", async () => {
     const options = { seed: 8127103, calls: 194, ids: 2, concurrent: 4, unknown: 0, jumps: 4 };
-    expect(linear(await gather(simulate(options)), { stretch: 5 }).violations).toEqual([]);
+    expect(linear(await gather(simulate(options)), { segment: 5 }).violations).toEqual([]);
   });
 
   it("passes whatever the order is in which its processes stand in the file", async () => {
@@ -54,7 +54,7 @@ describe("a correct history", () => {
   });
 });
 
-describe("a spoilt history is noticed:", () => {
+describe("a result history is noticed:", () => {
   let certain: MutationScore[];
   let all: MutationScore[];
   beforeAll(async () => {

@@ -3,7 +3,7 @@ import { gather } from "../../faults/check/gather.js";
 import { linear } from "../../faults/check/linear/linear.js";
 import { witness } from "../../faults/check/witness/witness.js";
 import type { CallRecord, HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
-import { monotonicMs, observed } from "../../faults/history/writer.js";
+import { monotonicMs, observationOf } from "../../faults/history/writer.js";
 import { Random } from "../../faults/random.js";
 import { connect, type Entities, type MachineDefinition, type Snapshot } from "../../src/index.js";
 import { connection } from "../helpers/calls.js";
@@ -31,7 +31,7 @@ async function perform(entities: Entities, call: CallRecord): Promise<HistoryRec
   const fields = set as Record<string, string>;
   const options = { op, ...(sent !== undefined && { sent }) };
   const back = (outcome: ReturnRecord["outcome"], document: Snapshot | null): HistoryRecord[] => {
-    const shown = document && { document: observed(document) };
+    const shown = document && { document: observationOf(document) };
     return [call, { kind: "return", process, number, at: monotonicMs(), outcome, attempts: 1, ...shown }];
   };
   if (operation === "get") {

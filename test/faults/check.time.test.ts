@@ -59,7 +59,7 @@ const expiredAt = (at: number, from = at - LEASE_MS): ((document: object) => obj
 const ofLeft = ({ id }: { readonly id: string }): boolean => id === "left";
 
 /** Each with the rule that has to see it. */
-const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] = [
+const SPOILED: readonly (readonly [name: string, rule: string, spoil: Spoil])[] = [
   ["a lease fired before its own end", "lease", event("left", 3, expiredAt(4_900, RENEWED))],
   ["a lease that does not count from the last renewal", "lease", event("left", 3, expiredAt(4_900))],
   [
@@ -287,23 +287,23 @@ describe("a history of leases, sweepers and reactions", () => {
     expect(report).toMatchObject({ violations: [], lost: [], losses: 1, expiries: 3, deadLetters: 1 });
   });
 
-  it.each(SPOILT)("is noticed when spoilt by %s, by the rule %s", async (_, rule, spoil) => {
+  it.each(SPOILED)("is noticed when spoiled by %s, by the rule %s", async (_, rule, spoil) => {
     expect(await rulesOf(spoil([...HISTORY]))).toEqual(rule.split(" "));
   });
 
   it("is not complete without how the clocks stood", async () => {
-    const spoilt = HISTORY.filter(({ kind }) => kind !== "clock");
-    await expect(gatherTimed(spoilt)).rejects.toThrow(/not whole/);
+    const spoiled = HISTORY.filter(({ kind }) => kind !== "clock");
+    await expect(gatherTimed(spoiled)).rejects.toThrow(/not whole/);
   });
 });
 
 describe("a process that was frozen inside a handler", () => {
   it("may go on with it when others have handled the event and later ones", async () => {
-    const spoilt = HISTORY.flatMap((one): HistoryRecord[] => {
+    const spoiled = HISTORY.flatMap((one): HistoryRecord[] => {
       if (one.kind !== "handled" || one.id !== "kept" || one.version !== 2) return [one];
       return [one, { ...one, process: "reactor-2", at: one.at + 9_000 }];
     });
-    expect(await rulesOf(spoilt)).toEqual([]);
+    expect(await rulesOf(spoiled)).toEqual([]);
   });
 });
 

@@ -122,9 +122,9 @@ describe("npm run faults", () => {
     expect(strict.stdout).toMatch(/^ {2}F22 other .*: there is no python3: install it$/m);
     expect(strict.stdout).toMatch(/^ {2}F16 clock jumps: .*Linux.*C compiler/m);
     expect(strict.stdout).toMatch(/^verdict +NOT WELL$/m);
-    const lenient = await runFaultsIn(env, ...words, "--allow-missing");
+    const lenient = await runFaultsIn(env, ...words, "--allow-unavailable");
     expect(lenient).toMatchObject({ exit: 0 });
-    expect(lenient.stdout).toMatch(/^again .* --allow-missing$/m);
+    expect(lenient.stdout).toMatch(/^again .* --allow-unavailable$/m);
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)("ends quietly when its group gets %s", async (signal) => {

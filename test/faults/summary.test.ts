@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Fault } from "../../faults/fault.js";
 import type { HistoryRecord } from "../../faults/history/records.js";
-import type { Injected } from "../../faults/run/injections.js";
+import type { InjectionResult } from "../../faults/run/injections.js";
 import type { Verdict } from "../../faults/run/judge.js";
 import type { RunOptions } from "../../faults/run/run.js";
 import { summary } from "../../faults/run/summary.js";
@@ -11,16 +11,16 @@ function fault(name: string, loses: Fault["loses"] = false): Fault {
   return { name, topologies: ["standalone"], loses, inject: async () => ({}) };
 }
 
-function injected(of: Fault, more: Partial<Injected> = {}): Injected {
+function injected(of: Fault, more: Partial<InjectionResult> = {}): InjectionResult {
   return { fault: of, injected: 1, void: 0, failures: [], details: [], ...more };
 }
 
 interface Run {
-  readonly injected?: readonly Injected[];
+  readonly injected?: readonly InjectionResult[];
   readonly faults?: readonly Fault[];
   readonly linear?: Partial<Verdict["linear"]>;
   readonly tally?: Tally;
-  readonly allowMissing?: boolean;
+  readonly allowUnavailable?: boolean;
 }
 
 /** The summary of a run in which all else went well. */
@@ -30,7 +30,7 @@ function summaryOf(run: Run) {
   const options: RunOptions = {
     ...{ topology: "standalone", operations: 1, injections: faults.length, seed: 1, faults },
     ...{ history: "h.jsonl", timed: "h.time.jsonl", command: "again" },
-    allowMissing: run.allowMissing ?? false,
+    allowUnavailable: run.allowUnavailable ?? false,
   };
   const clean = { isClean: true, text: "" };
   const none = { violations: [], count: 0, byRule: {}, lost: [] };
@@ -40,7 +40,7 @@ function summaryOf(run: Run) {
     {
       tally: run.tally ?? new Tally(),
       witness: { ...none, entities: 0, calls: 0, changes: 0 },
-      linear: { ...none, entities: 1, stretches: 2, operations: 7, steps: 9, undecided: 0, ...run.linear },
+      linear: { ...none, entities: 1, segments: 2, operations: 7, steps: 9, undecided: 0, ...run.linear },
       timed: {
         ...none,
         ...{ renewals: 0, holds: 0, losses: 0, expiries: 0, events: 0 },
@@ -60,7 +60,7 @@ describe("the summary of a run", () => {
     expect(isWell).toBe(false);
     expect(text).toMatch(/^verdict +NOT WELL$/m);
     expect(text).toMatch(
-      /^missing +1 kind of fault was chosen and could not be injected; install .*--allow-missing$/m,
+      /^missing +1 kind of fault was chosen and could not be injected; install .*--allow-unavailable$/m,
     );
     expect(text).toMatch(/^ {2}F16 clock jumps: no clock: install one$/m);
   });
@@ -72,16 +72,16 @@ describe("the summary of a run", () => {
   });
 
   it("is well without such a fault where that is allowed, and says so", () => {
-    const { text, isWell } = summaryOf({ injected: [missing], allowMissing: true });
+    const { text, isWell } = summaryOf({ injected: [missing], allowUnavailable: true });
     expect(isWell).toBe(true);
-    expect(text).toMatch(/^missing +1 kind .* allowed by --allow-missing$/m);
+    expect(text).toMatch(/^missing +1 kind .* allowed by --allow-unavailable$/m);
   });
 
-  it("is not well where a stretch is undecided", () => {
+  it("is not well where a segment is undecided", () => {
     expect(summaryOf({}).isWell).toBe(true);
     const { text, isWell } = summaryOf({ linear: { undecided: 3 } });
     expect(isWell).toBe(false);
-    expect(text).toMatch(/^undecided +3 STRETCHES/m);
+    expect(text).toMatch(/^undecided +3 SEGMENTS/m);
   });
 
   it("counts every unknown outcome: resolved, or asked for in vain", () => {
@@ -94,7 +94,7 @@ describe("the summary of a run", () => {
       ];
     });
     records.push({ kind: "resolved", process: "p", number: 1, at: 4, outcome: "DONE", version: 2 });
-    for (const record of records) tally.take(record);
+    for (const record of records) tally.add(record);
     expect(summaryOf({ tally }).text).toMatch(
       /^unknown +3, resolved as: DONE 1; asked in vain: 2; cut short/m,
     );

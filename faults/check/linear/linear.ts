@@ -1,23 +1,23 @@
 import type { Entity, Facts } from "../facts.js";
 import { Findings, type Violation } from "../report.js";
-import { wrongIn } from "../witness/rejections.js";
+import { rejectionProblem } from "../witness/rejections.js";
 import { callWords, seenWords } from "../words.js";
-import { knownFrom } from "./known-versions.js";
+import { knownVersions } from "./known-versions.js";
 import { ABSENT, ANYTHING, Model } from "./model.js";
 import { searchOrder } from "./search.js";
-import { type Stretch, stepsOf, stretchesOf } from "./steps.js";
+import { type Segment, segmentsOf, stepsOf } from "./steps.js";
 
 export interface LinearOptions {
-  /** Steps that a search may take for one stretch of an entity. @default 2,000,000 */
+  /** Steps that a search may take for one segment of an entity. @default 2,000,000 */
   readonly budget?: number;
   /** Calls of one entity that are searched at once. @default 1000 */
-  readonly stretch?: number;
+  readonly segment?: number;
 }
 
 /** What the WGL checker says of a history. */
 export interface LinearReport {
   readonly entities: number;
-  readonly stretches: number;
+  readonly segments: number;
   /** Changes, reads and refusals that were put in order. */
   readonly operations: number;
   readonly steps: number;
@@ -36,27 +36,27 @@ export interface LinearReport {
  */
 export function linear(
   facts: Facts,
-  { budget = 2_000_000, stretch = 1000 }: LinearOptions = {},
+  { budget = 2_000_000, segment = 1000 }: LinearOptions = {},
 ): LinearReport {
   const findings = new Findings();
-  let [stretches, operations, steps, undecided] = [0, 0, 0, 0];
+  let [segments, operations, steps, undecided] = [0, 0, 0, 0];
   for (const entity of facts.entities) {
-    checkRefused(entity, findings);
-    for (const one of stretchesOf(entity, facts.loss, stretch)) {
+    checkRejections(entity, findings);
+    for (const one of segmentsOf(entity, facts.loss, segment)) {
       const verdict = order(entity, one, budget, findings);
-      stretches += 1;
+      segments += 1;
       operations += verdict.operations;
       steps += verdict.steps;
       if (verdict.isUndecided) undecided += 1;
     }
   }
   const { violations, count } = findings;
-  return { entities: facts.entities.length, stretches, operations, steps, violations, count, undecided };
+  return { entities: facts.entities.length, segments, operations, steps, violations, count, undecided };
 }
 
-function checkRefused(entity: Entity, findings: Findings): void {
+function checkRejections(entity: Entity, findings: Findings): void {
   for (const call of entity.calls) {
-    const problem = wrongIn(call);
+    const problem = rejectionProblem(call);
     if (problem === undefined) continue;
     findings.add(
       "linear",
@@ -67,12 +67,12 @@ function checkRefused(entity: Entity, findings: Findings): void {
   }
 }
 
-function order(entity: Entity, stretch: Stretch, budget: number, findings: Findings) {
-  const steps = stepsOf(entity, stretch);
+function order(entity: Entity, segment: Segment, budget: number, findings: Findings) {
+  const steps = stepsOf(entity, segment);
   const operations = steps.length;
   if (operations === 0) return { operations, steps: 0, isUndecided: false };
-  const model = new Model(entity.machine, knownFrom(steps));
-  const verdict = searchOrder(model, stretch.isFirst ? ABSENT : ANYTHING, steps, budget);
+  const model = new Model(entity.machine, knownVersions(steps));
+  const verdict = searchOrder(model, segment.isFirst ? ABSENT : ANYTHING, steps, budget);
   if (verdict.kind === "violated") {
     const { call } = verdict.stuckAt;
     const shows = call.seen === undefined ? "" : `, shown ${seenWords(call.seen)}`;

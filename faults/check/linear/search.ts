@@ -1,5 +1,5 @@
 import { Random } from "../../random.js";
-import { ABSENT, ANYTHING, type Life, type Model, type State, type Step } from "./model.js";
+import { ABSENT, ANYTHING, type EntityState, type Model, type State, type Step } from "./model.js";
 
 /** What a search came to: an order that fits, none, or no answer within the steps it was given. */
 export type Verdict =
@@ -19,7 +19,7 @@ interface Node {
 }
 
 /** A step that need not have happened: it has no end, and stands in no list. */
-interface Maybe {
+interface PossibleStep {
   readonly step: Step;
   readonly latest: number;
   readonly bits: number;
@@ -33,7 +33,7 @@ interface Choice {
   readonly state: State;
   readonly begun: number;
   /**
-   * A sight that left the entity as it was known, and came too late for nothing that may have happened: nothing is
+   * A read that left the entity as it was known, and came too late for nothing that may have happened: nothing is
    * gained by putting it later.
    */
   readonly isFree: boolean;
@@ -41,10 +41,10 @@ interface Choice {
 
 /**
  * Looks for an order of steps that fits their times and the model, as Wing and Gong do: whatever began before the first end
- * may come next. With Lowe's memory: the same steps done and the same entity left were tried before. What need not have
- * happened is tried last, so that an order without it is found first.
+ * may come next. With Lowe's memory: the same steps done and the same entity left were memory before. What need not have
+ * happened is memory last, so that an order without it is found first.
  *
- * @param most steps tried before it gives up
+ * @param most steps memory before it gives up
  */
 export function searchOrder(model: Model, initial: State, steps: readonly Step[], most: number): Verdict {
   const first = search(model, initial, steps, most, new Random(1));
@@ -56,13 +56,13 @@ export function searchOrder(model: Model, initial: State, steps: readonly Step[]
 
 function search(model: Model, initial: State, steps: readonly Step[], most: number, random: Random): Verdict {
   const certain = steps.filter(({ until }) => until !== Number.POSITIVE_INFINITY);
-  const maybes: Maybe[] = steps
+  const maybes: PossibleStep[] = steps
     .filter(({ until }) => until === Number.POSITIVE_INFINITY)
     .sort((a, b) => a.from - b.from)
     .map((step) => ({ step, latest: latestOf(step), bits: bitsOf(random), isDone: false }));
   const head = listOf(certain, random);
   const stack: Choice[] = [];
-  const tried = new Tried();
+  const memory = new Memory();
   let state = initial;
   /** When the last step to begin began, of those that are in order. */
   let begun = Number.NEGATIVE_INFINITY;
@@ -74,7 +74,7 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
   let isBack = false;
   while (node !== undefined) {
     // First what begins before the first end, then, there, what may have happened.
-    const one: Node | Maybe | undefined = maybe === undefined ? node : maybes[maybe];
+    const one: Node | PossibleStep | undefined = maybe === undefined ? node : maybes[maybe];
     if (!isBack && maybe === undefined && node.end === undefined) {
       maybe = 0;
       continue;
@@ -97,17 +97,17 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
       maybe = last.maybe === undefined ? undefined : last.maybe + 1;
       continue;
     }
-    const isOut = "isDone" in one && (one.isDone || one.latest < begun);
-    count += isOut ? 0 : 1;
+    const isExcluded = "isDone" in one && (one.isDone || one.latest < begun);
+    count += isExcluded ? 0 : 1;
     if (count > most) return { kind: "undecided", steps: count };
-    const next = isOut ? undefined : model.after(state, one.step);
-    if (next === undefined || !tried.isNew(toggled(done, one.bits), next)) {
+    const next = isExcluded ? undefined : model.after(state, one.step);
+    if (next === undefined || !memory.isNew(toggled(done, one.bits), next)) {
       if (maybe === undefined) node = node.after;
       else maybe += 1;
       continue;
     }
     const isFree =
-      one.step.kind === "sight" &&
+      one.step.kind === "read" &&
       keyOf(next) === keyOf(state) &&
       !maybes.some(({ isDone, latest }) => !isDone && latest >= begun && latest < one.step.from);
     stack.push({ node, maybe, state, begun, isFree });
@@ -172,8 +172,8 @@ function putBack(node: Node): void {
   }
 }
 
-/** What was tried: sets of steps done, by the entity that they left. */
-class Tried {
+/** What was memory: sets of steps done, by the entity that they left. */
+class Memory {
   readonly #done = new Map<string, Set<number>>();
 
   isNew(done: number, state: State): boolean {
@@ -186,7 +186,7 @@ class Tried {
   }
 }
 
-const keys = new WeakMap<Life, string>();
+const keys = new WeakMap<EntityState, string>();
 
 function keyOf(state: State): string {
   if (state === ABSENT) return "absent";

@@ -3,20 +3,20 @@ import type { Loss } from "../loss.js";
 import { type Claim, claimOf, effectiveUntil, mayHaveMade } from "../witness/claims.js";
 import { isObservation } from "../witness/observations.js";
 import { requestsOf } from "../witness/requests.js";
-import type { Sight, Step, Write } from "./model.js";
+import type { Read, Step, Write } from "./model.js";
 
-/** A stretch of a history in which nothing is lost. */
-export interface Stretch {
+/** A segment of a history in which nothing is lost. */
+export interface Segment {
   readonly from: number;
   readonly to: number;
   /** The entity did not exist before it. */
   readonly isFirst: boolean;
 }
 
-/** Cuts an entity's time at faults that may lose changes, and so that no stretch has many more calls than `most`. */
-export function stretchesOf({ calls }: Entity, loss: Loss, most: number): Stretch[] {
+/** Cuts an entity's time at faults that may lose changes, and so that no segment has many more calls than `most`. */
+export function segmentsOf({ calls }: Entity, loss: Loss, most: number): Segment[] {
   const times = calls.map(({ at }) => at).sort((a, b) => a - b);
-  const stretches: Stretch[] = [];
+  const segments: Segment[] = [];
   let from = Number.NEGATIVE_INFINITY;
   let next = 0;
   const add = (to: number): void => {
@@ -25,34 +25,34 @@ export function stretchesOf({ calls }: Entity, loss: Loss, most: number): Stretc
     for (; (times[next] ?? to) < to; next += 1, inside += 1) {
       const at = times[next] ?? to;
       if (inside < most || at === times[next - 1]) continue;
-      stretches.push({ from, to: at, isFirst: from === Number.NEGATIVE_INFINITY });
+      segments.push({ from, to: at, isFirst: from === Number.NEGATIVE_INFINITY });
       from = at;
       inside = 0;
     }
-    if (inside > 0) stretches.push({ from, to, isFirst: from === Number.NEGATIVE_INFINITY });
+    if (inside > 0) segments.push({ from, to, isFirst: from === Number.NEGATIVE_INFINITY });
   };
   for (const { begin, end } of loss.injections) {
     add(begin);
     from = Math.max(from, end);
   }
   add(Number.POSITIVE_INFINITY);
-  return stretches;
+  return segments;
 }
 
-/** What happened to an entity in a stretch, by the word of its callers alone. */
-export function stepsOf(entity: Entity, { from, to }: Stretch): Step[] {
+/** What happened to an entity in a segment, by the word of its callers alone. */
+export function stepsOf(entity: Entity, { from, to }: Segment): Step[] {
   const isInside = (begin: number, end: number): boolean => begin >= from && end <= to;
   const steps: Step[] = [];
   for (const calls of requestsOf(entity).values()) steps.push(...writesOf(calls, from, to, isInside));
   for (const call of entity.calls) {
     if (!isObservation(call) || !isInside(call.at, call.until)) continue;
-    const sight: Sight = { kind: "sight", call, from: call.at, until: call.until, seen: call.seen };
-    steps.push(sight);
+    const read: Read = { kind: "read", call, from: call.at, until: call.until, seen: call.seen };
+    steps.push(read);
   }
   return steps;
 }
 
-/** All calls of one op are one change. It is certain only where its caller was told so within the stretch. */
+/** All calls of one op are one change. It is certain only where its caller was told so within the segment. */
 function writesOf(
   calls: readonly Call[],
   from: number,

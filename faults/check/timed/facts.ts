@@ -20,7 +20,7 @@ import type {
 import { type Injection, Loss } from "../loss.js";
 
 /** A record, and its line in the history, from 1. */
-export type At<R> = R & { readonly line: number };
+export type WithLine<R> = R & { readonly line: number };
 
 /** A change in the log. */
 export interface LoggedChange extends ChangeName {
@@ -39,9 +39,9 @@ export interface TimedEntity {
   readonly id: string;
   /** In the order of the log. */
   readonly events: LoggedChange[];
-  readonly renewals: At<RenewalRecord>[];
-  readonly calls: { readonly call: At<CallRecord>; readonly end: At<ReturnRecord> | undefined }[];
-  hash: At<FinalEntityRecord> | undefined;
+  readonly renewals: WithLine<RenewalRecord>[];
+  readonly calls: { readonly call: WithLine<CallRecord>; readonly end: WithLine<ReturnRecord> | undefined }[];
+  hash: WithLine<FinalEntityRecord> | undefined;
   due: { readonly line: number; readonly score: number } | undefined;
 }
 
@@ -51,11 +51,11 @@ export interface TimedFacts {
   readonly states: Readonly<Record<string, RunState>>;
   readonly reactions: NonNullable<RunRecord["reactions"]>;
   readonly entities: ReadonlyMap<string, TimedEntity>;
-  readonly held: readonly At<HeldRecord>[];
-  readonly fired: readonly At<FiredRecord>[];
-  readonly handled: readonly At<HandledRecord>[];
-  readonly deadLetters: readonly At<DeadLetterRecord>[];
-  readonly swept: At<SweptRecord> | undefined;
+  readonly held: readonly WithLine<HeldRecord>[];
+  readonly fired: readonly WithLine<FiredRecord>[];
+  readonly handled: readonly WithLine<HandledRecord>[];
+  readonly deadLetters: readonly WithLine<DeadLetterRecord>[];
+  readonly swept: WithLine<SweptRecord> | undefined;
   readonly clock: ClockRecord;
   readonly loss: Loss;
   /** When a server's clock was set. */
@@ -85,13 +85,13 @@ class Gathering {
   #run: RunRecord | undefined;
   #hasEnded = false;
   readonly #entities = new Map<string, TimedEntity>();
-  readonly #open = new Map<string, { call: At<CallRecord>; end: At<ReturnRecord> | undefined }>();
+  readonly #open = new Map<string, { call: WithLine<CallRecord>; end: WithLine<ReturnRecord> | undefined }>();
   readonly #injections = new Map<number, Injection>();
-  readonly #held: At<HeldRecord>[] = [];
-  readonly #fired: At<FiredRecord>[] = [];
-  readonly #handled: At<HandledRecord>[] = [];
-  readonly #deadLetters: At<DeadLetterRecord>[] = [];
-  #swept: At<SweptRecord> | undefined;
+  readonly #held: WithLine<HeldRecord>[] = [];
+  readonly #fired: WithLine<FiredRecord>[] = [];
+  readonly #handled: WithLine<HandledRecord>[] = [];
+  readonly #deadLetters: WithLine<DeadLetterRecord>[] = [];
+  #swept: WithLine<SweptRecord> | undefined;
   #clock: ClockRecord | undefined;
 
   take(record: HistoryRecord): void {
@@ -185,7 +185,7 @@ class Gathering {
     };
   }
 
-  #return(record: At<ReturnRecord>): void {
+  #return(record: WithLine<ReturnRecord>): void {
     const entry = this.#open.get(`${record.process} ${record.number}`);
     if (entry === undefined) throw new HistoryError(`record ${record.line} returns from no call`);
     entry.end = record;

@@ -1,5 +1,5 @@
 import type { Findings } from "../report.js";
-import { type At, keyOf, type LoggedChange, type TimedEntity, type TimedFacts } from "./facts.js";
+import { keyOf, type LoggedChange, type TimedEntity, type TimedFacts, type WithLine } from "./facts.js";
 
 /** A sweep's call may have been under way for so long when it was told what came of it, in ms. */
 const ASKED_BEFORE_MS = 2_500;
@@ -20,7 +20,7 @@ export function checkTimedLog(facts: TimedFacts, findings: Findings): void {
     checkStays(entity, findings, facts.machine);
     checkCalls(entity, facts, findings);
   }
-  const told = new Map<string, At<TimedFacts["fired"][number]>>();
+  const told = new Map<string, WithLine<TimedFacts["fired"][number]>>();
   for (const fired of facts.fired) {
     const key = keyOf(fired);
     const before = told.get(key);

@@ -1,9 +1,9 @@
 import type { Findings } from "../report.js";
-import { type At, keyOf, type LoggedChange, type TimedFacts } from "./facts.js";
+import { keyOf, type LoggedChange, type TimedFacts, type WithLine } from "./facts.js";
 
 /** What handlers did with one event. */
 interface Handling {
-  readonly begins: At<TimedFacts["handled"][number]>[];
+  readonly begins: WithLine<TimedFacts["handled"][number]>[];
   begun: number;
   beginLine: number;
   done: number;
@@ -14,7 +14,7 @@ interface Handling {
 export function checkReactions(facts: TimedFacts, findings: Findings): void {
   for (const { name, deadLetterAfter } of facts.reactions) {
     const handlings = handlingsOf(facts);
-    const dead = new Map<string, At<TimedFacts["deadLetters"][number]>>();
+    const dead = new Map<string, WithLine<TimedFacts["deadLetters"][number]>>();
     const events = new Map<string, LoggedChange>();
     for (const entity of facts.entities.values()) {
       for (const event of entity.events) events.set(event.text, event);
@@ -108,7 +108,7 @@ function checkReturns(
   { loss }: TimedFacts,
   findings: Findings,
 ): void {
-  const later = new Map<string, At<TimedFacts["handled"][number]>>();
+  const later = new Map<string, WithLine<TimedFacts["handled"][number]>>();
   for (const event of events.toReversed()) {
     const begins = (handlings.get(keyOf(event))?.begins ?? []).toSorted((a, b) => a.at - b.at);
     const [first] = begins;

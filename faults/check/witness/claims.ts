@@ -1,4 +1,4 @@
-import type { Call, Entity, Logged, Seen } from "../facts.js";
+import type { Call, Entity, LogEntry, ParsedObservation } from "../facts.js";
 import { differingField } from "../field-map.js";
 import type { LossyInjection } from "../loss.js";
 import type { Findings } from "../report.js";
@@ -14,8 +14,8 @@ export interface LostChange {
 }
 
 /** What callers were told of one change, held against the log. */
-export interface Standing {
-  readonly event: Logged;
+export interface Evidence {
+  readonly event: LogEntry;
   readonly calls: readonly Call[];
   /** Not made before this, nor after `told`: the first time at which anybody knew of it. Monotonic ms. */
   readonly asked: number;
@@ -27,7 +27,7 @@ export interface Standing {
 /** A caller's word that a change was made: at this version, and how if it was this call that made it. */
 export interface Claim {
   readonly version: number;
-  readonly made: Seen | undefined;
+  readonly made: ParsedObservation | undefined;
   readonly told: number;
   readonly line: number;
 }
@@ -79,10 +79,10 @@ export function checkClaims(
   requests: Requests,
   lossOf: (call: Call, told: number) => LossyInjection | undefined,
   findings: Findings,
-): { standings: Map<string, Standing>; lost: LostChange[] } {
-  const events = new Map<string, Logged>();
+): { evidence: Map<string, Evidence>; lost: LostChange[] } {
+  const events = new Map<string, LogEntry>();
   for (const event of entity.events) if (event.op !== undefined) events.set(event.op, event);
-  const standings = new Map<string, Standing>();
+  const evidence = new Map<string, Evidence>();
   const lost: LostChange[] = [];
   for (const [op, calls] of requests) {
     const event = events.get(op);
@@ -142,9 +142,9 @@ export function checkClaims(
     if (ended < told) [told, toldLine] = [ended, makers.at(-1)?.returnLine ?? 0];
     // Where one call was told that it had made it, it was made during that call.
     if (maker !== undefined) [asked, askedLine] = [maker.at, maker.line];
-    standings.set(op, { event, calls, asked, told, askedLine, toldLine });
+    evidence.set(op, { event, calls, asked, told, askedLine, toldLine });
   }
-  return { standings, lost };
+  return { evidence, lost };
 }
 
 /**
@@ -165,11 +165,11 @@ function mayBeRemade(
   );
 }
 
-function isOf({ version, made }: Claim, event: Logged): boolean {
+function isOf({ version, made }: Claim, event: LogEntry): boolean {
   return event.version === version && (made === undefined || made.timestamp === event.timestamp);
 }
 
-function missingWords(call: Call, { version, made }: Claim, event: Logged | undefined): string {
+function missingWords(call: Call, { version, made }: Claim, event: LogEntry | undefined): string {
   const has =
     event === undefined
       ? "does not have it"
@@ -183,7 +183,7 @@ function outcomeWords({ outcome, resolved }: Call): string {
 }
 
 /** In what a caller was shown of a version differs from the log; undefined where in nothing. */
-export function differenceOf(seen: Seen, event: Logged): string | undefined {
+export function differenceOf(seen: ParsedObservation, event: LogEntry): string | undefined {
   for (const fact of ["state", "version", "timestamp", "since", "created"] as const) {
     if (seen[fact] !== event[fact]) return fact;
   }

@@ -1,4 +1,4 @@
-import type { Entity, Logged } from "../facts.js";
+import type { Entity, LogEntry } from "../facts.js";
 import type { Findings } from "../report.js";
 import { timeWords } from "../words.js";
 import { kindOf } from "./log.js";
@@ -36,7 +36,7 @@ export function checkFinal(entity: Entity, findings: Findings): void {
   }
 }
 
-function checkAbsent(entity: Entity, last: Logged | undefined, findings: Findings): void {
+function checkAbsent(entity: Entity, last: LogEntry | undefined, findings: Findings): void {
   const why = last === undefined ? "was never created" : "was removed";
   const left = [
     ["entity", entity.hash],
@@ -51,12 +51,12 @@ function checkAbsent(entity: Entity, last: Logged | undefined, findings: Finding
 }
 
 /** The changes since the entity was last created. */
-function lifeOf({ events }: Entity): readonly Logged[] {
+function lifeOf({ events }: Entity): readonly LogEntry[] {
   const removal = events.findLastIndex((event) => kindOf(event) === "remove");
   return events.slice(removal + 1);
 }
 
-function checkHash(entity: Entity, last: Logged, findings: Findings): void {
+function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
   const { hash: held } = entity;
   if (held === undefined) {
     findings.add(

@@ -1,7 +1,7 @@
-import type { Facts, FollowerStep, Logged } from "../facts.js";
+import type { Facts, FollowerStep, LogEntry } from "../facts.js";
 import type { Findings } from "../report.js";
 
-type Streams = readonly (readonly Logged[])[];
+type Streams = readonly (readonly LogEntry[])[];
 type EventStep = Extract<FollowerStep, { kind: "event" }>;
 
 /** Every iteration gave each change between its first and last cursor once, in the order of the log, unchanged. */
@@ -124,14 +124,14 @@ class Reading {
   }
 }
 
-function placeWords(entry: Logged | undefined): string {
+function placeWords(entry: LogEntry | undefined): string {
   if (entry === undefined) return "an entry that is not there";
   const { entryMs, entrySequence, entity, version } = entry;
   return `${entryMs}-${entrySequence} (${entity.id} version ${version})`;
 }
 
 /** How many of a stream's entries do not come behind an id. */
-function placeBehind(stream: readonly Logged[], id: string): number {
+function placeBehind(stream: readonly LogEntry[], id: string): number {
   const [ms = 0, sequence = 0] = id.split("-").map(Number);
   let low = 0;
   let high = stream.length;

@@ -1,28 +1,28 @@
-import type { ChangeKind, Entity, Logged } from "../facts.js";
+import type { ChangeKind, Entity, LogEntry } from "../facts.js";
 import type { Findings } from "../report.js";
 import { changeWords, timeWords } from "../words.js";
 
 /** What an event of this machine tells of: its type says so. */
-export function kindOf({ entity: { machine }, type, from }: Logged): ChangeKind {
+export function kindOf({ entity: { machine }, type, from }: LogEntry): ChangeKind {
   if (type === `${machine.name}.removed`) return "remove";
   if (type === `${machine.name}.updated`) return "patch";
   return from === null ? "create" : "transition";
 }
 
 /** The change that left the entity as it was before the change at this place of its log; undefined for no entity. */
-export function priorOf({ events }: Entity, at: number): Logged | undefined {
-  const prior = events[at - 1];
-  return prior === undefined || kindOf(prior) === "remove" ? undefined : prior;
+export function previousOf({ events }: Entity, at: number): LogEntry | undefined {
+  const previous = events[at - 1];
+  return previous === undefined || kindOf(previous) === "remove" ? undefined : previous;
 }
 
 /** The log by itself: contiguous versions, legal edges, each op once, times that never run backwards. */
 export function checkLog(entity: Entity, findings: Findings): void {
-  const ops = new Map<string, Logged>();
+  const ops = new Map<string, LogEntry>();
   entity.events.forEach((event, at) => {
-    const prior = priorOf(entity, at);
-    checkVersion(event, prior, findings);
-    checkEdge(event, prior, findings);
-    checkTimes(event, prior, findings);
+    const previous = previousOf(entity, at);
+    checkVersion(event, previous, findings);
+    checkEdge(event, previous, findings);
+    checkTimes(event, previous, findings);
     if (event.op === undefined) return;
     const earlier = ops.get(event.op);
     if (earlier !== undefined) {
@@ -33,50 +33,50 @@ export function checkLog(entity: Entity, findings: Findings): void {
   });
 }
 
-function checkVersion(event: Logged, prior: Logged | undefined, findings: Findings): void {
-  const due = (prior?.version ?? 0) + 1;
+function checkVersion(event: LogEntry, previous: LogEntry | undefined, findings: Findings): void {
+  const due = (previous?.version ?? 0) + 1;
   if (event.version === due) return;
   const message = `the log has version ${event.version} where ${due} is due`;
-  findings.add("versions", event.entity, message, prior?.line ?? 0, event.line);
+  findings.add("versions", event.entity, message, previous?.line ?? 0, event.line);
 }
 
-function checkEdge(event: Logged, prior: Logged | undefined, findings: Findings): void {
+function checkEdge(event: LogEntry, previous: LogEntry | undefined, findings: Findings): void {
   const { entity, from, state, type, forced } = event;
   const { machine } = entity;
   const wrong = (why: string): void => {
-    findings.add("edges", entity, `${changeWords(event)} ${why}`, prior?.line ?? 0, event.line);
+    findings.add("edges", entity, `${changeWords(event)} ${why}`, previous?.line ?? 0, event.line);
   };
-  if (from !== (prior?.state ?? null)) {
-    wrong(`comes from ${from ?? "nothing"}, where the entity was ${prior?.state ?? "not there"}`);
+  if (from !== (previous?.state ?? null)) {
+    wrong(`comes from ${from ?? "nothing"}, where the entity was ${previous?.state ?? "not there"}`);
     return;
   }
   const kind = kindOf(event);
-  if (prior === undefined) {
+  if (previous === undefined) {
     if (kind !== "create") wrong("changes an entity that is not there");
     else if (state !== machine.initial) wrong(`is a create that does not enter ${machine.initial}`);
   } else if (kind === "patch" || kind === "remove") {
-    if (state !== prior.state) wrong(`is a ${kind} that changes the state from ${prior.state}`);
-  } else if (!forced && !machine.leads(prior.state, state)) {
-    wrong(`is no transition that the machine has from ${prior.state}`);
+    if (state !== previous.state) wrong(`is a ${kind} that changes the state from ${previous.state}`);
+  } else if (!forced && !machine.leads(previous.state, state)) {
+    wrong(`is no transition that the machine has from ${previous.state}`);
   }
   if (kind !== "patch" && kind !== "remove" && type !== machine.eventOf(state)) {
     wrong(`is named ${type}, not ${machine.eventOf(state)}`);
   }
 }
 
-function checkTimes(event: Logged, prior: Logged | undefined, findings: Findings): void {
+function checkTimes(event: LogEntry, previous: LogEntry | undefined, findings: Findings): void {
   const { entity, timestamp, since, created } = event;
   const wrong = (why: string): void => {
-    findings.add("stamps", entity, `${changeWords(event)} ${why}`, prior?.line ?? 0, event.line);
+    findings.add("stamps", entity, `${changeWords(event)} ${why}`, previous?.line ?? 0, event.line);
   };
-  if (prior !== undefined && timestamp < prior.timestamp) {
+  if (previous !== undefined && timestamp < previous.timestamp) {
     wrong(
-      `was made ${timeWords(timestamp)}, before version ${prior.version} (${timeWords(prior.timestamp)})`,
+      `was made ${timeWords(timestamp)}, before version ${previous.version} (${timeWords(previous.timestamp)})`,
     );
   }
   const kind = kindOf(event);
-  const entered = kind === "patch" || kind === "remove" ? (prior?.since ?? timestamp) : timestamp;
+  const entered = kind === "patch" || kind === "remove" ? (previous?.since ?? timestamp) : timestamp;
   if (since !== entered) wrong(`is in its state since ${timeWords(since)}, not ${timeWords(entered)}`);
-  const made = prior?.created ?? timestamp;
+  const made = previous?.created ?? timestamp;
   if (created !== made) wrong(`was created ${timeWords(created)}, not ${timeWords(made)}`);
 }

@@ -1,4 +1,4 @@
-import type { Call, Entity, Logged } from "../facts.js";
+import type { Call, Entity, LogEntry } from "../facts.js";
 import { kindOf } from "./log.js";
 
 /** Whether a call showed that there was no such entity; not so where that may have been another reason. */
@@ -19,8 +19,8 @@ export function isObservation(call: Call): boolean {
 
 /** Finds the moments of an entity's log: moment k is the one after k changes. */
 export class Moments {
-  readonly #byVersion = new Map<number, Logged[]>();
-  readonly #momentOf = new Map<Logged, number>();
+  readonly #byVersion = new Map<number, LogEntry[]>();
+  readonly #momentOf = new Map<LogEntry, number>();
   /** Those at which there was no entity, in order. */
   readonly absent: readonly number[];
 
@@ -37,13 +37,13 @@ export class Moments {
   }
 
   /** The changes that made a version at a time: one, except where an id lived twice within a millisecond. */
-  made(version: number, timestamp: number): readonly Logged[] {
+  made(version: number, timestamp: number): readonly LogEntry[] {
     return (this.#byVersion.get(version) ?? []).filter(
       (event) => event.timestamp === timestamp && kindOf(event) !== "remove",
     );
   }
 
-  after(event: Logged): number {
+  after(event: LogEntry): number {
     return this.#momentOf.get(event) ?? 0;
   }
 }

@@ -2,13 +2,13 @@ import type { Call, Entity } from "../facts.js";
 import type { LossyInjection } from "../loss.js";
 import type { Findings } from "../report.js";
 import { callWords, changeWords, seenWords } from "../words.js";
-import { differenceOf, type Standing } from "./claims.js";
+import { differenceOf, type Evidence } from "./claims.js";
 import { isObservation, Moments } from "./observations.js";
 
 type LossOf = (call: Call, told: number) => LossyInjection | undefined;
 
 /** Something that happened at one moment between two times. */
-interface Happening {
+interface Interval {
   readonly from: number;
   readonly until: number;
   readonly fromLine: number;
@@ -18,7 +18,7 @@ interface Happening {
   readonly words: () => string;
 }
 
-const NEVER: Happening = {
+const NEVER: Interval = {
   ...{ from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, fromLine: 0, untilLine: 0 },
   ...{ call: undefined, words: () => "" },
 };
@@ -29,20 +29,20 @@ const NEVER: Happening = {
  */
 export function checkTime(
   entity: Entity,
-  standings: ReadonlyMap<string, Standing>,
+  evidence: ReadonlyMap<string, Evidence>,
   lossOf: LossOf,
   findings: Findings,
 ): void {
-  const changes = entity.events.map((event): Happening => {
-    const standing = standings.get(event.op ?? "");
-    if (standing?.event !== event) return { ...NEVER, words: () => changeWords(event) };
-    const { asked: from, told: until, askedLine: fromLine, toldLine: untilLine } = standing;
+  const changes = entity.events.map((event): Interval => {
+    const proof = evidence.get(event.op ?? "");
+    if (proof?.event !== event) return { ...NEVER, words: () => changeWords(event) };
+    const { asked: from, told: until, askedLine: fromLine, toldLine: untilLine } = proof;
     return { from, until, fromLine, untilLine, call: undefined, words: () => changeWords(event) };
   });
   const moments = new Moments(entity);
   const bounds = new Bounds(changes);
   /** What was seen at moment k, and then the change that ended it. */
-  const seenAt: Happening[][] = [];
+  const seenAt: Interval[][] = [];
   for (const call of entity.calls) {
     if (!isObservation(call)) continue;
     const found = momentsOf(call, entity, moments, findings, lossOf);
@@ -53,20 +53,20 @@ export function checkTime(
     const { at: from, until, line: fromLine, returnLine: untilLine } = call;
     const words = (): string =>
       `${callWords(call)} showing ${call.seen ? seenWords(call.seen) : "no entity"}`;
-    const happening = { from, until, fromLine, untilLine, call, words };
+    const interval = { from, until, fromLine, untilLine, call, words };
     const same = seenAt[moment];
-    if (same === undefined) seenAt[moment] = [happening];
-    else same.push(happening);
+    if (same === undefined) seenAt[moment] = [interval];
+    else same.push(interval);
   }
   // What has begun last of all that stands before: among changes, and among sights of the entity.
   let [change, sight] = [NEVER, NEVER];
   for (let moment = 0; moment <= changes.length; moment += 1) {
     const here = seenAt[moment] ?? [];
-    for (const happening of here) {
+    for (const interval of here) {
       const before = change.from > sight.from ? change : sight;
-      compare(entity, before, happening, lossOf, findings);
+      compare(entity, before, interval, lossOf, findings);
     }
-    for (const happening of here) if (happening.from > sight.from) sight = happening;
+    for (const interval of here) if (interval.from > sight.from) sight = interval;
     const next = changes[moment];
     if (next === undefined) continue;
     compare(entity, change, next, lossOf, findings);
@@ -80,7 +80,7 @@ class Bounds {
   readonly #latestFrom: number[] = [Number.NEGATIVE_INFINITY];
   readonly #earliestUntil: number[] = [];
 
-  constructor(changes: readonly Happening[]) {
+  constructor(changes: readonly Interval[]) {
     let latest = Number.NEGATIVE_INFINITY;
     for (const { from } of changes) {
       latest = Math.max(latest, from);
@@ -132,8 +132,8 @@ function momentsOf(
 /** What stands before in the order must not have begun after the other ended. */
 function compare(
   entity: Entity,
-  before: Happening,
-  after: Happening,
+  before: Interval,
+  after: Interval,
   lossOf: LossOf,
   findings: Findings,
 ): void {

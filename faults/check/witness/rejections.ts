@@ -4,9 +4,9 @@ import type { Findings } from "../report.js";
 import { callWords, seenWords } from "../words.js";
 
 /** A refusal was right about the entity that it showed. */
-export function checkRefusals(entity: Entity, findings: Findings): void {
+export function checkRejections(entity: Entity, findings: Findings): void {
   for (const call of entity.calls) {
-    const problem = wrongIn(call);
+    const problem = rejectionProblem(call);
     if (problem === undefined) continue;
     const message = `${callWords(call)} was refused as ${call.outcome}, though ${problem}`;
     findings.add("refused", entity, message, call.line, call.returnLine);
@@ -14,7 +14,7 @@ export function checkRefusals(entity: Entity, findings: Findings): void {
 }
 
 /** Why a refusal can't have been; undefined where it can. */
-export function wrongIn({ outcome, seen, operation, to, ...call }: Call): string | undefined {
+export function rejectionProblem({ outcome, seen, operation, to, ...call }: Call): string | undefined {
   const { machine } = call.entity;
   if (outcome === "EXISTS") return seen === undefined ? "it showed no such entity" : undefined;
   if (outcome === "ILLEGAL") {
@@ -31,7 +31,7 @@ export function wrongIn({ outcome, seen, operation, to, ...call }: Call): string
   if (outcome === "MISSING") {
     const entered = operation === "create" ? machine.initial : (to ?? seen?.state ?? "");
     const fields = changedFields(seen?.fields ?? {}, call.set, call.unset);
-    return machine.lackedIn(entered, fields) === undefined
+    return machine.missingFieldIn(entered, fields) === undefined
       ? `every field that ${entered} requires was there`
       : undefined;
   }

@@ -1,9 +1,9 @@
 import type { FieldMap } from "../../history/records.js";
-import type { Call, Entity, Logged } from "../facts.js";
+import type { Call, Entity, LogEntry } from "../facts.js";
 import { changedFields, differingField } from "../field-map.js";
 import type { Findings } from "../report.js";
 import { callWords, changeWords, timeWords } from "../words.js";
-import { kindOf, priorOf } from "./log.js";
+import { kindOf, previousOf } from "./log.js";
 
 /** The changes that an entity's callers asked for: all calls of an op together are one. */
 export type Requests = ReadonlyMap<string, readonly Call[]>;
@@ -22,38 +22,38 @@ export function requestsOf({ calls }: Entity): Requests {
 /** Every change in the log was asked for, its conditions held, and it made of the fields what was asked for. */
 export function checkRequests(entity: Entity, requests: Requests, findings: Findings): void {
   entity.events.forEach((event, at) => {
-    const prior = priorOf(entity, at);
+    const previous = previousOf(entity, at);
     const calls = event.op === undefined ? [] : (requests.get(event.op) ?? []);
-    const call = calls.find((one) => asksFor(one, event)) ?? calls[0];
+    const call = calls.find((one) => matches(one, event)) ?? calls[0];
     if (call === undefined) {
       findings.add("asked", entity, `${changeWords(event)} was asked for by nobody`, event.line);
       return;
     }
-    const problem = mismatch(call, event, prior);
+    const problem = mismatch(call, event, previous);
     if (problem !== undefined) {
       findings.add("asked", entity, `${changeWords(event)} ${problem}`, call.line, event.line);
-    } else checkFields(event, prior, call, findings);
+    } else checkFields(event, previous, call, findings);
   });
 }
 
-function asksFor({ operation, to }: Call, event: Logged): boolean {
+function matches({ operation, to }: Call, event: LogEntry): boolean {
   return operation === kindOf(event) && (operation !== "transition" || to === event.state);
 }
 
-function mismatch(call: Call, event: Logged, prior: Logged | undefined): string | undefined {
-  if (!asksFor(call, event)) return `is a ${kindOf(event)}, but its op is of a ${callWords(call)}`;
+function mismatch(call: Call, event: LogEntry, previous: LogEntry | undefined): string | undefined {
+  if (!matches(call, event)) return `is a ${kindOf(event)}, but its op is of a ${callWords(call)}`;
   if (event.forced && !call.force) return `was forced, which ${callWords(call)} did not ask for`;
   const { ifVersion, ifState } = call;
-  if (ifVersion !== undefined && ifVersion !== prior?.version) {
-    return `was to be made of version ${ifVersion} only, and was made of ${prior?.version ?? "none"}`;
+  if (ifVersion !== undefined && ifVersion !== previous?.version) {
+    return `was to be made of version ${ifVersion} only, and was made of ${previous?.version ?? "none"}`;
   }
-  if (ifState !== undefined && ifState !== prior?.state) {
-    return `was to be made in ${ifState} only, and was made in ${prior?.state ?? "none"}`;
+  if (ifState !== undefined && ifState !== previous?.state) {
+    return `was to be made in ${ifState} only, and was made in ${previous?.state ?? "none"}`;
   }
   return undefined;
 }
 
-function checkFields(event: Logged, prior: Logged | undefined, call: Call, findings: Findings): void {
+function checkFields(event: LogEntry, previous: LogEntry | undefined, call: Call, findings: Findings): void {
   const { entity, state, fields } = event;
   const { machine } = entity;
   const kind = kindOf(event);
@@ -62,12 +62,12 @@ function checkFields(event: Logged, prior: Logged | undefined, call: Call, findi
       "fields",
       entity,
       `${changeWords(event)} ${message}`,
-      prior?.line ?? 0,
+      previous?.line ?? 0,
       call.line,
       event.line,
     );
   };
-  let expected: FieldMap = changedFields(prior?.fields ?? {}, call.set, call.unset);
+  let expected: FieldMap = changedFields(previous?.fields ?? {}, call.set, call.unset);
   if (kind === "create" || kind === "transition") {
     const stamp = machine.stampOf(state);
     if (stamp !== undefined && !Object.hasOwn(expected, stamp)) {
@@ -80,6 +80,6 @@ function checkFields(event: Logged, prior: Logged | undefined, call: Call, findi
       `has ${field} as ${JSON.stringify(fields[field])}, and should have ${JSON.stringify(expected[field])}`,
     );
   }
-  const lacked = kind === "remove" ? undefined : machine.lackedIn(state, fields);
-  if (lacked !== undefined) wrong(`lacks ${lacked}, which ${state} requires`);
+  const missingField = kind === "remove" ? undefined : machine.missingFieldIn(state, fields);
+  if (missingField !== undefined) wrong(`lacks ${missingField}, which ${state} requires`);
 }

@@ -7,7 +7,7 @@ import { checkFollowers } from "./followers.js";
 import { checkLog } from "./log.js";
 import { checkHoles, type KeptChange } from "./loss-order.js";
 import { checkTime } from "./real-time.js";
-import { checkRefusals } from "./rejections.js";
+import { checkRejections } from "./rejections.js";
 import { checkRequests, requestsOf } from "./requests.js";
 
 /** What the witness checker says of a history. */
@@ -44,12 +44,12 @@ export function witness(facts: Facts): WitnessReport {
     checkLog(entity, findings);
     checkRequests(entity, requests, findings);
     const claims = checkClaims(entity, requests, lossOf, findings);
-    checkRefusals(entity, findings);
-    checkTime(entity, claims.standings, lossOf, findings);
+    checkRejections(entity, findings);
+    checkTime(entity, claims.evidence, lossOf, findings);
     checkFinal(entity, findings);
     lost.push(...claims.lost);
     if (facts.loss.injections.length === 0) continue;
-    for (const { calls, told, askedLine } of claims.standings.values()) {
+    for (const { calls, told, askedLine } of claims.evidence.values()) {
       const call = calls.find(({ line }) => line === askedLine);
       if (call !== undefined && told !== Number.POSITIVE_INFINITY) kept.push({ call, told });
     }

@@ -29,12 +29,12 @@ const followerKilled: Fault = {
   name: "F23 follower killed",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ fleet, random, hold }): Promise<Details> {
+  async inject({ fleet, random, waitBetween }): Promise<Details> {
     const victim = running(fleet, random);
     const { begun } = victim.progress;
     if (!(await until(() => victim.progress.begun > begun))) throw new VoidInjection("it read nothing");
     await victim.kill9();
-    const deadMs = await hold(0, 300);
+    const deadMs = await waitBetween(0, 300);
     await victim.restart();
     const after = victim.progress.begun;
     if (!(await until(() => victim.progress.begun > after))) {
@@ -71,7 +71,7 @@ const trimmedPast: Fault = {
 };
 
 /** Waits until the log has grown by more than the follower can have on its way, and cuts all of that off. */
-async function trim({ servers, namespace, machine, trimmed }: Arena): Promise<number> {
+async function trim({ servers, namespace, machine, logTrimmer }: Arena): Promise<number> {
   const { admin } = await servers.primary();
   const key = `${keyPrefix(namespace, machine)}events`;
   const info = async (name: string): Promise<string> => {
@@ -81,7 +81,7 @@ async function trim({ servers, namespace, machine, trimmed }: Arena): Promise<nu
   const before = Number(await info("entries-added"));
   const hasGrown = await until(async () => Number(await info("entries-added")) - before > TRIMMED);
   if (!hasGrown) throw new VoidInjection("the log does not grow");
-  return trimmed.trim(admin, await info("last-generated-id"));
+  return logTrimmer.trim(admin, await info("last-generated-id"));
 }
 
 /** A subscriber whose messages pile up is cut off by the server, again and again; it comes back. */
@@ -90,7 +90,7 @@ const subscriberCutOff: Fault = {
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { servers, overlapping, hold, namespace, machine } = arena;
+    const { servers, withOverlap, waitBetween, namespace, machine } = arena;
     const { admin } = await servers.primary();
     const cutOff = async (): Promise<number> => {
       const [, count] =
@@ -111,14 +111,14 @@ const subscriberCutOff: Fault = {
       const subscription = await entities.subscribe(() => {
         heard += 1;
       });
-      const { met, result } = await overlapping(200, async () => {
+      const { overlap, result } = await withOverlap(200, async () => {
         await admin.config("SET", setting, "pubsub 1 0 0");
         for (let i = 0; i < 3; i += 1) {
           // No change, and too long for the server to pass on at once.
           await admin.publish(`${namespace}:${machine}:events`, "x".repeat(100_000));
-          await hold(20, 100);
+          await waitBetween(20, 100);
         }
-        return hold(100, 300);
+        return waitBetween(100, 300);
       });
       const times = (await cutOff()) - before;
       await admin.config("SET", setting, usual);
@@ -128,7 +128,7 @@ const subscriberCutOff: Fault = {
         throw new Violation("a subscriber that the server had cut off heard nothing any more");
       }
       await subscription.close();
-      return { times, met, heldMs: result, heard };
+      return { times, overlap, durationMs: result, heard };
     } finally {
       await admin.config("SET", setting, usual);
       await latchkey.close();

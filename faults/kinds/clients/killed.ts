@@ -6,7 +6,7 @@ const workerKilled: Fault = {
   name: "F3 client killed",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ fleet, random, hold }): Promise<Details> {
+  async inject({ fleet, random, waitBetween }): Promise<Details> {
     const victim = random.of(fleet.of("worker"));
     // Calls come in bursts: killed between two, it would have none under way.
     let pending = 0;
@@ -17,7 +17,7 @@ const workerKilled: Fault = {
     }
     if (pending === 0) throw new VoidInjection(`${victim.name} had no call under way`);
     await victim.kill9();
-    const deadMs = await hold(0, 300);
+    const deadMs = await waitBetween(0, 300);
     await victim.restart();
     return { victim: victim.name, pending, deadMs };
   },
@@ -28,18 +28,18 @@ const connectionsKilled: Fault = {
   name: "F4 connections killed by the server",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ servers, random, overlapping, hold }): Promise<Details> {
+  async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
     const { admin } = await servers.primary();
     let killed = 0;
     const kills = 2 + random.below(4);
-    const { met } = await overlapping(50, async () => {
+    const { overlap } = await withOverlap(50, async () => {
       for (let i = 0; i < kills; i += 1) {
         killed += Number(await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"));
-        await hold(50, 250);
+        await waitBetween(50, 250);
       }
     });
     if (killed === 0) throw new VoidInjection("there was no connection to kill");
-    return { kills, killed, met };
+    return { kills, killed, overlap };
   },
 };
 

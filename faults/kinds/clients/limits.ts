@@ -6,18 +6,21 @@ import { type Arena, type Details, type Fault, Unavailable, VoidInjection } from
 
 const LEAST_MET = 20;
 
-async function rejected(admin: Valkey): Promise<number> {
+async function rejectedConnections(admin: Valkey): Promise<number> {
   const [, count = "0"] = /rejected_connections:(\d+)/.exec(await admin.info("stats")) ?? [];
   return Number(count);
 }
 
 /** Cuts all clients off while the server takes few connections, and lets that last. */
-async function crowd({ overlapping, hold }: Arena, admin: Valkey): Promise<{ met: number; heldMs: number }> {
-  const { met, result } = await overlapping(LEAST_MET, async () => {
+async function crowd(
+  { withOverlap, waitBetween }: Arena,
+  admin: Valkey,
+): Promise<{ overlap: number; durationMs: number }> {
+  const { overlap, result } = await withOverlap(LEAST_MET, async () => {
     await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-    return hold(150, 700);
+    return waitBetween(150, 700);
   });
-  return { met, heldMs: result };
+  return { overlap, durationMs: result };
 }
 
 /** The server takes fewer connections than there are clients. */
@@ -28,14 +31,14 @@ const tooManyClients: Fault = {
   async inject(arena): Promise<Details> {
     const { admin } = await arena.servers.primary();
     const [, usual = ""] = (await admin.config("GET", "maxclients")) as string[];
-    const before = await rejected(admin);
+    const before = await rejectedConnections(admin);
     const maxclients = 2 + arena.random.below(3);
     try {
       await admin.config("SET", "maxclients", String(maxclients));
       const told = await crowd(arena, admin);
-      const refused = (await rejected(admin)) - before;
-      if (refused === 0) throw new VoidInjection("no connection was refused");
-      return { maxclients, refused, ...told };
+      const rejections = (await rejectedConnections(admin)) - before;
+      if (rejections === 0) throw new VoidInjection("no connection was refused");
+      return { maxclients, rejections, ...told };
     } finally {
       await admin.config("SET", "maxclients", usual);
     }
@@ -51,14 +54,14 @@ const tooManyFiles: Fault = {
     const { admin, logFile } = await arena.servers.primary();
     const [, pid = ""] = /process_id:(\d+)/.exec(await admin.info("server")) ?? [];
     const usual = await openFilesLimit(pid);
-    const before = await turnedAway(logFile);
+    const before = await connectionsWithoutFile(logFile);
     try {
       // Standard streams, the log, the append-only file, epoll and the port are less than that.
       await limitOpenFiles(pid, "12");
       const told = await crowd(arena, admin);
-      const refused = (await turnedAway(logFile)) - before;
-      if (refused === 0) throw new VoidInjection("no connection was turned away");
-      return { refused, ...told };
+      const rejections = (await connectionsWithoutFile(logFile)) - before;
+      if (rejections === 0) throw new VoidInjection("no connection was refused");
+      return { rejections, ...told };
     } finally {
       await limitOpenFiles(pid, usual);
     }
@@ -66,7 +69,7 @@ const tooManyFiles: Fault = {
 };
 
 /** How often the server could not take a connection, as its log tells. */
-async function turnedAway(logFile: string): Promise<number> {
+async function connectionsWithoutFile(logFile: string): Promise<number> {
   return (await readFile(logFile, "utf8")).split("Too many open files").length - 1;
 }
 

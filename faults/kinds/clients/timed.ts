@@ -45,27 +45,27 @@ async function isHit(victim: ClientProcess, inTheMidst: boolean): Promise<boolea
 
 /** Ways in which one of them is away for a while, and how each goes. Resolves to how long. */
 const WAYS: Readonly<Record<string, (victim: ClientProcess, arena: Arena) => Promise<number>>> = {
-  killed: async (victim, { hold }) => {
+  killed: async (victim, { waitBetween }) => {
     await victim.kill9();
-    const awayMs = await hold(0, LONGEST_DEAD_MS);
+    const awayMs = await waitBetween(0, LONGEST_DEAD_MS);
     await victim.restart();
     return awayMs;
   },
-  frozen: async (victim, { hold }) => {
+  frozen: async (victim, { waitBetween }) => {
     victim.stop();
     try {
-      return await hold(SHORTEST_MS, LONGEST_MS);
+      return await waitBetween(SHORTEST_MS, LONGEST_MS);
     } finally {
       victim.cont();
     }
   },
   // It runs on, and the others meet the servers as ever.
-  "cut off": async ({ name }, { proxies, random, hold }) => {
+  "cut off": async ({ name }, { proxies, random, waitBetween }) => {
     for (const proxy of proxies) {
       proxy.treat({ partition: true }, random.below(2 ** 31), (client) => client === name);
     }
     try {
-      return await hold(SHORTEST_MS, LONGEST_MS);
+      return await waitBetween(SHORTEST_MS, LONGEST_MS);
     } finally {
       for (const proxy of proxies) proxy.heal();
     }

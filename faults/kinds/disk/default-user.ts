@@ -2,7 +2,7 @@ import { audit } from "../../canary/audit.js";
 import { Canary } from "../../canary/canary.js";
 import { type Details, type Fault, Violation } from "../../fault.js";
 import { doctorFinding } from "../../servers/latchkey-command.js";
-import { beside } from "../../servers/own-server.js";
+import { withOwnServer } from "../../servers/own-server.js";
 
 const CHANGES = 60;
 const DEFECT = "PR-3983";
@@ -17,13 +17,13 @@ export const defaultUserOff: Fault = {
   // On a server of its own.
   loses: false,
   async inject({ folder }): Promise<Details> {
-    return beside(
+    return withOwnServer(
       folder,
       ALWAYS,
       async (node) => {
         const canary = await Canary.start({ url: node.url });
         try {
-          await canary.acknowledges(CHANGES);
+          await canary.awaitChanges(CHANGES);
         } finally {
           await canary.stop();
         }

@@ -3,10 +3,10 @@ import { type AgentState, agent, connect, type Entities } from "latchkey";
 import { audit } from "../../canary/audit.js";
 import { Canary, type CanaryCall } from "../../canary/canary.js";
 import { type Details, type Fault, Violation } from "../../fault.js";
-import { mendTornFile, tailFile } from "../../servers/append-only-file.js";
+import { repairTruncatedFile, tailFile } from "../../servers/append-only-file.js";
 import { doctor } from "../../servers/latchkey-command.js";
 import type { DataNode } from "../../servers/node.js";
-import { beside } from "../../servers/own-server.js";
+import { withOwnServer } from "../../servers/own-server.js";
 import { chooseCuts } from "./cuts.js";
 
 const WARM = 12;
@@ -38,7 +38,7 @@ export const fileCut: Fault = {
   // On a server of its own.
   loses: false,
   async inject({ folder, random, injectionsLeft }): Promise<Details> {
-    return beside(folder, ALWAYS, async (node) => {
+    return withOwnServer(folder, ALWAYS, async (node) => {
       const subject = await prepare(node);
       const places = subject.bytes.length - subject.start + 1;
       const cuts = chooseCuts(places, cutSoFar, injectionsLeft, random);
@@ -75,7 +75,7 @@ const LAST = { id: "last", op: "last-1" };
 async function prepare(node: DataNode): Promise<Subject> {
   const canary = await Canary.start({ url: node.url, callers: 1 });
   try {
-    await canary.acknowledges(WARM);
+    await canary.awaitChanges(WARM);
   } finally {
     await canary.stop();
   }
@@ -91,10 +91,10 @@ async function prepare(node: DataNode): Promise<Subject> {
   return { namespace, file, start, bytes: await readFile(file), calls: [...canary.calls, first] };
 }
 
-/** As the doctor advises: a torn file is mended first. Nothing is lost or torn then, on any version. */
+/** As the doctor advises: a torn file is repairs first. Nothing is lost or torn then, on any version. */
 async function asAdvised(node: DataNode, subject: Subject, cut: number): Promise<void> {
   await lay(node, subject, cut);
-  await mendTornFile(node.dataDir);
+  await repairTruncatedFile(node.dataDir);
   await node.start();
   await expectAll(node, subject, subject.calls, `cut at ${cut}`);
   const calls = await goOn(node, subject);

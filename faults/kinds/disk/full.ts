@@ -3,10 +3,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { withCanary } from "../../canary/with-canary.js";
 import { type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
-import { cutHoles, type Holes } from "../../servers/file-holes.js";
+import { type Holes, removeHoles } from "../../servers/file-holes.js";
 import { errorCount, infoField } from "../../servers/info.js";
 import type { DataNode } from "../../servers/node.js";
-import { beside } from "../../servers/own-server.js";
+import { withOwnServer } from "../../servers/own-server.js";
 import { SmallDisk } from "../../servers/small-disk.js";
 
 const MEBIBYTES = 24;
@@ -24,36 +24,39 @@ function diskFull(appendfsync: "always" | "everysec"): Fault {
     topologies: ["standalone"],
     // On a server of its own.
     loses: false,
-    async inject({ folder, random, hold }): Promise<Details> {
+    async inject({ folder, random, waitBetween }): Promise<Details> {
       count += 1;
       const disk = await SmallDisk.mount(join(folder, `disk-${count}`), MEBIBYTES);
       try {
         const { dataDir } = disk;
-        return await beside(
+        return await withOwnServer(
           folder,
           { appendonly: "yes", appendfsync },
           async (node) => {
             let end: End | undefined;
             let damage: Holes = { holes: 0, isCutShort: false };
-            const isMended = appendfsync === "everysec" && random.below(2) === 0;
-            const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (began) => {
-              const rewriting = rewriteOverAndOver(node.admin);
-              began();
-              await disk.fill(random.below(MOST_LEFT));
-              end = await refusal(node);
-              await hold(0, 300);
-              await disk.free();
-              await rewriting.stop();
-              // A file without what was written while the disk was full, before anything can happen to the server.
-              if (isMended && end === "MISCONF") await rewrite(node.admin);
-              await node.kill9();
-              damage = await startAgain(node, isMended);
-            });
+            const isRewritten = appendfsync === "everysec" && random.below(2) === 0;
+            const told = await withCanary(
+              { url: node.url, admin: async () => node.admin },
+              async (markBegin) => {
+                const rewriting = rewriteOverAndOver(node.admin);
+                markBegin();
+                await disk.fill(random.below(MOST_LEFT));
+                end = await waitForRejection(node);
+                await waitBetween(0, 300);
+                await disk.free();
+                await rewriting.stop();
+                // A file without what was written while the disk was full, before anything can happen to the server.
+                if (isRewritten && end === "MISCONF") await rewrite(node.admin);
+                await node.kill9();
+                damage = await startAgain(node, isRewritten);
+              },
+            );
             if (end === undefined) throw new VoidInjection("the disk was not full soon enough");
             if (appendfsync === "always" && told.lost > 0) {
               throw new Violation(`${told.lost} acknowledged changes are lost by a full disk`);
             }
-            return { appendfsync, end, isMended, ...damage, mendedFile: node.mended > 0, ...told };
+            return { appendfsync, end, isRewritten, ...damage, isFileRepaired: node.repairs > 0, ...told };
           },
           { dataDir },
         );
@@ -68,7 +71,7 @@ function diskFull(appendfsync: "always" | "everysec"): Fault {
 type End = "MISCONF" | "exit";
 
 /** Waits until the server refuses changes, or has ended itself. */
-async function refusal(node: DataNode): Promise<End | undefined> {
+async function waitForRejection(node: DataNode): Promise<End | undefined> {
   const until = performance.now() + PATIENCE_MS;
   while (performance.now() < until) {
     if (!node.isRunning) return "exit";
@@ -79,13 +82,13 @@ async function refusal(node: DataNode): Promise<End | undefined> {
 }
 
 /** Starts a server that was killed; where its file has holes, and may have, without them. Returns what there was. */
-async function startAgain(node: DataNode, isMended: boolean): Promise<Holes> {
+async function startAgain(node: DataNode, isRewritten: boolean): Promise<Holes> {
   try {
     await node.restart();
     return { holes: 0, isCutShort: false };
   } catch (error) {
-    if (isMended || !String(error).includes("Bad file format")) throw error;
-    const damage = await cutHoles(node.dataDir);
+    if (isRewritten || !String(error).includes("Bad file format")) throw error;
+    const damage = await removeHoles(node.dataDir);
     await node.restart();
     return damage;
   }

@@ -13,14 +13,14 @@ async function treated(
   arena: Arena,
   treatment: Treatment,
   least: number,
-): Promise<{ met: number; heldMs: number }> {
+): Promise<{ overlap: number; durationMs: number }> {
   const { proxies, random } = arena;
   try {
-    const { result, met } = await arena.overlapping(least, () => {
+    const { result, overlap } = await arena.withOverlap(least, () => {
       for (const proxy of proxies) proxy.treat(treatment, random.below(2 ** 31));
-      return arena.hold(100, 700);
+      return arena.waitBetween(100, 700);
     });
-    return { met, heldMs: result };
+    return { overlap, durationMs: result };
   } finally {
     for (const proxy of proxies) proxy.heal();
   }
@@ -37,7 +37,7 @@ function striking(name: string, kind: keyof Hits, most: number): Fault {
       const percent = 1 + arena.random.below(most);
       const told = await treated(arena, { [kind]: percent / 100 }, LEAST_MET);
       const struck = hitsSince(before, arena.proxies, kind);
-      if (struck === 0) throw new VoidInjection(`${told.met} calls passed unharmed`);
+      if (struck === 0) throw new VoidInjection(`${told.overlap} calls passed unharmed`);
       return { percent, struck, ...told };
     },
   };

@@ -1,21 +1,21 @@
 import type { Arena, Details, Fault } from "../../fault.js";
-import type { WhichClients } from "../../proxy/proxy.js";
+import type { ClientFilter } from "../../proxy/proxy.js";
 import { happens } from "../../random.js";
 
 const LEAST_MET = 8;
 
 async function partition(
   arena: Arena,
-  which: WhichClients,
+  which: ClientFilter,
   longest: number,
-): Promise<{ met: number; heldMs: number }> {
+): Promise<{ overlap: number; durationMs: number }> {
   const { proxies, random } = arena;
   try {
-    const { result, met } = await arena.overlapping(LEAST_MET, () => {
+    const { result, overlap } = await arena.withOverlap(LEAST_MET, () => {
       for (const proxy of proxies) proxy.treat({ partition: true }, random.below(2 ** 31), which);
-      return arena.hold(100, longest);
+      return arena.waitBetween(100, longest);
     });
-    return { met, heldMs: result };
+    return { overlap, durationMs: result };
   } finally {
     for (const proxy of proxies) proxy.heal();
   }

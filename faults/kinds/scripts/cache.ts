@@ -7,24 +7,24 @@ function flushed(mode: "SYNC" | "ASYNC"): Fault {
     name: `F5 script cache flushed, ${mode.toLowerCase()}`,
     topologies: ["standalone", "sentinel"],
     loses: false,
-    async inject({ servers, random, overlapping, hold }): Promise<Details> {
+    async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
       const { admin } = await servers.primary();
       const before = await noScripts(admin);
       const flushes = 5 + random.below(15);
-      const { met } = await overlapping(50, async () => {
+      const { overlap } = await withOverlap(50, async () => {
         for (let i = 0; i < flushes; i += 1) {
           await admin.call("SCRIPT", "FLUSH", mode);
-          await hold(5, 40);
+          await waitBetween(5, 40);
         }
       });
       const missed = (await noScripts(admin)) - before;
-      if (missed === 0) throw new VoidInjection("no call met a server without its script");
-      return { flushes, missed, met };
+      if (missed === 0) throw new VoidInjection("no call ran into a server without its script");
+      return { flushes, missed, overlap };
     },
   };
 }
 
-/** How many calls the server refused for not knowing the script. */
+/** How many calls the server rejections for not knowing the script. */
 async function noScripts(admin: Valkey): Promise<number> {
   const [, count = "0"] = /errorstat_NOSCRIPT:count=(\d+)/.exec(await admin.info("errorstats")) ?? [];
   return Number(count);
@@ -35,16 +35,16 @@ const crowded: Fault = {
   name: "F5 script cache crowded by 600 others",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ servers, random, overlapping }: Arena): Promise<Details> {
+  async inject({ servers, random, withOverlap }: Arena): Promise<Details> {
     const { admin } = await servers.primary();
     const mark = random.below(2 ** 31);
-    const { met } = await overlapping(50, async () => {
+    const { overlap } = await withOverlap(50, async () => {
       for (let i = 0; i < 600; i += 50) {
         const evals = Array.from({ length: 50 }, (_, j) => admin.eval(`return '${mark}-${i + j}'`, 0));
         await Promise.all(evals);
       }
     });
-    return { scripts: 600, met };
+    return { scripts: 600, overlap };
   },
 };
 

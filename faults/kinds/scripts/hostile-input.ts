@@ -43,7 +43,7 @@ const HOSTILE_IDS = ["", "a b", "{x}", "a\r\nb", "a\0b", "x".repeat(129), "é", 
 
 const ROUNDS = 4;
 
-/** Malformed calls among the others': each is refused by name, writes nothing, and leaves the connection in step. */
+/** Malformed calls among the others': each is rejections by name, writes nothing, and leaves the connection in step. */
 const hostile: Fault = {
   name: "F21 hostile input",
   topologies: ["standalone", "sentinel"],
@@ -61,7 +61,7 @@ const hostile: Fault = {
     await client.script("LOAD", text);
     const id = `hostile-${arena.random.below(1_000_000)}`;
     let sent = 0;
-    const refused = async (
+    const expectRejection = async (
       keys: readonly string[],
       words: readonly (string | Buffer)[],
       says: string,
@@ -79,15 +79,16 @@ const hostile: Fault = {
         throw new Violation(`a hostile ${says} was answered by ${told.slice(0, 100)}`);
     };
     try {
-      const { met } = await arena.overlapping(50, async () => {
+      const { overlap } = await arena.withOverlap(50, async () => {
         for (let round = 0; round < ROUNDS; round += 1) {
-          for (const [words, says] of HOSTILE) await refused(keysOf(arena, id), [id, ...words], says);
-          for (const wrong of HOSTILE_IDS) await refused(keysOf(arena, wrong), [wrong, "running"], "id");
+          for (const [words, says] of HOSTILE) await expectRejection(keysOf(arena, id), [id, ...words], says);
+          for (const wrong of HOSTILE_IDS)
+            await expectRejection(keysOf(arena, wrong), [wrong, "running"], "id");
         }
       });
       const keys = [id, ...HOSTILE_IDS].flatMap((one) => keysOf(arena, one).slice(0, 2));
       if ((await admin.exists(...keys)) !== 0) throw new Violation("a hostile call has written something");
-      return { sent, met };
+      return { sent, overlap };
     } finally {
       client.disconnect();
     }

@@ -35,14 +35,14 @@ const versions: Fault = {
     const node = await arena.servers.primary();
     const python = await startPython(`valkey://127.0.0.1:${node.port}`);
     try {
-      const { result, met } = await arena.overlapping(50, () =>
+      const { result, overlap } = await arena.withOverlap(50, () =>
         Promise.all([
           takePart(arena, "caller-python", python.send),
           takePart(arena, "caller-other", otherVersion(node.admin)),
         ]),
       );
       const [byPython, byOther] = result;
-      return { met, byPython, byOther };
+      return { overlap, byPython, byOther };
     } finally {
       await python.end();
     }
@@ -94,7 +94,7 @@ const functions: Fault = {
     await load();
     try {
       let flushes = 0;
-      const { met } = await arena.overlapping(50, async () => {
+      const { overlap } = await arena.withOverlap(50, async () => {
         for (let i = 0; i < CALLS; i += 1) {
           const { random, fleet } = arena;
           const step = chooseStep(random, chooseId(random, fleet.generation), undefined, []);
@@ -107,8 +107,8 @@ const functions: Fault = {
           ]);
         }
       });
-      if (missing === 0) throw new VoidInjection("no call met a server without the library");
-      return { flushes, missing, met };
+      if (missing === 0) throw new VoidInjection("no call ran into a server without the library");
+      return { flushes, missing, overlap };
     } finally {
       await admin.call("FUNCTION", "FLUSH", "SYNC");
     }

@@ -32,7 +32,7 @@ async function everything(admin: Valkey): Promise<string> {
   return keys.map((key, i) => `${key} ${dumps[i]?.toString("base64")}`).join("\n");
 }
 
-/** A user lacks one right after the other: what needs it is refused as not executed, and writes nothing. */
+/** A user lacks one right after the other: what needs it is rejections as not executed, and writes nothing. */
 const rightsTaken: Fault = {
   name: "F20 each right taken away",
   topologies: ["standalone", "sentinel"],
@@ -62,16 +62,19 @@ const rightsTaken: Fault = {
 };
 
 async function takeEach(
-  { random, overlapping }: Arena,
+  { random, withOverlap }: Arena,
   admin: Valkey,
   all: Entities,
   lacking: Entities,
 ): Promise<Details> {
-  const rights: [taken: string, given: string][] = innerCommands().map((name) => [`-${name}`, `+${name}`]);
-  rights.push(["resetchannels", "&*"], ["-evalsha", "+evalsha"]);
-  let refused = 0;
-  const { met } = await overlapping(20, async () => {
-    for (const [i, [taken, given]] of rights.entries()) {
+  const permissions: [taken: string, given: string][] = innerCommands().map((name) => [
+    `-${name}`,
+    `+${name}`,
+  ]);
+  permissions.push(["resetchannels", "&*"], ["-evalsha", "+evalsha"]);
+  let rejections = 0;
+  const { overlap } = await withOverlap(20, async () => {
+    for (const [i, [taken, given]] of permissions.entries()) {
       for (const [name, call] of ATTEMPTS) {
         const id = `${name}-${i}-${random.below(1_000_000)}`;
         await all.create(id, { taskId: "t" });
@@ -84,8 +87,8 @@ async function takeEach(
         const changed = (await everything(admin)) !== before;
         await admin.call("ACL", "SETUSER", USER, given);
         if (error === undefined) continue; // this call needs no such right
-        refused += 1;
-        if (changed) throw new Violation(`${name} wrote something, and was refused for ${taken}`);
+        rejections += 1;
+        if (changed) throw new Violation(`${name} was rejected without ${given}, but wrote something`);
         if (!(error instanceof NotExecutedError)) {
           const kind = error instanceof LatchkeyError ? error.code : String(error);
           throw new Violation(`${name} without ${given} failed as ${kind}, and not as not executed`);
@@ -93,9 +96,9 @@ async function takeEach(
       }
     }
   });
-  if (refused < rights.length)
-    throw new Violation(`only ${refused} calls were refused of ${rights.length} rights`);
-  return { rights: rights.length, refused, met };
+  if (rejections < permissions.length)
+    throw new Violation(`only ${rejections} calls were rejected, with ${permissions.length} permissions`);
+  return { permissions: permissions.length, rejections, overlap };
 }
 
 /** What becomes of callers without a right. */

@@ -1,9 +1,9 @@
 import type { Valkey } from "iovalkey";
 import { type Operation as Script, scripts } from "latchkey/lua";
-import type { Step } from "../../client/workload.js";
+import type { PlannedCall } from "../../client/workload.js";
 import type { Arena } from "../../fault.js";
-import type { Observed, Outcome } from "../../history/records.js";
-import { monotonicMs, observed } from "../../history/writer.js";
+import type { Observation, Outcome } from "../../history/records.js";
+import { monotonicMs, observationOf } from "../../history/writer.js";
 import { keyPrefix } from "../../run/final-state.js";
 
 /** What a script answered: outcome and document; or the text of an error reply. */
@@ -23,7 +23,7 @@ export function keysOf({ namespace, machine }: Arena, id: string): string[] {
 }
 
 /** The arguments of a script for a step, as the wire protocol has them. */
-function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: Step): string[] {
+function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall): string[] {
   return [
     id,
     ...(to === undefined ? [] : [to]),
@@ -36,7 +36,7 @@ function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: Step): stri
 }
 
 /** Makes a change of the clients' machine without the library, and writes it down as theirs are. */
-export async function rawCall(arena: Arena, name: string, step: Step, send: Send): Promise<RawReply> {
+export async function rawCall(arena: Arena, name: string, step: PlannedCall, send: Send): Promise<RawReply> {
   numbers += 1;
   const call = { process: name, number: numbers };
   const named = { ...step, op: `${name}.${numbers}@0` };
@@ -49,10 +49,10 @@ export async function rawCall(arena: Arena, name: string, step: Step, send: Send
   return reply;
 }
 
-function told(reply: RawReply): { outcome: Outcome; document?: Observed; error?: string } {
+function told(reply: RawReply): { outcome: Outcome; document?: Observation; error?: string } {
   if ("error" in reply) return { outcome: "NOTEXECUTED", error: reply.error };
   const [outcome, text] = reply;
-  return { outcome: outcome as Outcome, ...(text !== null && { document: observed(JSON.parse(text)) }) };
+  return { outcome: outcome as Outcome, ...(text !== null && { document: observationOf(JSON.parse(text)) }) };
 }
 
 /** Sends by EVALSHA of another version of the scripts: they do the same, and differ in SHA-1. */

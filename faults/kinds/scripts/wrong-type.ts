@@ -44,17 +44,17 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
       if (replies?.some(([error]) => error !== null)) throw new VoidInjection(`there was no ${key}`);
       let changed = false;
       try {
-        const told = await arena.overlapping(LEAST_MET, async () => {
+        const told = await arena.withOverlap(LEAST_MET, async () => {
           const first = await content(admin, still);
-          const heldMs = await arena.hold(50, 400);
+          const durationMs = await arena.waitBetween(50, 400);
           changed = first !== (await content(admin, still));
-          return heldMs;
+          return durationMs;
         });
-        const refused = (await wrongTypes(admin)) - before;
+        const rejections = (await wrongTypes(admin)) - before;
         changed ||= (await admin.get(key)) !== PLANTED;
         if (changed) throw new Violation(`something was written while the ${part} key held another type`);
-        if (refused === 0) throw new VoidInjection("no script met it");
-        return { id, refused, met: told.met, heldMs: told.result };
+        if (rejections === 0) throw new VoidInjection("no script ran into it");
+        return { id, rejections, overlap: told.overlap, durationMs: told.result };
       } finally {
         await durably(admin, () => admin.multi().del(key).rename(aside, key).exec());
       }

@@ -39,7 +39,7 @@ const KINDS: readonly Kind[] = [
     name: "F10 primary frozen, back as a zombie",
     begin: async ({ primary }) => primary.stop(),
     heal: async ({ primary, arena }) => {
-      await arena.hold(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
       primary.cont();
     },
   },
@@ -62,7 +62,7 @@ const KINDS: readonly Kind[] = [
       servers.proxyOf(primary).treat({ partition: true }, seed, isServer);
     },
     heal: async ({ servers, primary, arena }) => {
-      await arena.hold(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
       servers.proxyOf(primary).heal();
     },
   },
@@ -72,7 +72,7 @@ const KINDS: readonly Kind[] = [
       servers.proxyOf(primary).treat({ partition: true }, arena.random.below(2 ** 31));
     },
     heal: async ({ servers, primary, arena }) => {
-      await arena.hold(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
       servers.proxyOf(primary).heal();
     },
   },
@@ -85,7 +85,7 @@ const KINDS: readonly Kind[] = [
       await primary.kill9();
     },
     heal: async ({ servers, primary, arena }) => {
-      await arena.hold(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
       for (const node of servers.nodes) await node.setClock(0);
       await primary.restart();
     },
@@ -109,17 +109,17 @@ export const failovers: readonly Fault[] = KINDS.map((kind) => ({
 async function failOver(kind: Kind, arena: Arena): Promise<Details> {
   const servers = sentinelServers(arena);
   const primary = await servers.allWell();
-  let [met, unavailableMs] = [0, 0];
+  let [overlap, unavailableMs] = [0, 0];
   let successor: DataNode | undefined;
   const canary = {
     ...{ url: servers.url, callers: 6, replicas: [0, 1, 2] },
     admin: async () => (await servers.primary()).admin,
   };
-  const told = await withCanary(canary, async (began) => {
+  const told = await withCanary(canary, async (markBegin) => {
     const failover = { servers, primary, arena };
     try {
-      ({ met } = await arena.overlapping(LEAST_MET, async () => {
-        began();
+      ({ overlap } = await arena.withOverlap(LEAST_MET, async () => {
+        markBegin();
         const at = performance.now();
         await kind.begin(failover);
         successor = await servers.successorOf(primary);
@@ -135,7 +135,7 @@ async function failOver(kind: Kind, arena: Arena): Promise<Details> {
   if (isBroken)
     throw new Violation(`changes that replicas had acknowledged are lost: ${JSON.stringify(told)}`);
   if (successor === undefined) throw new Violation(`nobody followed ${primary.name}`);
-  return { from: primary.name, to: successor.name, met, unavailableMs, ...told };
+  return { from: primary.name, to: successor.name, overlap, unavailableMs, ...told };
 }
 
 /** The servers of a run with Sentinels. */

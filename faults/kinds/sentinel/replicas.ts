@@ -19,7 +19,7 @@ export const replicasStopped: Fault = {
   loses: false,
   async inject(arena): Promise<Details> {
     const servers = sentinelServers(arena);
-    const { random, overlapping } = arena;
+    const { random, withOverlap } = arena;
     const primary = await servers.allWell();
     const replicas = servers.replicasOf(primary);
     const stopped = random.below(2) === 0 ? replicas : [random.of(replicas)];
@@ -28,13 +28,13 @@ export const replicasStopped: Fault = {
     const latchkey = await connect({ url: servers.url, namespace });
     try {
       const agents = await latchkey.machine(agent());
-      const tally = { asked: 0, acknowledged: 0, refused: 0 };
+      const tally = { asked: 0, acknowledged: 0, rejections: 0 };
       const ask = async (asked: number, id: string, op: string): Promise<void> => {
         const durability = { replicas: asked, fsync: random.below(2) === 0, timeoutMs: WAIT_MS };
         const told = await change(agents, id, op, durability);
         tally.asked += 1;
         if (told.isDurable) tally.acknowledged += 1;
-        else tally.refused += 1;
+        else tally.rejections += 1;
         if (told.replicas > running || (told.isDurable && asked > running)) {
           throw new Violation(
             `with ${running} of 2 replicas running, ${op} was acknowledged by ${told.replicas}, asked for ${asked}`,
@@ -43,7 +43,7 @@ export const replicasStopped: Fault = {
       };
       try {
         for (const node of stopped) await stopFor(node);
-        const { met } = await overlapping(LEAST_MET, async () => {
+        const { overlap } = await withOverlap(LEAST_MET, async () => {
           for (let round = 0; round < ROUNDS; round += 1) {
             const callers = Array.from({ length: CALLERS }, async (_, caller) => {
               const [id, op] = [`d${round}-${caller}`, `op-${round}-${caller}`];
@@ -58,7 +58,7 @@ export const replicasStopped: Fault = {
         await servers.allWell();
         const again = await change(agents, "d0-0", "op-0-0", { replicas: 2, timeoutMs: 5000 });
         if (!again.isDurable) throw new Violation(`with both replicas back, ${again.replicas} acknowledge`);
-        return { stopped: stopped.length, met, ...tally };
+        return { stopped: stopped.length, overlap, ...tally };
       } finally {
         for (const node of stopped) node.cont();
       }

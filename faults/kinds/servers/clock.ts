@@ -9,20 +9,20 @@ export const clockJumps: Fault = {
   topologies: ["standalone", "sentinel"],
   loses: false,
   setsClockBack: true,
-  async inject({ servers, random, overlapping, hold }): Promise<Details> {
+  async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
     const node = await servers.primary();
     const jumps = Array.from(
       { length: 1 + random.below(4) },
       () => random.below(2 * FARTHEST_MS + 1) - FARTHEST_MS,
     );
     try {
-      const { met } = await overlapping(LEAST_MET, async () => {
+      const { overlap } = await withOverlap(LEAST_MET, async () => {
         for (const offsetMs of jumps) {
           await node.setClock(offsetMs);
-          await hold(50, 400);
+          await waitBetween(50, 400);
         }
       });
-      return { met, jumpsMs: jumps };
+      return { overlap, jumpsMs: jumps };
     } finally {
       await node.setClock(0);
     }

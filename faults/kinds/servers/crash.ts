@@ -12,8 +12,8 @@ const LEAST_MET = 8;
  * @param strike takes it down; `before` has passed with the canary at work
  * @throws Violation when anything acknowledged is lost that must not be
  */
-export async function takeDown(
-  { servers, overlapping, hold }: Arena,
+export async function crashPrimary(
+  { servers, withOverlap, waitBetween }: Arena,
   node: ServerNode,
   appendfsync: "always" | "everysec" | "no",
   loses: false | Loss,
@@ -21,17 +21,17 @@ export async function takeDown(
   before: () => Promise<unknown> = async () => undefined,
 ): Promise<Details> {
   const [, usual = "always"] = (await node.admin.config("GET", "appendfsync")) as string[];
-  let [met, downMs] = [0, 0];
+  let [overlap, downMs] = [0, 0];
   // All that was there before is on disk.
   await node.admin.config("SET", "appendfsync", "always");
   await node.admin.config("SET", "appendfsync", appendfsync);
-  const told = await withCanary({ url: servers.url, admin: async () => node.admin }, async (began) => {
+  const told = await withCanary({ url: servers.url, admin: async () => node.admin }, async (markBegin) => {
     try {
       await before();
-      ({ met } = await overlapping(LEAST_MET, async () => {
-        began();
+      ({ overlap } = await withOverlap(LEAST_MET, async () => {
+        markBegin();
         await strike();
-        downMs = await hold(0, LONGEST_DOWN_MS);
+        downMs = await waitBetween(0, LONGEST_DOWN_MS);
       }));
     } finally {
       await node.restart();
@@ -43,5 +43,5 @@ export async function takeDown(
       `${told.lost} of ${told.acknowledged} acknowledged changes are lost with appendfsync ${appendfsync}`,
     );
   }
-  return { appendfsync, met, downMs, ...told };
+  return { appendfsync, overlap, downMs, ...told };
 }

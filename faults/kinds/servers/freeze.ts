@@ -13,22 +13,22 @@ export const serverFrozen: Fault = {
   name: "F9 server frozen",
   topologies: ["standalone"],
   loses: false,
-  async inject({ servers, random, overlapping, hold }): Promise<Details> {
+  async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
     const node = await servers.primary();
     const most = random.below(8) === 0 ? LONGEST_MS : USUAL_MS;
     const canary = { url: servers.url, deadlineMs: DEADLINE_MS, retries: false, callers: 8 };
-    let [met, frozenMs] = [0, 0];
-    const told = await withCanary({ ...canary, admin: async () => node.admin }, async (began) => {
+    let [overlap, frozenMs] = [0, 0];
+    const told = await withCanary({ ...canary, admin: async () => node.admin }, async (markBegin) => {
       try {
-        ({ met } = await overlapping(LEAST_MET, async () => {
-          began();
+        ({ overlap } = await withOverlap(LEAST_MET, async () => {
+          markBegin();
           node.stop();
-          frozenMs = await hold(SHORTEST_MS, most);
+          frozenMs = await waitBetween(SHORTEST_MS, most);
         }));
       } finally {
         node.cont();
       }
     });
-    return { met, frozenMs, ...told };
+    return { overlap, frozenMs, ...told };
   },
 };

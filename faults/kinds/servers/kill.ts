@@ -3,8 +3,8 @@ import type { Valkey } from "iovalkey";
 import { withCanary } from "../../canary/with-canary.js";
 import type { Details, Fault, Loss } from "../../fault.js";
 import { infoField } from "../../servers/info.js";
-import { beside } from "../../servers/own-server.js";
-import { takeDown } from "./crash.js";
+import { withOwnServer } from "../../servers/own-server.js";
+import { crashPrimary } from "./crash.js";
 
 /** What the process had not handed to the system yet is gone; while a flush is slow the server waits for it so long. */
 const NOT_WRITTEN: Loss = { windowMs: 2000 };
@@ -17,9 +17,9 @@ function serverKilled(appendfsync: "always" | "everysec" | "no", loses: false | 
     loses,
     async inject(arena): Promise<Details> {
       const node = await arena.servers.primary();
-      const mended = node.mended;
-      const told = await takeDown(arena, node, appendfsync, loses, () => node.kill9());
-      return { ...told, mendedFile: node.mended > mended };
+      const repairs = node.repairs;
+      const told = await crashPrimary(arena, node, appendfsync, loses, () => node.kill9());
+      return { ...told, isFileRepaired: node.repairs > repairs };
     },
   };
 }
@@ -30,14 +30,14 @@ const serverKilledWithoutFile: Fault = {
   topologies: ["standalone"],
   // On a server of its own.
   loses: false,
-  async inject({ folder, hold }): Promise<Details> {
-    return beside(folder, { appendonly: "no" }, async (node) => {
+  async inject({ folder, waitBetween }): Promise<Details> {
+    return withOwnServer(folder, { appendonly: "no" }, async (node) => {
       let sinceSnapshotMs = 0;
-      const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (began) => {
+      const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (markBegin) => {
         const snapshotAt = performance.now();
         await snapshot(node.admin);
-        await hold(50, 400);
-        began();
+        await waitBetween(50, 400);
+        markBegin();
         sinceSnapshotMs = Math.round(performance.now() - snapshotAt);
         await node.kill9();
         await node.restart();

@@ -4,23 +4,23 @@ import { doctorFinding } from "../../servers/latchkey-command.js";
 
 const LEAST_MET = 50;
 
-/** No memory left: every change is refused before it begins, and goes on when there is some again. */
+/** No memory left: every change is rejections before it begins, and goes on when there is some again. */
 const outOfMemory: Fault = {
   name: "F17 out of memory",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ servers, overlapping, hold }): Promise<Details> {
+  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
     const { admin } = await servers.primary();
     const before = await errorCount(admin, "OOM");
     try {
-      const { met, result } = await overlapping(LEAST_MET, async () => {
+      const { overlap, result } = await withOverlap(LEAST_MET, async () => {
         const used = Number(await infoField(admin, "memory", "used_memory"));
         await admin.config("SET", "maxmemory", String(Math.floor(used * 0.9)));
-        return hold(50, 600);
+        return waitBetween(50, 600);
       });
-      const refused = (await errorCount(admin, "OOM")) - before;
-      if (refused === 0) throw new VoidInjection("no change was refused for lack of memory");
-      return { met, heldMs: result, refused };
+      const rejections = (await errorCount(admin, "OOM")) - before;
+      if (rejections === 0) throw new VoidInjection("no change was rejected for lack of memory");
+      return { overlap, durationMs: result, rejections };
     } finally {
       await admin.config("SET", "maxmemory", "0");
     }

@@ -1,7 +1,7 @@
 import { withCanary } from "../../canary/with-canary.js";
 import type { Details, Fault, Loss } from "../../fault.js";
-import { beside } from "../../servers/own-server.js";
-import { takeDown } from "./crash.js";
+import { withOwnServer } from "../../servers/own-server.js";
+import { crashPrimary } from "./crash.js";
 
 /** Flushed every second; while a flush is under way the next one waits, and what is written waits with it. */
 const NOT_FLUSHED: Loss = { windowMs: 5000 };
@@ -19,7 +19,9 @@ function powerLost(appendfsync: "always" | "everysec", loses: false | Loss): Fau
         lostBytes = await node.losePower();
       };
       // Long enough for a flush of the second.
-      const told = await takeDown(arena, node, appendfsync, loses, strike, () => arena.hold(0, 1500));
+      const told = await crashPrimary(arena, node, appendfsync, loses, strike, () =>
+        arena.waitBetween(0, 1500),
+      );
       return { ...told, lostBytes };
     },
   };
@@ -31,13 +33,13 @@ const powerLostNeverFlushed: Fault = {
   topologies: ["standalone"],
   // On a server of its own.
   loses: false,
-  async inject({ folder, hold }): Promise<Details> {
-    return beside(folder, { appendonly: "yes", appendfsync: "no" }, async (node) => {
+  async inject({ folder, waitBetween }): Promise<Details> {
+    return withOwnServer(folder, { appendonly: "yes", appendfsync: "no" }, async (node) => {
       let [lostBytes, sinceStartMs] = [0, 0];
       const startedAt = performance.now();
-      const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (began) => {
-        await hold(50, 400);
-        began();
+      const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (markBegin) => {
+        await waitBetween(50, 400);
+        markBegin();
         sinceStartMs = Math.round(performance.now() - startedAt);
         lostBytes = await node.losePower();
         await node.restart();

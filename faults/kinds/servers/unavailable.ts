@@ -5,22 +5,22 @@ import { freePort } from "../../servers/ports.js";
 
 const LEAST_MET = 30;
 
-/** Too few replicas: changes are refused before they begin. */
+/** Too few replicas: changes are rejections before they begin. */
 const tooFewReplicas: Fault = {
   name: "F19 too few replicas",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ servers, overlapping, hold }): Promise<Details> {
+  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
     const { admin } = await servers.primary();
     const before = await errorCount(admin, "NOREPLICAS");
     try {
-      const { met, result } = await overlapping(LEAST_MET, async () => {
+      const { overlap, result } = await withOverlap(LEAST_MET, async () => {
         await admin.config("SET", "min-replicas-to-write", "9");
-        return hold(50, 600);
+        return waitBetween(50, 600);
       });
-      const refused = (await errorCount(admin, "NOREPLICAS")) - before;
-      if (refused === 0) throw new VoidInjection("no change was refused for lack of replicas");
-      return { met, heldMs: result, refused };
+      const rejections = (await errorCount(admin, "NOREPLICAS")) - before;
+      if (rejections === 0) throw new VoidInjection("no change was rejected for lack of replicas");
+      return { overlap, durationMs: result, rejections };
     } finally {
       await admin.config("SET", "min-replicas-to-write", "0");
     }
@@ -32,17 +32,17 @@ const readOnlyNode: Fault = {
   name: "F19 read-only node",
   topologies: ["standalone"],
   loses: false,
-  async inject({ servers, overlapping, hold }): Promise<Details> {
+  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
     const { admin } = await servers.primary();
     const before = await errorCount(admin, "READONLY");
     try {
-      const { met, result } = await overlapping(LEAST_MET, async () => {
+      const { overlap, result } = await withOverlap(LEAST_MET, async () => {
         await admin.replicaof("127.0.0.1", await freePort());
-        return hold(50, 600);
+        return waitBetween(50, 600);
       });
-      const refused = (await errorCount(admin, "READONLY")) - before;
-      if (refused === 0) throw new VoidInjection("no change met a read-only node");
-      return { met, heldMs: result, refused };
+      const rejections = (await errorCount(admin, "READONLY")) - before;
+      if (rejections === 0) throw new VoidInjection("no change ran into a read-only node");
+      return { overlap, durationMs: result, rejections };
     } finally {
       await admin.replicaof("NO", "ONE");
     }
@@ -54,22 +54,22 @@ const loading: Fault = {
   name: "F19 server loading",
   topologies: ["standalone"],
   loses: false,
-  async inject({ servers, overlapping, hold }): Promise<Details> {
+  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
     const node = await servers.primary();
-    let refused = 0;
+    let rejections = 0;
     // A delay for each key stands for a large data set; without the interval it would not answer in between.
     const slow = { "key-load-delay": "100", "loading-process-events-interval-bytes": "1024" };
     const usual = { "key-load-delay": "0", "loading-process-events-interval-bytes": "2097152" };
-    let [met, heldMs] = [0, 0];
+    let [overlap, durationMs] = [0, 0];
     try {
-      ({ met } = await overlapping(8, async () => {
+      ({ overlap } = await withOverlap(8, async () => {
         // This is about the start: nothing is to be lost by the end before it. The file's own setting is back with the start.
         await node.admin.config("SET", "appendfsync", "always");
         await node.kill9();
         const restarted = node.restart(slow);
         restarted.catch(() => {}); // told below
-        heldMs = await hold(300, 1500);
-        refused = await errorCount(node.admin, "LOADING").catch(() => 0);
+        durationMs = await waitBetween(300, 1500);
+        rejections = await errorCount(node.admin, "LOADING").catch(() => 0);
         await node.admin.config("SET", "key-load-delay", "0").catch(() => {}); // it was loaded already, or did not start
         await restarted;
       }));
@@ -77,8 +77,8 @@ const loading: Fault = {
       if (!node.isRunning) await node.restart(usual);
       else await node.setSettings(usual);
     }
-    if (refused === 0) throw new VoidInjection("no call met a server that was loading");
-    return { met, heldMs, refused };
+    if (rejections === 0) throw new VoidInjection("no call ran into a server that was loading");
+    return { overlap, durationMs, rejections };
   },
 };
 
@@ -87,23 +87,23 @@ const busy: Fault = {
   name: "F19 server busy",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ servers, overlapping, hold }): Promise<Details> {
+  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
     const node = await servers.primary();
     const other = connection(node.port);
     const [, threshold = "5000"] = (await node.admin.config("GET", "busy-reply-threshold")) as string[];
     const before = await errorCount(node.admin, "BUSY");
     await node.admin.config("SET", "busy-reply-threshold", "10");
     try {
-      const { met, result } = await overlapping(8, async () => {
+      const { overlap, result } = await withOverlap(8, async () => {
         const ended = other.eval("while true do end", 0).catch((error: unknown) => error);
-        const heldMs = await hold(100, 600);
+        const durationMs = await waitBetween(100, 600);
         await node.admin.script("KILL");
         await ended;
-        return heldMs;
+        return durationMs;
       });
-      const refused = (await errorCount(node.admin, "BUSY")) - before;
-      if (refused === 0) throw new VoidInjection("no call met the busy server");
-      return { met, heldMs: result, refused };
+      const rejections = (await errorCount(node.admin, "BUSY")) - before;
+      if (rejections === 0) throw new VoidInjection("no call ran into the busy server");
+      return { overlap, durationMs: result, rejections };
     } finally {
       other.disconnect();
       await node.admin.config("SET", "busy-reply-threshold", threshold);

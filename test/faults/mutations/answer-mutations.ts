@@ -1,27 +1,27 @@
-import { observed } from "../../../faults/history/writer.js";
+import { observationOf } from "../../../faults/history/writer.js";
+import type { EditableHistory, Exchange } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
-import type { Returned, Tape } from "./tape.js";
 
 /** A read shows a version whose successor had been acknowledged before the read began. */
 const staleRead: Mutation = {
   name: "stale read",
   rule: "reads",
   isVisible: true,
-  inject: (tape) => {
-    const reads = tape.returned.filter(({ call, seen }) => call.operation === "get" && seen !== undefined);
+  inject: (history) => {
+    const reads = history.returned.filter(({ call, seen }) => call.operation === "get" && seen !== undefined);
     const places = reads.flatMap((read) => {
-      const log = tape.logOf(read.call.id);
+      const log = history.logOf(read.call.id);
       const old = log.filter((written, at) => {
         const next = log[at + 1];
-        const maker = next && tape.makerOf(next);
+        const maker = next && history.makerOf(next);
         const isOver = maker !== undefined && maker.back.at < read.call.at;
         return isOver && !written.document.type.endsWith(".removed");
       });
       return old.map((written) => ({ read, written }));
     });
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
-    tape.replace(place.read.back, { ...place.read.back, document: observed(place.written.document) });
+    history.replace(place.read.back, { ...place.read.back, document: observationOf(place.written.document) });
     return true;
   },
 };
@@ -31,28 +31,28 @@ const blindRead: Mutation = {
   name: "read that finds nothing",
   rule: "reads",
   isVisible: true,
-  inject: (tape) => {
-    const reads = tape.returned.filter((read) => {
+  inject: (history) => {
+    const reads = history.returned.filter((read) => {
       if (read.call.operation !== "get" || read.seen === undefined) return false;
-      return tape.logOf(read.call.id).some((written) => {
-        const maker = tape.makerOf(written);
+      return history.logOf(read.call.id).some((written) => {
+        const maker = history.makerOf(written);
         const isThere = maker !== undefined && maker.call.operation !== "remove";
-        return isThere && maker.back.at < read.call.at && !mayBeRemoved(tape, maker, read);
+        return isThere && maker.back.at < read.call.at && !mayBeRemoved(history, maker, read);
       });
     });
-    const read = pick(tape, reads);
+    const read = pick(history, reads);
     if (read === undefined) return false;
     const { document, ...back } = read.back;
-    tape.replace(read.back, { ...back, outcome: "NOTFOUND" });
+    history.replace(read.back, { ...back, outcome: "NOTFOUND" });
     return true;
   },
 };
 
 /** Whether a removal was under way at any time from when a change was asked for to when a read ended. */
-function mayBeRemoved(tape: Tape, { call }: Returned, read: Returned): boolean {
-  return tape.records.some((record) => {
+function mayBeRemoved(history: EditableHistory, { call }: Exchange, read: Exchange): boolean {
+  return history.records.some((record) => {
     if (record.kind !== "call" || record.id !== call.id || record.operation !== "remove") return false;
-    const ended = tape.returned.find((one) => one.call === record)?.back;
+    const ended = history.returned.find((one) => one.call === record)?.back;
     const isOver = ended !== undefined && ended.outcome !== "UNKNOWN" && ended.at < call.at;
     return record.at <= read.back.at && !isOver;
   });
@@ -63,14 +63,14 @@ const inventedRead: Mutation = {
   name: "read of what never was",
   rule: "reads",
   isVisible: true,
-  inject: (tape) => {
+  inject: (history) => {
     const read = pick(
-      tape,
-      tape.returned.filter(({ call, seen }) => call.operation === "get" && seen !== undefined),
+      history,
+      history.returned.filter(({ call, seen }) => call.operation === "get" && seen !== undefined),
     );
     if (read?.seen === undefined) return false;
     const fields = { ...read.seen.fields, invented: 1 };
-    tape.replace(read.back, { ...read.back, document: { ...read.seen, fields } });
+    history.replace(read.back, { ...read.back, document: { ...read.seen, fields } });
     return true;
   },
 };
@@ -80,11 +80,11 @@ const wrongAck: Mutation = {
   name: "wrong version acknowledged",
   rule: "acknowledged",
   isVisible: true,
-  inject: (tape) => {
-    const made = pick(tape, acknowledged(tape));
+  inject: (history) => {
+    const made = pick(history, acknowledged(history));
     if (made?.seen === undefined) return false;
-    const version = made.seen.version + 1 + tape.random.below(3);
-    tape.replace(made.back, { ...made.back, document: { ...made.seen, version } });
+    const version = made.seen.version + 1 + history.random.below(3);
+    history.replace(made.back, { ...made.back, document: { ...made.seen, version } });
     return true;
   },
 };
@@ -93,16 +93,16 @@ const wrongState: Mutation = {
   name: "wrong state acknowledged",
   rule: "acknowledged",
   isVisible: true,
-  inject: (tape) => {
-    const made = pick(tape, acknowledged(tape));
+  inject: (history) => {
+    const made = pick(history, acknowledged(history));
     if (made?.seen === undefined) return false;
-    const { states } = tape.rulesOf(made.call.machine);
+    const { states } = history.rulesOf(made.call.machine);
     const state = pick(
-      tape,
+      history,
       states.filter((one) => one !== made.seen?.state),
     );
     if (state === undefined) return false;
-    tape.replace(made.back, { ...made.back, document: { ...made.seen, state } });
+    history.replace(made.back, { ...made.back, document: { ...made.seen, state } });
     return true;
   },
 };
@@ -112,27 +112,29 @@ const tooEarly: Mutation = {
   name: "acknowledged before it was made",
   rule: "real-time",
   isVisible: true,
-  inject: (tape) => {
-    const places = tape.logs.flatMap((log) =>
+  inject: (history) => {
+    const places = history.logs.flatMap((log) =>
       log.flatMap((written, at) => {
-        const [prior, maker] = [log[at - 1], tape.makerOf(written)];
-        const before = prior && tape.makerOf(prior);
+        const [prior, maker] = [log[at - 1], history.makerOf(written)];
+        const before = prior && history.makerOf(prior);
         if (maker === undefined || before === undefined) return [];
-        return isOnlyCall(tape, maker) && isOnlyCall(tape, before) ? [{ maker, before }] : [];
+        return isOnlyCall(history, maker) && isOnlyCall(history, before) ? [{ maker, before }] : [];
       }),
     );
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
     const { maker, before } = place;
     const at = before.call.at - 2;
-    tape.replace(maker.call, { ...maker.call, at });
-    tape.replace(maker.back, { ...maker.back, at: at + 1 });
+    history.replace(maker.call, { ...maker.call, at });
+    history.replace(maker.back, { ...maker.back, at: at + 1 });
     return true;
   },
 };
 
-function isOnlyCall(tape: Tape, { call }: Returned): boolean {
-  return tape.records.every((record) => record.kind !== "call" || record.op !== call.op || record === call);
+function isOnlyCall(history: EditableHistory, { call }: Exchange): boolean {
+  return history.records.every(
+    (record) => record.kind !== "call" || record.op !== call.op || record === call,
+  );
 }
 
 /** A caller is refused with a state from which the machine allows what was asked. */
@@ -140,17 +142,17 @@ const wrongRefusal: Mutation = {
   name: "refused for no reason",
   rule: "refused",
   isVisible: true,
-  inject: (tape) => {
-    const refusals = tape.returned.flatMap((one) => {
+  inject: (history) => {
+    const refusals = history.returned.flatMap((one) => {
       if (one.back.outcome !== "ILLEGAL") return [];
-      const rules = tape.rulesOf(one.call.machine);
+      const rules = history.rulesOf(one.call.machine);
       const states = rules.states.filter((state) => rules.leads(state, one.call.to ?? ""));
       return states.length === 0 ? [] : [{ one, states }];
     });
-    const place = pick(tape, refusals);
-    const state = place && pick(tape, place.states);
+    const place = pick(history, refusals);
+    const state = place && pick(history, place.states);
     if (place?.one.seen === undefined || state === undefined) return false;
-    tape.replace(place.one.back, { ...place.one.back, document: { ...place.one.seen, state } });
+    history.replace(place.one.back, { ...place.one.back, document: { ...place.one.seen, state } });
     return true;
   },
 };
@@ -160,18 +162,18 @@ const wrongDenial: Mutation = {
   name: "resolved as not done, and done",
   rule: "refused",
   isVisible: false,
-  inject: (tape) => {
-    const done = tape.resolved.filter((one) => {
-      const call = tape.callOf(one);
-      const isAlone = tape.records.every(
+  inject: (history) => {
+    const done = history.resolved.filter((one) => {
+      const call = history.callOf(one);
+      const isAlone = history.records.every(
         (record) => record.kind !== "call" || record.op !== call.op || record === call,
       );
       return one.outcome === "DONE" && isAlone;
     });
-    const one = pick(tape, done);
+    const one = pick(history, done);
     if (one === undefined) return false;
     const { version, ...rest } = one;
-    tape.replace(one, { ...rest, outcome: "NOTDONE" });
+    history.replace(one, { ...rest, outcome: "NOTDONE" });
     return true;
   },
 };
@@ -181,19 +183,19 @@ const wrongPromise: Mutation = {
   name: "resolved as done, and not done",
   rule: "acknowledged",
   isVisible: false,
-  inject: (tape) => {
+  inject: (history) => {
     const one = pick(
-      tape,
-      tape.resolved.filter(({ outcome }) => outcome === "NOTDONE"),
+      history,
+      history.resolved.filter(({ outcome }) => outcome === "NOTDONE"),
     );
     if (one === undefined) return false;
-    tape.replace(one, { ...one, outcome: "DONE", version: 1 + tape.random.below(3) });
+    history.replace(one, { ...one, outcome: "DONE", version: 1 + history.random.below(3) });
     return true;
   },
 };
 
-function acknowledged(tape: Tape): Returned[] {
-  return tape.returned.filter(({ call, back, seen }) => {
+function acknowledged(history: EditableHistory): Exchange[] {
+  return history.returned.filter(({ call, back, seen }) => {
     return (
       call.operation !== "get" && call.operation !== "remove" && back.outcome === "OK" && seen !== undefined
     );

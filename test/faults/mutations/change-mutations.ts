@@ -1,16 +1,16 @@
 import type { ChangeDocument } from "../simulation/final-state.js";
+import type { EditableHistory, Exchange, LogRecord } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
-import type { Returned, Tape, Written } from "./tape.js";
 
 const NOT_MADE: ReadonlySet<string> = new Set(["ILLEGAL", "CONFLICT", "EXISTS", "MISSING", "NOTEXECUTED"]);
 
-function documentsOf(log: readonly Written[]): ChangeDocument[] {
+function documentsOf(log: readonly LogRecord[]): ChangeDocument[] {
   return log.map(({ document }) => document);
 }
 
 /** The logs of entities that stand at the end, behind a change of which a caller knows that it made it. */
-function standing(tape: Tape, isFit: (last: Written, log: readonly Written[]) => boolean) {
-  return tape.logs.filter((log) => {
+function standing(history: EditableHistory, isFit: (last: LogRecord, log: readonly LogRecord[]) => boolean) {
+  return history.logs.filter((log) => {
     const last = log.at(-1);
     if (last === undefined || last.document.type === `${last.document.machine}.removed`) return false;
     return isFit(last, log);
@@ -29,13 +29,16 @@ const lostWrite: Mutation = {
   name: "lost write",
   rule: "acknowledged",
   isVisible: true,
-  inject: (tape) => {
-    const logs = standing(tape, (last) => last.document.version > 1 && tape.makerOf(last) !== undefined);
-    const log = pick(tape, logs);
+  inject: (history) => {
+    const logs = standing(
+      history,
+      (last) => last.document.version > 1 && history.makerOf(last) !== undefined,
+    );
+    const log = pick(history, logs);
     const before = log?.at(-2);
     if (log === undefined || before === undefined) return false;
-    tape.endWith(log, documentsOf(log).slice(0, -1));
-    tape.readAtEnd(before.document);
+    history.endWith(log, documentsOf(log).slice(0, -1));
+    history.readAtEnd(before.document);
     return true;
   },
 };
@@ -45,14 +48,14 @@ const doubleEffect: Mutation = {
   name: "double effect",
   rule: "ops",
   isVisible: true,
-  inject: (tape) => {
-    const logs = standing(tape, (last) => tape.makerOf(last)?.call.operation === "patch");
-    const log = pick(tape, logs);
+  inject: (history) => {
+    const logs = standing(history, (last) => history.makerOf(last)?.call.operation === "patch");
+    const log = pick(history, logs);
     const last = log?.at(-1)?.document;
     if (log === undefined || last?.op === undefined) return false;
     const again = patched(last, last.op);
-    tape.endWith(log, [...documentsOf(log), again]);
-    tape.readAtEnd(again);
+    history.endWith(log, [...documentsOf(log), again]);
+    history.readAtEnd(again);
     return true;
   },
 };
@@ -62,15 +65,15 @@ const opTwice: Mutation = {
   name: "op twice",
   rule: "ops",
   isVisible: false,
-  inject: (tape) => {
+  inject: (history) => {
     const log = pick(
-      tape,
-      tape.logs.filter((one) => one.length > 2),
+      history,
+      history.logs.filter((one) => one.length > 2),
     );
-    const from = log && pick(tape, log.slice(0, -1));
-    const to = log && pick(tape, log.slice(log.indexOf(from as Written) + 1));
+    const from = log && pick(history, log.slice(0, -1));
+    const to = log && pick(history, log.slice(log.indexOf(from as LogRecord) + 1));
     if (from?.document.op === undefined || to === undefined) return false;
-    tape.rewrite(to, { op: from.document.op });
+    history.rewrite(to, { op: from.document.op });
     return true;
   },
 };
@@ -80,24 +83,28 @@ const refusedPresent: Mutation = {
   name: "refused op present",
   rule: "refused",
   isVisible: true,
-  inject: (tape) => {
+  inject: (history) => {
     const isTried = (id: string, op = ""): boolean =>
-      tape.returned.some(({ call, back }) => call.id === id && call.op === op && !NOT_MADE.has(back.outcome));
-    const refused = tape.returned.filter(({ call, back }) => {
+      history.returned.some(
+        ({ call, back }) => call.id === id && call.op === op && !NOT_MADE.has(back.outcome),
+      );
+    const refused = history.returned.filter(({ call, back }) => {
       if (!NOT_MADE.has(back.outcome) || call.operation !== "patch" || isTried(call.id, call.op))
         return false;
-      if (tape.records.some((record) => record.kind === "call" && record.op === call.op && record !== call))
+      if (
+        history.records.some((record) => record.kind === "call" && record.op === call.op && record !== call)
+      )
         return false;
-      const last = tape.logOf(call.id).at(-1)?.document;
+      const last = history.logOf(call.id).at(-1)?.document;
       return last !== undefined && !last.type.endsWith(".removed");
     });
-    const one = pick(tape, refused);
-    const log = one && tape.logOf(one.call.id);
+    const one = pick(history, refused);
+    const log = one && history.logOf(one.call.id);
     const last = log?.at(-1)?.document;
     if (log === undefined || last === undefined) return false;
     const made = { ...patched(last, one?.call.op ?? ""), ...one?.call.set } as ChangeDocument;
-    tape.endWith(log, [...documentsOf(log), made]);
-    tape.readAtEnd(made);
+    history.endWith(log, [...documentsOf(log), made]);
+    history.readAtEnd(made);
     return true;
   },
 };
@@ -107,16 +114,16 @@ const unasked: Mutation = {
   name: "change of nobody",
   rule: "asked",
   isVisible: true,
-  inject: (tape) => {
+  inject: (history) => {
     const log = pick(
-      tape,
-      standing(tape, () => true),
+      history,
+      standing(history, () => true),
     );
     const last = log?.at(-1)?.document;
     if (log === undefined || last === undefined) return false;
     const made = { ...patched(last, "nobody"), haunted: true } as ChangeDocument;
-    tape.endWith(log, [...documentsOf(log), made]);
-    tape.readAtEnd(made);
+    history.endWith(log, [...documentsOf(log), made]);
+    history.readAtEnd(made);
     return true;
   },
 };
@@ -126,12 +133,12 @@ const wrongWinner: Mutation = {
   name: "wrong winner",
   rule: "acknowledged",
   isVisible: false,
-  inject: (tape) => {
-    const race = raceOf(tape);
+  inject: (history) => {
+    const race = raceOf(history);
     const won =
-      race && tape.logOf(race.winner.call.id).find(({ document }) => document.op === race.winner.call.op);
+      race && history.logOf(race.winner.call.id).find(({ document }) => document.op === race.winner.call.op);
     if (won === undefined) return false;
-    tape.rewrite(won, { op: race?.loser.call.op ?? "" });
+    history.rewrite(won, { op: race?.loser.call.op ?? "" });
     return true;
   },
 };
@@ -141,23 +148,23 @@ const twoWinners: Mutation = {
   name: "two winners",
   rule: "acknowledged",
   isVisible: true,
-  inject: (tape) => {
-    const race = raceOf(tape);
+  inject: (history) => {
+    const race = raceOf(history);
     if (race?.winner.seen === undefined) return false;
-    tape.replace(race.loser.back, { ...race.loser.back, outcome: "OK", document: race.winner.seen });
+    history.replace(race.loser.back, { ...race.loser.back, outcome: "OK", document: race.winner.seen });
     return true;
   },
 };
 
 /** Two that wanted the same of an entity, and the one who lost was shown what the other had made. */
-function raceOf(tape: Tape): { winner: Returned; loser: Returned } | undefined {
-  const isOnce = ({ call }: Returned): boolean =>
-    !tape.records.some((record) => record.kind === "call" && record.op === call.op && record !== call);
-  const races = tape.returned.flatMap((loser) => {
+function raceOf(history: EditableHistory): { winner: Exchange; loser: Exchange } | undefined {
+  const isOnce = ({ call }: Exchange): boolean =>
+    !history.records.some((record) => record.kind === "call" && record.op === call.op && record !== call);
+  const races = history.returned.flatMap((loser) => {
     const { call, back, seen } = loser;
     if (!["ILLEGAL", "EXISTS", "CONFLICT"].includes(back.outcome) || seen === undefined || !isOnce(loser))
       return [];
-    const winner = tape.returned.find(
+    const winner = history.returned.find(
       (one) =>
         one.back.outcome === "OK" &&
         one.call.id === call.id &&
@@ -168,7 +175,7 @@ function raceOf(tape: Tape): { winner: Returned; loser: Returned } | undefined {
     );
     return winner === undefined ? [] : [{ winner, loser }];
   });
-  return pick(tape, races);
+  return pick(history, races);
 }
 
 export const CHANGE_MUTATIONS: readonly Mutation[] = [

@@ -1,9 +1,9 @@
 import type { EventRecord } from "../../../faults/history/records.js";
+import type { EditableHistory } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
-import type { Tape } from "./tape.js";
 
 /** Two changes that a follower was given one after the other in one iteration. */
-function neighbours({ records }: Tape): { one: EventRecord; next: EventRecord }[] {
+function neighbours({ records }: EditableHistory): { one: EventRecord; next: EventRecord }[] {
   const last = new Map<string, EventRecord>();
   const found: { one: EventRecord; next: EventRecord }[] = [];
   for (const record of records) {
@@ -18,14 +18,14 @@ function neighbours({ records }: Tape): { one: EventRecord; next: EventRecord }[
   return found;
 }
 
-function spoil(edit: (tape: Tape, pair: { one: EventRecord; next: EventRecord }) => void) {
-  return (tape: Tape): boolean => {
+function spoil(edit: (history: EditableHistory, pair: { one: EventRecord; next: EventRecord }) => void) {
+  return (history: EditableHistory): boolean => {
     // Not the first of an iteration: what comes before it was perhaps never meant to be read.
-    const pairs = neighbours(tape);
+    const pairs = neighbours(history);
     const inner = pairs.filter(({ one }) => pairs.some(({ next }) => next === one));
-    const pair = pick(tape, inner);
+    const pair = pick(history, inner);
     if (pair === undefined) return false;
-    edit(tape, pair);
+    edit(history, pair);
     return true;
   };
 }
@@ -36,41 +36,41 @@ export const FOLLOWER_MUTATIONS: readonly Mutation[] = [
   {
     ...common,
     name: "follower misses a change",
-    inject: spoil((tape, { one }) => tape.replace(one)),
+    inject: spoil((history, { one }) => history.replace(one)),
   },
   {
     ...common,
     name: "follower is given a change twice",
-    inject: spoil((tape, { one }) => tape.replace(one, one, one)),
+    inject: spoil((history, { one }) => history.replace(one, one, one)),
   },
   {
     ...common,
     name: "follower is given changes out of order",
-    inject: spoil((tape, { one, next }) => {
-      tape.replace(one, next);
-      tape.replace(next, one);
+    inject: spoil((history, { one, next }) => {
+      history.replace(one, next);
+      history.replace(next, one);
     }),
   },
   {
     ...common,
     name: "follower is given another content",
-    inject: spoil((tape, { one }) =>
-      tape.replace(one, { ...one, document: { ...one.document, version: 999 } }),
+    inject: spoil((history, { one }) =>
+      history.replace(one, { ...one, document: { ...one.document, version: 999 } }),
     ),
   },
   {
     ...common,
     name: "follower stops before the end",
-    inject: (tape) => {
+    inject: (history) => {
       const ended = pick(
-        tape,
-        tape.records.filter((record) => record.kind === "followed"),
+        history,
+        history.records.filter((record) => record.kind === "followed"),
       );
-      const last = tape.records.findLast(
+      const last = history.records.findLast(
         (record) => record.kind === "event" && record.follower === ended?.follower,
       );
       if (last === undefined) return false;
-      tape.replace(last);
+      history.replace(last);
       return true;
     },
   },

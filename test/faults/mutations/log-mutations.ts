@@ -1,9 +1,9 @@
 import type { ChangeDocument } from "../simulation/final-state.js";
+import type { EditableHistory, LogRecord } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
-import type { Tape, Written } from "./tape.js";
 
 /** Changes that another one of the same life follows, and one goes before. */
-function inner({ logs }: Tape): { before: Written; here: Written; after: Written }[] {
+function inner({ logs }: EditableHistory): { before: LogRecord; here: LogRecord; after: LogRecord }[] {
   return logs.flatMap((log) =>
     log.flatMap((here, at) => {
       const [before, after] = [log[at - 1], log[at + 1]];
@@ -18,10 +18,10 @@ const skippedEvent: Mutation = {
   name: "skipped event",
   rule: "versions",
   isVisible: false,
-  inject: (tape) => {
-    const place = pick(tape, inner(tape));
+  inject: (history) => {
+    const place = pick(history, inner(history));
     if (place === undefined) return false;
-    tape.replace(place.here.record);
+    history.replace(place.here.record);
     return true;
   },
 };
@@ -30,12 +30,12 @@ const reorderedEvent: Mutation = {
   name: "reordered event",
   rule: "versions",
   isVisible: false,
-  inject: (tape) => {
-    const place = pick(tape, inner(tape));
+  inject: (history) => {
+    const place = pick(history, inner(history));
     if (place === undefined) return false;
     const { here, after } = place;
-    tape.rewrite(here, after.document);
-    tape.replace(after.record, { ...after.record, document: here.record.document });
+    history.rewrite(here, after.document);
+    history.replace(after.record, { ...after.record, document: here.record.document });
     return true;
   },
 };
@@ -45,16 +45,20 @@ const renumberedEvent: Mutation = {
   name: "reordered and renumbered event",
   rule: "acknowledged",
   isVisible: false,
-  inject: (tape) => {
-    const places = inner(tape).filter(({ here, after }) => {
-      const isPatch = (one: Written): boolean => tape.makerOf(one)?.call.operation === "patch";
+  inject: (history) => {
+    const places = inner(history).filter(({ here, after }) => {
+      const isPatch = (one: LogRecord): boolean => history.makerOf(one)?.call.operation === "patch";
       return isPatch(here) && isPatch(after) && here.document.timestamp !== after.document.timestamp;
     });
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
     const [one, other] = [place.here.document, place.after.document];
-    tape.rewrite(place.here, { ...other, version: one.version, timestamp: one.timestamp } as ChangeDocument);
-    tape.rewrite(place.after, {
+    history.rewrite(place.here, {
+      ...other,
+      version: one.version,
+      timestamp: one.timestamp,
+    } as ChangeDocument);
+    history.rewrite(place.after, {
       ...one,
       version: other.version,
       timestamp: other.timestamp,
@@ -67,10 +71,10 @@ const wrongVersion: Mutation = {
   name: "wrong version in the log",
   rule: "versions",
   isVisible: false,
-  inject: (tape) => {
-    const place = pick(tape, inner(tape));
+  inject: (history) => {
+    const place = pick(history, inner(history));
     if (place === undefined) return false;
-    tape.rewrite(place.here, { version: place.here.document.version + 1 + tape.random.below(3) });
+    history.rewrite(place.here, { version: place.here.document.version + 1 + history.random.below(3) });
     return true;
   },
 };
@@ -79,20 +83,20 @@ const illegalEdge: Mutation = {
   name: "illegal edge",
   rule: "edges",
   isVisible: false,
-  inject: (tape) => {
-    const places = inner(tape).filter(
+  inject: (history) => {
+    const places = inner(history).filter(
       ({ here: { document } }) => !/\.(updated|removed)$/.test(document.type),
     );
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
     const { machine, from } = place.here.document;
-    const rules = tape.rulesOf(machine);
+    const rules = history.rulesOf(machine);
     const to = pick(
-      tape,
+      history,
       rules.states.filter((state) => !rules.leads(from ?? "", state)),
     );
     if (to === undefined) return false;
-    tape.rewrite(place.here, { state: to, type: rules.eventOf(to) });
+    history.rewrite(place.here, { state: to, type: rules.eventOf(to) });
     return true;
   },
 };
@@ -102,38 +106,38 @@ const backwardStamp: Mutation = {
   name: "backward stamp",
   rule: "stamps",
   isVisible: true,
-  inject: (tape) => {
-    const places = inner(tape).filter(({ before, here }) => {
-      return /\.updated$/.test(here.document.type) && isShown(tape, before) && isShown(tape, here);
+  inject: (history) => {
+    const places = inner(history).filter(({ before, here }) => {
+      return /\.updated$/.test(here.document.type) && isShown(history, before) && isShown(history, here);
     });
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
     const { before, here } = place;
     const timestamp = new Date(
-      Date.parse(before.document.timestamp) - 1 - tape.random.below(5000),
+      Date.parse(before.document.timestamp) - 1 - history.random.below(5000),
     ).toISOString();
-    tape.rewrite(here, { timestamp });
-    for (const { back, seen } of tape.returned) {
-      if (seen === undefined || !isOf(here, seen, tape, back.process, back.number)) continue;
-      tape.replace(back, { ...back, document: { ...seen, timestamp } });
+    history.rewrite(here, { timestamp });
+    for (const { back, seen } of history.returned) {
+      if (seen === undefined || !isOf(here, seen, history, back.process, back.number)) continue;
+      history.replace(back, { ...back, document: { ...seen, timestamp } });
     }
     return true;
   },
 };
 
-function isShown(tape: Tape, written: Written): boolean {
-  return tape.makerOf(written) !== undefined;
+function isShown(history: EditableHistory, written: LogRecord): boolean {
+  return history.makerOf(written) !== undefined;
 }
 
 function isOf(
-  { document }: Written,
+  { document }: LogRecord,
   seen: { readonly version: number; readonly timestamp: string; readonly createdAt: string },
-  tape: Tape,
+  history: EditableHistory,
   process: string,
   number: number,
 ): boolean {
   return (
-    tape.callOf({ process, number }).id === document.id &&
+    history.callOf({ process, number }).id === document.id &&
     seen.version === document.version &&
     seen.timestamp === document.timestamp &&
     seen.createdAt === document.createdAt
@@ -144,12 +148,12 @@ const lostField: Mutation = {
   name: "field that was set is not there",
   rule: "fields",
   isVisible: false,
-  inject: (tape) => {
-    const places = tape.logs.flat().filter((one) => tape.makerOf(one)?.call.set !== undefined);
-    const place = pick(tape, places);
-    const field = place && pick(tape, Object.keys(tape.makerOf(place)?.call.set ?? {}));
+  inject: (history) => {
+    const places = history.logs.flat().filter((one) => history.makerOf(one)?.call.set !== undefined);
+    const place = pick(history, places);
+    const field = place && pick(history, Object.keys(history.makerOf(place)?.call.set ?? {}));
     if (place === undefined || field === undefined) return false;
-    tape.rewrite(place, { [field]: undefined });
+    history.rewrite(place, { [field]: undefined });
     return true;
   },
 };
@@ -158,15 +162,15 @@ const lostStamp: Mutation = {
   name: "stamp overwritten",
   rule: "fields",
   isVisible: false,
-  inject: (tape) => {
-    const places = tape.logs.flat().flatMap((one) => {
-      const rules = tape.rulesOf(one.document.machine);
+  inject: (history) => {
+    const places = history.logs.flat().flatMap((one) => {
+      const rules = history.rulesOf(one.document.machine);
       const stamp = Object.keys(one.document).find((field) => rules.isStamp(field));
       return stamp === undefined ? [] : [{ one, stamp }];
     });
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
-    tape.rewrite(place.one, { [place.stamp]: "2001-01-01T00:00:00.000Z" });
+    history.rewrite(place.one, { [place.stamp]: "2001-01-01T00:00:00.000Z" });
     return true;
   },
 };

@@ -1,5 +1,5 @@
 import type { Rule } from "../../../faults/check/report.js";
-import type { Tape } from "./tape.js";
+import type { EditableHistory } from "./editable-history.js";
 
 /** One way in which a history can be wrong. */
 export interface Mutation {
@@ -9,10 +9,10 @@ export interface Mutation {
   /** Callers alone can notice it, so that a checker which does not look at the log must, too. */
   readonly isVisible: boolean;
   /** Spoils a history at a random place; false where it has no place for this. */
-  readonly inject: (tape: Tape) => boolean;
+  readonly inject: (history: EditableHistory) => boolean;
 }
 
 /** One of the items, if there are any. */
-export function pick<T>({ random }: Tape, items: readonly T[]): T | undefined {
+export function pick<T>({ random }: EditableHistory, items: readonly T[]): T | undefined {
   return items.length === 0 ? undefined : random.of(items);
 }

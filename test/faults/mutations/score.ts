@@ -6,11 +6,11 @@ import type { HistoryRecord } from "../../../faults/history/records.js";
 import { Random } from "../../../faults/random.js";
 import { ANSWER_MUTATIONS } from "./answer-mutations.js";
 import { CHANGE_MUTATIONS } from "./change-mutations.js";
+import { EditableHistory } from "./editable-history.js";
 import { FOLLOWER_MUTATIONS } from "./follower-mutations.js";
 import { LOG_MUTATIONS } from "./log-mutations.js";
 import type { Mutation } from "./mutation.js";
 import { STATE_MUTATIONS } from "./state-mutations.js";
-import { Tape } from "./tape.js";
 
 /** All ways of spoiling a history. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -51,9 +51,12 @@ export async function mutationScore(
     const { name, rule, isVisible, inject } = mutation;
     const score: MutationScore = { name, rule, isVisible, injected: 0, witness: 0, byRule: 0, wgl: 0 };
     for (let time = 0; time < times; time += 1) {
-      const tape = new Tape(rule === "followers" ? records : alone, new Random(seed * 1000 + time));
-      if (!inject(tape)) continue;
-      const facts = await gather(tape.spoilt());
+      const history = new EditableHistory(
+        rule === "followers" ? records : alone,
+        new Random(seed * 1000 + time),
+      );
+      if (!inject(history)) continue;
+      const facts = await gather(history.result());
       const found = witness(facts);
       score.injected += 1;
       if (found.count > 0) score.witness += 1;

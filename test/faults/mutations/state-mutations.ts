@@ -5,99 +5,102 @@ import type {
   HistoryRecord,
 } from "../../../faults/history/records.js";
 import { finalOf } from "../simulation/final-state.js";
+import type { EditableHistory } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
-import type { Tape } from "./tape.js";
 
-function ofKind<K extends HistoryRecord["kind"]>({ records }: Tape, kind: K) {
+function ofKind<K extends HistoryRecord["kind"]>({ records }: EditableHistory, kind: K) {
   return records.filter((record): record is Extract<HistoryRecord, { kind: K }> => record.kind === kind);
 }
 
-function scores(tape: Tape, kind: FinalScoreRecord["kind"]): FinalScoreRecord[] {
-  return tape.records.filter((record): record is FinalScoreRecord => record.kind === kind);
+function scores(history: EditableHistory, kind: FinalScoreRecord["kind"]): FinalScoreRecord[] {
+  return history.records.filter((record): record is FinalScoreRecord => record.kind === kind);
 }
 
-function drifted(kind: FinalScoreRecord["kind"]): (tape: Tape) => boolean {
-  return (tape) => {
-    const place = pick(tape, scores(tape, kind));
+function drifted(kind: FinalScoreRecord["kind"]): (history: EditableHistory) => boolean {
+  return (history) => {
+    const place = pick(history, scores(history, kind));
     if (place === undefined) return false;
-    const by = tape.random.of([1, -1, 1000, 10 ** 13]);
-    tape.replace(place, { ...place, score: place.score + by });
+    const by = history.random.of([1, -1, 1000, 10 ** 13]);
+    history.replace(place, { ...place, score: place.score + by });
     return true;
   };
 }
 
-function missing(kind: FinalScoreRecord["kind"]): (tape: Tape) => boolean {
-  return (tape) => {
-    const place = pick(tape, scores(tape, kind));
+function missing(kind: FinalScoreRecord["kind"]): (history: EditableHistory) => boolean {
+  return (history) => {
+    const place = pick(history, scores(history, kind));
     if (place === undefined) return false;
-    tape.replace(place);
+    history.replace(place);
     return true;
   };
 }
 
 /** A script stopped after its event was logged: the hash, or all but the hash, is as it was before. */
-function halfApplied(keeps: "hash" | "rest"): (tape: Tape) => boolean {
-  return (tape) => {
-    const places = ofKind(tape, "final-entity").flatMap((entity) => {
-      const log = tape.logOf(entity.id).map(({ document }) => document);
+function halfApplied(keeps: "hash" | "rest"): (history: EditableHistory) => boolean {
+  return (history) => {
+    const places = ofKind(history, "final-entity").flatMap((entity) => {
+      const log = history.logOf(entity.id).map(({ document }) => document);
       const removal = log.findLastIndex(({ type }) => type.endsWith(".removed"));
       const life = log.slice(removal + 1);
       // A patch leaves index and timers alone.
       return life.length < 2 || life.at(-1)?.type.endsWith(".updated") ? [] : [{ entity, life }];
     });
-    const place = pick(tape, places);
+    const place = pick(history, places);
     if (place === undefined) return false;
     const { machine, id } = place.entity;
-    const before = [...finalOf(tape.rulesOf(machine), place.life.slice(0, -1))];
+    const before = [...finalOf(history.rulesOf(machine), place.life.slice(0, -1))];
     const isHash = (record: HistoryRecord): boolean => record.kind === "final-entity";
     const stays = before.filter((record) => isHash(record) === (keeps === "hash"));
-    for (const record of tape.records) {
+    for (const record of history.records) {
       if (!record.kind.startsWith("final-") || record.kind === "final-event") continue;
-      if ("id" in record && record.id === id && isHash(record) === (keeps === "hash")) tape.replace(record);
+      if ("id" in record && record.id === id && isHash(record) === (keeps === "hash"))
+        history.replace(record);
     }
-    const end = tape.records.at(-1);
-    if (end !== undefined) tape.replace(end, ...stays, end);
+    const end = history.records.at(-1);
+    if (end !== undefined) history.replace(end, ...stays, end);
     return true;
   };
 }
 
 /** One field of the hash is another one. */
-function changedHash(change: (entity: FinalEntityRecord, tape: Tape) => Record<string, string>) {
-  return (tape: Tape): boolean => {
-    const entity = pick(tape, ofKind(tape, "final-entity"));
+function changedHash(
+  change: (entity: FinalEntityRecord, history: EditableHistory) => Record<string, string>,
+) {
+  return (history: EditableHistory): boolean => {
+    const entity = pick(history, ofKind(history, "final-entity"));
     if (entity === undefined) return false;
-    tape.replace(entity, { ...entity, hash: change(entity, tape) });
+    history.replace(entity, { ...entity, hash: change(entity, history) });
     return true;
   };
 }
 
-function shortened(tape: Tape): boolean {
-  const list = pick(tape, ofKind(tape, "final-log"));
+function shortened(history: EditableHistory): boolean {
+  const list = pick(history, ofKind(history, "final-log"));
   if (list === undefined) return false;
-  const out = tape.random.below(list.documents.length);
+  const out = history.random.below(list.documents.length);
   const documents: FinalLogRecord["documents"] = list.documents.filter((_, at) => at !== out);
-  tape.replace(list, { ...list, documents });
+  history.replace(list, { ...list, documents });
   return true;
 }
 
 /** What was removed is still in the index. */
-function orphaned(tape: Tape): boolean {
-  const gone = tape.logs.filter((log) => log.at(-1)?.document.type.endsWith(".removed"));
-  const [first] = pick(tape, gone) ?? [];
-  const end = tape.records.at(-1);
+function orphaned(history: EditableHistory): boolean {
+  const gone = history.logs.filter((log) => log.at(-1)?.document.type.endsWith(".removed"));
+  const [first] = pick(history, gone) ?? [];
+  const end = history.records.at(-1);
   if (first === undefined || end === undefined) return false;
   const { machine, id } = first.document;
-  tape.replace(end, { kind: "final-index", machine, id, score: 1 }, end);
+  history.replace(end, { kind: "final-index", machine, id, score: 1 }, end);
   return true;
 }
 
 /** An entity that was never removed is not there. */
-function vanished(tape: Tape): boolean {
-  const entity = pick(tape, ofKind(tape, "final-entity"));
+function vanished(history: EditableHistory): boolean {
+  const entity = pick(history, ofKind(history, "final-entity"));
   if (entity === undefined) return false;
-  for (const record of tape.records) {
+  for (const record of history.records) {
     const isOfIt = "id" in record && record.id === entity.id && record.kind.startsWith("final-");
-    if (isOfIt) tape.replace(record);
+    if (isOfIt) history.replace(record);
   }
   return true;
 }

@@ -1,9 +1,9 @@
 import type { MachineRules } from "../../../faults/check/machine-rules.js";
-import type { FieldMap, HistoryRecord, Observed } from "../../../faults/history/records.js";
-import { observed } from "../../../faults/history/writer.js";
+import type { FieldMap, HistoryRecord, Observation } from "../../../faults/history/records.js";
+import { observationOf } from "../../../faults/history/writer.js";
 
 /** The document of a change. */
-export interface ChangeDocument extends Omit<Observed, "fields" | "opVersion">, FieldMap {
+export interface ChangeDocument extends Omit<Observation, "fields" | "opVersion">, FieldMap {
   readonly type: string;
   readonly machine: string;
   readonly id: string;
@@ -26,7 +26,7 @@ export function* finalOf(rules: MachineRules, life: readonly ChangeDocument[]): 
 }
 
 function hashOf(life: readonly ChangeDocument[], last: ChangeDocument): Record<string, string> {
-  const { state, version, timestamp, since, createdAt, fields } = observed(last);
+  const { state, version, timestamp, since, createdAt, fields } = observationOf(last);
   const hash: Record<string, string> = {
     ...{
       state,

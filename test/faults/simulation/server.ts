@@ -4,10 +4,10 @@ import type {
   CallRecord,
   FieldMap,
   HistoryRecord,
-  Observed,
+  Observation,
   Outcome,
 } from "../../../faults/history/records.js";
-import { observed } from "../../../faults/history/writer.js";
+import { observationOf } from "../../../faults/history/writer.js";
 import { type ChangeDocument, finalOf } from "./final-state.js";
 import { TASK } from "./machine.js";
 
@@ -16,7 +16,7 @@ const rules = new MachineRules(TASK);
 /** What a simulated call is answered. */
 export interface Answer {
   readonly outcome: Outcome;
-  readonly document?: Observed;
+  readonly document?: Observation;
 }
 
 interface Entry {
@@ -63,9 +63,10 @@ export class SimulatedServer {
       return refused("ILLEGAL");
     const state = operation === "transition" ? (to ?? "") : (current?.state ?? rules.initial);
     const fields = changedFields(current?.fields ?? {}, set, unset);
-    if (operation !== "remove" && rules.lackedIn(state, fields) !== undefined) return refused("MISSING");
+    if (operation !== "remove" && rules.missingFieldIn(state, fields) !== undefined)
+      return refused("MISSING");
     const document = this.#change(operation, id, op, state, current, fields, at);
-    return { outcome: "OK", document: observed(document) };
+    return { outcome: "OK", document: observationOf(document) };
   }
 
   #change(
@@ -73,7 +74,7 @@ export class SimulatedServer {
     id: string,
     op: string,
     state: string,
-    current: Observed | undefined,
+    current: Observation | undefined,
     fields: FieldMap,
     at: number,
   ): ChangeDocument {
@@ -147,6 +148,6 @@ export class SimulatedServer {
   }
 }
 
-function snapshotOf({ document }: Entry): Observed {
-  return observed(document);
+function snapshotOf({ document }: Entry): Observation {
+  return observationOf(document);
 }

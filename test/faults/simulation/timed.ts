@@ -1,5 +1,5 @@
 import { compileMachine } from "latchkey";
-import type { HistoryRecord, Observed } from "../../../faults/history/records.js";
+import type { HistoryRecord, Observation } from "../../../faults/history/records.js";
 import { nameOf } from "../../../faults/history/timed-records.js";
 import { DEAD_LETTER_AFTER, REACTION, shift } from "../../../faults/machines/shift.js";
 
@@ -17,7 +17,7 @@ export function iso(at: number): string {
 }
 
 /** A change as the log has it. */
-interface Document extends Observed {
+interface Document extends Observation {
   readonly id: string;
   readonly type: string;
   readonly op?: string;

@@ -3,39 +3,39 @@ import type {
   CallRecord,
   FinalEventRecord,
   HistoryRecord,
-  Observed,
+  Observation,
   ResolvedRecord,
   ReturnRecord,
 } from "../../../faults/history/records.js";
-import { observed } from "../../../faults/history/writer.js";
+import { observationOf } from "../../../faults/history/writer.js";
 import type { Random } from "../../../faults/random.js";
 import { type ChangeDocument, finalOf } from "../simulation/final-state.js";
 
 /** A call and its return. */
-export interface Returned {
+export interface Exchange {
   readonly call: CallRecord;
   readonly back: ReturnRecord;
-  readonly seen: Observed | undefined;
+  readonly seen: Observation | undefined;
 }
 
 /** An entry of the log. */
-export interface Written {
+export interface LogRecord {
   readonly record: FinalEventRecord;
   readonly document: ChangeDocument;
 }
 
-/** A history to be spoilt: what mutations look for in it, and their edits. The records themselves are left alone. */
-export class Tape {
+/** A history to be result: what mutations look for in it, and their edits. The records themselves are left alone. */
+export class EditableHistory {
   readonly random: Random;
-  readonly returned: readonly Returned[];
+  readonly returned: readonly Exchange[];
   readonly resolved: readonly ResolvedRecord[];
   /** By machine and id, in the order of the log. */
-  readonly logs: readonly (readonly Written[])[];
+  readonly logs: readonly (readonly LogRecord[])[];
   readonly #records: readonly HistoryRecord[];
   readonly #rules: ReadonlyMap<string, MachineRules>;
   readonly #calls = new Map<string, CallRecord>();
   readonly #edits = new Map<HistoryRecord, readonly HistoryRecord[]>();
-  readonly #returnOf = new Map<string, Returned>();
+  readonly #returnOf = new Map<string, Exchange>();
 
   constructor(records: readonly HistoryRecord[], random: Random) {
     this.random = random;
@@ -43,8 +43,8 @@ export class Tape {
     const [run] = records;
     const machines = run?.kind === "run" ? run.machines : [];
     this.#rules = new Map(machines.map((machine) => [machine.name, new MachineRules(machine)]));
-    const logs = new Map<string, Written[]>();
-    const returned: Returned[] = [];
+    const logs = new Map<string, LogRecord[]>();
+    const returned: Exchange[] = [];
     for (const record of records) {
       if (record.kind === "call") this.#calls.set(`${record.process} ${record.number}`, record);
       else if (record.kind === "return") {
@@ -85,11 +85,11 @@ export class Tape {
   }
 
   /** The call whose caller was told that it made this change. */
-  makerOf({ document: { id, op } }: Written): Returned | undefined {
+  makerOf({ document: { id, op } }: LogRecord): Exchange | undefined {
     return this.#returnOf.get(`${id} ${op}`);
   }
 
-  logOf(id: string): readonly Written[] {
+  logOf(id: string): readonly LogRecord[] {
     return this.logs.find(([first]) => first?.document.id === id) ?? [];
   }
 
@@ -98,13 +98,13 @@ export class Tape {
     this.#edits.set(record, others);
   }
 
-  rewrite(written: Written, change: Partial<ChangeDocument>): void {
+  rewrite(written: LogRecord, change: Partial<ChangeDocument>): void {
     const document = JSON.stringify({ ...written.document, ...change });
     this.replace(written.record, { ...written.record, document });
   }
 
   /** Makes the log of an entity that stands at the end another one, and the end state what follows from it. */
-  endWith(log: readonly Written[], documents: readonly ChangeDocument[]): void {
+  endWith(log: readonly LogRecord[], documents: readonly ChangeDocument[]): void {
     const [first] = log;
     if (first === undefined) return;
     const { machine, id } = first.document;
@@ -144,13 +144,13 @@ export class Tape {
       ...who,
       at: at + 1,
       outcome: "OK",
-      document: observed(document),
+      document: observationOf(document),
     };
     if (end !== undefined) this.replace(end, call, back, ...(this.#edits.get(end) ?? [end]));
   }
 
   /** The history with all edits. */
-  spoilt(): HistoryRecord[] {
+  result(): HistoryRecord[] {
     return this.#records.flatMap((record) => this.#edits.get(record) ?? [record]);
   }
 }

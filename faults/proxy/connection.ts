@@ -5,10 +5,10 @@ import { Pipe } from "./pipe.js";
 import type { Hits, Treatment } from "./proxy.js";
 
 /** What becomes of the reply to a request that was passed on. */
-type Fate = "pass" | "drop" | "tear" | "swallow";
+type Fate = "pass" | "drop" | "truncate" | "discard";
 
 /** A treatment as it goes on. */
-export interface Course {
+export interface ActiveTreatment {
   readonly treatment: Treatment;
   readonly random: Random;
   readonly hits: Hits;
@@ -18,7 +18,7 @@ export interface Course {
 const HANDSHAKE = 3;
 
 /** One connection through a proxy. */
-export class Line {
+export class ProxyConnection {
   readonly near: Socket;
   readonly #far: Socket;
   readonly #toFar: Pipe;
@@ -28,12 +28,12 @@ export class Line {
   /** Of the requests that are not answered yet, oldest first. */
   readonly #fates: Fate[] = [];
   #seen = 0;
-  #isHole = false;
+  #isBlackhole = false;
   /** A replication connection carries no values to be told apart. */
   #isRaw = false;
   /** What the client calls itself; "" until it did. */
   name = "";
-  course: Course | undefined;
+  active: ActiveTreatment | undefined;
   /** Told when the client has said its name. */
   onName: () => void = () => {};
 
@@ -47,7 +47,7 @@ export class Line {
       socket.on("error", () => {}); // "close" follows
       socket.on("close", () => {
         // A hole stays open to the client whatever the server does.
-        if (this.#isHole && socket === this.#far) return;
+        if (this.#isBlackhole && socket === this.#far) return;
         this.cut();
         onClose();
       });
@@ -56,13 +56,13 @@ export class Line {
     this.#far.on("data", (piece) => this.#fromFar(piece));
   }
 
-  get isHole(): boolean {
-    return this.#isHole;
+  get isBlackhole(): boolean {
+    return this.#isBlackhole;
   }
 
   /** Nothing passes any more, either way; what waits on the way is lost. */
-  swallowAll(): void {
-    this.#isHole = true;
+  discardAll(): void {
+    this.#isBlackhole = true;
     this.#toFar.drop();
     this.#toNear.drop();
   }
@@ -84,7 +84,7 @@ export class Line {
   }
 
   #fromNear(piece: Buffer): void {
-    if (this.#isHole) return;
+    if (this.#isBlackhole) return;
     if (this.#isRaw) {
       this.#toFar.write(piece);
       return;
@@ -100,7 +100,7 @@ export class Line {
       this.#seen += 1;
       this.#learn(frame);
       const action =
-        this.course !== undefined && this.#seen > HANDSHAKE ? this.#choose(this.course, frame) : "pass";
+        this.active !== undefined && this.#seen > HANDSHAKE ? this.#choose(this.active, frame) : "pass";
       if (action === "pass") {
         this.#fates.push("pass");
         through = i + 1;
@@ -115,7 +115,7 @@ export class Line {
     if (this.#isRaw) this.#toFar.write(this.#requests.takeRest());
   }
 
-  #choose({ treatment, random, hits }: Course, frame: Buffer): keyof Hits | "pass" {
+  #choose({ treatment, random, hits }: ActiveTreatment, frame: Buffer): keyof Hits | "pass" {
     for (const action of ACTIONS) {
       const chance = treatment[action];
       if (action === "duplicate" && !isScript(frame)) continue;
@@ -132,11 +132,11 @@ export class Line {
     switch (action) {
       case "dropReply":
       case "resetMidReply":
-        this.#fates.push(action === "dropReply" ? "drop" : "tear");
+        this.#fates.push(action === "dropReply" ? "drop" : "truncate");
         this.#toFar.write(frame);
         return true;
       case "duplicate":
-        this.#fates.push("pass", "swallow");
+        this.#fates.push("pass", "discard");
         this.#toFar.write(Buffer.concat([frame, frame]));
         return true;
       case "dropRequest":
@@ -144,16 +144,16 @@ export class Line {
         return false;
       case "resetMidRequest":
         this.#far.write(frame.subarray(0, frame.length >> 1), () => this.cut());
-        this.swallowAll();
+        this.discardAll();
         return false;
       case "blackhole":
-        this.swallowAll();
+        this.discardAll();
         return false;
     }
   }
 
   #fromFar(piece: Buffer): void {
-    if (this.#isHole) return;
+    if (this.#isBlackhole) return;
     if (this.#isRaw) {
       this.#toNear.write(piece);
       return;
@@ -163,10 +163,10 @@ export class Line {
     for (const frame of frames) {
       const fate = this.#fates.shift() ?? "pass";
       if (fate === "pass") passing.push(frame);
-      if (fate !== "drop" && fate !== "tear") continue;
-      const torn = fate === "tear" ? [frame.subarray(0, frame.length >> 1)] : [];
-      this.near.write(Buffer.concat([...passing, ...torn]), () => this.cut());
-      this.swallowAll();
+      if (fate !== "drop" && fate !== "truncate") continue;
+      const part = fate === "truncate" ? [frame.subarray(0, frame.length >> 1)] : [];
+      this.near.write(Buffer.concat([...passing, ...part]), () => this.cut());
+      this.discardAll();
       return;
     }
     const [only] = passing;

@@ -1,14 +1,14 @@
 import type { FieldMap, FinalEventRecord } from "../history/records.js";
-import { observed } from "../history/writer.js";
-import type { Entity, Logged } from "./facts.js";
+import { observationOf } from "../history/writer.js";
+import type { Entity, LogEntry } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
 
 /** Takes an entry of the log apart; says why where it holds no change of its machine. */
-export function readLogged(
+export function parseLogEntry(
   { machine, entry, document: text }: FinalEventRecord,
   line: number,
   entityOf: (id: string) => Entity,
-): Logged | string {
+): LogEntry | string {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -19,7 +19,7 @@ export function readLogged(
   if (ms === undefined || sequence === undefined) return `holds "${entry}", which is no entry id`;
   if (!isChange(document) || document.machine !== machine)
     return `holds the entry ${entry}, which is no change`;
-  const { state, version, timestamp, since, createdAt, fields } = observed(document);
+  const { state, version, timestamp, since, createdAt, fields } = observationOf(document);
   const { id, type, from, op, forced } = document;
   const content = JSON.stringify(document);
   return {
