@@ -10,7 +10,7 @@ import type { Reports } from "./reports.js";
 const FLUSH_EVERY_MS = 20;
 const AGAIN_MS = 20;
 
-/** A client that follows the event log, and goes on from its cursor when it was killed or fell behind. */
+/** Follows the event log. After a kill or a gap it continues from its cursor. */
 export class Follower {
   readonly #settings: ClientSettings;
   readonly #library: Library;
@@ -42,7 +42,7 @@ export class Follower {
         await this.#iterate();
       } catch (error) {
         if (!(error instanceof GapError)) {
-          await this.#passOver(error);
+          await this.#waitForLog(error);
           continue;
         }
         this.#reports.counts.gaps += 1;
@@ -54,8 +54,8 @@ export class Follower {
     this.#history.append({ kind: "followed", follower: name, at: monotonicMs() });
   }
 
-  /** Another type of key in place of the log is the one thing that ends an iteration and passes. */
-  async #passOver(error: unknown): Promise<void> {
+  /** Waits if the log has another key type, which is the only temporary error that ends an iteration. */
+  async #waitForLog(error: unknown): Promise<void> {
     if (!(error instanceof Error && error.message.includes("WRONGTYPE"))) throw error;
     await pause(AGAIN_MS);
   }
@@ -84,7 +84,7 @@ export class Follower {
   }
 }
 
-/** Where a follower was when it was killed: what it had not written down yet comes again. */
+/** Returns the last recorded cursor of a follower that was killed. Later changes are read again. */
 async function lastCursor(file: string): Promise<string> {
   let cursor = "start";
   for await (const record of readHistory(file, { truncated: "drop" })) {

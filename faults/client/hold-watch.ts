@@ -5,8 +5,8 @@ import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 const LOOK_MS = 25;
 
 /**
- * Asks a hold again and again whether it is lost, as work would that goes step by step, and writes down up to when it was
- * not. Where this process stood still, it is as if it had been asked in time: it could do nothing in between.
+ * Checks repeatedly whether a hold is lost, as work in small steps does, and records until when it was not. If this
+ * process was frozen, it counts as if it had checked in time: it could do nothing meanwhile.
  */
 export class HoldWatch {
   readonly #process: string;
@@ -23,12 +23,12 @@ export class HoldWatch {
     this.#hold = hold;
     this.#since = since;
     this.#history = history;
-    if (hold.signal.aborted) return; // lost from the first: it never believed so
+    if (hold.signal.aborted) return; // it was lost from the start
     this.#look();
     hold.signal.addEventListener("abort", () => this.#write("lost", String(hold.signal.reason)));
   }
 
-  /** It let go by itself. */
+  /** Records that the process released the entity itself. */
   end(how: "closed" | "changed"): void {
     if (!this.#hold.signal.aborted) this.#write(how);
   }

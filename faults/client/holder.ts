@@ -15,8 +15,8 @@ const STEP_MS = 700;
 const FLUSH_EVERY_MS = 20;
 
 /**
- * A client that takes entities, holds them, works on them, and lets go: properly, or by leaving them to the end of their
- * lease. Where it is told that it lost one, it tries to write all the same, as one that was not told would.
+ * Creates entities, holds them, changes them, and releases them: by a change, or by leaving them until the lease expires.
+ * After a loss it still tries one write, as a process would that does not know about the loss.
  */
 export class Holder {
   readonly #settings: ClientSettings;
@@ -45,7 +45,7 @@ export class Holder {
         await this.#turn(`${name}-${life}-${loop}-${turn}`, random);
       }
     });
-    // What was confirmed to one that is killed counts.
+    // Renewals that were confirmed to a process before it was killed count.
     const flush = setInterval(() => this.#history.flush(), FLUSH_EVERY_MS);
     await Promise.all(loops);
     clearInterval(flush);
@@ -54,7 +54,7 @@ export class Holder {
   async #turn(id: string, random: Random): Promise<void> {
     const created = await this.#change({ operation: "create", id });
     if (created.document === undefined) return this.#pause(100);
-    if (happens(random, 10)) return; // nobody takes it up, and its time runs out
+    if (happens(random, 10)) return; // nobody takes it, and its timeout expires
     const taken = await this.#change({ operation: "transition", id, to: "held", ifState: "waiting" });
     const { document } = taken;
     if (document === undefined || document.state !== "held") return;
@@ -63,7 +63,7 @@ export class Holder {
     try {
       hold = await this.#library.entities.hold(id, { version });
     } catch (error) {
-      if (error instanceof LatchkeyError) return; // no answer in time, or lost already
+      if (error instanceof LatchkeyError) return; // no reply in time, or already lost
       throw error;
     }
     const watch = new HoldWatch(this.#settings.name, hold, document.since, this.#history);
@@ -76,7 +76,7 @@ export class Holder {
     await hold.close();
   }
 
-  /** Writes now and then, until it has had enough or is told that it lost it. */
+  /** Patches the entity now and then, until its time is up or the hold is lost. */
   async #work(id: string, hold: Hold, random: Random): Promise<void> {
     let left = SHORTEST_MS + random.below(LONGEST_MS - SHORTEST_MS);
     while (left > 0 && !this.#stopping.signal.aborted) {
@@ -88,7 +88,7 @@ export class Holder {
     }
   }
 
-  /** A change of one that holds the entity. False where it was not made, as far as is known. */
+  /** Makes a change under the hold. Returns false if it was not applied, as far as is known. */
   async #under(hold: Hold, step: PlannedCall): Promise<boolean> {
     let isMade = false;
     const make = async (ifVersion: number): Promise<Change> => {

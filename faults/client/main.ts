@@ -8,7 +8,7 @@ import { Reader } from "./reader.js";
 import { Reports } from "./reports.js";
 import { Worker } from "./worker.js";
 
-// One client process: worker, reader or follower.
+// The program of a worker, a reader or a follower.
 
 start(async (settings) => {
   const { role, rate, concurrency } = settings;

@@ -7,7 +7,7 @@ import type { Reports } from "./reports.js";
 
 const CONNECT_AGAIN_MS = 50;
 
-/** Connects, however often that fails: a client may begin in the midst of a fault. */
+/** Connects, with as many attempts as it takes: a client may start during a fault. */
 export async function openLibrary(
   { url, namespace, name, timeoutMs }: ClientSettings,
   machine: MachineDefinition,
@@ -23,7 +23,7 @@ export async function openLibrary(
   }
 }
 
-/** Lets a client do its work, to its end and to the last word of it. */
+/** Runs a client until it ends, and sends its last reports. */
 export async function runToEnd(
   client: { run(): Promise<void> },
   library: Library,
@@ -37,7 +37,7 @@ export async function runToEnd(
   await reports.end();
 }
 
-/** Does what this process was started for; if that fails, the runner is told why. */
+/** Runs the program of this process. Reports a failure to the runner. */
 export function start(run: (settings: ClientSettings) => Promise<void>): void {
   run(JSON.parse(process.argv[2] ?? "{}") as ClientSettings).catch((error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

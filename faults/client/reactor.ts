@@ -8,11 +8,11 @@ import type { Library } from "./library.js";
 import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
-/** Of a hundred events, so many can never be handled, and so many more can't at the first try. */
+/** Percentage of events that always fail, and of those that fail at the first attempt only. */
 const [POISONED, FLAKY] = [4, 15];
 const LONGEST_MS = 20;
 
-/** A replica of the reaction to all events, whose handler fails for some. */
+/** Runs a replica of the reaction to all events. Its handler fails for some of them. */
 export class Reactor {
   readonly #settings: ClientSettings;
   readonly #library: Library;
@@ -43,14 +43,14 @@ export class Reactor {
         deadLetterAfter: DEAD_LETTER_AFTER,
         takeOverAfter: "3s",
         onMissed: ({ from, to }) =>
-          this.#reports.problem(`${name} missed events from ${from} to ${to}, and none was trimmed`),
+          this.#reports.problem(`${name} missed events from ${from} to ${to}, although none was trimmed`),
       },
     );
     const stopped = new Promise<void>((resolve) => {
       if (this.#stopping.signal.aborted) resolve();
       else this.#stopping.signal.addEventListener("abort", () => resolve());
     });
-    // Rejected where the reaction could not go on.
+    // It rejects if the reaction cannot continue.
     await Promise.race([reaction.closed, stopped]);
     await reaction.close();
   }
@@ -64,7 +64,7 @@ export class Reactor {
     counts.ended += 1;
     if (luck < POISONED || (luck < POISONED + FLAKY && attempt === 1)) {
       this.#record(change, attempt, "failed");
-      throw new Error(`the handler can't do ${change.type} of ${change.id}`);
+      throw new Error(`the handler rejects ${change.type} of ${change.id}`);
     }
     counts.answered += 1;
     this.#record(change, attempt, "done");

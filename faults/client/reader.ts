@@ -7,7 +7,7 @@ import type { Pace } from "./pace.js";
 import type { Reports } from "./reports.js";
 import { chooseId } from "./workload.js";
 
-/** A client that only reads. */
+/** Reads entities and changes nothing. */
 export class Reader {
   readonly #settings: ClientSettings;
   readonly #pace: Pace;

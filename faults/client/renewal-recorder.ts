@@ -5,8 +5,8 @@ import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 const KEYS = 6;
 
 /**
- * Writes down every heartbeat that the server confirms to this process. The library renews by itself and tells nobody,
- * so they are read off its connection.
+ * Records every heartbeat that the server confirms to this process. The library does not report renewals, so they are
+ * read from its connection.
  */
 export function recordRenewals(process: string, history: HistoryWriter): void {
   const send = Valkey.prototype.sendCommand;
@@ -21,7 +21,7 @@ export function recordRenewals(process: string, history: HistoryWriter): void {
         const { since, version } = JSON.parse(String(document)) as { since: string; version: number };
         history.append({ kind: "renewal", process, id, since, version, at, until: monotonicMs() });
       };
-      command.promise.then(record, () => {}); // whoever asked is told of failures
+      command.promise.then(record, () => {}); // the caller handles failures
     }
     return send.call(this, command, stream);
   };

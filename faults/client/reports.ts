@@ -5,7 +5,7 @@ const EVERY_MS = 25;
 
 type Counts = { -readonly [K in keyof Progress]: Progress[K] };
 
-/** What a client process counts and tells of itself, and what it hears. */
+/** Counts calls, sends reports to the runner and receives its instructions. */
 export class Reports {
   readonly counts: Counts = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0, gaps: 0 };
   readonly #timer: NodeJS.Timeout;
@@ -17,7 +17,7 @@ export class Reports {
         this.#send({ kind: "probed", number: instruction.number, progress: this.counts });
       else onInstruction(instruction);
     });
-    // The runner has gone: nobody reads what this process writes.
+    // The runner has exited, so nobody reads what this process writes.
     process.on("disconnect", () => process.exit(1));
     this.#timer = setInterval(() => this.#sendProgress(), EVERY_MS);
   }
@@ -30,7 +30,7 @@ export class Reports {
     this.#send({ kind: "problem", text });
   }
 
-  /** The last word: what is told is on its way when this resolves. */
+  /** Sends the last report, and resolves when it has been sent. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
     await new Promise<void>((resolve) => {

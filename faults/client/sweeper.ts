@@ -4,7 +4,7 @@ import type { Library } from "./library.js";
 import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
-/** A client that sweeps, and writes down what it was told that it fired. */
+/** Sweeps, and records each change that it is reported to have fired. */
 export class Sweeper {
   readonly #settings: ClientSettings;
   readonly #library: Library;
@@ -31,14 +31,14 @@ export class Sweeper {
       interval: "200ms",
       batch: 20,
       onChange: (change, { isFound }) => {
-        if (isFound) return; // another may have fired it
+        if (isFound) return; // another sweeper may have fired it
         this.#history.append({ kind: "fired", process: name, at: monotonicMs(), ...nameOf(change) });
         this.#history.flush();
         counts.begun += 1;
         counts.ended += 1;
         counts.answered += 1;
       },
-      onStuck: ({ id, why }) => this.#reports.problem(`${name} was told that ${id} is stuck: ${why}`),
+      onStuck: ({ id, why }) => this.#reports.problem(`${name} reports ${id} as stuck: ${why}`),
     });
   }
 }

@@ -7,7 +7,7 @@ import { recordRenewals } from "./renewal-recorder.js";
 import { Reports } from "./reports.js";
 import { Sweeper } from "./sweeper.js";
 
-// One process that lives by time: holder, sweeper, or replica of a reaction.
+// The program of a holder, a sweeper or a replica of a reaction.
 
 start(async (settings) => {
   let finish = (): void => {};

@@ -10,12 +10,12 @@ import type { Pace } from "./pace.js";
 import type { Reports } from "./reports.js";
 import { chooseId, chooseStep, type KnownState, type PlannedCall } from "./workload.js";
 
-/** How many changes of before may be repeated. */
+/** Number of earlier changes that may be retried. */
 const REPEATABLE = 40;
 const CLOCK_EVERY_MS = 500;
 const MOST_IN_TIME_MS = 3_000;
 
-/** A client that changes entities: several calls at once, racing with all others. */
+/** Changes entities with several concurrent calls that race with all other clients. */
 export class Worker {
   readonly #settings: ClientSettings;
   readonly #library: Library;
@@ -24,10 +24,10 @@ export class Worker {
   readonly #known = new Map<string, KnownState>();
   readonly #done: PlannedCall[] = [];
   generation: number;
-  /** How much earlier than the clock said a first attempt may have been, in ms. */
+  /** Subtracted from the time of a first attempt, in ms. */
   allowanceMs: number;
   #ops = 0;
-  /** The server's clock less CLOCK_MONOTONIC, in ms; rather too small than too large. */
+  /** The server's clock minus CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
 
   constructor(
@@ -45,14 +45,14 @@ export class Worker {
     this.allowanceMs = settings.allowanceMs;
   }
 
-  /** Works until its pace ends. First it repeats what its life before had left pending. */
+  /** Works until its pace ends. First it retries what its previous life left pending. */
   async run(): Promise<void> {
     const { before, concurrency } = this.#settings;
-    await this.#learnClock();
-    const learning = this.#keepLearningClock();
+    await this.#readClock();
+    const clock = this.#updateClock();
     const pending = before === undefined ? [] : await pendingOf(before);
     await Promise.all(Array.from({ length: concurrency }, (_, loop) => this.#loop(loop, pending)));
-    await learning;
+    await clock;
   }
 
   async #loop(loop: number, pending: PlannedCall[]): Promise<void> {
@@ -74,7 +74,7 @@ export class Worker {
     const nowMs = Math.floor(monotonicMs() + this.#clock);
     const op = newOp(`${name}-${life}`, this.#ops, nowMs);
     const durability = this.#durability(random);
-    // Some are wanted in time or not at all; a repeat has the same limit, which is over by then, or soon.
+    // Some changes have a time limit. A retry has the same limit, which has passed by then or will soon.
     const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
     const named = {
       ...step,
@@ -98,7 +98,7 @@ export class Worker {
     );
   }
 
-  /** Most changes need not outlive more than the server's process. */
+  /** Chooses a durability. Most changes need not survive the server's process. */
   #durability(random: Random): DurabilityLevel | undefined {
     if (happens(random, 0.5)) return "fsync";
     return this.#settings.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
@@ -112,20 +112,20 @@ export class Worker {
     if (this.#known.size > 2_000) this.#known.clear();
   }
 
-  async #keepLearningClock(): Promise<void> {
+  async #updateClock(): Promise<void> {
     while (!this.#pace.hasEnded) {
       await pause(CLOCK_EVERY_MS);
-      await this.#learnClock().catch(() => {}); // the one of before holds a while longer
+      await this.#readClock().catch(() => {}); // the previous offset holds a while longer
     }
   }
 
-  async #learnClock(): Promise<void> {
+  async #readClock(): Promise<void> {
     const time = await this.#library.serverTime();
     this.#clock = time - monotonicMs();
   }
 }
 
-/** The changes that a process had asked for, and not been answered, when it was killed. */
+/** Returns the changes of a killed process that were requested and got no reply. */
 export async function pendingOf(file: string): Promise<PlannedCall[]> {
   const open = new Map<number, CallRecord>();
   for await (const record of readHistory(file, { truncated: "drop" })) {

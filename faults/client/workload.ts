@@ -3,7 +3,7 @@ import type { DurabilityLevel, Operation } from "../history/records.js";
 import { type JobState, job } from "../machines/job.js";
 import { happens, type Random } from "../random.js";
 
-/** One call that a client is to make. */
+/** Describes one call to make. */
 export interface PlannedCall {
   readonly operation: Operation;
   readonly id: string;
@@ -18,10 +18,10 @@ export interface PlannedCall {
   readonly durability?: DurabilityLevel;
 }
 
-/** What a client last saw of an entity; null: that there is none. */
+/** Holds what a client last saw of an entity; null if it did not exist. */
 export type KnownState = { readonly state: string; readonly version: number } | null;
 
-/** How many entities everybody fights over, and how many others there are, in each generation of ids. */
+/** Number of entities that all clients race for, and number of others, in each generation of ids. */
 const [HOT, COLD] = [10, 300];
 const STATES = Object.keys(job.states) as JobState[];
 const ODD_VALUES: readonly JsonValue[] = [
@@ -38,15 +38,15 @@ const ODD_VALUES: readonly JsonValue[] = [
   { "{tag}": "}{" },
 ];
 
-/** An id of this generation: half of all calls go to the few that are hot. */
+/** Chooses an id of this generation. Half of all calls go to the few hot ids. */
 export function chooseId(random: Random, generation: number): string {
-  // Cold ones show what characters an id may have.
+  // Cold ids use every kind of character that an id may have.
   return happens(random, 50)
     ? `hot-${generation}-${random.below(HOT)}`
     : `cold~${generation}:@/+=_.-${random.below(COLD)}`;
 }
 
-/** What to do next with an entity. `done` are changes of before that may be repeated. */
+/** Chooses the next call for an entity. `done` are earlier changes that may be retried. */
 export function chooseStep(
   random: Random,
   id: string,
@@ -57,7 +57,7 @@ export function chooseStep(
   if (dice < 15) return { operation: "get", id };
   if (dice < 20 && done.length > 0) return random.of(done);
   if (known === null || known === undefined || dice < 25) {
-    // Who knows of no entity mostly makes it; who does not, meets NOTFOUND.
+    // A client that knows of no entity mostly creates it; otherwise it gets NOTFOUND.
     if (known === null ? random.below(10) < 9 : random.below(10) < 5) {
       return { operation: "create", id, ...(happens(random, 40) && { set: fields(random) }) };
     }
@@ -101,7 +101,7 @@ function nextOf(state: string | undefined): readonly string[] {
   return STATES.flatMap((one) => (one === state ? (job.states[one].to ?? []) : []));
 }
 
-/** A state that the entity may go to, as far as the client knows; rarely one with no way out. */
+/** Chooses a state that the entity may go to, as far as the client knows; rarely one without an exit. */
 function target(random: Random, known: KnownState | undefined): string {
   const all = nextOf(known?.state);
   const lively = all.filter((state) => state !== "cancelled");

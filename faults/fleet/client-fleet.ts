@@ -1,7 +1,7 @@
 import { Client, type Common, NOTHING, sum } from "./client-process.js";
 import type { Fleet, Progress, Role } from "./fleet.js";
 
-/** How many processes of each role, and how many calls each has under way. */
+/** Number of processes of each role, and of concurrent calls of each process. */
 export interface FleetSize {
   readonly workers: number;
   readonly readers: number;
@@ -9,7 +9,7 @@ export interface FleetSize {
   readonly concurrency: number;
 }
 
-/** The client processes of a run, and what the runner does to all of them. */
+/** Starts and controls the client processes of a run. */
 export class ClientFleet implements Fleet {
   generation = 0;
   readonly processes: readonly Client[];
@@ -31,7 +31,7 @@ export class ClientFleet implements Fleet {
     return this.processes.filter((one) => one.role === role);
   }
 
-  /** Of the callers: what followers read are no calls. */
+  /** Returns the progress of the callers. Followers make no calls. */
   get progress(): Progress {
     return this.#callers.map(({ progress }) => progress).reduce(sum, NOTHING);
   }
@@ -45,7 +45,7 @@ export class ClientFleet implements Fleet {
     await Promise.all(this.processes.map((one) => one.start()));
   }
 
-  /** Shares a number of calls a second among the callers; a reader gets half of what a worker does. */
+  /** Distributes a rate of calls per second over the callers. A reader gets half of a worker's share. */
   setRate(perSecond: number): void {
     const shares = this.#callers.map(({ role }) => (role === "worker" ? 2 : 1));
     const all = shares.reduce((a, b) => a + b, 0);
@@ -63,17 +63,17 @@ export class ClientFleet implements Fleet {
     for (const one of this.of("worker")) one.send({ kind: "allowance", ms });
   }
 
-  /** Whether any of them has ended by itself: then there is no use in going on. */
+  /** True if any process ended by itself. The run then cannot continue. */
   get hasFailed(): boolean {
     return this.processes.some((one) => one.hasFailed);
   }
 
-  /** The histories that they have written. */
+  /** The history files of all processes. */
   get files(): string[] {
     return this.processes.flatMap(({ files }) => files);
   }
 
-  /** Lets all end what they do: callers first, then followers, once they have read up to the last entry of the log. */
+  /** Finishes all processes: callers first, then followers when they have read the last entry of the log. */
   async finish(lastEntry: () => Promise<string>): Promise<void> {
     await Promise.all(this.#callers.map((one) => one.finish()));
     const upTo = await lastEntry();

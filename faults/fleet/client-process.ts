@@ -22,12 +22,12 @@ export function sum(a: Progress, b: Progress): Progress {
   };
 }
 
-/** What all client processes share. */
+/** Settings that all client processes share. */
 export type Common = Pick<ClientSettings, "seed" | "url" | "namespace" | "timeoutMs"> & {
   readonly folder: string;
 };
 
-/** One client process, started, killed and started again by the runner. */
+/** Starts, kills and restarts one client process. */
 export class Client implements ClientProcess {
   readonly name: string;
   readonly role: Role;
@@ -37,9 +37,9 @@ export class Client implements ClientProcess {
   readonly #onProblem: (text: string) => void;
   #child: ChildProcess | undefined;
   #lives = 0;
-  /** Of the lives before. */
-  #past = NOTHING;
-  #present = NOTHING;
+  /** Progress of previous lives. */
+  #previous = NOTHING;
+  #current = NOTHING;
   #probes = new Map<number, (progress: Progress) => void>();
   #nextProbe = 0;
   #isKilled = false;
@@ -47,7 +47,7 @@ export class Client implements ClientProcess {
   rate = 0;
   generation = 0;
   allowanceMs = 0;
-  /** Whether it has ended by itself. */
+  /** True if it ended by itself. */
   hasFailed = false;
 
   constructor(
@@ -77,7 +77,7 @@ export class Client implements ClientProcess {
   }
 
   get progress(): Progress {
-    return sum(this.#past, this.#present);
+    return sum(this.#previous, this.#current);
   }
 
   async start(): Promise<void> {
@@ -98,8 +98,8 @@ export class Client implements ClientProcess {
       rate: this.rate,
     };
     this.#lives += 1;
-    this.#past = this.progress;
-    this.#present = NOTHING;
+    this.#previous = this.progress;
+    this.#current = NOTHING;
     this.#isKilled = false;
     const program = TIMED.has(this.role) ? TIMED_PROGRAM : PROGRAM;
     const child = fork(program, [JSON.stringify(settings)], {
@@ -116,7 +116,7 @@ export class Client implements ClientProcess {
         for (const settle of this.#probes.values()) settle(this.progress);
         if (code === 0 || this.#isKilled) return;
         this.hasFailed = true;
-        // A signal to the whole group may end it before this process hears of that signal, in the same turn.
+        // A signal to the whole group may end it before this process receives the same signal.
         setImmediate(() => this.#onProblem(`${this.name} ended by itself (exit ${code})`));
       });
     });
@@ -166,7 +166,7 @@ export class Client implements ClientProcess {
     if (this.isRunning) this.#child?.send(instruction, () => {});
   }
 
-  /** Lets it end what it does, and waits until it has. */
+  /** Lets it finish its work, and waits until it has exited. */
   async finish(upTo?: string): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -177,7 +177,7 @@ export class Client implements ClientProcess {
 
   #onReport(report: Report): void {
     if (report.kind === "problem") this.#onProblem(report.text);
-    if (report.kind === "progress" || report.kind === "probed") this.#present = report.progress;
+    if (report.kind === "progress" || report.kind === "probed") this.#current = report.progress;
     if (report.kind === "probed") this.#probes.get(report.number)?.(this.progress);
   }
 }

@@ -2,11 +2,11 @@ import { Client, type Common } from "./client-process.js";
 import type { TimedRole } from "./fleet.js";
 
 const ROLES: readonly TimedRole[] = ["holder", "sweeper", "reactor"];
-/** Of each role. */
+/** Processes of each role. */
 const PROCESSES = 2;
 const CONCURRENCY = 6;
 
-/** The processes that live by time: two of each kind, which share the work. */
+/** Starts and controls the timed clients: two processes of each role, which share the work. */
 export class TimedFleet {
   readonly processes: readonly Client[];
 
@@ -35,7 +35,7 @@ export class TimedFleet {
     await Promise.all(this.processes.map((one) => one.start()));
   }
 
-  /** Lets those of one role end what they do. */
+  /** Finishes the processes of one role. */
   async finish(role: TimedRole): Promise<void> {
     await Promise.all(this.of(role).map((one) => one.finish()));
   }

@@ -8,8 +8,8 @@ const CHUNK_BYTES = 1 << 20;
 /**
  * Reads a history, record by record.
  *
- * @param truncated what to do with a last line that does not end, as a process leaves it when it is killed
- * @throws HistoryError with the line's number when a line is no record.
+ * @param truncated what to do with an incomplete last line, which a process leaves when it is killed
+ * @throws HistoryError with the line number if a line is not a valid record
  */
 export async function* readHistory(
   path: string,
@@ -36,6 +36,6 @@ export async function* readHistory(
     rest = bytes.subarray(from);
   }
   if (rest.length > 0 && truncated === "reject") {
-    throw new HistoryError(`line ${line + 1} of ${path} does not end: it was cut off`);
+    throw new HistoryError(`line ${line + 1} of ${path} is truncated`);
   }
 }

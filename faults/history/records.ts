@@ -1,14 +1,14 @@
 import type { TimedRecord } from "./timed-records.js";
 
-// The history of a run, one JSON object per line: docs/evidence/history-format.md describes it for readers in any language.
+// A history has one JSON object per line. HISTORY.md describes the format for readers in any language.
 
-/** A machine in its compiled form, as far as a checker needs it. `CompiledMachine` of the package is one. */
+/** The part of a compiled machine that a checker needs. `CompiledMachine` of the package has this shape. */
 export interface RunMachine {
   readonly name: string;
   readonly initial: string;
   /** In the order of their ordinals. */
   readonly states: Readonly<Record<string, RunState>>;
-  /** Changes that an entity's log keeps. */
+  /** Number of changes that an entity's log keeps. */
   readonly history: number;
 }
 
@@ -22,16 +22,16 @@ export interface RunState {
   readonly retain?: number;
 }
 
-/** What was asked to outlive: `replicas` stands for any number of them. */
+/** Names the durability that a call requested. `replicas` stands for any number of them. */
 export type DurabilityLevel = "memory" | "fsync" | "replicas";
 
-/** By what the server promises, this fault may lose acknowledged changes. */
+/** Describes a fault that may lose acknowledged changes, as the server's settings permit. */
 export interface AllowedLoss {
   /** The fault's name. */
   readonly fault: string;
-  /** How long before it begins a change may have been made and still be lost; null for any time. */
+  /** Longest time from a lost change to the fault, in ms; null for any time. */
   readonly windowMs: number | null;
-  /** Changes acknowledged with these are safe even so. */
+  /** Durabilities whose acknowledged changes must survive. */
   readonly spares?: readonly DurabilityLevel[];
 }
 
@@ -47,9 +47,9 @@ export interface RunRecord {
   readonly machines: readonly RunMachine[];
   /** Empty: no acknowledged change may be lost. */
   readonly loss: readonly AllowedLoss[];
-  /** Faults that set a server's clock. */
+  /** Names of the faults that set a server's clock. */
   readonly clocks?: readonly string[];
-  /** The reactions to all events of the machine. */
+  /** The reactions, each to all events of the machine. */
   readonly reactions?: readonly { readonly name: string; readonly deadLetterAfter: number }[];
 }
 
@@ -62,7 +62,7 @@ export type FieldMap = Readonly<Record<string, unknown>>;
 export interface CallRecord {
   readonly kind: "call";
   readonly process: string;
-  /** Counts the calls of the process, over its restarts. */
+  /** Number of the call in its process. It continues after a restart. */
   readonly number: number;
   readonly at: number;
   readonly operation: Operation;
@@ -74,11 +74,11 @@ export interface CallRecord {
   readonly ifVersion?: number;
   readonly ifState?: string;
   readonly force?: boolean;
-  /** Every change has one. A repeat has the same as the call that it repeats. */
+  /** Idempotency key of every change. A retry has the key of the call that it retries. */
   readonly op?: string;
-  /** On a repeat: server time of the first attempt, ms. */
+  /** Server time of the first attempt in ms, on a retry. */
   readonly sent?: number;
-  /** Server time after which it must not be made, ms. */
+  /** Server time in ms after which the change must not be applied. */
   readonly notAfter?: number;
   readonly durability?: DurabilityLevel;
 }
@@ -98,47 +98,47 @@ export type Outcome =
   | "UNKNOWN"
   | "ERROR";
 
-/** What a caller was shown of an entity: a change, or a snapshot. */
+/** Holds what a caller received of an entity: a change or a snapshot. */
 export interface Observation {
   readonly state: string;
   readonly version: number;
   readonly timestamp: string;
   readonly since: string;
   readonly createdAt: string;
-  /** Own fields, stamps included. */
+  /** Own fields, including stamps. */
   readonly fields: FieldMap;
-  /** REPLAYED: the version that the op made. */
+  /** Version that the idempotency key made, if the outcome is REPLAYED. */
   readonly opVersion?: number;
 }
 
-/** The call ended. A call without this was cut short with its process: unknown. */
+/** A call ended. A call without this record was interrupted with its process, so its outcome is unknown. */
 export interface ReturnRecord {
   readonly kind: "return";
   readonly process: string;
   readonly number: number;
   readonly at: number;
   readonly outcome: Outcome;
-  /** The change, the snapshot, or what `get` read; absent where there was none. */
+  /** The change, the snapshot, or the entity that `get` read; absent if there was none. */
   readonly document?: Observation;
-  /** How often it was sent, where the caller can tell. */
+  /** Number of attempts, if the caller knows it. */
   readonly attempts?: number;
   readonly error?: string;
 }
 
-/** What became of a call whose outcome was unknown. */
+/** A call whose outcome was unknown has been resolved. */
 export interface ResolvedRecord {
   readonly kind: "resolved";
   readonly process: string;
   readonly number: number;
   readonly at: number;
   readonly outcome: "DONE" | "NOTDONE" | "FORGOTTEN";
-  /** DONE: the version that it made. */
+  /** Version of the change, if the outcome is DONE. */
   readonly version?: number;
 }
 
 export interface FaultBeginRecord {
   readonly kind: "fault-begin";
-  /** Counts the injections of the run. */
+  /** Number of the injection in the run. */
   readonly number: number;
   readonly name: string;
   readonly at: number;
@@ -152,17 +152,17 @@ export interface FaultEndRecord {
   readonly details?: unknown;
 }
 
-/** A follower begins to iterate over the events of a machine. */
+/** A follower starts to iterate over the events of a machine. */
 export interface FollowRecord {
   readonly kind: "follow";
   readonly follower: string;
   readonly at: number;
   readonly machine: string;
-  /** `start`, `end`, or the cursor behind which it goes on. */
+  /** `start`, `end`, or a cursor. */
   readonly after: string;
 }
 
-/** The follower read a change. */
+/** A follower read a change. */
 export interface EventRecord {
   readonly kind: "event";
   readonly follower: string;
@@ -171,7 +171,7 @@ export interface EventRecord {
   readonly document: FieldMap;
 }
 
-/** The follower was told of a gap (GapError); it goes on with a `follow` of its own. */
+/** A follower got a GapError. It continues with another `follow`. */
 export interface GapRecord {
   readonly kind: "gap";
   readonly follower: string;
@@ -179,7 +179,7 @@ export interface GapRecord {
   readonly cursor: string;
 }
 
-/** The follower, told to read up to the end of the log, has done so. */
+/** A follower has read the whole log, after the last change of the run. */
 export interface FollowedRecord {
   readonly kind: "followed";
   readonly follower: string;
@@ -190,7 +190,7 @@ export interface FinalEntityRecord {
   readonly kind: "final-entity";
   readonly machine: string;
   readonly id: string;
-  /** HGETALL: each field's text. */
+  /** Reply of HGETALL: the text of each field. */
   readonly hash: Readonly<Record<string, string>>;
 }
 
@@ -205,21 +205,21 @@ export interface FinalLogRecord {
   readonly kind: "final-log";
   readonly machine: string;
   readonly id: string;
-  /** The list, oldest first: texts. */
+  /** Texts of the list, oldest first. */
   readonly documents: readonly string[];
 }
 
-/** One entry of a machine's event stream. All of a partition's stand in their order, from the first ever made. */
+/** An entry of a machine's event stream. The entries of a partition are in order, beginning with the first ever made. */
 export interface FinalEventRecord {
   readonly kind: "final-event";
   readonly machine: string;
   readonly partition: number;
   readonly entry: string;
-  /** Its text. */
+  /** Text of the entry. */
   readonly document: string;
 }
 
-/** The last line: the history is whole. */
+/** The last line: the history is complete. */
 export interface EndRecord {
   readonly kind: "end";
   readonly at: number;

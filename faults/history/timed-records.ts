@@ -1,6 +1,6 @@
 import type { FieldMap } from "./records.js";
 
-/** What names a change of an entity, also where another one was lost that had the same version. */
+/** Identifies a change of an entity, even if a lost change had the same version. */
 export interface ChangeName {
   readonly id: string;
   readonly createdAt: string;
@@ -9,40 +9,40 @@ export interface ChangeName {
   readonly type: string;
 }
 
-/** A lease was renewed: asked for at `at`, confirmed at `until`. */
+/** A lease was renewed: sent at `at`, confirmed at `until`. */
 export interface RenewalRecord {
   readonly kind: "renewal";
   readonly process: string;
   readonly id: string;
-  /** Of the stay in the state that it renews the lease of. */
+  /** Entry into the state whose lease it renews. */
   readonly since: string;
   readonly version: number;
   readonly at: number;
   readonly until: number;
 }
 
-/** A process believed to hold an entity. */
+/** A process believed that it held an entity. */
 export interface HeldRecord {
   readonly kind: "held";
   readonly process: string;
   readonly id: string;
   readonly since: string;
   readonly at: number;
-  /** The last time at which it is known to have believed so. */
+  /** Last time at which it is known to have believed this. */
   readonly until: number;
-  /** `lost`: it was told so. The others it ended itself. */
+  /** `lost`: the loss was reported to it. The others: it released the entity itself. */
   readonly ended: "lost" | "closed" | "changed";
   readonly why?: string;
 }
 
-/** A sweeper was told that it fired a timer. */
+/** A sweeper was reported to have fired a timer. */
 export interface FiredRecord extends ChangeName {
   readonly kind: "fired";
   readonly process: string;
   readonly at: number;
 }
 
-/** A reaction's handler begins, is about to end well, or is about to fail. In the file before it goes on. */
+/** A handler of a reaction begins, is about to succeed, or is about to fail. It is in the file before the handler continues. */
 export interface HandledRecord extends ChangeName {
   readonly kind: "handled";
   readonly process: string;
@@ -51,19 +51,19 @@ export interface HandledRecord extends ChangeName {
   readonly step: "begun" | "done" | "failed";
 }
 
-/** How far the wall clock was ahead of CLOCK_MONOTONIC during the run, in ms. */
+/** Bounds of the wall clock minus CLOCK_MONOTONIC during the run, in ms. */
 export interface ClockRecord {
   readonly kind: "clock";
   readonly least: number;
   readonly most: number;
 }
 
-/** When all was healed, sweepers had time to fire what was due by `untilMs` (server time). */
+/** All faults are repaired, and sweepers had time to fire what was due by `untilMs` (server time). */
 export interface SweptRecord {
   readonly kind: "swept";
   readonly at: number;
   readonly untilMs: number;
-  /** The ids of those that the list of what is stuck goes on to show. */
+  /** IDs that the list of stuck entities keeps showing. */
   readonly stuck: readonly string[];
 }
 
@@ -71,7 +71,7 @@ export interface SweptRecord {
 export interface DeadLetterRecord {
   readonly kind: "dead-letter";
   readonly reaction: string;
-  /** The text of the event; null where it stands for events that were trimmed. */
+  /** Text of the event; null if it stands for events that were trimmed. */
   readonly document: string | null;
   readonly tries: number;
   readonly error: string;
@@ -86,7 +86,7 @@ export type TimedRecord =
   | SweptRecord
   | DeadLetterRecord;
 
-/** The facts that name a change. */
+/** Returns the fields that identify a change. */
 export function nameOf(document: FieldMap): ChangeName {
   const { id, createdAt, version, timestamp, type } = document as FieldMap & ChangeName;
   return { id, createdAt, version, timestamp, type };

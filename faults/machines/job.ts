@@ -1,8 +1,8 @@
 import { defineMachine } from "latchkey";
 
 /**
- * The machine of a run. It goes round, so that an entity lives long; it stamps, requires, and has timers (too long to
- * fire). The log keeps all that a run can make.
+ * Defines the machine of a run. It has cycles, so entities live long. It has stamps, a required field, and timers that
+ * are too long to fire. The log keeps every change of a run.
  */
 export const job = defineMachine({
   name: "job",

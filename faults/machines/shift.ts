@@ -1,13 +1,13 @@
 import { defineMachine } from "latchkey";
 
-/** The reaction to every event of {@link shift}. */
+/** Name of the reaction to every event of {@link shift}. */
 export const REACTION = "ledger";
-/** Tries of an event before it becomes a dead letter. */
+/** Attempts of an event before it becomes a dead letter. */
 export const DEAD_LETTER_AFTER = 4;
 
 /**
- * The other machine of a run: all that its entities wait for runs out within seconds. It has a namespace of its own, so
- * that what is fired by nobody's call stays out of the logs that the callers' histories are held against.
+ * Defines the machine of the timed clients. All its timers expire within seconds. It has its own namespace, because no
+ * call requests what a sweeper fires, and the callers' history must explain every change of its log.
  */
 export const shift = defineMachine({
   name: "shift",
@@ -24,5 +24,5 @@ export const shift = defineMachine({
   events: { keep: 10_000_000 },
 });
 
-/** Its namespace. */
+/** Namespace of {@link shift}. */
 export const SHIFTS = "faults-time";

@@ -4,20 +4,20 @@ import { Framer } from "./framer.js";
 import { Pipe } from "./pipe.js";
 import type { Hits, Treatment } from "./proxy.js";
 
-/** What becomes of the reply to a request that was passed on. */
+/** Decides what happens to the reply to a forwarded request. */
 type Fate = "pass" | "drop" | "truncate" | "discard";
 
-/** A treatment as it goes on. */
+/** Holds a treatment that is in effect. */
 export interface ActiveTreatment {
   readonly treatment: Treatment;
   readonly random: Random;
   readonly hits: Hits;
 }
 
-/** Requests of a handshake, which are let through so that a treatment meets calls rather than greetings. */
+/** Requests of a handshake. They always pass, because a treatment is meant for calls. */
 const HANDSHAKE = 3;
 
-/** One connection through a proxy. */
+/** Forwards one connection through a proxy. */
 export class ProxyConnection {
   readonly near: Socket;
   readonly #far: Socket;
@@ -25,16 +25,16 @@ export class ProxyConnection {
   readonly #toNear: Pipe;
   readonly #requests = new Framer();
   readonly #replies = new Framer();
-  /** Of the requests that are not answered yet, oldest first. */
+  /** Fates of the requests without a reply, oldest first. */
   readonly #fates: Fate[] = [];
   #seen = 0;
   #isBlackhole = false;
-  /** A replication connection carries no values to be told apart. */
+  /** True for a replication connection, which has no values to separate. */
   #isRaw = false;
-  /** What the client calls itself; "" until it did. */
+  /** Name that the client has set; "" until then. */
   name = "";
   active: ActiveTreatment | undefined;
-  /** Told when the client has said its name. */
+  /** Called when the client has set its name. */
   onName: () => void = () => {};
 
   constructor(near: Socket, target: number, onClose: () => void) {
@@ -46,7 +46,7 @@ export class ProxyConnection {
       socket.setNoDelay(true);
       socket.on("error", () => {}); // "close" follows
       socket.on("close", () => {
-        // A hole stays open to the client whatever the server does.
+        // A black hole stays open to the client, whatever the server does.
         if (this.#isBlackhole && socket === this.#far) return;
         this.cut();
         onClose();
@@ -60,14 +60,14 @@ export class ProxyConnection {
     return this.#isBlackhole;
   }
 
-  /** Nothing passes any more, either way; what waits on the way is lost. */
+  /** Discards everything from now on, in both directions, including what is queued. */
   discardAll(): void {
     this.#isBlackhole = true;
     this.#toFar.drop();
     this.#toNear.drop();
   }
 
-  /** Sets how fast pieces go from now on. */
+  /** Sets the speed of both directions. */
   pace(delayMs: number, dripBytes: number): void {
     for (const pipe of [this.#toFar, this.#toNear]) {
       pipe.delayMs = delayMs;
@@ -90,7 +90,7 @@ export class ProxyConnection {
       return;
     }
     const frames = this.#requests.push(piece);
-    // Frames that stand side by side in one piece are passed on as one.
+    // Adjacent frames of one piece are forwarded together.
     let from = 0;
     let through = 0;
     const pass = (): void => {
@@ -127,7 +127,7 @@ export class ProxyConnection {
     return "pass";
   }
 
-  /** False where nothing behind this request passes any more. */
+  /** Returns false if nothing after this request passes. */
   #act(action: keyof Hits, frame: Buffer): boolean {
     switch (action) {
       case "dropReply":
@@ -185,7 +185,7 @@ export class ProxyConnection {
   }
 }
 
-/** Other requests, such as MULTI, mean something else where they come twice on one connection. */
+/** Only scripts are duplicated. Other requests, such as MULTI, mean something else when they are sent twice. */
 function isScript(frame: Buffer): boolean {
   return /^\*\d+\r\n\$7\r\nevalsha/i.test(frame.toString("latin1", 0, 24));
 }

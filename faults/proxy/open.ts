@@ -33,7 +33,7 @@ export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
     connection.onName = () => treatOne(connection);
     treatOne(connection);
   });
-  server.on("error", () => {}); // too many open files, say: those who wanted in are turned away
+  server.on("error", () => {}); // for example, too many open files: new connections fail
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

@@ -5,14 +5,14 @@ interface Held {
   readonly bytes: Buffer;
 }
 
-/** One direction of a connection, which can be slow: what is held back goes on in its order. */
+/** Forwards one direction of a connection, optionally slowly. Delayed bytes keep their order. */
 export class Pipe {
   readonly #socket: Socket;
   #held: Held[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** How long each piece is held back, in ms. */
+  /** Delay of each piece, in ms. */
   delayMs = 0;
-  /** How many bytes go at once, once a millisecond; all, where 0. */
+  /** Bytes per millisecond; 0 for no limit. */
   dripBytes = 0;
 
   constructor(socket: Socket) {
@@ -34,7 +34,7 @@ export class Pipe {
     this.#timer ??= setTimeout(this.#release, 1);
   }
 
-  /** Lets go at once of what is held back. */
+  /** Sends all delayed bytes at once. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -43,7 +43,7 @@ export class Pipe {
     for (const { bytes } of held) this.#socket.write(bytes);
   }
 
-  /** Forgets what is held back. */
+  /** Discards all delayed bytes. */
   drop(): void {
     clearTimeout(this.#timer);
     this.#held = [];

@@ -9,12 +9,12 @@ import type { Servers } from "../servers/servers.js";
 import type { LogTrimmer } from "./log-trimmer.js";
 
 const LOOK_MS = 5;
-/** How long a fault is kept on, at most, until it has overlap enough calls. */
-const MEETING_MS = 4_000;
-/** How long clients may take to go on once a fault is healed. */
-const SETTLING_MS = 30_000;
+/** Longest time that a fault is kept on until it has overlapped enough calls. */
+const OVERLAP_MS = 4_000;
+/** Longest time that clients may need to continue after a fault. */
+const RECOVERY_MS = 30_000;
 
-/** What all injections of a run share. */
+/** Holds what all injections of a run share. */
 export interface RunContext {
   readonly servers: Servers;
   readonly proxies: readonly NodeProxy[];
@@ -28,7 +28,7 @@ export interface RunContext {
   readonly log: (line: string) => void;
 }
 
-/** Which injection of a run it is: counted from 0, as its attempts are, and how many of its fault are still planned. */
+/** Identifies one attempt of an injection: both count from 0. `injectionsLeft` counts those of the same fault. */
 export interface InjectionPlan {
   readonly seed: number;
   readonly injection: number;
@@ -36,7 +36,7 @@ export interface InjectionPlan {
   readonly injectionsLeft: number;
 }
 
-/** The arena of one injection. */
+/** Makes the arena of one injection. */
 export function arenaOf(
   context: RunContext,
   { seed, injection, attempt, injectionsLeft }: InjectionPlan,
@@ -56,7 +56,7 @@ export function arenaOf(
     withOverlap: async (least, body) => {
       const before = await fleet.probe();
       const result = await body();
-      const until = monotonicMs() + MEETING_MS;
+      const until = monotonicMs() + OVERLAP_MS;
       while (fleet.progress.begun - before.begun < least && monotonicMs() < until) await pause(LOOK_MS);
       const overlap = fleet.progress.begun - before.begun;
       if (overlap < least)
@@ -67,12 +67,12 @@ export function arenaOf(
   };
 }
 
-/** Waits until each process that runs has been answered something asked for from now on. */
+/** Waits until each running process has received a reply to a new call. */
 async function awaitRecovery(fleet: ClientFleet): Promise<void> {
   const running = fleet.processes.filter((one) => one.isRunning && !one.isStopped);
   const before = await Promise.all(running.map((one) => one.probe()));
-  const until = monotonicMs() + SETTLING_MS;
-  // One call that was under way already may be answered late, so one more than that.
+  const until = monotonicMs() + RECOVERY_MS;
+  // A call that was already in flight may get its reply now, so one more is required.
   const waiting = (): string[] =>
     running.flatMap((one, i) => {
       const inFlight = (before[i]?.begun ?? 0) - (before[i]?.ended ?? 0);
@@ -80,7 +80,7 @@ async function awaitRecovery(fleet: ClientFleet): Promise<void> {
     });
   while (waiting().length > 0) {
     if (monotonicMs() > until) {
-      throw new Violation(`${waiting().join(", ")} did not go on within ${SETTLING_MS / 1000} s`);
+      throw new Violation(`${waiting().join(", ")} did not continue within ${RECOVERY_MS / 1000} s`);
     }
     await pause(LOOK_MS);
   }

@@ -1,42 +1,42 @@
-/** The exit status of a run that was interrupted. */
+/** Exit status of an interrupted run. */
 export const INTERRUPTED = 130;
-/** How long a run that was interrupted may take to end all that it has started. */
-const PATIENCE_MS = 15_000;
+/** Longest time that an interrupted run may need to end its processes. */
+const GRACE_MS = 15_000;
 
-/** The run was told to end before its time. */
+/** Thrown if the run was interrupted. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
 /**
- * Hears of Ctrl-C and SIGTERM, from now on. They come to all processes of a group, and once more from `npm run faults`:
- * the first one counts.
+ * Listens for Ctrl-C and SIGTERM. All processes of a group receive them, and `npm run faults` forwards them once more.
+ * Only the first one counts.
  */
 export class Interruption {
-  /** Rejects with {@link Interrupted} when it rejection. */
+  /** Rejects with {@link Interrupted} when a signal arrives. */
   readonly rejection: Promise<never>;
   #isInterrupted = false;
 
   constructor() {
     this.rejection = new Promise((_, reject) => {
-      const hear = (signal: NodeJS.Signals): void => {
+      const onSignal = (signal: NodeJS.Signals): void => {
         if (this.#isInterrupted) return;
         this.#isInterrupted = true;
-        // What is under way fails when its servers are gone: no news.
+        // Pending work fails when its servers are gone. That is expected.
         process.on("unhandledRejection", () => {});
-        setTimeout(() => process.exit(INTERRUPTED), PATIENCE_MS).unref();
+        setTimeout(() => process.exit(INTERRUPTED), GRACE_MS).unref();
         reject(new Interrupted(`interrupted by ${signal}: nothing was checked`));
       };
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, hear);
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
     });
-    this.rejection.catch(() => {}); // told to whoever waits
+    this.rejection.catch(() => {}); // handled by whoever awaits it
   }
 
   get isInterrupted(): boolean {
     return this.#isInterrupted;
   }
 
-  /** What it rejection to, unless the interruption rejection first. */
+  /** Waits for `work`, or rejects if the interruption comes first. */
   async race<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.rejection]);
   }

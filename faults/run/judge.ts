@@ -7,7 +7,7 @@ import { readHistory } from "../history/reader.js";
 import type { HistoryRecord } from "../history/records.js";
 import { Tally } from "./tally.js";
 
-/** What the checkers say of a history. */
+/** Holds the results of the checkers. */
 export interface Verdict {
   readonly tally: Tally;
   readonly witness: WitnessReport;
@@ -15,7 +15,7 @@ export interface Verdict {
   readonly timed: TimedReport;
 }
 
-/** Reads both histories of a run once, counts what the callers' one holds, and has them checked. */
+/** Reads both histories of a run once, counts the records of the callers' history, and runs all checkers. */
 export async function judge(path: string, timedPath: string): Promise<Verdict> {
   const tally = new Tally();
   const facts = await gather(counted(readHistory(path), tally));

@@ -6,7 +6,7 @@ const PAGE = 1_000;
 
 type RawEntry = [id: string, fields: string[]];
 
-/** Reads a stream from its beginning, up to an entry or to its end. */
+/** Reads a stream from its beginning to an entry, or to its end. */
 export async function* entriesOf(client: Valkey, key: string, upTo = "+"): AsyncGenerator<RawEntry, void> {
   let from = "-";
   for (;;) {
@@ -18,14 +18,14 @@ export async function* entriesOf(client: Valkey, key: string, upTo = "+"): Async
   }
 }
 
-/** True where one entry of a stream stands before another. */
+/** True if one entry ID is before another. */
 export function isBefore(a: string, b: string): boolean {
   const [aMs = "0", aSequence = "0"] = a.split("-");
   const [bMs = "0", bSequence = "0"] = b.split("-");
   return aMs === bMs ? BigInt(aSequence) < BigInt(bSequence) : BigInt(aMs) < BigInt(bMs);
 }
 
-/** The beginning of the event log, which faults cut away: what they cut is written down here before. */
+/** Trims the event log, and keeps the removed entries for the history. */
 export class LogTrimmer {
   readonly #key: string;
   readonly #machine: string;
@@ -36,20 +36,20 @@ export class LogTrimmer {
     this.#machine = machine;
   }
 
-  /** Cuts away all entries before one. Resolves to how many they were. */
+  /** Trims all entries before one. Returns their number. */
   async trim(client: Valkey, before: string): Promise<number> {
     let count = 0;
     const last = this.#records.at(-1)?.entry ?? "0-0";
     for await (const [entry, [, document = ""]] of entriesOf(client, this.#key, `(${before}`)) {
       count += 1;
-      // A server that forgot a cut gives again what is written down.
+      // A server that lost a trim returns entries that are already recorded.
       if (isBefore(last, entry)) this.#records.push(this.#record(entry, document));
     }
     await client.xtrim(this.#key, "MINID", before);
     return count;
   }
 
-  /** Writes the whole log as it is at the end: what was cut away, then what is there. Resolves to the number of entries. */
+  /** Writes the whole log: trimmed entries, then those of the stream. Returns their number. */
   async write(client: Valkey, history: HistoryWriter): Promise<number> {
     let count = 0;
     let first: string | undefined;

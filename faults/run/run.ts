@@ -25,7 +25,7 @@ import { ProgressLine } from "./progress.js";
 import { TimedLoad } from "./timed-load.js";
 import { writeHistory } from "./write-history.js";
 
-/** What to run. */
+/** Configures a run. */
 export interface RunOptions {
   readonly topology: Topology;
   readonly operations: number;
@@ -33,41 +33,41 @@ export interface RunOptions {
   readonly seed: number;
   /** The faults to choose from. */
   readonly faults: readonly Fault[];
-  /** Where the history goes. */
+  /** Path of the history. */
   readonly history: string;
-  /** Where the one of those goes that live by time. */
+  /** Path of the history of the timed clients. */
   readonly timed: string;
-  /** The line that does this again. */
+  /** Command line that repeats the run. */
   readonly command: string;
-  /** Whether all may be well although kinds of faults could not be injected here. */
+  /** True if the run may pass although kinds of faults are unavailable here. */
   readonly allowUnavailable: boolean;
 }
 
-/** What came of it, before anything is checked. */
+/** Holds the results of a run before its history is checked. */
 export interface RunResult {
   readonly injected: readonly InjectionResult[];
   readonly fsck: FsckVerdict;
-  /** The same of the part that lives by time. */
+  /** The result of fsck for the timed clients. */
   readonly timedFsck: FsckVerdict;
-  /** What went wrong outside of any fault: a client that ended, a call that was refused as wrong. */
+  /** Errors outside of any fault: a client that exited, a call that was rejected as invalid. */
   readonly problems: readonly string[];
 }
 
 const NAMESPACE = "faults";
 const SIZE = { workers: 4, readers: 1, followers: 2, concurrency: 8 };
 const CALL_TIMEOUT_MS = 2_000;
-/** Calls before the first fault, so that it meets a run that is under way. */
+/** Calls before the first fault, so that it meets a run under load. */
 const WARM_UP = 300;
 const SETTINGS = { appendonly: "yes", appendfsync: "everysec" };
 const LOOK_MS = 20;
 
-/** What has to be done at the end, however a run ends; the last one first. */
+/** Steps at the end of a run, however it ends. The last one runs first. */
 type CleanUp = (() => Promise<unknown>)[];
 
 /**
- * Runs clients against servers, injects faults meanwhile, and writes down all that happened.
+ * Runs clients against servers, injects faults, and records everything.
  *
- * @throws Interrupted when that comes first; all that was started has ended then
+ * @throws Interrupted if it was interrupted. All its processes have ended then.
  */
 export async function run(options: RunOptions, interruption: Interruption): Promise<RunResult> {
   const progress = new ProgressLine();
@@ -94,7 +94,7 @@ async function runWith(
   const problems: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
   cleanUp.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-  // Those of faults that are under way when the run is interrupted.
+  // A fault may be interrupted, so its disks and servers are removed here too.
   cleanUp.push(() => SmallDisk.closeAll());
   cleanUp.push(() => ServerProcess.kill9All());
   const clients = join(folder, "clients");
@@ -118,7 +118,7 @@ async function runWith(
     folder: clients,
   };
   const onProblem = (text: string): void => {
-    // The clients have heard it too.
+    // The clients were interrupted too.
     if (interruption.isInterrupted) return;
     problems.push(text);
     progress.log(text);
@@ -147,7 +147,7 @@ async function runWith(
   const heal = (): void => {
     for (const proxy of proxies) proxy.heal();
   };
-  const made = new Injections(history, heal);
+  const injector = new Injections(history, heal);
   const allowance = new ClockAllowance(fleet);
   const load = new Load(fleet, operations, injections);
   cleanUp.push(async () => load.stop());
@@ -167,7 +167,7 @@ async function runWith(
     current = fault.name;
     allowance.before(fault);
     const injectionsLeft = planned.slice(i).filter((one) => one === fault).length;
-    await made.inject(fault, (attempt) => arenaOf(context, { seed, injection: i, attempt, injectionsLeft }));
+    await injector.inject(fault, (attempt) => arenaOf(context, { seed, injection: i, attempt, injectionsLeft }));
     allowance.after(fault);
     load.injected += 1;
   }
@@ -179,9 +179,9 @@ async function runWith(
   const primary = await servers.primary();
   await fleet.finish(() => lastEntry(primary));
   history.close();
-  current = "sweeping and reacting to the end";
+  current = "finishing the timed clients";
   await timed.finish(primary);
-  const injected = [...made.all.values()];
+  const injected = [...injector.all.values()];
   current = "writing the history";
   const faults = join(clients, "runner.jsonl");
   const about = { seed, topology, command, startedAt };
@@ -214,7 +214,7 @@ async function applyMachine(primary: ServerNode): Promise<void> {
   await latchkey.close();
 }
 
-/** The newest entry of the event log. */
+/** Returns the ID of the newest entry of the event log. */
 async function lastEntry({ admin }: ServerNode): Promise<string> {
   const [last] = await admin.xrevrange(`${keyPrefix(NAMESPACE, job.name)}events`, "+", "-", "COUNT", 1);
   return last?.[0] ?? "0-0";

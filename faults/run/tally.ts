@@ -1,9 +1,9 @@
 import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../history/records.js";
 
-/** Counts what a history holds. */
+/** Counts the records of a history. */
 export class Tally {
   calls = 0;
-  /** Calls that no return follows: their process was killed. */
+  /** Calls without a return: their process was killed. */
   interrupted = 0;
   retries = 0;
   events = 0;
@@ -13,7 +13,7 @@ export class Tally {
   readonly operations = new Map<Operation, number>();
   readonly outcomes = new Map<Outcome, number>();
   readonly resolved = new Map<ResolvedRecord["outcome"], number>();
-  /** What the callers were told was an error of the call itself. */
+  /** Errors that callers got because the call itself was invalid. */
   readonly errors: string[] = [];
   begun = Number.POSITIVE_INFINITY;
   ended = 0;
@@ -52,7 +52,7 @@ export class Tally {
     }
   }
 
-  /** Unknown outcomes of which nothing was learnt, however often it was asked. */
+  /** Returns the number of unknown outcomes that could not be resolved. */
   get unresolved(): number {
     const resolved = [...this.resolved.values()].reduce((a, b) => a + b, 0);
     return (this.outcomes.get("UNKNOWN") ?? 0) - resolved;

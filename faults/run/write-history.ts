@@ -8,18 +8,18 @@ import { keyPrefix, writeFinalState } from "./final-state.js";
 import type { InjectionResult } from "./injections.js";
 import type { LogTrimmer } from "./log-trimmer.js";
 
-/** What a history is put together from. */
+/** Holds the parts of a history. */
 export interface Parts {
   readonly run: Pick<RunRecord, "seed" | "topology" | "command" | "startedAt">;
   readonly injected: readonly InjectionResult[];
-  /** What the processes have written, and the runner. */
+  /** History files of the processes and of the runner. */
   readonly files: readonly string[];
   readonly primary: ServerNode;
   readonly namespace: string;
   readonly logTrimmer: LogTrimmer;
 }
 
-/** Puts the history of a run together: its processes' parts, and all that the server holds in the end. */
+/** Assembles the history of a run: the files of its processes, and everything that the server holds at the end. */
 export async function writeHistory(path: string, parts: Parts): Promise<void> {
   const { run, injected, files, primary, namespace, logTrimmer } = parts;
   await rm(path, { force: true });
@@ -38,7 +38,7 @@ export async function writeHistory(path: string, parts: Parts): Promise<void> {
   history.close();
 }
 
-/** The faults of a run that may lose something. */
+/** Returns the faults of a run that may lose acknowledged changes. */
 export function lossOf(injected: readonly InjectionResult[]): AllowedLoss[] {
   return injected.flatMap(({ fault: { name, loses }, injected: times }) => {
     if (loses === false || times === 0) return [];
@@ -46,7 +46,7 @@ export function lossOf(injected: readonly InjectionResult[]): AllowedLoss[] {
   });
 }
 
-/** The machine as it is installed: its states in the order of their ordinals. */
+/** Returns the machine as installed: its states in the order of their ordinals. */
 export async function installed(
   { admin }: ServerNode,
   namespace: string,
