@@ -40,7 +40,11 @@ const program = new Command("npm run faults --")
       "unavailable here); 2 invalid usage; 130 interrupted.",
   )
   .option("--ops <n>", "minimum number of calls", whole, 20_000)
-  .option("--faults <n>", "number of injections, distributed over all faults (default: each fault once)", whole)
+  .option(
+    "--faults <n>",
+    "number of injections, distributed over all faults (default: each fault once)",
+    whole,
+  )
   .option("--seed <n>", "seed of all random choices (default: another one for each run)", whole)
   .addOption(
     new Option("--topology <name>", "servers").choices(["standalone", "sentinel"]).default("standalone"),

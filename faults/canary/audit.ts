@@ -2,24 +2,24 @@ import type { Valkey } from "iovalkey";
 import { Violation } from "../fault.js";
 import type { CanaryCall } from "./canary.js";
 
-/** What became of a canary's changes. */
+/** Counts what happened to a canary's changes. */
 export interface Audit {
   readonly acknowledged: number;
-  /** Of those, what was told to be applied, and not to be durable. */
+  /** Acknowledged changes that were applied but not durable. */
   readonly notDurable: number;
-  /** And of those, what is there at another version than was told. */
-  readonly remade: number;
+  /** Changes that were not durable and that the server has at another version. */
+  readonly reapplied: number;
   /** Acknowledged changes that the server does not have. */
   readonly lost: number;
-  /** How long before the fault markBegin the oldest of them was acknowledged, in ms; 0 where none was. */
+  /** Time from the acknowledgement of the oldest lost change to the fault, in ms; 0 if none was lost. */
   readonly oldestLostMs: number;
-  /** From the first of them that was acknowledged to the last, in ms. */
+  /** Time from the first to the last acknowledgement of a lost change, in ms. */
   readonly lostSpanMs: number;
-  /** Of what is lost, what one replica had acknowledged, and what all of two had. */
+  /** Lost changes that one replica had acknowledged, and those that two had. */
   readonly lostByOneReplica: number;
   readonly lostByTwoReplicas: number;
   readonly unknown: number;
-  /** Of those, how many were done. */
+  /** Unknown changes that were applied. */
   readonly unknownApplied: number;
   readonly notExecuted: number;
   readonly rejected: number;
@@ -38,10 +38,10 @@ interface Change {
 const PAGE = 1000;
 
 /**
- * Holds what a server has now against what a canary was told: whatever was lost, what is left must be whole.
+ * Compares a server with what a canary recorded. Changes may be lost, but the rest must be consistent.
  *
- * @param faultAt when the fault markBegin, on the clock of `performance.now()`
- * @throws Violation when a change is there in part, twice, out of order, or although it was told not to be.
+ * @param faultAt begin of the fault, on the clock of `performance.now()`
+ * @throws Violation if a change is incomplete, duplicated, out of order, or was reported as not applied
  */
 export async function audit(
   admin: Valkey,
@@ -50,25 +50,25 @@ export async function audit(
 ): Promise<Audit> {
   const prefix = `{${canary.namespace}:0}:agent:`;
   const changes = await readEvents(admin, `${prefix}events`);
-  const problems = [...wholeness(changes), ...(await hashProblems(admin, prefix, changes))];
-  const done = new Map(changes.map((change) => [change.op, change]));
+  const problems = [...logProblems(changes), ...(await stateProblems(admin, prefix, changes))];
+  const applied = new Map(changes.map((change) => [change.op, change]));
   const lost: CanaryCall[] = [];
-  let remade = 0;
+  let reapplied = 0;
   for (const call of canary.calls) {
-    const change = done.get(call.op);
+    const change = applied.get(call.op);
     if (call.outcome === "OK" || call.outcome === "NOTDURABLE") {
       if (change === undefined) lost.push(call);
-      // Lost with its server after it was told of, and made again there where its copies were then asked for.
-      else if (change.version !== call.version && call.outcome === "NOTDURABLE") remade += 1;
+      // It was lost with its server, and applied again where its replicas were then awaited.
+      else if (change.version !== call.version && call.outcome === "NOTDURABLE") reapplied += 1;
       else if (change.version !== call.version) {
-        problems.push(`${call.op} made version ${change.version}, its caller was told ${call.version}`);
+        problems.push(`${call.op} made version ${change.version}, but its caller received ${call.version}`);
       }
     } else if (change !== undefined && call.outcome !== "UNKNOWN") {
-      problems.push(`${call.op} was done, its caller was told ${call.outcome}`);
+      problems.push(`${call.op} was applied, but its caller received ${call.outcome}`);
     }
     if (change !== undefined && call.notAfter !== undefined && Date.parse(change.timestamp) > call.notAfter) {
       problems.push(
-        `${call.op} was done at ${change.timestamp}, its deadline was ${new Date(call.notAfter).toISOString()}`,
+        `${call.op} was applied at ${change.timestamp}, after its deadline ${new Date(call.notAfter).toISOString()}`,
       );
     }
   }
@@ -83,21 +83,21 @@ export async function audit(
   return {
     acknowledged: of("OK").length + of("NOTDURABLE").length,
     notDurable: of("NOTDURABLE").length,
-    remade,
+    reapplied,
     lost: lost.length,
     oldestLostMs: Math.max(0, Math.round(faultAt - first)),
     lostSpanMs: Math.max(0, Math.round(last - first)),
     lostByOneReplica: lost.filter(({ replicas }) => replicas === 1).length,
     lostByTwoReplicas: lost.filter(({ replicas }) => replicas === 2).length,
     unknown: of("UNKNOWN").length,
-    unknownApplied: of("UNKNOWN").filter(({ op }) => done.has(op)).length,
+    unknownApplied: of("UNKNOWN").filter(({ op }) => applied.has(op)).length,
     notExecuted: of("NOTEXECUTED").length,
     rejected: of("REJECTED").length,
     kept: changes.length,
   };
 }
 
-/** All changes in a stream, oldest first. */
+/** Reads all changes of a stream, oldest first. */
 async function readEvents(admin: Valkey, key: string): Promise<Change[]> {
   const changes: Change[] = [];
   for (let from = "-"; ; ) {
@@ -109,8 +109,8 @@ async function readEvents(admin: Valkey, key: string): Promise<Change[]> {
   }
 }
 
-/** Versions from 1 on without a gap, no op twice, stamps that never go back. */
-function wholeness(changes: readonly Change[]): string[] {
+/** Checks that versions count up from 1, keys are unique, and timestamps never decrease. */
+function logProblems(changes: readonly Change[]): string[] {
   const problems: string[] = [];
   const last = new Map<string, Change>();
   const ops = new Set<string>();
@@ -120,21 +120,21 @@ function wholeness(changes: readonly Change[]): string[] {
     if (version !== (before?.version ?? 0) + 1) {
       problems.push(`version ${version} of ${id} follows ${before?.version ?? "nothing"}`);
     }
-    if (before !== undefined && timestamp < before.timestamp) problems.push(`stamps of ${id} go back`);
-    if (ops.has(op)) problems.push(`${op} was done twice`);
+    if (before !== undefined && timestamp < before.timestamp) problems.push(`timestamps of ${id} decrease`);
+    if (ops.has(op)) problems.push(`${op} was applied twice`);
     ops.add(op);
     last.set(id, change);
   }
   return problems;
 }
 
-/** Each entity, its place in the index and its log are what its last change says. */
-async function hashProblems(admin: Valkey, prefix: string, changes: readonly Change[]): Promise<string[]> {
+/** Checks that each entity, its index entry and its log agree with its last change. */
+async function stateProblems(admin: Valkey, prefix: string, changes: readonly Change[]): Promise<string[]> {
   const problems: string[] = [];
   const last = new Map(changes.map((change) => [change.id, change]));
   const members = await admin.zrange(`${prefix}index`, 0, -1);
   if (members.length !== last.size || members.some((id) => !last.has(id))) {
-    problems.push(`the index has ${members.length} entities, the events tell of ${last.size}`);
+    problems.push(`the index has ${members.length} entities, the event log has ${last.size}`);
   }
   const ids = [...last.keys()];
   for (let at = 0; at < ids.length; at += PAGE) {

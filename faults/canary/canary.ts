@@ -15,31 +15,31 @@ import {
   RejectedError,
 } from "latchkey";
 
-/** How one intended change of a canary ended, as its caller was told. */
+/** Records how one change of a canary ended for its caller. */
 export interface CanaryCall {
   readonly id: string;
   readonly op: string;
   readonly outcome: "OK" | "NOTDURABLE" | "NOTEXECUTED" | "UNKNOWN" | "REJECTED";
-  /** The version it made, where it is OK or NOTDURABLE. */
+  /** The version that it made, if it is OK or NOTDURABLE. */
   readonly version?: number;
-  /** By how many replicas it was acknowledged, where it is OK and asked for them. */
+  /** Number of replicas that acknowledged it, if it is OK and requested them. */
   readonly replicas?: number;
-  /** When it was told so, on the clock of `performance.now()`. */
+  /** When it ended, on the clock of `performance.now()`. */
   readonly at: number;
-  /** The server's time after which it must not be done. */
+  /** Server time after which it must not be applied. */
   readonly notAfter?: number;
 }
 
-/** Settings of {@link Canary.start}. */
+/** Options of {@link Canary.start}. */
 export interface CanaryOptions {
   readonly url: string;
-  /** How many callers at once, each with entities of its own. @default 4 */
+  /** Number of concurrent callers, each with its own entities. @default 4 */
   readonly callers?: number;
-  /** How many ms each attempt may take, as NOTAFTER tells the server. @default none */
+  /** Time limit of each attempt in ms, sent as NOTAFTER. @default none */
   readonly deadlineMs?: number;
-  /** Whether a change whose end is open is tried again, with the same op, until it is told. @default true */
+  /** Retries a change with the same idempotency key until its outcome is known. @default true */
   readonly retries?: boolean;
-  /** How many replicas each caller's changes wait for, callers taking turns; 0 for none. @default none */
+  /** Number of replicas that the changes of each caller wait for, assigned round-robin; 0 for none. @default none */
   readonly replicas?: readonly number[];
 }
 
@@ -49,7 +49,7 @@ type Step = (
   options: ChangeOptions & { op: string },
 ) => Promise<{ version: number; opVersion?: number | undefined }>;
 
-/** The life of an entity. Its changes touch the hash, the index, the log and the stream, each time. */
+/** The life of an entity. Each change writes the hash, the index, the log and the stream. */
 const LIFE: readonly Step[] = [
   (agents, id, options) => agents.create(id, { round: 0 }, options),
   (agents, id, options) => agents.transition(id, "running", options),
@@ -57,15 +57,15 @@ const LIFE: readonly Step[] = [
   (agents, id, options) => agents.patch(id, { ...options, set: { round: 2, text: "x".repeat(100) } }),
   (agents, id, options) => agents.transition(id, "failed", { ...options, set: { error: "exit 1" } }),
 ];
-const REST_MS = 5;
+const PAUSE_MS = 5;
 const DURABLE_MS = 300;
-/** How long the client tries by itself, each time. */
+/** Timeout of one call of the client. */
 const TIMEOUT_MS = 1000;
 
 /**
- * Callers of latchkey in this process, withOwnServer the clients of the run, in a namespace of their own: so a fault knows at
- * once what was acknowledged when, and measures what became of it. An entity has one caller only, which must never be
- * rejected, except where the server has lost changes.
+ * Runs callers of latchkey in this process, in their own namespace. A fault knows at once what was acknowledged and when,
+ * and measures what happened to it. Each entity has one caller, which must never be rejected unless the server has lost
+ * changes.
  */
 export class Canary {
   readonly namespace: string;
@@ -74,7 +74,7 @@ export class Canary {
   #isStopped = false;
   #hasFailed = false;
   readonly #latchkey: Latchkey;
-  /** What to add to our count of ms for a time of the server that has certainly passed. */
+  /** Added to `performance.now()`, it gives a server time that is certainly in the past. */
   readonly #serverOffsetMs: number;
   readonly #options: CanaryOptions;
   readonly #work: Promise<unknown>;
@@ -92,11 +92,11 @@ export class Canary {
     const callers = Array.from({ length: options.callers ?? 4 }, (_, caller) => this.#live(agents, caller));
     this.#work = Promise.all(callers);
     this.#work.catch(() => {
-      this.#hasFailed = true; // told by awaitChanges() and stop()
+      this.#hasFailed = true; // awaitChanges() and stop() throw the error
     });
   }
 
-  /** Connects, installs the machine, and begins. */
+  /** Connects, installs the machine, and starts the callers. */
   static async start(options: CanaryOptions): Promise<Canary> {
     const latchkey = await connect({ url: options.url, namespace: `canary-${randomUUID().slice(0, 8)}` });
     try {
@@ -113,16 +113,16 @@ export class Canary {
     return this.#acknowledged;
   }
 
-  /** Waits until so many further changes are acknowledged. @throws what a caller failed with, if one did. */
+  /** Waits for a number of further acknowledged changes. @throws the error of a caller that failed */
   async awaitChanges(more: number): Promise<void> {
     const wanted = this.#acknowledged + more;
     while (this.#acknowledged < wanted && !this.#isStopped) {
       if (this.#hasFailed) await this.#work;
-      await pause(REST_MS);
+      await pause(PAUSE_MS);
     }
   }
 
-  /** Ends the callers, each after the call it is in. */
+  /** Stops the callers after their current calls. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     try {
@@ -139,7 +139,7 @@ export class Canary {
         if (this.#isStopped) return;
         const call = await this.#change(agents, step, id, `${id}-${at}`, caller);
         this.calls.push(call);
-        // Where it stands now is not known, or it was lost: on with the next one.
+        // The state of the entity is unknown, or it was lost. Continue with the next entity.
         if (call.outcome !== "OK" && call.outcome !== "NOTDURABLE") break;
         this.#acknowledged += 1;
       }
@@ -162,7 +162,7 @@ export class Canary {
         deadlineMs === undefined
           ? undefined
           : Math.ceil(performance.now() + this.#serverOffsetMs + deadlineMs);
-      const told = (outcome: CanaryCall["outcome"], more: Partial<CanaryCall> = {}): CanaryCall => ({
+      const call = (outcome: CanaryCall["outcome"], more: Partial<CanaryCall> = {}): CanaryCall => ({
         ...{ id, op, outcome, at: performance.now(), ...more },
         ...(notAfter !== undefined && { notAfter }),
       });
@@ -172,20 +172,20 @@ export class Canary {
           ...(notAfter !== undefined && { notAfter }),
           ...(attempt > 0 && { sent }),
         });
-        return told("OK", { version: done.opVersion ?? done.version, replicas });
+        return call("OK", { version: done.opVersion ?? done.version, replicas });
       } catch (error) {
         if (error instanceof NotDurableError) {
-          return told("NOTDURABLE", { version: error.document.opVersion ?? error.document.version });
+          return call("NOTDURABLE", { version: error.document.opVersion ?? error.document.version });
         }
-        const isOpen =
+        const isUncertain =
           attempt > 0 || error instanceof OutcomeUnknownError || error instanceof OutcomeForgottenError;
-        if (error instanceof RejectedError) return told(isOpen ? "UNKNOWN" : "REJECTED");
+        if (error instanceof RejectedError) return call(isUncertain ? "UNKNOWN" : "REJECTED");
         if (error instanceof ContractError && error.code === "NOMACHINE") {
-          // The server has lost even that.
+          // The server has lost the machine too.
           await this.#latchkey.apply(agent()).catch(() => {});
         } else if (!(error instanceof OutcomeUnknownError || error instanceof NotExecutedError)) throw error;
-        if (!retries || this.#isStopped) return told(isOpen ? "UNKNOWN" : "NOTEXECUTED");
-        await pause(REST_MS);
+        if (!retries || this.#isStopped) return call(isUncertain ? "UNKNOWN" : "NOTEXECUTED");
+        await pause(PAUSE_MS);
       }
     }
   }

@@ -2,15 +2,15 @@ import type { Valkey } from "iovalkey";
 import { type Audit, audit } from "./audit.js";
 import { Canary, type CanaryOptions } from "./canary.js";
 
-const WARM = 40;
-const AFTERWARDS = 10;
+const CHANGES_BEFORE = 40;
+const CHANGES_AFTER = 10;
 
 /**
- * Runs a fault while a canary makes changes, and tells what became of them.
+ * Runs a fault while a canary makes changes, and counts what happened to them.
  *
- * @param options of the canary; `admin` is asked for at the end, when the node that serves may be another one
- * @param fault begins the fault, and returns when it has healed; call `markBegin` at the moment that it begins
- * @throws Violation when what is left is not whole.
+ * @param options of the canary. `admin` is called at the end, when another node may be the primary.
+ * @param fault begins the fault, and returns when it is repaired. It calls `markBegin` when it begins.
+ * @throws Violation if the remaining data is inconsistent
  */
 export async function withCanary(
   options: CanaryOptions & { readonly admin: () => Promise<Valkey> },
@@ -19,23 +19,23 @@ export async function withCanary(
   const canary = await Canary.start(options);
   let faultAt: number | undefined;
   try {
-    await canary.awaitChanges(WARM);
+    await canary.awaitChanges(CHANGES_BEFORE);
     await fault(() => {
       faultAt ??= performance.now();
     });
-    await canary.awaitChanges(AFTERWARDS);
+    await canary.awaitChanges(CHANGES_AFTER);
   } finally {
     await canary.stop();
   }
   const admin = await options.admin();
-  const told = await audit(admin, canary, faultAt ?? performance.now());
+  const result = await audit(admin, canary, faultAt ?? performance.now());
   await erase(admin, canary.namespace);
-  return told;
+  return result;
 }
 
 const PAGE = 500;
 
-/** Takes a canary's namespace away, without a walk over all keys of the server. */
+/** Removes a canary's namespace without a scan of all keys. */
 export async function erase(admin: Valkey, namespace: string): Promise<void> {
   const prefix = `{${namespace}:0}:agent:`;
   const ids = await admin.zrange(`${prefix}index`, 0, -1);

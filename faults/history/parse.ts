@@ -207,6 +207,7 @@ export function parseRecord(line: string): HistoryRecord {
   const shape = SHAPES.get(record.kind);
   if (shape === undefined) throw new HistoryError(`has an unknown kind (${JSON.stringify(record.kind)})`);
   const problem = problemOf(record, ...shape);
-  if (problem !== undefined) throw new HistoryError(`is not a valid record of kind ${record.kind}: ${problem}`);
+  if (problem !== undefined)
+    throw new HistoryError(`is not a valid record of kind ${record.kind}: ${problem}`);
   return value as HistoryRecord;
 }

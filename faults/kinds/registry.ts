@@ -19,7 +19,7 @@ import { clockJumps } from "./servers/clock.js";
 import { serverFrozen } from "./servers/freeze.js";
 import { serverKills } from "./servers/kill.js";
 import { memoryFaults } from "./servers/memory.js";
-import { powerLosses } from "./servers/power.js";
+import { powerFailures } from "./servers/power.js";
 import { unavailableServers } from "./servers/unavailable.js";
 
 /** Lists every fault that a run may inject. The order is part of what a seed repeats. */
@@ -35,7 +35,7 @@ export const faults: readonly Fault[] = [
   ...followerFaults,
   ...clientLimits,
   ...serverKills,
-  ...powerLosses,
+  ...powerFailures,
   serverFrozen,
   clockJumps,
   ...memoryFaults,

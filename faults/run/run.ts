@@ -167,7 +167,9 @@ async function runWith(
     current = fault.name;
     allowance.before(fault);
     const injectionsLeft = planned.slice(i).filter((one) => one === fault).length;
-    await injector.inject(fault, (attempt) => arenaOf(context, { seed, injection: i, attempt, injectionsLeft }));
+    await injector.inject(fault, (attempt) =>
+      arenaOf(context, { seed, injection: i, attempt, injectionsLeft }),
+    );
     allowance.after(fault);
     load.injected += 1;
   }

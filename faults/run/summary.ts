@@ -164,8 +164,5 @@ export function unavailableLines(unavailable: readonly string[], isAllowed: bool
   const todo = isAllowed
     ? "allowed by --allow-unavailable"
     : "install what each one needs, or use --allow-unavailable";
-  return [
-    `unavailable   ${kinds} unavailable here; ${todo}`,
-    ...unavailable.map((line) => `  ${line}`),
-  ];
+  return [`unavailable   ${kinds} unavailable here; ${todo}`, ...unavailable.map((line) => `  ${line}`)];
 }

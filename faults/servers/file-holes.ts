@@ -4,25 +4,25 @@ import { Violation } from "../fault.js";
 import { appendedFiles } from "./append-only-file.js";
 
 const [STAR, DOLLAR, ZERO] = [0x2a, 0x24, 0];
-/** No change of a canary holds so many zeros. */
+/** No change of a canary has this many zero bytes. */
 const HOLE = Buffer.alloc(8);
 
-/** What was wrong with the append-only files of a server. */
+/** Describes the damage of a server's append-only files. */
 export interface Holes {
   readonly holes: number;
-  /** Whether one of them lies where changes were: the file was cut short there. */
+  /** True if a hole replaced changes: the file then ends before it. */
   readonly isCutShort: boolean;
 }
 
 /**
- * Takes holes out of the append-only files of a server that does not run.
+ * Removes holes from the append-only files of a server that does not run.
  *
- * A rewrite opens the next file without O_APPEND. When the disk is full then, and a write comes out short, the server
- * takes the part away again, but goes on writing behind where it ended: zeros are left in between whole transactions,
- * and the server does not start any more. From then on it also thinks the file shorter than it is: the next short write
- * takes away too much, and its hole lies where acknowledged changes were. What is behind that one can't be used.
+ * A rewrite opens the next file without O_APPEND. If the disk is full and a write is incomplete, the server removes that
+ * part but keeps its old write position. Zero bytes then remain between transactions, and the server does not start
+ * again. It also assumes that the file is shorter than it is: the next incomplete write removes too much, and its hole
+ * replaces acknowledged changes. Everything after that hole is unusable.
  *
- * @throws Violation when a file is damaged in any other way.
+ * @throws Violation if a file is damaged in any other way
  */
 export async function removeHoles(dataDir: string): Promise<Holes> {
   let [holes, isCutShort] = [0, false];
@@ -39,7 +39,7 @@ export async function removeHoles(dataDir: string): Promise<Holes> {
   return { holes, isCutShort };
 }
 
-/** The parts between holes, up to the first hole within a transaction, if there is one. */
+/** Returns the parts between holes, up to the first hole within a transaction. */
 function wholeParts(bytes: Buffer, name: string): { parts: Buffer[]; isEnd: boolean } {
   const parts: Buffer[] = [];
   let [from, whole, at, isOpen] = [0, 0, 0, false];
@@ -53,7 +53,7 @@ function wholeParts(bytes: Buffer, name: string): { parts: Buffer[]; isEnd: bool
     }
     const command = commandAt(bytes, at);
     if (command === undefined || bytes.subarray(at, command.end).includes(HOLE)) {
-      // Too much was taken away, and the server went on with the next file, if there are no more zeros to come.
+      // Too much was removed, and the server continued in the next file, unless more zero bytes follow.
       if (parts.length === 0 && !bytes.subarray(at).includes(HOLE)) {
         throw new Violation(`${name} is damaged at ${at} of ${bytes.length}, by no hole`);
       }
@@ -69,7 +69,7 @@ function wholeParts(bytes: Buffer, name: string): { parts: Buffer[]; isEnd: bool
   return { parts: [...parts, bytes.subarray(from)], isEnd: false };
 }
 
-/** One command of the file; undefined where none stands there as a whole. */
+/** Returns the command at `start`, or undefined if there is no complete one. */
 function commandAt(bytes: Buffer, start: number): { name: string; end: number } | undefined {
   const head = numberAt(bytes, start, STAR);
   if (head === undefined) return undefined;

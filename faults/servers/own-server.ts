@@ -7,9 +7,9 @@ import type { Settings } from "./servers.js";
 let count = 0;
 
 /**
- * A server of a fault's own, withOwnServer those of the run, for what the others must not suffer. It ends with `body`.
+ * Runs `body` with a server of its own, for faults that the clients of the run must not be affected by.
  *
- * @param folder where a folder of its own is made, and removed
+ * @param folder parent of the server's folder, which is removed at the end
  */
 export async function withOwnServer<T>(
   folder: string,

@@ -5,10 +5,10 @@ import { FILES, preload } from "./preload.js";
 const CLOCK_BYTES = 8;
 const FILE_BYTES = 16;
 
-/** The machine as one server sees it: its wall clock, and its disk. */
+/** Controls the wall clock of one server, and reads what it has flushed to disk. It shares memory with a preloaded library. */
 export class PreloadPage {
   readonly #file: string;
-  /** What the server's environment needs; nothing where this machine can't do it. */
+  /** Environment variables of the server; empty if the library cannot be built here. */
   readonly env: Readonly<Record<string, string>>;
 
   private constructor(file: string, library: string | undefined) {
@@ -17,9 +17,9 @@ export class PreloadPage {
   }
 
   /**
-   * Makes one whose clock goes right.
+   * Makes a page whose clock is correct.
    *
-   * @param folder where the library goes that the server is started with; must stay while servers are started
+   * @param folder for the library, which must stay while servers are started
    */
   static async make(file: string, folder: string): Promise<PreloadPage> {
     await writeFile(file, Buffer.alloc(CLOCK_BYTES + FILES * FILE_BYTES));
@@ -27,27 +27,27 @@ export class PreloadPage {
   }
 
   /**
-   * Sets the clock apart from the machine's by so many ms, at once.
-   * @throws Unavailable where clocks can't be set here.
+   * Sets the server's clock to an offset from this machine's clock, in ms. It takes effect at once.
+   * @throws Unavailable if clocks cannot be set here
    */
   async setClock(offsetMs: number): Promise<void> {
-    this.#expectLibrary("the clock of a server can't be set");
+    this.#expectLibrary("cannot set the clock of a server");
     const bytes = Buffer.alloc(CLOCK_BYTES);
     bytes.writeBigInt64LE(BigInt(Math.round(offsetMs)));
     await this.#write(bytes, 0);
   }
 
-  /** Forgets which files were flushed: another process begins, with nothing flushed by it. */
+  /** Forgets which files were flushed, before another process starts. */
   async forgetFlushed(): Promise<void> {
     await this.#write(Buffer.alloc(FILES * FILE_BYTES), CLOCK_BYTES);
   }
 
   /**
-   * How long files were when they were last flushed to disk, by their inodes.
-   * @throws Unavailable where that can't be told.
+   * Returns the sizes of files when they were last flushed, by inode.
+   * @throws Unavailable if flushes cannot be observed here
    */
   async flushed(): Promise<ReadonlyMap<bigint, number>> {
-    this.#expectLibrary("what is on the disk of a server can't be told");
+    this.#expectLibrary("cannot observe what a server flushes");
     const bytes = await readFile(this.#file);
     const files = new Map<bigint, number>();
     for (let at = CLOCK_BYTES; at < bytes.length; at += FILE_BYTES) {
@@ -65,7 +65,7 @@ export class PreloadPage {
     }
   }
 
-  /** In place: the server has this very file mapped. */
+  /** Writes in place, because the server has this file mapped. */
   async #write(bytes: Buffer, at: number): Promise<void> {
     const file = await open(this.#file, "r+");
     await file.write(bytes, 0, bytes.length, at);

@@ -8,7 +8,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   return options.topology === "standalone" ? startStandalone(options) : SentinelServers.start(options);
 }
 
-/** One server, with a proxy in front of it. */
+/** Starts one server with a proxy in front of it. */
 export async function startStandalone(options: Omit<ServersOptions, "topology">): Promise<Servers> {
   const { folder, settings, openProxy } = options;
   const node = await DataNode.start({ name: "primary", port: await freePort(), folder, settings });

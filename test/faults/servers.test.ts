@@ -144,7 +144,7 @@ describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
     expect(successor.name).not.toBe(primary.name);
     expect(await successor.admin.get("key")).toBe("value");
     await primary.restart();
-    expect(await servers.allWell()).toBe(successor);
+    expect(await servers.awaitHealth()).toBe(successor);
     const [role, , port] = (await primary.admin.role()) as unknown[];
     expect([role, port]).toEqual(["slave", servers.proxyOf(successor).port]);
   });
@@ -162,7 +162,7 @@ describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
     const successor = await servers.successorOf(primary);
     expect(await client.set("key", "lost")).toBe("OK");
     servers.proxyOf(primary).heal();
-    expect(await servers.allWell()).toBe(successor);
+    expect(await servers.awaitHealth()).toBe(successor);
     expect(await successor.admin.get("key")).toBe(null);
   });
 });

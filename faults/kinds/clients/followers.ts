@@ -5,7 +5,7 @@ import type { ClientProcess, Fleet } from "../../fleet/fleet.js";
 import { happens, type Random } from "../../random.js";
 import { keyPrefix } from "../../run/final-state.js";
 
-/** More than a follower may have fetched ahead of its cursor. */
+/** More entries than a follower may have fetched ahead of its cursor. */
 const TRIMMED = 450;
 const WAIT_MS = 20_000;
 
@@ -24,7 +24,7 @@ function running(fleet: Fleet, random: Random): ClientProcess {
   return random.of(followers);
 }
 
-/** kill -9 of a follower; its next life goes on behind the cursor that it had kept. */
+/** Kills a follower. Its next life continues from the recorded cursor. */
 const followerKilled: Fault = {
   name: "F23 follower killed",
   topologies: ["standalone", "sentinel"],
@@ -34,43 +34,43 @@ const followerKilled: Fault = {
     const { begun } = victim.progress;
     if (!(await until(() => victim.progress.begun > begun))) throw new VoidInjection("it read nothing");
     await victim.kill9();
-    const deadMs = await waitBetween(0, 300);
+    const downMs = await waitBetween(0, 300);
     await victim.restart();
     const after = victim.progress.begun;
     if (!(await until(() => victim.progress.begun > after))) {
-      throw new Violation(`${victim.name} reads nothing since it was started again`);
+      throw new Violation(`${victim.name} reads nothing after its restart`);
     }
-    return { victim: victim.name, deadMs };
+    return { victim: victim.name, downMs };
   },
 };
 
-/** The log is trimmed past the cursor of a follower that sleeps, or is dead: it must be told, and may go on from there. */
-const trimmedPast: Fault = {
-  name: "F23 log trimmed past a follower",
+/** Trims the log beyond the cursor of a frozen or killed follower. The follower must get a GapError, and may continue. */
+const trimmedAhead: Fault = {
+  name: "F23 log trimmed ahead of a follower",
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
     const { fleet, random } = arena;
     const victim = running(fleet, random);
-    const isDead = happens(random, 50);
+    const isKilled = happens(random, 50);
     const { gaps } = victim.progress;
-    if (isDead) await victim.kill9();
+    if (isKilled) await victim.kill9();
     else victim.stop();
     let trimmed = 0;
     try {
       trimmed = await trim(arena);
     } finally {
-      if (isDead) await victim.restart();
+      if (isKilled) await victim.restart();
       else victim.cont();
     }
     if (!(await until(() => victim.progress.gaps > gaps))) {
-      throw new Violation(`${victim.name} was not told that the log was trimmed past its cursor`);
+      throw new Violation(`${victim.name} got no GapError after the log was trimmed beyond its cursor`);
     }
-    return { victim: victim.name, was: isDead ? "dead" : "asleep", trimmed };
+    return { victim: victim.name, was: isKilled ? "killed" : "frozen", trimmed };
   },
 };
 
-/** Waits until the log has grown by more than the follower can have on its way, and cuts all of that off. */
+/** Waits until the log has grown by more than a follower fetches ahead, and trims everything before. */
 async function trim({ servers, namespace, machine, logTrimmer }: Arena): Promise<number> {
   const { admin } = await servers.primary();
   const key = `${keyPrefix(namespace, machine)}events`;
@@ -84,15 +84,15 @@ async function trim({ servers, namespace, machine, logTrimmer }: Arena): Promise
   return logTrimmer.trim(admin, await info("last-generated-id"));
 }
 
-/** A subscriber whose messages pile up is cut off by the server, again and again; it comes back. */
-const subscriberCutOff: Fault = {
-  name: "F24 subscriber over its output buffer",
+/** Lets the server disconnect a subscriber repeatedly, because its messages pile up. The subscriber must come back. */
+const subscriberDisconnected: Fault = {
+  name: "F24 subscriber exceeds its output buffer",
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
     const { servers, withOverlap, waitBetween, namespace, machine } = arena;
     const { admin } = await servers.primary();
-    const cutOff = async (): Promise<number> => {
+    const disconnections = async (): Promise<number> => {
       const [, count] =
         /client_output_buffer_limit_disconnections:(\d+)/.exec(await admin.info("stats")) ?? [];
       if (count === undefined) {
@@ -102,33 +102,33 @@ const subscriberCutOff: Fault = {
     };
     const setting = "client-output-buffer-limit";
     const [, usual = ""] = (await admin.config("GET", setting)) as string[];
-    const before = await cutOff();
+    const before = await disconnections();
     const latchkey = await connect({ url: servers.url, namespace });
-    let heard = 0;
+    let received = 0;
     try {
       const entities = await latchkey.installed(machine);
       if (entities === null) throw new Error(`no machine ${machine} is installed`);
       const subscription = await entities.subscribe(() => {
-        heard += 1;
+        received += 1;
       });
       const { overlap, result } = await withOverlap(200, async () => {
         await admin.config("SET", setting, "pubsub 1 0 0");
         for (let i = 0; i < 3; i += 1) {
-          // No change, and too long for the server to pass on at once.
+          // It is not a change, and too long for the server to send at once.
           await admin.publish(`${namespace}:${machine}:events`, "x".repeat(100_000));
           await waitBetween(20, 100);
         }
         return waitBetween(100, 300);
       });
-      const times = (await cutOff()) - before;
+      const times = (await disconnections()) - before;
       await admin.config("SET", setting, usual);
-      if (times === 0) throw new VoidInjection("it was not cut off");
-      const heardBefore = heard;
-      if (!(await until(() => heard > heardBefore))) {
-        throw new Violation("a subscriber that the server had cut off heard nothing any more");
+      if (times === 0) throw new VoidInjection("it was not disconnected");
+      const receivedBefore = received;
+      if (!(await until(() => received > receivedBefore))) {
+        throw new Violation("a subscriber that the server had disconnected received nothing more");
       }
       await subscription.close();
-      return { times, overlap, durationMs: result, heard };
+      return { times, overlap, durationMs: result, received };
     } finally {
       await admin.config("SET", setting, usual);
       await latchkey.close();
@@ -136,5 +136,5 @@ const subscriberCutOff: Fault = {
   },
 };
 
-/** What becomes of those who follow and listen. */
-export const followerFaults: readonly Fault[] = [followerKilled, trimmedPast, subscriberCutOff];
+/** Lists the faults of followers and subscribers. */
+export const followerFaults: readonly Fault[] = [followerKilled, trimmedAhead, subscriberDisconnected];

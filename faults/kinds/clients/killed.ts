@@ -1,29 +1,29 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Details, type Fault, VoidInjection } from "../../fault.js";
 
-/** kill -9 of a client in the midst of its calls; its next life repeats what was pending, with the same ops. */
+/** Kills a client during its calls. Its next life retries what was pending, with the same idempotency keys. */
 const workerKilled: Fault = {
   name: "F3 client killed",
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject({ fleet, random, waitBetween }): Promise<Details> {
     const victim = random.of(fleet.of("worker"));
-    // Calls come in bursts: killed between two, it would have none under way.
+    // Calls start in bursts. Between two bursts none is in flight.
     let pending = 0;
     for (let look = 0; look < 200 && pending === 0; look += 1) {
       const { begun, ended } = await victim.probe();
       pending = begun - ended;
       if (pending === 0) await pause(2);
     }
-    if (pending === 0) throw new VoidInjection(`${victim.name} had no call under way`);
+    if (pending === 0) throw new VoidInjection(`${victim.name} had no call in flight`);
     await victim.kill9();
-    const deadMs = await waitBetween(0, 300);
+    const downMs = await waitBetween(0, 300);
     await victim.restart();
-    return { victim: victim.name, pending, deadMs };
+    return { victim: victim.name, pending, downMs };
   },
 };
 
-/** CLIENT KILL of all connections of clients, again and again. */
+/** Kills all connections of clients on the server, repeatedly. */
 const connectionsKilled: Fault = {
   name: "F4 connections killed by the server",
   topologies: ["standalone", "sentinel"],
@@ -43,5 +43,5 @@ const connectionsKilled: Fault = {
   },
 };
 
-/** What becomes of clients, and of their connections at the server's end. */
+/** Lists the faults that kill clients or their connections. */
 export const clientKills: readonly Fault[] = [workerKilled, connectionsKilled];

@@ -11,7 +11,7 @@ async function rejectedConnections(admin: Valkey): Promise<number> {
   return Number(count);
 }
 
-/** Cuts all clients off while the server takes few connections, and lets that last. */
+/** Disconnects all clients while the server accepts few connections, and keeps it so for a while. */
 async function crowd(
   { withOverlap, waitBetween }: Arena,
   admin: Valkey,
@@ -23,7 +23,7 @@ async function crowd(
   return { overlap, durationMs: result };
 }
 
-/** The server takes fewer connections than there are clients. */
+/** Permits fewer connections than there are clients. */
 const tooManyClients: Fault = {
   name: "F24 maxclients reached",
   topologies: ["standalone"],
@@ -35,17 +35,17 @@ const tooManyClients: Fault = {
     const maxclients = 2 + arena.random.below(3);
     try {
       await admin.config("SET", "maxclients", String(maxclients));
-      const told = await crowd(arena, admin);
+      const result = await crowd(arena, admin);
       const rejections = (await rejectedConnections(admin)) - before;
       if (rejections === 0) throw new VoidInjection("no connection was refused");
-      return { maxclients, rejections, ...told };
+      return { maxclients, rejections, ...result };
     } finally {
       await admin.config("SET", "maxclients", usual);
     }
   },
 };
 
-/** The server's process may open no more files, so no connections either. */
+/** Permits the server no more open files, and therefore no more connections. */
 const tooManyFiles: Fault = {
   name: "F24 server out of file descriptors",
   topologies: ["standalone"],
@@ -56,19 +56,19 @@ const tooManyFiles: Fault = {
     const usual = await openFilesLimit(pid);
     const before = await connectionsWithoutFile(logFile);
     try {
-      // Standard streams, the log, the append-only file, epoll and the port are less than that.
+      // Standard streams, the log, the append-only file, epoll and the port need fewer than that.
       await limitOpenFiles(pid, "12");
-      const told = await crowd(arena, admin);
+      const result = await crowd(arena, admin);
       const rejections = (await connectionsWithoutFile(logFile)) - before;
       if (rejections === 0) throw new VoidInjection("no connection was refused");
-      return { rejections, ...told };
+      return { rejections, ...result };
     } finally {
       await limitOpenFiles(pid, usual);
     }
   },
 };
 
-/** How often the server could not take a connection, as its log tells. */
+/** Returns how often the server could not accept a connection, according to its log. */
 async function connectionsWithoutFile(logFile: string): Promise<number> {
   return (await readFile(logFile, "utf8")).split("Too many open files").length - 1;
 }
@@ -76,7 +76,7 @@ async function connectionsWithoutFile(logFile: string): Promise<number> {
 async function openFilesLimit(pid: string): Promise<string> {
   const limits = await readFile(`/proc/${pid}/limits`, "utf8").catch(() => "");
   const [, soft] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
-  if (soft === undefined) throw new Unavailable("the limits of a process can't be read: run on Linux");
+  if (soft === undefined) throw new Unavailable("cannot read the limits of a process: run on Linux");
   return soft;
 }
 
@@ -85,10 +85,10 @@ async function limitOpenFiles(pid: string, soft: string): Promise<void> {
     await promisify(execFile)("prlimit", ["--pid", pid, `--nofile=${soft}:`]);
   } catch (error) {
     const isThere = !(error instanceof Error && "code" in error && error.code === "ENOENT");
-    const todo = isThere ? `prlimit may not: ${error}` : "install prlimit (on Debian the package util-linux)";
-    throw new Unavailable(`the limits of a process can't be set: ${todo}`);
+    const todo = isThere ? `prlimit failed: ${error}` : "install prlimit (on Debian the package util-linux)";
+    throw new Unavailable(`cannot set the limits of a process: ${todo}`);
   }
 }
 
-/** Clients that the server has no room for. */
+/** Lists the faults in which the server has no room for clients. */
 export const clientLimits: readonly Fault[] = [tooManyClients, tooManyFiles];

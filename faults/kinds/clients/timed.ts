@@ -4,8 +4,8 @@ import type { ClientProcess, TimedRole } from "../../fleet/fleet.js";
 
 const WAIT_MS = 20_000;
 const LOOK_MS = 2;
-const LONGEST_DEAD_MS = 500;
-/** Mostly longer than a lease, and often longer than a replica may be silent. */
+const LONGEST_DOWN_MS = 500;
+/** Mostly longer than a lease, and often longer than the silence after which a replica's events are reassigned. */
 const [SHORTEST_MS, LONGEST_MS] = [1_500, 5_000];
 
 async function until(isSo: () => boolean): Promise<boolean> {
@@ -17,21 +17,21 @@ async function until(isSo: () => boolean): Promise<boolean> {
   return true;
 }
 
-/** What each is called, what it is to do before it is hit, and its number in the list of faults. */
+/** The roles, with their number in the list of faults. */
 const KINDS: readonly {
   readonly number: string;
   readonly name: string;
   readonly role: TimedRole;
-  /** Whether it is hit in the midst of something. */
-  readonly inTheMidst: boolean;
+  /** True if it is hit while it works on something. */
+  readonly isAtWork: boolean;
 }[] = [
-  { number: "F25", name: "holder", role: "holder", inTheMidst: false },
-  { number: "F26", name: "sweeper", role: "sweeper", inTheMidst: false },
-  { number: "F27", name: "replica of a reaction", role: "reactor", inTheMidst: true },
+  { number: "F25", name: "holder", role: "holder", isAtWork: false },
+  { number: "F26", name: "sweeper", role: "sweeper", isAtWork: false },
+  { number: "F27", name: "replica of a reaction", role: "reactor", isAtWork: true },
 ];
 
-async function isHit(victim: ClientProcess, inTheMidst: boolean): Promise<boolean> {
-  if (!inTheMidst) {
+async function isHit(victim: ClientProcess, isAtWork: boolean): Promise<boolean> {
+  if (!isAtWork) {
     const { ended } = victim.progress;
     return until(() => victim.progress.ended > ended);
   }
@@ -43,11 +43,11 @@ async function isHit(victim: ClientProcess, inTheMidst: boolean): Promise<boolea
   return false;
 }
 
-/** Ways in which one of them is away for a while, and how each goes. Resolves to how long. */
+/** Makes a client absent for a while. Each function returns how long, in ms. */
 const WAYS: Readonly<Record<string, (victim: ClientProcess, arena: Arena) => Promise<number>>> = {
   killed: async (victim, { waitBetween }) => {
     await victim.kill9();
-    const awayMs = await waitBetween(0, LONGEST_DEAD_MS);
+    const awayMs = await waitBetween(0, LONGEST_DOWN_MS);
     await victim.restart();
     return awayMs;
   },
@@ -59,8 +59,8 @@ const WAYS: Readonly<Record<string, (victim: ClientProcess, arena: Arena) => Pro
       victim.cont();
     }
   },
-  // It runs on, and the others meet the servers as ever.
-  "cut off": async ({ name }, { proxies, random, waitBetween }) => {
+  // It keeps running, and the other clients reach the servers.
+  partitioned: async ({ name }, { proxies, random, waitBetween }) => {
     for (const proxy of proxies) {
       proxy.treat({ partition: true }, random.below(2 ** 31), (client) => client === name);
     }
@@ -72,8 +72,8 @@ const WAYS: Readonly<Record<string, (victim: ClientProcess, arena: Arena) => Pro
   },
 };
 
-/** One of them is away and comes back; the others do its work meanwhile. */
-export const timedFaults: readonly Fault[] = KINDS.flatMap(({ number, name, role, inTheMidst }) =>
+/** Lists the faults that make one timed client absent. The others do its work meanwhile. */
+export const timedFaults: readonly Fault[] = KINDS.flatMap(({ number, name, role, isAtWork }) =>
   Object.entries(WAYS).map(
     ([way, away]): Fault => ({
       name: `${number} ${name} ${way}`,
@@ -81,11 +81,11 @@ export const timedFaults: readonly Fault[] = KINDS.flatMap(({ number, name, role
       loses: false,
       async inject(arena): Promise<Details> {
         const victim = arena.random.of(arena.timed.of(role).filter(({ isRunning }) => isRunning));
-        if (!(await isHit(victim, inTheMidst))) throw new VoidInjection(`${victim.name} did nothing`);
+        if (!(await isHit(victim, isAtWork))) throw new VoidInjection(`${victim.name} did nothing`);
         const awayMs = await away(victim, arena);
         const { ended } = victim.progress;
         if (!(await until(() => victim.progress.ended > ended))) {
-          throw new Violation(`${victim.name} does nothing any more since it was ${way}`);
+          throw new Violation(`${victim.name} did nothing after it was ${way}`);
         }
         return { victim: victim.name, awayMs };
       },

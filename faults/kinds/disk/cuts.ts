@@ -1,14 +1,14 @@
 import { type Random, shuffled } from "../../random.js";
 
-/** How many places one injection cuts at: a tenth of a second each. */
+/** Number of places at which one injection cuts. Each one takes a tenth of a second. */
 const [LEAST, MOST] = [64, 128];
 
 /**
- * At which of a number of places an injection cuts: where none has cut yet, and at so many that the injections that are
- * still planned come to all places, if they are enough for that; then anywhere.
+ * Chooses the places at which an injection cuts a file: new places first, so many that the planned injections reach all
+ * places, and then any places.
  *
- * @param before where injections have cut
- * @param injectionsLeft this one among them
+ * @param before places of earlier injections
+ * @param injectionsLeft number of planned injections, including this one
  */
 export function chooseCuts(
   places: number,
@@ -20,7 +20,7 @@ export function chooseCuts(
     random,
     Array.from({ length: places }, (_, place) => place),
   );
-  const open = all.filter((place) => !before.has(place));
-  const count = Math.min(MOST, Math.max(LEAST, Math.ceil(open.length / injectionsLeft)));
-  return [...open, ...all.filter((place) => before.has(place))].slice(0, count);
+  const fresh = all.filter((place) => !before.has(place));
+  const count = Math.min(MOST, Math.max(LEAST, Math.ceil(fresh.length / injectionsLeft)));
+  return [...fresh, ...all.filter((place) => before.has(place))].slice(0, count);
 }

@@ -7,14 +7,14 @@ import { withOwnServer } from "../../servers/own-server.js";
 const CHANGES = 60;
 const DEFECT = "PR-3983";
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
-/** What people write to shut anonymous callers out, and what the doctor advises instead. */
+/** The setting that people use to reject anonymous callers, and the one that the doctor recommends. */
 const [OFF, ADVISED] = ["off", "off resetpass ~* &* +@all"];
 
-/** Nobody may be `default` any more, and the server starts again: versions that replay by its rights lose all. */
+/** Turns the user `default` off and restarts. Versions that replay with its permissions lose everything. */
 export const defaultUserOff: Fault = {
   name: "F8 default user off, and a restart",
   topologies: ["standalone"],
-  // On a server of its own.
+  // It has its own server.
   loses: false,
   async inject({ folder }): Promise<Details> {
     return withOwnServer(
@@ -33,18 +33,18 @@ export const defaultUserOff: Fault = {
         await node.replaceSettings({ "user default": OFF });
         await node.restart();
         const lost = await left().then(
-          (told) => told.lost,
+          ({ lost }) => lost,
           (error: unknown) => {
-            if (error instanceof Violation) return null; // torn, which is as bad
+            if (error instanceof Violation) return null; // inconsistent, which is as bad
             throw error;
           },
         );
         if (lost !== 0 && finding?.level !== "bad") {
           throw new Violation(
-            `${lost ?? "some"} changes are lost, and the doctor finds ${finding?.level ?? "nothing"}`,
+            `${lost ?? "some"} changes are lost, but the doctor reports ${finding?.level ?? "nothing"}`,
           );
         }
-        // The file itself lost nothing: it is whole again for a user who may do what stands in it.
+        // The file itself lost nothing: a user with permissions can replay it.
         await node.replaceSettings({ "user default": ADVISED });
         await node.restart();
         const advised = await left();

@@ -10,32 +10,32 @@ import { withOwnServer } from "../../servers/own-server.js";
 import { chooseCuts } from "./cuts.js";
 
 const WARM = 12;
-const CUTS_AS_IT_COMES = 4;
+const DEFAULT_CUTS = 4;
 const DEFECT = "PR-4342";
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
 
-/** Where injections of this run have cut so far. */
+/** Places at which injections of this run have cut so far. */
 const cutSoFar = new Set<number>();
 
-/** A file that ends with one whole transaction. */
+/** A file that ends with one complete transaction. */
 interface Subject {
   readonly namespace: string;
   readonly file: string;
   readonly bytes: Buffer;
-  /** Where the last transaction begins. */
+  /** Position of the last transaction. */
   readonly start: number;
   /** All acknowledged changes before it. */
   readonly calls: readonly CanaryCall[];
 }
 
 /**
- * The append-only file ends at any byte of the last transaction, as it may where a write was cut short: what is there
- * of it counts as a whole or not at all, then and after another restart behind further changes.
+ * Cuts the append-only file at any byte of the last transaction, as an incomplete write does. The transaction must be
+ * applied completely or not at all, also after further changes and another restart.
  */
 export const fileCut: Fault = {
   name: "F7 append-only file cut within the last transaction",
   topologies: ["standalone"],
-  // On a server of its own.
+  // It has its own server.
   loses: false,
   async inject({ folder, random, injectionsLeft }): Promise<Details> {
     return withOwnServer(folder, ALWAYS, async (node) => {
@@ -43,27 +43,29 @@ export const fileCut: Fault = {
       const places = subject.bytes.length - subject.start + 1;
       const cuts = chooseCuts(places, cutSoFar, injectionsLeft, random);
       for (const cut of cuts) {
-        await asAdvised(node, subject, cut);
+        await checkRepaired(node, subject, cut);
         cutSoFar.add(cut);
       }
       const damaged: number[] = [];
-      for (let times = 0; times < CUTS_AS_IT_COMES; times += 1) {
+      for (let times = 0; times < DEFAULT_CUTS; times += 1) {
         const cut = 1 + random.below(places - 2);
         if (await isDamaged(node, subject, cut)) damaged.push(cut);
       }
-      const named = await isNamed(node);
-      if (damaged.length > 0 && !named) {
-        throw new Violation(`cut at ${damaged}, changes are damaged, and the doctor does not name ${DEFECT}`);
+      const isKnown = await isReported(node);
+      if (damaged.length > 0 && !isKnown) {
+        throw new Violation(
+          `cut at ${damaged}, changes are damaged, but the doctor does not report ${DEFECT}`,
+        );
       }
       return {
         places,
         cuts: cuts.length,
         cutSoFar: [...cutSoFar].filter((cut) => cut < places).length,
-        // The settings as the server brings them, on a version of which the doctor says that this happens.
+        // These used the default settings, on a version for which the doctor names this defect.
         ...{
-          asItComes: CUTS_AS_IT_COMES,
+          withDefaults: DEFAULT_CUTS,
           damagedByKnownDefect: damaged.length,
-          defect: named ? DEFECT : null,
+          defect: isKnown ? DEFECT : null,
         },
       };
     });
@@ -91,32 +93,32 @@ async function prepare(node: DataNode): Promise<Subject> {
   return { namespace, file, start, bytes: await readFile(file), calls: [...canary.calls, first] };
 }
 
-/** As the doctor advises: a torn file is repairs first. Nothing is lost or torn then, on any version. */
-async function asAdvised(node: DataNode, subject: Subject, cut: number): Promise<void> {
-  await lay(node, subject, cut);
+/** Follows the doctor: the truncated file is repaired first. Nothing is then lost or inconsistent, on any version. */
+async function checkRepaired(node: DataNode, subject: Subject, cut: number): Promise<void> {
+  await install(node, subject, cut);
   await repairTruncatedFile(node.dataDir);
   await node.start();
   await expectAll(node, subject, subject.calls, `cut at ${cut}`);
-  const calls = await goOn(node, subject);
+  const calls = await makeChanges(node, subject);
   await node.kill9();
   await node.start();
   await expectAll(node, subject, calls, `cut at ${cut}, second restart`);
 }
 
 /**
- * With the setting that the server comes with. Where a version leaves the torn part in the file, what follows runs into
- * it: everything else must be whole, which shows when that part is taken out again.
+ * Uses the default setting. If a version leaves the incomplete part in the file, later changes collide with it.
+ * Everything else must be intact, which shows when that part is removed.
  */
 async function isDamaged(node: DataNode, subject: Subject, cut: number): Promise<boolean> {
-  await lay(node, subject, cut);
+  await install(node, subject, cut);
   await node.restart({ "aof-load-truncated": "yes" });
-  await expectAll(node, subject, subject.calls, `cut at ${cut}, as it comes`);
+  await expectAll(node, subject, subject.calls, `cut at ${cut}, default settings`);
   const { length } = await readFile(subject.file);
-  const calls = await goOn(node, subject);
+  const calls = await makeChanges(node, subject);
   await node.restart();
   let damage: Violation | undefined;
   try {
-    await expectAll(node, subject, calls, `cut at ${cut}, as it comes, second restart`);
+    await expectAll(node, subject, calls, `cut at ${cut}, default settings, second restart`);
   } catch (error) {
     if (!(error instanceof Violation) || length <= subject.start) throw error;
     damage = error;
@@ -125,17 +127,17 @@ async function isDamaged(node: DataNode, subject: Subject, cut: number): Promise
   const bytes = await readFile(subject.file);
   await writeFile(subject.file, Buffer.concat([bytes.subarray(0, subject.start), bytes.subarray(length)]));
   await node.restart({ "aof-load-truncated": "no" });
-  await expectAll(node, subject, calls, `cut at ${cut}, torn part taken out`);
+  await expectAll(node, subject, calls, `cut at ${cut}, incomplete part removed`);
   return damage !== undefined;
 }
 
-async function lay(node: DataNode, { file, bytes, start }: Subject, cut: number): Promise<void> {
+async function install(node: DataNode, { file, bytes, start }: Subject, cut: number): Promise<void> {
   await node.kill9();
   await writeFile(file, bytes.subarray(0, start + cut));
 }
 
-/** Makes the last change again, with its op, and another one. Returns all that is acknowledged then. */
-async function goOn(node: DataNode, { namespace, calls }: Subject): Promise<CanaryCall[]> {
+/** Retries the last change with its idempotency key, and makes another one. Returns all acknowledged changes. */
+async function makeChanges(node: DataNode, { namespace, calls }: Subject): Promise<CanaryCall[]> {
   return withAgents(node, namespace, async (agents) => {
     const { version, opVersion } = await agents.transition(LAST.id, "running", { op: LAST.op });
     const other = await agents.create("other", {}, { op: "other-0" });
@@ -157,7 +159,7 @@ async function expectAll(
   if (lost > 0) throw new Violation(`${when}: ${lost} acknowledged changes are lost`);
 }
 
-async function isNamed(node: DataNode): Promise<boolean> {
+async function isReported(node: DataNode): Promise<boolean> {
   return (await doctor(node.url)).some(({ id, level }) => id === `defect/${DEFECT}` && level === "bad");
 }
 

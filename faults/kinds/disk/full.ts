@@ -12,17 +12,17 @@ import { SmallDisk } from "../../servers/small-disk.js";
 const MEBIBYTES = 24;
 const MOST_LEFT = 20_000;
 const LOOK_MS = 10;
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 const REWRITE_MS = 60;
 
 let count = 0;
 
-/** No room left on the server's disk, while its file is rewritten over and over; then there is some, and it is killed. */
+/** Fills the server's disk while its file is rewritten repeatedly, frees it, and kills the server. */
 function diskFull(appendfsync: "always" | "everysec"): Fault {
   return {
     name: `F18 disk full, appendfsync ${appendfsync}`,
     topologies: ["standalone"],
-    // On a server of its own.
+    // It has its own server.
     loses: false,
     async inject({ folder, random, waitBetween }): Promise<Details> {
       count += 1;
@@ -36,27 +36,27 @@ function diskFull(appendfsync: "always" | "everysec"): Fault {
             let end: End | undefined;
             let damage: Holes = { holes: 0, isCutShort: false };
             const isRewritten = appendfsync === "everysec" && random.below(2) === 0;
-            const told = await withCanary(
+            const audit = await withCanary(
               { url: node.url, admin: async () => node.admin },
               async (markBegin) => {
-                const rewriting = rewriteOverAndOver(node.admin);
+                const rewriting = keepRewriting(node.admin);
                 markBegin();
                 await disk.fill(random.below(MOST_LEFT));
                 end = await waitForRejection(node);
                 await waitBetween(0, 300);
                 await disk.free();
                 await rewriting.stop();
-                // A file without what was written while the disk was full, before anything can happen to the server.
+                // This makes a file without anything that was written while the disk was full.
                 if (isRewritten && end === "MISCONF") await rewrite(node.admin);
                 await node.kill9();
-                damage = await startAgain(node, isRewritten);
+                damage = await restart(node, isRewritten);
               },
             );
             if (end === undefined) throw new VoidInjection("the disk was not full soon enough");
-            if (appendfsync === "always" && told.lost > 0) {
-              throw new Violation(`${told.lost} acknowledged changes are lost by a full disk`);
+            if (appendfsync === "always" && audit.lost > 0) {
+              throw new Violation(`${audit.lost} acknowledged changes were lost by a full disk`);
             }
-            return { appendfsync, end, isRewritten, ...damage, isFileRepaired: node.repairs > 0, ...told };
+            return { appendfsync, end, isRewritten, ...damage, isFileRepaired: node.repairs > 0, ...audit };
           },
           { dataDir },
         );
@@ -67,12 +67,12 @@ function diskFull(appendfsync: "always" | "everysec"): Fault {
   };
 }
 
-/** What a server does when its disk is full. */
+/** Names the reaction of a server to a full disk. */
 type End = "MISCONF" | "exit";
 
-/** Waits until the server refuses changes, or has ended itself. */
+/** Waits until the server rejects changes, or has exited. */
 async function waitForRejection(node: DataNode): Promise<End | undefined> {
-  const until = performance.now() + PATIENCE_MS;
+  const until = performance.now() + TIMEOUT_MS;
   while (performance.now() < until) {
     if (!node.isRunning) return "exit";
     if ((await errorCount(node.admin, "MISCONF").catch(() => 0)) > 0) return "MISCONF";
@@ -81,8 +81,8 @@ async function waitForRejection(node: DataNode): Promise<End | undefined> {
   return undefined;
 }
 
-/** Starts a server that was killed; where its file has holes, and may have, without them. Returns what there was. */
-async function startAgain(node: DataNode, isRewritten: boolean): Promise<Holes> {
+/** Restarts a killed server. Removes holes from its file first, if it may have some. Returns the damage. */
+async function restart(node: DataNode, isRewritten: boolean): Promise<Holes> {
   try {
     await node.restart();
     return { holes: 0, isCutShort: false };
@@ -94,7 +94,7 @@ async function startAgain(node: DataNode, isRewritten: boolean): Promise<Holes> 
   }
 }
 
-/** Has the whole data set written to a new file, and waits until it is. */
+/** Rewrites the whole data set to a new file, and waits until that has succeeded. */
 async function rewrite(admin: Valkey): Promise<void> {
   const is = (field: string, value: string) => async () =>
     (await infoField(admin, "persistence", field)) === value;
@@ -107,21 +107,21 @@ async function rewrite(admin: Valkey): Promise<void> {
   }
 }
 
-function rewriteOverAndOver(admin: Valkey): { stop(): Promise<void> } {
-  let isOver = false;
+function keepRewriting(admin: Valkey): { stop(): Promise<void> } {
+  let isStopped = false;
   const work = (async () => {
-    while (!isOver) {
-      await admin.bgrewriteaof().catch(() => {}); // one is under way, or the server is gone
+    while (!isStopped) {
+      await admin.bgrewriteaof().catch(() => {}); // a rewrite is running, or the server has exited
       await pause(REWRITE_MS);
     }
   })();
   return {
     stop: () => {
-      isOver = true;
+      isStopped = true;
       return work;
     },
   };
 }
 
-/** With each way to flush that promises something. */
+/** Lists a full disk for each way to flush that makes a promise. */
 export const disksFull: readonly Fault[] = [diskFull("always"), diskFull("everysec")];

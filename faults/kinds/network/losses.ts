@@ -3,13 +3,13 @@ import type { Hits, NodeProxy, Treatment } from "../../proxy/proxy.js";
 
 const LEAST_MET = 50;
 
-/** What the proxies did since, by kind; those kinds alone that were asked for. */
+/** Counts what the proxies have done since `before`, for one kind. */
 function hitsSince(before: readonly Hits[], proxies: readonly NodeProxy[], kind: keyof Hits): number {
   return proxies.reduce((sum, { hits }, i) => sum + hits[kind] - (before[i]?.[kind] ?? 0), 0);
 }
 
-/** Treats the connections of all clients for a while. */
-async function treated(
+/** Applies a treatment to the connections of all clients for a while. */
+async function treat(
   arena: Arena,
   treatment: Treatment,
   least: number,
@@ -26,8 +26,8 @@ async function treated(
   }
 }
 
-/** A fault that strikes a share of the requests or replies, from 1 to `most` in a hundred. */
-function striking(name: string, kind: keyof Hits, most: number): Fault {
+/** Makes a fault that affects a share of the requests or replies, from 1 to `most` percent. */
+function losing(name: string, kind: keyof Hits, most: number): Fault {
   return {
     name,
     topologies: ["standalone", "sentinel"],
@@ -35,15 +35,15 @@ function striking(name: string, kind: keyof Hits, most: number): Fault {
     async inject(arena): Promise<Details> {
       const before = arena.proxies.map(({ hits }) => ({ ...hits }));
       const percent = 1 + arena.random.below(most);
-      const told = await treated(arena, { [kind]: percent / 100 }, LEAST_MET);
-      const struck = hitsSince(before, arena.proxies, kind);
-      if (struck === 0) throw new VoidInjection(`${told.overlap} calls passed unharmed`);
-      return { percent, struck, ...told };
+      const result = await treat(arena, { [kind]: percent / 100 }, LEAST_MET);
+      const affected = hitsSince(before, arena.proxies, kind);
+      if (affected === 0) throw new VoidInjection(`none of ${result.overlap} calls was affected`);
+      return { percent, affected, ...result };
     },
   };
 }
 
-/** Slow in both directions, and nothing lost. */
+/** Makes a fault that slows both directions down and loses nothing. */
 function slow(name: string, treatmentOf: (arena: Arena) => Treatment): Fault {
   return {
     name,
@@ -51,19 +51,19 @@ function slow(name: string, treatmentOf: (arena: Arena) => Treatment): Fault {
     loses: false,
     async inject(arena): Promise<Details> {
       const treatment = treatmentOf(arena);
-      return { ...treatment, ...(await treated(arena, treatment, LEAST_MET)) };
+      return { ...treatment, ...(await treat(arena, treatment, LEAST_MET)) };
     },
   };
 }
 
-/** What happens to bytes on their way. */
+/** Lists the faults that lose, delay or duplicate bytes. */
 export const networkLosses: readonly Fault[] = [
-  striking("F1 reply dropped after execution", "dropReply", 30),
-  striking("F2 request dropped", "dropRequest", 30),
-  striking("F2 connection reset in mid-request", "resetMidRequest", 30),
-  striking("F2 connection reset in mid-reply", "resetMidReply", 30),
-  striking("F2 half-open connection", "blackhole", 5),
-  striking("F2 request delivered twice", "duplicate", 60),
+  losing("F1 reply dropped after execution", "dropReply", 30),
+  losing("F2 request dropped", "dropRequest", 30),
+  losing("F2 connection reset in mid-request", "resetMidRequest", 30),
+  losing("F2 connection reset in mid-reply", "resetMidReply", 30),
+  losing("F2 half-open connection", "blackhole", 5),
+  losing("F2 request delivered twice", "duplicate", 60),
   slow("F2 delay", ({ random }) => ({ delayMs: 5 + random.below(60) })),
   slow("F2 slow drip", ({ random }) => ({ dripBytes: 40 + random.below(200) })),
 ];

@@ -21,8 +21,8 @@ async function partition(
   }
 }
 
-/** Nothing passes between any client and the servers; now and then for longer than calls last. */
-const everybody: Fault = {
+/** Partitions all clients from the servers, sometimes for longer than the timeout of calls. */
+const allClients: Fault = {
   name: "F2 all clients partitioned",
   topologies: ["standalone", "sentinel"],
   loses: false,
@@ -32,25 +32,25 @@ const everybody: Fault = {
   },
 };
 
-/** Some clients see the servers no more, while the others go on. */
-const some: Fault = {
+/** Partitions some clients from the servers, while the others continue. */
+const someClients: Fault = {
   name: "F2 some clients partitioned",
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
     const workers = arena.fleet.of("worker").map(({ name }) => name);
-    const cutOff = workers.filter((_, i) => i === 0 || happens(arena.random, 30));
-    const told = await partition(arena, (name) => cutOff.includes(name), 900);
-    return { ...told, cutOff: [...cutOff] };
+    const partitioned = workers.filter((_, i) => i === 0 || happens(arena.random, 30));
+    const result = await partition(arena, (name) => partitioned.includes(name), 900);
+    return { ...result, partitioned: [...partitioned] };
   },
 };
 
-/** Sentinels and replicas use other names, or none. */
+/** Recognizes clients. Sentinels and replicas have other names, or none. */
 function isClient({ fleet, timed }: Arena, name: string): boolean {
   return (
     name.startsWith("latchkey-") || [...fleet.processes, ...timed.processes].some((one) => one.name === name)
   );
 }
 
-/** Who can reach whom. */
-export const networkPartitions: readonly Fault[] = [everybody, some];
+/** Lists the partitions between clients and servers. */
+export const networkPartitions: readonly Fault[] = [allClients, someClients];

@@ -1,7 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { type Arena, type Details, type Fault, VoidInjection } from "../../fault.js";
 
-/** Forgets all scripts, again and again. */
+/** Flushes the script cache repeatedly. */
 function flushed(mode: "SYNC" | "ASYNC"): Fault {
   return {
     name: `F5 script cache flushed, ${mode.toLowerCase()}`,
@@ -24,13 +24,13 @@ function flushed(mode: "SYNC" | "ASYNC"): Fault {
   };
 }
 
-/** How many calls the server rejections for not knowing the script. */
+/** Counts the calls that the server rejected because it did not know the script. */
 async function noScripts(admin: Valkey): Promise<number> {
   const [, count = "0"] = /errorstat_NOSCRIPT:count=(\d+)/.exec(await admin.info("errorstats")) ?? [];
   return Number(count);
 }
 
-/** Others run more scripts by EVAL than the server remembers of those. */
+/** Runs more other scripts with EVAL than the server keeps. */
 const crowded: Fault = {
   name: "F5 script cache crowded by 600 others",
   topologies: ["standalone", "sentinel"],
@@ -48,5 +48,5 @@ const crowded: Fault = {
   },
 };
 
-/** What becomes of the scripts that the server keeps. */
+/** Lists the faults of the script cache. */
 export const scriptCache: readonly Fault[] = [flushed("SYNC"), flushed("ASYNC"), crowded];

@@ -3,7 +3,7 @@ import { scripts } from "latchkey/lua";
 import { type Details, type Fault, Violation } from "../../fault.js";
 import { keysOf } from "./raw-call.js";
 
-/** Arguments of a transition behind the id, each of which a script must refuse, and the word of BADARG it must say. */
+/** Invalid arguments of a transition after the id, and the word of BADARG that a script must reply. */
 const HOSTILE: readonly (readonly [words: readonly (string | Buffer)[], says: string])[] = [
   [["running", "SET", "n", "nan"], "SET"],
   [["running", "SET", "n", "0x10"], "SET"],
@@ -38,12 +38,12 @@ const HOSTILE: readonly (readonly [words: readonly (string | Buffer)[], says: st
   [["running", "EVAL", "return 1"], "option"],
 ];
 
-/** Ids that are none; the keys are made from them as a caller would. */
+/** Invalid ids. The keys are made from them, as a caller would. */
 const HOSTILE_IDS = ["", "a b", "{x}", "a\r\nb", "a\0b", "x".repeat(129), "é", "*", "id\ud800"];
 
 const ROUNDS = 4;
 
-/** Malformed calls among the others': each is rejections by name, writes nothing, and leaves the connection in step. */
+/** Sends malformed calls. Each must be rejected with the right word, write nothing, and keep replies in step. */
 const hostile: Fault = {
   name: "F21 hostile input",
   topologies: ["standalone", "sentinel"],
@@ -56,7 +56,7 @@ const hostile: Fault = {
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
     });
-    client.on("error", () => {}); // told by the calls
+    client.on("error", () => {}); // calls report it
     const { sha1, text } = scripts.transition;
     await client.script("LOAD", text);
     const id = `hostile-${arena.random.below(1_000_000)}`;
@@ -68,15 +68,15 @@ const hostile: Fault = {
     ): Promise<void> => {
       sent += 1;
       const echo = `still in step ${sent}`;
-      // In one go: a reply that ran over its end would be taken for the answer to the next.
+      // Sent together: a reply that is too long would be taken for the reply to the next request.
       const [answer, echoed] = await Promise.all([
         client.evalsha(sha1, keys.length, ...keys, ...words).catch((error: unknown) => error),
         client.echo(echo),
       ]);
-      const told = answer instanceof Error ? answer.message : JSON.stringify(answer);
+      const text = answer instanceof Error ? answer.message : JSON.stringify(answer);
       if (echoed !== echo) throw new Violation(`replies are out of step after a hostile ${says}`);
-      if (told !== `BADARG ${says}`)
-        throw new Violation(`a hostile ${says} was answered by ${told.slice(0, 100)}`);
+      if (text !== `BADARG ${says}`)
+        throw new Violation(`a hostile ${says} got the reply ${text.slice(0, 100)}`);
     };
     try {
       const { overlap } = await arena.withOverlap(50, async () => {
@@ -95,5 +95,5 @@ const hostile: Fault = {
   },
 };
 
-/** What callers may send by mistake or malice. */
+/** Lists the faults of callers that make mistakes or are malicious. */
 export const hostileInput: readonly Fault[] = [hostile];

@@ -12,21 +12,21 @@ const ROOT = dirname(createRequire(import.meta.url).resolve("latchkey/package.js
 const CALLER = join(ROOT, "faults/kinds/scripts/caller.py");
 const CALLS = 120;
 
-/** Makes changes at random among the clients' own. Resolves to how many were done. */
-async function takePart(arena: Arena, name: string, send: Send): Promise<number> {
+/** Makes random changes to the clients' entities. Returns how many were applied. */
+async function makeChanges(arena: Arena, name: string, send: Send): Promise<number> {
   const { random, fleet } = arena;
   let done = 0;
   for (let i = 0; i < CALLS; i += 1) {
     const step = chooseStep(random, chooseId(random, fleet.generation), undefined, []);
     if (step.operation === "get") continue;
     const reply = await rawCall(arena, name, step, send);
-    if ("error" in reply) throw new VoidInjection(`the server turned ${name} away: ${reply.error}`);
+    if ("error" in reply) throw new VoidInjection(`the server rejected ${name}: ${reply.error}`);
     if (reply[0] === "OK") done += 1;
   }
   return done;
 }
 
-/** A caller in Python, and one of another version of the scripts, change the same entities as the clients at once. */
+/** Runs a caller in Python and one with another version of the scripts on the clients' entities. */
 const versions: Fault = {
   name: "F22 other versions and languages at once",
   topologies: ["standalone", "sentinel"],
@@ -37,8 +37,8 @@ const versions: Fault = {
     try {
       const { result, overlap } = await arena.withOverlap(50, () =>
         Promise.all([
-          takePart(arena, "caller-python", python.send),
-          takePart(arena, "caller-other", otherVersion(node.admin)),
+          makeChanges(arena, "caller-python", python.send),
+          makeChanges(arena, "caller-other", otherVersion(node.admin)),
         ]),
       );
       const [byPython, byOther] = result;
@@ -53,7 +53,7 @@ async function startPython(url: string): Promise<{ send: Send; end: () => Promis
   const child = spawn("python3", [CALLER, ROOT, url], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit").catch(() => {});
   await once(child, "spawn").catch(() => {
-    throw new Unavailable("there is no python3: install it");
+    throw new Unavailable("python3 is not installed");
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
@@ -70,7 +70,7 @@ async function startPython(url: string): Promise<{ send: Send; end: () => Promis
   };
 }
 
-/** The function library is flushed and replaced while it is called. */
+/** Flushes and replaces the function library while it is called. */
 const functions: Fault = {
   name: "F15 function library flushed and replaced",
   topologies: ["standalone", "sentinel"],
@@ -115,5 +115,5 @@ const functions: Fault = {
   },
 };
 
-/** Others who call the scripts. */
+/** Lists the faults with other callers of the scripts. */
 export const otherCallers: readonly Fault[] = [versions, functions];

@@ -3,11 +3,11 @@ import { agent, connect, type Entities, LatchkeyError, NotExecutedError } from "
 import { scripts } from "latchkey/lua";
 import { type Arena, type Details, type Fault, Violation } from "../../fault.js";
 
-const USER = "faults-lacking";
+const USER = "faults-restricted";
 const PASSWORD = "only-for-this-server";
-const NAMESPACE = "faults-rights";
+const NAMESPACE = "faults-permissions";
 
-/** The commands inside the scripts, each of which is checked against the caller's own rights. */
+/** Returns the commands inside the scripts. Each one is checked against the caller's own permissions. */
 function innerCommands(): string[] {
   const names = Object.values(scripts).flatMap(({ text }) =>
     [...text.matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = ""]) => name.toLowerCase()),
@@ -15,7 +15,7 @@ function innerCommands(): string[] {
   return [...new Set(names)].sort();
 }
 
-/** A call to try, by what it is called. */
+/** A named call. */
 type Attempt = readonly [name: string, call: (entities: Entities, id: string) => Promise<unknown>];
 
 const ATTEMPTS: readonly Attempt[] = [
@@ -25,16 +25,16 @@ const ATTEMPTS: readonly Attempt[] = [
   ["remove", (entities, id) => entities.remove(id)],
 ];
 
-/** Everything that the namespace holds. */
+/** Returns everything that the namespace holds, as text. */
 async function everything(admin: Valkey): Promise<string> {
   const keys = (await admin.keys(`{${NAMESPACE}*`)).sort();
   const dumps = await Promise.all(keys.map((key) => admin.dumpBuffer(key)));
   return keys.map((key, i) => `${key} ${dumps[i]?.toString("base64")}`).join("\n");
 }
 
-/** A user lacks one right after the other: what needs it is rejections as not executed, and writes nothing. */
-const rightsTaken: Fault = {
-  name: "F20 each right taken away",
+/** Revokes each permission of a user in turn. Calls that need it must fail as not executed, and write nothing. */
+const permissionsRevoked: Fault = {
+  name: "F20 each permission revoked",
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
@@ -44,13 +44,13 @@ const rightsTaken: Fault = {
     try {
       await admin.call("ACL", "SETUSER", USER, "on", `>${PASSWORD}`, "~*", "&*", "+@all");
       const all = await owner.machine<string>(agent());
-      const lacking = await connect({ url, namespace: NAMESPACE, username: USER, password: PASSWORD });
+      const restricted = await connect({ url, namespace: NAMESPACE, username: USER, password: PASSWORD });
       try {
-        const entities = await lacking.installed("agent");
+        const entities = await restricted.installed("agent");
         if (entities === null) throw new Error("no machine is installed");
-        return await takeEach(arena, admin, all, entities);
+        return await revokeEach(arena, admin, all, entities);
       } finally {
-        await lacking.close();
+        await restricted.close();
       }
     } finally {
       await owner.close();
@@ -61,37 +61,37 @@ const rightsTaken: Fault = {
   },
 };
 
-async function takeEach(
+async function revokeEach(
   { random, withOverlap }: Arena,
   admin: Valkey,
   all: Entities,
-  lacking: Entities,
+  restricted: Entities,
 ): Promise<Details> {
-  const permissions: [taken: string, given: string][] = innerCommands().map((name) => [
+  const permissions: [revoke: string, grant: string][] = innerCommands().map((name) => [
     `-${name}`,
     `+${name}`,
   ]);
   permissions.push(["resetchannels", "&*"], ["-evalsha", "+evalsha"]);
   let rejections = 0;
   const { overlap } = await withOverlap(20, async () => {
-    for (const [i, [taken, given]] of permissions.entries()) {
+    for (const [i, [revoke, grant]] of permissions.entries()) {
       for (const [name, call] of ATTEMPTS) {
         const id = `${name}-${i}-${random.below(1_000_000)}`;
         await all.create(id, { taskId: "t" });
-        await admin.call("ACL", "SETUSER", USER, taken);
+        await admin.call("ACL", "SETUSER", USER, revoke);
         const before = await everything(admin);
-        const error = await call(lacking, id).then(
+        const error = await call(restricted, id).then(
           () => undefined,
           (reason: unknown) => reason,
         );
         const changed = (await everything(admin)) !== before;
-        await admin.call("ACL", "SETUSER", USER, given);
-        if (error === undefined) continue; // this call needs no such right
+        await admin.call("ACL", "SETUSER", USER, grant);
+        if (error === undefined) continue; // this call does not need the permission
         rejections += 1;
-        if (changed) throw new Violation(`${name} was rejected without ${given}, but wrote something`);
+        if (changed) throw new Violation(`${name} was rejected without ${grant}, but wrote something`);
         if (!(error instanceof NotExecutedError)) {
           const kind = error instanceof LatchkeyError ? error.code : String(error);
-          throw new Violation(`${name} without ${given} failed as ${kind}, and not as not executed`);
+          throw new Violation(`${name} without ${grant} failed with ${kind} instead of NotExecutedError`);
         }
       }
     }
@@ -101,5 +101,5 @@ async function takeEach(
   return { permissions: permissions.length, rejections, overlap };
 }
 
-/** What becomes of callers without a right. */
-export const permissionFaults: readonly Fault[] = [rightsTaken];
+/** Lists the faults of missing permissions. */
+export const permissionFaults: readonly Fault[] = [permissionsRevoked];

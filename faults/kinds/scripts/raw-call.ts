@@ -6,15 +6,15 @@ import type { Observation, Outcome } from "../../history/records.js";
 import { monotonicMs, observationOf } from "../../history/writer.js";
 import { keyPrefix } from "../../run/final-state.js";
 
-/** What a script answered: outcome and document; or the text of an error reply. */
+/** The reply of a script: outcome and document, or the text of an error reply. */
 export type RawReply = readonly [outcome: string, document: string | null] | { readonly error: string };
 
-/** Sends one call of a script, in whatever way. */
+/** Sends one call of a script by any means. */
 export type Send = (script: Script, keys: readonly string[], args: readonly string[]) => Promise<RawReply>;
 
-let numbers = 0;
+let count = 0;
 
-/** The six keys of an entity, in their order. */
+/** Returns the six keys of an entity, in order. */
 export function keysOf({ namespace, machine }: Arena, id: string): string[] {
   const prefix = keyPrefix(namespace, machine);
   return ["id:", "log:"]
@@ -22,7 +22,7 @@ export function keysOf({ namespace, machine }: Arena, id: string): string[] {
     .concat(["machine", "index", "due", "events"].map((part) => `${prefix}${part}`));
 }
 
-/** The arguments of a script for a step, as the wire protocol has them. */
+/** Returns the arguments of a script for a call, as the wire protocol defines them. */
 function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall): string[] {
   return [
     id,
@@ -35,27 +35,27 @@ function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall
   ];
 }
 
-/** Makes a change of the clients' machine without the library, and writes it down as theirs are. */
+/** Makes a change of the clients' machine without the library, and records it like theirs. */
 export async function rawCall(arena: Arena, name: string, step: PlannedCall, send: Send): Promise<RawReply> {
-  numbers += 1;
-  const call = { process: name, number: numbers };
-  const named = { ...step, op: `${name}.${numbers}@0` };
+  count += 1;
+  const call = { process: name, number: count };
+  const named = { ...step, op: `${name}.${count}@0` };
   const { history, machine } = arena;
   history.append({ kind: "call", ...call, at: monotonicMs(), machine, ...named });
   history.flush();
   const script = step.operation as Script;
   const reply = await send(script, keysOf(arena, step.id), argumentsOf(named));
-  history.append({ kind: "return", ...call, at: monotonicMs(), ...told(reply) });
+  history.append({ kind: "return", ...call, at: monotonicMs(), ...resultOf(reply) });
   return reply;
 }
 
-function told(reply: RawReply): { outcome: Outcome; document?: Observation; error?: string } {
+function resultOf(reply: RawReply): { outcome: Outcome; document?: Observation; error?: string } {
   if ("error" in reply) return { outcome: "NOTEXECUTED", error: reply.error };
   const [outcome, text] = reply;
   return { outcome: outcome as Outcome, ...(text !== null && { document: observationOf(JSON.parse(text)) }) };
 }
 
-/** Sends by EVALSHA of another version of the scripts: they do the same, and differ in SHA-1. */
+/** Sends with EVALSHA of another version of the scripts, which behaves the same and has another SHA-1. */
 export function otherVersion(admin: Valkey): Send {
   return async (script, keys, args) => {
     const text = `${scripts[script].text}\n-- another version`;

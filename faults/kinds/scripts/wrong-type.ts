@@ -12,7 +12,7 @@ async function wrongTypes(admin: Valkey): Promise<number> {
   return Number(count);
 }
 
-/** What stands at the keys: the same before and after means that nothing was written. */
+/** Returns the content of the keys as text, to check that nothing was written. */
 async function content(admin: Valkey, keys: readonly string[]): Promise<string> {
   const texts = keys.map(async (key) => {
     // A stream may be large, and only grows.
@@ -22,7 +22,7 @@ async function content(admin: Valkey, keys: readonly string[]): Promise<string> 
   return (await Promise.all(texts)).join(" ");
 }
 
-/** Something else stands at one of the six keys: no script that meets it may write anything at the others. */
+/** Puts another type at one of the six keys. A script that finds it must not write to the other keys. */
 function wrongType(part: (typeof PARTS)[number]): Fault {
   return {
     name: `F20 wrong type at the ${part} key`,
@@ -31,20 +31,20 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
     async inject(arena): Promise<Details> {
       const { admin } = await arena.servers.primary();
       const prefix = keyPrefix(arena.namespace, arena.machine);
-      const id = await standing(arena, admin, prefix);
+      const id = await existingId(arena, admin, prefix);
       const own = [`${prefix}id:${id}`, `${prefix}log:${id}`];
       const shared = ["machine", "index", "due", "events"].map((name) => `${prefix}${name}`);
       const all = [...own, ...shared];
       const key = all[PARTS.indexOf(part)] ?? "";
       const aside = `${prefix}aside`;
-      // All entities share the last four keys: with one of those planted nothing at all may change.
+      // All entities share the last four keys. If one of those is replaced, nothing may change at all.
       const still = (own.includes(key) ? own : shared).filter((other) => other !== key);
       const before = await wrongTypes(admin);
       const replies = await admin.multi().rename(key, aside).set(key, PLANTED).exec();
       if (replies?.some(([error]) => error !== null)) throw new VoidInjection(`there was no ${key}`);
       let changed = false;
       try {
-        const told = await arena.withOverlap(LEAST_MET, async () => {
+        const held = await arena.withOverlap(LEAST_MET, async () => {
           const first = await content(admin, still);
           const durationMs = await arena.waitBetween(50, 400);
           changed = first !== (await content(admin, still));
@@ -54,7 +54,7 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
         changed ||= (await admin.get(key)) !== PLANTED;
         if (changed) throw new Violation(`something was written while the ${part} key held another type`);
         if (rejections === 0) throw new VoidInjection("no script ran into it");
-        return { id, rejections, overlap: told.overlap, durationMs: told.result };
+        return { id, rejections, overlap: held.overlap, durationMs: held.result };
       } finally {
         await durably(admin, () => admin.multi().del(key).rename(aside, key).exec());
       }
@@ -63,8 +63,8 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
 }
 
 /**
- * A server that loses its last second, or is followed by a replica which had not got that far, would have it planted
- * again. WAITAOF does not help: with `everysec` Valkey 8.0.1 answers it before the file is flushed.
+ * Writes durably. Otherwise a server that loses its last second, or a promoted replica, would have the wrong type again.
+ * WAITAOF does not help: with `everysec`, Valkey 8.0.1 replies before the file is flushed.
  */
 async function durably(admin: Valkey, write: () => Promise<unknown>): Promise<void> {
   const [, before = "everysec"] = (await admin.config("GET", "appendfsync")) as string[];
@@ -75,14 +75,14 @@ async function durably(admin: Valkey, write: () => Promise<unknown>): Promise<vo
   await admin.wait(Number(replicas), 3_000);
 }
 
-/** A hot entity that is there. */
-async function standing({ fleet, random }: Arena, admin: Valkey, prefix: string): Promise<string> {
+/** Chooses an existing hot entity. */
+async function existingId({ fleet, random }: Arena, admin: Valkey, prefix: string): Promise<string> {
   for (let tries = 0; tries < 200; tries += 1) {
     const id = chooseId(random, fleet.generation);
     if (id.startsWith("hot") && (await admin.exists(`${prefix}id:${id}`)) === 1) return id;
   }
-  throw new VoidInjection("none of the hot entities is there");
+  throw new VoidInjection("no hot entity exists");
 }
 
-/** One fault for each of the keys that scripts are given. */
+/** Lists one fault for each key of the scripts. */
 export const wrongTypeFaults: readonly Fault[] = PARTS.map(wrongType);

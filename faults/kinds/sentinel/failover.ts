@@ -4,30 +4,30 @@ import type { DataNode } from "../../servers/node.js";
 import { SentinelServers } from "../../servers/sentinel.js";
 
 const LEAST_MET = 8;
-/** Replicas that are well are never this far behind. */
+/** Healthy replicas are never this far behind. */
 const LAG_MS = 1000;
-/** What no replica had yet is gone, and what a primary took that was one no more. What a replica acknowledged stays. */
+/** Permits the loss of what no replica had, and of what a demoted primary accepted. Acknowledged replication stays. */
 const NOT_REPLICATED: Loss = { windowMs: LAG_MS, spares: ["replicas"] };
 
-/** What a failover needs to know. */
+/** Provides what a failover needs. */
 interface Failover {
   readonly servers: SentinelServers;
   readonly primary: DataNode;
   readonly arena: Arena;
 }
 
-/** How one kind of failover goes: `begin` makes it happen, `heal` follows when there is another primary. */
+/** Describes one kind of failover: `begin` causes it, `heal` runs when there is another primary. */
 interface Kind {
   readonly name: string;
-  /** Whether the primary goes on taking changes until another node is one, which may not have all of them yet. */
+  /** True if the primary accepts changes until another node replaces it, which may not have all of them. */
   readonly isHasty?: boolean;
   readonly setsClockBack?: boolean;
   begin(failover: Failover): Promise<void>;
   heal?(failover: Failover): Promise<void>;
 }
 
-const SHORTEST_ZOMBIE_MS = 50;
-const LONGEST_ZOMBIE_MS = 1500;
+const SHORTEST_DEMOTED_MS = 50;
+const LONGEST_DEMOTED_MS = 1500;
 
 const KINDS: readonly Kind[] = [
   {
@@ -36,43 +36,43 @@ const KINDS: readonly Kind[] = [
     heal: ({ primary }) => primary.restart(),
   },
   {
-    name: "F10 primary frozen, back as a zombie",
+    name: "F10 primary frozen, then back",
     begin: async ({ primary }) => primary.stop(),
     heal: async ({ primary, arena }) => {
-      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_DEMOTED_MS, LONGEST_DEMOTED_MS);
       primary.cont();
     },
   },
   {
-    name: "F10 failover by a Sentinel's command",
+    name: "F10 SENTINEL FAILOVER",
     isHasty: true,
     begin: ({ servers, arena }) => arena.random.of(servers.sentinels).failOver(),
   },
   {
-    name: "F10 failover by FAILOVER TO",
+    name: "F10 FAILOVER TO",
     begin: async ({ servers, primary, arena }) => {
       const target = servers.proxyOf(arena.random.of(servers.replicasOf(primary)));
       await primary.admin.call("FAILOVER", "TO", "127.0.0.1", target.port, "TIMEOUT", 2000);
     },
   },
   {
-    name: "F12 primary cut off from replicas and Sentinels",
+    name: "F12 primary partitioned from replicas and Sentinels",
     begin: async ({ servers, primary, arena }) => {
       const seed = arena.random.below(2 ** 31);
       servers.proxyOf(primary).treat({ partition: true }, seed, isServer);
     },
     heal: async ({ servers, primary, arena }) => {
-      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_DEMOTED_MS, LONGEST_DEMOTED_MS);
       servers.proxyOf(primary).heal();
     },
   },
   {
-    name: "F12 primary cut off from everybody",
+    name: "F12 primary partitioned from everything",
     begin: async ({ servers, primary, arena }) => {
       servers.proxyOf(primary).treat({ partition: true }, arena.random.below(2 ** 31));
     },
     heal: async ({ servers, primary, arena }) => {
-      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_DEMOTED_MS, LONGEST_DEMOTED_MS);
       servers.proxyOf(primary).heal();
     },
   },
@@ -85,19 +85,19 @@ const KINDS: readonly Kind[] = [
       await primary.kill9();
     },
     heal: async ({ servers, primary, arena }) => {
-      await arena.waitBetween(SHORTEST_ZOMBIE_MS, LONGEST_ZOMBIE_MS);
+      await arena.waitBetween(SHORTEST_DEMOTED_MS, LONGEST_DEMOTED_MS);
       for (const node of servers.nodes) await node.setClock(0);
       await primary.restart();
     },
   },
 ];
 
-/** Replicas never name themselves, Sentinels always do; a client is nobody until it has told its name. */
+/** Recognizes servers. Replicas never set a name, Sentinels always do, and a client has no name until it sets one. */
 function isServer(name: string): boolean {
   return name === "" || name.startsWith("sentinel-");
 }
 
-/** Every way in which another node becomes the primary. */
+/** Lists every way in which another node becomes the primary. */
 export const failovers: readonly Fault[] = KINDS.map((kind) => ({
   name: kind.name,
   topologies: ["sentinel"],
@@ -108,14 +108,14 @@ export const failovers: readonly Fault[] = KINDS.map((kind) => ({
 
 async function failOver(kind: Kind, arena: Arena): Promise<Details> {
   const servers = sentinelServers(arena);
-  const primary = await servers.allWell();
+  const primary = await servers.awaitHealth();
   let [overlap, unavailableMs] = [0, 0];
   let successor: DataNode | undefined;
   const canary = {
     ...{ url: servers.url, callers: 6, replicas: [0, 1, 2] },
     admin: async () => (await servers.primary()).admin,
   };
-  const told = await withCanary(canary, async (markBegin) => {
+  const audit = await withCanary(canary, async (markBegin) => {
     const failover = { servers, primary, arena };
     try {
       ({ overlap } = await arena.withOverlap(LEAST_MET, async () => {
@@ -127,18 +127,17 @@ async function failOver(kind: Kind, arena: Arena): Promise<Details> {
       }));
     } finally {
       await kind.heal?.(failover);
-      await servers.allWell();
+      await servers.awaitHealth();
     }
   });
-  // One replica is not the one that follows, perhaps, where Sentinels choose without waiting for it.
-  const isBroken = told.lostByTwoReplicas > 0 || (told.lostByOneReplica > 0 && kind.isHasty !== true);
-  if (isBroken)
-    throw new Violation(`changes that replicas had acknowledged are lost: ${JSON.stringify(told)}`);
-  if (successor === undefined) throw new Violation(`nobody followed ${primary.name}`);
-  return { from: primary.name, to: successor.name, overlap, unavailableMs, ...told };
+  // With a command, the Sentinels may promote the replica that did not acknowledge.
+  const isBroken = audit.lostByTwoReplicas > 0 || (audit.lostByOneReplica > 0 && kind.isHasty !== true);
+  if (isBroken) throw new Violation(`changes that replicas acknowledged are lost: ${JSON.stringify(audit)}`);
+  if (successor === undefined) throw new Violation(`no node replaced ${primary.name}`);
+  return { from: primary.name, to: successor.name, overlap, unavailableMs, ...audit };
 }
 
-/** The servers of a run with Sentinels. */
+/** Returns the servers of a run with Sentinels. */
 export function sentinelServers({ servers }: Arena): SentinelServers {
   if (servers instanceof SentinelServers) return servers;
   throw new Error(`A failover needs Sentinels, not the topology ${servers.topology}`);

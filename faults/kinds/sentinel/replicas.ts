@@ -12,7 +12,7 @@ const ROUNDS = 3;
 const WAIT_MS = 100;
 const LOOK_MS = 1;
 
-/** Replicas stand still: no change that is made meanwhile may count as acknowledged by more than those that run. */
+/** Freezes replicas. No change may then count as acknowledged by more replicas than those that run. */
 export const replicasStopped: Fault = {
   name: "F11 replicas stopped",
   topologies: ["sentinel"],
@@ -20,7 +20,7 @@ export const replicasStopped: Fault = {
   async inject(arena): Promise<Details> {
     const servers = sentinelServers(arena);
     const { random, withOverlap } = arena;
-    const primary = await servers.allWell();
+    const primary = await servers.awaitHealth();
     const replicas = servers.replicasOf(primary);
     const stopped = random.below(2) === 0 ? replicas : [random.of(replicas)];
     const running = replicas.length - stopped.length;
@@ -28,34 +28,34 @@ export const replicasStopped: Fault = {
     const latchkey = await connect({ url: servers.url, namespace });
     try {
       const agents = await latchkey.machine(agent());
-      const tally = { asked: 0, acknowledged: 0, rejections: 0 };
-      const ask = async (asked: number, id: string, op: string): Promise<void> => {
-        const durability = { replicas: asked, fsync: random.below(2) === 0, timeoutMs: WAIT_MS };
-        const told = await change(agents, id, op, durability);
-        tally.asked += 1;
-        if (told.isDurable) tally.acknowledged += 1;
-        else tally.rejections += 1;
-        if (told.replicas > running || (told.isDurable && asked > running)) {
+      const tally = { requested: 0, acknowledged: 0, insufficient: 0 };
+      const request = async (requested: number, id: string, op: string): Promise<void> => {
+        const durability = { replicas: requested, fsync: random.below(2) === 0, timeoutMs: WAIT_MS };
+        const result = await change(agents, id, op, durability);
+        tally.requested += 1;
+        if (result.isDurable) tally.acknowledged += 1;
+        else tally.insufficient += 1;
+        if (result.replicas > running || (result.isDurable && requested > running)) {
           throw new Violation(
-            `with ${running} of 2 replicas running, ${op} was acknowledged by ${told.replicas}, asked for ${asked}`,
+            `with ${running} of 2 replicas running, ${op} was acknowledged by ${result.replicas} of ${requested} requested replicas`,
           );
         }
       };
       try {
-        for (const node of stopped) await stopFor(node);
+        for (const node of stopped) await freeze(node);
         const { overlap } = await withOverlap(LEAST_MET, async () => {
           for (let round = 0; round < ROUNDS; round += 1) {
             const callers = Array.from({ length: CALLERS }, async (_, caller) => {
               const [id, op] = [`d${round}-${caller}`, `op-${round}-${caller}`];
-              await ask(1 + (caller % 2), id, op);
-              // Done before, and nothing new: no reason to believe that a replica has it.
-              await ask(2 - (caller % 2), id, op);
+              await request(1 + (caller % 2), id, op);
+              // The change was applied before. That does not prove that a replica has it.
+              await request(2 - (caller % 2), id, op);
             });
             await Promise.all(callers);
           }
         });
         for (const node of stopped) node.cont();
-        await servers.allWell();
+        await servers.awaitHealth();
         const again = await change(agents, "d0-0", "op-0-0", { replicas: 2, timeoutMs: 5000 });
         if (!again.isDurable) throw new Violation(`with both replicas back, ${again.replicas} acknowledge`);
         return { stopped: stopped.length, overlap, ...tally };
@@ -69,7 +69,7 @@ export const replicasStopped: Fault = {
   },
 };
 
-/** One durable creation, and by how many replicas it was acknowledged. */
+/** Makes one durable creation, and returns how many replicas acknowledged it. */
 async function change(
   agents: Entities<AgentState>,
   id: string,
@@ -85,8 +85,8 @@ async function change(
   }
 }
 
-/** Stops a process, and waits until the system says that it stands still. */
-async function stopFor(node: DataNode): Promise<void> {
+/** Freezes a process, and waits until the system reports it as stopped. */
+async function freeze(node: DataNode): Promise<void> {
   node.stop();
   while (!/^State:\s+T/m.test(await readFile(`/proc/${node.pid}/status`, "utf8"))) await pause(LOOK_MS);
 }

@@ -3,7 +3,7 @@ import type { Details, Fault } from "../../fault.js";
 const LEAST_MET = 50;
 const FARTHEST_MS = 10_000;
 
-/** The primary's clock jumps to and fro, and is right again at the end. Stamps never go back, deadlines stay sane. */
+/** Sets the primary's clock forward and back, and corrects it at the end. Timestamps must never decrease. */
 export const clockJumps: Fault = {
   name: "F16 clock jumps",
   topologies: ["standalone", "sentinel"],

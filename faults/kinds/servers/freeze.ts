@@ -6,8 +6,8 @@ const DEADLINE_MS = 250;
 const [SHORTEST_MS, USUAL_MS, LONGEST_MS] = [100, 1500, 10_000];
 
 /**
- * The server stands still and goes on, as under a pause of its virtual machine. What waited in its sockets is then done
- * late: but nothing after its deadline.
+ * Freezes the server and lets it continue, like a pause of a virtual machine. It then executes what waited in its sockets,
+ * but nothing after its deadline.
  */
 export const serverFrozen: Fault = {
   name: "F9 server frozen",
@@ -18,7 +18,7 @@ export const serverFrozen: Fault = {
     const most = random.below(8) === 0 ? LONGEST_MS : USUAL_MS;
     const canary = { url: servers.url, deadlineMs: DEADLINE_MS, retries: false, callers: 8 };
     let [overlap, frozenMs] = [0, 0];
-    const told = await withCanary({ ...canary, admin: async () => node.admin }, async (markBegin) => {
+    const audit = await withCanary({ ...canary, admin: async () => node.admin }, async (markBegin) => {
       try {
         ({ overlap } = await withOverlap(LEAST_MET, async () => {
           markBegin();
@@ -29,6 +29,6 @@ export const serverFrozen: Fault = {
         node.cont();
       }
     });
-    return { overlap, frozenMs, ...told };
+    return { overlap, frozenMs, ...audit };
   },
 };

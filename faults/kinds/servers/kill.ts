@@ -6,10 +6,10 @@ import { infoField } from "../../servers/info.js";
 import { withOwnServer } from "../../servers/own-server.js";
 import { crashPrimary } from "./crash.js";
 
-/** What the process had not handed to the system yet is gone; while a flush is slow the server waits for it so long. */
+/** Permits the loss of what the process had not yet written to the system. A slow flush delays writes that long. */
 const NOT_WRITTEN: Loss = { windowMs: 2000 };
 
-/** kill -9 of the server under load, and a start on what is on its disk. What an operator sees as a crash. */
+/** Kills the server under load, and starts it on what is on its disk. An operator sees this as a crash. */
 function serverKilled(appendfsync: "always" | "everysec" | "no", loses: false | Loss): Fault {
   return {
     name: `F6 server killed, appendfsync ${appendfsync}`,
@@ -18,22 +18,22 @@ function serverKilled(appendfsync: "always" | "everysec" | "no", loses: false | 
     async inject(arena): Promise<Details> {
       const node = await arena.servers.primary();
       const repairs = node.repairs;
-      const told = await crashPrimary(arena, node, appendfsync, loses, () => node.kill9());
-      return { ...told, isFileRepaired: node.repairs > repairs };
+      const audit = await crashPrimary(arena, node, appendfsync, loses, () => node.kill9());
+      return { ...audit, isFileRepaired: node.repairs > repairs };
     },
   };
 }
 
-/** kill -9 of a server that only makes snapshots: all since the last one is lost, and nothing else. */
+/** Kills a server that only makes snapshots. Everything since the last one is lost, and nothing else. */
 const serverKilledWithoutFile: Fault = {
   name: "F6 server killed, no append-only file",
   topologies: ["standalone"],
-  // On a server of its own.
+  // It has its own server.
   loses: false,
   async inject({ folder, waitBetween }): Promise<Details> {
     return withOwnServer(folder, { appendonly: "no" }, async (node) => {
       let sinceSnapshotMs = 0;
-      const told = await withCanary({ url: node.url, admin: async () => node.admin }, async (markBegin) => {
+      const audit = await withCanary({ url: node.url, admin: async () => node.admin }, async (markBegin) => {
         const snapshotAt = performance.now();
         await snapshot(node.admin);
         await waitBetween(50, 400);
@@ -42,7 +42,7 @@ const serverKilledWithoutFile: Fault = {
         await node.kill9();
         await node.restart();
       });
-      return { sinceSnapshotMs, ...told };
+      return { sinceSnapshotMs, ...audit };
     });
   },
 };

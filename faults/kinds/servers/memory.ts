@@ -4,7 +4,7 @@ import { doctorFinding } from "../../servers/latchkey-command.js";
 
 const LEAST_MET = 50;
 
-/** No memory left: every change is rejections before it begins, and goes on when there is some again. */
+/** Leaves no free memory. Every change is rejected before it begins, and succeeds when there is memory again. */
 const outOfMemory: Fault = {
   name: "F17 out of memory",
   topologies: ["standalone", "sentinel"],
@@ -27,7 +27,7 @@ const outOfMemory: Fault = {
   },
 };
 
-/** A policy that throws keys away where memory is short: the doctor says so before it happens. */
+/** Sets a policy that evicts keys. The doctor must report it. */
 const wrongEvictionPolicy: Fault = {
   name: "F17 wrong eviction policy",
   topologies: ["standalone", "sentinel"],
@@ -39,7 +39,7 @@ const wrongEvictionPolicy: Fault = {
     try {
       const found = await doctorFinding(node.url, "maxmemory-policy");
       if (found?.level !== "bad") {
-        throw new Violation(`the doctor finds ${policy} ${found?.level ?? "not worth a word"}`);
+        throw new Violation(`the doctor reports ${policy} as ${found?.level ?? "nothing"}`);
       }
       return { policy, doctor: found.level };
     } finally {

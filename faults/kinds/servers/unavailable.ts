@@ -5,7 +5,7 @@ import { freePort } from "../../servers/ports.js";
 
 const LEAST_MET = 30;
 
-/** Too few replicas: changes are rejections before they begin. */
+/** Requires more replicas than there are. Changes are rejected before they begin. */
 const tooFewReplicas: Fault = {
   name: "F19 too few replicas",
   topologies: ["standalone", "sentinel"],
@@ -27,7 +27,7 @@ const tooFewReplicas: Fault = {
   },
 };
 
-/** The node becomes a replica, of nobody who is there, under open connections; its data stays as it is. */
+/** Makes the node a replica of a server that does not exist, while connections are open. Its data stays. */
 const readOnlyNode: Fault = {
   name: "F19 read-only node",
   topologies: ["standalone"],
@@ -49,7 +49,7 @@ const readOnlyNode: Fault = {
   },
 };
 
-/** A start that takes long: the server answers, with LOADING. */
+/** Makes a start slow. The server replies LOADING meanwhile. */
 const loading: Fault = {
   name: "F19 server loading",
   topologies: ["standalone"],
@@ -57,20 +57,20 @@ const loading: Fault = {
   async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
     const node = await servers.primary();
     let rejections = 0;
-    // A delay for each key stands for a large data set; without the interval it would not answer in between.
+    // A delay for each key simulates a large data set. The small interval lets the server reply meanwhile.
     const slow = { "key-load-delay": "100", "loading-process-events-interval-bytes": "1024" };
     const usual = { "key-load-delay": "0", "loading-process-events-interval-bytes": "2097152" };
     let [overlap, durationMs] = [0, 0];
     try {
       ({ overlap } = await withOverlap(8, async () => {
-        // This is about the start: nothing is to be lost by the end before it. The file's own setting is back with the start.
+        // This fault is about the start, so the kill before it must lose nothing. The start restores the setting of the file.
         await node.admin.config("SET", "appendfsync", "always");
         await node.kill9();
         const restarted = node.restart(slow);
-        restarted.catch(() => {}); // told below
+        restarted.catch(() => {}); // awaited below
         durationMs = await waitBetween(300, 1500);
         rejections = await errorCount(node.admin, "LOADING").catch(() => 0);
-        await node.admin.config("SET", "key-load-delay", "0").catch(() => {}); // it was loaded already, or did not start
+        await node.admin.config("SET", "key-load-delay", "0").catch(() => {}); // it has loaded already, or did not start
         await restarted;
       }));
     } finally {
@@ -82,7 +82,7 @@ const loading: Fault = {
   },
 };
 
-/** A script of somebody else that does not end: others are told BUSY until it is killed. */
+/** Runs an endless script. Others get BUSY until it is killed. */
 const busy: Fault = {
   name: "F19 server busy",
   topologies: ["standalone", "sentinel"],
