@@ -10,7 +10,7 @@ import type { Fingerprint } from "./fingerprint.js";
 import type { Loss } from "./loss.js";
 import type { MachineRules } from "./machine-rules.js";
 
-/** What a caller was shown of an entity. Times are ms of the server's clock. */
+/** Holds what a caller received of an entity. Times are ms of the server's clock. */
 export interface ParsedObservation {
   readonly state: string;
   readonly version: number;
@@ -21,9 +21,9 @@ export interface ParsedObservation {
   readonly opVersion: number | undefined;
 }
 
-/** A call and all that became of it. `at` and `until` are monotonic ms; `until` is Infinity where it never returned. */
+/** Holds a call and its results. `at` and `until` are monotonic ms; `until` is Infinity if it never returned. */
 export interface Call {
-  /** Of the call's record in the history, from 1. */
+  /** Line of the call's record in the history, from 1. */
   readonly line: number;
   readonly process: string;
   readonly number: number;
@@ -40,16 +40,16 @@ export interface Call {
   readonly durability: DurabilityLevel;
   returnLine: number;
   until: number;
-  /** UNKNOWN where it never returned. */
+  /** UNKNOWN if it never returned. */
   outcome: Outcome;
-  seen: ParsedObservation | undefined;
+  observation: ParsedObservation | undefined;
   attempts: number | undefined;
   resolved: (Pick<ResolvedRecord, "outcome" | "version" | "at"> & { readonly line: number }) | undefined;
 }
 
 export type ChangeKind = "create" | "transition" | "patch" | "remove";
 
-/** An entry of the log. */
+/** An entry of the event log. */
 export interface LogEntry {
   readonly line: number;
   readonly entryMs: number;
@@ -65,22 +65,22 @@ export interface LogEntry {
   readonly op: string | undefined;
   readonly forced: boolean;
   readonly fields: FieldMap;
-  /** Of its text as it is, and of its content as JavaScript writes it. */
+  /** Fingerprints of the text as it is, and of its content as JavaScript writes it. */
   readonly text: Fingerprint;
   readonly content: Fingerprint;
 }
 
-/** A place in a sorted set, or a list. */
+/** A value with the line of its record. */
 export interface LineValue<T> {
   readonly line: number;
   readonly value: T;
 }
 
-/** All that a history tells of one entity. */
+/** Holds everything that a history contains about one entity. */
 export interface Entity {
   readonly machine: MachineRules;
   readonly id: string;
-  /** In the order of the file: that of `at` for each process. */
+  /** In the order of the file. For each process this is the order of `at`. */
   readonly calls: Call[];
   /** In the order of the log. */
   readonly events: LogEntry[];
@@ -90,7 +90,7 @@ export interface Entity {
   list: LineValue<readonly Fingerprint[]> | undefined;
 }
 
-/** What one follower did, in its order. */
+/** One step of a follower. */
 export type FollowerStep =
   | {
       readonly kind: "follow";
@@ -108,10 +108,10 @@ export type FollowerStep =
     }
   | { readonly kind: "gap" | "followed"; readonly line: number; readonly at: number };
 
-/** A whole history, sorted by what it is about. */
+/** Holds a whole history, grouped by subject. */
 export interface Facts {
   readonly entities: readonly Entity[];
-  /** Each machine's streams: by partition, in order. */
+  /** The streams of each machine, by partition. */
   readonly streams: ReadonlyMap<string, readonly (readonly LogEntry[])[]>;
   readonly followers: ReadonlyMap<string, readonly FollowerStep[]>;
   readonly loss: Loss;

@@ -3,7 +3,7 @@ import { observationOf } from "../history/writer.js";
 import type { Entity, LogEntry } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
 
-/** Takes an entry of the log apart; says why where it holds no change of its machine. */
+/** Parses an entry of the log. Returns a problem if it is not a change of its machine. */
 export function parseLogEntry(
   { machine, entry, document: text }: FinalEventRecord,
   line: number,
@@ -13,12 +13,12 @@ export function parseLogEntry(
   try {
     document = JSON.parse(text);
   } catch {
-    return `holds the entry ${entry}, whose document is not JSON`;
+    return `has the entry ${entry}, whose document is not JSON`;
   }
   const [ms, sequence] = /^(\d+)-(\d+)$/.exec(entry)?.slice(1) ?? [];
-  if (ms === undefined || sequence === undefined) return `holds "${entry}", which is no entry id`;
+  if (ms === undefined || sequence === undefined) return `has the invalid entry ID "${entry}"`;
   if (!isChange(document) || document.machine !== machine)
-    return `holds the entry ${entry}, which is no change`;
+    return `has the entry ${entry}, which is not a change`;
   const { state, version, timestamp, since, createdAt, fields } = observationOf(document);
   const { id, type, from, op, forced } = document;
   const content = JSON.stringify(document);

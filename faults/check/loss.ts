@@ -8,15 +8,15 @@ export interface Injection {
   end: number;
 }
 
-/** An injection that may lose what was acknowledged. */
+/** An injection that may lose acknowledged changes. */
 export interface LossyInjection extends Injection {
-  /** What was made before this can't be lost to it. */
+  /** Earlier changes cannot be lost to it. */
   readonly reachesBackTo: number;
 }
 
-/** Which faults of a run may have lost what. */
+/** Decides which faults of a run may have lost a change. */
 export class Loss {
-  /** In the order of their beginnings. */
+  /** Sorted by their begin. */
   readonly injections: readonly LossyInjection[];
   readonly #spares = new Map<LossyInjection, readonly DurabilityLevel[]>();
 
@@ -35,7 +35,7 @@ export class Loss {
     this.injections = lossy.sort((a, b) => a.begin - b.begin);
   }
 
-  /** The first injection that may have lost what was made between these times; undefined where none may. */
+  /** Returns the first injection that may have lost a change between these times, or undefined. */
   of(from: number, to: number, durability: DurabilityLevel = "memory"): LossyInjection | undefined {
     return this.injections.find(
       (injection) =>

@@ -56,8 +56,8 @@ describe("the summary of a run", () => {
   const missing = injected(clock, { injected: 0, unavailable: "no clock: install one" });
 
   it("is not well where a fault that was chosen could not be injected, and says which and what to do", () => {
-    const { text, isWell } = summaryOf({ injected: [missing, injected(fault("F1 reply dropped"))] });
-    expect(isWell).toBe(false);
+    const { text, isPassed } = summaryOf({ injected: [missing, injected(fault("F1 reply dropped"))] });
+    expect(isPassed).toBe(false);
     expect(text).toMatch(/^verdict +NOT WELL$/m);
     expect(text).toMatch(
       /^missing +1 kind of fault was chosen and could not be injected; install .*--allow-unavailable$/m,
@@ -66,21 +66,21 @@ describe("the summary of a run", () => {
   });
 
   it("is not well where a fault's turn never came", () => {
-    const { text, isWell } = summaryOf({ injected: [], faults: [clock] });
-    expect(isWell).toBe(false);
+    const { text, isPassed } = summaryOf({ injected: [], faults: [clock] });
+    expect(isPassed).toBe(false);
     expect(text).toMatch(/^ {2}F16 clock jumps: the run ended before its turn$/m);
   });
 
   it("is well without such a fault where that is allowed, and says so", () => {
-    const { text, isWell } = summaryOf({ injected: [missing], allowUnavailable: true });
-    expect(isWell).toBe(true);
+    const { text, isPassed } = summaryOf({ injected: [missing], allowUnavailable: true });
+    expect(isPassed).toBe(true);
     expect(text).toMatch(/^missing +1 kind .* allowed by --allow-unavailable$/m);
   });
 
   it("is not well where a segment is undecided", () => {
-    expect(summaryOf({}).isWell).toBe(true);
-    const { text, isWell } = summaryOf({ linear: { undecided: 3 } });
-    expect(isWell).toBe(false);
+    expect(summaryOf({}).isPassed).toBe(true);
+    const { text, isPassed } = summaryOf({ linear: { undecided: 3 } });
+    expect(isPassed).toBe(false);
     expect(text).toMatch(/^undecided +3 SEGMENTS/m);
   });
 

@@ -2,24 +2,24 @@ import type { ParsedObservation } from "../facts.js";
 import { differingField } from "../field-map.js";
 import type { Step, Write } from "./model.js";
 
-/** A version of one life, as a word; undefined where the life is not known. */
+/** Returns the key of a version in one life of an entity, or undefined if the life is unknown. */
 export type VersionKeyOf = (created: number | undefined, version: number) => string | undefined;
 
-/** What callers' words tell beforehand of an entity's versions: it saves the search from what can't end well. */
+/** Holds what callers know about an entity's versions. It saves the search from orders that cannot succeed. */
 export interface KnownVersions {
   readonly versionKeyOf: VersionKeyOf;
   readonly observations: ReadonlyMap<string, ParsedObservation>;
-  /** Who made a version. */
+  /** The write that made each version. */
   readonly makers: ReadonlyMap<string, Write>;
-  /** How many readCounts there are of a version. */
+  /** Number of reads of each version. */
   readonly readCounts: ReadonlyMap<string, number>;
-  /** The last version of a life that anybody saw. */
+  /** The last version of each life that a caller received. */
   readonly last: ReadonlyMap<number, number>;
 }
 
 /**
- * Gathers it. A life is told by the time of its creation, except where an id may have begun another one at that time: it was
- * removed within the millisecond of its creation, or while the server's clock was behind.
+ * Collects it. The creation time identifies a life, unless an id may have begun two lives at that time: it was removed in
+ * the millisecond of its creation, or while the server's clock was behind.
  */
 export function knownVersions(steps: readonly Step[]): KnownVersions {
   const ambiguous = new Set<number>();
@@ -29,9 +29,9 @@ export function knownVersions(steps: readonly Step[]): KnownVersions {
   const last = new Map<number, number>();
   let isRemovedUnseen = false;
   for (const step of steps) {
-    if (step.kind === "write" && step.call.operation === "remove" && step.made === undefined)
+    if (step.kind === "write" && step.call.operation === "remove" && step.document === undefined)
       isRemovedUnseen = true;
-    // What may have happened elsewhere, before a loss, tells nothing: the same version can have been made again.
+    // A step that may belong to another segment, before a loss, proves nothing: its version can exist twice.
     if (step.until === Number.POSITIVE_INFINITY) continue;
     if (step.kind === "write") {
       const { created, version } = step;
@@ -40,19 +40,20 @@ export function knownVersions(steps: readonly Step[]): KnownVersions {
         if (makers.has(place)) ambiguous.add(created);
         makers.set(place, step);
       }
-      // What a removal made is no state of the entity.
+      // The document of a removal is not a state of the entity.
       if (step.call.operation === "remove") {
-        if (step.made?.created === step.made?.timestamp && created !== undefined) ambiguous.add(created);
+        if (step.document?.created === step.document?.timestamp && created !== undefined)
+          ambiguous.add(created);
         continue;
       }
     }
-    const seen = step.kind === "read" ? step.seen : step.made;
-    if (seen === undefined) continue;
-    const { created, version } = seen;
+    const observation = step.kind === "read" ? step.observation : step.document;
+    if (observation === undefined) continue;
+    const { created, version } = observation;
     const place = `${created}:${version}`;
     const other = observations.get(place);
-    if (other !== undefined && !isSame(seen, other)) ambiguous.add(created);
-    observations.set(place, seen);
+    if (other !== undefined && !isSame(observation, other)) ambiguous.add(created);
+    observations.set(place, observation);
     if (step.kind === "read") readCounts.set(place, (readCounts.get(place) ?? 0) + 1);
     last.set(created, Math.max(version, last.get(created) ?? 0));
   }

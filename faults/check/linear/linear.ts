@@ -1,35 +1,35 @@
 import type { Entity, Facts } from "../facts.js";
 import { Findings, type Violation } from "../report.js";
 import { rejectionProblem } from "../witness/rejections.js";
-import { callWords, seenWords } from "../words.js";
+import { callWords, observationWords } from "../words.js";
 import { knownVersions } from "./known-versions.js";
 import { ABSENT, ANYTHING, Model } from "./model.js";
 import { searchOrder } from "./search.js";
 import { type Segment, segmentsOf, stepsOf } from "./steps.js";
 
 export interface LinearOptions {
-  /** Steps that a search may take for one segment of an entity. @default 2,000,000 */
+  /** Maximum steps of a search for one segment of an entity. @default 2,000,000 */
   readonly budget?: number;
-  /** Calls of one entity that are searched at once. @default 1000 */
+  /** Maximum calls of one entity that are searched at once. @default 1000 */
   readonly segment?: number;
 }
 
-/** What the WGL checker says of a history. */
+/** Holds the result of the linearizability checker. */
 export interface LinearReport {
   readonly entities: number;
   readonly segments: number;
-  /** Changes, reads and refusals that were put in order. */
+  /** Changes, reads and rejections that were ordered. */
   readonly operations: number;
   readonly steps: number;
   readonly violations: readonly Violation[];
   readonly count: number;
-  /** Stretches for which the budget was too small: neither right nor wrong. */
+  /** Segments whose search exceeded the budget: neither correct nor wrong. */
   readonly undecided: number;
 }
 
 /**
- * Checks that each entity's calls were linearizable: that there is an order of them which fits their times, and in which
- * each one does to the entity, and tells its caller, what the machine says. It never looks at the log or the end state.
+ * Checks that each entity's calls are linearizable: there is an order that fits their times, in which each call changes
+ * the entity and returns as the machine defines. It never uses the log or the final state.
  *
  * @example
  * const { count, undecided } = linear(await gather(readHistory("history.jsonl")));
@@ -61,7 +61,7 @@ function checkRejections(entity: Entity, findings: Findings): void {
     findings.add(
       "linear",
       entity,
-      `${callWords(call)} was refused as ${call.outcome}, though ${problem}`,
+      `${callWords(call)} was rejected as ${call.outcome}, although ${problem}`,
       call.line,
     );
   }
@@ -75,7 +75,7 @@ function order(entity: Entity, segment: Segment, budget: number, findings: Findi
   const verdict = searchOrder(model, segment.isFirst ? ABSENT : ANYTHING, steps, budget);
   if (verdict.kind === "violated") {
     const { call } = verdict.stuckAt;
-    const shows = call.seen === undefined ? "" : `, shown ${seenWords(call.seen)}`;
+    const shows = call.observation === undefined ? "" : `, received ${observationWords(call.observation)}`;
     const message = `no order of its ${operations} operations fits: ${verdict.ordered} can be put in order, but not ${callWords(call)} (${call.outcome}${shows})`;
     findings.add("linear", entity, message, call.line, call.returnLine);
   }

@@ -4,55 +4,55 @@ import { changedFields } from "../field-map.js";
 import type { MachineRules } from "../machine-rules.js";
 import type { KnownVersions } from "./known-versions.js";
 
-/** An entity as a caller would see it, as far as callers were shown; undefined is what nobody was shown. */
+/** Holds an entity as far as callers have received it. Undefined means unknown. */
 export interface EntityState {
   readonly state: string;
   readonly version: number;
   readonly timestamp: number | undefined;
   readonly since: number | undefined;
   readonly created: number | undefined;
-  /** A stamp that nobody was shown has the value undefined. */
+  /** A stamp of unknown value is undefined. */
   readonly fields: FieldMap;
 }
 
-/** Nothing is known of the entity: a segment of a history begins in its midst. */
+/** Nothing is known of the entity, because a segment begins in its life. */
 export const ANYTHING = Symbol("anything");
-/** There is no such entity. */
+/** The entity does not exist. */
 export const ABSENT = Symbol("absent");
 export type State = typeof ANYTHING | typeof ABSENT | EntityState;
 
-/** A change that was made, or may have been, within a segment of time. */
+/** A change that was applied, or may have been, in a segment. */
 export interface Write {
   readonly kind: "write";
   readonly call: Call;
   readonly from: number;
-  /** Infinity: it may never have been made. */
+  /** Infinity if it may never have been applied. */
   readonly until: number;
-  /** If it was made, not after this: its caller has given up, or was told of a refusal, and that is final. */
+  /** It was not applied later: its caller stopped, or received a final rejection. */
   readonly latest: number;
-  /** What its caller was told that it made. */
-  readonly made: ParsedObservation | undefined;
+  /** Its document, if its own call reported it. */
+  readonly document: ParsedObservation | undefined;
   readonly version: number | undefined;
-  /** Of the entity's life that it was made in, if known. */
+  /** Creation time of the life that it belongs to, if known. */
   readonly created: number | undefined;
 }
 
-/** A call that was shown the entity. */
+/** A call that received the entity. */
 export interface Read {
   readonly kind: "read";
   readonly call: Call;
   readonly from: number;
   readonly until: number;
-  readonly seen: ParsedObservation | undefined;
+  readonly observation: ParsedObservation | undefined;
 }
 
 export type Step = Write | Read;
 
-/** One entity of a machine, and what callers were shown of each of its versions: narrows what may have happened. */
+/** Models one entity of a machine. Known versions restrict what may have happened. */
 export class Model {
   readonly #machine: MachineRules;
   readonly #known: KnownVersions;
-  /** How many readCounts of each version are still to come: until then it must not change. */
+  /** Number of reads of each version that are not ordered yet. Until then the version must not change. */
   readonly #readsAhead: Map<string, number>;
 
   constructor(machine: MachineRules, known: KnownVersions) {
@@ -61,23 +61,23 @@ export class Model {
     this.#readsAhead = new Map(known.readCounts);
   }
 
-  /** The step has been put in order. */
+  /** Records that a step was ordered. */
   put(step: Step): void {
     this.#expect(step, -1);
   }
 
-  /** The step is still to come, after all. */
+  /** Records that a step is no longer ordered. */
   takeBack(step: Step): void {
     this.#expect(step, 1);
   }
 
   #expect(step: Step, more: number): void {
-    if (step.kind === "write" || step.seen === undefined) return;
-    const place = this.#known.versionKeyOf(step.seen.created, step.seen.version);
+    if (step.kind === "write" || step.observation === undefined) return;
+    const place = this.#known.versionKeyOf(step.observation.created, step.observation.version);
     if (place !== undefined) this.#readsAhead.set(place, (this.#readsAhead.get(place) ?? 0) + more);
   }
 
-  /** Whether somebody is still to see this very version, or one that this change makes impossible. */
+  /** Returns true if a later step reads this version, or one that the change makes impossible. */
   #isAwaited({ created, version }: EntityState, { operation }: Call): boolean {
     const place = this.#known.versionKeyOf(created, version);
     if (created === undefined || place === undefined) return false;
@@ -85,24 +85,24 @@ export class Model {
     return operation === "remove" && (this.#known.last.get(created) ?? 0) > version;
   }
 
-  /** The entity after a step; undefined where it can't have happened now. */
+  /** Returns the entity after a step, or undefined if the step cannot happen now. */
   after(state: State, step: Step): State | undefined {
-    return step.kind === "read" ? this.#see(state, step.seen) : this.#write(state, step);
+    return step.kind === "read" ? this.#read(state, step.observation) : this.#write(state, step);
   }
 
-  #see(state: State, seen: ParsedObservation | undefined): State | undefined {
-    if (seen === undefined) return state === ANYTHING || state === ABSENT ? ABSENT : undefined;
-    if (state === ANYTHING) return seen;
-    return state !== ABSENT && agrees(state, seen) ? seen : undefined;
+  #read(state: State, observation: ParsedObservation | undefined): State | undefined {
+    if (observation === undefined) return state === ANYTHING || state === ABSENT ? ABSENT : undefined;
+    if (state === ANYTHING) return observation;
+    return state !== ABSENT && agrees(state, observation) ? observation : undefined;
   }
 
   #write(state: State, write: Write): State | undefined {
-    const { call, made, version, until } = write;
+    const { call, document, version, until } = write;
     if (state === ANYTHING) {
-      // What need not have happened leaves anything possible: trying it is of no use.
+      // A step that may not have happened restricts nothing here, so it need not be tried.
       if (until === Number.POSITIVE_INFINITY) return undefined;
       if (call.operation === "remove") return ABSENT;
-      return made ?? ANYTHING;
+      return document ?? ANYTHING;
     }
     const life = state === ABSENT ? undefined : state;
     if (!this.#allows(life, call) || (life !== undefined && this.#isAwaited(life, call))) return undefined;
@@ -111,9 +111,9 @@ export class Model {
     const place = this.#known.versionKeyOf(next.created, next.version) ?? "";
     const maker = this.#known.makers.get(place);
     if (maker !== undefined && maker !== write) return undefined;
-    if (made !== undefined && !(agrees(next, made) && follows(life, made))) return undefined;
+    if (document !== undefined && !(agrees(next, document) && follows(life, document))) return undefined;
     if (call.operation === "remove") return ABSENT;
-    if (made !== undefined) return made;
+    if (document !== undefined) return document;
     const shown = this.#known.observations.get(place);
     if (shown === undefined) return next;
     return agrees(next, shown) && follows(life, shown) ? shown : undefined;
@@ -141,21 +141,21 @@ export class Model {
   }
 }
 
-/** Times never run back. */
+/** Returns true if time does not decrease. */
 function follows(life: EntityState | undefined, { timestamp }: ParsedObservation): boolean {
   return life?.timestamp === undefined || life.timestamp <= timestamp;
 }
 
-/** Whether what a caller was shown is the entity, as far as that is known. */
-export function agrees(life: EntityState, seen: ParsedObservation): boolean {
-  if (life.version !== seen.version || life.state !== seen.state) return false;
+/** Returns true if a received document agrees with the entity, as far as it is known. */
+export function agrees(life: EntityState, observation: ParsedObservation): boolean {
+  if (life.version !== observation.version || life.state !== observation.state) return false;
   for (const time of ["timestamp", "since", "created"] as const) {
-    if (life[time] !== undefined && life[time] !== seen[time]) return false;
+    if (life[time] !== undefined && life[time] !== observation[time]) return false;
   }
-  for (const field in seen.fields) if (!Object.hasOwn(life.fields, field)) return false;
+  for (const field in observation.fields) if (!Object.hasOwn(life.fields, field)) return false;
   for (const field in life.fields) {
-    const [known, shown] = [life.fields[field], seen.fields[field]];
-    if (!Object.hasOwn(seen.fields, field)) return false;
+    const [known, shown] = [life.fields[field], observation.fields[field]];
+    if (!Object.hasOwn(observation.fields, field)) return false;
     if (known !== undefined && known !== shown && JSON.stringify(known) !== JSON.stringify(shown))
       return false;
   }

@@ -1,24 +1,24 @@
 import { Random } from "../../random.js";
 import { ABSENT, ANYTHING, type EntityState, type Model, type State, type Step } from "./model.js";
 
-/** What a search came to: an order that fits, none, or no answer within the steps it was given. */
+/** The result of a search: an order fits, no order fits, or the budget was exceeded. */
 export type Verdict =
   | { readonly kind: "linear"; readonly steps: number }
   | { readonly kind: "violated"; readonly steps: number; readonly stuckAt: Step; readonly ordered: number }
   | { readonly kind: "undecided"; readonly steps: number };
 
-/** A step's beginning or its end, in a list of all of them by time. */
+/** The begin or the end of a step, in a list that is sorted by time. */
 interface Node {
   readonly step: Step;
   readonly at: number;
   readonly bits: number;
-  /** Of the beginning: the end. */
+  /** The end, if this is a begin. */
   readonly end: Node | undefined;
   before: Node | undefined;
   after: Node | undefined;
 }
 
-/** A step that need not have happened: it has no end, and stands in no list. */
+/** A step that may not have happened. It has no end and is not in the list. */
 interface PossibleStep {
   readonly step: Step;
   readonly latest: number;
@@ -26,30 +26,29 @@ interface PossibleStep {
   isDone: boolean;
 }
 
-/** What was put next, and how to take it back: `maybe` is the place among those that need not have happened. */
+/** The step that was ordered last, and how to undo it. `maybe` is an index of the possible steps. */
 interface Choice {
   readonly node: Node;
   readonly maybe: number | undefined;
   readonly state: State;
   readonly begun: number;
   /**
-   * A read that left the entity as it was known, and came too late for nothing that may have happened: nothing is
-   * gained by putting it later.
+   * True for a read that changed no knowledge and excluded no possible step. Another place for it cannot help.
    */
   readonly isFree: boolean;
 }
 
 /**
- * Looks for an order of steps that fits their times and the model, as Wing and Gong do: whatever began before the first end
- * may come next. With Lowe's memory: the same steps done and the same entity left were memory before. What need not have
- * happened is memory last, so that an order without it is found first.
+ * Searches an order of steps that fits their times and the model, with the algorithm of Wing and Gong: any step that began
+ * before the first end may be next. Lowe's memory skips combinations of ordered steps and resulting entity that were
+ * tried before. Possible steps are tried last, so that an order without them is found first.
  *
- * @param most steps memory before it gives up
+ * @param most maximum steps of the search
  */
 export function searchOrder(model: Model, initial: State, steps: readonly Step[], most: number): Verdict {
   const first = search(model, initial, steps, most, new Random(1));
   if (first.kind !== "violated") return first;
-  // The memory holds hashes. Twice wrong by chance, with other hashes, is out of the question.
+  // The memory holds hashes. Two wrong results with different hashes are practically impossible.
   const second = search(model, initial, steps, most, new Random(2));
   return { ...second, steps: first.steps + second.steps };
 }
@@ -64,7 +63,7 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
   const stack: Choice[] = [];
   const memory = new Memory();
   let state = initial;
-  /** When the last step to begin began, of those that are in order. */
+  /** Latest begin of the ordered steps. */
   let begun = Number.NEGATIVE_INFINITY;
   let done = 0;
   let count = 0;
@@ -73,7 +72,7 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
   let maybe: number | undefined;
   let isBack = false;
   while (node !== undefined) {
-    // First what begins before the first end, then, there, what may have happened.
+    // Certain steps that begin before the first end come first, then possible steps.
     const one: Node | PossibleStep | undefined = maybe === undefined ? node : maybes[maybe];
     if (!isBack && maybe === undefined && node.end === undefined) {
       maybe = 0;
@@ -123,14 +122,14 @@ function search(model: Model, initial: State, steps: readonly Step[], most: numb
   return { kind: "linear", steps: count };
 }
 
-/** What is in order must not begin behind this. */
+/** Returns the latest begin that may still precede this step. */
 function latestOf(step: Step): number {
   return step.kind === "write" ? step.latest : step.until;
 }
 
 const HALF = 2 ** 26;
 
-/** 52 random bits: too many for one of JavaScript's bit operations. */
+/** Returns 52 random bits, which are too many for one bit operation of JavaScript. */
 function bitsOf(random: Random): number {
   return random.below(HALF) * HALF + random.below(HALF);
 }
@@ -148,7 +147,7 @@ function listOf(steps: readonly Step[], random: Random): Pick<Node, "after"> {
     const end: Node = { step, at: step.until, bits, end: undefined, ...links };
     nodes.push({ step, at: step.from, bits, end, ...links }, end);
   }
-  // What ends at the very moment at which another begins is taken to be at the same time.
+  // An end and a begin at the same time overlap.
   nodes.sort((a, b) => a.at - b.at || Number(a.end === undefined) - Number(b.end === undefined));
   const head: { after: Node | undefined } = { after: nodes[0] };
   nodes.forEach((node, at) => {
@@ -172,7 +171,7 @@ function putBack(node: Node): void {
   }
 }
 
-/** What was memory: sets of steps done, by the entity that they left. */
+/** Remembers sets of ordered steps by the resulting entity. */
 class Memory {
   readonly #done = new Map<string, Set<number>>();
 

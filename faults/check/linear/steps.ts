@@ -9,11 +9,11 @@ import type { Read, Step, Write } from "./model.js";
 export interface Segment {
   readonly from: number;
   readonly to: number;
-  /** The entity did not exist before it. */
+  /** True if the entity did not exist before it. */
   readonly isFirst: boolean;
 }
 
-/** Cuts an entity's time at faults that may lose changes, and so that no segment has many more calls than `most`. */
+/** Splits an entity's time at faults that may lose changes, and so that no segment has many more calls than `most`. */
 export function segmentsOf({ calls }: Entity, loss: Loss, most: number): Segment[] {
   const times = calls.map(({ at }) => at).sort((a, b) => a - b);
   const segments: Segment[] = [];
@@ -39,20 +39,26 @@ export function segmentsOf({ calls }: Entity, loss: Loss, most: number): Segment
   return segments;
 }
 
-/** What happened to an entity in a segment, by the word of its callers alone. */
+/** Returns the steps of an entity in a segment, as its callers recorded them. */
 export function stepsOf(entity: Entity, { from, to }: Segment): Step[] {
   const isInside = (begin: number, end: number): boolean => begin >= from && end <= to;
   const steps: Step[] = [];
   for (const calls of requestsOf(entity).values()) steps.push(...writesOf(calls, from, to, isInside));
   for (const call of entity.calls) {
     if (!isObservation(call) || !isInside(call.at, call.until)) continue;
-    const read: Read = { kind: "read", call, from: call.at, until: call.until, seen: call.seen };
+    const read: Read = {
+      kind: "read",
+      call,
+      from: call.at,
+      until: call.until,
+      observation: call.observation,
+    };
     steps.push(read);
   }
   return steps;
 }
 
-/** All calls of one op are one change. It is certain only where its caller was told so within the segment. */
+/** Makes one write of all calls with the same idempotency key. It is certain if its caller learned so in the segment. */
 function writesOf(
   calls: readonly Call[],
   from: number,
@@ -63,42 +69,44 @@ function writesOf(
   const earliest = Math.min(...calls.map(({ at }) => at));
   const makes = makers.flatMap((call) => {
     const claim = claimOf(call);
-    return claim?.made !== undefined && isInside(call.at, claim.told) ? { call, claim } : [];
+    return claim?.document !== undefined && isInside(call.at, claim.acknowledgedAt) ? { call, claim } : [];
   });
-  const different = new Map(makes.map((make) => [JSON.stringify(make.claim.made), make]));
-  // Made twice, or told of in two ways, each is a change: no order can have both.
+  const different = new Map(makes.map((make) => [JSON.stringify(make.claim.document), make]));
+  // Two different results are two changes. No order can contain both.
   if (different.size > 1)
     return [...different.values()].map(({ call, claim }) => writeOf(call, claim, call.at, call.until));
   const begin = Math.min(...makers.map(({ at }) => at));
   const [make] = makes;
   if (make !== undefined) {
-    // A repeat is told of the change too where the log had it from an earlier call.
+    // A retry also receives the change if the log had it from an earlier call.
     const { call, claim } = makes.find((one) => one.call.at === earliest) ?? make;
     if (call.at === earliest) return [writeOf(call, claim, call.at, call.until)];
-    const told = Math.min(...makes.map((one) => one.claim.told));
-    const until = begin < from ? Number.POSITIVE_INFINITY : told;
+    const acknowledgedAt = Math.min(...makes.map((one) => one.claim.acknowledgedAt));
+    const until = begin < from ? Number.POSITIVE_INFINITY : acknowledgedAt;
     return [{ ...writeOf(call, claim, Math.max(begin, from), until), latest: latestOf(makers) }];
   }
-  // It may have been made here only by a call that was under way here.
+  // It was applied in this segment only if one of its calls was in flight here.
   const here = makers.filter((call) => call.at < to && effectiveUntil(call) > from);
   const [first] = here;
   if (first === undefined) return [];
-  // What was told elsewhere says nothing of here: between the two it may have been lost, and made again.
+  // A result outside of the segment proves nothing here: the change may have been lost and applied again.
   const claims = here.flatMap((call) => {
     const claim = claimOf(call);
-    return claim !== undefined && isInside(call.at, claim.told) ? [claim] : [];
+    return claim !== undefined && isInside(call.at, claim.acknowledgedAt) ? [claim] : [];
   });
   const [claim] = claims;
   const common = {
     kind: "write",
     call: first,
-    made: undefined,
+    document: undefined,
     version: claim?.version,
     created: createdOf(here),
     latest: latestOf(here),
   } as const;
   if (claim !== undefined && begin >= from) {
-    return [{ ...common, from: begin, until: Math.min(...claims.map(({ told }) => told)) }];
+    return [
+      { ...common, from: begin, until: Math.min(...claims.map(({ acknowledgedAt }) => acknowledgedAt)) },
+    ];
   }
   return [
     {
@@ -109,15 +117,15 @@ function writesOf(
   ];
 }
 
-function writeOf(call: Call, { version, made }: Claim, from: number, until: number): Write {
-  return { kind: "write", call, from, until, latest: until, made, version, created: made?.created };
+function writeOf(call: Call, { version, document }: Claim, from: number, until: number): Write {
+  return { kind: "write", call, from, until, latest: until, document, version, created: document?.created };
 }
 
 function latestOf(calls: readonly Call[]): number {
   return Math.max(...calls.map(effectiveUntil));
 }
 
-/** A replay shows the life in which the op was done. */
+/** Returns the life of a replayed change. */
 function createdOf(calls: readonly Call[]): number | undefined {
-  return calls.find(({ seen }) => seen?.opVersion !== undefined)?.seen?.created;
+  return calls.find(({ observation }) => observation?.opVersion !== undefined)?.observation?.created;
 }

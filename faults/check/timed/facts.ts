@@ -19,7 +19,7 @@ import type {
 } from "../../history/timed-records.js";
 import { type Injection, Loss } from "../loss.js";
 
-/** A record, and its line in the history, from 1. */
+/** A record with its line in the history, from 1. */
 export type WithLine<R> = R & { readonly line: number };
 
 /** A change in the log. */
@@ -34,7 +34,7 @@ export interface LoggedChange extends ChangeName {
   readonly op?: string;
 }
 
-/** All that the history of those that live by time tells of one entity. */
+/** Holds everything that the timed history contains about one entity. */
 export interface TimedEntity {
   readonly id: string;
   /** In the order of the log. */
@@ -45,7 +45,7 @@ export interface TimedEntity {
   due: { readonly line: number; readonly score: number } | undefined;
 }
 
-/** All of it. */
+/** Holds the whole timed history. */
 export interface TimedFacts {
   readonly machine: string;
   readonly states: Readonly<Record<string, RunState>>;
@@ -58,19 +58,19 @@ export interface TimedFacts {
   readonly swept: WithLine<SweptRecord> | undefined;
   readonly clock: ClockRecord;
   readonly loss: Loss;
-  /** When a server's clock was set. */
+  /** Injections that set a server's clock. */
   readonly clocks: readonly Injection[];
 }
 
-/** Names a change in one text. */
+/** Returns one text that identifies a change. */
 export function keyOf({ id, createdAt, version, timestamp, type }: ChangeName): string {
   return `${id} ${createdAt} ${version} ${timestamp} ${type}`;
 }
 
 /**
- * Reads the history of those that live by time.
+ * Reads the timed history.
  *
- * @throws HistoryError when its records do not fit together.
+ * @throws HistoryError if its records contradict each other
  */
 export async function gatherTimed(
   records: AsyncIterable<HistoryRecord> | Iterable<HistoryRecord>,
@@ -98,7 +98,7 @@ class Gathering {
     this.#line += 1;
     const line = this.#line;
     if (this.#hasEnded || (line === 1) !== (record.kind === "run")) {
-      throw new HistoryError(`record ${line} of the history is not where it belongs`);
+      throw new HistoryError(`record ${line} of the history is misplaced`);
     }
     switch (record.kind) {
       case "run":
@@ -158,14 +158,14 @@ class Gathering {
       case "end":
         this.#hasEnded = true;
         return;
-      default: // the place in the index and the list are fsck's
+      default: // fsck checks the index and the lists
     }
   }
 
   facts(): TimedFacts {
     const [machine] = this.#run?.machines ?? [];
     if (this.#run === undefined || machine === undefined || this.#clock === undefined || !this.#hasEnded) {
-      throw new HistoryError("the history is not whole: it needs a run with a machine, a clock and an end");
+      throw new HistoryError("the history is incomplete: it needs a run with a machine, a clock and an end");
     }
     const { loss, clocks = [], reactions = [] } = this.#run;
     const injections = [...this.#injections.values()];
@@ -187,7 +187,7 @@ class Gathering {
 
   #return(record: WithLine<ReturnRecord>): void {
     const entry = this.#open.get(`${record.process} ${record.number}`);
-    if (entry === undefined) throw new HistoryError(`record ${record.line} returns from no call`);
+    if (entry === undefined) throw new HistoryError(`record ${record.line} has no call`);
     entry.end = record;
   }
 

@@ -1,9 +1,9 @@
 import type { Findings } from "../report.js";
 import { keyOf, type LoggedChange, type TimedEntity, type TimedFacts, type WithLine } from "./facts.js";
 
-/** A sweep's call may have been under way for so long when it was told what came of it, in ms. */
-const ASKED_BEFORE_MS = 2_500;
-const REFUSED: ReadonlySet<string> = new Set([
+/** Longest time from a sweep's request to its report, in ms. */
+const REPORT_DELAY_MS = 2_500;
+const NOT_APPLIED: ReadonlySet<string> = new Set([
   "CONFLICT",
   "ILLEGAL",
   "EXISTS",
@@ -12,7 +12,7 @@ const REFUSED: ReadonlySet<string> = new Set([
   "NOTEXECUTED",
 ]);
 
-/** Each stay ends once; what was told as fired or made is in the log, once; what was refused is not. */
+/** Checks that each stay ends once, that reported changes are in the log once, and that rejected changes are not. */
 export function checkTimedLog(facts: TimedFacts, findings: Findings): void {
   const logged = new Set<string>();
   for (const entity of facts.entities.values()) {
@@ -20,12 +20,12 @@ export function checkTimedLog(facts: TimedFacts, findings: Findings): void {
     checkStays(entity, findings, facts.machine);
     checkCalls(entity, facts, findings);
   }
-  const told = new Map<string, WithLine<TimedFacts["fired"][number]>>();
+  const reports = new Map<string, WithLine<TimedFacts["fired"][number]>>();
   for (const fired of facts.fired) {
     const key = keyOf(fired);
-    const before = told.get(key);
-    told.set(key, fired);
-    const lostTo = facts.loss.of(fired.at - ASKED_BEFORE_MS, fired.at);
+    const before = reports.get(key);
+    reports.set(key, fired);
+    const lostTo = facts.loss.of(fired.at - REPORT_DELAY_MS, fired.at);
     if (before !== undefined) {
       const message = `${fired.id}: ${fired.type} ${fired.version} was fired by ${before.process} and by ${fired.process}`;
       findings.add("once", undefined, message, before.line, fired.line);
@@ -35,14 +35,14 @@ export function checkTimedLog(facts: TimedFacts, findings: Findings): void {
         findings.add(
           "once",
           undefined,
-          `${fired.id}: ${fired.type} ${fired.version} was fired, and is not in the log`,
+          `${fired.id}: ${fired.type} ${fired.version} was reported as fired but is not in the log`,
           fired.line,
         );
     }
   }
 }
 
-/** Versions count up, and each change leaves the state that the one before it entered: no stay ends twice. */
+/** Checks that versions count up, and that each change leaves the state that the previous one entered. */
 function checkStays({ id, events }: TimedEntity, findings: Findings, machine: string): void {
   let before: LoggedChange | undefined;
   for (const event of events) {
@@ -60,7 +60,7 @@ function checkStays({ id, events }: TimedEntity, findings: Findings, machine: st
   }
 }
 
-/** Of writers that may have lost what they hold: who was told that a change was made, made it at just that version. */
+/** Checks writes with an expected version: an acknowledged one must be the next version. */
 function checkCalls({ id, calls, events }: TimedEntity, { loss }: TimedFacts, findings: Findings): void {
   for (const { call, end } of calls) {
     if (end === undefined) continue;
@@ -68,11 +68,11 @@ function checkCalls({ id, calls, events }: TimedEntity, { loss }: TimedFacts, fi
     const made = events.filter((event) => event.op !== undefined && event.op === op);
     const words = `${id}: ${call.operation}${ifVersion === undefined ? "" : ` at version ${ifVersion}`}`;
     const { document } = end;
-    if (REFUSED.has(end.outcome) && made.length > 0) {
+    if (NOT_APPLIED.has(end.outcome) && made.length > 0) {
       findings.add(
         "fence",
         undefined,
-        `${words} was refused, and is in the log`,
+        `${words} was rejected but is in the log`,
         call.line,
         made[0]?.line ?? 0,
       );
@@ -86,7 +86,7 @@ function checkCalls({ id, calls, events }: TimedEntity, { loss }: TimedFacts, fi
     const lostTo = loss.of(at, end.at);
     if (lostTo !== undefined) findings.lose("changes", lostTo);
     else {
-      const message = `${words} was told to have made version ${version}, which is not in the log as that`;
+      const message = `${words} was acknowledged as version ${version}, which the log does not have`;
       findings.add("fence", undefined, message, call.line, end.line, made[0]?.line ?? 0);
     }
   }

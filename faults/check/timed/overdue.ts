@@ -3,10 +3,10 @@ import type { Findings } from "../report.js";
 import { timeWords } from "../words.js";
 import type { TimedEntity, TimedFacts } from "./facts.js";
 
-/** Once sweepers had run, nothing is past due, and all that has a deadline is where sweepers find it. */
+/** Checks after the final sweeps that nothing is overdue, and that sweepers can find every deadline. */
 export function checkEnd({ entities, states, swept }: TimedFacts, findings: Findings): void {
   if (swept === undefined) {
-    findings.add("overdue", undefined, "nobody swept at the end");
+    findings.add("overdue", undefined, "the run has no final sweep");
     return;
   }
   const add = (id: string, message: string, ...lines: number[]): void =>
@@ -15,21 +15,21 @@ export function checkEnd({ entities, states, swept }: TimedFacts, findings: Find
   for (const entity of entities.values()) {
     const { id, hash, due } = entity;
     if (due !== undefined && due.score <= swept.untilMs) {
-      add(id, `was due at ${timeWords(due.score)}, before sweepers ended`, due.line);
+      add(id, `was due at ${timeWords(due.score)} and has not fired`, due.line);
     }
     if (hash === undefined) {
-      if (due !== undefined) add(id, "is due, and not there", due.line);
+      if (due !== undefined) add(id, "is in due but does not exist", due.line);
       continue;
     }
     const deadline = deadlineOf(entity, states[hash.hash.state ?? ""]);
     if (deadline === due?.score) continue;
-    const place = due === undefined ? "has no place in due" : `stands at ${timeWords(due.score)}`;
-    const message = `${place}, and its deadline is ${deadline === undefined ? "none" : timeWords(deadline)}`;
+    const place = due === undefined ? "is not in due" : `is in due at ${timeWords(due.score)}`;
+    const message = `${place}, but its deadline is ${deadline === undefined ? "none" : timeWords(deadline)}`;
     add(id, message, hash.line, due?.line ?? 0);
   }
 }
 
-/** What follows from the entity itself. */
+/** Computes the deadline of an entity from its hash. */
 function deadlineOf({ hash }: TimedEntity, state: RunState | undefined): number | undefined {
   const since = Number(hash?.hash.since);
   const renewed = Math.max(since, Number(hash?.hash["lease:at"] ?? since));

@@ -1,7 +1,7 @@
 import type { Findings } from "../report.js";
 import { keyOf, type LoggedChange, type TimedFacts, type WithLine } from "./facts.js";
 
-/** What handlers did with one event. */
+/** Collects what handlers did with one event. */
 interface Handling {
   readonly begins: WithLine<TimedFacts["handled"][number]>[];
   begun: number;
@@ -10,11 +10,11 @@ interface Handling {
   failed: number;
 }
 
-/** Every event in the log is handled at least once or is a dead letter, and each entity's in their order. */
+/** Checks that every logged event is handled or a dead letter, and that the events of each entity are in order. */
 export function checkReactions(facts: TimedFacts, findings: Findings): void {
   for (const { name, deadLetterAfter } of facts.reactions) {
     const handlings = handlingsOf(facts);
-    const dead = new Map<string, WithLine<TimedFacts["deadLetters"][number]>>();
+    const deadLetters = new Map<string, WithLine<TimedFacts["deadLetters"][number]>>();
     const events = new Map<string, LoggedChange>();
     for (const entity of facts.entities.values()) {
       for (const event of entity.events) events.set(event.text, event);
@@ -24,20 +24,20 @@ export function checkReactions(facts: TimedFacts, findings: Findings): void {
       const event = events.get(letter.document ?? "");
       const text = `a dead letter of ${name} (${letter.error})`;
       if (event === undefined) {
-        findings.add("dead-letters", undefined, `${text} has no event of the log`, letter.line);
+        findings.add("dead-letters", undefined, `${text} is not an event of the log`, letter.line);
         continue;
       }
       if (letter.tries < deadLetterAfter) {
-        findings.add("dead-letters", undefined, `${text} was tried ${letter.tries} times only`, letter.line);
+        findings.add("dead-letters", undefined, `${text} has only ${letter.tries} attempts`, letter.line);
       }
-      const twice = dead.get(event.text);
-      if (twice !== undefined) {
-        findings.add("dead-letters", undefined, `${text} is there twice`, twice.line, letter.line);
+      const earlier = deadLetters.get(event.text);
+      if (earlier !== undefined) {
+        findings.add("dead-letters", undefined, `${text} exists twice`, earlier.line, letter.line);
       }
-      dead.set(event.text, letter);
+      deadLetters.set(event.text, letter);
     }
     for (const { id, events: own } of facts.entities.values()) {
-      checkOrder(id, own, handlings, new Set(dead.keys()), findings);
+      checkOrder(id, own, handlings, new Set(deadLetters.keys()), findings);
       checkReturns(id, own, handlings, facts, findings);
     }
   }
@@ -64,32 +64,32 @@ function handlingsOf({ handled }: TimedFacts): Map<string, Handling> {
   return handlings;
 }
 
-/** The events of one entity: none unhandled, none begun before those ahead of it were done with. */
+/** Checks the events of one entity: each is handled, and none begins before the previous ones are finished. */
 function checkOrder(
   id: string,
   events: readonly LoggedChange[],
   handlings: ReadonlyMap<string, Handling>,
-  dead: ReadonlySet<string>,
+  deadLetters: ReadonlySet<string>,
   findings: Findings,
 ): void {
   let doneAt = Number.NEGATIVE_INFINITY;
   let before: LoggedChange | undefined;
   for (const event of events) {
     const handling = handlings.get(keyOf(event));
-    const isDead = dead.has(event.text);
+    const isDeadLetter = deadLetters.has(event.text);
     const words = `${id}: ${event.type} ${event.version}`;
     if (handling !== undefined && handling.begun < doneAt && before !== undefined) {
-      const message = `${words} was begun before ${before.type} ${before.version} was done with`;
+      const message = `${words} began before ${before.type} ${before.version} was finished`;
       findings.add("order", undefined, message, handling.beginLine, before.line, event.line);
     }
-    if (!isDead && (handling === undefined || handling.done === Number.POSITIVE_INFINITY)) {
+    if (!isDeadLetter && (handling === undefined || handling.done === Number.POSITIVE_INFINITY)) {
       const failed = handling?.failed ?? 0;
       const rule = failed > 0 ? "dead-letters" : "handled";
-      const tries = failed > 0 ? `failed ${failed} times, and is no dead letter` : "was never handled";
+      const tries = failed > 0 ? `failed ${failed} times but is not a dead letter` : "was never handled";
       findings.add(rule, undefined, `${words} ${tries}`, event.line);
     }
-    // A dead letter is out of the way of those behind it, but not before it was tried.
-    const until = isDead ? handling?.begun : handling?.done;
+    // A dead letter does not delay later events, but it must have been attempted before them.
+    const until = isDeadLetter ? handling?.begun : handling?.done;
     if (until !== undefined && until !== Number.POSITIVE_INFINITY && until > doneAt) {
       doneAt = until;
       before = event;
@@ -98,8 +98,8 @@ function checkOrder(
 }
 
 /**
- * No process comes back to an event once it has begun a later one of the same entity: whoever goes on to the next is done
- * with those ahead. Another process may, which was frozen inside a handler; and the same, where the server forgot the end.
+ * Checks that no process returns to an event after it has begun a later one of the same entity. Another process may, if it
+ * was frozen inside a handler. The same process may, if the server has forgotten that it finished.
  */
 function checkReturns(
   id: string,

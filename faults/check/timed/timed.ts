@@ -5,18 +5,18 @@ import { checkTimedLog } from "./log.js";
 import { checkEnd } from "./overdue.js";
 import { checkReactions } from "./reactions.js";
 
-/** What the checker of those that live by time found. */
+/** Holds the result of the timed checker. */
 export interface TimedReport {
   readonly violations: readonly Violation[];
-  /** Of all violations; only the first ones are kept. */
+  /** Number of all violations. Only the first ones are kept. */
   readonly count: number;
   readonly byRule: Readonly<Partial<Record<Rule, number>>>;
   readonly lost: readonly Readonly<Lost>[];
   readonly renewals: number;
   readonly holds: number;
-  /** Holds that ended because their holder was told that they were lost. */
+  /** Holds whose loss was reported to their holder. */
   readonly losses: number;
-  /** Events by the actor latchkey, and what each of them ended. */
+  /** Events of the actor latchkey. */
   readonly expiries: number;
   readonly events: number;
   readonly handled: number;

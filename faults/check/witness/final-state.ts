@@ -4,10 +4,10 @@ import { timeWords } from "../words.js";
 import { kindOf } from "./log.js";
 
 const RING = 5;
-/** Fields of the scripts themselves; those of later scripts have a colon. */
+/** Fields of the scripts. Those of later scripts contain a colon. */
 const INTERNAL: ReadonlySet<string> = new Set("state version at since created ops".split(" "));
 
-/** What the server holds of an entity at the end is what follows from the log. */
+/** Checks that the final state of an entity follows from the log. */
 export function checkFinal(entity: Entity, findings: Findings): void {
   const last = entity.events.at(-1);
   if (last === undefined || kindOf(last) === "remove") {
@@ -19,12 +19,12 @@ export function checkFinal(entity: Entity, findings: Findings): void {
   const lines = [last.line, hash?.line ?? 0] as const;
   const score = machine.indexScore(last.state, last.since);
   if (index?.value !== score) {
-    const message = `the index has it at ${index?.value ?? "no place"}, where ${score} follows from ${last.state} since ${last.since}`;
+    const message = `the index has ${index?.value ?? "no entry"}, but ${score} follows from ${last.state} since ${last.since}`;
     findings.add("index", entity, message, ...lines, index?.line ?? 0);
   }
   const dueAt = machine.dueAt(last.state, last.since);
   if (due?.value !== dueAt) {
-    const message = `its timer ends at ${due?.value ?? "no time"}, where ${dueAt ?? "none"} follows from ${last.state}`;
+    const message = `its timer ends at ${due?.value ?? "no time"}, but ${dueAt ?? "none"} follows from ${last.state}`;
     findings.add("due", entity, message, ...lines, due?.line ?? 0);
   }
   const life = lifeOf(entity);
@@ -46,11 +46,11 @@ function checkAbsent(entity: Entity, last: LogEntry | undefined, findings: Findi
   ] as const;
   for (const [rule, place] of left) {
     if (place !== undefined)
-      findings.add(rule, entity, `it ${why}, but its ${rule} is there`, last?.line ?? 0, place.line);
+      findings.add(rule, entity, `it ${why}, but its ${rule} exists`, last?.line ?? 0, place.line);
   }
 }
 
-/** The changes since the entity was last created. */
+/** Returns the changes since the last creation of the entity. */
 function lifeOf({ events }: Entity): readonly LogEntry[] {
   const removal = events.findLastIndex((event) => kindOf(event) === "remove");
   return events.slice(removal + 1);
@@ -62,7 +62,7 @@ function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
     findings.add(
       "entity",
       entity,
-      `the log ends with version ${last.version}, but it is not there`,
+      `the log ends with version ${last.version}, but it does not exist`,
       last.line,
     );
     return;
@@ -77,14 +77,14 @@ function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
     ["created", timeWords(last.created)],
   ] as const;
   for (const [field, logged] of facts) {
-    if (hash[field] !== logged) wrong(`its ${field} is ${hash[field]}, where the log ends with ${logged}`);
+    if (hash[field] !== logged) wrong(`its ${field} is ${hash[field]}, but the log ends with ${logged}`);
   }
   const own = Object.keys(hash).filter((field) => !INTERNAL.has(field) && !field.includes(":"));
   const names = new Set([...own, ...Object.keys(last.fields)]);
   for (const field of names) {
     const logged = Object.hasOwn(last.fields, field) ? JSON.stringify(last.fields[field]) : undefined;
     if (contentOf(hash[field]) !== logged)
-      wrong(`its field ${field} is ${hash[field]}, where the log ends with ${logged}`);
+      wrong(`its field ${field} is ${hash[field]}, but the log ends with ${logged}`);
   }
   const ring = lifeOf(entity)
     .filter(({ op }) => op !== undefined)
@@ -95,12 +95,12 @@ function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
   );
   if (ring.toSorted().join() !== remembered.toSorted().join()) {
     wrong(
-      `it remembers the ops [${remembered.join(", ")}], where the last ones of the log are [${ring.join(", ")}]`,
+      `it remembers the idempotency keys [${remembered.join(", ")}], but the last ones of the log are [${ring.join(", ")}]`,
     );
   }
 }
 
-/** A JSON text as JavaScript writes it. */
+/** Formats a JSON text as JavaScript does. */
 function contentOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   try {

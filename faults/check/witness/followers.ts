@@ -4,7 +4,7 @@ import type { Findings } from "../report.js";
 type Streams = readonly (readonly LogEntry[])[];
 type EventStep = Extract<FollowerStep, { kind: "event" }>;
 
-/** Every iteration gave each change between its first and last cursor once, in the order of the log, unchanged. */
+/** Checks that each iteration returned every change between its first and last cursor once, in order, unchanged. */
 export function checkFollowers({ followers, streams, loss }: Facts, findings: Findings): void {
   for (const [name, steps] of followers) {
     let reading: Reading | undefined;
@@ -13,16 +13,14 @@ export function checkFollowers({ followers, streams, loss }: Facts, findings: Fi
         const of = streams.get(step.machine) ?? [];
         reading = Reading.begin(name, of, step, reading);
       }
-      const problem = reading === undefined ? `${name} read without having begun` : reading.take(step);
+      const problem = reading === undefined ? `${name} read without a follow record` : reading.take(step);
       if (problem === undefined) continue;
-      // A follower may have been given what was lost then.
+      // The follower may have read a change that was lost then.
       const lost = problem === LOST ? loss.of(step.at, step.at) : undefined;
       if (lost !== undefined) findings.lose("events", lost);
       else {
         const message =
-          problem === LOST
-            ? `${name} was given a change that the log does not have, or has otherwise`
-            : problem;
+          problem === LOST ? `${name} read a change that the log does not have in this form` : problem;
         findings.add("followers", undefined, message, step.line);
       }
     }
@@ -31,15 +29,15 @@ export function checkFollowers({ followers, streams, loss }: Facts, findings: Fi
 
 const LOST = Symbol("a change that the log does not have");
 
-/** One iteration of a follower, by the places in each partition's stream. */
+/** Tracks one iteration of a follower by its position in each partition's stream. */
 class Reading {
   readonly #name: string;
   readonly #streams: Streams;
-  /** For each partition the place of the change that comes next; undefined until the first one tells. */
+  /** Position of the next change in each partition; undefined until the first change shows it. */
   readonly #next: (number | undefined)[];
   #ids: readonly string[] | undefined;
   #problem: string | undefined;
-  /** It was told of a gap, so it may go on further behind. */
+  /** True after a gap: the next iteration may start later. */
   #hasGap = false;
 
   private constructor(name: string, streams: Streams, after: string) {
@@ -49,11 +47,11 @@ class Reading {
     this.#ids = ids;
     this.#next = streams.map((stream, partition) => {
       const id = ids?.[partition];
-      return id === undefined ? undefined : placeBehind(stream, id);
+      return id === undefined ? undefined : positionAfter(stream, id);
     });
   }
 
-  /** Goes on where the one before ended, or earlier; further behind only after a gap. */
+  /** Begins where the previous iteration ended, or earlier; later only after a gap. */
   static begin(
     name: string,
     streams: Streams,
@@ -68,7 +66,7 @@ class Reading {
     });
     if (skipped >= 0) {
       const unread = streams[skipped]?.[last.#next[skipped] ?? 0];
-      reading.#problem = `${name} went on behind ${placeWords(unread)}, which it had not been given`;
+      reading.#problem = `${name} continued after ${entryWords(unread)}, which it had not read`;
     }
     return reading;
   }
@@ -87,9 +85,7 @@ class Reading {
           (next, partition) => next !== undefined && next !== this.#streams[partition]?.length,
         );
         const unread = this.#streams[short]?.[this.#next[short] ?? 0];
-        return short < 0
-          ? undefined
-          : `${this.#name} ended before ${placeWords(unread)}, the log's end is further on`;
+        return short < 0 ? undefined : `${this.#name} ended before ${entryWords(unread)}`;
       }
     }
   }
@@ -100,38 +96,38 @@ class Reading {
     this.#ids = ids;
     const moved = ids.flatMap((id, partition) => (id === before?.[partition] ? [] : [partition]));
     if (before !== undefined && moved.length !== 1) {
-      return `${this.#name} was given a change, and its cursor moved in ${moved.length} partitions`;
+      return `${this.#name} read a change, but its cursor moved in ${moved.length} partitions`;
     }
-    // At the start the cursor does not tell in which partition it moved; the change itself does.
-    const partition = moved.find((one) => this.#isThere(one, ids[one] ?? "", step)) ?? moved[0] ?? 0;
+    // At the start, the cursor does not show in which partition it moved. The change itself does.
+    const partition = moved.find((one) => this.#isInLog(one, ids[one] ?? "", step)) ?? moved[0] ?? 0;
     const stream = this.#streams[partition] ?? [];
-    const place = placeBehind(stream, ids[partition] ?? "");
+    const place = positionAfter(stream, ids[partition] ?? "");
     const due = this.#next[partition];
     this.#next[partition] = place;
-    if (!this.#isThere(partition, ids[partition] ?? "", step)) return LOST;
+    if (!this.#isInLog(partition, ids[partition] ?? "", step)) return LOST;
     if (due === undefined || place === due + 1) return undefined;
     return place > due + 1
-      ? `${this.#name} was never given ${placeWords(stream[due])}, only ${placeWords(stream[place - 1])} behind it`
-      : `${this.#name} was given ${placeWords(stream[place - 1])} again, or out of its order`;
+      ? `${this.#name} never read ${entryWords(stream[due])}, but ${entryWords(stream[place - 1])} after it`
+      : `${this.#name} read ${entryWords(stream[place - 1])} again, or out of order`;
   }
 
-  #isThere(partition: number, id: string, { content }: EventStep): boolean {
+  #isInLog(partition: number, id: string, { content }: EventStep): boolean {
     const stream = this.#streams[partition] ?? [];
-    const entry = stream[placeBehind(stream, id) - 1];
+    const entry = stream[positionAfter(stream, id) - 1];
     return (
       entry !== undefined && `${entry.entryMs}-${entry.entrySequence}` === id && entry.content === content
     );
   }
 }
 
-function placeWords(entry: LogEntry | undefined): string {
-  if (entry === undefined) return "an entry that is not there";
+function entryWords(entry: LogEntry | undefined): string {
+  if (entry === undefined) return "a nonexistent entry";
   const { entryMs, entrySequence, entity, version } = entry;
   return `${entryMs}-${entrySequence} (${entity.id} version ${version})`;
 }
 
-/** How many of a stream's entries do not come behind an id. */
-function placeBehind(stream: readonly LogEntry[], id: string): number {
+/** Returns how many entries of a stream are at or before an ID. */
+function positionAfter(stream: readonly LogEntry[], id: string): number {
   const [ms = 0, sequence = 0] = id.split("-").map(Number);
   let low = 0;
   let high = stream.length;

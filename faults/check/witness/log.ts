@@ -2,20 +2,20 @@ import type { ChangeKind, Entity, LogEntry } from "../facts.js";
 import type { Findings } from "../report.js";
 import { changeWords, timeWords } from "../words.js";
 
-/** What an event of this machine tells of: its type says so. */
+/** Returns the kind of a change. Its event type shows it. */
 export function kindOf({ entity: { machine }, type, from }: LogEntry): ChangeKind {
   if (type === `${machine.name}.removed`) return "remove";
   if (type === `${machine.name}.updated`) return "patch";
   return from === null ? "create" : "transition";
 }
 
-/** The change that left the entity as it was before the change at this place of its log; undefined for no entity. */
+/** Returns the change before one, or undefined if the entity did not exist. */
 export function previousOf({ events }: Entity, at: number): LogEntry | undefined {
   const previous = events[at - 1];
   return previous === undefined || kindOf(previous) === "remove" ? undefined : previous;
 }
 
-/** The log by itself: contiguous versions, legal edges, each op once, times that never run backwards. */
+/** Checks the log alone: contiguous versions, permitted transitions, unique keys, times that never decrease. */
 export function checkLog(entity: Entity, findings: Findings): void {
   const ops = new Map<string, LogEntry>();
   entity.events.forEach((event, at) => {
@@ -26,7 +26,7 @@ export function checkLog(entity: Entity, findings: Findings): void {
     if (event.op === undefined) return;
     const earlier = ops.get(event.op);
     if (earlier !== undefined) {
-      const message = `the op ${event.op} made both version ${earlier.version} and version ${event.version}`;
+      const message = `the idempotency key ${event.op} made both version ${earlier.version} and version ${event.version}`;
       findings.add("ops", entity, message, earlier.line, event.line);
     }
     ops.set(event.op, event);
@@ -36,7 +36,7 @@ export function checkLog(entity: Entity, findings: Findings): void {
 function checkVersion(event: LogEntry, previous: LogEntry | undefined, findings: Findings): void {
   const due = (previous?.version ?? 0) + 1;
   if (event.version === due) return;
-  const message = `the log has version ${event.version} where ${due} is due`;
+  const message = `the log has version ${event.version} instead of ${due}`;
   findings.add("versions", event.entity, message, previous?.line ?? 0, event.line);
 }
 
@@ -47,17 +47,17 @@ function checkEdge(event: LogEntry, previous: LogEntry | undefined, findings: Fi
     findings.add("edges", entity, `${changeWords(event)} ${why}`, previous?.line ?? 0, event.line);
   };
   if (from !== (previous?.state ?? null)) {
-    wrong(`comes from ${from ?? "nothing"}, where the entity was ${previous?.state ?? "not there"}`);
+    wrong(`comes from ${from ?? "nothing"}, but the entity was ${previous?.state ?? "absent"}`);
     return;
   }
   const kind = kindOf(event);
   if (previous === undefined) {
-    if (kind !== "create") wrong("changes an entity that is not there");
+    if (kind !== "create") wrong("changes an entity that does not exist");
     else if (state !== machine.initial) wrong(`is a create that does not enter ${machine.initial}`);
   } else if (kind === "patch" || kind === "remove") {
     if (state !== previous.state) wrong(`is a ${kind} that changes the state from ${previous.state}`);
   } else if (!forced && !machine.leads(previous.state, state)) {
-    wrong(`is no transition that the machine has from ${previous.state}`);
+    wrong(`is not a transition of the machine from ${previous.state}`);
   }
   if (kind !== "patch" && kind !== "remove" && type !== machine.eventOf(state)) {
     wrong(`is named ${type}, not ${machine.eventOf(state)}`);
@@ -71,7 +71,7 @@ function checkTimes(event: LogEntry, previous: LogEntry | undefined, findings: F
   };
   if (previous !== undefined && timestamp < previous.timestamp) {
     wrong(
-      `was made ${timeWords(timestamp)}, before version ${previous.version} (${timeWords(previous.timestamp)})`,
+      `happened at ${timeWords(timestamp)}, before version ${previous.version} (${timeWords(previous.timestamp)})`,
     );
   }
   const kind = kindOf(event);

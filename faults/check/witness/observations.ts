@@ -1,27 +1,29 @@
 import type { Call, Entity, LogEntry } from "../facts.js";
 import { kindOf } from "./log.js";
 
-/** Whether a call showed that there was no such entity; not so where that may have been another reason. */
-export function showsAbsence({ operation, outcome, seen }: Call): boolean {
+/** Returns true if a call proved that the entity did not exist. */
+export function showsAbsence({ operation, outcome, observation }: Call): boolean {
   if (outcome === "NOTFOUND") return true;
-  return outcome === "MISSING" && operation === "create" && seen === undefined;
+  return outcome === "MISSING" && operation === "create" && observation === undefined;
 }
 
 /**
- * The calls that showed their callers the entity as it was at some moment, changes that they made themselves left out:
- * reads, refusals and replays.
+ * Returns true if a call received the entity as it was at some moment: a read, a rejection or a replay. Changes that the
+ * call applied itself are not observations.
  */
 export function isObservation(call: Call): boolean {
-  if (call.seen === undefined) return showsAbsence(call);
+  if (call.observation === undefined) return showsAbsence(call);
   if (call.operation === "get") return true;
-  return !(call.outcome === "OK" || call.outcome === "NOTDURABLE") || call.seen.opVersion !== undefined;
+  return (
+    !(call.outcome === "OK" || call.outcome === "NOTDURABLE") || call.observation.opVersion !== undefined
+  );
 }
 
-/** Finds the moments of an entity's log: moment k is the one after k changes. */
+/** Finds the moments of an entity's log. Moment k is the one after k changes. */
 export class Moments {
   readonly #byVersion = new Map<number, LogEntry[]>();
   readonly #momentOf = new Map<LogEntry, number>();
-  /** Those at which there was no entity, in order. */
+  /** Moments at which the entity did not exist, in order. */
   readonly absent: readonly number[];
 
   constructor({ events }: Entity) {
@@ -36,7 +38,7 @@ export class Moments {
     this.absent = absent;
   }
 
-  /** The changes that made a version at a time: one, except where an id lived twice within a millisecond. */
+  /** Returns the changes that made a version at a time: one, unless an id lived twice in a millisecond. */
   made(version: number, timestamp: number): readonly LogEntry[] {
     return (this.#byVersion.get(version) ?? []).filter(
       (event) => event.timestamp === timestamp && kindOf(event) !== "remove",

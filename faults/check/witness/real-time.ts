@@ -1,11 +1,11 @@
 import type { Call, Entity } from "../facts.js";
 import type { LossyInjection } from "../loss.js";
 import type { Findings } from "../report.js";
-import { callWords, changeWords, seenWords } from "../words.js";
+import { callWords, changeWords, observationWords } from "../words.js";
 import { differenceOf, type Evidence } from "./claims.js";
 import { isObservation, Moments } from "./observations.js";
 
-type LossOf = (call: Call, told: number) => LossyInjection | undefined;
+type LossOf = (call: Call, acknowledgedAt: number) => LossyInjection | undefined;
 
 /** Something that happened at one moment between two times. */
 interface Interval {
@@ -13,7 +13,7 @@ interface Interval {
   readonly until: number;
   readonly fromLine: number;
   readonly untilLine: number;
-  /** The read or refusal; undefined for a change. */
+  /** The read or rejection; undefined for a change. */
   readonly call: Call | undefined;
   readonly words: () => string;
 }
@@ -24,7 +24,7 @@ const NEVER: Interval = {
 };
 
 /**
- * The order of the log is one of time: nothing stands before what had ended when it began. And each read or refusal shows
+ * Checks the log against real time: no change or read precedes what had ended when it began. Each read or rejection shows
  * the entity as the log has it at a moment of that call.
  */
 export function checkTime(
@@ -36,32 +36,32 @@ export function checkTime(
   const changes = entity.events.map((event): Interval => {
     const proof = evidence.get(event.op ?? "");
     if (proof?.event !== event) return { ...NEVER, words: () => changeWords(event) };
-    const { asked: from, told: until, askedLine: fromLine, toldLine: untilLine } = proof;
+    const { from, until, fromLine, untilLine } = proof;
     return { from, until, fromLine, untilLine, call: undefined, words: () => changeWords(event) };
   });
   const moments = new Moments(entity);
   const bounds = new Bounds(changes);
-  /** What was seen at moment k, and then the change that ended it. */
-  const seenAt: Interval[][] = [];
+  /** Reads at moment k, before change k ended it. */
+  const readsAt: Interval[][] = [];
   for (const call of entity.calls) {
     if (!isObservation(call)) continue;
     const found = momentsOf(call, entity, moments, findings, lossOf);
     const possible = found.filter((k) => bounds.allow(k, call));
-    // Without a moment that fits, the comparison below tells with what it does not. With several, none is certain.
+    // If no moment fits, the comparison below reports the conflict. If several fit, none is certain.
     const moment = possible.length === 0 ? found[0] : possible.length === 1 ? possible[0] : undefined;
     if (moment === undefined) continue;
     const { at: from, until, line: fromLine, returnLine: untilLine } = call;
     const words = (): string =>
-      `${callWords(call)} showing ${call.seen ? seenWords(call.seen) : "no entity"}`;
+      `${callWords(call)} showing ${call.observation ? observationWords(call.observation) : "no entity"}`;
     const interval = { from, until, fromLine, untilLine, call, words };
-    const same = seenAt[moment];
-    if (same === undefined) seenAt[moment] = [interval];
+    const same = readsAt[moment];
+    if (same === undefined) readsAt[moment] = [interval];
     else same.push(interval);
   }
-  // What has begun last of all that stands before: among changes, and among sights of the entity.
+  // The latest begin so far, among changes and among reads.
   let [change, sight] = [NEVER, NEVER];
   for (let moment = 0; moment <= changes.length; moment += 1) {
-    const here = seenAt[moment] ?? [];
+    const here = readsAt[moment] ?? [];
     for (const interval of here) {
       const before = change.from > sight.from ? change : sight;
       compare(entity, before, interval, lossOf, findings);
@@ -75,7 +75,7 @@ export function checkTime(
   }
 }
 
-/** The earliest `until` behind each change, and the latest `from` before it: between these a moment lies. */
+/** Bounds each moment by the latest `from` before it and the earliest `until` after it. */
 class Bounds {
   readonly #latestFrom: number[] = [Number.NEGATIVE_INFINITY];
   readonly #earliestUntil: number[] = [];
@@ -107,13 +107,13 @@ function momentsOf(
   findings: Findings,
   lossOf: LossOf,
 ): readonly number[] {
-  const { seen } = call;
-  if (seen === undefined) return moments.absent;
-  const made = moments.made(seen.version, seen.timestamp);
-  const same = made.filter((event) => differenceOf(seen, event) === undefined);
+  const { observation } = call;
+  if (observation === undefined) return moments.absent;
+  const made = moments.made(observation.version, observation.timestamp);
+  const same = made.filter((event) => differenceOf(observation, event) === undefined);
   if (same.length > 0) return same.map((event) => moments.after(event));
-  // Also where another change has its version and time: while a clock is behind, what is lost and what comes after it
-  // may carry the same.
+  // Another change can have this version and time: while a clock is behind, a lost change and its successor may have the
+  // same.
   const loss = lossOf(call, call.until);
   if (loss !== undefined) {
     findings.lose("reads", loss);
@@ -122,14 +122,14 @@ function momentsOf(
   const [event] = made;
   const why =
     event === undefined
-      ? "which the log does not have"
-      : `where the log has another ${differenceOf(seen, event)} at that version`;
-  const message = `${callWords(call)} showed ${seenWords(seen)}, ${why}`;
+      ? "but the log does not have it"
+      : `but the log has another ${differenceOf(observation, event)} at that version`;
+  const message = `${callWords(call)} showed ${observationWords(observation)}, ${why}`;
   findings.add("reads", entity, message, call.line, call.returnLine, event?.line ?? 0);
   return [];
 }
 
-/** What stands before in the order must not have begun after the other ended. */
+/** Checks that the first of two did not begin after the second ended. */
 function compare(
   entity: Entity,
   before: Interval,
@@ -138,7 +138,7 @@ function compare(
   findings: Findings,
 ): void {
   if (before.from <= after.until) return;
-  // The server that answers a read may have been deposed, where the fault is one that may lose changes.
+  // If the fault may lose changes, a demoted server may have replied.
   for (const { call } of [before, after]) {
     const loss = call && lossOf(call, call.until);
     if (loss === undefined) continue;

@@ -5,7 +5,7 @@ import type { Findings } from "../report.js";
 import { callWords, changeWords, timeWords } from "../words.js";
 import { kindOf, previousOf } from "./log.js";
 
-/** The changes that an entity's callers asked for: all calls of an op together are one. */
+/** Groups the requested changes of an entity by idempotency key. */
 export type Requests = ReadonlyMap<string, readonly Call[]>;
 
 export function requestsOf({ calls }: Entity): Requests {
@@ -19,19 +19,19 @@ export function requestsOf({ calls }: Entity): Requests {
   return requests;
 }
 
-/** Every change in the log was asked for, its conditions held, and it made of the fields what was asked for. */
+/** Checks that every change in the log was requested, its conditions held, and its fields are as requested. */
 export function checkRequests(entity: Entity, requests: Requests, findings: Findings): void {
   entity.events.forEach((event, at) => {
     const previous = previousOf(entity, at);
     const calls = event.op === undefined ? [] : (requests.get(event.op) ?? []);
     const call = calls.find((one) => matches(one, event)) ?? calls[0];
     if (call === undefined) {
-      findings.add("asked", entity, `${changeWords(event)} was asked for by nobody`, event.line);
+      findings.add("requests", entity, `${changeWords(event)} was not requested`, event.line);
       return;
     }
     const problem = mismatch(call, event, previous);
     if (problem !== undefined) {
-      findings.add("asked", entity, `${changeWords(event)} ${problem}`, call.line, event.line);
+      findings.add("requests", entity, `${changeWords(event)} ${problem}`, call.line, event.line);
     } else checkFields(event, previous, call, findings);
   });
 }
@@ -41,14 +41,15 @@ function matches({ operation, to }: Call, event: LogEntry): boolean {
 }
 
 function mismatch(call: Call, event: LogEntry, previous: LogEntry | undefined): string | undefined {
-  if (!matches(call, event)) return `is a ${kindOf(event)}, but its op is of a ${callWords(call)}`;
-  if (event.forced && !call.force) return `was forced, which ${callWords(call)} did not ask for`;
+  if (!matches(call, event))
+    return `is a ${kindOf(event)}, but its idempotency key belongs to ${callWords(call)}`;
+  if (event.forced && !call.force) return `was forced, but ${callWords(call)} did not request that`;
   const { ifVersion, ifState } = call;
   if (ifVersion !== undefined && ifVersion !== previous?.version) {
-    return `was to be made of version ${ifVersion} only, and was made of ${previous?.version ?? "none"}`;
+    return `required version ${ifVersion}, but changed version ${previous?.version ?? "none"}`;
   }
   if (ifState !== undefined && ifState !== previous?.state) {
-    return `was to be made in ${ifState} only, and was made in ${previous?.state ?? "none"}`;
+    return `required state ${ifState}, but changed state ${previous?.state ?? "none"}`;
   }
   return undefined;
 }
@@ -76,9 +77,7 @@ function checkFields(event: LogEntry, previous: LogEntry | undefined, call: Call
   }
   const field = differingField(expected, fields);
   if (field !== undefined) {
-    wrong(
-      `has ${field} as ${JSON.stringify(fields[field])}, and should have ${JSON.stringify(expected[field])}`,
-    );
+    wrong(`has ${field} as ${JSON.stringify(fields[field])} instead of ${JSON.stringify(expected[field])}`);
   }
   const missingField = kind === "remove" ? undefined : machine.missingFieldIn(state, fields);
   if (missingField !== undefined) wrong(`lacks ${missingField}, which ${state} requires`);

@@ -5,36 +5,36 @@ import { checkClaims, type LostChange } from "./claims.js";
 import { checkFinal } from "./final-state.js";
 import { checkFollowers } from "./followers.js";
 import { checkLog } from "./log.js";
-import { checkHoles, type KeptChange } from "./loss-order.js";
+import { checkLossOrder, type KeptChange } from "./loss-order.js";
 import { checkTime } from "./real-time.js";
 import { checkRejections } from "./rejections.js";
 import { checkRequests, requestsOf } from "./requests.js";
 
-/** What the witness checker says of a history. */
+/** Holds the result of the witness checker. */
 export interface WitnessReport {
   readonly entities: number;
   readonly calls: number;
   readonly changes: number;
-  /** The first ones; `count` is how many there are. */
+  /** The first violations. `count` is the number of all. */
   readonly violations: readonly Violation[];
   readonly count: number;
   readonly byRule: Readonly<Partial<Record<Rule, number>>>;
-  /** What was lost to faults that may lose it, by fault. No violations. */
+  /** Losses by fault. They are not violations. */
   readonly lost: readonly Readonly<Lost>[];
 }
 
 /**
- * Checks a history against its log: the log is the witness, the claimed order of all changes. Everything that callers,
- * followers and the end state tell must agree with it. The rules stand in docs/evidence/history-format.md.
+ * Checks a history against its log, which is the claimed order of all changes (the witness). Everything that callers and
+ * followers received, and the final state, must agree with it. HISTORY.md lists the rules.
  *
  * @example
  * const { count, violations } = witness(await gather(readHistory("history.jsonl")));
  */
 export function witness(facts: Facts): WitnessReport {
   const findings = new Findings();
-  // Asked for, but not acknowledged, more copies spare nothing; nor do they spare what a refusal shows.
-  const lossOf = ({ at, durability, outcome }: Call, told: number): LossyInjection | undefined =>
-    facts.loss.of(at, told, outcome === "OK" || outcome === "REPLAYED" ? durability : "memory");
+  // A requested durability counts only if it was acknowledged. A rejection never proves durability.
+  const lossOf = ({ at, durability, outcome }: Call, acknowledgedAt: number): LossyInjection | undefined =>
+    facts.loss.of(at, acknowledgedAt, outcome === "OK" || outcome === "REPLAYED" ? durability : "memory");
   const lost: LostChange[] = [];
   const kept: KeptChange[] = [];
   let changes = 0;
@@ -49,13 +49,14 @@ export function witness(facts: Facts): WitnessReport {
     checkFinal(entity, findings);
     lost.push(...claims.lost);
     if (facts.loss.injections.length === 0) continue;
-    for (const { calls, told, askedLine } of claims.evidence.values()) {
-      const call = calls.find(({ line }) => line === askedLine);
-      if (call !== undefined && told !== Number.POSITIVE_INFINITY) kept.push({ call, told });
+    for (const { calls, until, fromLine } of claims.evidence.values()) {
+      const call = calls.find(({ line }) => line === fromLine);
+      if (call !== undefined && until !== Number.POSITIVE_INFINITY)
+        kept.push({ call, acknowledgedAt: until });
     }
   }
   for (const { to } of lost) findings.lose("changes", to);
-  checkHoles(lost, kept, findings);
+  checkLossOrder(lost, kept, findings);
   checkFollowers(facts, findings);
   const { violations, count, byRule } = findings;
   return {

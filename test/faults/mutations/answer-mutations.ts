@@ -8,7 +8,9 @@ const staleRead: Mutation = {
   rule: "reads",
   isVisible: true,
   inject: (history) => {
-    const reads = history.returned.filter(({ call, seen }) => call.operation === "get" && seen !== undefined);
+    const reads = history.returned.filter(
+      ({ call, observation }) => call.operation === "get" && observation !== undefined,
+    );
     const places = reads.flatMap((read) => {
       const log = history.logOf(read.call.id);
       const old = log.filter((written, at) => {
@@ -33,7 +35,7 @@ const blindRead: Mutation = {
   isVisible: true,
   inject: (history) => {
     const reads = history.returned.filter((read) => {
-      if (read.call.operation !== "get" || read.seen === undefined) return false;
+      if (read.call.operation !== "get" || read.observation === undefined) return false;
       return history.logOf(read.call.id).some((written) => {
         const maker = history.makerOf(written);
         const isThere = maker !== undefined && maker.call.operation !== "remove";
@@ -66,11 +68,13 @@ const inventedRead: Mutation = {
   inject: (history) => {
     const read = pick(
       history,
-      history.returned.filter(({ call, seen }) => call.operation === "get" && seen !== undefined),
+      history.returned.filter(
+        ({ call, observation }) => call.operation === "get" && observation !== undefined,
+      ),
     );
-    if (read?.seen === undefined) return false;
-    const fields = { ...read.seen.fields, invented: 1 };
-    history.replace(read.back, { ...read.back, document: { ...read.seen, fields } });
+    if (read?.observation === undefined) return false;
+    const fields = { ...read.observation.fields, invented: 1 };
+    history.replace(read.back, { ...read.back, document: { ...read.observation, fields } });
     return true;
   },
 };
@@ -78,31 +82,31 @@ const inventedRead: Mutation = {
 /** A caller is told another version than the one that it made. */
 const wrongAck: Mutation = {
   name: "wrong version acknowledged",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: true,
   inject: (history) => {
     const made = pick(history, acknowledged(history));
-    if (made?.seen === undefined) return false;
-    const version = made.seen.version + 1 + history.random.below(3);
-    history.replace(made.back, { ...made.back, document: { ...made.seen, version } });
+    if (made?.observation === undefined) return false;
+    const version = made.observation.version + 1 + history.random.below(3);
+    history.replace(made.back, { ...made.back, document: { ...made.observation, version } });
     return true;
   },
 };
 
 const wrongState: Mutation = {
   name: "wrong state acknowledged",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: true,
   inject: (history) => {
     const made = pick(history, acknowledged(history));
-    if (made?.seen === undefined) return false;
+    if (made?.observation === undefined) return false;
     const { states } = history.rulesOf(made.call.machine);
     const state = pick(
       history,
-      states.filter((one) => one !== made.seen?.state),
+      states.filter((one) => one !== made.observation?.state),
     );
     if (state === undefined) return false;
-    history.replace(made.back, { ...made.back, document: { ...made.seen, state } });
+    history.replace(made.back, { ...made.back, document: { ...made.observation, state } });
     return true;
   },
 };
@@ -140,7 +144,7 @@ function isOnlyCall(history: EditableHistory, { call }: Exchange): boolean {
 /** A caller is refused with a state from which the machine allows what was asked. */
 const wrongRefusal: Mutation = {
   name: "refused for no reason",
-  rule: "refused",
+  rule: "rejections",
   isVisible: true,
   inject: (history) => {
     const refusals = history.returned.flatMap((one) => {
@@ -151,8 +155,8 @@ const wrongRefusal: Mutation = {
     });
     const place = pick(history, refusals);
     const state = place && pick(history, place.states);
-    if (place?.one.seen === undefined || state === undefined) return false;
-    history.replace(place.one.back, { ...place.one.back, document: { ...place.one.seen, state } });
+    if (place?.one.observation === undefined || state === undefined) return false;
+    history.replace(place.one.back, { ...place.one.back, document: { ...place.one.observation, state } });
     return true;
   },
 };
@@ -160,7 +164,7 @@ const wrongRefusal: Mutation = {
 /** A caller asked what became of its change, and was told that it never was and never will be made. It was. */
 const wrongDenial: Mutation = {
   name: "resolved as not done, and done",
-  rule: "refused",
+  rule: "rejections",
   isVisible: false,
   inject: (history) => {
     const done = history.resolved.filter((one) => {
@@ -181,7 +185,7 @@ const wrongDenial: Mutation = {
 /** A caller asked what became of its change, and was told that it was made. It was not. */
 const wrongPromise: Mutation = {
   name: "resolved as done, and not done",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: false,
   inject: (history) => {
     const one = pick(
@@ -195,9 +199,12 @@ const wrongPromise: Mutation = {
 };
 
 function acknowledged(history: EditableHistory): Exchange[] {
-  return history.returned.filter(({ call, back, seen }) => {
+  return history.returned.filter(({ call, back, observation }) => {
     return (
-      call.operation !== "get" && call.operation !== "remove" && back.outcome === "OK" && seen !== undefined
+      call.operation !== "get" &&
+      call.operation !== "remove" &&
+      back.outcome === "OK" &&
+      observation !== undefined
     );
   });
 }

@@ -27,7 +27,7 @@ function patched(last: ChangeDocument, op: string): ChangeDocument {
 /** An acknowledged change that left nothing behind. */
 const lostWrite: Mutation = {
   name: "lost write",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: true,
   inject: (history) => {
     const logs = standing(
@@ -81,7 +81,7 @@ const opTwice: Mutation = {
 /** A caller was refused, and its change was made all the same. */
 const refusedPresent: Mutation = {
   name: "refused op present",
-  rule: "refused",
+  rule: "rejections",
   isVisible: true,
   inject: (history) => {
     const isTried = (id: string, op = ""): boolean =>
@@ -112,7 +112,7 @@ const refusedPresent: Mutation = {
 /** A change that nobody asked for. */
 const unasked: Mutation = {
   name: "change of nobody",
-  rule: "asked",
+  rule: "requests",
   isVisible: true,
   inject: (history) => {
     const log = pick(
@@ -131,7 +131,7 @@ const unasked: Mutation = {
 /** Two callers raced; the log says that the one who was refused has won. */
 const wrongWinner: Mutation = {
   name: "wrong winner",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: false,
   inject: (history) => {
     const race = raceOf(history);
@@ -146,12 +146,16 @@ const wrongWinner: Mutation = {
 /** Two callers raced, and both were told that they won. */
 const twoWinners: Mutation = {
   name: "two winners",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: true,
   inject: (history) => {
     const race = raceOf(history);
-    if (race?.winner.seen === undefined) return false;
-    history.replace(race.loser.back, { ...race.loser.back, outcome: "OK", document: race.winner.seen });
+    if (race?.winner.observation === undefined) return false;
+    history.replace(race.loser.back, {
+      ...race.loser.back,
+      outcome: "OK",
+      document: race.winner.observation,
+    });
     return true;
   },
 };
@@ -161,8 +165,12 @@ function raceOf(history: EditableHistory): { winner: Exchange; loser: Exchange }
   const isOnce = ({ call }: Exchange): boolean =>
     !history.records.some((record) => record.kind === "call" && record.op === call.op && record !== call);
   const races = history.returned.flatMap((loser) => {
-    const { call, back, seen } = loser;
-    if (!["ILLEGAL", "EXISTS", "CONFLICT"].includes(back.outcome) || seen === undefined || !isOnce(loser))
+    const { call, back, observation } = loser;
+    if (
+      !["ILLEGAL", "EXISTS", "CONFLICT"].includes(back.outcome) ||
+      observation === undefined ||
+      !isOnce(loser)
+    )
       return [];
     const winner = history.returned.find(
       (one) =>
@@ -170,8 +178,8 @@ function raceOf(history: EditableHistory): { winner: Exchange; loser: Exchange }
         one.call.id === call.id &&
         one.call.operation === call.operation &&
         one.call.to === call.to &&
-        one.seen?.version === seen.version &&
-        one.seen.timestamp === seen.timestamp,
+        one.observation?.version === observation.version &&
+        one.observation.timestamp === observation.timestamp,
     );
     return winner === undefined ? [] : [{ winner, loser }];
   });

@@ -15,7 +15,7 @@ import { type ChangeDocument, finalOf } from "../simulation/final-state.js";
 export interface Exchange {
   readonly call: CallRecord;
   readonly back: ReturnRecord;
-  readonly seen: Observation | undefined;
+  readonly observation: Observation | undefined;
 }
 
 /** An entry of the log. */
@@ -49,7 +49,7 @@ export class EditableHistory {
       if (record.kind === "call") this.#calls.set(`${record.process} ${record.number}`, record);
       else if (record.kind === "return") {
         const call = this.callOf(record);
-        const one = { call, back: record, seen: record.document };
+        const one = { call, back: record, observation: record.document };
         returned.push(one);
         const change = `${call.id} ${call.op}`;
         // A repeat may be told so too, where the log has the change: long after it was made.

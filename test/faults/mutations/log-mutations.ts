@@ -43,7 +43,7 @@ const reorderedEvent: Mutation = {
 /** Two changes stand in each other's place, with the versions that belong there: only their callers know better. */
 const renumberedEvent: Mutation = {
   name: "reordered and renumbered event",
-  rule: "acknowledged",
+  rule: "acknowledgements",
   isVisible: false,
   inject: (history) => {
     const places = inner(history).filter(({ here, after }) => {
@@ -117,9 +117,9 @@ const backwardStamp: Mutation = {
       Date.parse(before.document.timestamp) - 1 - history.random.below(5000),
     ).toISOString();
     history.rewrite(here, { timestamp });
-    for (const { back, seen } of history.returned) {
-      if (seen === undefined || !isOf(here, seen, history, back.process, back.number)) continue;
-      history.replace(back, { ...back, document: { ...seen, timestamp } });
+    for (const { back, observation } of history.returned) {
+      if (observation === undefined || !isOf(here, observation, history, back.process, back.number)) continue;
+      history.replace(back, { ...back, document: { ...observation, timestamp } });
     }
     return true;
   },
@@ -131,16 +131,16 @@ function isShown(history: EditableHistory, written: LogRecord): boolean {
 
 function isOf(
   { document }: LogRecord,
-  seen: { readonly version: number; readonly timestamp: string; readonly createdAt: string },
+  observation: { readonly version: number; readonly timestamp: string; readonly createdAt: string },
   history: EditableHistory,
   process: string,
   number: number,
 ): boolean {
   return (
     history.callOf({ process, number }).id === document.id &&
-    seen.version === document.version &&
-    seen.timestamp === document.timestamp &&
-    seen.createdAt === document.createdAt
+    observation.version === document.version &&
+    observation.timestamp === document.timestamp &&
+    observation.createdAt === document.createdAt
   );
 }
 
