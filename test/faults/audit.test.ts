@@ -26,14 +26,14 @@ beforeEach(async () => {
 
 const audited = () => audit(server.admin, canary, performance.now());
 
-describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () => {
-  test("finds everything where nothing happened", async () => {
+describe.skipIf(!hasServerProgram())("an audit of a canary", () => {
+  test("finds every change if nothing happened", async () => {
     const { acknowledged, kept, lost, oldestLostMs } = await audited();
     expect({ acknowledged, lost, oldestLostMs }).toEqual({ acknowledged: kept, lost: 0, oldestLostMs: 0 });
     expect(kept).toBeGreaterThanOrEqual(30);
   });
 
-  test("counts what was acknowledged and is not there, as a whole, and says how old it was", async () => {
+  test("counts lost changes and reports their age", async () => {
     await server.admin.flushall();
     const { acknowledged, lost, oldestLostMs } = await audited();
     expect(lost).toBe(acknowledged);
@@ -42,8 +42,8 @@ describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () =>
 
   test.each([
     ["an entity without its hash", () => server.admin.del(`${prefix}id:c0-0`)],
-    ["an entity without its place in the index", () => server.admin.zrem(`${prefix}index`, "c0-0")],
-    ["an entity whose log ends too soon", () => server.admin.rpop(`${prefix}log:c0-0`)],
+    ["an entity without its index entry", () => server.admin.zrem(`${prefix}index`, "c0-0")],
+    ["an entity with an incomplete log", () => server.admin.rpop(`${prefix}log:c0-0`)],
     [
       "an entity at another version than its last event",
       () => server.admin.hincrby(`${prefix}id:c0-0`, "version", 1),
@@ -56,18 +56,18 @@ describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () =>
       },
     ],
     [
-      "a change that was done twice",
+      "a change that was applied twice",
       async () => {
         const [[, fields] = ["", []]] = await server.admin.xrange(`${prefix}events`, "-", "+", "COUNT", 1);
         await server.admin.xadd(`${prefix}events`, "*", ...fields);
       },
     ],
-  ])("takes %s for a violation", async (_, damage) => {
+  ])("reports %s as a violation", async (_, damage) => {
     await damage();
     await expect(audited()).rejects.toThrow(Violation);
   });
 
-  test("takes a change that was said not to be done, or came too late, for a violation", async () => {
+  test("reports a change as a violation if it was reported as not applied, or was too late", async () => {
     const [first, ...others] = canary.calls;
     if (first === undefined) throw new Error("The canary did nothing");
     const { namespace } = canary;
@@ -80,7 +80,7 @@ describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () =>
   });
 });
 
-describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a file", () => {
+describe.skipIf(!hasServerProgram())("holes that a full disk leaves in a file", () => {
   async function damage(change: (bytes: Buffer) => readonly Buffer[]): Promise<void> {
     await server.kill9();
     const file = await tailFile(server.dataDir);
@@ -90,7 +90,7 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
   const EXEC = Buffer.from("*1\r\n$4\r\nEXEC\r\n");
   const hole = Buffer.alloc(1000);
 
-  test("are cut out where they lie between transactions, and nothing is lost", async () => {
+  test("are removed between transactions without a loss", async () => {
     await damage((bytes) => {
       const at = bytes.indexOf(EXEC, bytes.length / 2) + EXEC.length;
       return [bytes.subarray(0, at), hole, bytes.subarray(at)];
@@ -100,7 +100,7 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
     expect(await audited()).toMatchObject({ lost: 0 });
   });
 
-  test("cut the file short where they lie within one, and what is left is whole", async () => {
+  test("end the file if they are within a transaction, and the rest is consistent", async () => {
     await damage((bytes) => {
       const at = bytes.indexOf(EXEC, bytes.length / 2) - 100;
       return [bytes.subarray(0, at), hole, bytes.subarray(at + 100)];
@@ -112,7 +112,7 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
     expect(lost + kept).toBe(acknowledged);
   });
 
-  test("are not what is wrong with a file that is damaged in another way", async () => {
+  test("are not confused with other damage of a file", async () => {
     await damage((bytes) => [
       bytes.subarray(0, bytes.length / 2),
       Buffer.from("x"),

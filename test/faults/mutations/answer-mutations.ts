@@ -2,7 +2,7 @@ import { observationOf } from "../../../faults/history/writer.js";
 import type { EditableHistory, Exchange } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
 
-/** A read shows a version whose successor had been acknowledged before the read began. */
+/** Reads a version whose successor had been acknowledged before the read began. */
 const staleRead: Mutation = {
   name: "stale read",
   rule: "reads",
@@ -28,7 +28,7 @@ const staleRead: Mutation = {
   },
 };
 
-/** A read finds nothing where there had been an entity for long, and was until it ended. */
+/** Reads nothing although the entity existed before, during and after the read. */
 const blindRead: Mutation = {
   name: "read that finds nothing",
   rule: "reads",
@@ -50,7 +50,7 @@ const blindRead: Mutation = {
   },
 };
 
-/** Whether a removal was under way at any time from when a change was asked for to when a read ended. */
+/** Returns true if a removal was in flight between the request of a change and the end of a read. */
 function mayBeRemoved(history: EditableHistory, { call }: Exchange, read: Exchange): boolean {
   return history.records.some((record) => {
     if (record.kind !== "call" || record.id !== call.id || record.operation !== "remove") return false;
@@ -60,9 +60,9 @@ function mayBeRemoved(history: EditableHistory, { call }: Exchange, read: Exchan
   });
 }
 
-/** A read shows a content that no version had. */
+/** Reads fields that no version had. */
 const inventedRead: Mutation = {
-  name: "read of what never was",
+  name: "read of a version that never existed",
   rule: "reads",
   isVisible: true,
   inject: (history) => {
@@ -79,7 +79,7 @@ const inventedRead: Mutation = {
   },
 };
 
-/** A caller is told another version than the one that it made. */
+/** Acknowledges another version than the one that the call made. */
 const wrongAck: Mutation = {
   name: "wrong version acknowledged",
   rule: "acknowledgements",
@@ -111,9 +111,9 @@ const wrongState: Mutation = {
   },
 };
 
-/** A change is acknowledged long before it is made: others that ended later stand before it in the log. */
+/** Acknowledges a change long before it is applied: later ones precede it in the log. */
 const tooEarly: Mutation = {
-  name: "acknowledged before it was made",
+  name: "acknowledged before it was applied",
   rule: "real-time",
   isVisible: true,
   inject: (history) => {
@@ -141,9 +141,9 @@ function isOnlyCall(history: EditableHistory, { call }: Exchange): boolean {
   );
 }
 
-/** A caller is refused with a state from which the machine allows what was asked. */
+/** Rejects a call with a state from which the machine permits it. */
 const wrongRefusal: Mutation = {
-  name: "refused for no reason",
+  name: "rejection without a reason",
   rule: "rejections",
   isVisible: true,
   inject: (history) => {
@@ -161,9 +161,9 @@ const wrongRefusal: Mutation = {
   },
 };
 
-/** A caller asked what became of its change, and was told that it never was and never will be made. It was. */
+/** Resolves a change as not applied, although it was. */
 const wrongDenial: Mutation = {
-  name: "resolved as not done, and done",
+  name: "resolved as not applied, but applied",
   rule: "rejections",
   isVisible: false,
   inject: (history) => {
@@ -182,9 +182,9 @@ const wrongDenial: Mutation = {
   },
 };
 
-/** A caller asked what became of its change, and was told that it was made. It was not. */
+/** Resolves a change as applied, although it was not. */
 const wrongPromise: Mutation = {
-  name: "resolved as done, and not done",
+  name: "resolved as applied, but not applied",
   rule: "acknowledgements",
   isVisible: false,
   inject: (history) => {

@@ -8,8 +8,11 @@ function documentsOf(log: readonly LogRecord[]): ChangeDocument[] {
   return log.map(({ document }) => document);
 }
 
-/** The logs of entities that stand at the end, behind a change of which a caller knows that it made it. */
-function standing(history: EditableHistory, isFit: (last: LogRecord, log: readonly LogRecord[]) => boolean) {
+/** Returns logs of existing entities whose last change fits. */
+function existingLogs(
+  history: EditableHistory,
+  isFit: (last: LogRecord, log: readonly LogRecord[]) => boolean,
+) {
   return history.logs.filter((log) => {
     const last = log.at(-1);
     if (last === undefined || last.document.type === `${last.document.machine}.removed`) return false;
@@ -17,20 +20,20 @@ function standing(history: EditableHistory, isFit: (last: LogRecord, log: readon
   });
 }
 
-/** The change after the last one of a log, as the server would have made it. */
+/** Returns the change after the last one of a log, as the server would make it. */
 function patched(last: ChangeDocument, op: string): ChangeDocument {
   const { forced, actor, reason, ...rest } = last;
   const next = { ...rest, type: `${last.machine}.updated`, from: last.state, version: last.version + 1, op };
   return next as ChangeDocument;
 }
 
-/** An acknowledged change that left nothing behind. */
+/** Removes an acknowledged change completely. */
 const lostWrite: Mutation = {
   name: "lost write",
   rule: "acknowledgements",
   isVisible: true,
   inject: (history) => {
-    const logs = standing(
+    const logs = existingLogs(
       history,
       (last) => last.document.version > 1 && history.makerOf(last) !== undefined,
     );
@@ -43,13 +46,13 @@ const lostWrite: Mutation = {
   },
 };
 
-/** A change that took effect once more, with a version of its own. */
+/** Applies a change once more, with its own version. */
 const doubleEffect: Mutation = {
   name: "double effect",
   rule: "ops",
   isVisible: true,
   inject: (history) => {
-    const logs = standing(history, (last) => history.makerOf(last)?.call.operation === "patch");
+    const logs = existingLogs(history, (last) => history.makerOf(last)?.call.operation === "patch");
     const log = pick(history, logs);
     const last = log?.at(-1)?.document;
     if (log === undefined || last?.op === undefined) return false;
@@ -60,9 +63,9 @@ const doubleEffect: Mutation = {
   },
 };
 
-/** The op of one change is in the log a second time, in the place of another's. */
-const opTwice: Mutation = {
-  name: "op twice",
+/** Puts the idempotency key of one change in the place of another one. */
+const duplicateKey: Mutation = {
+  name: "duplicate key",
   rule: "ops",
   isVisible: false,
   inject: (history) => {
@@ -78,9 +81,9 @@ const opTwice: Mutation = {
   },
 };
 
-/** A caller was refused, and its change was made all the same. */
-const refusedPresent: Mutation = {
-  name: "refused op present",
+/** Applies a change whose caller was rejected. */
+const rejectedChange: Mutation = {
+  name: "rejected change in the log",
   rule: "rejections",
   isVisible: true,
   inject: (history) => {
@@ -109,15 +112,15 @@ const refusedPresent: Mutation = {
   },
 };
 
-/** A change that nobody asked for. */
-const unasked: Mutation = {
-  name: "change of nobody",
+/** Adds a change that no call requested. */
+const unrequestedChange: Mutation = {
+  name: "change without a request",
   rule: "requests",
   isVisible: true,
   inject: (history) => {
     const log = pick(
       history,
-      standing(history, () => true),
+      existingLogs(history, () => true),
     );
     const last = log?.at(-1)?.document;
     if (log === undefined || last === undefined) return false;
@@ -128,7 +131,7 @@ const unasked: Mutation = {
   },
 };
 
-/** Two callers raced; the log says that the one who was refused has won. */
+/** Two callers raced. Gives the log the rejected one as the winner. */
 const wrongWinner: Mutation = {
   name: "wrong winner",
   rule: "acknowledgements",
@@ -143,7 +146,7 @@ const wrongWinner: Mutation = {
   },
 };
 
-/** Two callers raced, and both were told that they won. */
+/** Two callers raced. Tells both that they won. */
 const twoWinners: Mutation = {
   name: "two winners",
   rule: "acknowledgements",
@@ -160,7 +163,7 @@ const twoWinners: Mutation = {
   },
 };
 
-/** Two that wanted the same of an entity, and the one who lost was shown what the other had made. */
+/** Finds two calls with the same intent, of which the loser was shown what the winner made. */
 function raceOf(history: EditableHistory): { winner: Exchange; loser: Exchange } | undefined {
   const isOnce = ({ call }: Exchange): boolean =>
     !history.records.some((record) => record.kind === "call" && record.op === call.op && record !== call);
@@ -187,5 +190,5 @@ function raceOf(history: EditableHistory): { winner: Exchange; loser: Exchange }
 }
 
 export const CHANGE_MUTATIONS: readonly Mutation[] = [
-  ...[lostWrite, doubleEffect, opTwice, refusedPresent, unasked, wrongWinner, twoWinners],
+  ...[lostWrite, doubleEffect, duplicateKey, rejectedChange, unrequestedChange, wrongWinner, twoWinners],
 ];

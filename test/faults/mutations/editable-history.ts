@@ -24,12 +24,12 @@ export interface LogRecord {
   readonly document: ChangeDocument;
 }
 
-/** A history to be result: what mutations look for in it, and their edits. The records themselves are left alone. */
+/** A history to be spoiled: finds places for mutations and collects their edits. It does not change the records. */
 export class EditableHistory {
   readonly random: Random;
   readonly returned: readonly Exchange[];
   readonly resolved: readonly ResolvedRecord[];
-  /** By machine and id, in the order of the log. */
+  /** The logs by machine and id. */
   readonly logs: readonly (readonly LogRecord[])[];
   readonly #records: readonly HistoryRecord[];
   readonly #rules: ReadonlyMap<string, MachineRules>;
@@ -52,7 +52,7 @@ export class EditableHistory {
         const one = { call, back: record, observation: record.document };
         returned.push(one);
         const change = `${call.id} ${call.op}`;
-        // A repeat may be told so too, where the log has the change: long after it was made.
+        // A retry may receive the change too, if the log has it, long after it was applied.
         if (call.op !== undefined && record.outcome === "OK" && !this.#returnOf.has(change))
           this.#returnOf.set(change, one);
       } else if (record.kind === "final-event") {
@@ -84,7 +84,7 @@ export class EditableHistory {
     return rules;
   }
 
-  /** The call whose caller was told that it made this change. */
+  /** Returns the call that reported this change as its own. */
   makerOf({ document: { id, op } }: LogRecord): Exchange | undefined {
     return this.#returnOf.get(`${id} ${op}`);
   }
@@ -93,7 +93,7 @@ export class EditableHistory {
     return this.logs.find(([first]) => first?.document.id === id) ?? [];
   }
 
-  /** Puts other records, or none, in the place of one. */
+  /** Replaces a record with others, or with none. */
   replace(record: HistoryRecord, ...others: readonly HistoryRecord[]): void {
     this.#edits.set(record, others);
   }
@@ -103,7 +103,7 @@ export class EditableHistory {
     this.replace(written.record, { ...written.record, document });
   }
 
-  /** Makes the log of an entity that stands at the end another one, and the end state what follows from it. */
+  /** Replaces the log of an existing entity, and its final state with what follows from the log. */
   endWith(log: readonly LogRecord[], documents: readonly ChangeDocument[]): void {
     const [first] = log;
     if (first === undefined) return;
@@ -131,7 +131,7 @@ export class EditableHistory {
     return this.#records.findLast((record) => record.kind === "final-event")?.entry ?? "0-0";
   }
 
-  /** Lets somebody read the entity when all else has ended. */
+  /** Adds a read of the entity at the end. */
   readAtEnd(document: ChangeDocument): void {
     const end = this.#records.find((record) => record.kind === "final-event") ?? this.#records.at(-1);
     const last = this.#records.at(-1);
@@ -149,7 +149,7 @@ export class EditableHistory {
     if (end !== undefined) this.replace(end, call, back, ...(this.#edits.get(end) ?? [end]));
   }
 
-  /** The history with all edits. */
+  /** Returns the history with all edits. */
   result(): HistoryRecord[] {
     return this.#records.flatMap((record) => this.#edits.get(record) ?? [record]);
   }

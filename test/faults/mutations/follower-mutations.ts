@@ -2,7 +2,7 @@ import type { EventRecord } from "../../../faults/history/records.js";
 import type { EditableHistory } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
 
-/** Two changes that a follower was given one after the other in one iteration. */
+/** Finds two consecutive changes of one iteration. */
 function neighbours({ records }: EditableHistory): { one: EventRecord; next: EventRecord }[] {
   const last = new Map<string, EventRecord>();
   const found: { one: EventRecord; next: EventRecord }[] = [];
@@ -20,7 +20,7 @@ function neighbours({ records }: EditableHistory): { one: EventRecord; next: Eve
 
 function spoil(edit: (history: EditableHistory, pair: { one: EventRecord; next: EventRecord }) => void) {
   return (history: EditableHistory): boolean => {
-    // Not the first of an iteration: what comes before it was perhaps never meant to be read.
+    // Not the first change of an iteration, because the follower need not have read its predecessor.
     const pairs = neighbours(history);
     const inner = pairs.filter(({ one }) => pairs.some(({ next }) => next === one));
     const pair = pick(history, inner);
@@ -40,12 +40,12 @@ export const FOLLOWER_MUTATIONS: readonly Mutation[] = [
   },
   {
     ...common,
-    name: "follower is given a change twice",
+    name: "follower reads a change twice",
     inject: spoil((history, { one }) => history.replace(one, one, one)),
   },
   {
     ...common,
-    name: "follower is given changes out of order",
+    name: "follower reads changes out of order",
     inject: spoil((history, { one, next }) => {
       history.replace(one, next);
       history.replace(next, one);
@@ -53,7 +53,7 @@ export const FOLLOWER_MUTATIONS: readonly Mutation[] = [
   },
   {
     ...common,
-    name: "follower is given another content",
+    name: "follower reads other content",
     inject: spoil((history, { one }) =>
       history.replace(one, { ...one, document: { ...one.document, version: 999 } }),
     ),

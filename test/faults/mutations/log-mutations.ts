@@ -2,7 +2,7 @@ import type { ChangeDocument } from "../simulation/final-state.js";
 import type { EditableHistory, LogRecord } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
 
-/** Changes that another one of the same life follows, and one goes before. */
+/** Finds changes with a predecessor and a successor in the same life. */
 function inner({ logs }: EditableHistory): { before: LogRecord; here: LogRecord; after: LogRecord }[] {
   return logs.flatMap((log) =>
     log.flatMap((here, at) => {
@@ -40,7 +40,7 @@ const reorderedEvent: Mutation = {
   },
 };
 
-/** Two changes stand in each other's place, with the versions that belong there: only their callers know better. */
+/** Swaps two changes, with the versions of their new places. Only their callers can notice. */
 const renumberedEvent: Mutation = {
   name: "reordered and renumbered event",
   rule: "acknowledgements",
@@ -79,8 +79,8 @@ const wrongVersion: Mutation = {
   },
 };
 
-const illegalEdge: Mutation = {
-  name: "illegal edge",
+const illegalTransition: Mutation = {
+  name: "illegal transition",
   rule: "edges",
   isVisible: false,
   inject: (history) => {
@@ -101,7 +101,7 @@ const illegalEdge: Mutation = {
   },
 };
 
-/** A change is older than the one before it, for the log and for all who saw it. */
+/** Makes a change older than its predecessor, in the log and for all who received it. */
 const backwardStamp: Mutation = {
   name: "backward stamp",
   rule: "stamps",
@@ -145,7 +145,7 @@ function isOf(
 }
 
 const lostField: Mutation = {
-  name: "field that was set is not there",
+  name: "missing field that was set",
   rule: "fields",
   isVisible: false,
   inject: (history) => {
@@ -181,7 +181,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     reorderedEvent,
     renumberedEvent,
     wrongVersion,
-    illegalEdge,
+    illegalTransition,
     backwardStamp,
     lostField,
     lostStamp,

@@ -12,7 +12,7 @@ import { LOG_MUTATIONS } from "./log-mutations.js";
 import type { Mutation } from "./mutation.js";
 import { STATE_MUTATIONS } from "./state-mutations.js";
 
-/** All ways of spoiling a history. */
+/** Lists every way to spoil a history. */
 export const MUTATIONS: readonly Mutation[] = [
   ...CHANGE_MUTATIONS,
   ...LOG_MUTATIONS,
@@ -21,21 +21,21 @@ export const MUTATIONS: readonly Mutation[] = [
   ...FOLLOWER_MUTATIONS,
 ];
 
-/** How one mutation fared. */
+/** Counts the results of one mutation. */
 export interface MutationScore {
   readonly name: string;
   readonly rule: Rule;
   readonly isVisible: boolean;
   injected: number;
-  /** Caught by the witness checker; and by the rule that must. */
+  /** Found by the witness checker, and by the required rule. */
   witness: number;
   byRule: number;
-  /** Caught by WGL; of those that callers can't see, none need be. */
+  /** Found by the linearizability checker. It need not find what callers cannot see. */
   wgl: number;
 }
 
 /**
- * Spoils a history in every way, each `times` times at random places, one at a time, and counts what the checkers notice.
+ * Spoils a history in every way, each `times` times at random places, and counts what the checkers find.
  *
  * @param records a correct history
  */
@@ -45,7 +45,7 @@ export async function mutationScore(
   times = 5,
 ): Promise<MutationScore[]> {
   const scores: MutationScore[] = [];
-  // Followers would notice most of what is wrong with a log: the other rules have to do without them.
+  // Followers would notice most errors of a log, so the other rules are tested without them.
   const alone = records.filter((record) => !("follower" in record));
   for (const mutation of MUTATIONS) {
     const { name, rule, isVisible, inject } = mutation;
@@ -68,7 +68,7 @@ export async function mutationScore(
   return scores;
 }
 
-/** Adds up scores of several histories. */
+/** Adds the scores of several histories. */
 export function addScores(all: readonly (readonly MutationScore[])[]): MutationScore[] {
   const sum = new Map<string, MutationScore>();
   for (const score of all.flat()) {
@@ -79,7 +79,7 @@ export function addScores(all: readonly (readonly MutationScore[])[]): MutationS
   return [...sum.values()];
 }
 
-/** The scores as a table for people; `-` where callers alone can't see it. */
+/** Formats the scores as a table; `-` if callers cannot see the error. */
 export function mutationTable(scores: readonly MutationScore[]): string {
   const rows = scores.map(({ name, injected, witness: caught, wgl, isVisible }) => {
     return [name, String(injected), String(caught), isVisible ? String(wgl) : "-"];

@@ -35,14 +35,14 @@ function missing(kind: FinalScoreRecord["kind"]): (history: EditableHistory) => 
   };
 }
 
-/** A script stopped after its event was logged: the hash, or all but the hash, is as it was before. */
+/** Stops a script after its event was logged: the hash, or everything else, remains as before. */
 function halfApplied(keeps: "hash" | "rest"): (history: EditableHistory) => boolean {
   return (history) => {
     const places = ofKind(history, "final-entity").flatMap((entity) => {
       const log = history.logOf(entity.id).map(({ document }) => document);
       const removal = log.findLastIndex(({ type }) => type.endsWith(".removed"));
       const life = log.slice(removal + 1);
-      // A patch leaves index and timers alone.
+      // A patch does not change index and timers.
       return life.length < 2 || life.at(-1)?.type.endsWith(".updated") ? [] : [{ entity, life }];
     });
     const place = pick(history, places);
@@ -62,7 +62,7 @@ function halfApplied(keeps: "hash" | "rest"): (history: EditableHistory) => bool
   };
 }
 
-/** One field of the hash is another one. */
+/** Changes one field of the hash. */
 function changedHash(
   change: (entity: FinalEntityRecord, history: EditableHistory) => Record<string, string>,
 ) {
@@ -83,7 +83,7 @@ function shortened(history: EditableHistory): boolean {
   return true;
 }
 
-/** What was removed is still in the index. */
+/** Leaves a removed entity in the index. */
 function orphaned(history: EditableHistory): boolean {
   const gone = history.logs.filter((log) => log.at(-1)?.document.type.endsWith(".removed"));
   const [first] = pick(history, gone) ?? [];
@@ -94,7 +94,7 @@ function orphaned(history: EditableHistory): boolean {
   return true;
 }
 
-/** An entity that was never removed is not there. */
+/** Removes an entity that was never removed. */
 function vanished(history: EditableHistory): boolean {
   const entity = pick(history, ofKind(history, "final-entity"));
   if (entity === undefined) return false;
@@ -125,13 +125,13 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
   },
   {
     ...hidden,
-    name: "hash has one field more",
+    name: "extra field in the hash",
     rule: "entity",
     inject: changedHash(({ hash }) => ({ ...hash, extra: "1" })),
   },
   {
     ...hidden,
-    name: "op not remembered",
+    name: "missing idempotency key",
     rule: "entity",
     inject: changedHash(({ hash }) => ({ ...hash, "op:0": "" })),
   },

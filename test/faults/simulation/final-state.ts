@@ -11,7 +11,7 @@ export interface ChangeDocument extends Omit<Observation, "fields" | "opVersion"
   readonly op?: string;
 }
 
-/** What a server holds of an entity that stands, after the changes of its life. */
+/** Returns the final state of an existing entity after the changes of its life. */
 export function* finalOf(rules: MachineRules, life: readonly ChangeDocument[]): Generator<HistoryRecord> {
   const last = life.at(-1);
   if (last === undefined) return;

@@ -7,7 +7,7 @@ interface Entry {
   readonly document: FieldMap;
 }
 
-/** A follower that reads on and on, is restarted now and then, and is told when what it read is gone. */
+/** Follows the log, restarts now and then, and gets a gap if what it read is gone. */
 export class SimulatedFollower {
   readonly #name: string;
   readonly #random: Random;
@@ -26,7 +26,7 @@ export class SimulatedFollower {
       return [{ kind: "follow", ...base, machine: TASK.name, after: this.#read.at(-1) ?? "start" }];
     }
     if (this.#random.below(40) === 0) {
-      // Killed: the last cursors were not kept.
+      // It was killed, so its last cursors are lost.
       this.#isOpen = false;
       this.#read = this.#read.slice(0, Math.max(0, this.#read.length - this.#random.below(3)));
       return [];

@@ -1,6 +1,6 @@
 import type { RunMachine } from "../../../faults/history/records.js";
 
-/** A machine with everything that rules speak of: circles, an end, stamps, a required field, timers. */
+/** A machine that exercises all rules: cycles, a final state, stamps, a required field, timers. */
 export const TASK = {
   name: "task",
   version: 1,

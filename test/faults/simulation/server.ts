@@ -13,7 +13,7 @@ import { TASK } from "./machine.js";
 
 const rules = new MachineRules(TASK);
 
-/** What a simulated call is answered. */
+/** The reply to a simulated call. */
 export interface Answer {
   readonly outcome: Outcome;
   readonly document?: Observation;
@@ -22,29 +22,29 @@ export interface Answer {
 interface Entry {
   readonly id: string;
   readonly document: ChangeDocument;
-  /** Monotonic ms, as in the history: its clock may be set back. */
+  /** Monotonic ms, as in the history. Its clock may be set back. */
   readonly at: number;
 }
 
 export const START_MS = Date.parse("2026-11-22T10:00:00.000Z");
 
-/** A server that does all right, as far as its callers and its log can tell: the design's rules in memory. */
+/** Simulates a correct server in memory. */
 export class SimulatedServer {
   readonly stream: Entry[] = [];
-  /** By id: the changes of its present life. */
+  /** By id: the changes of its current life. */
   #lives = new Map<string, Entry[]>();
-  /** By id: ops of lives that have ended. */
+  /** By id: idempotency keys of ended lives. */
   #past = new Map<string, Set<string>>();
-  /** Of the latest removal: no life begins before it. */
+  /** Time of the latest removal. No life begins before it. */
   #removed = "";
-  /** How far its clock was set forward or back. */
+  /** Offset of its clock. */
   #aheadMs = 0;
 
   setClock(aheadMs: number): void {
     this.#aheadMs = aheadMs;
   }
 
-  /** @param at when, in monotonic ms */
+  /** @param at monotonic ms */
   call({ operation, id, to, set, unset, ifVersion, ifState, op = "" }: CallRecord, at: number): Answer {
     const life = this.#lives.get(id);
     const last = life?.at(-1);
@@ -54,17 +54,17 @@ export class SimulatedServer {
     const done = life?.find(({ document }) => document.op === op);
     if (current !== undefined && done !== undefined)
       return { outcome: "REPLAYED", document: { ...current, opVersion: done.document.version } };
-    const refused = (outcome: Outcome): Answer => ({ outcome, ...(current && { document: current }) });
-    if (this.#past.get(id)?.has(op)) return refused("FORGOTTEN");
-    if (current !== undefined && operation === "create") return refused("EXISTS");
-    if (ifVersion !== undefined && ifVersion !== current?.version) return refused("CONFLICT");
-    if (ifState !== undefined && ifState !== current?.state) return refused("CONFLICT");
+    const rejected = (outcome: Outcome): Answer => ({ outcome, ...(current && { document: current }) });
+    if (this.#past.get(id)?.has(op)) return rejected("FORGOTTEN");
+    if (current !== undefined && operation === "create") return rejected("EXISTS");
+    if (ifVersion !== undefined && ifVersion !== current?.version) return rejected("CONFLICT");
+    if (ifState !== undefined && ifState !== current?.state) return rejected("CONFLICT");
     if (current !== undefined && operation === "transition" && !rules.leads(current.state, to ?? ""))
-      return refused("ILLEGAL");
+      return rejected("ILLEGAL");
     const state = operation === "transition" ? (to ?? "") : (current?.state ?? rules.initial);
     const fields = changedFields(current?.fields ?? {}, set, unset);
     if (operation !== "remove" && rules.missingFieldIn(state, fields) !== undefined)
-      return refused("MISSING");
+      return rejected("MISSING");
     const document = this.#change(operation, id, op, state, current, fields, at);
     return { outcome: "OK", document: observationOf(document) };
   }
@@ -119,12 +119,12 @@ export class SimulatedServer {
     if (entry.document.timestamp > this.#removed) this.#removed = entry.document.timestamp;
   }
 
-  /** Where the op was done, if at all. */
+  /** Returns the version that an idempotency key made, or undefined. */
   versionOf(op: string): number | undefined {
     return this.stream.find(({ document }) => document.op === op)?.document.version;
   }
 
-  /** Crashes, and comes back without its last changes. */
+  /** Crashes, and restarts without its last changes. */
   lose(count: number): void {
     this.stream.splice(this.stream.length - count, count);
     this.#lives = new Map();
@@ -133,7 +133,7 @@ export class SimulatedServer {
     for (const entry of this.stream) this.#take(entry);
   }
 
-  /** What the server holds at the end. */
+  /** Returns the final state of the server. */
   *final(): Generator<HistoryRecord> {
     const machine = TASK.name;
     for (const { id: entry, document } of this.stream) {

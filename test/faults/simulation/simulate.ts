@@ -7,26 +7,26 @@ import { type Answer, SimulatedServer, START_MS } from "./server.js";
 export interface SimulationOptions {
   readonly seed: number;
   readonly calls: number;
-  /** Entities that the calls are spread over. @default 5 */
+  /** Number of entities. @default 5 */
   readonly ids?: number;
-  /** Calls under way at the same time. @default 8 */
+  /** Number of concurrent calls. @default 8 */
   readonly concurrent?: number;
   /** Share of calls whose outcome stays unknown. @default 0.05 */
   readonly unknown?: number;
-  /** Crashes in which the server loses its last changes, as the run record allows. @default 0 */
+  /** Crashes in which the server loses its last changes, as the run record permits. @default 0 */
   readonly crashes?: number;
-  /** How often the server's clock is set, forward or back. @default 0 */
+  /** Changes of the server's clock, forward or back. @default 0 */
   readonly jumps?: number;
 }
 
 const CRASH = "F6 server killed, everysec";
 const WINDOW_MS = 20;
 
-/** Mostly round and round, so that entities live long enough. */
+/** Mostly the states of a cycle, so that entities live long. */
 const TARGETS = [...STATES, ..."waiting waiting waiting running running running running".split(" ")];
 
-/** What the simulation, unlike the caller, knows of a call. */
-type Fate = "normal" | "refused" | "request-lost" | "reply-lost" | "late" | "killed";
+/** Decides how a call ends. Its caller does not know this. */
+type Fate = "normal" | "rejected" | "request-lost" | "reply-lost" | "late" | "killed";
 
 interface Pending {
   readonly call: CallRecord;
@@ -35,7 +35,7 @@ interface Pending {
   hasReturned?: boolean;
 }
 
-/** A correct history of concurrent calls, lost replies, repeats and followers, the same for the same seed. */
+/** Makes a correct history of concurrent calls, lost replies, retries and followers from a seed. */
 export function simulate(options: SimulationOptions): HistoryRecord[] {
   return new Simulation(options).run();
 }
@@ -138,7 +138,7 @@ class Simulation {
     const { unknown } = this.#options;
     const isUnknown = call.operation !== "get" && this.#random.below(1000) < unknown * 1000;
     const fates: readonly Fate[] = ["request-lost", "reply-lost", "late", "killed"];
-    const fate = isUnknown ? this.#random.of(fates) : this.#random.below(50) === 0 ? "refused" : "normal";
+    const fate = isUnknown ? this.#random.of(fates) : this.#random.below(50) === 0 ? "rejected" : "normal";
     this.#started += 1;
     this.#records.push(call);
     this.#pending.push({ call, fate });
@@ -170,7 +170,7 @@ class Simulation {
     if (fate === "normal" && pending.answer !== undefined) {
       this.#return(call, pending.answer);
       if (call.op !== undefined) this.#done.push(call);
-    } else if (fate === "refused") this.#return(call, { outcome: "NOTEXECUTED" });
+    } else if (fate === "rejected") this.#return(call, { outcome: "NOTEXECUTED" });
     else if (fate === "killed") this.#start(this.#again(call));
     else {
       if (fate !== "late") this.#return(call, { outcome: "UNKNOWN" });

@@ -3,20 +3,20 @@ import type { HistoryRecord, Observation } from "../../../faults/history/records
 import { nameOf } from "../../../faults/history/timed-records.js";
 import { DEAD_LETTER_AFTER, REACTION, shift } from "../../../faults/machines/shift.js";
 
-/** The server's clock less CLOCK_MONOTONIC. */
+/** The server's clock minus CLOCK_MONOTONIC. */
 const AHEAD_MS = Date.UTC(2026, 10, 22);
 export const LEASE_MS = compileMachine(shift).states.held?.lease?.for ?? 0;
 export const FAULT = "F10 failover";
-/** Up to when sweepers fired what was due, by the server's clock. */
+/** Server time until which sweepers fired what was due. */
 export const UNTIL_MS = AHEAD_MS + 20_000;
-const TRY_MS = 10;
+const ATTEMPT_MS = 10;
 
-/** A time of the server. */
+/** Formats a server time. */
 export function iso(at: number): string {
   return new Date(AHEAD_MS + at).toISOString();
 }
 
-/** A change as the log has it. */
+/** A change in the log. */
 interface Document extends Observation {
   readonly id: string;
   readonly type: string;
@@ -24,7 +24,7 @@ interface Document extends Observation {
   readonly actor?: string;
 }
 
-/** One entity as it goes along. */
+/** Records the life of one entity. */
 class Story {
   readonly records: HistoryRecord[] = [];
   readonly events: { readonly at: number; readonly document: Document }[] = [];
@@ -43,21 +43,26 @@ class Story {
     return last.document;
   }
 
-  /** A call of the holder. */
+  /** Makes a call of the holder. */
   call(at: number, state: string): void {
     const isFirst = this.events.length === 0;
     const op = `${this.#id}-${state}`;
     const to = isFirst ? {} : { to: state, ifVersion: this.last.version };
-    this.#asked(at, { operation: isFirst ? "create" : "transition", ...to, op });
-    this.#happens(at, state, `shift.${state}`, { op });
-    this.#answered(at, "OK");
+    this.#request(at, { operation: isFirst ? "create" : "transition", ...to, op });
+    this.#change(at, state, `shift.${state}`, { op });
+    this.#reply(at, "OK");
   }
 
-  /** A write at the version that it had before it was lost. */
-  regardless(at: number): void {
+  /** Writes with the expected version from before the loss. */
+  writeAfterLoss(at: number): void {
     const op = `${this.#id}-patch`;
-    this.#asked(at, { operation: "patch", ifVersion: this.last.version - 1, set: { regardless: true }, op });
-    this.#answered(at, "CONFLICT");
+    this.#request(at, {
+      operation: "patch",
+      ifVersion: this.last.version - 1,
+      set: { regardless: true },
+      op,
+    });
+    this.#reply(at, "CONFLICT");
   }
 
   renew(...times: readonly number[]): void {
@@ -73,29 +78,29 @@ class Story {
     this.records.push({ kind: "held", process: this.#process, id: this.#id, since, at, until, ended });
   }
 
-  /** A sweeper fires a timer that ran out at a time. */
-  fire(at: number, state: string, what: string, ranOutAt: number, from: string): void {
+  /** Fires a timer that was due at a time. */
+  fire(at: number, state: string, what: string, dueAt: number, from: string): void {
     const isRemoved = state === "removed";
-    const reason = `${what} ran out at ${iso(ranOutAt)}, ${from}`;
+    const reason = `${what} ran out at ${iso(dueAt)}, ${from}`;
     const entered = isRemoved ? this.last.state : state;
-    this.#happens(at, entered, `shift.${state}`, { actor: "latchkey", reason });
+    this.#change(at, entered, `shift.${state}`, { actor: "latchkey", reason });
     this.records.push({ kind: "fired", process: "sweeper-1", at: at + 1, ...nameOf({ ...this.last }) });
   }
 
-  #asked(at: number, words: object): void {
+  #request(at: number, words: object): void {
     this.#calls += 1;
     const call = { process: this.#process, number: this.#calls, at, machine: shift.name, id: this.#id };
     this.records.push({ kind: "call", ...call, operation: "patch", ...words });
   }
 
-  #answered(at: number, outcome: "OK" | "CONFLICT"): void {
+  #reply(at: number, outcome: "OK" | "CONFLICT"): void {
     const { state, version, timestamp, since, createdAt } = this.last;
     const document = { state, version, timestamp, since, createdAt, fields: {} };
     const end = { process: this.#process, number: this.#calls, at: at + 1, outcome, document };
     this.records.push({ kind: "return", ...end });
   }
 
-  #happens(at: number, state: string, type: string, words: object): void {
+  #change(at: number, state: string, type: string, words: object): void {
     const before = this.events.at(-1)?.document;
     const facts = { machine: shift.name, id: this.#id, from: before?.state ?? null, state };
     const times = { timestamp: iso(at), since: type === "shift.removed" ? (before?.since ?? "") : iso(at) };
@@ -106,7 +111,7 @@ class Story {
   }
 }
 
-/** A history in which every promise is kept: one entity for each way in which a stay may end, and one that goes on. */
+/** Makes a history that keeps every guarantee: one entity for each end of a stay, and one that continues. */
 export function timedHistory(): HistoryRecord[] {
   const kept = new Story("kept", 1);
   kept.call(1_000, "waiting");
@@ -122,7 +127,7 @@ export function timedHistory(): HistoryRecord[] {
   left.renew(1_150, 1_700, 2_300, 3_000);
   left.held(1_150, 3_000 + LEASE_MS - 10, "lost");
   left.fire(5_200, "lost", "lease of 2s", 3_000 + LEASE_MS, `last renewed at ${iso(3_000)}`);
-  left.regardless(5_300);
+  left.writeAfterLoss(5_300);
 
   const late = new Story("late", 3);
   late.call(1_000, "waiting");
@@ -168,13 +173,13 @@ export function timedHistory(): HistoryRecord[] {
   ];
 }
 
-/** What a handler does with an event: it succeeds at once, or never. */
+/** Records how a handler handles an event: it succeeds at once, or never. */
 function handled(at: number, document: Document, isPoisoned: boolean): HistoryRecord[] {
   const tries = isPoisoned ? DEAD_LETTER_AFTER : 1;
   const step = isPoisoned ? "failed" : "done";
   return Array.from({ length: tries }, (_, i): HistoryRecord[] => {
     const one = { process: "reactor-1", ...nameOf({ ...document }), attempt: i + 1 };
-    const begun = at + i * TRY_MS;
+    const begun = at + i * ATTEMPT_MS;
     return [
       { kind: "handled", ...one, at: begun, step: "begun" },
       { kind: "handled", ...one, at: begun + 1, step },
