@@ -80,7 +80,7 @@ describe("a history is rejected", () => {
   it("with the line's number", async () => {
     const path = await freshFile();
     writeFileSync(path, `${line}\n{}\n`);
-    await expect(all(readHistory(path))).rejects.toThrow(/^line 2 of .* is of no known kind/);
+    await expect(all(readHistory(path))).rejects.toThrow(/^line 2 of .* has an unknown kind/);
   });
 
   it("if it is truncated, unless that is expected", async () => {

@@ -293,7 +293,7 @@ describe("a history of leases, sweepers and reactions", () => {
 
   it("is incomplete without a clock record", async () => {
     const spoiled = HISTORY.filter(({ kind }) => kind !== "clock");
-    await expect(gatherTimed(spoiled)).rejects.toThrow(/not whole/);
+    await expect(gatherTimed(spoiled)).rejects.toThrow(/is incomplete/);
   });
 });
 
