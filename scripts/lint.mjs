@@ -1,6 +1,6 @@
 // All linters: Biome on TypeScript, JavaScript and JSON, the compiler on the tests (the build does it for src/), luacheck
 // on the Lua sources and on the built scripts.
-// Where luacheck is missing it is skipped with a loud line, except in CI: there it is installed, or lint fails.
+// If luacheck is not installed, it is skipped with a warning, except in CI, where lint fails.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

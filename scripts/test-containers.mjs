@@ -1,5 +1,5 @@
-// The tests that need Docker: `npm run test:containers`. Takes the daemon that is running, else starts one for
-// the time of the tests where it may. Where there is none to be had it says SKIPPED and succeeds.
+// Runs the tests that need Docker: `npm run test:containers`. Uses the running daemon, or starts one for the duration of
+// the tests if permitted. If none is available, it prints SKIPPED and succeeds.
 // Further arguments go to vitest.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ async function runTests(env) {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
   const args = [vitest, "run", "--config", "vitest.containers.config.ts", ...process.argv.slice(2)];
   const tests = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
-  // Interrupted from a terminal, vitest is told by the terminal itself; this process then still cleans up.
+  // On Ctrl-C, the terminal also interrupts vitest. This process then still cleans up.
   const pass = (signal) => void tests.kill(signal);
   for (const signal of SIGNALS) process.on(signal, pass);
   const [status] = await once(tests, "exit");

@@ -10,9 +10,7 @@ const names = (await readdir(folder, { recursive: true })).filter((name) => name
 const imports = await Promise.all(
   names.map(async (name) => {
     const text = await readFile(join(folder, name), "utf8");
-    const specifiers = [...text.matchAll(/^(?:import|export) [^;]*?"([^"]+)";$/gm)].map(
-      ([, found = ""]) => found,
-    );
+    const specifiers = [...text.matchAll(/\b(?:from|import) "([^"]+)";$/gm)].map(([, found = ""]) => found);
     return { name, specifiers };
   }),
 );

@@ -11,8 +11,8 @@ type Document = Record<string, unknown> & {
 type ReplicaCall = Call & { replica: string };
 
 /**
- * A race of three replicas over three agents, as it should be: a1 completes, a2 is killed, and r3 is killed, so that
- * the lease of its a3 runs out. Parts can be spoilt.
+ * Returns a correct race of three replicas for three agents: a1 completes, a2 is killed, and r3 is killed, so that the
+ * lease of its a3 expires. Parts can be spoiled.
  */
 export interface Race {
   documents: Document[];
@@ -27,7 +27,7 @@ export interface Race {
 const IDS = ["a1", "a2", "a3"];
 const ENDS: Record<string, string> = { a1: "completed", a2: "killed", a3: "failed" };
 const PIDS: Record<string, number> = { a1: 101, a2: 102, a3: 103 };
-/** How a sweep records that a lease ran out. */
+/** Formats the reason that a sweep records for an expired lease. */
 export const BY_LEASE = {
   actor: "latchkey",
   reason: "lease of 1s ran out at 2026-11-22T10:00:02.000Z",
@@ -78,7 +78,7 @@ function historyOf(id: string, end: string): Document[] {
   }));
 }
 
-/** What is seen of a race. */
+/** Collects what is observed of a race. */
 export function evidenceOf({ documents, published, ...seen }: Race): Evidence {
   const texts = (list: Document[]): string[] => list.map((document) => JSON.stringify(document));
   const machine = compileMachine(agent());
@@ -95,7 +95,7 @@ export function at(list: Document[], id: string, version: number): Document {
   return found;
 }
 
-/** Changes a document wherever it is told: logged, published and, where it is the last one, final. */
+/** Changes a document in all its copies: logged, published and, if it is the last one, final. */
 export function everywhere(race: Race, id: string, version: number, change: Record<string, unknown>): void {
   Object.assign(at(race.documents, id, version), change);
   Object.assign(at(race.published, id, version), change);

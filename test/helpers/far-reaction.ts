@@ -21,12 +21,12 @@ export async function farAndNear(options: ConnectOptions = {}) {
     namespace,
     far: await far.machine(dial),
     near,
-    /** Settles right after a sign of life: the next one is a while off. */
+    /** Resolves right after a heartbeat, so that the next one is not soon. */
     sign: async () => {
       const before = await signs();
       await expect.poll(signs, { interval: 1 }).not.toBe(before);
     },
-    /** Gives all new events to a consumer that lives until it is told to die. */
+    /** Delivers all new events to a consumer that runs until it is told to stop. */
     give: async (consumer: string) => {
       await valkey.zadd(seen, "+inf", consumer);
       const events = `{${namespace}:0}:dial:events`;

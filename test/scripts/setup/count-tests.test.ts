@@ -8,7 +8,7 @@ import { freshFolder } from "../../helpers/folder.js";
 const SCRIPT = fileURLToPath(new URL("../../../scripts/count-tests.mjs", import.meta.url));
 const GREEN = { success: true, numPassedTests: 5, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 };
 
-/** What the script says, and its exit code, for these reports and this number of failed steps. */
+/** Returns the script's output and exit code for these reports and this number of failed steps. */
 async function count(failedSteps: number, reports: object[]) {
   const folder = await freshFolder();
   const paths = reports.map((_, index) => join(folder, `${index}.json`));
