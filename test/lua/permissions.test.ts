@@ -41,7 +41,7 @@ const unused: Partial<Record<Operation, readonly string[]>> = {
   heartbeat: ["log:", "machine", "index", "events"],
 };
 
-/** Full logs and timers, so that nothing which a change may have to write is left out. p1 has run out. */
+/** Full logs and timers, so that a change writes everything that it may have to write. p1 has expired. */
 async function standing(): Promise<Calls> {
   const location = await machine(parcel);
   await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
@@ -54,7 +54,7 @@ async function standing(): Promise<Calls> {
   return location;
 }
 
-/** The same place, called by a user with these ACL rules and no others. */
+/** Calls the same machine as a user with these ACL rules and no others. */
 async function as(location: Calls, ...rules: string[]): Promise<Calls> {
   const [username, password] = [`user-${randomBytes(6).toString("hex")}`, randomBytes(12).toString("hex")];
   const valkey = await admin();
@@ -130,7 +130,7 @@ it.each(operations.filter((operation) => writes[operation].includes("publish")))
   },
 );
 
-it("asks a user only for the rights that the change at hand needs", async () => {
+it("requires only the permissions of the change at hand", async () => {
   const location = await machine(parcel);
   const user = await as(location, "+@all", "-hdel", "-zrem", "-ltrim", "-del", "~*", "&*");
   await user.ok("create", "p2");
