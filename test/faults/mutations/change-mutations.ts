@@ -146,7 +146,7 @@ const wrongWinner: Mutation = {
   },
 };
 
-/** Two callers raced. Tells both that they won. */
+/** Two callers raced. Acknowledges both. */
 const twoWinners: Mutation = {
   name: "two winners",
   rule: "acknowledgements",
