@@ -153,8 +153,8 @@ export class Canary {
     op: string,
     caller: number,
   ): Promise<CanaryCall> {
-    const { deadlineMs, retries = true, replicas: asked = [] } = this.#options;
-    const replicas = asked[caller % asked.length] ?? 0;
+    const { deadlineMs, retries = true, replicas: choices = [] } = this.#options;
+    const replicas = choices[caller % choices.length] ?? 0;
     const durability = replicas === 0 ? "memory" : { replicas, timeoutMs: DURABLE_MS };
     const sent = Math.floor(performance.now() + this.#serverOffsetMs);
     for (let attempt = 0; ; attempt += 1) {

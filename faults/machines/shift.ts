@@ -15,7 +15,7 @@ export const shift = defineMachine({
   initial: "waiting",
   states: {
     waiting: { to: ["held", "late"], timeout: { after: "2s", to: "late" } },
-    held: { to: ["done", "lost"], lease: { for: "2s", to: "lost", set: { error: "its holder is gone" } } },
+    held: { to: ["done", "lost"], lease: { for: "2s", to: "lost", set: { error: "lease expired" } } },
     done: { retain: "4s" },
     lost: { retain: "3m" },
     late: {},

@@ -55,7 +55,7 @@ function wholeParts(bytes: Buffer, name: string): { parts: Buffer[]; isEnd: bool
     if (command === undefined || bytes.subarray(at, command.end).includes(HOLE)) {
       // Too much was removed, and the server continued in the next file, unless more zero bytes follow.
       if (parts.length === 0 && !bytes.subarray(at).includes(HOLE)) {
-        throw new Violation(`${name} is damaged at ${at} of ${bytes.length}, by no hole`);
+        throw new Violation(`${name} is damaged at ${at} of ${bytes.length}, but not by a hole`);
       }
       return { parts: [...parts, bytes.subarray(from, whole)], isEnd: true };
     }

@@ -44,7 +44,7 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
       if (replies?.some(([error]) => error !== null)) throw new VoidInjection(`there was no ${key}`);
       let changed = false;
       try {
-        const held = await arena.withOverlap(LEAST_MET, async () => {
+        const result = await arena.withOverlap(LEAST_MET, async () => {
           const first = await content(admin, still);
           const durationMs = await arena.waitBetween(50, 400);
           changed = first !== (await content(admin, still));
@@ -54,7 +54,7 @@ function wrongType(part: (typeof PARTS)[number]): Fault {
         changed ||= (await admin.get(key)) !== PLANTED;
         if (changed) throw new Violation(`something was written while the ${part} key held another type`);
         if (rejections === 0) throw new VoidInjection("no script ran into it");
-        return { id, rejections, overlap: held.overlap, durationMs: held.result };
+        return { id, rejections, overlap: result.overlap, durationMs: result.result };
       } finally {
         await durably(admin, () => admin.multi().del(key).rename(aside, key).exec());
       }
