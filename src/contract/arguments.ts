@@ -119,3 +119,12 @@ export function checkOptions(options: object, known: ReadonlySet<string>): void 
     if (!known.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, known)}`);
   }
 }
+
+/** Checks states of a machine against the ones that it has. */
+export function checkStates(machine: string, states: readonly string[], known: readonly string[]): void {
+  for (const state of states) {
+    if (known.includes(state)) continue;
+    const hint = didYouMean(String(state), known) || `; its states are ${known.join(", ")}`;
+    refuse(`unknown state ${shortText(state)} of ${machine}${hint}`);
+  }
+}

@@ -35,7 +35,7 @@ export async function leaseLength(
       if (version !== null && version === known?.version) return known;
       const text = await client.hget(machine, "definition");
       if (text === null) {
-        const message = `hold ${location.machine}: no such machine is installed in this namespace; apply it first`;
+        const message = `hold ${location.machine}: the machine is not installed in this namespace; apply it first`;
         throw new ContractError("NOMACHINE", message);
       }
       const { version: present, states } = parseCompiledMachine(text);

@@ -53,6 +53,6 @@ export async function needMachine(
   if (installed !== null) return installed;
   throw new ContractError(
     "NOMACHINE",
-    `${operation} ${location.machine}: no such machine is installed in this namespace; apply it first`,
+    `${operation} ${location.machine}: the machine is not installed in this namespace; apply it first`,
   );
 }

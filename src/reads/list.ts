@@ -1,4 +1,4 @@
-import { checkDuration, checkFlag, checkOptions, isId, shortText } from "../contract/arguments.js";
+import { checkDuration, checkFlag, checkOptions, checkStates, isId } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
 import { ContractError } from "../errors/latchkey-error.js";
@@ -149,14 +149,7 @@ async function present<S extends string>(
 async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<Stretch[]> {
   const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  for (const state of wanted) {
-    if (!ordinals.includes(state)) {
-      throw new ContractError(
-        "BADARG",
-        `${shortText(state)} is no state of ${store.location.machine}; it has ${ordinals.join(", ")}`,
-      );
-    }
-  }
+  checkStates(store.location.machine, wanted, ordinals);
   const { olderThan, dueWithin, stuck } = options;
   const untilMs = olderThan === undefined ? undefined : nowMs - durationMs(olderThan);
   const isTimed = (state: string): boolean =>

@@ -31,10 +31,7 @@ export function cursorText({ score, id }: Position): string {
 export function parseCursor(cursor: string): Position {
   const match = /^(\d{1,16})\/(.+)$/.exec(cursor);
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw new ContractError(
-      "BADARG",
-      "cursor is none that a list gave; leave it out to start from the first",
-    );
+    throw new ContractError("BADARG", "invalid cursor; omit it to start at the beginning");
   }
   return { score: Number(match[1]), id: match[2] };
 }

@@ -42,14 +42,14 @@ export function parseAddress(url: string): Address {
   try {
     parsed = new URL(url);
   } catch {
-    throw new TypeError(`the server's URL can't be read; ${HINT}`);
+    throw new TypeError(`invalid server URL; ${HINT}`);
   }
   const tls = SCHEMES.get(parsed.protocol);
-  if (tls === undefined) throw new TypeError(`${parsed.protocol}// is no scheme of a Valkey server; ${HINT}`);
-  if (parsed.hostname === "") throw new TypeError(`the server's URL names no host; ${HINT}`);
+  if (tls === undefined) throw new TypeError(`unsupported URL scheme ${parsed.protocol}//; ${HINT}`);
+  if (parsed.hostname === "") throw new TypeError(`the server URL has no host; ${HINT}`);
   const database = parsed.pathname.replace(/^\//, "");
   if (!/^\d{0,5}$/.test(database))
-    throw new TypeError(`the database in the server's URL is no number; ${HINT}`);
+    throw new TypeError(`the database in the server URL must be a number; ${HINT}`);
   return {
     host: parsed.hostname.replace(/^\[|\]$/g, ""),
     port: parsed.port === "" ? 6379 : Number(parsed.port),
@@ -63,16 +63,15 @@ export function parseAddress(url: string): Address {
 /** Several hosts are more than a URL may have, so each is read as one of its own. */
 function parseSentinels(rest: string, tls: boolean): Address {
   const match = /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest);
-  if (match === null) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  if (match === null) throw new TypeError(`invalid Sentinel URL; ${SENTINEL_HINT}`);
   const [, credentials = "", hosts = "", primary = "", database = "0"] = match;
   const nodes = hosts.split(",").map((host) => {
-    if (!URL.canParse(`valkey://${host}`))
-      throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+    if (!URL.canParse(`valkey://${host}`)) throw new TypeError(`invalid Sentinel URL; ${SENTINEL_HINT}`);
     const node = parseAddress(`valkey://${host}`);
     return { host: node.host, port: new URL(`valkey://${host}`).port === "" ? SENTINEL_PORT : node.port };
   });
   const [first] = nodes;
-  if (first === undefined) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  if (first === undefined) throw new TypeError(`invalid Sentinel URL; ${SENTINEL_HINT}`);
   const { username, password } = parseAddress(`valkey://${credentials}${hosts.split(",")[0]}`);
   return {
     ...first,
@@ -89,7 +88,7 @@ function decoded(what: "user" | "password", text: string): string {
     return decodeURIComponent(text);
   } catch {
     throw new TypeError(
-      `the ${what} in the server's URL holds a % that is none of its escapes: write %25 for it; ${HINT}`,
+      `the ${what} in the server URL has a % that is not an escape: write %25 for it; ${HINT}`,
     );
   }
 }

@@ -15,22 +15,19 @@ export type ConnectCause =
   | "ended";
 
 const EXPLANATIONS: Record<ConnectCause, string> = {
-  refused:
-    "connection refused: nothing listens there; start a server with `latchkey dev`, or correct the URL",
-  "not-found": "the host name is not known; correct the URL",
-  timeout:
-    "no answer in time; check host, port and firewall, and that the server is neither paused nor loading its data",
-  auth: "the server wants other credentials; correct user and password",
-  permission: "the server refuses this user; see the ACL lines in the documentation",
-  database: "the server has no database of that number; correct the URL",
-  tls: "the TLS handshake failed; check valkey:// against valkeys://, the port, and the certificates",
-  protocol: "what answers there does not speak the Valkey protocol; correct host and port",
-  loading: "the server is still loading its data; try again soon",
-  busy: "the server is running a slow script; wait for its end, or end it with `valkey-cli SCRIPT KILL`",
-  sentinel:
-    "no Sentinel answers and knows a primary of that name; correct their hosts and ports, the name, or their credentials",
+  refused: "connection refused; start a server with `latchkey dev` or correct the URL",
+  "not-found": "unknown host; correct the URL",
+  timeout: "no reply in time; check the host, the port, the firewall and the server",
+  auth: "authentication failed; correct the user or the password",
+  permission: "permission denied; `latchkey doctor` prints the ACL rules that are needed",
+  database: "the database does not exist; correct the number in the URL",
+  tls: "TLS handshake failed; check valkey:// or valkeys://, the port and the certificates",
+  protocol: "not a Valkey server; correct the host and the port",
+  loading: "the server is loading its data; try again later",
+  busy: "the server is running a slow script; wait, or stop it with `valkey-cli SCRIPT KILL`",
+  sentinel: "no Sentinel knows this primary; correct the hosts, the ports, the name or the credentials",
   closed: "the server closed the connection; if it speaks TLS, write valkeys:// instead of valkey://",
-  ended: "this client was closed; connect anew",
+  ended: "this client was closed; connect again",
 };
 
 /** No working connection to the server could be made. `code` is `"UNREACHABLE"`. */
@@ -42,7 +39,7 @@ export class ConnectError extends Error {
   readonly reason: ConnectCause;
 
   constructor(address: string, reason: ConnectCause, detail = "") {
-    super(`can't use Valkey at ${address}: ${EXPLANATIONS[reason]}${detail === "" ? "" : ` (${detail})`}`);
+    super(`cannot use Valkey at ${address}: ${EXPLANATIONS[reason]}${detail === "" ? "" : ` (${detail})`}`);
     this.address = address;
     this.reason = reason;
   }

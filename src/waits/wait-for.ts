@@ -1,8 +1,7 @@
-import { checkId, checkOptions, checkSignal, refuse, shortText } from "../contract/arguments.js";
+import { checkId, checkOptions, checkSignal, checkStates, refuse, shortText } from "../contract/arguments.js";
 import type { Change, Snapshot } from "../contract/document.js";
 import type { Feed } from "../events/feed.js";
 import { type Duration, readDuration } from "../machine/duration.js";
-import { didYouMean } from "../machine/suggest.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { Wait } from "./wait.js";
@@ -79,11 +78,6 @@ function statesOf<S extends string>({ definition }: MachineStore, wanted: S | re
     refuse(`give a state to wait for, a list of states or a function, not ${shortText(states)}`);
   if (states.length === 0) refuse("give at least one state to wait for");
   const known = Object.keys(definition.states);
-  for (const state of states) {
-    if (!known.includes(state)) {
-      const others = didYouMean(String(state), known) || `; it has ${known.join(", ")}`;
-      refuse(`${shortText(state)} is no state of ${definition.name}${others}`);
-    }
-  }
+  checkStates(definition.name, states, known);
   return states;
 }

@@ -91,7 +91,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "list of the states of null": [
     (ours) => all(ours.list({ state: any(null) })),
-    "null is no state of agent; it has spawning,",
+    "unknown state null of agent; its states are spawning,",
   ],
   "list with an age that is none": [
     (ours) => all(ours.list({ olderThan: any("ten minutes") })),

@@ -41,7 +41,7 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
               expect(await entities.get(name)).toEqual(snapshotOf(change as Change));
             });
           } else {
-            it(`is refused to move to ${to}`, async () => {
+            it(`is rejected when it is to move to ${to}`, async () => {
               const before = await put(entities, machine, name, from);
               const untouched = await keyspace(await admin(), namespace);
               const error = await rejectionOf(IllegalTransitionError, entities.transition(name, to));
@@ -49,9 +49,9 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
               expect(error).toMatchObject({ code: "ILLEGAL", machine: machine.name, id: name, to });
               expect(error.current).toEqual(before);
               expect(error.allowed).toEqual(legal);
-              const ways = legal.length === 0 ? "it is final" : `possible: ${legal.join(", ")}`;
+              const ways = legal.length === 0 ? `${from} is final` : `allowed: ${legal.join(", ")}`;
               expect(error.message).toBe(
-                `${machine.name} ${name} can't go to ${to}: it is ${from} since ${before.since}, version ${before.version}; ${ways}`,
+                `${machine.name} ${name} cannot transition from ${from} to ${to}: ${ways}`,
               );
             });
           }

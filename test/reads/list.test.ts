@@ -145,7 +145,7 @@ it("does not pass off a machine that is gone, as after a loss of data, for one w
   ]) {
     const error = await rejectionOf(ContractError, call());
     expect(error.code).toBe("NOMACHINE");
-    expect(error.message).toMatch(/^(list|count) dial: no such machine is installed .* apply it first$/);
+    expect(error.message).toMatch(/^(list|count) dial: the machine is not installed .* apply it first$/);
   }
 });
 
@@ -157,9 +157,9 @@ it("refuses what is no page, state, age or cursor, and says what to do", async (
   }
   for (const cursor of ["", "x", "1/", "/x", "-1/x", "99999999999999999/x"]) {
     const error = await rejectionOf(ContractError, list.listPage({ cursor }));
-    expect(error.message).toBe("cursor is none that a list gave; leave it out to start from the first");
+    expect(error.message).toBe("invalid cursor; omit it to start at the beginning");
   }
   const error = await rejectionOf(ContractError, all(list.list({ state: "d" as DialState })));
-  expect(error.message).toBe('"d" is no state of dial; it has a, b, c');
+  expect(error.message).toBe('unknown state "d" of dial; did you mean "a"?');
   await rejectionOf(ContractError, all(list.list({ olderThan: "soon" as "1s" })));
 });

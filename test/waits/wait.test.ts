@@ -312,11 +312,11 @@ describe("a wait that can't be fulfilled", () => {
   });
 
   it.each([
-    ["a state that is none", "runing", {}, 'no state of agent; did you mean "running"?'],
+    ["a state that is none", "runing", {}, 'unknown state "runing" of agent; did you mean "running"?'],
     ["no state", [], {}, "give at least one state"],
     ["nothing", undefined, {}, "give a state to wait for, a list of states or a function, not undefined"],
     ["a number", 5, {}, "give a state to wait for, a list of states or a function, not 5"],
-    ["a number among states", ["running", 5], {}, "5 is no state of agent"],
+    ["a number among states", ["running", 5], {}, "unknown state 5 of agent"],
     ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
     ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
     ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
