@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bytesText } from "../../src/cli/output/bytes-text.js";
-import { dueText } from "../../src/cli/output/due-text.js";
+import { bytesText } from "../../src/cli/actions/stats.js";
+import { dueText } from "../../src/cli/output/ages.js";
 import { defineMachine, type Entities } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { built, root } from "../helpers/built.js";

@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { withExamples, withFormats } from "../input/formats.js";
-import { numberWithin } from "../input/number-within.js";
+import { wholeNumber } from "../input/option-values.js";
 import { settingsOf } from "../input/settings.js";
 import { connectionOptions } from "../session.js";
-import { thisProgram } from "../this-program.js";
+import { thisProgram } from "../shell-command.js";
 
 interface DemoFlags {
   readonly agents: number;
@@ -25,8 +25,8 @@ export function register(program: Command, context: CliContext): void {
         "With --url it runs on that server, in a namespace of its own that is removed afterwards; the environment's " +
         "URLs, --namespace and --machine do not count.",
     )
-    .option("--agents <n>", "how many processes to run, 1 to 10000", numberWithin(1, 10_000), 200)
-    .option("--replicas <n>", "how many replicas race, 2 to 16", numberWithin(2, 16), 3)
+    .option("--agents <n>", "how many processes to run, 1 to 10000", wholeNumber(1, 10_000), 200)
+    .option("--replicas <n>", "how many replicas race, 2 to 16", wholeNumber(2, 16), 3)
     .action(async (flags: DemoFlags) => demo(command, context, flags));
   withFormats(command, "table", "json");
   withExamples(
