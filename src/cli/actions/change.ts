@@ -9,7 +9,7 @@ import type { Settings } from "../input/settings.js";
 import { asJson, stored, writeResult } from "../output/documents.js";
 import { explained } from "../rejection.js";
 import { withEntities } from "../session.js";
-import { dryRun } from "./dry-run.js";
+import { type ChangeTarget, dryRun } from "./dry-run.js";
 
 /** Options of the commands that change an entity. */
 export interface ChangeFlags {
@@ -26,11 +26,7 @@ export interface ChangeFlags {
 }
 
 /** One change of one entity. */
-export interface EntityChange {
-  readonly verb: "create" | "transition" | "patch" | "remove";
-  readonly id: string;
-  /** The state to enter, of a transition. */
-  readonly to?: string;
+export interface EntityChange extends ChangeTarget {
   readonly send: (entities: Entities, options: TransitionOptions) => Promise<Change | Replay>;
   /** Describes the accepted change. */
   readonly summary: (from: string | null, state: string) => string;

@@ -5,7 +5,14 @@ import { missingFields } from "../../contract/required-fields.js";
 import type { Entities } from "../../entities.js";
 import { ContractError } from "../../errors/latchkey-error.js";
 import { stateOf } from "../../machine/compiled.js";
-import type { EntityChange } from "./change.js";
+
+/** The kind of a change, and its entity. */
+export interface ChangeTarget {
+  readonly verb: "create" | "transition" | "patch" | "remove";
+  readonly id: string;
+  /** The state to enter, of a transition. */
+  readonly to?: string;
+}
 
 /** The result that a change would have. */
 export interface Outlook {
@@ -23,7 +30,7 @@ export interface Outlook {
  */
 export async function dryRun(
   entities: Entities,
-  { verb, id, to }: Pick<EntityChange, "verb" | "id" | "to">,
+  { verb, id, to }: ChangeTarget,
   options: TransitionOptions,
 ): Promise<Outlook> {
   const { definition, name: machine } = entities;
