@@ -102,7 +102,7 @@ export class Latchkey {
     if (facts.partitions !== partitions) {
       throw new ContractError(
         "PARTITIONS",
-        `namespace "${this.namespace}" has ${facts.partitions} partitions, which can't be changed; use another namespace`,
+        `namespace "${this.namespace}" is fixed to ${facts.partitions} partition${facts.partitions === 1 ? "" : "s"}; use another namespace`,
       );
     }
     return facts;

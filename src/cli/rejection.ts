@@ -1,6 +1,6 @@
 import type { Snapshot } from "../contract/document.js";
 import type { Entities } from "../entities.js";
-import { MissingFieldError, RejectedError } from "../errors/rejected-errors.js";
+import { IllegalTransitionError, MissingFieldError, RejectedError } from "../errors/rejected-errors.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { CliError } from "./cli-error.js";
 import type { Settings } from "./input/settings.js";
@@ -30,7 +30,7 @@ export async function explained(error: unknown, call: CallContext): Promise<unkn
   const { code, message, machine, id, current } = error;
   const steps = current === null ? [] : nextSteps(entities.definition, current, settings);
   const lines = current === null ? [] : await entryLines(current, call);
-  if (steps.length > 0 && (code === "ILLEGAL" || code === "MISSING")) {
+  if (steps.length > 0 && error instanceof IllegalTransitionError) {
     lines.push("allowed transitions:", ...steps.map(({ command }) => `  ${command}`));
   }
   const facts = {

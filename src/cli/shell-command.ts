@@ -4,7 +4,7 @@ import type { Settings } from "./input/settings.js";
 
 /** Quotes a word if bash, zsh or fish would interpret it. */
 export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_.:/@+-][A-Za-z0-9_.:/@+=-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_.:/@+-][A-Za-z0-9_.:/@+=,-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /**

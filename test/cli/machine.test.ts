@@ -42,7 +42,7 @@ describe("init", () => {
     expect(strict.exit).toBe(3);
     expect(JSON.parse(strict.stdout)).toEqual({ namespace, layout: 1, partitions: 4, changed: false });
     expect(other).toMatchObject({ exit: 6, stdout: "" });
-    expect(other.stderr).toContain("has 4 partitions, which can't be changed");
+    expect(other.stderr).toContain("is fixed to 4 partitions");
   });
 
   test("refuses a number of partitions that is none: 2", async () => {

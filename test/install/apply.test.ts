@@ -270,7 +270,7 @@ describe("a namespace", () => {
     const error = await rejectionOf(ContractError, home.init(2));
     expect(error.code).toBe("PARTITIONS");
     expect(error.message).toBe(
-      `namespace "${home.namespace}" has 4 partitions, which can't be changed; use another namespace`,
+      `namespace "${home.namespace}" is fixed to 4 partitions; use another namespace`,
     );
     const later = await client({ namespace: home.namespace });
     expect(later.partitions).toBe(4);

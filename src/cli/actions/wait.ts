@@ -31,7 +31,7 @@ export async function waitForEntity(
   const signal = context.interruption();
   const endsAt = performance.now() + timeoutMs;
   const timedOut = (current: Snapshot | null): CliError => {
-    const now = current === null ? "the server did not report it" : `it is still ${current.state}`;
+    const now = current === null ? "its state is unknown" : `it is still ${current.state}`;
     const text = `${settings.machine} ${id} was not ${states.join(" or ")} within ${durationText(timeoutMs)}; ${now}`;
     return failure(settings, id, "TIMEDOUT", text, current);
   };
