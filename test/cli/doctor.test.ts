@@ -36,7 +36,7 @@ describe("doctor", () => {
     expect(told.findings).toContainEqual(expect.objectContaining({ id: "appendonly", level: "bad" }));
     const page = await run(["doctor"]);
     expect(page.exit).toBe(1);
-    expect(page.stdout).toMatch(/^bad {3}\S+ +\S.*\n {6}\S.*\n {6}mend: /);
+    expect(page.stdout).toMatch(/^bad {3}\S+ +\S.*\n {6}\S.*\n {6}fix: /);
     expect(page.stdout).toMatch(/^ok {4}role +primary$/m);
     expect(page.stdout).toContain(told.acl.writer);
     expect(page.stdout).toContain(told.acl.reader);

@@ -48,7 +48,7 @@ test("wait ends in time where the server does not even let it connect", async ()
   const ended = await run(words, { LATCHKEY_URL: proxy.url });
   expect(ended).toMatchObject({ exit: 124, stdout: "" });
   expect(ended.stderr).toMatch(
-    /^error: agent a1 was not running or completed within 300 ms; nothing is known of it\n {2}try: /,
+    /^error: agent a1 was not running or completed within 300ms; its state is unknown\n {2}try: /,
   );
 });
 
@@ -64,7 +64,9 @@ test("wait says what to type where it ends without what was waited for", async (
       "  try: node bin/latchkey.js get a1\n",
   );
   const unknown = await run(["wait", "a1", "nope"]);
-  expect(unknown.stderr).toMatch(/^error: "nope" is no state of agent; it has spawning, running, .*\n$/);
+  expect(unknown.stderr).toMatch(
+    /^error: unknown state "nope" of agent; its states are spawning, running, .*\n$/,
+  );
 });
 
 test("wait tells programs which entity it was, and as what it was seen last", async () => {

@@ -93,21 +93,21 @@ function hidden(rows: readonly Finding[]): string {
   const [user] = denied.map(({ mend = "" }) => mend.split(" ").slice(0, 3).join(" "));
   if (user === undefined) return "";
   const needs = [...new Set(denied.map((finding) => finding.needs))].join(" ");
-  return `\nSome checks were skipped, because the user lacks permissions. To allow them, in valkey-cli:\n  ${user} ${needs}\n`;
+  return `\nSome checks were denied. To allow them, run in valkey-cli:\n  ${user} ${needs}\n`;
 }
 
 /** Returns the ACL lines for a writer and a reader, unless the user has their permissions or a finding shows them. */
 function users(rows: readonly Finding[], lines: readonly string[]): string {
   if (rows.some(({ id, level }) => id === "rights" && level === "ok")) return "";
   const further = lines.filter((line) => !rows.some(({ mend }) => mend === line));
-  return `\nUsers with exactly the permissions that are needed, in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
+  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function columns(paint: Paint): readonly Column<Finding>[] {
   return [
     { title: "LEVEL", value: ({ level }) => level, paint: (cell, { level }) => colour(level, paint)(cell) },
     { title: "CHECK", value: ({ id }) => id },
-    { title: "VALUE", value: ({ seen }) => seen },
+    { title: "STATUS", value: ({ seen }) => seen },
     { title: "MEANING", value: ({ means }) => means },
     { title: "FIX", value: ({ mend }) => mend },
   ];

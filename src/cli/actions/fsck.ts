@@ -62,23 +62,22 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
 
 function verdict(machine: string, { entities, events, partitions }: Checked, counts: Counts): string {
   const { mended, mendable, left, notice, unchecked } = counts;
-  const problems = mended + mendable + left;
+  const problems = mendable + left;
   const parts = [
     ...(mended > 0 ? [`${mended} repaired`] : []),
     ...(mendable > 0 ? [`${mendable} repairable with --repair`] : []),
     ...(left > 0 ? [`${left} manual`] : []),
+    ...(notice > 0 ? [`${notice} that an older version of the machine may explain`] : []),
+    ...(unchecked > 0 ? [`${counted(unchecked, "check")} not possible`] : []),
   ];
-  const notes = [
-    ...(notice > 0 ? [`${counted(notice, "notice")} (see --strict)`] : []),
-    ...(unchecked > 0 ? [`${unchecked} not checked`] : []),
-  ];
-  const found = problems === 0 ? "no problems" : `${counted(problems, "problem")}: ${parts.join(", ")}`;
-  const scope = [
+  const checked = [
     counted(entities, "entity", "entities"),
     counted(events, "event"),
     counted(partitions, "partition"),
   ];
-  return `machine/${machine}: ${[found, ...notes].join("; ")} (${scope.join(", ")})`;
+  const state = problems > 0 ? `has ${counted(problems, "problem")}` : "is clean";
+  const details = parts.length > 0 ? `: ${parts.join(", ")}` : "";
+  return `machine/${machine} ${state}${details} (${checked.join(", ")})`;
 }
 
 function counted(n: number, one: string, many = `${one}s`): string {
@@ -93,7 +92,7 @@ function columns({ paint }: CliContext): readonly Column<Finding>[] {
     { title: "ID", value: ({ id }) => id },
     { title: "RESULT", value: ({ result }) => result, paint: (text, { result }) => colours[result](text) },
     {
-      title: "MESSAGE",
+      title: "WHAT",
       value: ({ message, why }) => (why === undefined ? message : `${message}; ${why}`),
     },
   ];
