@@ -141,8 +141,8 @@ describe("dev", () => {
 
   test.each<[words: string[], text: string]>([
     [["--append-only"], "--append-only requires --data"],
-    [["--url", "valkey://127.0.0.1:1", "--port", "7000"], "leave out one or the other"],
-    [["--port", "65536"], "Give a whole number from 1 to 65535"],
+    [["--url", "valkey://127.0.0.1:1", "--port", "7000"], "--url cannot be combined with --port"],
+    [["--port", "65536"], "It must be a whole number from 1 to 65535"],
   ])("refuses %j as wrong usage", async (words, text) => {
     const { exit, stdout, stderr } = await (await startLatchkey(["dev", ...words])).ended;
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });

@@ -66,7 +66,7 @@ test.each([
   const ended = await unread.ended;
   expect(ended.exit).toBe(exit);
   expect(ended.stderr).toMatch(
-    /^machine\/agent ha[sd] damage, 1 .* \(2 entities, 2 events, 1 partition\)\n$/,
+    /^machine\/agent (has 1 problem|is clean): 1 .* \(2 entities, 2 events, 1 partition\)\n$/,
   );
   expect((await run(["fsck"])).exit).toBe(exit);
 });
@@ -125,7 +125,7 @@ test("what this user may not check is said, and does not fail", async () => {
   expect(stdout).toMatch(/^unchecked +<none> +unchecked +all keys were not walked over: /m);
   expect([exit, stderr]).toEqual([
     0,
-    "machine/agent is clean, 2 that could not be checked here (1 entity, 1 event, 1 partition)\n",
+    "machine/agent is clean: 2 checks not possible (1 entity, 1 event, 1 partition)\n",
   ]);
 });
 
