@@ -14,7 +14,7 @@ const source = join(root, "lua");
 const INCLUDE = /^-- @include ((?:functions|steps)\/[a-z-]+\.lua)$/gm;
 const LIBRARY = "latchkey_v1";
 
-/** The text of one operation with its includes in place. A missing file throws, nested includes are not a thing. */
+/** Returns the text of a script with its includes in place. A missing file throws; an include cannot include another. */
 export function expand(operation) {
   const text = readFileSync(join(source, `${operation}.lua`), "utf8");
   return text
@@ -57,7 +57,7 @@ function reactionScripts() {
     .filter((name) => name.endsWith(".lua"))
     .sort()
     .map((name) => {
-      const text = readFileSync(join(folder, name), "utf8").trimEnd();
+      const text = expand(`reactions/${name.slice(0, -4)}`);
       const sha1 = createHash("sha1").update(text).digest("hex");
       return `  ${name.slice(0, -4)}: { sha1: "${sha1}", text: ${JSON.stringify(text)} },`;
     });

@@ -1,4 +1,4 @@
-import { checkName, checkOptions } from "./contract/arguments.js";
+import { checkName, checkOptions, checkWhole } from "./contract/arguments.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
 import { MachineInUseError } from "./errors/machine-in-use-error.js";
@@ -8,9 +8,8 @@ import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
-import { type SweepOptions, sweep } from "./sweep/sweep.js";
-import type { Swept } from "./sweep/tally.js";
-import { foundBy } from "./sweep/targets.js";
+import type { SweepReport } from "./sweep/report.js";
+import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import type { MachineLocation } from "./valkey/keys.js";
@@ -50,7 +49,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
  *
  * @throws ConnectError naming address and cause when that is not possible.
  * @throws LayoutError when another version of latchkey wrote the namespace.
- * @throws ContractError or TypeError when an option is none, or is malformed.
+ * @throws ContractError if an option is unknown or invalid.
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
@@ -94,9 +93,7 @@ export class Latchkey {
    * @throws ContractError when it is fixed to another number: that can't be changed.
    */
   async init(partitions = 1): Promise<NamespaceFacts> {
-    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
-      throw new ContractError("BADARG", `partitions must be a whole number from 1 to ${MAX_PARTITIONS}`);
-    }
+    checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
     const facts = await this.#initialise(partitions);
     this.#facts = facts;
     if (facts.partitions !== partitions) {
@@ -170,24 +167,11 @@ export class Latchkey {
   }
 
   /**
-   * Fires the timers of all machines of this namespace as they run out, the machines by turns; see `Entities.sweep`.
-   * Machines that are installed later are swept too.
+   * Fires the expired timers of all machines of this namespace, round-robin. Includes machines that are installed later.
+   * See `Entities.sweep`.
    */
-  async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const connection = this.#connection;
-    return sweep(
-      connection,
-      this.namespace,
-      async () => {
-        const names = await this.machines();
-        this.#facts ??= await factsOf(connection, this.namespace);
-        const facts = this.#facts;
-        if (facts === undefined) return { places: [], misnamed: [] };
-        const { namespace } = this;
-        return foundBy(names, (machine) => ({ namespace, machine, partitions: facts.partitions }));
-      },
-      options,
-    );
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    return sweepNamespace(this.#connection, this.namespace, options);
   }
 
   /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */

@@ -1,3 +1,4 @@
+import { pairsOf } from "../contract/flat-reply.js";
 import type { Connection } from "../valkey/connection.js";
 import type { MachineLocation } from "../valkey/keys.js";
 import { type Greeting, readGreeting } from "./greeting.js";
@@ -41,7 +42,7 @@ export class DoctorContext {
       if (error instanceof NotAllowed) return undefined;
       throw error;
     });
-    return readGreeting(pairs(Array.isArray(hello) ? hello : []), info);
+    return readGreeting(settingsIn(hello), info);
   }
 
   /** INFO, by field. @throws NotAllowed */
@@ -59,7 +60,7 @@ export class DoctorContext {
   /** The settings that matter here, by name. @throws NotAllowed */
   config(): Promise<ReadonlyMap<string, string>> {
     this.#config ??= look("config|get", async () =>
-      pairs((await this.connection.client.config("GET", ...SETTINGS)) as unknown[]),
+      settingsIn(await this.connection.client.config("GET", ...SETTINGS)),
     );
     return this.#config;
   }
@@ -84,7 +85,7 @@ const SETTINGS = [
   "min-replicas-to-write",
 ] as const;
 
-/** A flat reply of names and values, by name. */
-export function pairs(flat: readonly unknown[]): Map<string, string> {
-  return new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[String(name), String(flat[at + 1])]] : [])));
+/** Reads a flat reply of names and values. */
+export function settingsIn(reply: unknown): Map<string, string> {
+  return new Map(pairsOf(Array.isArray(reply) ? reply.map(String) : []));
 }

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { endOf, readBehind, START, type StreamEntry, startOf } from "../valkey/stream.js";
+import { endOf, isLater, readBehind, START, type StreamEntry, startOf } from "../valkey/stream.js";
 import { digestOf, readChange } from "./change-text.js";
 import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";
@@ -75,7 +75,7 @@ export class EventWalk {
     const defects = entries.flatMap((entry) => this.#take(entry));
     const last = entries.at(-1)?.id;
     if (last !== undefined) this.#location = last;
-    return { defects, isDone: last === undefined || isBehind(last, end) };
+    return { defects, isDone: last === undefined || !isLater(end, last) };
   }
 
   /** Reads on to what is the end now. */
@@ -128,12 +128,4 @@ export class EventWalk {
   #firstOf(version: number): number {
     return this.#isWhole ? 1 : version;
   }
-}
-
-/** True where the entry `a` stands at or behind `b`. */
-function isBehind(a: string, b: string): boolean {
-  const [aMs = "0", aSequence = "0"] = a.split("-");
-  const [bMs = "0", bSequence = "0"] = b.split("-");
-  const ms = BigInt(aMs) - BigInt(bMs);
-  return ms > 0n || (ms === 0n && BigInt(aSequence) >= BigInt(bSequence));
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
-import { ask, told } from "../valkey/ask.js";
+import { ask, askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { checkApplied } from "./applied-check.js";
 import { asLeft, checkPartition } from "./check-partition.js";
@@ -123,7 +123,7 @@ async function* answered<T, R>(
   steps: AsyncGenerator<T, R>,
 ): AsyncGenerator<T, R> {
   for (;;) {
-    const step = await told(connection, question, () => steps.next());
+    const step = await askOnce(connection, question, () => steps.next());
     if (step.done === true) return step.value;
     yield step.value;
   }

@@ -1,3 +1,4 @@
+import { isOwnField } from "../contract/entity-hash.js";
 import { findNonJson } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 import type { Defect } from "./finding.js";
@@ -38,7 +39,7 @@ export function checkHash({ id, places, hash, notUtf8 }: Look): Defect[] {
   }
   for (const [field, text] of hash) {
     // Fields with a colon belong to scripts of some version.
-    if (Object.hasOwn(INTERNAL, field) || field.includes(":")) continue;
+    if (!isOwnField(field)) continue;
     if (!FIELD_NAME.pattern.test(field) || FIELD_NAME.reserved?.has(field)) {
       wrong(`${JSON.stringify(field.slice(0, 80))} is no name for an own field`);
     } else if (notUtf8.includes(field)) wrong(`the own field ${field} is no valid UTF-8`);

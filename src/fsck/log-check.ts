@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { isOwnField } from "../contract/entity-hash.js";
 import { type ChangeText, differenceFrom, readChange } from "./change-text.js";
 import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";
@@ -55,8 +56,7 @@ function checkLast({ id, hash, places }: Look, last: ChangeText | undefined): De
 
 /** The names of the caller's own fields, stamps included. */
 export function ownNames(hash: ReadonlyMap<string, string>): string[] {
-  const internal = ["state", "version", "at", "since", "created", "ops"];
-  return [...hash.keys()].filter((field) => !internal.includes(field) && !field.includes(":"));
+  return [...hash.keys()].filter(isOwnField);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Valkey } from "iovalkey";
+import { timeMs } from "../valkey/server-clock.js";
 import { type EntityPlaces, type Part, placesIn } from "./entity-places.js";
 
 /** So many of an entity's newest changes come with a look. */
@@ -46,12 +47,11 @@ export async function lookAt(client: Valkey, part: Part, id: string): Promise<Lo
     wrongTypes.add(keys[at] ?? "");
     return null;
   });
-  const [seconds, micros] = time as [string, string];
   const fields = new Map(Object.entries((flat ?? {}) as Record<string, string>));
   return {
     id,
     places,
-    nowMs: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
+    nowMs: timeMs(time as [string, string]),
     hash: fields.size === 0 ? undefined : fields,
     notUtf8: await brokenTexts(client, places.entity, fields),
     index: index as string | null,

@@ -1,8 +1,8 @@
+import { MachineDefinitionError } from "../errors/machine-definition-error.js";
 import { type CompiledMachine, compileValid } from "./compiled.js";
 import { checkedMachine } from "./define.js";
 import type { MachineDefinition } from "./definition.js";
 import { isObject } from "./json-value.js";
-import { MachineDefinitionError } from "./problem.js";
 
 /**
  * Brings a definition into the form the server takes: every default explicit, durations in ms, the machine's

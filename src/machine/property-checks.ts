@@ -1,4 +1,4 @@
-import { readDuration } from "./duration.js";
+import { durationProblem } from "./duration.js";
 import { isObject, type Keys, kindOf, shown } from "./json-value.js";
 import type { NameRule } from "./names.js";
 import type { Report } from "./problem.js";
@@ -45,18 +45,17 @@ export function checkInteger(value: unknown, least: number, most: number, keys: 
   report(keys, `must be a whole number from ${least} to ${most}, not ${shown(value)}`);
 }
 
-/** Reports what is no duration. */
+/** Reports an invalid duration. */
 export function checkDuration(value: unknown, keys: Keys, report: Report): void {
-  if (value === undefined) return;
-  const read = readDuration(value);
-  if ("problem" in read) report(keys, `${shown(value)} ${read.problem}`);
+  const problem = value === undefined ? undefined : durationProblem(value);
+  if (problem !== undefined) report(keys, problem);
 }
 
 /** Reports a name that breaks its rule. */
 export function checkName(value: unknown, rule: NameRule, keys: Keys, report: Report): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !rule.pattern.test(value)) {
-    report(keys, `${shown(value)} is no ${rule.kind}: ${rule.words}`);
+    report(keys, `invalid ${rule.kind} ${shown(value)}: ${rule.words}`);
   } else if (rule.reserved?.has(value)) {
     report(keys, `${shown(value)} is reserved: latchkey uses it itself; choose another ${rule.kind}`);
   }

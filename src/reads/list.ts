@@ -1,7 +1,13 @@
-import { checkDuration, checkFlag, checkOptions, checkStates, isId } from "../contract/arguments.js";
+import {
+  checkDuration,
+  checkFlag,
+  checkOptions,
+  checkStates,
+  checkWhole,
+  isId,
+} from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
-import { ContractError } from "../errors/latchkey-error.js";
 import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -57,9 +63,7 @@ export async function listPage<S extends string>(
 ): Promise<Page<S>> {
   checkKinds(options, PAGE_OPTIONS);
   const { limit = PAGE } = options;
-  if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
-    throw new ContractError("BADARG", `limit must be a whole number from 1 to ${LONGEST_PAGE}`);
-  }
+  checkWhole("limit", limit, 1, LONGEST_PAGE);
   const { olderThan, dueWithin, stuck } = options;
   const isTimeless = olderThan === undefined && dueWithin === undefined && stuck !== true;
   const { nowMs } = isTimeless ? { nowMs: 0 } : await serverTime(store);
@@ -164,8 +168,10 @@ async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: num
 /** @throws ContractError with code BADARG where an option is none, or can't be what it is */
 function checkKinds(options: ListOptions, known: ReadonlySet<string>): void {
   checkOptions(options, known);
-  checkDuration("olderThan", options.olderThan);
-  checkDuration("dueWithin", options.dueWithin);
+  for (const name of ["olderThan", "dueWithin"] as const) {
+    const duration = options[name];
+    if (duration !== undefined) checkDuration(name, duration);
+  }
   checkFlag("stuck", options.stuck);
 }
 

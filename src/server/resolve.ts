@@ -1,6 +1,6 @@
+import { type Looked, NoValkeyError } from "../errors/no-valkey-error.js";
 import { containerImage, dockerLacks } from "./docker.js";
 import { type FindOptions, findServer, type ServerProgram } from "./find.js";
-import { type Looked, NoValkeyError } from "./no-valkey.js";
 
 /** The environment variables that may name a running server, strongest first. */
 const URL_VARIABLES = ["LATCHKEY_URL", "VALKEY_URL", "REDIS_URL"] as const;
@@ -23,7 +23,7 @@ export interface ResolveOptions extends FindOptions {
  * The URL may hold a password; `namedBy` is safe to print.
  *
  * @throws NoValkeyError when there is none, with every place searched and the lines to type.
- * @throws Error when a program was named that cannot be used.
+ * @throws ServerStartError if a named program cannot be used.
  * @example const server = await resolveServer({ url: options.url });
  */
 export async function resolveServer(options: ResolveOptions = {}): Promise<ResolvedServer> {
@@ -42,7 +42,7 @@ export async function resolveServer(options: ResolveOptions = {}): Promise<Resol
  * image that is present. Nothing is downloaded.
  *
  * @throws NoValkeyError when there is neither; places searched before are named through `before`.
- * @throws Error when a program was named that cannot be used.
+ * @throws ServerStartError if a named program cannot be used.
  */
 export async function resolveEmbedded(
   options: FindOptions = {},

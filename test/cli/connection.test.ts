@@ -17,7 +17,7 @@ describe("the server", () => {
     const ended = await run(["get", "a1", "--url", NOBODY]);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: cannot use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused; .*\n {2}try: node bin\/latchkey\.js dev, or --url valkey:\/\/host:port\n$/,
+      /^error: cannot use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused: .*\n {2}try: node bin\/latchkey\.js dev, or --url valkey:\/\/host:port\n$/,
     );
     const json = await run(["list", "--url", NOBODY, "-o", "json"]);
     expect(json).toMatchObject({ exit: 7, stdout: "" });

@@ -188,7 +188,7 @@ describe("list", () => {
     [
       "a state that is none",
       ["list", "--state", "runing"],
-      'unknown state "runing" of agent; did you mean "running"?',
+      'unknown state "runing"; did you mean "running"?',
     ],
     ["an empty state", ["list", "--state", ","], "It must not be empty."],
     ["a duration that is none", ["list", "--older-than", "2w"], "It must be a duration such as"],
@@ -199,13 +199,9 @@ describe("list", () => {
       "invalid cursor; omit it to start at the beginning",
     ],
     ["a format it lacks", ["list", "-o", "dot"], 'unknown output format "dot" of list'],
-    [
-      "a count of no state",
-      ["count", "--state", "nowhere"],
-      'unknown state "nowhere" of agent; its states are ',
-    ],
-    ["a hostile machine name", ["list", "-m", "a}:b"], "is no machine name"],
-    ["a hostile namespace", ["list", "--namespace", "a b"], "is no namespace"],
+    ["a count of no state", ["count", "--state", "nowhere"], 'unknown state "nowhere"; agent has '],
+    ["a hostile machine name", ["list", "-m", "a}:b"], 'invalid machine name "a}:b"'],
+    ["a hostile namespace", ["list", "--namespace", "a b"], 'invalid namespace "a b"'],
   ])("%s is wrong usage: 2", async (_, words, text) => {
     const { run } = await agentCommandLine();
     const { exit, stdout, stderr } = await run(words);

@@ -28,7 +28,7 @@ test("sweep --once says what stands in an id's location, fires the rest, and fsc
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
   expect(stderr).toMatch(
-    /^stuck: task\/bad id: it is no id, .*\n1 timer fired, 0 entities removed, 1 stuck \(latchkey list --stuck\)\n$/,
+    /^stuck: task\/bad id: not an id of this partition; .*\n1 timer fired, 0 entities removed, 1 stuck \(latchkey list --stuck\)\n$/,
   );
   const [, command = ""] = /latchkey (fsck \S+ -m task --namespace \S+)/.exec(stderr) ?? [];
   expect((await it.run(command.split(" "))).exit).toBe(0);
@@ -44,7 +44,7 @@ test("sweep --once says which machine is damaged, and fires the others", async (
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
   expect(stderr).toMatch(
-    /^stuck: other: \S+:other:machine is gone: .*\n1 timer fired, 0 entities removed, 1 stuck /,
+    /^stuck: other: it is not installed in partition 0; .*\n1 timer fired, 0 entities removed, 1 stuck /,
   );
 });
 

@@ -110,7 +110,7 @@ describe("sweep --once", () => {
     const { exit, stderr } = await it.run(["sweep", "--once"]);
     expect(exit).toBe(0);
     expect(stderr).toMatch(
-      /^stuck: agent\/a2: .*layout.*\n0 timers fired, 0 entities removed, 1 missing timer added, 1 stuck \(latchkey list --stuck\)\n$/,
+      /^stuck: agent\/a2: .*LAYOUT.*\n0 timers fired, 0 entities removed, 1 missing timer added, 1 stuck \(latchkey list --stuck\)\n$/,
     );
   });
 

@@ -20,7 +20,7 @@ const BELONGS = [
   /^bin\/latchkey\.js$/,
   /^dist\/[a-z/-]+\.(js|d\.ts)$/,
   /^dist\/lua\/[a-z0-9_]+\.lua$|^dist\/lua\/manifest\.json$/,
-  /^lua\/((shared|reactions)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
+  /^lua\/((functions|steps|reactions|maintenance)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
   /^docs\/[A-Za-z/-]+\.(md|svg)$/,
   /^schema\/[a-z.]+\.json$/,
 ];

@@ -1,6 +1,6 @@
+import { ServerStartError } from "../../errors/server-start-error.js";
 import type { Latchkey } from "../../latchkey.js";
 import { agent } from "../../machine/agent.js";
-import { ServerStartError } from "../../server/ready.js";
 import { type ResolvedServer, resolveEmbedded, resolveServer } from "../../server/resolve.js";
 import { startEmbedded } from "../../server/start.js";
 import { CliError, usageError } from "../cli-error.js";

@@ -3,7 +3,7 @@ import { DoctorContext } from "../../doctor/context.js";
 import { examine } from "../../doctor/examine.js";
 import { type Finding, LEVELS, type Level, worstLevel } from "../../doctor/finding.js";
 import { userLine } from "../../doctor/rights/lines.js";
-import { ConnectError } from "../../valkey/connect-error.js";
+import { ConnectError } from "../../errors/connect-error.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";

@@ -1,5 +1,6 @@
 import type { Change } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
+import { ContractError } from "../../errors/latchkey-error.js";
 import type { EventLog } from "../../events/log.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
@@ -54,7 +55,7 @@ function openLog(
   try {
     return entities.events({ after, follow, signal });
   } catch (error) {
-    if (error instanceof RangeError) throw usageError(error.message.replace(/^after/, "--after"));
+    if (error instanceof ContractError) throw usageError(error.message.replace(/^after/, "--after"));
     throw error;
   }
 }

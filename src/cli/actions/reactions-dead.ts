@@ -1,5 +1,5 @@
 import { readDocument, type Snapshot } from "../../contract/document.js";
-import type { DeadLetter } from "../../reactions/dead-letter-store.js";
+import type { DeadLetter } from "../../reactions/dead-letters.js";
 import type { CliContext } from "../context.js";
 import type { Format } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
@@ -27,9 +27,9 @@ export async function listDeadLetters(context: CliContext, settings: Settings, n
 }
 
 /** Formats a dead letter as JSON. The event keeps its stored text, with every digit. */
-function jsonOf({ id, text, error, tries, firstMs, lastMs, isRetried }: DeadLetter): string {
+function jsonOf({ id, text, error, attempts, firstMs, lastMs, isRetried }: DeadLetter): string {
   const first = firstMs === undefined ? null : timeText(firstMs);
-  const letter = JSON.stringify({ id, error, tries, first, last: timeText(lastMs), retried: isRetried });
+  const letter = JSON.stringify({ id, error, attempts, first, last: timeText(lastMs), retried: isRetried });
   return `${letter.slice(0, -1)},"event":${text ?? "null"}}`;
 }
 
@@ -49,7 +49,7 @@ function columnsOf(nowMs: number, format: Format): Column<DeadLetter>[] {
     { title: "LETTER", value: ({ id }) => id },
     { title: "ID", value: (letter) => eventOf(letter)?.id },
     { title: "TYPE", value: (letter) => typeOf(eventOf(letter)) },
-    { title: "ATTEMPTS", value: ({ tries }) => String(tries) },
+    { title: "ATTEMPTS", value: ({ attempts }) => String(attempts) },
     ...(format === "wide" ? wide : []),
     { title: "AGE", value: ({ lastMs }) => ageText(nowMs - lastMs) },
     { title: "RETRIED", value: ({ isRetried }) => (isRetried ? "retried" : undefined) },

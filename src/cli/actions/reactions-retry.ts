@@ -1,4 +1,4 @@
-import type { DeadLetter } from "../../reactions/dead-letter-store.js";
+import type { DeadLetter } from "../../reactions/dead-letters.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";

@@ -1,7 +1,7 @@
 import type { Change } from "../../contract/document.js";
 import type { Duration } from "../../machine/duration.js";
+import { MAX_STUCK, type Stuck, type SweepReport } from "../../sweep/report.js";
 import type { SweepOptions } from "../../sweep/sweep.js";
-import { MOST_STUCK, type Stuck, type Swept } from "../../sweep/tally.js";
 import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
@@ -96,14 +96,12 @@ class ChangeLines {
   }
 }
 
-function summary({ expired, removed, given, stuck }: Swept): string {
+function summary({ expired, removed, given, stuck }: SweepReport): string {
   const parts = [
     `${expired} timer${expired === 1 ? "" : "s"} fired`,
     `${removed} ${removed === 1 ? "entity" : "entities"} removed`,
     ...(given === 0 ? [] : [`${given} missing timer${given === 1 ? "" : "s"} added`]),
-    ...(stuck === 0
-      ? []
-      : [`${stuck}${stuck >= MOST_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
+    ...(stuck === 0 ? [] : [`${stuck}${stuck >= MAX_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
   ];
   return parts.join(", ");
 }

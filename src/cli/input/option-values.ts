@@ -1,12 +1,12 @@
 import { InvalidArgumentError } from "commander";
-import { readDuration } from "../../machine/duration.js";
+import { type Duration, durationMs, durationProblem } from "../../machine/duration.js";
 import type { JsonValue } from "../../machine/json-value.js";
 import { firstRoundedNumber } from "./rounded-number.js";
 
 /** Reads a duration with a unit, or whole milliseconds. @returns ms */
 export function durationOption(text: string): number {
-  const duration = readDuration(/^\d+$/.test(text) ? Number(text) : text);
-  if ("ms" in duration) return duration.ms;
+  const duration = (/^\d+$/.test(text) ? Number(text) : text) as Duration;
+  if (durationProblem(duration) === undefined) return durationMs(duration);
   throw new InvalidArgumentError("It must be a duration such as 500ms, 30s, 10m, 2h or 7d, at most 10000d.");
 }
 

@@ -1,4 +1,4 @@
-import { type DoctorContext, pairs } from "../context.js";
+import { type DoctorContext, settingsIn } from "../context.js";
 import type { Finding } from "../finding.js";
 import { look } from "../not-allowed.js";
 import { hasReplayDefect } from "./defects.js";
@@ -14,7 +14,7 @@ export async function replayUser(context: DoctorContext): Promise<Finding> {
   }
   const { client } = context.connection;
   const reply = await look("acl|getuser", () => client.call("ACL", "GETUSER", "default"));
-  const rights = pairs(Array.isArray(reply) ? reply : []);
+  const rights = settingsIn(reply);
   const [commands = "", keys = "", channels = ""] = ["commands", "keys", "channels"].map((name) =>
     rights.get(name),
   );

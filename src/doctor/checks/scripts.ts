@@ -1,3 +1,4 @@
+import { pairsOf } from "../../contract/flat-reply.js";
 import { library, manifest, scripts } from "../../lua/index.js";
 import type { DoctorContext } from "../context.js";
 import type { Finding } from "../finding.js";
@@ -33,7 +34,7 @@ export async function functionLibrary(context: DoctorContext): Promise<Finding> 
   if (!Array.isArray(found)) {
     return { id, level: "ok", seen: "not loaded", means: "only callers of FCALL need it" };
   }
-  if (found[found.indexOf("library_code") + 1] === library) {
+  if (new Map(pairsOf(found)).get("library_code") === library) {
     return {
       id,
       level: "ok",
