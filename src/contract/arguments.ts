@@ -129,3 +129,12 @@ export function checkOptions(options: object, known: ReadonlySet<string>, name =
     if (!known.has(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
   }
 }
+
+/** Checks states of a machine against the ones that it has. */
+export function checkStates(machine: string, states: readonly string[], known: readonly string[]): void {
+  for (const state of states) {
+    if (known.includes(state)) continue;
+    const hint = didYouMean(String(state), known) || `; ${machine} has ${known.join(", ")}`;
+    refuse(`unknown state ${shortText(state)}${hint}`);
+  }
+}

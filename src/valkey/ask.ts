@@ -10,14 +10,11 @@ import { retry } from "./retry.js";
 
 /** What to do about the error replies that the scripts give themselves. */
 const CONTRACT_TEXTS = new Map([
-  ["NOMACHINE apply it first", "no such machine is installed in this namespace; apply it first"],
-  ["BADARG field", "a stamp is the machine's to set; take it out of set and unset"],
-  ["BADARG SET", "the entity would have more than 64 own fields, or more than 256 KiB of them; unset some"],
-  [
-    "BADARG MAP",
-    "map must lead from states that were installed and are dropped now to states of the definition",
-  ],
-  ["BADARG states", "too many states were ever installed under this name; use another machine name"],
+  ["NOMACHINE apply it first", "the machine is not installed in this namespace; apply it first"],
+  ["BADARG field", "stamps are managed by the machine and cannot be set or unset; omit the field"],
+  ["BADARG SET", "the entity would exceed 64 own fields or 256 KiB; unset some"],
+  ["BADARG MAP", "map must map states that the new version drops to states that it has"],
+  ["BADARG states", "too many states were installed under this machine name; use another name"],
 ]);
 
 /** What to do about error replies that the server gives before anything is executed. */
@@ -25,13 +22,13 @@ const HINTS = new Map([
   ["OOM", "the server is out of memory"],
   ["READONLY", "the server is a replica"],
   ["NOPERM", "this user lacks a permission that latchkey needs"],
-  ["NOAUTH", "the server wants credentials"],
+  ["NOAUTH", "authentication required; give a user and a password"],
   ["BUSY", "the server is running a slow script"],
   ["LOADING", "the server is loading its data"],
-  ["MISCONF", "the server can't save its data"],
+  ["MISCONF", "the server cannot save its data"],
   ["NOREPLICAS", "too few replicas are connected to the server"],
   ["MASTERDOWN", "the server is a replica without its primary"],
-  ["WRONGTYPE", "a key of this machine holds something else; something other than latchkey wrote it"],
+  ["WRONGTYPE", "wrong key type: not written by latchkey"],
 ]);
 
 /** The error of a change that the server could not be asked to make, or refused as malformed. */

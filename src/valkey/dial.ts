@@ -2,11 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type RedisOptions, Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs } from "./backoff.js";
+import { logWarnings } from "./client-warnings.js";
 import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline } from "./deadline.js";
 import { safeMessage } from "./failure.js";
-import { logWarnings } from "./client-warnings.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 

@@ -1,7 +1,7 @@
 import { type RedisOptions, Valkey } from "iovalkey";
 import { backoffMs } from "./backoff.js";
-import { safeMessage } from "./failure.js";
 import { logWarnings } from "./client-warnings.js";
+import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 

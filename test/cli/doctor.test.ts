@@ -36,7 +36,7 @@ describe("doctor", () => {
     expect(told.findings).toContainEqual(expect.objectContaining({ id: "appendonly", level: "bad" }));
     const page = await run(["doctor"]);
     expect(page.exit).toBe(1);
-    expect(page.stdout).toMatch(/^bad {3}\S+ +\S.*\n {6}\S.*\n {6}mend: /);
+    expect(page.stdout).toMatch(/^bad {3}\S+ +\S.*\n {6}\S.*\n {6}fix: /);
     expect(page.stdout).toMatch(/^ok {4}role +primary$/m);
     expect(page.stdout).toContain(told.acl.writer);
     expect(page.stdout).toContain(told.acl.reader);
@@ -46,7 +46,7 @@ describe("doctor", () => {
     );
     const wide = await run(["doctor", "-o", "wide"]);
     const [head, ...rows] = wide.stdout.trimEnd().split("\n");
-    expect(head).toMatch(/^LEVEL +CHECK +SEEN +MEANS +MEND$/);
+    expect(head).toMatch(/^LEVEL +CHECK +STATUS +MEANING +FIX$/);
     expect(rows.length).toBe(told.findings.length);
   });
 
@@ -77,7 +77,7 @@ describe("doctor", () => {
         (need) => need !== "+acl|getuser" || line.includes(need),
       ),
     );
-    expect(ended.stdout).not.toContain("Users with just the rights");
+    expect(ended.stdout).not.toContain("To create users");
     await admin.call(...(line.split(" ") as [string, ...string[]]));
     expect((await run(["doctor"], env)).stdout).not.toContain("not allowed to look");
   });

@@ -41,7 +41,7 @@ test("damage is a line each, exits 1, and is mended with --repair", async () => 
   const found = await run(["fsck"]);
   expect(found).toMatchObject({
     exit: 1,
-    stderr: "machine/agent has damage, 1 that --repair mends (2 entities, 2 events, 1 partition)\n",
+    stderr: "machine/agent has 1 problem: 1 repairable with --repair (2 entities, 2 events, 1 partition)\n",
   });
   expect(found.stdout.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
     ["KIND", "ID", "RESULT", "WHAT"],
@@ -51,7 +51,7 @@ test("damage is a line each, exits 1, and is mended with --repair", async () => 
   expect(await run(["fsck", "--repair"])).toMatchObject({
     exit: 0,
     stdout: expect.stringMatching(/^index-missing +a1 +mended +the index lacks it$/m),
-    stderr: "machine/agent had damage, 1 mended (2 entities, 2 events, 1 partition)\n",
+    stderr: "machine/agent is clean: 1 repaired (2 entities, 2 events, 1 partition)\n",
   });
   expect(await run(["fsck"])).toMatchObject({ exit: 0, stdout: "" });
 });
@@ -66,7 +66,7 @@ test.each([
   const ended = await unread.ended;
   expect(ended.exit).toBe(exit);
   expect(ended.stderr).toMatch(
-    /^machine\/agent ha[sd] damage, 1 .* \(2 entities, 2 events, 1 partition\)\n$/,
+    /^machine\/agent (has 1 problem|is clean): 1 .* \(2 entities, 2 events, 1 partition\)\n$/,
   );
   expect((await run(["fsck"])).exit).toBe(exit);
 });
@@ -86,7 +86,7 @@ test("what can't be mended says why, and exits 1 with --repair as well", async (
   expect(exit).toBe(1);
   expect(stdout).toMatch(/^index-missing +a1 +mended /m);
   expect(stdout).toMatch(/^log-missing +a2 +left +the entity has no log; what happened can't be made up; /m);
-  expect(stderr).toContain("1 mended, 1 that can't be mended here");
+  expect(stderr).toContain("1 repaired, 1 manual");
 });
 
 test("JSON is one report, JSON lines are the findings", async () => {
@@ -125,7 +125,7 @@ test("what this user may not check is said, and does not fail", async () => {
   expect(stdout).toMatch(/^unchecked +<none> +unchecked +all keys were not walked over: /m);
   expect([exit, stderr]).toEqual([
     0,
-    "machine/agent is clean, 2 that could not be checked here (1 entity, 1 event, 1 partition)\n",
+    "machine/agent is clean: 2 checks not possible (1 entity, 1 event, 1 partition)\n",
   ]);
 });
 

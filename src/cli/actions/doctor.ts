@@ -1,33 +1,33 @@
-import { checkName } from "../../contract/arguments.js";
 import { BUSY } from "../../doctor/checks/busy.js";
 import { DoctorContext } from "../../doctor/context.js";
 import { examine } from "../../doctor/examine.js";
 import { type Finding, LEVELS, type Level, worstLevel } from "../../doctor/finding.js";
 import { userLine } from "../../doctor/rights/lines.js";
 import { ConnectError } from "../../errors/connect-error.js";
-import { MACHINE_NAME } from "../../machine/names.js";
-import type { DoctorFlags } from "../commands/doctor.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
-import { placeOptions } from "../output/next-steps.js";
 import type { Paint } from "../output/paint.js";
 import { type Column, tableText } from "../output/table.js";
 import { shownJson, shownText } from "../output/terminal-text.js";
-import { withConnection } from "../session.js";
-import { shellWord } from "../shell-command.js";
-import { thisProgram } from "../this-program.js";
+import { checkedNames, withConnection } from "../session.js";
+import { settingsOptions, shellWord, thisProgram } from "../shell-command.js";
 
-/** What is shown: who was looked at, and what was found. */
+/** Options of `doctor`. */
+export interface DoctorFlags {
+  readonly strict?: boolean;
+}
+
+/** The findings about a server. */
 interface Report {
   readonly server: string;
   readonly findings: readonly Finding[];
 }
 
 /**
- * Looks at the server and the namespace, and shows what was found.
+ * Checks the server and the namespace, and prints the findings.
  *
- * @throws ConnectError where there is no server to look at; one that answers BUSY is a finding.
+ * @throws ConnectError if the server cannot be used; a server that replies BUSY is a finding.
  */
 export async function runDoctor(context: CliContext, settings: Settings, flags: DoctorFlags): Promise<void> {
   const { server, findings } = await look(settings);
@@ -37,19 +37,17 @@ export async function runDoctor(context: CliContext, settings: Settings, flags: 
   if (settings.format !== "json") context.note(summary(report));
 }
 
-/** Whether the doctor exits with an error where this is the worst that was found. */
+/** Returns true if the doctor exits with an error for this worst level. */
 export function isFailure(worst: Level, isStrict: boolean): boolean {
   return worst === "bad" || (isStrict && worst === "warn");
 }
 
 async function look(settings: Settings): Promise<Report> {
-  const { namespace } = settings;
-  const machine = checkName(MACHINE_NAME, settings.machine);
-  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
+  const names = await checkedNames(settings);
   try {
     return await withConnection(settings, async (connection) => ({
       server: connection.address,
-      findings: await examine(new DoctorContext(connection, { namespace, machine })),
+      findings: await examine(new DoctorContext(connection, names)),
     }));
   } catch (error) {
     if (error instanceof ConnectError && error.reason === "busy") {
@@ -59,12 +57,12 @@ async function look(settings: Settings): Promise<Report> {
   }
 }
 
-/** Commands of this program lead to the same server and namespace when they are pasted. */
+/** Adds to commands of this program the options that lead to the same server and namespace. */
 function pasteable(finding: Finding, settings: Settings): Finding {
   const { mend } = finding;
   if (mend === undefined || !/^latchkey [a-z]+( |$)/.test(mend)) return finding;
   const { machine: _, ...given } = settings.given;
-  const location = placeOptions({ ...settings, given }).map(shellWord);
+  const location = settingsOptions({ ...settings, given }).map(shellWord);
   return { ...finding, mend: [mend.replace(/^latchkey/, thisProgram()), ...location].join(" ") };
 }
 
@@ -85,33 +83,33 @@ function text(report: Report, { format, namespace }: Settings, paint: Paint): st
 function block({ level, id, seen, means, mend, needs }: Finding, width: number, paint: Paint): string {
   const head = `${colour(level, paint)(level.padEnd(4))}  ${shownText(id).padEnd(width)}  ${shownText(seen)}\n`;
   if (level === "ok" || needs !== undefined) return head;
-  const more = mend === undefined ? [means] : [means, `mend: ${mend}`];
+  const more = mend === undefined ? [means] : [means, `fix: ${mend}`];
   return head + more.map((line) => `      ${shownText(line)}\n`).join("");
 }
 
-/** What to grant to look at what could not be looked at. */
+/** Lists the permissions that the skipped checks need. */
 function hidden(rows: readonly Finding[]): string {
   const denied = rows.filter(({ needs }) => needs !== undefined);
   const [user] = denied.map(({ mend = "" }) => mend.split(" ").slice(0, 3).join(" "));
   if (user === undefined) return "";
   const needs = [...new Set(denied.map((finding) => finding.needs))].join(" ");
-  return `\nWhat could not be looked at was not checked. To look there too, in valkey-cli:\n  ${user} ${needs}\n`;
+  return `\nSome checks were denied. To allow them, run in valkey-cli:\n  ${user} ${needs}\n`;
 }
 
-/** The lines for users of one's own, unless this user is one, or a finding has said them already. */
+/** Returns the ACL lines for a writer and a reader, unless the user has their permissions or a finding shows them. */
 function users(rows: readonly Finding[], lines: readonly string[]): string {
   if (rows.some(({ id, level }) => id === "rights" && level === "ok")) return "";
-  const unsaid = lines.filter((line) => !rows.some(({ mend }) => mend === line));
-  return `\nUsers with just the rights that are needed, in valkey-cli:\n${unsaid.map((line) => `  ${line}\n`).join("")}`;
+  const further = lines.filter((line) => !rows.some(({ mend }) => mend === line));
+  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function columns(paint: Paint): readonly Column<Finding>[] {
   return [
     { title: "LEVEL", value: ({ level }) => level, paint: (cell, { level }) => colour(level, paint)(cell) },
     { title: "CHECK", value: ({ id }) => id },
-    { title: "SEEN", value: ({ seen }) => seen },
-    { title: "MEANS", value: ({ means }) => means },
-    { title: "MEND", value: ({ mend }) => mend },
+    { title: "STATUS", value: ({ seen }) => seen },
+    { title: "MEANING", value: ({ means }) => means },
+    { title: "FIX", value: ({ mend }) => mend },
   ];
 }
 
