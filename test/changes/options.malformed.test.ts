@@ -152,7 +152,7 @@ describe("is told by the server, with what to do about it, of", () => {
     for (const options of [{ set: { startedAt: "2020" } }, { unset: ["startedAt"] }]) {
       const error = await rejectionOf(ContractError, ours.patch("a1", options));
       expect(error.message).toBe(
-        "patch agent a1: a stamp is the machine's to set; take it out of set and unset",
+        "patch agent a1: a stamp is managed by the machine and cannot be set or unset",
       );
     }
     expect((await ours.get("a1"))?.version).toBe(2);

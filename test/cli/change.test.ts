@@ -77,7 +77,7 @@ describe("changes", () => {
       "12345678901234567890 can't be kept",
     ],
     ["a reserved field", ["patch", "a1", "--set", "state=running"], '"state" can\'t be a field name'],
-    ["a stamp", ["patch", "a1", "--set", "startedAt=now"], "a stamp is the machine's to set"],
+    ["a stamp", ["patch", "a1", "--set", "startedAt=now"], "a stamp is managed by the machine"],
     ["nothing to patch", ["patch", "a1"], "patch needs something to change"],
     ["force without a reason", ["transition", "a1", "running", "--force"], "force needs a reason"],
     [

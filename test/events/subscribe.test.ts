@@ -131,8 +131,8 @@ it("goes on where a listener throws what can't be told as text, with a logger an
     await ours.create("a2");
     await expect.poll(() => heard).toEqual(["a1", "a2"]);
   }
-  expect(lines.join()).toContain("something was thrown that can't be told as text");
-  expect((await warned).message).toContain("something was thrown that can't be told as text");
+  expect(lines.join()).toContain("a value that cannot be shown as text was thrown");
+  expect((await warned).message).toContain("a value that cannot be shown as text was thrown");
 });
 
 it("warns of a failing listener where there is no logger", async () => {

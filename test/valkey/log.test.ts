@@ -55,7 +55,7 @@ it("logs a call whose answer was lost, with the op to ask by", async () => {
   const { op, message } = await rejectionOf(OutcomeUnknownError, call);
   expect(message).toContain("transition agent a1: the answer was lost, and ");
   const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /tried again/.test(msg));
-  expect(again[0]).toMatchObject({ level: 20, msg: "transition agent a1 is tried again", failed: 1 });
+  expect(again[0]).toMatchObject({ level: 20, msg: "retrying transition agent a1", failed: 1 });
   const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
   expect(failed).toMatchObject([{ level: 40, machine: "agent", id: "a1", op, error: message }]);
 });
