@@ -85,7 +85,7 @@ function isInnerDenial(error: Error): boolean {
 const LOST =
   /MaxRetriesPerRequest|Connection is closed|Socket timeout|Command timed out|aborted due to connection close|Too many Cluster redirections|ECONNRESET|EPIPE|ETIMEDOUT/;
 
-/** True where a call was not sent, because there was no connection or it was being closed. */
+/** Returns whether a call was not sent, because there was no connection or it was closing. */
 export function isOffline(error: unknown): boolean {
   return error instanceof OfflineError || (error instanceof Error && error.message.startsWith(NEVER_SENT));
 }

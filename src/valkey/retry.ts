@@ -56,7 +56,7 @@ export async function retryWhile<T>(
   }
 }
 
-/** A time-out says less than the error before it. So does a missing connection that was closed because of READONLY. */
+/** Returns whether the earlier error explains more: a timeout explains less, and so does a connection left after READONLY. */
 function saysLess(error: unknown, before: unknown): boolean {
   return error instanceof TimeUpError || (isOffline(error) && replyCode(before) === "READONLY");
 }
