@@ -53,7 +53,7 @@ it("logs a call whose reply was lost, with its idempotency key", async () => {
   proxy.dropReply("evalsha");
   const call = agents.transition("a1", "running", { timeout: "100ms" });
   const { op, message } = await rejectionOf(OutcomeUnknownError, call);
-  expect(message).toContain("transition agent a1: the answer was lost, and ");
+  expect(message).toContain("transition agent a1: the reply was lost, and ");
   const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /^retrying/.test(msg));
   expect(again[0]).toMatchObject({ level: 20, msg: "retrying transition agent a1", failed: 1 });
   const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
