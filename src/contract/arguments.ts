@@ -5,7 +5,7 @@ import { didYouMean } from "../machine/suggest.js";
 
 // TypeScript checks most of this at compile time. JavaScript callers rely on these checks.
 
-/** Rejects a call before it is sent, with a text that says what to do. */
+/** Rejects a call before it is sent, with a message that helps to correct it. */
 export function refuse(message: string): never {
   throw new ContractError("BADARG", message);
 }

@@ -153,7 +153,7 @@ describe("passwords", () => {
     const ended = await run(["get", "a1"], env);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: get agent a1 was refused: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
+      /^error: get agent a1 was rejected: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
     );
   });
 });
