@@ -19,6 +19,14 @@ interface TimedState {
   readonly isNewer: boolean;
 }
 
+/** The result of one step. */
+interface IndexStep {
+  /** The entities without a deadline, or with one that is later than possible. */
+  readonly ids: readonly string[];
+  /** True at the end of the index. */
+  readonly isEnd: boolean;
+}
+
 /**
  * Walks through the index of a partition, step by step and again from its start, and finds entities whose deadline is
  * absent or too late. A damaged `due` or a newer version of the machine leaves such entities.
@@ -37,11 +45,14 @@ export class IndexWalk {
    * Checks the next entities.
    *
    * @param nowMs server time
-   * @returns those with an absent or wrong deadline, and whether the walk has come to the end of the index
-   * @throws LayoutError if the machine's definition cannot be read
+   * @returns undefined if the machine's definition cannot be read
    */
-  async next(nowMs: number): Promise<{ readonly ids: readonly string[]; readonly isEnd: boolean }> {
-    if (this.#states.length === 0) this.#states = await this.#readStates();
+  async next(nowMs: number): Promise<IndexStep | undefined> {
+    if (this.#states.length === 0) {
+      const states = await this.#readStates();
+      if (states === undefined) return undefined;
+      this.#states = states;
+    }
     const [timed] = this.#states;
     if (timed === undefined) return { ids: [], isEnd: true };
     const { keys } = this.#partition;
@@ -61,10 +72,13 @@ export class IndexWalk {
   }
 
   /** Reads the states with a timer from the installed machine. */
-  async #readStates(): Promise<TimedState[]> {
+  async #readStates(): Promise<TimedState[] | undefined> {
     const { connection, location, partition } = this.#partition;
-    const machine = await readMachine(connection, location, partition);
-    if (machine === null) throw new LayoutError(`the definition of ${location.machine} is missing`);
+    const machine = await readMachine(connection, location, partition).catch((error: unknown) => {
+      if (error instanceof LayoutError) return null;
+      throw error;
+    });
+    if (machine === null) return undefined;
     const { definition, ordinals } = machine;
     return ordinals.flatMap((name, ordinal) => {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;

@@ -10,18 +10,19 @@ import { MAX_STUCK, type SweepReporter } from "./report.js";
 /** The id under which the machine itself is stuck. */
 const MACHINE = "";
 
-/** Sweeps one partition of a machine, one batch per step. Damage is reported and ends a step, no more. */
+/** Sweeps one partition of a machine, a batch at a time. Damage is reported, and delays nothing else. */
 export class PartitionSweep {
   readonly #partition: SweepPartition;
   readonly #reporter: SweepReporter;
   readonly #batch: number;
   readonly #index: IndexWalk;
-  /** The timers that cannot fire, by id, least recently tried first. The value is the reason if it is a permission. */
-  readonly #stuck = new Map<string, NotExecutedError | undefined>();
+  /** The timers that cannot fire, by id, least recently tried first; the rejection if the user lacks a permission. */
+  readonly #stuck = new Map<string, "stuck" | NotExecutedError>();
   /** The last entry of `due` that was tried. Stuck entries are before it, so that they delay nothing. */
   #position: Position | undefined;
-  /** The number of rounds since `fire` began at the start of `due`. */
   #rounds = 0;
+  /** The round in which the position was last at the start of `due`. */
+  #startRound = 0;
 
   constructor(partition: SweepPartition, batch: number, reporter: SweepReporter) {
     this.#partition = partition;
@@ -32,71 +33,84 @@ export class PartitionSweep {
 
   /** Returns a rejection if the user lacks a permission for one of the timers. */
   get rejection(): NotExecutedError | undefined {
-    return [...this.#stuck.values()].find((rejection) => rejection !== undefined);
+    return [...this.#stuck.values()].find((reason) => reason !== "stuck");
   }
 
-  /** Fires the next batch of what is due. @returns whether more may be due */
-  fire(): Promise<boolean> {
-    return this.#step(async ({ nowMs, errorMs }) => {
-      const { due } = this.#partition.keys;
-      const stretch = { state: "", from: Number.NEGATIVE_INFINITY, to: nowMs - errorMs };
-      const entries = await readIndex(this.#partition, due, stretch, this.#position, this.#batch);
-      await this.#expire(entries.map(({ id }) => id).filter((id) => !this.#stuck.has(id)));
-      this.#position = entries.at(-1) ?? this.#position;
-      if (entries.length === this.#batch) return true;
-      // An entry may have come before the position, such as by a repair. To look for it costs a read of all that is
-      // stuck, so it waits until `retry` has tried as many.
-      this.#rounds += 1;
-      if (this.#rounds * this.#batch >= this.#stuck.size) {
-        this.#position = undefined;
-        this.#rounds = 0;
-      }
-      return false;
-    });
-  }
-
-  /** Tries one batch of stuck timers again. @returns true if some of them fired: then others may too */
-  retry(): Promise<boolean> {
-    return this.#step(async () => {
-      const ids = [...this.#stuck.keys()].filter(isText).slice(0, this.#batch);
-      if (ids.length === 0) return false;
-      const { due, index } = this.#partition.keys;
-      const [dues, indexes] = await this.#partition.ask((client) =>
-        Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
-      );
-      const isGone = (_: string, at: number): boolean => dues[at] == null && indexes[at] == null;
-      for (const id of ids.filter(isGone)) this.#forget(id);
-      const left = ids.filter((id) => this.#stuck.has(id));
-      for (const id of left) {
-        const rejection = this.#stuck.get(id);
-        this.#stuck.delete(id);
-        this.#stuck.set(id, rejection); // at the end
-      }
-      return (await this.#expire(left)).fired > 0;
-    });
-  }
-
-  /** Checks the next entities of the index, and sets deadlines that are missing. @returns whether there are more */
-  audit(): Promise<boolean> {
-    return this.#step(async ({ nowMs }) => {
-      const { ids, isEnd } = await this.#index.next(nowMs);
-      this.#forget(MACHINE); // all that a machine needs can be read
-      const { notDue } = await this.#expire(ids);
-      this.#reporter.addGiven(notDue);
-      return !isEnd;
-    });
-  }
-
-  /** Runs a step, unless no timer of the partition can fire: that is reported. */
-  async #step(step: (time: ServerTime) => Promise<boolean>): Promise<boolean> {
+  /**
+   * Fires all that is due, and yields after each batch. Also tries a batch of stuck timers again, and checks the next
+   * part of the index.
+   *
+   * @param once checks the whole index instead
+   */
+  async *round(once: boolean): AsyncGenerator<void> {
     try {
-      return await step(await this.#checkKeys());
+      let isMore = await this.#fire();
+      if (!once) {
+        await this.#retry();
+        // In each round one partition of a machine checks its index.
+        const { partition, location } = this.#partition;
+        if (this.#rounds % location.partitions === partition) await this.#audit();
+      }
+      this.#rounds += 1;
+      for (; isMore; isMore = await this.#fire()) yield;
+      while (once && (await this.#audit())) yield;
     } catch (error) {
       const why = this.#problemOf(error);
       if (why === undefined) throw error;
       this.#addStuck(MACHINE, why);
+    }
+  }
+
+  /** Fires the next batch of what is due. @returns whether more may be due */
+  async #fire(): Promise<boolean> {
+    const { nowMs, errorMs } = await this.#checkKeys();
+    const stretch = { state: "", from: Number.NEGATIVE_INFINITY, to: nowMs - errorMs };
+    const { due } = this.#partition.keys;
+    const entries = await readIndex(this.#partition, due, stretch, this.#position, this.#batch);
+    await this.#expire(entries.map(({ id }) => id).filter((id) => !this.#stuck.has(id)));
+    this.#position = entries.at(-1) ?? this.#position;
+    if (entries.length === this.#batch) return true;
+    // A repair may have added an entry before the position. To find it costs a read of all that is stuck, so it waits
+    // until all of them were tried again.
+    if ((this.#rounds - this.#startRound) * this.#batch >= this.#stuck.size) {
+      this.#position = undefined;
+      this.#startRound = this.#rounds;
+    }
+    return false;
+  }
+
+  /** Tries one batch of stuck timers again. */
+  async #retry(): Promise<void> {
+    // An id that is not text was decoded and cannot be looked up.
+    const ids = [...this.#stuck.keys()]
+      .filter((id) => id !== MACHINE && !id.includes("\uFFFD"))
+      .slice(0, this.#batch);
+    if (ids.length === 0) return;
+    const { due, index } = this.#partition.keys;
+    const [dues, indexes] = await this.#partition.ask((client) =>
+      Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
+    );
+    const isGone = (at: number): boolean => dues[at] == null && indexes[at] == null;
+    for (const [at, id] of ids.entries()) {
+      const reason = this.#stuck.get(id) ?? "stuck";
+      if (isGone(at)) this.#forget(id);
+      else if (this.#stuck.delete(id)) this.#stuck.set(id, reason); // at the end
+    }
+    await this.#expire(ids.filter((_, at) => !isGone(at)));
+  }
+
+  /** Checks the next entities of the index, and sets deadlines that are missing. @returns whether there are more */
+  async #audit(): Promise<boolean> {
+    const { nowMs } = await this.#checkKeys();
+    const step = await this.#index.next(nowMs);
+    if (step === undefined) {
+      // Timers fire without the definition, but missing deadlines cannot be found.
+      this.#addStuck(MACHINE, "its definition cannot be read; apply it again, with a higher version");
       return false;
     }
+    this.#forget(MACHINE); // all that the machine needs can be read
+    this.#reporter.addGiven(await this.#expire(step.ids));
+    return !step.isEnd;
   }
 
   /** Checks the keys that all entities of the partition share. @returns the server's time */
@@ -116,12 +130,11 @@ export class PartitionSweep {
     return time;
   }
 
-  /** Explains an error that is damage of the machine; undefined for any other. */
+  /** Explains an error after which no timer of the partition can fire; undefined for any other. */
   #problemOf(error: unknown): string | undefined {
     const { partition, repairCommand } = this.#partition;
     const code = codeOf(error);
     if (code === "NOMACHINE") return `it is not installed in partition ${partition}; apply it again`;
-    if (code === "LAYOUT") return "its definition cannot be read; apply it again, with a higher version";
     if (code !== "WRONGTYPE") return undefined;
     return `a key of partition ${partition} is damaged (${code}); to find it, run ${repairCommand}`;
   }
@@ -129,48 +142,34 @@ export class PartitionSweep {
   /**
    * Expires some entities at once and reports the results.
    *
-   * @throws NotExecutedError if one of them was not answered, after all results were reported
+   * @returns the number of entities whose timer has not expired
+   * @throws NotExecutedError if one of them was not answered, after all others were reported
    */
-  async #expire(ids: readonly string[]): Promise<{ readonly fired: number; readonly notDue: number }> {
+  async #expire(ids: readonly string[]): Promise<number> {
     const { machine } = this.#partition.location;
-    const counts = { fired: 0, notDue: 0, gone: 0, stuck: 0, denied: 0, unanswered: 0 };
-    let failure: NotExecutedError | undefined;
+    let notDue = 0;
     const expireOne = async (id: string): Promise<void> => {
       const result = await this.#partition.expire(id);
-      counts[result.outcome] += 1;
-      if (result.outcome === "unanswered") failure = result.error;
-      else if (result.outcome === "stuck") this.#addStuck(id, result.why);
-      else if (result.outcome === "denied") this.#addDenied(id, result.error);
-      else this.#forget(id);
+      if (result.outcome === "stuck") return this.#addStuck(id, result.why);
+      this.#forget(id);
       if (result.outcome === "fired") this.#reporter.addChange(machine, id, result.text);
+      else if (result.outcome === "notDue") notDue += 1;
+      else if (result.outcome === "denied" && this.#stuck.size < MAX_STUCK)
+        this.#stuck.set(id, result.rejection);
     };
-    await Promise.all(ids.map(expireOne));
-    if (failure !== undefined) throw failure;
-    return counts;
+    const results = await Promise.allSettled(ids.map(expireOne));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+    return notDue;
   }
 
   #addStuck(id: string, why: string): void {
     const { machine } = this.#partition.location;
-    if (this.#isStuck(id) || !this.#reporter.addStuck({ machine, id, why })) return;
-    this.#stuck.set(id, undefined);
-  }
-
-  #addDenied(id: string, rejection: NotExecutedError): void {
-    if (!this.#stuck.has(id) && this.#stuck.size < MAX_STUCK) this.#stuck.set(id, rejection);
+    if (this.#stuck.get(id) === "stuck" || !this.#reporter.addStuck({ machine, id, why })) return;
+    this.#stuck.set(id, "stuck");
   }
 
   #forget(id: string): void {
-    if (this.#isStuck(id)) this.#reporter.removeStuck(this.#partition.location.machine, id);
+    if (this.#stuck.get(id) === "stuck") this.#reporter.removeStuck(this.#partition.location.machine, id);
     this.#stuck.delete(id);
   }
-
-  /** Returns whether a timer is stuck for another reason than a permission. */
-  #isStuck(id: string): boolean {
-    return this.#stuck.has(id) && this.#stuck.get(id) === undefined;
-  }
-}
-
-/** Excludes the machine itself, and ids that are not text: those were decoded and cannot be looked up. */
-function isText(id: string): boolean {
-  return id !== MACHINE && !id.includes("\uFFFD");
 }

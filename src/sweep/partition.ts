@@ -21,9 +21,7 @@ export type ExpiryResult =
   /** The timer cannot fire, and another attempt does not help. */
   | { readonly outcome: "stuck"; readonly why: string }
   /** The user lacks a permission that this change needs. */
-  | { readonly outcome: "denied"; readonly error: NotExecutedError }
-  /** There was no reply, or an error that is not about this entity. The timer may have fired. */
-  | { readonly outcome: "unanswered"; readonly error: NotExecutedError };
+  | { readonly outcome: "denied"; readonly rejection: NotExecutedError };
 
 /** Error replies of an EXPIRE call if the keys of its entity are damaged. */
 const DAMAGE: ReadonlySet<string> = new Set(["WRONGTYPE", "ERR", "LAYOUT", "BADARG"]);
@@ -49,7 +47,9 @@ export class SweepPartition {
 
   /**
    * Fires the timer of an entity if it has expired by the server's clock. Otherwise corrects the entity's entry in
-   * `due`. Every reply of the server is a result; only a defect of this package throws.
+   * `due`.
+   *
+   * @throws NotExecutedError if there was no reply, or an error that is not about this entity. The timer may have fired.
    */
   async expire(id: string): Promise<ExpiryResult> {
     const { connection, location } = this;
@@ -74,8 +74,8 @@ export class SweepPartition {
       if (!(error instanceof LatchkeyError)) throw error;
       if (error instanceof NotExecutedError) {
         if (error.reply === "NOPERM" || error.message.includes("ERR ACL failure"))
-          return { outcome: "denied", error };
-        if (!DAMAGE.has(error.reply)) return { outcome: "unanswered", error };
+          return { outcome: "denied", rejection: error };
+        if (!DAMAGE.has(error.reply)) throw error;
       }
       return { outcome: "stuck", why: `its data is damaged (${codeOf(error)}); ${repair}` };
     }

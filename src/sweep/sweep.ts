@@ -47,7 +47,7 @@ const MAX_REST_MS = 100;
 /** Limits one wait, in ms: Node's timers overflow at 25 days, and a client may end without notice. */
 const MAX_WAIT_MS = 1_000;
 
-/** Replies that concern one command or key. After any other failure the round ends. */
+/** Replies that concern one command or key. Any other failure ends the round. */
 const LOCAL_REPLIES: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR", "DENIED", "CROSSSLOT"]);
 
 /**
@@ -113,7 +113,6 @@ class Sweep {
   /** Ends the sweep. With `once`, a closed connection fails it instead. */
   readonly #stop: AbortSignal;
   readonly #machines = new Map<string, readonly PartitionSweep[]>();
-  #round = 0;
 
   constructor(
     connection: Connection,
@@ -166,20 +165,30 @@ class Sweep {
 
   /** @returns false if the time was up before all that is due had a turn */
   async #runRound(): Promise<boolean> {
-    const machines = (await this.#findMachines()).map((location) => this.#partitionsOf(location));
-    const all = machines.flat();
+    const partitions = (await this.#findMachines()).flatMap((location) => this.#partitionsOf(location));
     // A backlog is left after some time, for timers of machines that came meanwhile.
     const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
-    const failures: NotExecutedError[] = [];
-    const isDone = await this.#takeTurns(all, (partition) => partition.fire(), until, failures);
-    if (!this.#once) await this.#takeTurns(all, (partition) => partition.retry(), until, failures);
-    // Without `once`, one step in one partition of each machine.
-    const audited = this.#once ? all : machines.flatMap((own) => own[this.#round % own.length] ?? []);
-    await this.#takeTurns(audited, (partition) => partition.audit(), this.#once ? until : 0, failures);
-    this.#round += 1;
-    const failure = failures[0] ?? all.find(({ rejection }) => rejection !== undefined)?.rejection;
+    let failure: NotExecutedError | undefined;
+    let rounds = partitions.map((partition) => partition.round(this.#once));
+    do {
+      const unfinished: typeof rounds = [];
+      for (const round of rounds) {
+        if (this.#stop.aborted) return false;
+        const began = performance.now();
+        try {
+          if ((await round.next()).done) continue;
+          unfinished.push(round);
+          await pause(Math.min(performance.now() - began, MAX_REST_MS));
+        } catch (error) {
+          if (!(error instanceof NotExecutedError && LOCAL_REPLIES.has(error.reply))) throw error;
+          failure ??= error;
+        }
+      }
+      rounds = unfinished;
+    } while (rounds.length > 0 && performance.now() < until);
+    failure ??= partitions.find(({ rejection }) => rejection !== undefined)?.rejection;
     if (failure !== undefined) throw failure;
-    return isDone;
+    return rounds.length === 0;
   }
 
   #partitionsOf(location: MachineLocation): readonly PartitionSweep[] {
@@ -190,40 +199,6 @@ class Sweep {
     );
     this.#machines.set(location.machine, partitions);
     return partitions;
-  }
-
-  /**
-   * Lets each partition take a step, and again, until all have ended or failed, or the time is up.
-   *
-   * @param step returns whether the partition needs another turn
-   * @param until by `performance.now()`; each partition takes at least one step
-   * @param failures gets those of single partitions; any other one is thrown
-   * @returns false if the time was up
-   */
-  async #takeTurns(
-    partitions: readonly PartitionSweep[],
-    step: (partition: PartitionSweep) => Promise<boolean>,
-    until: number,
-    failures: NotExecutedError[],
-  ): Promise<boolean> {
-    let waiting = partitions;
-    do {
-      const next: PartitionSweep[] = [];
-      for (const partition of waiting) {
-        if (this.#stop.aborted) return false;
-        const began = performance.now();
-        try {
-          if (!(await step(partition))) continue;
-          next.push(partition);
-          await pause(Math.min(performance.now() - began, MAX_REST_MS));
-        } catch (error) {
-          if (!(error instanceof NotExecutedError && LOCAL_REPLIES.has(error.reply))) throw error;
-          failures.push(error);
-        }
-      }
-      waiting = next;
-    } while (waiting.length > 0 && performance.now() < until);
-    return waiting.length === 0;
   }
 
   async #wait(ms: number): Promise<void> {
