@@ -28,11 +28,15 @@ export interface Header {
 
 /** What the comment at the top of an operation promises, section by section. */
 export function header(operation: Operation): Header {
-  const text = sourceText(operation);
+  return headerOf(`lua/${operation}.lua`, sourceText(operation));
+}
+
+/** Reads the header of any script under lua/. */
+export function headerOf(file: string, text: string): Header {
   const lines = text.slice(0, text.indexOf("\n\n")).split("\n");
   const section = (title: string) => {
     const start = lines.findIndex((line) => line.startsWith(`-- ${title}`));
-    if (start < 0) throw new Error(`lua/${operation}.lua has no ${title} in its header`);
+    if (start < 0) throw new Error(`${file} has no ${title} in its header`);
     const end = lines.findIndex((line, at) => at > start && !line.startsWith("--  "));
     return lines.slice(start + 1, end < 0 ? undefined : end).map((line) => line.slice(5));
   };
@@ -41,7 +45,7 @@ export function header(operation: Operation): Header {
       const [number = "", name = "", pattern = "", type = ""] = line.split(/\s+/);
       return { number, name, pattern, type };
     }),
-    args: section("ARGV").flatMap((line) => /^\d (\w+)/.exec(line)?.[1] ?? []),
+    args: section("ARGV").flatMap((line) => /^\d+ (\w+)/.exec(line)?.[1] ?? []),
     options: section("ARGV").flatMap((line) => /^([A-Z]+(?: [a-z]+)*)(?: {2}|$)/.exec(line)?.[1] ?? []),
     outcomes: section("Reply").flatMap((line) => /^([A-Z]{2,}) {2}/.exec(line)?.[1] ?? []),
     errors: section("Errors").flatMap((line) => line.match(/\b[A-Z]{2,}\b/g) ?? []),

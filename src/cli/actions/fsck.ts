@@ -1,6 +1,6 @@
 import { checkName } from "../../contract/arguments.js";
 import type { Finding } from "../../fsck/finding.js";
-import { type Checked, fsck, type Progress } from "../../fsck/fsck.js";
+import { type FsckProgress, type FsckSummary, fsck } from "../../fsck/fsck.js";
 import { MACHINE_NAME } from "../../machine/names.js";
 import type { FsckFlags } from "../commands/fsck.js";
 import type { CliContext } from "../context.js";
@@ -21,7 +21,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
   const signal = context.interruption(true);
   const progress = new ProgressLine(process.stderr);
-  const counts: Counts = { mended: 0, mendable: 0, left: 0, notice: 0, unchecked: 0 };
+  const counts: Counts = { repaired: 0, repairable: 0, manual: 0, notice: 0, unchecked: 0 };
   const table = new TableLines(columns(context));
   const findings: Finding[] = [];
   const show = async (text: string): Promise<void> => {
@@ -38,7 +38,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   const checked = await withConnection(
     settings,
     async (connection) => {
-      const onProgress = ({ partition, partitions, entities, events }: Progress): void => {
+      const onProgress = ({ partition, partitions, entities, events }: FsckProgress): void => {
         const where = partitions === 1 ? "" : `partition ${partition + 1} of ${partitions}: `;
         progress.show(`checking ${machine}: ${where}${entities} entities, ${events} events`);
       };
@@ -56,7 +56,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
     const report = { machine, namespace, ...checked, ...counts, findings };
     await context.write(`${jsonFor(context, JSON.stringify(report))}\n`);
   }
-  if (counts.left + counts.mendable > 0) context.exitWith(EXIT.unexpected);
+  if (counts.manual + counts.repairable > 0) context.exitWith(EXIT.unexpected);
   context.note(verdict(machine, checked, counts));
 }
 
@@ -64,22 +64,24 @@ function findingsIn(counts: Counts): number {
   return Object.values(counts).reduce((sum, n) => sum + n, 0);
 }
 
-function verdict(machine: string, { entities, events, partitions }: Checked, counts: Counts): string {
-  const { mended, mendable, left, notice, unchecked } = counts;
+function verdict(machine: string, { entities, events, partitions }: FsckSummary, counts: Counts): string {
+  const { repaired, repairable, manual, notice, unchecked } = counts;
+  const problems = repairable + manual;
   const parts = [
-    ...(mended > 0 ? [`${mended} mended`] : []),
-    ...(mendable > 0 ? [`${mendable} that --repair mends`] : []),
-    ...(left > 0 ? [`${left} that can't be mended here`] : []),
+    ...(repaired > 0 ? [`${repaired} repaired`] : []),
+    ...(repairable > 0 ? [`${repairable} repairable with --repair`] : []),
+    ...(manual > 0 ? [`${manual} manual`] : []),
     ...(notice > 0 ? [`${notice} that an older version of the machine may explain`] : []),
-    ...(unchecked > 0 ? [`${unchecked} that could not be checked here`] : []),
+    ...(unchecked > 0 ? [`${counted(unchecked, "check")} not possible`] : []),
   ];
   const checked = [
     counted(entities, "entity", "entities"),
     counted(events, "event"),
     counted(partitions, "partition"),
   ];
-  const state = mendable + left > 0 ? "has damage" : mended > 0 ? "had damage" : "is clean";
-  return `machine/${machine} ${[state, ...parts].join(", ")} (${checked.join(", ")})`;
+  const state = problems > 0 ? `has ${counted(problems, "problem")}` : "is clean";
+  const details = parts.length > 0 ? `: ${parts.join(", ")}` : "";
+  return `machine/${machine} ${state}${details} (${checked.join(", ")})`;
 }
 
 function counted(n: number, one: string, many = `${one}s`): string {
@@ -88,9 +90,9 @@ function counted(n: number, one: string, many = `${one}s`): string {
 
 function columns({ paint }: CliContext) {
   const colours = {
-    mended: paint.green,
-    mendable: paint.yellow,
-    left: paint.red,
+    repaired: paint.green,
+    repairable: paint.yellow,
+    manual: paint.red,
     notice: paint.dim,
     unchecked: paint.yellow,
   };

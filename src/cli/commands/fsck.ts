@@ -15,13 +15,13 @@ export function register(program: Command, context: CliContext): void {
   const command = program
     .command("fsck")
     .description(
-      "check index, timers and logs of a machine against its entities; exit 1 where damage is left",
+      "check the index, timers and logs of a machine against its entities; exit 1 if damage remains",
     )
-    .option("--repair", "mend what follows from entities and event log; never changes an entity")
-    .option("--deep", "also walk over all keys, for entities that nothing else tells of")
+    .option("--repair", "repair what follows from the entities and the event log; never changes an entity")
+    .option("--deep", "also scan all keys, for entities that neither the index nor the event log names")
     .option(
       "--strict",
-      "take for damage what an older version of the machine may explain; --repair then cuts leases that it promised",
+      "report leftovers of older machine versions as damage; with --repair, shorten existing leases",
     )
     .action(async (flags: FsckFlags) => {
       const { runFsck } = await import("../actions/fsck.js");
