@@ -61,7 +61,7 @@ it("nothing in src publishes: that is the scripts' part, so that no change is an
     if (name.startsWith("lua/")) continue;
     // The doctor asks whether this one call would be allowed; its own test proves that it does not make it.
     const rest =
-      name === "doctor/rights/samples.ts"
+      name === "doctor/permissions/samples.ts"
         ? text.replace('[["PUBLISH", channelOf(location), "m"]]', "")
         : text;
     expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(rest)]).toEqual([name, false]);

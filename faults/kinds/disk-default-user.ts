@@ -2,7 +2,7 @@ import { type Details, type Fault, Violation } from "../fault.js";
 import { audit } from "../servers/audit.js";
 import { beside } from "../servers/beside.js";
 import { Canary } from "../servers/canary.js";
-import { doctorFinding } from "../servers/doctor.js";
+import { doctorResult } from "../servers/doctor.js";
 
 const CHANGES = 60;
 const DEFECT = "PR-3983";
@@ -29,7 +29,7 @@ export const defaultUserOff: Fault = {
         }
         const left = () => audit(node.admin, canary, performance.now());
         await node.admin.acl("SETUSER", "default", "reset");
-        const finding = await doctorFinding(node.url, "default-user");
+        const finding = await doctorResult(node.url, "default-user");
         await node.replaceSettings({ "user default": OFF });
         await node.restart();
         const lost = await left().then(
@@ -39,7 +39,7 @@ export const defaultUserOff: Fault = {
             throw error;
           },
         );
-        if (lost !== 0 && finding?.level !== "bad") {
+        if (lost !== 0 && finding?.level !== "fail") {
           throw new Violation(
             `${lost ?? "some"} changes are lost, and the doctor finds ${finding?.level ?? "nothing"}`,
           );

@@ -1,5 +1,5 @@
 import { type Details, type Fault, Violation, VoidInjection } from "../fault.js";
-import { doctorFinding } from "../servers/doctor.js";
+import { doctorResult } from "../servers/doctor.js";
 import { errorCount, infoField } from "../servers/info.js";
 
 const LEAST_MET = 50;
@@ -37,8 +37,8 @@ export const wrongEvictionPolicy: Fault = {
     const policy = random.of(["allkeys-lru", "allkeys-random", "volatile-ttl", "allkeys-lfu"]);
     await node.admin.config("SET", "maxmemory-policy", policy);
     try {
-      const found = await doctorFinding(node.url, "maxmemory-policy");
-      if (found?.level !== "bad") {
+      const found = await doctorResult(node.url, "maxmemory-policy");
+      if (found?.level !== "fail") {
         throw new Violation(`the doctor finds ${policy} ${found?.level ?? "not worth a word"}`);
       }
       return { policy, doctor: found.level };

@@ -3,11 +3,11 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
-/** What the doctor says of one thing. */
-export interface Finding {
+/** One result of `latchkey doctor`. */
+export interface DoctorResult {
   readonly id: string;
-  readonly level: "ok" | "note" | "warn" | "bad";
-  readonly seen: string;
+  readonly level: "ok" | "info" | "warn" | "fail";
+  readonly status: string;
 }
 
 const PROGRAM = join(
@@ -29,14 +29,14 @@ async function latchkey(url: string, args: readonly string[]): Promise<string> {
   );
 }
 
-/** Has `latchkey doctor` look at a server here. */
-export async function doctor(url: string, namespace = "latchkey"): Promise<readonly Finding[]> {
-  return JSON.parse(await latchkey(url, ["doctor", "-o", "json", "--namespace", namespace])).findings;
+/** Runs `latchkey doctor` on a server of this host. */
+export async function doctor(url: string, namespace = "latchkey"): Promise<readonly DoctorResult[]> {
+  return JSON.parse(await latchkey(url, ["doctor", "-o", "json", "--namespace", namespace])).checks;
 }
 
-/** What `latchkey doctor` says of one thing; undefined where it says nothing. */
-export async function doctorFinding(url: string, id: string): Promise<Finding | undefined> {
-  return (await doctor(url)).find((finding) => finding.id === id);
+/** Returns one result of `latchkey doctor`, or undefined if there is none with that id. */
+export async function doctorResult(url: string, id: string): Promise<DoctorResult | undefined> {
+  return (await doctor(url)).find((result) => result.id === id);
 }
 
 /** What `latchkey fsck --deep` finds in a namespace with the machine `agent`: a line for each finding; none is clean. */

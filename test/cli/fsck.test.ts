@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import { allRules } from "../../src/doctor/rights/lines.js";
+import { allRules } from "../../src/doctor/permissions/acl.js";
 import { built } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
 import { agentCommandLine, type CommandLine, commandLine, jsonError } from "../helpers/command-line.js";

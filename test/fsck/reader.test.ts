@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { allRules } from "../../src/doctor/rights/lines.js";
+import { allRules } from "../../src/doctor/permissions/acl.js";
 import { fsck } from "../../src/fsck/fsck.js";
 import { connect } from "../../src/index.js";
 import { startValkey } from "../../src/testing/index.js";
