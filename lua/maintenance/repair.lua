@@ -1,6 +1,6 @@
 #!lua
 -- repair: corrects the index entry, the timer and the log of one entity, if nothing that they follow from has changed
--- since they were read. fsck runs it; it is no operation of the protocol.
+-- since they were read. fsck runs it; it is not an operation of the protocol.
 --
 -- KEYS
 --   1 entity  {ns:p}:<machine>:id:<id>   hash  the entity
