@@ -1,6 +1,6 @@
 import type { TimedRecord } from "./history/timed.js";
 
-// The history of a run, one JSON object per line: docs/fault-history.md describes it for readers in any language.
+// The history of a run, one JSON object per line: docs/evidence/history-format.md describes it for readers in any language.
 export { HistoryError, parseRecord } from "./history/parse.js";
 export { readHistory } from "./history/reader.js";
 export { HistoryWriter, monotonicMs, observed } from "./history/writer.js";

@@ -15,7 +15,7 @@ const source = join(root, "lua");
 const INCLUDE = /^-- @include ((?:functions|steps)\/[a-z-]+\.lua)$/gm;
 const LIBRARY = "latchkey_v1";
 
-/** The text of one operation with its includes in place. A missing file throws, nested includes are not a thing. */
+/** Returns the text of a script with its includes in place. A missing file throws; an include cannot include another. */
 export function expand(operation) {
   const text = readFileSync(join(source, `${operation}.lua`), "utf8");
   return text
@@ -55,7 +55,7 @@ function library(scripts) {
 function writeScripts(folder, name, docstring) {
   const files = readdirSync(join(source, folder)).filter((file) => file.endsWith(".lua"));
   const entries = files.sort().map((file) => {
-    const text = readFileSync(join(source, folder, file), "utf8").trimEnd();
+    const text = expand(`${folder}/${file.slice(0, -4)}`);
     return entry(file.slice(0, -4), text, createHash("sha1").update(text).digest("hex"));
   });
   writeFileSync(
@@ -113,25 +113,56 @@ export function buildLua() {
   writeFileSync(
     join(root, "src/lua/index.ts"),
     `// Built from lua/. Do not edit.
+/**
+ * Holds the Lua scripts as texts, for programs that run them with a client of their own.
+ *
+ * @module latchkey/lua
+ */
+
 /** One server-side script: its text, and the SHA-1 by which EVALSHA calls it. */
 export interface Script {
   readonly sha1: string;
   readonly text: string;
 }
 
-/** Every operation's script, ready for EVALSHA. */
-export const scripts = {
-${entries.join("\n")}
-} as const satisfies Record<string, Script>;
-
 /** The name of an operation that has a script. */
-export type Operation = keyof typeof scripts;
+export type Operation = ${operations.map((operation) => JSON.stringify(operation)).join(" | ")};
+
+/** Every operation's script, ready for EVALSHA. */
+export const scripts: Readonly<Record<Operation, Script>> = {
+${entries.join("\n")}
+};
 
 /** The same operations as a Valkey Function library, for FUNCTION LOAD. */
-export const library = ${JSON.stringify(library(scripts))};
+export const library: string = ${JSON.stringify(library(scripts))};
 
-/** What each operation takes, as its header says: keys, positional arguments, option words, outcomes. */
-export const manifest = ${JSON.stringify(manifest)} as const;
+/** Describes one operation, as the header of its script does. */
+export interface OperationContract {
+  /** The script's file in latchkey/lua/. */
+  readonly file: string;
+  /** SHA-1 of the script, for EVALSHA. */
+  readonly sha1: string;
+  /** The operation's function in the library, for FCALL. */
+  readonly function: string;
+  /** The keys to pass, in this order. */
+  readonly keys: readonly string[];
+  /** The positional arguments, in this order. */
+  readonly args: readonly string[];
+  /** The option words that may follow, each with its values. */
+  readonly options: readonly string[];
+  /** The outcome words that a reply can begin with. */
+  readonly outcomes: readonly string[];
+}
+
+/** Describes every operation: its keys, arguments, options and outcomes. */
+export const manifest: {
+  /** The version of the wire contract. */
+  readonly contract: number;
+  /** The file of the Function library in latchkey/lua/. */
+  readonly library: string;
+  /** The operations by name. */
+  readonly operations: Readonly<Record<Operation, OperationContract>>;
+} = ${JSON.stringify(manifest)};
 `,
   );
   writeScripts("reactions", "reactionScripts", "Lists the scripts by which replicas share a reaction.");

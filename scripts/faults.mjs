@@ -3,7 +3,6 @@ import { spawn, spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { compiler as ensureCompiler } from "./setup/compiler.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
@@ -16,7 +15,6 @@ function step(...words) {
 }
 
 step("scripts/setup.mjs");
-ensureCompiler((line) => console.error(`faults: ${line}`));
 step(compiler, "-p", "faults/tsconfig.json");
 const words = ["--enable-source-maps", ".latchkey/faults/main.js", ...process.argv.slice(2)];
 const runner = spawn(process.execPath, words, { cwd: root, stdio: "inherit" });

@@ -13,13 +13,18 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Pages that are not checked. lua/README.md describes the contract word by word and will be written anew with it. */
 const EXCLUDED = new Set(["lua/README.md"]);
+/** Generated from docstrings, which are checked where they stand. */
+const GENERATED = "docs/reference/api/";
 
 function filesOf(paths) {
   const inRoot = paths.map((path) => relative(root, resolve(path)) || ".");
   const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ...inRoot];
   const files = execFileSync("git", list, { cwd: root, encoding: "utf8" }).split("\0");
   return [...new Set(files)]
-    .filter((file) => file !== "" && !EXCLUDED.has(file) && existsSync(resolve(root, file)))
+    .filter(
+      (file) =>
+        file !== "" && !EXCLUDED.has(file) && !file.startsWith(GENERATED) && existsSync(resolve(root, file)),
+    )
     .sort();
 }
 

@@ -4,10 +4,9 @@ import { patch } from "./changes/patch.js";
 import { remove } from "./changes/remove.js";
 import { type Result, unwrap } from "./changes/result.js";
 import { transition } from "./changes/transition.js";
-import { type Change, type Replay, readDocument, type Snapshot } from "./contract/document.js";
+import type { Change, Replay, Snapshot } from "./contract/document.js";
 import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
-import { checkEvents, checkSubscription } from "./events/options.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import { hold } from "./leases/begin-hold.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
@@ -15,21 +14,18 @@ import type { Hold, HoldOptions } from "./leases/hold.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
-import { type ForgetOptions, forget } from "./reactions/forget.js";
-import type { ForgottenReaction } from "./reactions/forget-partition.js";
-import { type ReactOptions, react } from "./reactions/react.js";
-import type { Reaction } from "./reactions/reaction.js";
-import type { Handler } from "./reactions/settings.js";
+import { type ForgetOptions, type ForgottenReaction, forget } from "./reactions/forget.js";
+import { type Reaction, react } from "./reactions/reaction.js";
+import type { Handler, ReactOptions } from "./reactions/settings.js";
 import { type ReactionStats, reactionStats } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
 import { get, history } from "./reads/get.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
-import { type SweepOptions, sweep } from "./sweep/sweep.js";
-import type { Swept } from "./sweep/tally.js";
-import { type Found, foundOne } from "./sweep/targets.js";
+import type { SweepReport } from "./sweep/report.js";
+import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
-import { type WaitOptions, type Wanted, waitFor } from "./waits/wait-for.js";
+import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 
 /** First own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;
@@ -49,11 +45,11 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  */
 export class Entities<S extends string = string> {
   readonly #store: MachineStore;
-  readonly #feed: Feed<Change<S>>;
+  readonly #feed: Feed;
 
   constructor(store: MachineStore) {
     this.#store = store;
-    this.#feed = new Feed(store.connection, store.location, (text) => readDocument<Change<S>>(text));
+    this.#feed = new Feed(store);
   }
 
   /** The machine's name. */
@@ -140,20 +136,19 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Fires the timers of this machine's entities as they run out, until `signal` is aborted or latchkey is closed:
-   * timeouts, leases and retention. Run it in as many replicas as you like: each timer fires once.
+   * Fires the expired timers of this machine's entities (timeouts, leases and retention) until `signal` is aborted or
+   * latchkey is closed. Run it in every replica: each timer fires once.
    *
-   * What is damaged can't fire: it is logged and told to `onStuck`, once each, and holds up nothing else.
+   * Damaged data cannot fire. It is logged, reported to `onStuck` once, and delays nothing else.
    *
    * @returns what this replica did
-   * @throws ContractError for an option that can't be, and NotExecutedError when its client has ended without latchkey
-   * being closed. With `once` also NotExecutedError when the server can't be asked, and ContractError when the machine is gone.
-   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "nothing sweeps here"));
+   * @throws ContractError for an invalid option, and NotExecutedError if its client has ended without latchkey being
+   * closed. With `once` also NotExecutedError if the server does not answer, and ContractError if the machine is not
+   * installed.
+   * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "the sweep ended"));
    */
-  async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const { connection, location } = this.#store;
-    const find = (): Promise<Found> => foundOne(connection, location, options.once === true);
-    return sweep(connection, location.namespace, find, options);
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    return sweepMachine(this.#store.connection, this.#store.location, options);
   }
 
   /** Reads one entity; null where there is none. */
@@ -188,16 +183,13 @@ export class Entities<S extends string = string> {
   /**
    * The durable log of all changes, read from a cursor on, and followed over lost connections for as long as it takes.
    *
-   * @throws RangeError for a cursor that is none, ContractError for other options that can't be; what iterating throws,
-   * {@link EventLog} says.
+   * @throws ContractError if an option is invalid, such as a malformed cursor. {@link EventLog} lists what iterating throws.
    * @example
    * const log = agents.events({ after: await loadCursor() });
    * for await (const change of log) { await handle(change); await saveCursor(log.cursor); }
    */
   events(options: EventsOptions = {}): EventLog<Change<S>> {
-    checkEvents(options);
-    const { connection, location } = this.#store;
-    return new EventLog(connection, location, options, (text) => readDocument<Change<S>>(text));
+    return new EventLog<Change<S>>(this.#store, options);
   }
 
   /**
@@ -211,9 +203,7 @@ export class Entities<S extends string = string> {
    * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
   async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
-    checkSubscription(listener, options);
-    const { connection, location } = this.#store;
-    return subscribe(connection, location, (text) => readDocument<Change<S>>(text), listener, options);
+    return subscribe(this.#store, listener, options);
   }
 
   /**
@@ -231,13 +221,9 @@ export class Entities<S extends string = string> {
    * await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
   waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
-  waitFor(
-    id: string,
-    isWanted: (entity: Snapshot<S>) => boolean,
-    options?: WaitOptions,
-  ): Promise<Snapshot<S>>;
-  async waitFor(id: string, wanted: Wanted<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
-    return waitFor(this.#store, this.#feed, id, wanted, options);
+  waitFor(id: string, matches: (entity: Snapshot<S>) => boolean, options?: WaitOptions): Promise<Snapshot<S>>;
+  async waitFor(id: string, target: WaitTarget<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
+    return waitFor(this.#store, this.#feed, id, target, options);
   }
 
   /**

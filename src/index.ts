@@ -1,3 +1,8 @@
+/**
+ * Keeps the state of entities in Valkey: machines, the client and its errors.
+ *
+ * @module latchkey
+ */
 export {
   AgentLifecycle,
   AgentLifecycleError,
@@ -54,23 +59,20 @@ export { toMermaid } from "./machine/mermaid.js";
 export { MachineDefinitionError, type Problem } from "./machine/problem.js";
 export { type Validation, validateMachine } from "./machine/validate.js";
 export { toXState } from "./machine/xstate.js";
-export type { DeadLetter } from "./reactions/dead-letter-store.js";
-export type { DeadLetters } from "./reactions/dead-letters.js";
-export type { ForgetOptions } from "./reactions/forget.js";
-export type { ForgottenReaction } from "./reactions/forget-partition.js";
-export type { MissedEvents } from "./reactions/group.js";
-export type { ReactOptions } from "./reactions/react.js";
+export type { DeadLetter, DeadLetters } from "./reactions/dead-letters.js";
+export type { ForgetOptions, ForgottenReaction } from "./reactions/forget.js";
+export type { MissedEvents } from "./reactions/missed-events.js";
 export type { Reaction } from "./reactions/reaction.js";
-export type { Handler, Reacting } from "./reactions/settings.js";
-export type { ReactionStats } from "./reactions/stats.js";
+export type { Handler, HandlerContext, ReactOptions } from "./reactions/settings.js";
+export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";
 export type { InstalledMachine } from "./reads/installed-machine.js";
 export type { ListOptions, Page, PageOptions } from "./reads/list.js";
+export type { Stuck, SweepReport } from "./sweep/report.js";
 export type { SweepOptions } from "./sweep/sweep.js";
-export type { Stuck, Swept } from "./sweep/tally.js";
 export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
 export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
 export type { ServerTime } from "./valkey/server-clock.js";
-export type { WaitOptions, Wanted } from "./waits/wait-for.js";
+export type { WaitOptions, WaitTarget } from "./waits/wait-for.js";

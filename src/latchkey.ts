@@ -8,9 +8,8 @@ import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
-import { type SweepOptions, sweep } from "./sweep/sweep.js";
-import type { Swept } from "./sweep/tally.js";
-import { foundBy } from "./sweep/targets.js";
+import type { SweepReport } from "./sweep/report.js";
+import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import type { MachineLocation } from "./valkey/keys.js";
@@ -170,24 +169,11 @@ export class Latchkey {
   }
 
   /**
-   * Fires the timers of all machines of this namespace as they run out, the machines by turns; see `Entities.sweep`.
-   * Machines that are installed later are swept too.
+   * Fires the expired timers of all machines of this namespace, round-robin. Includes machines that are installed later.
+   * See `Entities.sweep`.
    */
-  async sweep(options: SweepOptions = {}): Promise<Swept> {
-    const connection = this.#connection;
-    return sweep(
-      connection,
-      this.namespace,
-      async () => {
-        const names = await this.machines();
-        this.#facts ??= await factsOf(connection, this.namespace);
-        const facts = this.#facts;
-        if (facts === undefined) return { places: [], misnamed: [] };
-        const { namespace } = this;
-        return foundBy(names, (machine) => ({ namespace, machine, partitions: facts.partitions }));
-      },
-      options,
-    );
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    return sweepNamespace(this.#connection, this.namespace, options);
   }
 
   /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */
@@ -200,6 +186,7 @@ export class Latchkey {
     await this.#connection.close();
   }
 
+  /** Closes the client at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,7 +1,7 @@
 import type { Entity } from "./facts.js";
 import type { LossyInjection } from "./loss.js";
 
-/** What a rule says; docs/fault-history.md has them all. */
+/** What a rule says; docs/evidence/history-format.md has them all. */
 export type Rule =
   | "versions"
   | "edges"

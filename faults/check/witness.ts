@@ -25,7 +25,7 @@ export interface WitnessReport {
 
 /**
  * Checks a history against its log: the log is the witness, the claimed order of all changes. Everything that callers,
- * followers and the end state tell must agree with it. The rules stand in docs/fault-history.md.
+ * followers and the end state tell must agree with it. The rules stand in docs/evidence/history-format.md.
  *
  * @example
  * const { count, violations } = witness(await gather(readHistory("history.jsonl")));

@@ -30,8 +30,7 @@ export class Sweeper {
       signal: this.#stopping.signal,
       interval: "200ms",
       batch: 20,
-      onChange: (change, { isFound }) => {
-        if (isFound) return; // another may have fired it
+      onChange: (change) => {
         this.#history.append({ kind: "fired", process: name, at: monotonicMs(), ...nameOf(change) });
         this.#history.flush();
         counts.begun += 1;

@@ -88,7 +88,7 @@ export class TimedLoad {
         return stats?.lag === 0 && stats.pending === 0;
       });
       await this.fleet.finish("reactor");
-      for await (const { text, tries, error } of shifts.deadLetters(REACTION)) {
+      for await (const { text, attempts: tries, error } of shifts.deadLetters(REACTION)) {
         history.append({ kind: "dead-letter", reaction: REACTION, document: text, tries, error });
       }
     } finally {

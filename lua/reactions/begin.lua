@@ -1,46 +1,58 @@
 #!lua
--- begin: gives an event to its handler and counts the try, if it is still this consumer's.
--- Asked again with the same call, it counts nothing more; nor where it comes later than a later call of this entity.
+-- begin: counts an attempt to handle an event and returns the event, if it still belongs to this consumer.
+-- A repeated call with the same number counts once. A call that arrives after a later one counts nothing.
 --
 -- KEYS
---   1 events  2 dead  3 held  4 seen  5 rules  as in take
+--   1 events        {ns:p}:<machine>:events                 stream  the event log; the reaction is a group on it
+--   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead   stream  dead letters; the same group retries them
+--   3 assignments   {ns:p}:<machine>:reaction:<name>:held   hash    which consumer handles which entity, see take
+--   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen   zset    consumers by their last heartbeat
+--   5 settings      {ns:p}:<machine>:reaction:<name>:rules  hash    what all consumers share, see take
 -- ARGV
---   1 group  2 consumer  3 mark and 4 id of the event  5 entity
---   6 call  the number of this try: higher than those of all that this consumer asked for before
---   7 most  how many tries there are; where all were made, this is none
--- Reply [tries, document, spent], this one included; spent is 1 where this is none, and document null where the log was
---   trimmed past it; or LOST: another has it, it is finished, or this call is an old one
+--   1 group     the reaction's name
+--   2 consumer  this replica
+--   3 mark      e: an event of the log; d: a dead letter that is retried
+--   4 id        the event's ID in its stream
+--   5 entity    the event's entity
+--   6 number    the number of this call, higher than any before
+--   7 most      the largest number of attempts
+-- Reply
+--   [attempts, document, spent]
+--     attempts  the attempts so far, with this one
+--     document  the event; null if it was trimmed from the log
+--     spent     1 if all attempts were made before: this one does not count
+--   LOST  the event was reassigned or is finished, or the call is outdated
 -- Errors
---   NOGROUP  NOPERM <command>
-local call, match = redis.call, string.match
-local held = KEYS[3]
-local group, me, mark, id, entity, number, most = unpack(ARGV)
-local stream = mark == 'e' and KEYS[1] or KEYS[2]
+--   NOGROUP
+
+-- @include functions/reaction.lua
+
+-- 1 inputs
+local events_key, dead_letters_key, assignments_key = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, mark, id, entity = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local number, most = ARGV[6], ARGV[7]
+local stream_key = mark == 'e' and events_key or dead_letters_key
 number, most = number + 0, most + 0
 
--- read
-local row = call('XPENDING', stream, group, id, id, 1)[1]
-if not row or row[2] ~= me then return 'LOST' end
-local found = call('XRANGE', stream, id, id)[1]
-local document = false
-for i = 1, found and #found[2] or 0, 2 do
-  if found[2][i] == 'doc' then document = found[2][i + 1] end
+-- 2 read
+local owner = owner_of(stream_key, group, id)
+local fields = fields_of(stream_key, id)
+local document = fields and named(fields).doc or false
+local assignment = read_assignment(assignments_key, entity)
+local latest = assignment.holder == consumer and assignment.number or 0
+if assignment.event ~= mark .. id then
+  assignment.event, assignment.attempts, assignment.first = mark .. id, 0, '0'
 end
-local holder, last, noted, event, tries, first =
-  match(call('HGET', held, entity) or '', '^(%S+) (%S+) (%d+) (%S+) (%d+) (%d+)$')
-noted = holder == me and noted + 0 or 0
-if number < noted then return 'LOST' end
-if event ~= mark .. id then tries, first = 0, '0' end
-tries = tries + 0
-if number == noted then return { tries, document, 0 } end
-if not document or tries >= most then return { tries, document, 1 } end
 
--- write
-if first == '0' then
-  local time = call('TIME')
-  first = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-end
-tries = tries + 1
-call('HSET', held, entity, table.concat({ me, last or mark .. id, number, mark .. id, tries, first }, ' '))
-call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', tries, 'JUSTID')
-return { tries, document, 0 }
+-- 3 reject
+if owner ~= consumer or number < latest then return 'LOST' end
+if number == latest then return { assignment.attempts, document, 0 } end
+if not document or assignment.attempts >= most then return { assignment.attempts, document, 1 } end
+
+-- 4 write
+if assignment.first == '0' then assignment.first = text_of(server_ms()) end
+assignment.attempts = assignment.attempts + 1
+assignment.holder, assignment.last, assignment.number = consumer, assignment.last or mark .. id, number
+call('HSET', assignments_key, entity, assignment_text(assignment))
+call('XCLAIM', stream_key, group, consumer, 0, id, 'RETRYCOUNT', assignment.attempts, 'JUSTID')
+return { assignment.attempts, document, 0 }

@@ -1,27 +1,26 @@
-/** A place in a machine's event log: the last entry read, of each partition. `0-0` is before the first. */
+import { refuse, shortText } from "../contract/arguments.js";
+
+/** A position in a machine's event log: the ID of the last entry read, per partition. `0-0` is before the first. */
 export type StreamIds = readonly string[];
 
-/** The place as text: an entry id such as `1763807223197-0`, one per partition with commas between them. */
+/** Formats a position as text: entry IDs such as `1763807223197-0`, one per partition, separated by commas. */
 export function logCursor(ids: StreamIds): string {
   return ids.join(",");
 }
 
 /**
- * Reads a cursor that {@link logCursor} made.
+ * Parses a cursor that {@link logCursor} made.
  *
- * @throws RangeError when it is none, or is of a namespace with another number of partitions.
+ * @throws ContractError (BADARG) if it is malformed, or if its number of partitions is not that of the namespace.
  */
 export function parseLogCursor(cursor: string, partitions: number): string[] {
   const ids = typeof cursor === "string" ? cursor.split(",") : [""];
   if (!ids.every((id) => /^\d{1,20}-\d{1,20}$/.test(id))) {
-    throw new RangeError(
-      'after: give "start", "end", or a cursor that an event log gave, such as 1763807223197-0',
+    refuse(
+      `after: ${shortText(cursor)} is not a cursor; use "start", "end" or a cursor of this log, such as 1763807223197-0`,
     );
   }
-  if (ids.length !== partitions) {
-    throw new RangeError(
-      `after: the cursor is of a log with ${ids.length} partitions, this one has ${partitions}`,
-    );
-  }
+  if (ids.length !== partitions)
+    refuse(`after: the cursor has ${ids.length} partitions, but the log has ${partitions}`);
   return ids;
 }

@@ -1,53 +1,49 @@
+import type { Change } from "../contract/document.js";
 import { GapError } from "../errors/gap-error.js";
 import { ConnectError, mayPassSoon } from "../valkey/connect-error.js";
-import type { Connection } from "../valkey/connection.js";
-import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
+import { allPartitionKeys } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { retryWhile } from "../valkey/retry.js";
 import { endOf } from "../valkey/stream.js";
 import { logCursor } from "./cursor.js";
 import { EventLog } from "./log.js";
 
-/** Someone who wants to know of every change of one entity from now on. */
-export interface Follower<C> {
+/** Receives the changes of one entity from now on. */
+export interface Follower {
   readonly id: string;
-  onChange(change: C): void;
-  /** Changes were missed: read the entity again. What comes later comes by `onChange` again. */
+  onChange(change: Change): void;
+  /** Called after a gap: read the entity again. Later changes arrive at `onChange`. */
   onMissed(): void;
-  /** Nothing will come any more. */
+  /** Called at the end: no further change arrives. */
   onEnd(error: unknown): void;
 }
 
-/**
- * Tells any number of followers of changes, over one connection that follows the event log. It is open as long as there
- * is a follower.
- */
-export class Feed<C extends { readonly id: string }> {
-  readonly #connection: Connection;
-  readonly #location: MachineLocation;
-  readonly #read: (text: string) => C;
-  readonly #followers = new Map<string, Set<Follower<C>>>();
+/** Delivers changes to any number of followers over one connection, which is open while there is a follower. */
+export class Feed {
+  readonly #store: MachineStore;
+  readonly #followers = new Map<string, Set<Follower>>();
   #run: { readonly begun: Promise<unknown>; readonly stop: AbortController } | undefined;
 
-  constructor(connection: Connection, location: MachineLocation, read: (text: string) => C) {
-    this.#connection = connection;
-    this.#location = location;
-    this.#read = read;
+  constructor(store: MachineStore) {
+    this.#store = store;
   }
 
   /**
-   * Settles when the follower will be told of everything that happens from then on, which may be long where the server
-   * is away: leave where it takes too long. @throws where that can't be.
+   * Adds a follower. Settles as soon as every later change is delivered to it. While the server is unreachable this can
+   * take long: call `leave` to give up.
+   *
+   * @throws ConnectError, or the server's error, if the end of the log cannot be read.
    */
-  async follow(follower: Follower<C>): Promise<void> {
-    const same = this.#followers.get(follower.id) ?? new Set();
-    this.#followers.set(follower.id, same.add(follower));
+  async follow(follower: Follower): Promise<void> {
+    const followers = this.#followers.get(follower.id) ?? new Set();
+    this.#followers.set(follower.id, followers.add(follower));
     this.#run ??= this.#start();
     await this.#run.begun;
   }
 
-  leave(follower: Follower<C>): void {
-    const same = this.#followers.get(follower.id);
-    if (same?.delete(follower) === true && same.size === 0) this.#followers.delete(follower.id);
+  leave(follower: Follower): void {
+    const followers = this.#followers.get(follower.id);
+    if (followers?.delete(follower) === true && followers.size === 0) this.#followers.delete(follower.id);
     if (this.#followers.size > 0) return;
     this.#run?.stop.abort();
     this.#run = undefined;
@@ -64,20 +60,21 @@ export class Feed<C extends { readonly id: string }> {
       this.#followers.clear();
       for (const follower of all) follower.onEnd(error);
     };
-    // Where it does not even begin, `follow` says so to each.
+    // If it does not even begin, `follow` throws for each follower.
     run.begun.then(
-      (cursor) => this.#tellAll(cursor, stop.signal).catch(end),
+      (cursor) => this.#deliver(cursor, stop.signal).catch(end),
       () => end(),
     );
     return run;
   }
 
-  /** Where the log ends now: all that is read of entities from here on is younger, or comes behind it. */
+  /** Reads the current end of the log: every change that is not yet visible in the entities follows it. */
   async #end(signal: AbortSignal): Promise<string> {
-    const { client } = this.#connection;
-    const keys = allPartitionKeys(this.#location);
+    const { connection, location } = this.#store;
+    const { client } = connection;
+    const keys = allPartitionKeys(location);
     const ends = await retryWhile(
-      this.#connection,
+      connection,
       () => !signal.aborted,
       "the end of the event log",
       () => Promise.all(keys.map(({ events }) => endOf(client, events))),
@@ -85,15 +82,15 @@ export class Feed<C extends { readonly id: string }> {
     return logCursor(ends);
   }
 
-  async #tellAll(cursor: string, signal: AbortSignal): Promise<void> {
+  async #deliver(cursor: string, signal: AbortSignal): Promise<void> {
     for (let after = cursor; !signal.aborted; ) {
-      const log = new EventLog(this.#connection, this.#location, { after, signal }, this.#read);
+      const log = new EventLog(this.#store, { after, signal });
       try {
         for await (const change of log) {
           for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
         }
         if (signal.aborted) return;
-        throw new ConnectError(this.#connection.address, "ended");
+        throw new ConnectError(this.#store.connection.address, "ended");
       } catch (error) {
         if (error instanceof GapError) {
           after = error.cursor;
@@ -105,7 +102,7 @@ export class Feed<C extends { readonly id: string }> {
     }
   }
 
-  #all(): Follower<C>[] {
-    return [...this.#followers.values()].flatMap((same) => [...same]);
+  #all(): Follower[] {
+    return [...this.#followers.values()].flatMap((followers) => [...followers]);
   }
 }

@@ -1,27 +1,30 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
+import { checkFlag, checkOptions, checkSignal } from "../contract/arguments.js";
+import { type Change, readDocument } from "../contract/document.js";
 import { GapError } from "../errors/gap-error.js";
 import { ConnectError } from "../valkey/connect-error.js";
-import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
-import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
+import { allPartitionKeys } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 import { endOf, readBehind, type StreamEntry, startOf } from "../valkey/stream.js";
 import { logCursor, parseLogCursor } from "./cursor.js";
 
-/** Where to begin to read, and whether to wait for more. */
+/** Options of `events`: the position to start from, and whether to wait for more. */
 export interface EventsOptions {
-  /** `"start"`: the oldest change kept. `"end"`: only what comes from now on. Else a cursor. @default "end" */
+  /** `"start"`: the oldest change in the log. `"end"`: only changes from now on. Otherwise a cursor. @default "end" */
   readonly after?: "start" | "end" | (string & {});
-  /** Waits for further changes for ever; false ends at the log's present end. @default true */
+  /** Waits for further changes; if false, the iteration stops at the current end of the log. @default true */
   readonly follow?: boolean;
-  /** Ends the iteration when aborted. */
+  /** Stops the iteration when aborted. */
   readonly signal?: AbortSignal;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof EventsOptions>(["after", "follow", "signal"]);
 const BATCH = 200;
 const RETRY_PAUSE_MS = 20;
 
@@ -30,40 +33,37 @@ interface Entry extends StreamEntry {
 }
 
 /**
- * The durable log of a machine's changes, read from a cursor on: each change once, in order per entity. Its `cursor`
- * stands behind the change given last; keep it to go on there later.
+ * Iterates over the durable log of a machine's changes from a cursor on: each change once, in order per entity.
+ * `cursor` is the position after the change returned last; store it to continue from there later.
  *
- * A lost connection is made again, without loss or repeat. Closing latchkey ends the iteration, as the signal does.
+ * Reconnects after a lost connection, without loss or repetition. Closing latchkey stops the iteration, as the signal
+ * does.
  *
- * @throws GapError while iterating, when the log was trimmed past the cursor.
- * @throws ConnectError when it can't connect at first, within the time that a call may take.
+ * @throws GapError while iterating, if changes after the cursor were trimmed from the log.
+ * @throws ConnectError if the first connection cannot be made within the time limit of a call.
  */
-export class EventLog<C> implements AsyncIterable<C> {
-  readonly #connection: Connection;
-  readonly #location: MachineLocation;
+export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
+  readonly #store: Omit<MachineStore, "definition">;
   readonly #options: EventsOptions;
-  readonly #read: (text: string) => C;
   #ids: string[] | undefined;
 
-  constructor(
-    connection: Connection,
-    location: MachineLocation,
-    options: EventsOptions,
-    read: (text: string) => C,
-  ) {
-    this.#connection = connection;
-    this.#location = location;
+  /** @throws ContractError if an option is invalid. */
+  constructor(store: Omit<MachineStore, "definition">, options: EventsOptions) {
+    checkOptions(options, OPTIONS);
+    checkFlag("follow", options.follow);
+    checkSignal(options.signal);
+    this.#store = store;
     this.#options = options;
-    this.#read = read;
     const { after = "end" } = options;
-    if (after !== "start" && after !== "end") this.#ids = parseLogCursor(after, location.partitions);
+    if (after !== "start" && after !== "end") this.#ids = parseLogCursor(after, store.location.partitions);
   }
 
-  /** Behind the change given last; undefined before the first step when reading from the start or the end. */
+  /** The position after the change returned last; undefined before the first one if reading from the start or the end. */
   get cursor(): string | undefined {
     return this.#ids && logCursor(this.#ids);
   }
 
+  /** Yields the changes in order, from the start that `events` was given. */
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
     if (this.#isStopped()) return;
@@ -77,7 +77,7 @@ export class EventLog<C> implements AsyncIterable<C> {
         for (const entry of entries) {
           if (this.#isStopped()) return;
           this.#ids = (this.#ids ?? []).with(entry.partition, entry.id);
-          yield this.#read(entry.text);
+          yield readDocument<C>(entry.text);
         }
       }
     } finally {
@@ -86,12 +86,13 @@ export class EventLog<C> implements AsyncIterable<C> {
     }
   }
 
-  /** Undefined when stopped meanwhile. */
+  /** Opens a connection; returns undefined if stopped in the meantime. */
   async #open(): Promise<Valkey | undefined> {
+    const { connection } = this.#store;
     try {
       return await openInTime(
-        this.#connection,
-        () => this.#connection.open(EVENTS),
+        connection,
+        () => connection.open(EVENTS),
         () => !this.#isStopped(),
       );
     } catch (error) {
@@ -101,10 +102,10 @@ export class EventLog<C> implements AsyncIterable<C> {
   }
 
   #isStopped(): boolean {
-    return this.#options.signal?.aborted === true || this.#connection.isClosed;
+    return this.#options.signal?.aborted === true || this.#store.connection.isClosed;
   }
 
-  /** The next entries, waiting for them where `follow`; undefined at the end. Reading twice is harmless. */
+  /** Reads the next entries, and waits for them if `follow`; returns undefined at the end. Reading twice is harmless. */
   async #next(client: Valkey, follow: boolean): Promise<Entry[] | undefined> {
     while (!this.#isStopped()) {
       try {
@@ -122,49 +123,51 @@ export class EventLog<C> implements AsyncIterable<C> {
     return undefined;
   }
 
-  /** Waits until reading may go on after an error; throws where it can't. */
+  /** Waits until the log can be read again after an error. @throws if a retry cannot help. */
   async #recover(client: Valkey, error: unknown): Promise<void> {
-    if (client.status === "end") throw new ConnectError(this.#connection.address, "closed");
+    if (client.status === "end") throw new ConnectError(this.#store.connection.address, "closed");
     const isLost = isLoss(error);
     if (!isLost && !RETRIED.has(replyCode(error)))
-      throw new Error(`the event log of ${this.#location.machine} can't be read: ${safeMessage(error)}`);
-    // A client still calls itself ready for a moment after its socket has gone.
+      throw new Error(
+        `the event log of ${this.#store.location.machine} cannot be read: ${safeMessage(error)}`,
+      );
+    // The client's status stays "ready" for a moment after its socket has closed.
     if (isLost && client.status !== "ready") await untilReadyOrEnded(client);
     else await pause(RETRY_PAUSE_MS);
   }
 
   async #first(client: Valkey): Promise<string[]> {
-    const location = this.#options.after === "start" ? startOf : endOf;
-    return Promise.all(allPartitionKeys(this.#location).map(({ events }) => location(client, events)));
+    const edge = this.#options.after === "start" ? startOf : endOf;
+    return Promise.all(allPartitionKeys(this.#store.location).map(({ events }) => edge(client, events)));
   }
 
   async #batch(client: Valkey, ids: readonly string[]): Promise<Entry[]> {
-    const keys = allPartitionKeys(this.#location);
+    const keys = allPartitionKeys(this.#store.location);
     const parts = await Promise.all(
       keys.map(({ events }, partition) => readBehind(client, events, ids[partition] ?? "", BATCH)),
     );
     if (parts.some(({ gap }) => gap !== undefined)) {
-      const left = ids.map((id, partition) => parts[partition]?.gap ?? id);
-      throw new GapError(this.#location.machine, logCursor(ids), logCursor(left));
+      const oldest = ids.map((id, partition) => parts[partition]?.gap ?? id);
+      throw new GapError(this.#store.location.machine, logCursor(ids), logCursor(oldest));
     }
     return parts.flatMap(({ entries }, partition) => entries.map((entry) => ({ ...entry, partition })));
   }
 
   /**
-   * Waits a while for something behind the cursor; what XREAD gives only wakes, `#batch` reads. Not for ever: a server
-   * that froze would not be told from one where nothing happens.
+   * Waits for an entry after the cursor. The reply of XREAD only wakes; `#batch` reads. The wait is limited, because a
+   * frozen server looks like a quiet one.
    */
   async #wake(client: Valkey, ids: readonly string[]): Promise<void> {
-    const keys = allPartitionKeys(this.#location).map(({ events }) => events);
+    const keys = allPartitionKeys(this.#store.location).map(({ events }) => events);
     const waitMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
     await client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
   }
 }
 
-/** Replies that pass by themselves: loading, a slow script, a change of roles, a replica without its primary. */
+/** Temporary error replies: loading, a slow script, a change of roles, a replica without its primary. */
 const RETRIED = new Set(["LOADING", "BUSY", "UNBLOCKED", "MASTERDOWN"]);
 
-/** Waits for the client to be connected again, however often that fails, or closed for good. */
+/** Waits until the client is connected again, after any number of failures, or closed for good. */
 async function untilReadyOrEnded(client: Valkey): Promise<void> {
   await new Promise<void>((resolve) => {
     const done = (): void => {

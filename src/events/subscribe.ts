@@ -1,87 +1,96 @@
 import type { Valkey } from "iovalkey";
+import { checkFunctions, checkOptions, refuse, shortText } from "../contract/arguments.js";
+import { type Change, readDocument } from "../contract/document.js";
 import { ConnectError, connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";
 import { safeMessage } from "../valkey/failure.js";
-import { channelOf, type MachineLocation } from "../valkey/keys.js";
+import { channelOf } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 
 /** A running subscription. */
 export interface Subscription {
-  /** Ends it; no listener call follows. */
+  /** Ends the subscription; the listener is not called again. */
   close(): Promise<void>;
 }
 
-/** Called for each change heard. What it throws, or rejects with, is reported, and the next change comes all the same. */
+/** Receives each change. If it throws or rejects, the error is reported and the next change is delivered as usual. */
 export type Listener<C> = (change: C) => void | Promise<void>;
 
-/** Options of a subscription. */
+/** Options of `subscribe`. */
 export interface SubscribeOptions {
   /**
-   * Called when changes may have been missed: the connection was lost, or given up because the server froze or cut it
-   * off for reading too slowly, and it listens again, however often that failed before. So what is read now, or comes
-   * later, leaves nothing out.
+   * Called after the subscription was interrupted and works again: changes may have been missed. The connection was
+   * lost, or closed because the server froze or because this client read too slowly. Data read from this call on,
+   * together with the changes that follow, is complete.
    */
   readonly onMissed?: () => void;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof SubscribeOptions>(["onMissed"]);
+
 /**
- * Hears changes as they are published. A hint, cheap and at most once: what is published while the connection is down
- * is not heard. The event log is the truth.
+ * Subscribes to changes as they are published: cheap, at most once. Changes published while the connection is down are
+ * not delivered. The event log is the truth.
  *
- * A failing listener is logged as an error; where no logger was given it is a process warning, `LATCHKEY_LISTENER`.
+ * A failing listener is logged as an error. Without a logger it becomes a process warning, `LATCHKEY_LISTENER`.
  *
- * @throws ConnectError when no connection can be made within the time of a call, or this user may not subscribe.
+ * @throws ContractError if the listener or an option is invalid.
+ * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe.
  */
-export async function subscribe<C>(
-  connection: Connection,
-  location: MachineLocation,
-  read: (text: string) => C,
+export async function subscribe<C extends Change>(
+  { connection, location }: MachineStore,
   listener: Listener<C>,
-  { onMissed }: SubscribeOptions = {},
+  options: SubscribeOptions,
 ): Promise<Subscription> {
+  if (typeof listener !== "function")
+    refuse(`the listener must be a function, not ${shortText(listener)}; it is called with each change`);
+  checkOptions(options, OPTIONS);
+  const { onMissed } = options;
+  checkFunctions({ onMissed });
   const channel = channelOf(location);
   let isOpen = true;
-  const take = (text: string): void => {
+  const receive = (text: string): void => {
     if (!isOpen) return;
     let change: C;
     try {
-      change = read(text);
+      change = readDocument<C>(text);
     } catch {
-      // Anyone may publish on a channel.
-      connection.logger.warn({ channel }, "a message that is no change was ignored");
+      // Any client may publish on a channel.
+      connection.logger.warn({ channel }, "ignored a message that is not a change");
       return;
     }
-    // Never here and now: an error thrown into the client's parser would cost it the messages behind this one.
-    void hear(listener, change).catch((error: unknown) =>
+    // Asynchronous: an error thrown into the client's parser would lose the messages that follow.
+    void (async () => listener(change))().catch((error: unknown) =>
       reportListener(connection.logger, `on ${channel}`, error),
     );
   };
-  const client = await openInTime(connection, () => listening(connection, channel, take));
-  let isInForce = true;
-  const listenAgain = async (): Promise<void> => {
+  const client = await openInTime(connection, () => openSubscriber(connection, channel, receive));
+  let isSubscribed = true;
+  const resubscribe = async (): Promise<void> => {
     await client.subscribe(channel);
-    if (isInForce || !isOpen) return;
-    isInForce = true;
-    tell(connection.logger, `for what was missed on ${channel}`, onMissed, undefined);
+    if (isSubscribed || !isOpen) return;
+    isSubscribed = true;
+    tell(connection.logger, `for a gap on ${channel}`, onMissed, undefined);
   };
   client.on("close", () => {
-    isInForce = false;
+    isSubscribed = false;
   });
   client.on("ready", () => {
-    listenAgain().catch((error: unknown) => {
-      // Tried again: where it was lost once more, when it is ready the next time, else with the next pulse.
+    resubscribe().catch((error: unknown) => {
+      // The next "ready" or the next pulse retries.
       if (isOpen && !connection.isClosed)
         connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
     });
   });
-  // A subscription is silent by nature, as a frozen server is. To subscribe once more changes nothing, is answered, and
-  // takes no right that PING would: where the answer fails to come, the client's own time limit ends the connection.
+  // A quiet subscription looks like a frozen server. Subscribing again changes nothing and needs no further permission,
+  // unlike PING. If no reply arrives, the client's own timeout closes the connection.
   const everyMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
   const pulse = setInterval(() => {
-    if (client.status === "ready") listenAgain().catch(() => {}); // seen by the loss of the connection, or was told
+    if (client.status === "ready") resubscribe().catch(() => {}); // a lost connection is handled by its "close" and "ready"
   }, everyMs);
   client.once("end", () => clearInterval(pulse));
   return {
@@ -93,25 +102,21 @@ export async function subscribe<C>(
   };
 }
 
-/** A connection that listens on a channel. */
-async function listening(
+/** Opens a connection that is subscribed to a channel. */
+async function openSubscriber(
   connection: Connection,
   channel: string,
-  take: (text: string) => void,
+  receive: (text: string) => void,
 ): Promise<Valkey> {
   const client = await connection.open(SUBSCRIBE);
-  client.on("message", (_, text: string) => take(text)); // the first may come along with the answer
+  client.on("message", (_, text: string) => receive(text)); // the first message may arrive together with the reply
   try {
     await client.subscribe(channel);
     return client;
   } catch (error) {
     hangUp(client);
-    // The client's own error holds what was sent.
+    // The client's own error contains the command that was sent.
     if (connection.isClosed) throw new ConnectError(connection.address, "ended");
     throw connectError(connection.address, [error]);
   }
-}
-
-async function hear<C>(listener: Listener<C>, change: C): Promise<void> {
-  await listener(change);
 }

@@ -148,6 +148,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     await this.#turn.catch(() => {});
   }
 
+  /** Closes the hold at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,12 +1,36 @@
+import type { Valkey } from "iovalkey";
 import { checkList } from "../contract/arguments.js";
 import { ask } from "../valkey/ask.js";
+import { reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { type DeadLetter, deadLetters, dropLetters, retryLetters } from "./dead-letter-store.js";
-import { checkReaction } from "./react.js";
+import { createGroup } from "./group.js";
+import { checkReactionName } from "./settings.js";
+
+/** An event that is no longer retried, or a gap: events that were trimmed from the log before they were handled. */
+export interface DeadLetter {
+  /** ID for `retry` and `drop`. */
+  readonly id: string;
+  /** The event's document as text; null for a gap. */
+  readonly text: string | null;
+  /** Error of the last attempt, or a description of the gap. */
+  readonly error: string;
+  /** Number of attempts. */
+  readonly attempts: number;
+  /** Server time of the first attempt in ms; undefined for a gap. */
+  readonly firstMs: number | undefined;
+  /** Server time of the last attempt in ms. */
+  readonly lastMs: number;
+  /** True while the event waits for a retry that `retry` requested. */
+  readonly isRetried: boolean;
+}
+
+/** A consumer that no replica uses: the next replica takes over its events. */
+const NOBODY = "retry";
+const PAGE = 100;
 
 /**
- * The dead letters of a reaction: events whose handler failed too often, and what is known of events that the log lost
- * before anyone had handled them. Made by `agents.deadLetters(name)`.
+ * Dead letters of a reaction: events whose handler failed too often, and gaps in the log. `agents.deadLetters(name)`
+ * makes it.
  *
  * @example
  * const letters = agents.deadLetters("cleanup");
@@ -18,32 +42,104 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
   readonly #store: MachineStore;
 
   constructor(store: MachineStore, reaction: string) {
-    this.reaction = checkReaction(reaction);
+    this.reaction = checkReactionName(reaction);
     this.#store = store;
   }
 
-  /** All of them, oldest first in each partition. @throws NotExecutedError when the server can't be asked. */
-  [Symbol.asyncIterator](): AsyncGenerator<DeadLetter, void> {
-    return deadLetters((question) => this.#ask(question), this.#store.location, this.reaction);
+  /** Iterates over all dead letters, oldest first per partition. @throws NotExecutedError if the server does not reply. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<DeadLetter, void> {
+    for (let partition = 0; partition < this.#store.location.partitions; partition += 1) {
+      const key = this.#key(partition);
+      for (let from = "-"; ; ) {
+        const entries = await this.#ask((client) => client.xrange(key, from, "+", "COUNT", PAGE));
+        const [first, last] = [entries[0]?.[0], entries.at(-1)?.[0]];
+        if (first === undefined || last === undefined) break;
+        const pending = await this.#ask((client) => client.xpending(key, this.reaction, first, last, PAGE));
+        const retried = new Set((pending as [id: string, ...unknown[]][]).map(([id]) => id));
+        for (const [id, fields] of entries) yield letterOf(`${partition}:${id}`, fields, retried.has(id));
+        from = `(${last}`;
+      }
+    }
   }
 
   /**
-   * Gives dead letters back to the reaction, which tries each anew as often as any event. Each stays until it is handled.
+   * Delivers dead letters to the reaction again, each with a full number of attempts. They remain dead letters until they
+   * are handled.
    *
-   * @returns the ids that were given back: not those of no dead letter, nor of events that are lost
+   * @returns the IDs that are retried: without unknown IDs and gaps
    */
   async retry(ids: readonly string[]): Promise<string[]> {
-    checkList("ids", ids);
-    return retryLetters((question) => this.#ask(question), this.#store.location, this.reaction, ids);
+    const hasDocument = (fields: readonly string[]): boolean => namedFields(fields).has("doc");
+    return this.#each(ids, hasDocument, async (client, key, id) => {
+      await createGroup(client, key, this.reaction, "0");
+      // The largest idle time: a letter that a replica is retrying already stays with it.
+      await client.xclaim(key, this.reaction, NOBODY, Number.MAX_SAFE_INTEGER, id, "FORCE", "JUSTID");
+    });
   }
 
-  /** Removes dead letters for good. @returns the ids that were there */
+  /** Removes dead letters. @returns the IDs that existed */
   async drop(ids: readonly string[]): Promise<string[]> {
-    checkList("ids", ids);
-    return dropLetters((question) => this.#ask(question), this.#store.location, this.reaction, ids);
+    return this.#each(
+      ids,
+      () => true,
+      (client, key, id) => client.xdel(key, id),
+    );
   }
 
-  #ask<T>(question: Parameters<typeof ask<T>>[2]): Promise<T> {
+  /** Calls `work` for each dead letter whose fields are accepted. @returns their IDs */
+  async #each(
+    ids: readonly string[],
+    accepts: (fields: readonly string[]) => boolean,
+    work: (client: Valkey, key: string, id: string) => Promise<unknown>,
+  ): Promise<string[]> {
+    checkList("ids", ids);
+    const changed: string[] = [];
+    for (const id of ids) {
+      const [, partition = "", entryId = ""] = /^(\d{1,4}):(\d{1,20}-\d{1,20})$/.exec(id) ?? [];
+      if (entryId === "" || Number(partition) >= this.#store.location.partitions) continue;
+      const key = this.#key(Number(partition));
+      let isChanged = false; // stays true if the reply of a successful attempt is lost
+      await this.#ask(async (client) => {
+        const [entry] = await client.xrange(key, entryId, entryId);
+        if (entry === undefined || !accepts(entry[1])) return;
+        isChanged = true;
+        await work(client, key, entryId);
+      });
+      if (isChanged) changed.push(id);
+    }
+    return changed;
+  }
+
+  #key(partition: number): string {
+    return reactionKeys(this.#store.location, partition, this.reaction).deadLetters;
+  }
+
+  #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
     return ask(this.#store.connection, `dead letters of ${this.reaction}`, question);
   }
+}
+
+function namedFields(fields: readonly string[]): Map<string, string> {
+  return new Map(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? ""] as const] : [])));
+}
+
+function letterOf(id: string, flat: readonly string[], isRetried: boolean): DeadLetter {
+  const fields = namedFields(flat);
+  const lastMs = Number(fields.get("last"));
+  const from = fields.get("lost");
+  if (from !== undefined) {
+    const count = fields.get("count");
+    const events = count === "0" ? "events" : count === "1" ? "1 event" : `${count} events`;
+    const error = `${events} trimmed from the log before ${count === "1" ? "it was" : "they were"} handled, from ${from} to ${fields.get("to")}`;
+    return { id, text: null, error, attempts: 0, firstMs: undefined, lastMs, isRetried: false };
+  }
+  return {
+    id,
+    text: fields.get("doc") ?? null,
+    error: fields.get("error") ?? "",
+    attempts: Number(fields.get("tries")),
+    firstMs: Number(fields.get("first")),
+    lastMs,
+    isRetried,
+  };
 }

@@ -1,39 +1,96 @@
-import { checkOptions } from "../contract/arguments.js";
-import { ContractError } from "../errors/latchkey-error.js";
+import type { Valkey } from "iovalkey";
+import { checkFlag, checkOptions } from "../contract/arguments.js";
 import { ReactionInUseError } from "../errors/reaction-in-use-error.js";
+import { reactionScripts } from "../lua/reactions.js";
 import { ask } from "../valkey/ask.js";
+import { type MachineLocation, reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { type ForgottenReaction, forgetReaction } from "./forget-partition.js";
-import { checkReaction } from "./react.js";
+import { runScript } from "../valkey/script.js";
+import { checkReactionName } from "./settings.js";
+import { type ReactionTotals, totalOf } from "./stats.js";
 
-/** How to forget a reaction. */
+/** Options of `forgetReaction`. */
 export interface ForgetOptions {
-  /** Throws its dead letters and unfinished events away too. Replicas that live are in the way all the same. @default false */
+  /** Discards dead letters and unfinished events too. Live replicas prevent it nevertheless. @default false */
   readonly force?: boolean;
 }
 
+/** Contents of a reaction that was forgotten, over all partitions. */
+export type ForgottenReaction = ReactionTotals;
+
+/** The server notes for this long that a reaction was forgotten. Longer than any `takeOverAfter`. */
+export const FORGOTTEN_KEPT_MS = 86_400_000;
+
 const OPTIONS: ReadonlySet<string> = new Set<keyof ForgetOptions>(["force"]);
 
-/** Removes a reaction, unless it is in use. */
+/** Condition under which the script removes a partition, see lua/reactions/forget.lua. */
+type Mode = "look" | "unused" | "force" | "all";
+
+interface PartitionReply extends Omit<ReactionTotals, "name"> {
+  readonly isForgotten: boolean;
+  /** Number of live replicas. */
+  readonly living: number;
+}
+
+/**
+ * Removes everything that the server keeps of a reaction, in all partitions.
+ *
+ * @returns what was removed; null if the reaction does not exist
+ * @throws ReactionInUseError if a replica of it is live, or, without `force`, if something is unfinished.
+ */
 export async function forget(
   { connection, location }: MachineStore,
   name: string,
   options: ForgetOptions,
 ): Promise<ForgottenReaction | null> {
-  checkReaction(name);
+  checkReactionName(name);
   checkOptions(options, OPTIONS);
   const { force = false } = options;
-  if (typeof force !== "boolean") throw new ContractError("BADARG", "force must be true or false");
-  const found = await forgetReaction(
-    (question) => ask(connection, `forgetting reaction ${name}`, question),
-    location,
+  checkFlag("force", force);
+  const run = (partition: number, mode: Mode): Promise<PartitionReply | undefined> =>
+    ask(connection, `forgetting reaction ${name}`, (client) =>
+      forgetPartition(client, location, partition, name, mode),
+    );
+  const before = new Map<number, PartitionReply>();
+  for (let partition = 0; partition < location.partitions; partition += 1) {
+    const part = await run(partition, "look");
+    if (part !== undefined) before.set(partition, part);
+  }
+  if (before.size === 0) return null;
+  const total = totalOf(name, [...before.values()]);
+  const living = Math.max(...[...before.values()].map((part) => part.living));
+  if (living > 0 || (!force && total.pending + total.deadLetters > 0))
+    throw new ReactionInUseError(location.machine, name, { ...total, living });
+  // Replicas join the first partition first, so it decides for all: a replica that joins later finds nothing and ends.
+  let mode: Mode = force ? "force" : "unused";
+  for (const partition of before.keys()) {
+    const part = await run(partition, mode);
+    // Undefined after an earlier attempt whose reply was lost: it removed the partition.
+    if (part !== undefined && !part.isForgotten) throw new ReactionInUseError(location.machine, name, part);
+    mode = "all";
+  }
+  connection.logger.info({ machine: location.machine, ...total }, "a reaction was forgotten");
+  return total;
+}
+
+/** @returns undefined if the partition holds nothing of the reaction */
+async function forgetPartition(
+  client: Valkey,
+  location: MachineLocation,
+  partition: number,
+  name: string,
+  mode: Mode,
+): Promise<PartitionReply | undefined> {
+  const keys = Object.values(reactionKeys(location, partition, name));
+  const reply = await runScript(client, reactionScripts.forget, keys, [
     name,
-    force,
-  );
-  if (found === undefined) return null;
-  if (!found.isForgotten) throw new ReactionInUseError(location.machine, name, found);
-  const { lag, pending, deadLetters, consumers } = found;
-  const forgotten = { name, lag, pending, deadLetters, consumers };
-  connection.logger.info({ machine: location.machine, ...forgotten }, "a reaction was forgotten");
-  return forgotten;
+    mode,
+    String(FORGOTTEN_KEPT_MS),
+  ]);
+  if (reply === null) return undefined;
+  const [removed, living, pending, deadLetters, consumers, lag] = reply as [
+    ...counts: [number, number, number, number, number],
+    lag: number | null,
+  ];
+  return { isForgotten: removed === 1, living, pending, deadLetters, consumers, lag: lag ?? undefined };
 }

@@ -2,83 +2,74 @@ import type { Valkey } from "iovalkey";
 import { reactionScripts } from "../lua/reactions.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
-import { replyCode, safeMessage } from "../valkey/failure.js";
+import { replyCode } from "../valkey/failure.js";
 import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { START } from "../valkey/stream.js";
-import { OtherEventsError, ReactionGoneError } from "./ended.js";
-import { FORGOTTEN_KEPT_MS } from "./forget-partition.js";
+import { endOf } from "./end.js";
+import { FORGOTTEN_KEPT_MS } from "./forget.js";
+import type { MissedEvents } from "./missed-events.js";
 
-/** One event that a replica has to handle. `mark` is `e` where it is from the log, `d` for a dead letter tried again. */
-export interface Assignment {
+/** An event that was delivered to this replica. `mark` is `e` for the event log, `d` for a retried dead letter. */
+export interface Delivery {
   readonly mark: "e" | "d";
   readonly id: string;
   readonly entity: string;
 }
 
-/** Events of a reaction that nobody had handled when the log was trimmed past them. */
-export interface MissedEvents {
-  readonly partition: number;
-  /** Behind this id of the partition's stream, up to `to`. */
-  readonly from: string;
-  readonly to: string;
-  /** How many; undefined where that can't be told. */
-  readonly count: number | undefined;
-}
-
-/** What a replica was given. */
-export interface Taken {
-  readonly given: readonly Assignment[];
-  /** Up to where the log was given out. */
-  readonly delivered: string;
+/** Result of one `take`. */
+export interface Batch {
+  readonly deliveries: readonly Delivery[];
   readonly hasMore: boolean;
-  /** Others may have taken its events over. */
+  /** True if events of this replica may have been reassigned. */
   readonly isStale: boolean;
   readonly missed: MissedEvents | undefined;
 }
 
-/** An event, and which try this is. */
-export interface Begun {
+/** Start of an attempt to handle an event. */
+export interface AttemptStart {
   readonly attempt: number;
-  /** Undefined where the log was trimmed past it. */
+  /** Undefined if the event was trimmed from the log. */
   readonly text: string | undefined;
-  /** All tries were made before: this is none. */
+  /** True if all attempts were made before: this one does not count. */
   readonly isSpent: boolean;
 }
 
-/** How an event ended: well, given up for an error, or lost by the log before that. */
+/** Final result of an event: handled, trimmed from the log before that, or dead-lettered. */
 export type Ending =
   | { readonly how: "done" | "lost" }
   | { readonly how: "dead"; readonly error: string; readonly text: string };
 
-/** What to look for. */
-export interface Taking {
+/** Arguments of `take`. */
+export interface TakeOptions {
   readonly count: number;
   readonly takeOverMs: number;
-  /** Sorted. */
+  /** Sorted; empty for all. */
   readonly types: readonly string[];
 }
 
 /**
- * One partition's share of a reaction, as one consumer sees it. Every call tries again while that may help. All that
- * change something bear a number, by which the server tells a repeat from a new call and a late one from a present one.
+ * One partition of a reaction, as one consumer sees it. Each call is retried while that may help. A call that writes
+ * carries a number, by which the server distinguishes repeated, new and outdated calls.
  */
 export class ReactionGroup {
   readonly partition: number;
   readonly keys: ReactionKeys;
+  /** ID of the last event that was delivered to any replica, as of the last `take`. */
+  position = START;
   readonly #connection: Connection;
   readonly #name: string;
   readonly #consumer: string;
-  /** Server time in ms of the last answer to `take`; undefined before the first. */
-  #seenMs: number | undefined;
+  /** Server time in ms of the last reply to `take`; undefined before the first. */
+  #lastSeenMs: number | undefined;
   #calls = 0;
-  /** The last call of `take` whose answer is here. */
-  #told = 0;
-  /** The last event known to be this consumer's. */
+  /** Number of the last `take` whose reply arrived. */
+  #lastReply = 0;
+  /** ID of the last own event that this replica knows. */
   #after = START;
+  #resets = 0;
   #epoch: number;
-  #forgotten = 0;
 
   constructor(
     connection: Connection,
@@ -95,122 +86,112 @@ export class ReactionGroup {
     this.#epoch = connection.epoch;
   }
 
-  /** Numbers a call. */
+  /** Returns the number of a new call. */
   nextCall(): number {
     this.#calls += 1;
     return this.#calls;
   }
 
-  /** Has the next `take` give all that is this consumer's, known or not. */
-  askAnew(): void {
+  /** Makes the next `take` return all events of this consumer, known ones included. */
+  reset(): void {
     this.#after = START;
-    this.#forgotten += 1;
+    this.#resets += 1;
   }
 
-  /** Makes the group where it is not there yet; leaves one that is as it is. */
+  /** Creates the consumer groups if they do not exist. */
   async create(from: "start" | "end"): Promise<void> {
-    const { events, dead } = this.keys;
+    const { events, deadLetters } = this.keys;
     await this.#ask("creating", (client) =>
       createGroup(client, events, this.#name, from === "start" ? "0" : "$"),
     );
-    await this.#ask("creating", (client) => createGroup(client, dead, this.#name, "0"));
+    await this.#ask("creating", (client) => createGroup(client, deadLetters, this.#name, "0"));
   }
 
-  /** Tells the others that this replica is there. @throws what `take` throws */
-  async join({ takeOverMs, types }: Omit<Taking, "count">): Promise<void> {
+  /** Registers this replica without taking events. @throws what `take` throws */
+  async join({ takeOverMs, types }: Omit<TakeOptions, "count">): Promise<void> {
     await this.take({ count: -1, takeOverMs, types });
   }
 
-  /** @throws OtherEventsError where other replicas want other events, ReactionGoneError where it was forgotten */
-  async take({ count, takeOverMs, types }: Taking): Promise<Taken> {
-    const known = this.#seenMs === undefined ? 0 : this.#seenMs + FORGOTTEN_KEPT_MS;
-    let number = 0;
-    let forgotten = 0;
-    // A repeat is a call of its own: the server tells it what the answers before told that did not come here.
-    const words = (): string[] => {
-      // After a failover the server may hold for open what was finished.
-      if (this.#epoch !== this.#connection.epoch) this.askAnew();
+  /**
+   * Sends a heartbeat, takes over the events of dead replicas and takes up to `count` new events.
+   *
+   * @throws ContractError if other replicas use other event types (BADARG), or the reaction was forgotten (NOREACTION).
+   */
+  async take({ count, takeOverMs, types }: TakeOptions): Promise<Batch> {
+    const knownMs = this.#lastSeenMs === undefined ? 0 : this.#lastSeenMs + FORGOTTEN_KEPT_MS;
+    let call = 0;
+    let resets = 0;
+    // A retry is a call of its own: the reply contains everything from earlier replies that were lost.
+    const args = (): string[] => {
+      // After a failover the server may have lost that events were finished.
+      if (this.#epoch !== this.#connection.epoch) this.reset();
       this.#epoch = this.#connection.epoch;
-      number = this.nextCall();
-      forgotten = this.#forgotten;
-      const numbers = [takeOverMs, known, number, this.#told].map(String);
-      return [String(count), this.#after, ...numbers, ...types];
+      call = this.nextCall();
+      resets = this.#resets;
+      return [count, this.#after, takeOverMs, knownMs, call, this.#lastReply, ...types].map(String);
     };
-    const reply = await this.#run("take", words).catch((error: unknown) => {
-      const code = replyCode(error);
-      if (code === "OTHERON")
-        throw new OtherEventsError(this.#name, safeMessage(error).split(" ").slice(1), types);
-      if (code === "FORGOTTEN" || code === "GONE")
-        throw new ReactionGoneError(this.#name, code === "FORGOTTEN");
-      throw error;
+    const reply = await this.#run("take", args).catch((error: unknown) => {
+      throw endOf(error, this.#name, types) ?? error;
     });
-    const [given, delivered, more, stale, last, lost, nowMs] = reply as RawTaken;
-    this.#seenMs = nowMs;
-    this.#told = number;
-    if (count >= 0 && this.#forgotten === forgotten) this.#after = last;
+    const [events, position, more, stale, after, lost, nowMs] = reply as RawBatch;
+    this.#lastSeenMs = nowMs;
+    this.#lastReply = call;
+    this.position = position;
+    if (count >= 0 && this.#resets === resets) this.#after = after;
+    const [from = "", to = "", missed = 0] = lost ?? [];
     return {
-      given: given.map(([mark, id, entity]) => ({ mark, id, entity })),
-      delivered,
+      deliveries: events.map(([mark, id, entity]) => ({ mark, id, entity })),
       hasMore: more === 1,
       isStale: stale === 1,
-      missed: lost
-        ? {
-            partition: this.partition,
-            from: lost[0],
-            to: lost[1],
-            count: lost[2] === 0 ? undefined : lost[2],
-          }
-        : undefined,
+      missed: lost ? { partition: this.partition, from, to, count: missed || undefined } : undefined,
     };
   }
 
   /**
-   * Counts a try, once however often it is asked.
+   * Counts an attempt, once per `call`.
    *
-   * @param call the try's number
-   * @param most so many tries there are
-   * @returns undefined where it is not this consumer's any more
+   * @param most the largest number of attempts
+   * @returns undefined if the event was reassigned
    */
-  async begin({ mark, id, entity }: Assignment, call: number, most: number): Promise<Begun | undefined> {
-    const reply = await this.#run("begin", () => [mark, id, entity, String(call), String(most)]);
+  async begin(delivery: Delivery, call: number, most: number): Promise<AttemptStart | undefined> {
+    const reply = await this.#runOn(delivery, "begin", call, most);
     if (!Array.isArray(reply)) return undefined;
     const [attempt, text, spent] = reply as [number, string | null, number];
     return { attempt, text: text ?? undefined, isSpent: spent === 1 };
   }
 
   /**
-   * Takes back a try if the event is still this consumer's; once, however often it is asked, and whether the server
-   * knows of it by then or not.
+   * Takes back an attempt, once, if the event was not reassigned. Works too if the server has not received its `begin`.
    *
-   * @param begun the try's number
+   * @param begun the attempt's number of `begin`
    */
-  async uncount({ mark, id, entity }: Assignment, begun: number): Promise<void> {
-    const call = this.nextCall();
-    await this.#run("uncount", () => [mark, id, entity, String(begun), String(call)]);
+  async uncount(delivery: Delivery, begun: number): Promise<void> {
+    await this.#runOn(delivery, "uncount", begun, this.nextCall());
   }
 
   /**
-   * @param begun the try's number
-   * @param call the end's number; asked again with it, the answer is the same
-   * @param next the event of the same entity that comes then, where one is known
-   * @returns false where it was not this consumer's any more
+   * Finishes an event. A repeated call returns the same.
+   *
+   * @param begun the attempt's number of `begin`
+   * @param next the entity's next event, if known
+   * @returns false if the event was reassigned
    */
   async finish(
-    { mark, id, entity }: Assignment,
+    delivery: Delivery,
     begun: number,
     call: number,
-    next: Assignment | undefined,
+    next: Delivery | undefined,
     ending: Ending,
   ): Promise<boolean> {
-    const then = next === undefined ? "" : `${next.mark}${next.id}`;
-    const dead = ending.how === "dead" ? [ending.error, ending.text] : [];
-    const words = [mark, id, entity, String(begun), String(call), then, ending.how, ...dead];
-    return (await this.#run("finish", () => words)) === "OK";
+    const following = next === undefined ? "" : `${next.mark}${next.id}`;
+    const letter = ending.how === "dead" ? [ending.error, ending.text] : [];
+    const { how } = ending;
+    return (await this.#runOn(delivery, "finish", begun, call, following, how, ...letter)) === "OK";
   }
 
-  /** Whether an event is still this consumer's. */
-  async owns({ mark, id }: Assignment): Promise<boolean> {
-    const key = mark === "e" ? this.keys.events : this.keys.dead;
+  /** Returns true if an event still belongs to this consumer. */
+  async owns({ mark, id }: Delivery): Promise<boolean> {
+    const key = mark === "e" ? this.keys.events : this.keys.deadLetters;
     const rows = await this.#ask("asking", (client) => client.xpending(key, this.#name, id, id, 1)).catch(
       (error: unknown) => {
         if (replyCode(error) === "NOGROUP") return [];
@@ -220,36 +201,38 @@ export class ReactionGroup {
     return (rows as [id: string, consumer: string][])[0]?.[1] === this.#consumer;
   }
 
-  /** Leaves what it has to the others, at once. */
+  /** Removes this replica, so that others take over its events at once. */
   async leave(): Promise<void> {
-    await this.#ask("leaving", (client) => client.zrem(this.keys.seen, this.#consumer));
+    await this.#ask("leaving", (client) => client.zrem(this.keys.lastSeen, this.#consumer));
   }
 
-  /** @param words what the script is given besides, for each attempt */
-  async #run(script: keyof typeof reactionScripts, words: () => readonly string[]): Promise<unknown> {
-    const { events, dead, held, seen, rules } = this.keys;
+  async #runOn(
+    { mark, id, entity }: Delivery,
+    script: keyof typeof reactionScripts,
+    ...args: readonly (string | number)[]
+  ): Promise<unknown> {
+    return this.#run(script, () => [mark, id, entity, ...args.map(String)]);
+  }
+
+  /** @param args makes the script's further arguments, anew for each attempt */
+  async #run(script: keyof typeof reactionScripts, args: () => readonly string[]): Promise<unknown> {
+    const keys = Object.values(this.keys);
     return this.#ask(script, (client) =>
-      runScript(
-        client,
-        reactionScripts[script],
-        [events, dead, held, seen, rules],
-        [this.#name, this.#consumer, ...words()],
-      ),
+      runScript(client, reactionScripts[script], keys, [this.#name, this.#consumer, ...args()]),
     );
   }
 
   async #ask<T>(what: string, question: (client: Valkey) => Promise<T>): Promise<T> {
     const connection = this.#connection;
     const deadline = Deadline.in(connection.timeoutMs);
-    return retry(connection, deadline, `${what} of reaction ${this.#name}`, () =>
-      question(connection.client),
-    );
+    const name = `${what} of reaction ${this.#name}`;
+    return retry(connection, deadline, name, () => question(connection.client));
   }
 }
 
-type RawTaken = [
-  given: [mark: "e" | "d", id: string, entity: string][],
-  delivered: string,
+type RawBatch = [
+  events: [mark: "e" | "d", id: string, entity: string][],
+  position: string,
   more: number,
   stale: number,
   after: string,
@@ -257,7 +240,7 @@ type RawTaken = [
   nowMs: number,
 ];
 
-/** Makes a group on a stream, where there is none of that name. */
+/** Creates a consumer group on a stream, unless it exists. */
 export async function createGroup(client: Valkey, key: string, name: string, from: string): Promise<void> {
   try {
     await client.xgroup("CREATE", key, name, from, "MKSTREAM");

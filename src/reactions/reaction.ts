@@ -1,33 +1,38 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Valkey } from "iovalkey";
+import type { Change } from "../contract/document.js";
+import { told } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { reportListener } from "../valkey/failed-listener.js";
 import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
-import type { MachineLocation } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { onAbort } from "../valkey/on-abort.js";
 import { hangUp } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
-import { START } from "../valkey/stream.js";
-import { ReactionGroup, type Taken } from "./group.js";
-import { ReactionLanes } from "./lanes.js";
-import { tellMissed } from "./missed.js";
-import type { ReactionSettings, TextHandler } from "./settings.js";
+import { EntityQueues } from "./entity-queues.js";
+import { type Batch, ReactionGroup } from "./group.js";
+import { HandlerRuns } from "./handler-runs.js";
+import { reportMissed } from "./missed-events.js";
+import { type Handler, type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
 
-/** One partition, and how far this replica knows of it. */
-interface Share {
-  readonly group: ReactionGroup;
-  /** Up to where the log was given out. */
-  delivered: string;
-  /** Others may have taken events over, and their handlers were not told yet. */
-  isStale: boolean;
-}
-
-/** The longest time without a sign of life to the other replicas. */
+/** Longest time between two heartbeats. */
 const LONGEST_TICK_MS = 1_000;
 
+/** Starts a reaction in this replica. */
+export async function react<S extends string>(
+  store: MachineStore,
+  name: string,
+  handler: Handler<Change<S>>,
+  options: ReactOptions,
+): Promise<Reaction> {
+  const settings = readSettings(store.definition, name, handler, options);
+  return told(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
+}
+
 /**
- * This replica's part of a running reaction. Made by `agents.react(…)`.
+ * A running reaction in this replica. `agents.react(…)` starts it.
  *
  * @example
  * await using cleanup = await agents.react("cleanup", removeFiles, { on: ["agent.completed"] });
@@ -36,50 +41,42 @@ export class Reaction implements AsyncDisposable {
   readonly name: string;
   readonly #connection: Connection;
   readonly #settings: ReactionSettings;
-  readonly #shares: Share[];
-  readonly #lanes: ReactionLanes;
-  readonly #stopping = new AbortController();
+  /** One per partition. */
+  readonly #groups: readonly ReactionGroup[];
   readonly #client: Valkey;
+  readonly #stopping = new AbortController();
+  readonly #runs: HandlerRuns;
+  readonly #queues: EntityQueues;
   readonly #closed: Promise<void>;
+  /** True while events may have been reassigned whose handlers still run. */
+  #isStale = false;
 
   private constructor(
     connection: Connection,
-    name: string,
     groups: readonly ReactionGroup[],
     client: Valkey,
     settings: ReactionSettings,
-    lanes: (stopping: AbortSignal) => ReactionLanes,
-    toCaller: (error: unknown) => unknown,
   ) {
-    this.name = name;
+    this.name = settings.name;
     this.#connection = connection;
     this.#settings = settings;
-    this.#shares = groups.map((group) => ({ group, delivered: START, isStale: false }));
+    this.#groups = groups;
     this.#client = client;
-    this.#lanes = lanes(this.#stopping.signal);
-    this.#closed = this.#run().catch((error: unknown) => {
-      throw toCaller(error);
-    });
-    this.#closed.catch((error: unknown) => reportListener(connection.logger, `of reaction ${name}`, error));
+    const { signal } = this.#stopping;
+    this.#runs = new HandlerRuns(connection, settings, signal);
+    this.#queues = new EntityQueues(connection, settings, this.#runs, signal);
+    this.#closed = this.#run();
+    this.#closed.catch((error: unknown) =>
+      reportListener(connection.logger, `of reaction ${this.name}`, error),
+    );
   }
 
-  /**
-   * Makes the group where there is none, and begins.
-   *
-   * @param toCaller makes of what ends it what its caller is told
-   */
-  static async start(
-    connection: Connection,
-    location: MachineLocation,
-    name: string,
-    handler: TextHandler,
-    settings: ReactionSettings,
-    toCaller: (error: unknown) => unknown,
-  ): Promise<Reaction> {
+  /** Creates the consumer groups if they do not exist, and begins. */
+  static async start({ connection, location }: MachineStore, settings: ReactionSettings): Promise<Reaction> {
     const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
     const groups = Array.from(
       { length: location.partitions },
-      (_, partition) => new ReactionGroup(connection, location, partition, name, consumer),
+      (_, partition) => new ReactionGroup(connection, location, partition, settings.name, consumer),
     );
     for (const group of groups) await group.create(settings.from);
     const client = await openInTime(connection, () => connection.open(EVENTS));
@@ -89,29 +86,22 @@ export class Reaction implements AsyncDisposable {
       hangUp(client);
       throw error;
     }
-    return new Reaction(
-      connection,
-      name,
-      groups,
-      client,
-      settings,
-      (stopping) => new ReactionLanes(connection, name, handler, settings, stopping),
-      toCaller,
-    );
+    return new Reaction(connection, groups, client, settings);
   }
 
   /**
-   * Settles when it has ended; rejected where it can't go on, such as for lack of rights. With a `ContractError` where it
-   * was forgotten (`"NOREACTION"`) or others want other events since (`"BADARG"`), while this replica was taken for dead.
+   * Settles when the reaction has ended. Rejects if it cannot continue, for example without permission. Rejects with a
+   * `ContractError` if this replica counted as dead and the reaction was forgotten (`"NOREACTION"`) or other replicas
+   * now use other events (`"BADARG"`).
    */
   get closed(): Promise<void> {
     return this.#closed;
   }
 
   /**
-   * Takes no further event and lets the handlers that run end; leaves the rest to the other replicas.
+   * Stops taking events and waits for running handlers. Other replicas handle the rest.
    *
-   * @throws nothing: what went wrong, `closed` says.
+   * @throws nothing: errors are reported by `closed`.
    */
   async close(): Promise<void> {
     this.#stopping.abort();
@@ -119,53 +109,56 @@ export class Reaction implements AsyncDisposable {
     await this.#closed.catch(() => {});
   }
 
+  /** Stops the reaction at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
   async #run(): Promise<void> {
-    // One of its own: a signal that many reactions share takes but few listeners.
-    const signal = this.#settings.signal && AbortSignal.any([this.#settings.signal]);
-    const stop = (): void => {
-      this.#lanes.abortAll(signal?.reason);
+    const { signal } = this.#settings;
+    const unlisten = onAbort(signal, () => {
+      this.#runs.abortAll(signal?.reason);
       void this.close();
-    };
-    const stay = this.#connection.beforeClose(() => this.#part());
-    signal?.addEventListener("abort", stop, { once: true });
+    });
+    const cancel = this.#connection.beforeClose(() => this.#beforeClose());
     try {
       if (signal?.aborted === true) this.#stopping.abort();
       while (!this.#isStopped) await this.#turn();
-      if (this.#connection.isClosed) this.#lanes.abortAll(new Error("latchkey was closed"));
-      await this.#lanes.idle();
+      if (this.#connection.isClosed) this.#runs.abortAll(new Error("latchkey was closed"));
+      await this.#queues.idle();
+      await this.#runs.counted();
       if (!this.#connection.isClosed) await this.#leave();
     } catch (error) {
       this.#stopping.abort();
-      this.#lanes.abortAll(error);
+      this.#runs.abortAll(error);
       if (!this.#connection.isClosed) throw error;
     } finally {
-      signal?.removeEventListener("abort", stop);
-      stay();
+      unlisten();
+      cancel();
       hangUp(this.#client);
     }
   }
 
-  /** The connection is about to close: what only the server can know, it is told now. */
-  async #part(): Promise<void> {
+  /** Aborts the handlers and records on the server, as long as there is a connection, that their attempts do not count. */
+  async #beforeClose(): Promise<void> {
     this.#stopping.abort();
-    this.#lanes.abortAll(new Error("latchkey was closed"));
+    this.#runs.abortAll(new Error("latchkey was closed"));
     hangUp(this.#client);
     if (this.#connection.client.status !== "ready") return;
-    await this.#lanes.counted();
-    if (this.#lanes.isIdle) await this.#closed.catch(() => {});
+    await this.#runs.counted();
+    if (this.#queues.isIdle) await this.#closed.catch(() => {});
   }
 
-  /** Where the server can't be told, the others wait until this replica counts as dead. */
+  /** Leaves the group. If the server is unreachable, the others wait until this replica counts as dead. */
   async #leave(): Promise<void> {
     try {
-      await Promise.all(this.#shares.map(({ group }) => group.leave()));
+      await Promise.all(this.#groups.map((group) => group.leave()));
     } catch (error) {
       const fields = { reaction: this.name, error: safeMessage(error) };
-      this.#connection.logger.warn(fields, "the other replicas could not be told that this one left");
+      this.#connection.logger.warn(
+        fields,
+        "could not leave the reaction; other replicas wait for takeOverAfter",
+      );
     }
   }
 
@@ -173,51 +166,46 @@ export class Reaction implements AsyncDisposable {
     return this.#stopping.signal.aborted || this.#connection.isClosed;
   }
 
-  /** Takes what there is room for, then waits for room or for news. */
+  /** Takes as many events as there is room for, then waits for room or for new events. */
   async #turn(): Promise<void> {
     let hasMore = false;
-    for (const share of this.#shares) {
+    for (const group of this.#groups) {
       if (this.#isStopped) return;
-      hasMore = (await this.#take(share)) || hasMore;
+      try {
+        hasMore = (await this.#take(group)) || hasMore;
+      } catch (error) {
+        if (this.#isStopped) return;
+        if (!mayPass(error)) throw error;
+        this.#connection.logger.warn({ reaction: this.name, error: safeMessage(error) }, "no reply to take");
+      }
     }
-    if (this.#lanes.room === 0) await within(this.#tickMs, this.#lanes.moreRoom());
+    if (this.#queues.room === 0) await within(this.#tickMs, this.#queues.moreRoom());
     else if (!hasMore) await this.#news();
   }
 
-  /** @returns true where there may be more to take */
-  async #take(share: Share): Promise<boolean> {
-    try {
-      return await this.#ask(share);
-    } catch (error) {
-      if (this.#isStopped) return false;
-      if (!mayPass(error)) throw error;
-      this.#connection.logger.warn({ reaction: this.name, error: safeMessage(error) }, "no answer to take");
-      return false;
-    }
-  }
-
-  async #ask(share: Share): Promise<boolean> {
+  /** @returns true if there may be more to take */
+  async #take(group: ReactionGroup): Promise<boolean> {
     const { takeOverMs, types } = this.#settings;
-    const { group } = share;
-    let taken: Taken;
+    let batch: Batch;
     try {
-      taken = await group.take({ count: this.#lanes.room, takeOverMs, types });
+      batch = await group.take({ count: this.#queues.room, takeOverMs, types });
     } catch (error) {
       if (this.#isStopped || replyCode(error) !== "NOGROUP") throw error;
-      // Flushed, or lost with a server: whatever the log holds now was not handled by this group.
+      // The server lost its data. This group has handled nothing that the log holds now.
       const { logger } = this.#connection;
-      logger.warn({ reaction: this.name }, "the group is gone, and made anew from the log's start");
+      logger.warn(
+        { reaction: this.name },
+        "the consumer group is gone; creating it anew at the start of the log",
+      );
       await group.create("start");
       return true;
     }
-    for (const event of taken.given) this.#lanes.add(group, event);
-    share.delivered = taken.delivered;
-    const { onMissed } = this.#settings;
-    if (taken.missed !== undefined) tellMissed(this.#connection.logger, this.name, onMissed, taken.missed);
-    share.isStale ||= taken.isStale;
-    if (share.isStale) await this.#lanes.abortLost();
-    share.isStale = false;
-    return taken.hasMore;
+    for (const delivery of batch.deliveries) this.#queues.add(group, delivery);
+    if (batch.missed !== undefined) reportMissed(this.#connection, this.#settings, batch.missed);
+    this.#isStale ||= batch.isStale;
+    if (this.#isStale) await this.#runs.abortReassigned();
+    this.#isStale = false;
+    return batch.hasMore;
   }
 
   get #tickMs(): number {
@@ -225,21 +213,21 @@ export class Reaction implements AsyncDisposable {
     return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
   }
 
-  /** Waits a while for new events. Whoever takes them, all replicas are woken. */
+  /** Waits for new events, at most until the next heartbeat. All replicas wake, whichever takes the events. */
   async #news(): Promise<void> {
-    const keys = this.#shares.map(({ group }) => group.keys.events);
-    const ids = this.#shares.map(({ delivered }) => delivered);
+    const keys = this.#groups.map((group) => group.keys.events);
+    const ids = this.#groups.map(({ position }) => position);
     try {
       await this.#client.xread("COUNT", 1, "BLOCK", this.#tickMs, "STREAMS", ...keys, ...ids);
     } catch (error) {
       if (this.#isStopped) return;
       if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
-      await within(this.#tickMs, this.#lanes.moreRoom());
+      await within(this.#tickMs, this.#queues.moreRoom());
     }
   }
 }
 
-/** Tells the others of this replica, in all partitions or none. */
+/** Registers this replica in all partitions, or in none. */
 async function join(groups: readonly ReactionGroup[], settings: ReactionSettings): Promise<void> {
   try {
     for (const group of groups) await group.join(settings);
@@ -249,7 +237,7 @@ async function join(groups: readonly ReactionGroup[], settings: ReactionSettings
   }
 }
 
-/** Waits for a promise, but not for longer. */
+/** Waits for a promise, for a limited time. */
 async function within(ms: number, promise: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const end = new Promise<void>((resolve) => {

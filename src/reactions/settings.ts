@@ -1,29 +1,159 @@
-import type { MissedEvents } from "./group.js";
+import {
+  checkFunctions,
+  checkList,
+  checkName,
+  checkObject,
+  checkOptions,
+  checkSignal,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
+import type { Change } from "../contract/document.js";
+import type { CompiledMachine } from "../machine/compiled.js";
+import { type Duration, readDuration } from "../machine/duration.js";
+import { MACHINE_NAME } from "../machine/names.js";
+import { didYouMean } from "../machine/suggest.js";
+import type { MissedEvents } from "./missed-events.js";
 
-/** What a handler is told besides the change. */
-export interface Reacting {
-  /** Which try this is, from 1. Tries of replicas that died count, those that a stop cut off do not. */
+/** Information about the current attempt, passed to a handler beside the change. */
+export interface HandlerContext {
+  /** Number of this attempt, from 1. A crash of a replica counts as an attempt, a graceful shutdown does not. */
   readonly attempt: number;
-  /** Aborted when another replica has taken the event over, or the reaction is told to stop at once. */
+  /** Aborted when the event was reassigned to another replica, or when the reaction stops at once. */
   readonly signal: AbortSignal;
 }
 
-/** Handles one event. Where it throws, or rejects, the event is tried again later. */
-export type Handler<C> = (change: C, reacting: Reacting) => void | Promise<void>;
+/** Handles one event. If it throws or rejects, the event is retried later. */
+export type Handler<C> = (change: C, context: HandlerContext) => void | Promise<void>;
 
-/** The same, of an event's text. */
-export type TextHandler = (text: string, reacting: Reacting) => Promise<void>;
+/** Options of `react`. Give all replicas the same. */
+export interface ReactOptions {
+  /**
+   * Types of the events to handle, such as `["agent.completed", "agent.failed"]`. All running replicas must use the same
+   * list: `react` rejects another one. @default all
+   */
+  readonly on?: readonly string[];
+  /**
+   * Start position of a new reaction: only changes from now on, or the oldest change in the log. A reaction that exists
+   * continues at its own position. @default "end"
+   */
+  readonly from?: "start" | "end";
+  /** Number of handlers that run at once in this replica, each for another entity. @default 10 */
+  readonly concurrency?: number;
+  /**
+   * Delay before a retry: exponential backoff with full jitter, starting at `first`, capped at `longest`.
+   * @default { first: "1s", longest: "1m" }
+   */
+  readonly retries?: { readonly first?: Duration; readonly longest?: Duration };
+  /** Number of attempts after which an event becomes a dead letter. @default 10 */
+  readonly deadLetterAfter?: number;
+  /**
+   * Time without a heartbeat after which the events of a replica are reassigned. Heartbeats are sent automatically while
+   * handlers run, but not while a handler blocks the process. @default "30s"
+   */
+  readonly takeOverAfter?: Duration;
+  /** Stops the reaction when aborted, as `close` does, and aborts the signals of running handlers. */
+  readonly signal?: AbortSignal;
+  /** Called if the log was trimmed before events in it were handled. They are listed among the dead letters too. */
+  readonly onMissed?: (missed: MissedEvents) => void;
+}
 
-/** How a reaction works, with nothing left to default. */
+/** Settings of a reaction, complete and valid. */
 export interface ReactionSettings {
+  readonly name: string;
+  /** A method, so that handlers of a machine's own states fit. */
+  handle(change: Change, context: HandlerContext): void | Promise<void>;
   readonly from: "start" | "end";
-  /** Events that are wanted, by type; none stands for all. */
+  /** Types of the events to handle, sorted; empty for all. */
   readonly types: readonly string[];
   readonly concurrency: number;
-  readonly firstPauseMs: number;
-  readonly longestPauseMs: number;
+  readonly firstDelayMs: number;
+  readonly longestDelayMs: number;
   readonly deadLetterAfter: number;
   readonly takeOverMs: number;
   readonly signal: AbortSignal | undefined;
   readonly onMissed: ((missed: MissedEvents) => void) | undefined;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof ReactOptions>([
+  "on",
+  "from",
+  "concurrency",
+  "retries",
+  "deadLetterAfter",
+  "takeOverAfter",
+  "signal",
+  "onMissed",
+]);
+const RETRIES: ReadonlySet<string> = new Set<keyof NonNullable<ReactOptions["retries"]>>([
+  "first",
+  "longest",
+]);
+const LONGEST_DURATION_MS = 86_400_000;
+
+/** Checks the name of a reaction. @throws ContractError if it is invalid. */
+export function checkReactionName(name: string): string {
+  return checkName({ ...MACHINE_NAME, kind: "reaction" }, name);
+}
+
+/** Checks the arguments of `react` and fills in defaults. @throws ContractError if one is invalid. */
+export function readSettings(
+  machine: CompiledMachine,
+  name: string,
+  handler: ReactionSettings["handle"],
+  options: ReactOptions,
+): ReactionSettings {
+  checkReactionName(name);
+  if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
+  checkOptions(options, OPTIONS);
+  const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
+  const { takeOverAfter = "30s", signal, onMissed } = options;
+  checkList("on", on, " of events");
+  checkObject("retries", retries, ', such as { first: "1s", longest: "1m" }');
+  checkOptions(retries, RETRIES);
+  checkSignal(signal);
+  checkFunctions({ onMissed });
+  const known = eventsOf(machine);
+  const unknown = on.find((type) => !known.includes(type));
+  if (unknown !== undefined) {
+    const suggestion = didYouMean(String(unknown), known) || `; ${machine.name} has ${known.join(", ")}`;
+    refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
+  }
+  if (from !== "start" && from !== "end") refuse('from must be "start" or "end"');
+  const { first = "1s", longest = "1m" } = retries;
+  const firstDelayMs = durationMs("retries.first", first);
+  const longestDelayMs = durationMs("retries.longest", longest);
+  if (firstDelayMs > longestDelayMs) {
+    refuse(`retries.first (${first}) is more than retries.longest (${longest}); increase longest`);
+  }
+  return {
+    name,
+    handle: handler,
+    from,
+    types: [...new Set(on)].sort(),
+    concurrency: checkCount("concurrency", concurrency),
+    deadLetterAfter: checkCount("deadLetterAfter", deadLetterAfter),
+    firstDelayMs,
+    longestDelayMs,
+    takeOverMs: durationMs("takeOverAfter", takeOverAfter),
+    signal,
+    onMissed,
+  };
+}
+
+function eventsOf({ name, states }: CompiledMachine): string[] {
+  const entered = Object.entries(states).map(([state, { event = `${name}.${state}` }]) => event);
+  return [...new Set([...entered, `${name}.updated`, `${name}.removed`])];
+}
+
+function checkCount(what: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= 1000) return value;
+  refuse(`${what} must be a whole number from 1 to 1000`);
+}
+
+function durationMs(what: string, value: Duration): number {
+  const read = readDuration(value);
+  if ("problem" in read) refuse(`${what}: ${shortText(value)} ${read.problem}`);
+  if (read.ms > LONGEST_DURATION_MS) refuse(`${what} must be one day at most`);
+  return read.ms;
 }

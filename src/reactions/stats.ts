@@ -1,75 +1,81 @@
 import type { Valkey } from "iovalkey";
 import { allPartitionKeys, type MachineLocation, reactionKeys } from "../valkey/keys.js";
+import { readServerTime } from "../valkey/server-clock.js";
 import { streamGroups } from "../valkey/stream-groups.js";
 
-/** How far a reaction has come. */
-export interface ReactionStats {
+/** Contents of a reaction, over all partitions. */
+export interface ReactionTotals {
   readonly name: string;
-  /** Changes in the log that it has not been given yet, whatever their type; undefined where the server can't tell. */
+  /** Changes in the log that were not delivered yet, of any type; undefined if the server cannot determine it. */
   readonly lag: number | undefined;
-  /** Events that it was given and has not finished. */
+  /** Events that were delivered and are not finished. */
   readonly pending: number;
-  /** How long ago the oldest of those happened, in ms; undefined where there is none. */
-  readonly oldestPendingMs: number | undefined;
-  /** Replicas that take part, those included that died and whose events nobody took over yet. */
-  readonly consumers: number;
-  /** How long ago one of those last gave a sign of life, in ms; undefined where there is none. A living one does each second. */
-  readonly lastSeenMs: number | undefined;
   readonly deadLetters: number;
+  /** Replicas that take part. A killed replica counts until its events are reassigned. */
+  readonly consumers: number;
 }
 
-/** Every reaction of a machine that was ever started, by name. */
+/** Progress of a reaction. */
+export interface ReactionStats extends ReactionTotals {
+  /** Time since the oldest pending event happened, in ms; undefined if none is pending. */
+  readonly oldestPendingMs: number | undefined;
+  /** Time since the last heartbeat of any replica, in ms; undefined without replicas. A live one sends one each second. */
+  readonly lastSeenMs: number | undefined;
+}
+
+/** Reads the progress of every reaction of a machine, by name. */
 export async function reactionStats(client: Valkey, location: MachineLocation): Promise<ReactionStats[]> {
-  const [seconds, micros] = await client.time();
-  const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-  const found = new Map<string, ReactionStats[]>();
+  const { nowMs } = await readServerTime(client);
+  const age = (ms: number): number | undefined => finite(Math.max(0, nowMs - ms));
+  const partsByName = new Map<string, ReactionStats[]>();
   for (const [partition, { events }] of allPartitionKeys(location).entries()) {
     for (const group of await streamGroups(client, events)) {
       const name = String(group.get("name"));
       const pending = Number(group.get("pending"));
-      const oldest = pending === 0 ? undefined : await oldestOf(client, events, name);
       const lag = group.get("lag");
-      const { dead, seen } = reactionKeys(location, partition, name);
-      const signs = await signsOf(client, seen);
-      const one = {
+      const { deadLetters, lastSeen } = reactionKeys(location, partition, name);
+      const heartbeats = await client.zrangebyscore(lastSeen, "-inf", "+inf", "WITHSCORES");
+      const part = {
         name,
         lag: lag === null || lag === undefined ? undefined : Number(lag),
         pending,
-        oldestPendingMs: oldest === undefined ? undefined : Math.max(0, nowMs - oldest),
-        consumers: signs.length,
-        lastSeenMs: signs.length === 0 ? undefined : Math.max(0, nowMs - Math.max(...signs)),
-        deadLetters: await client.xlen(dead),
+        oldestPendingMs: age(pending === 0 ? Number.NaN : await oldestPending(client, events, name)),
+        consumers: heartbeats.length / 2,
+        lastSeenMs: age(Number(heartbeats.at(-1))),
+        deadLetters: await client.xlen(deadLetters),
       };
-      found.set(name, [...(found.get(name) ?? []), one]);
+      partsByName.set(name, [...(partsByName.get(name) ?? []), part]);
     }
   }
-  return [...found.values()].map(together).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const all = [...partsByName].map(([name, parts]) => {
+    const { lag, pending, deadLetters, consumers } = totalOf(name, parts);
+    const oldestPendingMs = finite(Math.max(...parts.flatMap((part) => part.oldestPendingMs ?? [])));
+    const lastSeenMs = finite(Math.min(...parts.flatMap((part) => part.lastSeenMs ?? [])));
+    return { name, lag, pending, oldestPendingMs, consumers, lastSeenMs, deadLetters };
+  });
+  return all.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** When the oldest unfinished event happened: its id begins with that. */
-async function oldestOf(client: Valkey, key: string, group: string): Promise<number | undefined> {
-  const [, first] = (await client.xpending(key, group)) as [number, string | null];
-  return first === null ? undefined : Number(first.split("-")[0]);
-}
-
-/** When each replica was last there. */
-async function signsOf(client: Valkey, seen: string): Promise<number[]> {
-  const flat = await client.zrangebyscore(seen, "-inf", "+inf", "WITHSCORES");
-  return flat.flatMap((text, at) => (at % 2 === 1 ? [Number(text)] : []));
-}
-
-/** One reaction over all partitions; each replica takes part in all of them. */
-function together(parts: readonly ReactionStats[]): ReactionStats {
-  const sum = (of: (part: ReactionStats) => number): number => parts.reduce((all, part) => all + of(part), 0);
-  const ages = parts.flatMap(({ oldestPendingMs }) => oldestPendingMs ?? []);
-  const seen = parts.flatMap(({ lastSeenMs }) => lastSeenMs ?? []);
+/** Adds up the partitions of one reaction. Each replica takes part in all of them. */
+export function totalOf(name: string, parts: readonly Omit<ReactionTotals, "name">[]): ReactionTotals {
+  const sum = (field: "lag" | "pending" | "deadLetters"): number =>
+    parts.reduce((total, part) => total + (part[field] ?? 0), 0);
   return {
-    name: parts[0]?.name ?? "",
-    lag: parts.some(({ lag }) => lag === undefined) ? undefined : sum(({ lag }) => lag ?? 0),
-    pending: sum(({ pending }) => pending),
-    oldestPendingMs: ages.length === 0 ? undefined : Math.max(...ages),
+    name,
+    lag: parts.some(({ lag }) => lag === undefined) ? undefined : sum("lag"),
+    pending: sum("pending"),
+    deadLetters: sum("deadLetters"),
     consumers: Math.max(...parts.map(({ consumers }) => consumers)),
-    lastSeenMs: seen.length === 0 ? undefined : Math.min(...seen),
-    deadLetters: sum(({ deadLetters }) => deadLetters),
   };
+}
+
+/** Reads the time of the oldest pending event, with which its ID begins; NaN if none is pending. */
+async function oldestPending(client: Valkey, key: string, group: string): Promise<number> {
+  const [, first] = (await client.xpending(key, group)) as [number, string | null];
+  return Number(first?.split("-")[0]);
+}
+
+/** Converts NaN, and the minimum or maximum of an empty list, to undefined. */
+function finite(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined;
 }

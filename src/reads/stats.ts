@@ -139,8 +139,8 @@ async function statsOf(
 async function reactionsOf(client: Valkey, location: MachineLocation, partition: number): Promise<PartStats> {
   const groups = await streamGroups(client, partitionKeys(location, partition).events);
   const keys = groups.flatMap((group) => {
-    const { dead, held, seen, rules } = reactionKeys(location, partition, String(group.get("name")));
-    return [dead, held, seen, rules];
+    const { events, ...own } = reactionKeys(location, partition, String(group.get("name")));
+    return Object.values(own);
   });
   const bytes = await Promise.all(keys.map((key) => bytesOf(client, key)));
   return { keys: bytes.filter((one) => one > 0).length, bytes: bytes.reduce((all, one) => all + one, 0) };

@@ -1,4 +1,5 @@
 import { readReply } from "../changes/result.js";
+import { checkId } from "../contract/arguments.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
@@ -6,74 +7,76 @@ import { ask, contractError } from "../valkey/ask.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 import { entityKeys } from "../valkey/keys.js";
 import { LayoutError } from "../valkey/layout.js";
-import type { MachineStore } from "../valkey/machine-store.js";
+import { partitionOf } from "../valkey/partition.js";
 import { runScript } from "../valkey/script.js";
+import type { SweepPartition } from "./partition.js";
 
-/** What came of asking whether something has run out for an entity. */
-export type Expiry =
-  /** The change that was made, as text. */
-  | { readonly outcome: "OK"; readonly text: string }
-  /** Nothing has. `isUnsure`: unless it fired in an attempt before, whose answer was lost. */
-  | { readonly outcome: "NOTDUE" | "NOTFOUND"; readonly isUnsure: boolean }
-  /** It can't fire: the state to enter requires a stamp that was never set. */
-  | { readonly outcome: "MISSING"; readonly state: string; readonly isUnsure: boolean }
-  /** Asking again is no use: what the scripts read is damaged, or of another version. `code` is that of the reply. */
-  | { readonly outcome: "DAMAGED"; readonly code: string; readonly why: string }
-  /** This user may not do what is to be done for this entity. */
-  | { readonly outcome: "DENIED"; readonly error: NotExecutedError }
-  /** There was no answer. `isUnsure`: it may have fired all the same. */
-  | { readonly outcome: "AWAY"; readonly error: NotExecutedError; readonly isUnsure: boolean };
+/** The result of one EXPIRE call. */
+export type ExpiryResult =
+  /** A timer fired. `text` is the document of the change. */
+  | { readonly outcome: "fired"; readonly text: string }
+  /** No timer has expired, or another sweeper fired it. The server has corrected the entity's entry in `due`. */
+  | { readonly outcome: "notDue" }
+  /** The entity does not exist. The server has removed its entry from `due`. */
+  | { readonly outcome: "gone" }
+  /** The timer cannot fire, and another attempt does not help. `code` is the one of the reply, if it was an error. */
+  | { readonly outcome: "stuck"; readonly why: string; readonly code?: string }
+  /** The user lacks a permission that this change needs. */
+  | { readonly outcome: "denied"; readonly error: NotExecutedError }
+  /** There was no reply, or an error that is not about this entity. The timer may have fired. */
+  | { readonly outcome: "unanswered"; readonly error: NotExecutedError };
 
-/** The scripts' own word for a right that they lack, which they ask for before they write. */
-const LACKS = /^NOPERM [a-z|]+$/;
+/** Matches the reply of a script that lacks a permission. It checks its permissions before it writes. */
+const SCRIPT_NOPERM = /^NOPERM [a-z|]+$/;
 
-/** What a server says of a user who may not read what the scripts read. */
+/** Begins the server's reply if the user lacks the permission to read what a script reads. */
 const ACL_FAILURE = "ERR ACL failure in script";
 
 /**
- * Fires what has run out for an entity, by the server's clock and judgement; else puts its place in due right. Throws
- * nothing that the server has a part in.
- *
- * @param isUnsure an attempt in an earlier call may have fired, and had no answer
+ * Fires the timer of an entity if it has expired by the server's clock. Otherwise corrects the entity's entry in `due`.
+ * Every reply of the server is a result; only a defect of this package throws.
  */
-export async function expire(
-  { connection, location }: Pick<MachineStore, "connection" | "location">,
-  id: string,
-  isUnsure = false,
-): Promise<Expiry> {
+export async function expire(partition: SweepPartition, id: string): Promise<ExpiryResult> {
+  const { connection, location } = partition;
+  const repair = `to fix it, run ${partition.repairCommand}`;
+  if (!isIdOf(partition, id)) return { outcome: "stuck", why: `not an id of this partition; ${repair}` };
   const name = `expire ${location.machine} ${id}`;
-  let open = isUnsure ? 1 : 0; // attempts that nobody has told the end of
-  let isLacking = false;
+  let isDenied = false;
   try {
     const reply = await ask(connection, name, async (client) => {
-      open += 1;
       try {
-        const reply = await runScript(client, scripts.expire, entityKeys(location, id), [id]);
-        open -= 1;
-        return reply;
+        return await runScript(client, scripts.expire, entityKeys(location, id), [id]);
       } catch (error) {
-        const code = replyCode(error);
-        if (code !== "") open -= 1;
-        isLacking = LACKS.test(safeMessage(error));
-        if (code === "WRONGTYPE" || (code === "ERR" && !safeMessage(error).startsWith(ACL_FAILURE)))
-          throw new LatchkeyError(code, safeMessage(error));
+        const [code, message] = [replyCode(error), safeMessage(error)];
+        isDenied = SCRIPT_NOPERM.test(message);
+        if (code === "WRONGTYPE" || (code === "ERR" && !message.startsWith(ACL_FAILURE)))
+          throw new LatchkeyError(code, message);
         throw contractError(error, name) ?? error;
       }
     });
     const { outcome, text } = readReply(reply);
-    if (text !== null && outcome === "OK") return { outcome, text };
-    const isStillUnsure = open > 0;
-    if (outcome === "NOTDUE" || outcome === "NOTFOUND") return { outcome, isUnsure: isStillUnsure };
-    if (text !== null && outcome === "MISSING") {
-      // Not parsed: it is made of the entity's fields, one of which may be damaged.
-      const [, state = ""] = /"state":"([^"]*)"/.exec(text) ?? [];
-      return { outcome, state, isUnsure: isStillUnsure };
+    if (outcome === "OK" && text !== null) return { outcome: "fired", text };
+    if (outcome === "NOTDUE") return { outcome: "notDue" };
+    if (outcome === "NOTFOUND") return { outcome: "gone" };
+    if (outcome === "MISSING") {
+      const problem = "the state that its timer leads to requires a stamp that was never set";
+      return { outcome: "stuck", why: `${problem}; apply a newer version of the machine` };
     }
-    throw new LatchkeyError("PROTOCOL", `outcome ${outcome} is not one this version of latchkey knows`);
+    throw new LatchkeyError("PROTOCOL", `unknown outcome ${outcome}`);
   } catch (error) {
-    if (error instanceof NotExecutedError && isLacking) return { outcome: "DENIED", error };
-    if (error instanceof NotExecutedError) return { outcome: "AWAY", error, isUnsure: open > 0 };
+    if (error instanceof NotExecutedError) return { outcome: isDenied ? "denied" : "unanswered", error };
     if (!(error instanceof LatchkeyError || error instanceof LayoutError)) throw error;
-    return { outcome: "DAMAGED", code: error.code, why: error.message };
+    const { code } = error;
+    return { outcome: "stuck", why: `its data is damaged (${code}); ${repair}`, code };
   }
+}
+
+/** Checks an entry of `due` or `index`: something other than latchkey may have written it. */
+function isIdOf({ location, partition }: SweepPartition, id: string): boolean {
+  try {
+    checkId("id", id, 128);
+  } catch {
+    return false;
+  }
+  return partitionOf(id, location.partitions) === partition;
 }

@@ -1,82 +1,88 @@
 import { dueAt } from "../contract/due-at.js";
-import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { parseCompiledMachine } from "../machine/compile.js";
-import type { CompiledState } from "../machine/compiled.js";
+import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";
 import { type Position, type Stretch, stretchOf } from "../reads/position.js";
-import { ask } from "../valkey/ask.js";
-import { DamagedPartError, type SweepAsk } from "./expire-batch.js";
-import { sweepOf } from "./partition.js";
-import type { SweepTally } from "./tally.js";
+import type { SweepPartition } from "./partition.js";
 
-/** So many entities are looked at in one step. */
+/** The number of entities that one step checks. */
 const STEP = 500;
-/** A deadline that is later than possible by less than this may be of a heartbeat just now, in ms. */
-const LEEWAY_MS = 5_000;
+/** A deadline may be later than possible by so much, in ms: a heartbeat may have set it just now. */
+const TOLERANCE_MS = 5_000;
 
-interface Timed {
+/** A state with a timer, and its part of the index. */
+interface TimedState {
   readonly stretch: Stretch;
   readonly state: CompiledState;
-  /** Whether an older version of the machine may have planned a longer lease, which then stands. */
+  /** True if an older version of the machine may have set a longer lease, which then stays. */
   readonly isNewer: boolean;
 }
 
+/** One step of the walk. */
+interface IndexStep {
+  /** The entities without a deadline, or with one that is later than possible. */
+  readonly ids: readonly string[];
+  readonly last: Position | undefined;
+}
+
 /**
- * Looks through the index of a partition, step by step and over and over, for entities that should have a deadline and
- * have none, or a later one than is possible: due was damaged, or a newer machine brought a timer, or shortened a timeout
- * or a retention. They get theirs.
+ * Walks through the index of a partition, step by step and again from its start, and finds entities whose deadline is
+ * absent or too late. A damaged `due` or a newer version of the machine leaves such entities.
  */
-export class Audit {
-  readonly #asker: SweepAsk;
-  #timed: Timed[] = [];
+export class IndexWalk {
+  readonly #partition: SweepPartition;
+  #states: TimedState[] = [];
   #position: Position | undefined;
 
-  constructor(asker: SweepAsk) {
-    this.#asker = asker;
+  constructor(partition: SweepPartition) {
+    this.#partition = partition;
   }
 
-  /** One step, at `nowMs` (server time). At the end of the index the next step begins anew. */
-  async step(nowMs: number, tally: SweepTally): Promise<"end" | "more"> {
-    if (this.#timed.length === 0) this.#timed = await this.#plan();
-    const [timed] = this.#timed;
-    if (timed === undefined) return "end";
-    const { part } = this.#asker;
-    const found = await readIndex(part, part.keys.index, timed.stretch, this.#position, STEP);
-    const ids = found.map(({ id }) => id);
-    const scores =
-      ids.length === 0
-        ? []
-        : await ask(part.connection, sweepOf(part), (client) => client.zmscore(part.keys.due, ...ids));
-    const wrong = found.filter(({ score }, at) => {
+  /**
+   * Checks the next entities.
+   *
+   * @param nowMs server time
+   * @returns undefined if the machine's definition cannot be read
+   */
+  async next(nowMs: number): Promise<IndexStep | undefined> {
+    if (this.#states.length === 0) {
+      const states = await this.#readStates();
+      if (states === undefined) return undefined;
+      this.#states = states;
+    }
+    const [timed] = this.#states;
+    if (timed === undefined) return { ids: [], last: undefined };
+    const { keys } = this.#partition;
+    const entries = await readIndex(this.#partition, keys.index, timed.stretch, this.#position, STEP);
+    const ids = entries.map(({ id }) => id);
+    if (ids.length === 0) return { ids, last: undefined };
+    const scores = await this.#partition.ask((client) => client.zmscore(keys.due, ...ids));
+    const wrong = entries.filter(({ score }, at) => {
       const due = scores[at];
       return due == null || Number(due) > latest(timed, score - timed.stretch.from, nowMs);
     });
-    let away: NotExecutedError | undefined;
-    if (wrong.length > 0) {
-      const answer = await this.#asker.ask(
-        wrong.map(({ id }) => id),
-        part.keys.index,
-      );
-      // It may just have moved, or fired.
-      for (const came of answer.came) if (came === "right") tally.given();
-      away = answer.away;
-    }
-    if (away !== undefined) throw away;
-    this.#position = found.at(-1);
-    if (this.#position === undefined) this.#timed.shift();
-    return this.#timed.length > 0 ? "more" : "end";
+    return { ids: wrong.map(({ id }) => id), last: entries.at(-1) };
   }
 
-  /** The states with a timer, as the partition's machine is now. @throws DamagedPartError where it has none. */
-  async #plan(): Promise<Timed[]> {
-    const { part } = this.#asker;
-    const [text, states] = await ask(part.connection, sweepOf(part), (client) =>
-      client.hmget(part.keys.machine, "definition", "states"),
+  /** Moves past a step. @returns whether the walk has come to the end of the index */
+  pass({ last }: IndexStep): boolean {
+    this.#position = last;
+    if (last === undefined) this.#states.shift();
+    return this.#states.length === 0;
+  }
+
+  /** Reads the states with a timer from the installed machine; undefined if it cannot be read. */
+  async #readStates(): Promise<TimedState[] | undefined> {
+    const { keys } = this.#partition;
+    const [text, states] = await this.#partition.ask((client) =>
+      client.hmget(keys.machine, "definition", "states"),
     );
-    const definition = readMachine(text);
-    if (definition === undefined || states == null) {
-      await this.#asker.examine();
-      throw new DamagedPartError(`${part.keys.machine} can't be read`);
+    if (text == null || states == null) return undefined;
+    let definition: CompiledMachine;
+    try {
+      definition = parseCompiledMachine(text);
+    } catch {
+      return undefined;
     }
     return states.split(" ").flatMap((name, ordinal) => {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
@@ -87,17 +93,10 @@ export class Audit {
   }
 }
 
-function readMachine(text: string | null | undefined): ReturnType<typeof parseCompiledMachine> | undefined {
-  try {
-    return text == null ? undefined : parseCompiledMachine(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The latest that a deadline can be, of an entity that entered its state at `since` and may be renewed just now. */
-function latest({ state, isNewer }: Timed, since: number, nowMs: number): number {
+/** Computes the latest possible deadline of an entity that entered its state at `since`, if it is renewed just now. */
+function latest({ state, isNewer }: TimedState, since: number, nowMs: number): number {
   const { lease, ...others } = state;
-  const end = lease === undefined || isNewer ? dueAt(others, since) : dueAt(state, since, nowMs + LEEWAY_MS);
+  const end =
+    lease === undefined || isNewer ? dueAt(others, since) : dueAt(state, since, nowMs + TOLERANCE_MS);
   return end ?? Number.POSITIVE_INFINITY;
 }

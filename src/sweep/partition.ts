@@ -1,25 +1,38 @@
+import type { Valkey } from "iovalkey";
+import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { allPartitionKeys, type MachineLocation, type PartitionKeys } from "../valkey/keys.js";
+import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
 
-/** One partition of a machine, as a sweep works on it. */
-export interface SweepPart {
+/** One partition of a machine, and the connection to it. */
+export class SweepPartition {
   readonly connection: Connection;
   readonly location: MachineLocation;
   readonly partition: number;
   readonly keys: PartitionKeys;
+
+  constructor(connection: Connection, location: MachineLocation, partition: number) {
+    this.connection = connection;
+    this.location = location;
+    this.partition = partition;
+    this.keys = partitionKeys(location, partition);
+  }
+
+  /** Asks the server a question. @throws NotExecutedError if there is no reply, or an error */
+  ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
+    return ask(this.connection, `sweep ${this.location.machine}`, question);
+  }
+
+  /** The command that explains and repairs damage of the machine's data. */
+  get repairCommand(): string {
+    const { machine, namespace } = this.location;
+    return `latchkey fsck --repair -m ${machine}${namespace === "latchkey" ? "" : ` --namespace ${namespace}`}`;
+  }
 }
 
-/** All partitions of a machine. */
-export function partsOf(connection: Connection, location: MachineLocation): SweepPart[] {
-  return allPartitionKeys(location).map((keys, partition) => ({ connection, location, partition, keys }));
-}
-
-/** The question of a sweep, for errors and the log. */
-export function sweepOf({ location }: SweepPart): string {
-  return `sweep ${location.machine}`;
-}
-
-/** The command that looks at a machine's data, and mends what follows from the rest. */
-export function mending({ location: { machine, namespace } }: SweepPart): string {
-  return `latchkey fsck --repair -m ${machine}${namespace === "latchkey" ? "" : ` --namespace ${namespace}`}`;
+/** Lists all partitions of a machine. */
+export function partitionsOf(connection: Connection, location: MachineLocation): SweepPartition[] {
+  return Array.from(
+    { length: location.partitions },
+    (_, partition) => new SweepPartition(connection, location, partition),
+  );
 }

@@ -3,22 +3,24 @@ import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contrac
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { type Duration, readDuration } from "../machine/duration.js";
+import { needMachine } from "../reads/installed-machine.js";
+import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { MachineSweep, type Turn } from "./machine-sweep.js";
-import { type AwayListeners, SweepAway } from "./server-away.js";
-import { SweepEnd } from "./stop.js";
-import { type SweepListeners, SweepTally, type Swept } from "./tally.js";
-import { type Found, tellMisnamed } from "./targets.js";
+import type { MachineLocation } from "../valkey/keys.js";
+import { type NamespaceFacts, notedMachines, readFacts } from "../valkey/layout.js";
+import { partitionsOf } from "./partition.js";
+import { PartitionSweep, type Progress } from "./partition-sweep.js";
+import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
 
-/** How to sweep. */
-export interface SweepOptions extends SweepListeners, AwayListeners {
-  /** Ends it, as closing latchkey does. What was begun is finished first. */
+/** Options of a sweep. */
+export interface SweepOptions extends SweepListeners {
+  /** Ends the sweep when aborted, after the calls that have begun. */
   readonly signal?: AbortSignal;
-  /** Time between two rounds, more or less: each replica shifts it at random. @default "1s" */
+  /** Time between two rounds. Each round varies it at random between half and one and a half. @default "1s" */
   readonly interval?: Duration;
-  /** So many entities are asked for at once, 1 to 1000. @default 100 */
+  /** Number of entities per step, 1 to 1000. @default 100 */
   readonly batch?: number;
-  /** Ends after one round, and a look through the whole index. @default false */
+  /** Ends after one round and one walk through the whole index. @default false */
   readonly once?: boolean;
 }
 
@@ -33,130 +35,214 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
   "onBack",
 ]);
 
-/** The longest rest between two steps, in ms. */
-const LONGEST_REST_MS = 100;
+/** Limits the rest after a step, in ms. */
+const MAX_REST_MS = 100;
 
-/** Refusals of the server that are about what was asked, and not about all that it is asked. */
-const OF_ONE: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR", "DENIED", "CROSSSLOT"]);
+/** Limits one wait, in ms: Node's timers overflow at 25 days, and a client may end without notice. */
+const MAX_WAIT_MS = 1_000;
+
+/** Replies that concern one command or key. After any other failure the round asks for nothing more. */
+const LOCAL_REPLIES: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR", "DENIED", "CROSSSLOT"]);
 
 /**
- * Fires the timers of machines as they run out, and gives entities that lack a deadline theirs. Runs in any number of
- * replicas at once, without lock or leader: whether something fires, the server decides anew for each entity.
+ * Fires the expired timers of one machine, and gives entities that lack their deadline theirs. Runs in any number of
+ * replicas at once, without lock or leader: the server decides for each entity.
  *
- * Machines and partitions take turns, a batch each. After each step it rests as long as the step took, so that half of
- * the time the server is free of it; unless it has fallen behind. While the server can't be reached it goes on trying,
- * unless `once`. What is damaged is told, and ends nothing.
- *
- * @param connection what the machines are reached by: when it is closed, it ends
- * @param find the machines to sweep; asked before each round
- * @returns what was done, when it ends
+ * @throws ContractError with code BADARG for an invalid option; with `once` also with code NOMACHINE if the machine is
+ * not installed.
+ * @throws NotExecutedError with `once` if the server did not answer or rejected something, and if a client that the
+ * caller passed in has ended.
  */
-export async function sweep(
+export async function sweepMachine(
+  connection: Connection,
+  location: MachineLocation,
+  options: SweepOptions,
+): Promise<SweepReport> {
+  return new Sweep(connection, options, async () => {
+    if (options.once === true) await needPartition(connection, location);
+    return [location];
+  }).run();
+}
+
+/**
+ * Fires the expired timers of all machines of a namespace, those that are installed later too. Otherwise as
+ * {@link sweepMachine}.
+ */
+export async function sweepNamespace(
   connection: Connection,
   namespace: string,
-  find: () => Promise<Found>,
   options: SweepOptions,
-): Promise<Swept> {
-  const { intervalMs, batch, once } = settingsOf(options);
-  const tally = new SweepTally(options, connection.logger);
-  const end = new SweepEnd(connection, options);
-  const away = new SweepAway(connection.logger, options);
-  const machines = new Map<string, MachineSweep>();
-  let found: Found = { places: [], misnamed: [] };
-  try {
-    while (!end.isHere) {
-      let problem: unknown;
-      const failed = (error: unknown): boolean => {
-        if (!once && connection.isClosed) return true;
-        if (once || !(error instanceof NotExecutedError) || connection.client.status === "end")
-          problem ??= error;
-        else away.add(error);
-        return !(error instanceof NotExecutedError && OF_ONE.has(error.reply));
-      };
-      // Where the server is away, nothing more is asked in this round.
-      let isOver = false;
-      try {
-        found = await find();
-        tellMisnamed(tally, namespace, found);
-      } catch (error) {
-        isOver = failed(error);
-      }
-      for (const location of found.places) {
-        const { machine } = location;
-        if (!machines.has(machine))
-          machines.set(machine, new MachineSweep(connection, location, batch, tally));
-      }
-      const present = found.places.flatMap(({ machine }) => machines.get(machine) ?? []);
-      // A backlog is left now and then, for what has come due elsewhere meanwhile.
-      const until = once ? Number.POSITIVE_INFINITY : performance.now() + intervalMs;
-      const walks = present.flatMap((machine) => machine.walks());
-      let isDone = true;
-      for (const turns of [
-        walks,
-        present.flatMap((machine) => machine.again()),
-        present.flatMap((machine) => machine.audits(once)),
-      ]) {
-        if (isOver) break;
-        const took = await takeTurns(turns, failed, end, until);
-        isOver = took === "over";
-        if (turns === walks) isDone = took !== "late";
-      }
-      if (tally.denial !== undefined) failed(tally.denial);
-      if (problem !== undefined) throw problem;
-      if (once) break;
-      if (!end.isHere) away.endRound();
-      if (isDone) await end.within(intervalMs * (0.5 + Math.random()));
-    }
-  } finally {
-    end.close();
-  }
-  return tally.swept;
+): Promise<SweepReport> {
+  let facts: NamespaceFacts | undefined;
+  return new Sweep(connection, options, async () => {
+    const name = `sweep ${namespace}`;
+    facts ??= await ask(connection, name, (client) => readFacts(client, namespace));
+    if (facts === undefined) return [];
+    const { partitions } = facts;
+    const machines = await ask(connection, name, (client) => notedMachines(client, namespace));
+    return machines.map((machine) => ({ namespace, machine, partitions }));
+  }).run();
 }
 
-/** @throws ContractError with code BADARG where an option is none, or can't be what it is */
-function settingsOf(options: SweepOptions) {
-  checkOptions(options, OPTIONS);
-  const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
-  checkSignal(signal);
-  checkFlag("once", once);
-  checkFunctions(listeners);
-  if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
-    throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
-  }
-  const read = readDuration(interval);
-  if ("problem" in read)
-    throw new ContractError("BADARG", `interval: ${JSON.stringify(interval)} ${read.problem}`);
-  return { intervalMs: read.ms, batch, once };
+/** @throws ContractError with code NOMACHINE if no partition has the machine */
+async function needPartition(connection: Connection, location: MachineLocation): Promise<void> {
+  const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
+    Promise.all(partitionsOf(connection, location).map(({ keys }) => client.exists(keys.machine))),
+  );
+  if (!counts.includes(1)) await needMachine(connection, location, "sweep");
 }
 
 /**
- * Lets each take a step, and again, until all have ended or failed, or the time is over.
- *
- * @param failed told of what failed; returns whether it is no use to ask for more
- * @param until by `performance.now()`; each takes one step at least
- * @returns `late` where the time was over before, `over` where more was no use
+ * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each step the sweep
+ * rests for as long as the step took, unless it is late, so that it uses at most half of the server's time.
  */
-async function takeTurns(
-  turns: readonly Turn[],
-  failed: (error: unknown) => boolean,
-  end: SweepEnd,
-  until: number,
-): Promise<"done" | "late" | "over"> {
-  let going = [...turns];
-  do {
-    const next: Turn[] = [];
-    for (const turn of going) {
-      if (end.isHere) return "late";
-      const began = performance.now();
-      try {
-        const progress = await turn();
-        if (progress !== "end") next.push(turn);
-        if (progress === "more") await pause(Math.min(performance.now() - began, LONGEST_REST_MS));
-      } catch (error) {
-        if (failed(error)) return "over";
-      }
+class Sweep {
+  readonly #connection: Connection;
+  readonly #findMachines: () => Promise<readonly MachineLocation[]>;
+  readonly #reporter: SweepReporter;
+  readonly #intervalMs: number;
+  readonly #batch: number;
+  readonly #once: boolean;
+  readonly #signal: AbortSignal | undefined;
+  readonly #closing = new AbortController();
+  readonly #machines = new Map<string, readonly PartitionSweep[]>();
+  #round = 0;
+  #failure: unknown;
+
+  constructor(
+    connection: Connection,
+    options: SweepOptions,
+    findMachines: () => Promise<readonly MachineLocation[]>,
+  ) {
+    checkOptions(options, OPTIONS);
+    const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
+    checkSignal(signal);
+    checkFlag("once", once);
+    checkFunctions(listeners);
+    if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
+      throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
     }
-    going = next;
-  } while (going.length > 0 && performance.now() < until);
-  return going.length === 0 ? "done" : "late";
+    const duration = readDuration(interval);
+    if ("problem" in duration)
+      throw new ContractError("BADARG", `interval: ${JSON.stringify(interval)} ${duration.problem}`);
+    this.#connection = connection;
+    this.#findMachines = findMachines;
+    this.#reporter = new SweepReporter(listeners, connection.logger);
+    this.#intervalMs = duration.ms;
+    this.#batch = batch;
+    this.#once = once;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<SweepReport> {
+    const forget = this.#connection.beforeClose(async () => this.#closing.abort());
+    // One signal of the caller may end any number of sweeps, without a listener for each.
+    const signals = [this.#closing.signal, ...(this.#signal === undefined ? [] : [this.#signal])];
+    const stop = AbortSignal.any(signals);
+    try {
+      while (!this.#isStopped) {
+        const isLate = await this.#runRound();
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#once) break;
+        if (!this.#isStopped) this.#reporter.endRound();
+        if (!isLate) await this.#wait(this.#intervalMs * (0.5 + Math.random()), stop);
+      }
+    } finally {
+      forget();
+    }
+    return this.#reporter.report;
+  }
+
+  /** A closed connection does not end a sweep with `once`, but fails it. */
+  get #isStopped(): boolean {
+    if (this.#signal?.aborted === true) return true;
+    return (this.#connection.isClosed || this.#closing.signal.aborted) && !this.#once;
+  }
+
+  /** @returns whether timers that have been due for long are left */
+  async #runRound(): Promise<boolean> {
+    let machines: readonly (readonly PartitionSweep[])[];
+    try {
+      machines = (await this.#findMachines()).map((location) => this.#partitionsOf(location));
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+    const all = machines.flat();
+    // A backlog is left after some time, for timers of machines that came meanwhile.
+    const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
+    const fired = await this.#takeTurns(all, (partition) => partition.fire(), until);
+    if (fired === "failed") return false;
+    if (this.#once) {
+      await this.#takeTurns(all, (partition) => partition.audit(), until);
+    } else if ((await this.#takeTurns(all, (partition) => partition.retry(), until)) !== "failed") {
+      // One step in one partition of each machine.
+      const audited = machines.flatMap((own) => own[this.#round % own.length] ?? []);
+      await this.#takeTurns(audited, (partition) => partition.audit(), 0);
+    }
+    this.#round += 1;
+    const rejection = all.find((partition) => partition.rejection !== undefined)?.rejection;
+    if (rejection !== undefined) this.#fail(rejection);
+    return fired === "late";
+  }
+
+  #partitionsOf(location: MachineLocation): readonly PartitionSweep[] {
+    const known = this.#machines.get(location.machine);
+    if (known !== undefined) return known;
+    const partitions = partitionsOf(this.#connection, location).map(
+      (partition) => new PartitionSweep(partition, this.#batch, this.#reporter),
+    );
+    this.#machines.set(location.machine, partitions);
+    return partitions;
+  }
+
+  /**
+   * Lets each partition take a step, and again, until all have ended or failed, or the time is up.
+   *
+   * @param until by `performance.now()`; each partition takes at least one step
+   */
+  async #takeTurns(
+    partitions: readonly PartitionSweep[],
+    step: (partition: PartitionSweep) => Promise<Progress>,
+    until: number,
+  ): Promise<"done" | "late" | "failed"> {
+    let waiting = partitions;
+    do {
+      const next: PartitionSweep[] = [];
+      for (const partition of waiting) {
+        if (this.#isStopped) return "late";
+        const began = performance.now();
+        try {
+          const progress = await step(partition);
+          if (progress !== "end") next.push(partition);
+          if (progress === "more") await pause(Math.min(performance.now() - began, MAX_REST_MS));
+        } catch (error) {
+          if (this.#fail(error)) return "failed";
+        }
+      }
+      waiting = next;
+    } while (waiting.length > 0 && performance.now() < until);
+    return waiting.length === 0 ? "done" : "late";
+  }
+
+  /**
+   * Reports a failure that a retry may not have, and keeps any other one: it ends the sweep after the round.
+   *
+   * @returns whether the round asks for nothing more
+   */
+  #fail(error: unknown): boolean {
+    if (!this.#once && this.#connection.isClosed) return true;
+    if (this.#once || !(error instanceof NotExecutedError) || this.#connection.client.status === "end")
+      this.#failure ??= error;
+    else this.#reporter.addFailure(error);
+    return !(error instanceof NotExecutedError && LOCAL_REPLIES.has(error.reply));
+  }
+
+  async #wait(ms: number, stop: AbortSignal): Promise<void> {
+    const until = performance.now() + ms;
+    for (let leftMs = ms; leftMs > 0 && !this.#isStopped; leftMs = until - performance.now()) {
+      if (this.#connection.client.status === "end") return;
+      await pause(Math.min(leftMs, MAX_WAIT_MS), undefined, { signal: stop }).catch(() => {});
+    }
+  }
 }

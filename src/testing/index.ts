@@ -1,4 +1,13 @@
-/** Servers for tests: `import { startValkey } from "latchkey/testing"`. */
+/**
+ * Starts Valkey servers for tests.
+ *
+ * @example
+ * ```ts
+ * import { startValkey } from "latchkey/testing";
+ * ```
+ *
+ * @module latchkey/testing
+ */
 export type { ContainerServer } from "../server/docker.js";
 export { NoValkeyError } from "../server/no-valkey.js";
 export { ServerStartError } from "../server/ready.js";

@@ -3,7 +3,7 @@ import { ContractError, LatchkeyError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
-import { classifyFailure, isLoss, OfflineError, replyCode, safeMessage } from "./failure.js";
+import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
 import { LayoutError } from "./layout.js";
 import { retry } from "./retry.js";
 
@@ -92,7 +92,7 @@ export async function told<T>(connection: Connection, what: string, question: ()
 export function hint(error: unknown, address: string): string {
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
-  if (error instanceof OfflineError) return `not connected to ${address}`;
+  if (isOffline(error)) return `not connected to ${address}`;
   if (error instanceof TimeUpError) return `${address} did not answer in time`;
   if (isLoss(error)) return `the connection to ${address} was lost`;
   return safeMessage(error);

@@ -68,8 +68,7 @@ export function classifyFailure(thrown: unknown): Failure {
   if (!(error instanceof Error)) return "unknown";
   // iovalkey's text when redirections ran out ends with the last reply, which may follow a real execution.
   if (error.message.startsWith("Too many Cluster redirections")) return "unknown";
-  if (error instanceof OfflineError || error instanceof LateError) return "not-executed";
-  if (error.message.startsWith(NEVER_SENT)) return "not-executed";
+  if (isOffline(error) || error instanceof LateError) return "not-executed";
   const code = replyCode(error);
   if (REFUSED.has(code)) return "refused";
   if (NOT_EXECUTED.has(code)) return "not-executed";
@@ -86,11 +85,15 @@ function isInnerDenial(error: Error): boolean {
 const LOST =
   /MaxRetriesPerRequest|Connection is closed|Socket timeout|Command timed out|aborted due to connection close|Too many Cluster redirections|ECONNRESET|EPIPE|ETIMEDOUT/;
 
+/** True where a call was not sent, because there was no connection or it was being closed. */
+export function isOffline(error: unknown): boolean {
+  return error instanceof OfflineError || (error instanceof Error && error.message.startsWith(NEVER_SENT));
+}
+
 /** True where there was no connection, or it was lost under a call. */
 export function isLoss(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof OfflineError || error.message.startsWith(NEVER_SENT)) return true;
-  return LOST.test(`${error.name} ${error.message}`);
+  return isOffline(error) || LOST.test(`${error.name} ${error.message}`);
 }
 
 /** True where a call that failed may go better if it is tried again. */

@@ -56,27 +56,27 @@ export function entityKeys(location: MachineLocation, id: string): string[] {
   return [entityKey(location, id), logKey(location, id), keys.machine, keys.index, keys.due, keys.events];
 }
 
-/** The keys of one reaction in one partition, in the order in which its scripts take them. */
+/** Keys of one reaction in one partition, in the order of its scripts' KEYS. */
 export interface ReactionKeys {
   readonly events: string;
-  /** What was given up. */
-  readonly dead: string;
-  /** Which replica handles which entity's events. */
-  readonly held: string;
-  /** When each replica was last there. */
-  readonly seen: string;
-  /** What all replicas must agree on; for a while, that it was forgotten. */
-  readonly rules: string;
+  /** Stream of events that are no longer retried. */
+  readonly deadLetters: string;
+  /** Hash: which replica handles the events of which entity. */
+  readonly assignments: string;
+  /** Sorted set: the time of each replica's last heartbeat. */
+  readonly lastSeen: string;
+  /** Hash of the settings that all replicas share. After `forget` it notes for a day that the reaction was forgotten. */
+  readonly settings: string;
 }
 
-/** The keys of a reaction in a partition. */
+/** Builds the keys of a reaction in a partition. */
 export function reactionKeys(location: MachineLocation, partition: number, reaction: string): ReactionKeys {
   const start = `${prefix(location, partition)}reaction:${reaction}:`;
   return {
     events: partitionKeys(location, partition).events,
-    dead: `${start}dead`,
-    held: `${start}held`,
-    seen: `${start}seen`,
-    rules: `${start}rules`,
+    deadLetters: `${start}dead`,
+    assignments: `${start}held`,
+    lastSeen: `${start}seen`,
+    settings: `${start}rules`,
   };
 }

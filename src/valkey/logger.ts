@@ -1,8 +1,12 @@
 /** The part of a pino logger that latchkey uses; a `pino.Logger` fits as it is. */
 export interface Logger {
+  /** Logs detail for developers. */
   debug(fields: object, message: string): void;
+  /** Logs normal operation. */
   info(fields: object, message: string): void;
+  /** Logs a problem that latchkey handles by itself. */
   warn(fields: object, message: string): void;
+  /** Logs a problem that needs attention. */
   error(fields: object, message: string): void;
 }
 

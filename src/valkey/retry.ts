@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { backoffMs } from "./backoff.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
-import { mayPass, OfflineError, replyCode, safeMessage } from "./failure.js";
+import { isOffline, mayPass, replyCode, safeMessage } from "./failure.js";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -58,7 +58,7 @@ export async function retryWhile<T>(
   }
 }
 
-/** That the time is up says less than why there was no answer before; and so that a replica's connection, left for it, is gone. */
+/** A time-out says less than the error before it. So does a missing connection that was closed because of READONLY. */
 function saysLess(error: unknown, before: unknown): boolean {
-  return error instanceof TimeUpError || (error instanceof OfflineError && replyCode(before) === "READONLY");
+  return error instanceof TimeUpError || (isOffline(error) && replyCode(before) === "READONLY");
 }

@@ -180,10 +180,10 @@ it("another process finishes what one left behind, with its op and the time it w
     proxy[loss]("evalsha");
     const { op, sent } = await rejectionOf(
       OutcomeUnknownError,
-      far.patch("a1", { set: { loss }, timeout: "200ms" }),
+      far.patch("a1", { set: { loss }, timeout: "2s" }),
     );
     proxy.shut(false);
-    const answer = await near.patch("a1", { set: { loss }, op, sent, timeout: "1s" });
+    const answer = await near.patch("a1", { set: { loss }, op, sent, timeout: "2s" });
     expect([answer.type, answer.version]).toEqual([type, version + 1]);
   }
 });

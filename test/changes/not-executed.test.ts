@@ -79,14 +79,17 @@ for (const [name, { reply, args = [], cause, cure }] of Object.entries(troubles)
     const valkey = new Valkey({ host: server.host, port: server.port });
     onTestFinished(() => valkey.disconnect());
     const namespace = freshNamespace();
-    const latchkey = await connect({ url: server.url, namespace, timeout: "1s" });
+    const latchkey = await connect({ url: server.url, namespace });
     onTestFinished(() => latchkey.close());
     const agents = await latchkey.machine(agent());
     await agents.create("a1");
     const before = await keyspace(valkey, namespace);
 
     await cause(valkey, dataDir);
-    const error = await rejectionOf(NotExecutedError, agents.transition("a1", "running", { actor: "me" }));
+    const error = await rejectionOf(
+      NotExecutedError,
+      agents.transition("a1", "running", { actor: "me", timeout: "1s" }),
+    );
     expect(error).toMatchObject({ code: "NOTEXECUTED", reply });
     expect(error.message).toMatch(/^transition agent a1 was not executed: /);
     expect(error.message).not.toContain("script:");
@@ -99,21 +102,27 @@ for (const [name, { reply, args = [], cause, cure }] of Object.entries(troubles)
   });
 }
 
-it("a replica whose connection was left is named as the reason where there is no other to be had", async () => {
-  const server = await startValkey();
-  onTestFinished(() => server.stop());
-  const valkey = new Valkey({ host: server.host, port: server.port });
-  onTestFinished(() => valkey.disconnect());
-  const proxy = await startProxy(server);
-  const latchkey = await connect({ url: proxy.url, namespace: freshNamespace(), timeout: "1s" });
-  onTestFinished(() => latchkey.close());
-  const agents = await latchkey.machine(agent());
-  await valkey.replicaof("127.0.0.1", 1);
-  proxy.shut(true);
-  const error = await rejectionOf(NotExecutedError, agents.create("a1"));
-  expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "READONLY" });
-  expect(error.message).toContain("the server is a replica");
-});
+it.each([
+  ["at once", false],
+  ["slowly", true],
+])(
+  "a change names the replica as the reason if its connection closes %s and there is no other server",
+  async (_, isSlowToClose) => {
+    const server = await startValkey();
+    onTestFinished(() => server.stop());
+    const valkey = new Valkey({ host: server.host, port: server.port });
+    onTestFinished(() => valkey.disconnect());
+    const proxy = await startProxy(server, { isSlowToClose });
+    const latchkey = await connect({ url: proxy.url, namespace: freshNamespace() });
+    onTestFinished(() => latchkey.close());
+    const agents = await latchkey.machine(agent());
+    await valkey.replicaof("127.0.0.1", 1);
+    proxy.shut(true);
+    const error = await rejectionOf(NotExecutedError, agents.create("a1", {}, { timeout: "1s" }));
+    expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "READONLY" });
+    expect(error.message).toContain("the server is a replica");
+  },
+);
 
 it("a server that went away is told from a lost answer, and calls wait for nothing", async () => {
   const server = await startValkey();

@@ -72,7 +72,7 @@ describe("op and sent", () => {
     await ours.create("a1", {}, { op: "o0" });
     for (let n = 1; n <= 5; n++) await ours.patch("a1", { set: { n }, op: `o${n}` });
     const now = await ours.get("a1");
-    const retry = { set: { n: -1 }, op: "o0", sent: nowMs - errorMs - 300, timeout: "300ms" } as const;
+    const retry = { set: { n: -1 }, op: "o0", sent: nowMs - errorMs - 5_000, timeout: "5s" } as const;
     await forgetEvents(home.namespace);
     const error = await rejectionOf(OutcomeForgottenError, ours.patch("a1", retry));
     expect(error).toMatchObject({ code: "FORGOTTEN", current: now });
@@ -85,7 +85,7 @@ describe("op and sent", () => {
     const home = await client();
     const ours = await home.machine(order);
     const { nowMs, errorMs } = await home.serverTime();
-    const retry = { op: "o1", sent: nowMs - errorMs - 300, timeout: "300ms" } as const;
+    const retry = { op: "o1", sent: nowMs - errorMs - 5_000, timeout: "5s" } as const;
     await ours.create("a1", {}, retry);
     await ours.remove("a1");
     await forgetEvents(home.namespace);

@@ -137,8 +137,8 @@ test("a copy that is not built says what to type", async () => {
   expect(ended.stderr).toBe("error: latchkey is not built here; run: npm ci && npm run build\n");
 });
 
-describe("docs/cli.md", () => {
-  const document = readFileSync(join(root, "docs/cli.md"), "utf8");
+describe("docs/reference/cli.md", () => {
+  const document = readFileSync(join(root, "docs/reference/cli.md"), "utf8");
   const sections = new Map(
     document.split(/^###? /m).map((section) => [/^`latchkey ([^`]+)`\n/.exec(section)?.[1] ?? "", section]),
   );
@@ -148,7 +148,7 @@ describe("docs/cli.md", () => {
     (name) => {
       const { stdout } = helpOf(name);
       const section = sections.get(name);
-      if (section === undefined) throw new Error(`docs/cli.md has no section for ${name}`);
+      if (section === undefined) throw new Error(`docs/reference/cli.md has no section for ${name}`);
       const usage = /^Usage: (.*)$/m.exec(stdout)?.[1] ?? "no usage";
       expect(section).toContain(usage);
       const own = stdout.slice(0, stdout.indexOf("Global Options:"));

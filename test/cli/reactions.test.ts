@@ -50,11 +50,11 @@ test("reactions of a machine that has none are none", async () => {
 });
 
 describe("dead letters", () => {
-  test("are shown with tries and error, and whole for programs", async () => {
+  test("are shown with attempts and error, and whole for programs", async () => {
     const { run, agents, namespace, ids } = await given();
     const table = await run(["reactions", "dead", "cleanup"]);
     expect(table).toMatchObject({ exit: 0, stderr: "" });
-    expect(table.stdout).toMatch(/^LETTER +ID +TYPE +TRIES +AGE +RETRIED +ERROR\n/);
+    expect(table.stdout).toMatch(/^LETTER +ID +TYPE +ATTEMPTS +AGE +RETRIED +ERROR\n/);
     expect(table.stdout).toMatch(/^0:\S+ +a1 +agent\.spawned +1 +\d+s +<none> +Error: no such folder$/m);
     expect((await run(["reactions", "dead", "cleanup", "-o", "wide"])).stdout).toMatch(
       /VERSION +FIRST +LAST/,
@@ -62,7 +62,7 @@ describe("dead letters", () => {
     const [first] = JSON.parse((await run(["reactions", "dead", "cleanup", "-o", "json"])).stdout);
     expect(first).toMatchObject({
       id: ids[0],
-      tries: 1,
+      attempts: 1,
       retried: false,
       event: (await agents.history("a1"))[0],
     });
@@ -77,8 +77,8 @@ describe("dead letters", () => {
       .trim()
       .split("\n")
       .at(-1);
-    expect(JSON.parse(lost ?? "")).toMatchObject({ event: null, first: null, tries: 0 });
-    expect((await run(["reactions", "dead", "cleanup"])).stdout).toContain("trimmed past 2 events");
+    expect(JSON.parse(lost ?? "")).toMatchObject({ event: null, first: null, attempts: 0 });
+    expect((await run(["reactions", "dead", "cleanup"])).stdout).toContain("2 events trimmed");
   });
 
   test("are dropped and retried, by name or all, and the reaction then handles them", async () => {

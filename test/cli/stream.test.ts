@@ -109,11 +109,11 @@ describe("events", () => {
   });
 
   test.each([
-    ["a cursor that is none", ["--after", "yesterday"], '--after: give "start", "end", or a cursor'],
+    ["a cursor that is none", ["--after", "yesterday"], '--after: "yesterday" is not a cursor; use "start", "end" or a cursor'],
     [
       "a cursor of another layout",
       ["--after", "1-0,2-0"],
-      "--after: the cursor is of a log with 2 partitions",
+      "--after: the cursor has 2 partitions",
     ],
     ["an array that never ends", ["--follow", "-o", "json"], "use -o jsonl"],
   ])("%s is wrong usage: 2", async (_, words, text) => {

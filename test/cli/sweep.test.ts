@@ -28,7 +28,7 @@ test("sweep --once says what stands in an id's location, fires the rest, and fsc
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
   expect(stderr).toMatch(
-    /^stuck: task\/bad id: it is no id, .*\n1 ran out, 0 removed, 1 stuck \(latchkey list --stuck\)\n$/,
+    /^stuck: task\/bad id: not an id of this partition; .*\n1 ran out, 0 removed, 1 stuck \(latchkey list --stuck\)\n$/,
   );
   const [, command = ""] = /latchkey (fsck \S+ -m task --namespace \S+)/.exec(stderr) ?? [];
   expect((await it.run(command.split(" "))).exit).toBe(0);
@@ -41,7 +41,7 @@ test("sweep --once says which machine is damaged, and fires the others", async (
   await (await admin()).del(`{${it.namespace}:0}:other:machine`);
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
-  expect(stderr).toMatch(/^stuck: other: \S+:other:machine is gone: .*\n1 ran out, 0 removed, 1 stuck /);
+  expect(stderr).toMatch(/^stuck: other: it is not installed in partition 0; .*\n1 ran out, 0 removed, 1 stuck /);
 });
 
 test("no command takes an installed machine that can't be read for wrong usage", async () => {

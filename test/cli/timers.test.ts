@@ -108,7 +108,7 @@ describe("sweep --once", () => {
     const { exit, stderr } = await it.run(["sweep", "--once"]);
     expect(exit).toBe(0);
     expect(stderr).toMatch(
-      /^stuck: agent\/a2: .*layout.*\n0 ran out, 0 removed, 1 given the deadline that they lacked, 1 stuck \(latchkey list --stuck\)\n$/,
+      /^stuck: agent\/a2: .*LAYOUT.*\n0 ran out, 0 removed, 1 given the deadline that they lacked, 1 stuck \(latchkey list --stuck\)\n$/,
     );
   });
 

@@ -64,7 +64,7 @@ test("wait says what to type where it ends without what was waited for", async (
       "  try: node bin/latchkey.js get a1\n",
   );
   const unknown = await run(["wait", "a1", "nope"]);
-  expect(unknown.stderr).toMatch(/^error: "nope" is no state of agent; it has spawning, running, .*\n$/);
+  expect(unknown.stderr).toMatch(/^error: unknown state "nope"; agent has spawning, running, .*\n$/);
 });
 
 test("wait tells programs which entity it was, and as what it was seen last", async () => {

@@ -15,15 +15,21 @@ const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const documents = files.filter((path) => path.endsWith(".md") && !path.startsWith("test/"));
 
-/** A heading's anchor, as GitHub makes it. */
+/** Makes a heading's anchor as GitHub does. */
 function anchor(heading: string): string {
   const words = heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "");
   return words.trim().replaceAll(" ", "-");
 }
 
+/** Lists the anchors of a page: of its headings, of which GitHub numbers repeated ones, and of its HTML. */
 function anchors(markdown: string): string[] {
   const prose = markdown.replace(/^```.*?^```/gms, "");
-  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => anchor(heading));
+  const words = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => anchor(heading));
+  const numbered = words.map((word, at) => {
+    const before = words.slice(0, at).filter((other) => other === word).length;
+    return before === 0 ? word : `${word}-${before}`;
+  });
+  return [...numbered, ...[...prose.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id)];
 }
 
 describe.each(documents)("%s", (path) => {

@@ -108,7 +108,7 @@ describe("a history is refused", () => {
 });
 
 it("the documented history is one that both checkers accept", async () => {
-  const text = readFileSync(join(root, "docs/fault-history.md"), "utf8");
+  const text = readFileSync(join(root, "docs/evidence/history-format.md"), "utf8");
   const [block] = snippets(text).filter(({ language }) => language === "jsonl");
   const records = (block?.text ?? "").trimEnd().split("\n").map(parseRecord);
   const facts = await gather(records);

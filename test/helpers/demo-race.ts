@@ -1,5 +1,5 @@
-import type { Ending, Evidence } from "../../src/cli/demo/evidence.js";
-import type { Call } from "../../src/cli/demo/messages.js";
+import type { Ending, Evidence } from "../../demo/evidence.js";
+import type { Call } from "../../demo/messages.js";
 import { agent, compileMachine } from "../../src/index.js";
 
 type Document = Record<string, unknown> & {
@@ -11,8 +11,8 @@ type Document = Record<string, unknown> & {
 type ReplicaCall = Call & { replica: string };
 
 /**
- * A race of three replicas over three agents, as it should be: a1 completes, a2 is killed, and r3 is killed, so that
- * the lease of its a3 runs out. Parts can be spoilt.
+ * Evidence of a race of three replicas over three agents: a1 completes, a2 is killed, and r3 is killed, so that the lease of
+ * its a3 expires. Tests change parts of it.
  */
 export interface Race {
   documents: Document[];
@@ -20,21 +20,21 @@ export interface Race {
   finals: Map<string, Record<string, unknown> | null>;
   counts: Record<string, number>;
   calls: ReplicaCall[];
-  ranOut: { replica: string; id: string; version: number }[];
+  expiries: { replica: string; id: string; version: number }[];
   endings: Map<string, Ending>;
 }
 
 const IDS = ["a1", "a2", "a3"];
 const ENDS: Record<string, string> = { a1: "completed", a2: "killed", a3: "failed" };
 const PIDS: Record<string, number> = { a1: 101, a2: 102, a3: 103 };
-/** How a sweep records that a lease ran out. */
+/** Fields by which a sweeper records an expired lease. */
 export const BY_LEASE = {
   actor: "latchkey",
   reason: "lease of 1s ran out at 2026-11-22T10:00:02.000Z",
   op: undefined,
 };
 
-/** A race as it should be. */
+/** Makes a correct race. */
 export function goodRace(): Race {
   const documents = IDS.flatMap((id) => historyOf(id, ENDS[id] ?? ""));
   Object.assign(at(documents, "a3", 2), { op: "r3:running" });
@@ -42,7 +42,7 @@ export function goodRace(): Race {
   const calls = tried.flatMap(({ id, state, version, op }) =>
     (id === "a3" ? ["r1", "r2", "r3"] : ["r1", "r2"]).map((replica) => {
       const outcome = op?.startsWith(replica) ? "OK" : version === 1 ? "EXISTS" : "ILLEGAL";
-      return { replica, id, to: state, outcome, version, state, ms: 1 };
+      return { replica, id, to: state, outcome, version, state };
     }),
   );
   const finals = new Map(
@@ -57,8 +57,8 @@ export function goodRace(): Race {
     ["a2", { pid: 102, exit: { kind: "signal", signal: "SIGTERM" }, killOrdered: true }],
   ]);
   const counts = { spawning: 0, running: 0, completed: 1, failed: 1, killed: 1 };
-  const ranOut = [{ replica: "r1", id: "a3", version: 3 }];
-  return { documents, published: structuredClone(documents), finals, counts, calls, ranOut, endings };
+  const expiries = [{ replica: "r1", id: "a3", version: 3 }];
+  return { documents, published: structuredClone(documents), finals, counts, calls, expiries, endings };
 }
 
 function historyOf(id: string, end: string): Document[] {
@@ -78,37 +78,37 @@ function historyOf(id: string, end: string): Document[] {
   }));
 }
 
-/** What is seen of a race. */
-export function evidenceOf({ documents, published, ...seen }: Race): Evidence {
+/** Makes the evidence of a race. */
+export function evidenceOf({ documents, published, ...rest }: Race): Evidence {
   const texts = (list: Document[]): string[] => list.map((document) => JSON.stringify(document));
   const machine = compileMachine(agent());
-  const finals = seen.finals as Evidence["finals"];
+  const finals = rest.finals as Evidence["finals"];
   const replicas = ["r1", "r2", "r3"];
   const killing = { replicas, killed: "r3", orphans: new Set(["a3"]), leaseMs: 1000 };
-  return { ...seen, ...killing, finals, machine, log: texts(documents), published: texts(published) };
+  return { ...rest, ...killing, finals, machine, log: texts(documents), published: texts(published) };
 }
 
-/** The document of an agent's version in a list. */
+/** Returns the document of an agent's version in a list. */
 export function at(list: Document[], id: string, version: number): Document {
   const found = list.find((one) => one.id === id && one.version === version);
   if (found === undefined) throw new Error(`no ${id} version ${version}`);
   return found;
 }
 
-/** Changes a document wherever it is told: logged, published and, where it is the last one, final. */
+/** Changes a document in the log and in the published texts. */
 export function everywhere(race: Race, id: string, version: number, change: Record<string, unknown>): void {
   Object.assign(at(race.documents, id, version), change);
   Object.assign(at(race.published, id, version), change);
 }
 
-/** A replica's call for a state of an agent. */
+/** Returns a replica's call for a state of an agent. */
 export function call(race: Race, replica: string, id: string, to: string): ReplicaCall {
   const found = race.calls.find((one) => one.replica === replica && one.id === id && one.to === to);
   if (found === undefined) throw new Error(`no call of ${replica} for ${id} to ${to}`);
   return found;
 }
 
-/** Takes an item out of a list. */
+/** Removes an item from a list. */
 export function remove<T>(list: T[], item: T): void {
   list.splice(list.indexOf(item), 1);
 }

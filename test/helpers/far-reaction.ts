@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { Change, ConnectOptions, Reacting } from "../../src/index.js";
+import type { Change, ConnectOptions, HandlerContext } from "../../src/index.js";
 import { admin, connection } from "./calls.js";
 import { client } from "./client.js";
 import { dial } from "./dial.js";
@@ -37,13 +37,13 @@ export async function farAndNear(options: ConnectOptions = {}) {
 }
 
 /** A handler, and how often it was called for what. */
-export function counted(work: (change: Change, reacting: Reacting) => void | Promise<void> = () => {}) {
+export function counted(work: (change: Change, context: HandlerContext) => void | Promise<void> = () => {}) {
   const met: [string, number][] = [];
   return {
     met,
-    handler: (change: Change, reacting: Reacting) => {
-      met.push([nameOf(change), reacting.attempt]);
-      return work(change, reacting);
+    handler: (change: Change, context: HandlerContext) => {
+      met.push([nameOf(change), context.attempt]);
+      return work(change, context);
     },
   };
 }

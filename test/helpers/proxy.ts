@@ -41,8 +41,15 @@ interface Plan {
   readonly reply: "pass" | "cut" | "hold";
 }
 
-/** Starts a proxy for this test. */
-export async function startProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+/**
+ * Starts a proxy for this test.
+ *
+ * @param isSlowToClose leaves connections open that the client has ended, until the client destroys them
+ */
+export async function startProxy(
+  target: { host: string; port: number },
+  { isSlowToClose = false } = {},
+): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let plan: Plan | undefined;
   let done = (): void => {};
@@ -54,7 +61,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   let frozen = 0;
   let late = async (): Promise<void> => {};
   let refused = 0;
-  const server = createServer((near) => {
+  const server = createServer({ allowHalfOpen: isSlowToClose }, (near) => {
     if (isClosed) {
       refused += 1;
       return void near.destroy();

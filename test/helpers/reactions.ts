@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import type { Change, Entities, Reaction, ReactOptions } from "../../src/index.js";
-import type { Assignment, Begun, Ending, ReactionGroup } from "../../src/reactions/group.js";
+import type { AttemptStart, Delivery, Ending, ReactionGroup } from "../../src/reactions/group.js";
 import { client } from "./client.js";
 import { type DialState, dial } from "./dial.js";
 
@@ -32,14 +32,14 @@ export async function reacting(
 }
 
 /** Begins a new try of an event, as one of ten. */
-export async function begin(group: ReactionGroup, event: Assignment): Promise<Begun | undefined> {
+export async function begin(group: ReactionGroup, event: Delivery): Promise<AttemptStart | undefined> {
   return group.begin(event, group.nextCall(), 10);
 }
 
 /** Ends an event, whose try began before all that is known. */
 export async function finish(
   group: ReactionGroup,
-  event: Assignment,
+  event: Delivery,
   ending: Ending = { how: "done" },
 ): Promise<boolean> {
   return group.finish(event, 0, group.nextCall(), undefined, ending);

@@ -51,9 +51,10 @@ export class Reader {
     await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
     await writeFile(join(folder, "tsconfig.json"), JSON.stringify(SETTINGS));
     const reader = new Reader(folder, server);
-    await reader.#compile(
-      document.filter(({ language, check }) => language === "ts" && check.kind === "test"),
-    );
+    const modules = document.filter(({ language }) => language === "ts");
+    // Programs may import modules that the document shows as files.
+    for (const module of modules) if (module.check.kind === "file") await reader.follow(module);
+    await reader.#compile(modules.filter(({ check }) => check.kind === "test"));
     return reader;
   }
 

@@ -16,11 +16,12 @@ it("is built from every file of lua/maintenance, and is in no list of operations
 
 describe.each(scripts)("%s", (name, { text, sha1 }) => {
   const file = `lua/maintenance/${name}.lua`;
-  const { keys, args, outcomes, errors } = headerOf(file, text);
-  const body = text.slice(text.indexOf("\n\n"));
+  const source = readFileSync(path(file), "utf8").trimEnd();
+  const { keys, args, outcomes, errors } = headerOf(file, source);
+  const body = source.slice(source.indexOf("\n\n"));
 
   it("is the text of its file under the SHA-1 that the server computes", async () => {
-    expect(text).toBe(readFileSync(path(file), "utf8").trimEnd());
+    expect(text).toBe(source.replace("#!lua\n", `#!lua\n-- Built from ${file}. Do not edit.\n`));
     expect(sha1).toBe(createHash("sha1").update(text).digest("hex"));
     expect(await (await admin()).script("LOAD", text)).toBe(sha1);
   });

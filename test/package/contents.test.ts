@@ -20,7 +20,8 @@ const BELONGS = [
   /^bin\/latchkey\.js$/,
   /^dist\/[a-z/-]+\.(js|d\.ts)$/,
   /^dist\/lua\/[a-z0-9_]+\.lua$|^dist\/lua\/manifest\.json$/,
-  /^lua\/((shared|reactions)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
+  /^lua\/((functions|steps|reactions|maintenance)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
+  /^docs\/[A-Za-z/-]+\.(md|svg)$/,
   /^schema\/[a-z.]+\.json$/,
 ];
 
@@ -30,6 +31,7 @@ describe("the package", () => {
     expect(scripts.length).toBeGreaterThan(4);
     const needed = [
       ...["LICENSE", "README.md", "CHANGELOG.md", "docker-compose.yml", "bin/latchkey.js", "lua/README.md"],
+      ...["docs/reference/api/README.md", "docs/reference/api/latchkey.md"],
       ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js", "dist/cli/main.js"],
       ...["dist/lua/latchkey_v1.lua", "dist/lua/manifest.json", "schema/machine.schema.json"],
       ...scripts.flatMap((name) => [`lua/${name}`, `dist/lua/${name}`]),

@@ -125,7 +125,7 @@ it("goes on when a server that froze is back", async () => {
   const server = await startValkey();
   onTestFinished(() => server.stop());
   if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
-  const home = await client({ url: server.url, silenceTimeoutMs: 200, timeout: "500ms" });
+  const home = await client({ url: server.url, silenceTimeoutMs: 200, timeout: "1s" });
   const ours = await home.machine(dial);
   const met: string[] = [];
   const [begun, hold] = [gate(), gate()];
@@ -149,13 +149,11 @@ it("goes on when a server that froze is back", async () => {
     .toBe("gone");
   process.kill(server.pid, "SIGCONT");
   await expect
-    .poll(
-      () =>
-        ours.create("x2").then(
-          () => true,
-          () => ours.get("x2"),
-        ),
-      { timeout: 5_000 },
+    .poll(() =>
+      ours.create("x2").then(
+        () => true,
+        () => ours.get("x2"),
+      ),
     )
     .toBeTruthy();
   await expect.poll(() => met).toEqual(["x1@1", "x2@1"]);
@@ -176,13 +174,11 @@ it("handles again what a server forgot that had been handled", async () => {
   const second = await startValkey({ port: first.port });
   onTestFinished(() => second.stop());
   await expect
-    .poll(
-      () =>
-        home.apply(dial).then(
-          () => true,
-          () => false,
-        ),
-      { timeout: 10_000 },
+    .poll(() =>
+      home.apply(dial).then(
+        () => true,
+        () => false,
+      ),
     )
     .toBe(true);
   await ours.create("x2");
@@ -193,12 +189,12 @@ it("handles again what a server forgot that had been handled", async () => {
 it("is closed where the server is gone, and says that the others could not be told", async () => {
   const server = await startValkey();
   const { logger, lines } = recordingLogger();
-  const home = await client({ url: server.url, timeout: "300ms", logger });
+  const home = await client({ url: server.url, timeout: "1s", logger });
   const reaction = await (await home.machine(dial)).react("r", () => {});
   await server.stop();
   await reaction.close();
   await reaction.closed;
-  expect(lines.join()).toContain("the other replicas could not be told that this one left");
+  expect(lines.join()).toContain("could not leave the reaction");
 });
 
 it("does not keep a process alive that closed it", async () => {

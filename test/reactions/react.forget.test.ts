@@ -213,15 +213,15 @@ it("is judged once more by the script that removes it, in the same step", async 
   await (await reacting(list[0], () => {})).close();
   const valkey = await admin();
   const keys = reactionKeysOf({ namespace, machine: "dial", partitions: 1 }, 0, "r");
-  const { events, dead, held, seen, rules } = keys;
+  const { deadLetters, lastSeen } = keys;
   const forget = async (how: string): Promise<unknown> => {
-    const args = [events, dead, held, seen, rules, "r", how, "1000"];
+    const args = [...Object.values(keys), "r", how, "1000"];
     return ((await valkey.eval(reactionScripts.forget.text, 5, ...args)) as unknown[]).slice(0, 4);
   };
-  await valkey.xadd(dead, "*", "lost", "0-0", "to", "1-1", "count", "1", "last", "1");
+  await valkey.xadd(deadLetters, "*", "lost", "0-0", "to", "1-1", "count", "1", "last", "1");
   expect([await forget("look"), await forget("unused")]).toEqual(Array(2).fill([0, 0, 0, 1]));
   const [seconds] = await valkey.time();
-  await valkey.zadd(seen, Number(seconds) * 1000, "here");
+  await valkey.zadd(lastSeen, Number(seconds) * 1000, "here");
   expect([await forget("unused"), await forget("force")]).toEqual(Array(2).fill([0, 1, 0, 1]));
   expect(await groups(namespace)).toEqual(["r"]);
   expect(await forget("all")).toEqual([1, 1, 0, 1]);

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Random } from "../../faults/random.js";
 import type { Change } from "../../src/index.js";
-import { type Assignment, type Begun, ReactionGroup } from "../../src/reactions/group.js";
+import { type AttemptStart, type Delivery, ReactionGroup } from "../../src/reactions/group.js";
 import { openConnection } from "../../src/valkey/connection.js";
 import { admin } from "../helpers/calls.js";
 import { begin, finish, keyOf, nameOf, replicas } from "../helpers/reactions.js";
@@ -27,16 +27,16 @@ async function stage() {
 }
 
 /** Takes events, and asks for all that is the consumer's. */
-async function take(group: ReactionGroup, count = 10): Promise<readonly Assignment[]> {
-  group.askAnew();
-  return (await group.take({ count, takeOverMs: 600_000, types: [] })).given;
+async function take(group: ReactionGroup, count = 10): Promise<readonly Delivery[]> {
+  group.reset();
+  return (await group.take({ count, takeOverMs: 600_000, types: [] })).deliveries;
 }
 
-function changeOf({ text }: Begun): Change {
+function changeOf({ text }: AttemptStart): Change {
   return JSON.parse(text ?? "") as Change;
 }
 
-async function begunName(group: ReactionGroup, event: Assignment): Promise<string | undefined> {
+async function begunName(group: ReactionGroup, event: Delivery): Promise<string | undefined> {
   const begun = await begin(group, event);
   return begun && nameOf(changeOf(begun));
 }
@@ -134,7 +134,7 @@ describe("of an entity's events", () => {
     await a.begin(event, begun, 10);
     const end = () => a.finish(event, begun, call, undefined, { how: "dead", error: "e", text: "{}" });
     expect([await end(), await end()]).toEqual([true, true]);
-    expect(await (await admin()).xlen(a.keys.dead)).toBe(1);
+    expect(await (await admin()).xlen(a.keys.deadLetters)).toBe(1);
     await ours.create("x2");
     const [other] = await take(a);
     if (other === undefined) throw new Error("It was given nothing");
@@ -159,8 +159,8 @@ describe("of an entity's events", () => {
       error: "e",
       text: JSON.stringify(await ours.history("x1").then(([one]) => one)),
     });
-    const [letter] = await (await admin()).xrange(a.keys.dead, "-", "+");
-    await (await admin()).xclaim(a.keys.dead, "r", "retry", 0, letter?.[0] ?? "", "FORCE", "JUSTID");
+    const [letter] = await (await admin()).xrange(a.keys.deadLetters, "-", "+");
+    await (await admin()).xclaim(a.keys.deadLetters, "r", "retry", 0, letter?.[0] ?? "", "FORCE", "JUSTID");
     await take(a);
     await ours.transition("x1", "b");
     // Asked anew, it is given the log's event first, though the letter came to it before.
@@ -205,7 +205,7 @@ describe.each([1, 2, 3, 4, 5])("consumers that come and die at random, run %i", 
     const { ours, consumer, die, held } = await stage();
     const random = new Random(seed);
     const pick = (n: number): number => random.below(n);
-    const actors = new Map<string, { group: ReactionGroup; queues: Map<string, Assignment[]> }>();
+    const actors = new Map<string, { group: ReactionGroup; queues: Map<string, Delivery[]> }>();
     const join = (name: string) => actors.set(name, { group: consumer(name), queues: new Map() });
     for (const name of ["c0", "c1", "c2"]) join(name);
     const versions = new Map<string, number>();

@@ -102,7 +102,9 @@ it("gives up what failed at each try, the last of which nobody told the end of, 
   };
   await expect
     .poll(letters, { interval: 1 })
-    .toMatchObject([{ tries: 2, error: expect.stringContaining("how the last one ended is not known") }]);
+    .toMatchObject([
+      { attempts: 2, error: expect.stringContaining("the result of the last one is unknown") },
+    ]);
   hold.open();
 });
 

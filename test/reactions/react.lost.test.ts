@@ -160,7 +160,7 @@ describe("an end", () => {
     await expect.poll(async () => (await near.reactions())[0]?.pending).toBe(0);
     hold.open();
     proxy.shut(false);
-    await expect.poll(() => lines.join()).toContain("taken over by another replica");
+    await expect.poll(() => lines.join()).toContain("reassigned to another replica");
   });
 });
 
@@ -202,7 +202,7 @@ describe("events that were trimmed before anyone handled them", () => {
     expect(met).toEqual([["x1@1", 1]]);
     const letters = await all(near.deadLetters("r"));
     expect(letters.map(({ error }) => error)).toEqual([
-      expect.stringContaining("trimmed past 1 event that nobody had handled"),
+      expect.stringContaining("1 event trimmed from the log before it was handled"),
     ]);
     expect(await (await admin()).hlen(keyOf(namespace, "held"))).toBe(0);
   });
@@ -230,5 +230,5 @@ it("tells a handler that its event was taken over, though the answer that said s
   proxy.dropReply(reactionScripts.take.sha1);
   proxy.shut(false);
   await proxy.lost;
-  expect(String(await told.promise)).toContain("another replica has taken this event over");
+  expect(String(await told.promise)).toContain("the event was reassigned to another replica");
 }, 15_000);

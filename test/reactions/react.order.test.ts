@@ -143,7 +143,7 @@ describe("a replica that gives no sign of life", () => {
     };
     await expect.poll(plant, { interval: 1 }).toBe(2);
     expect(met).toEqual(["x1@1", "x1@2"]);
-    expect(String(await told.promise)).toContain("another replica has taken this event over");
+    expect(String(await told.promise)).toContain("the event was reassigned to another replica");
     expect(sleeping).toEqual(["x1@1"]);
   });
 
@@ -157,10 +157,10 @@ describe("a replica that gives no sign of life", () => {
       await hold.promise;
       met.push(`${replica} ${nameOf(change)}`);
     };
-    await reacting(one, handler(1), { takeOverAfter: "300ms" });
+    await reacting(one, handler(1), { takeOverAfter: "2s" });
     await one.create("x1");
     await begun.promise;
-    await reacting(two, handler(2), { takeOverAfter: "300ms" });
+    await reacting(two, handler(2), { takeOverAfter: "2s" });
     // Both give signs of life, over and over, while the handler has been running for longer than that.
     const marks = new Set<string>();
     const started = Number((await (await admin()).time())[0]);
@@ -171,12 +171,12 @@ describe("a replica that gives no sign of life", () => {
           for (let at = 1; at < flat.length; at += 2) marks.add(String(flat[at]));
           return Number((await (await admin()).time())[0]) - started;
         },
-        { timeout: 5_000, interval: 20 },
+        { interval: 50 },
       )
-      .toBeGreaterThanOrEqual(2);
+      .toBeGreaterThanOrEqual(4);
     hold.open();
     await expect.poll(() => met).toEqual(["1 x1@1"]);
-    expect(marks.size).toBeGreaterThan(6);
+    expect(marks.size).toBeGreaterThan(2);
   });
 
   it("leaves its unfinished events, as one that died between being given them and handling them", async () => {

@@ -8,7 +8,7 @@ import {
   partitionOf,
   type Stuck,
   type SweepOptions,
-  type Swept,
+  type SweepReport,
 } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
@@ -45,7 +45,7 @@ async function tasks(partitions = 1, name = "task", within?: Latchkey): Promise<
 
 const many = (count: number, prefix: string) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 
-/** Ids of one partition. */
+/** Returns ids of one partition. */
 const idsOf = (partition: number, partitions: number, count: number): string[] =>
   many(100, "p")
     .filter((id) => partitionOf(id, partitions) === partition)
@@ -56,10 +56,10 @@ interface Sweeping {
   readonly fired: string[];
   readonly away: string[];
   readonly lines: string[];
-  readonly stop: () => Promise<Swept>;
+  readonly stop: () => Promise<SweepReport>;
 }
 
-/** A sweep of all machines in small batches, which ends with the test at the latest. */
+/** Starts a sweep of all machines in small batches. It ends with the test at the latest. */
 async function start({ home }: Task, options: SweepOptions = {}): Promise<Sweeping> {
   const { lines, logger } = recordingLogger();
   const { url } = await useValkey();
@@ -67,28 +67,28 @@ async function start({ home }: Task, options: SweepOptions = {}): Promise<Sweepi
   onTestFinished(() => replica.close());
   const end = new AbortController();
   const [stuck, fired, away]: [Stuck[], string[], string[]] = [[], [], []];
-  const swept = replica.sweep({
+  const report = replica.sweep({
     ...{ signal: end.signal, interval: 1, batch: 3 },
     onStuck: (one) => void stuck.push(one),
     onChange: ({ id }) => void fired.push(id),
     onAway: ({ message }) => void away.push(message),
     ...options,
   });
-  const stop = (): Promise<Swept> => {
+  const stop = (): Promise<SweepReport> => {
     end.abort();
-    return swept;
+    return report;
   };
   return { stuck, fired, away, lines, stop };
 }
 
-const warnings = ({ lines }: Sweeping): string[] => lines.filter((line) => line.includes("can't fire"));
+const warnings = ({ lines }: Sweeping): string[] => lines.filter((line) => line.includes("cannot fire"));
 
-/** What may stand in due, ahead of all that is well-formed, and what is told of it. */
-const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp][] = [
+/** Damage of entities and of `due`, ahead of all valid entries, and the reported problem. */
+const damage: [title: string, put: (task: Task) => Promise<unknown>, why: RegExp][] = [
   [
-    "entries of due that are no ids",
+    "invalid ids in due",
     async ({ key }) => (await admin()).zadd(key("due"), ...many(10, "bad id ").flatMap((id, n) => [n, id])),
-    /is no id.*latchkey fsck --repair -m task/,
+    /not an id of this partition.*latchkey fsck --repair -m task/,
   ],
   [
     "entities of another type",
@@ -101,7 +101,7 @@ const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp]
         await valkey.zadd(key("due"), n, id);
       }
     },
-    /id:s\d holds something else than a hash.*latchkey fsck --repair -m task/,
+    /damaged \(WRONGTYPE\).*latchkey fsck --repair -m task/,
   ],
   [
     "logs of another type",
@@ -111,7 +111,7 @@ const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp]
       const valkey = await admin();
       for (const id of ids) await valkey.set(key(`log:${id}`), "junk");
     },
-    /log:s\d holds something else than a list.*latchkey fsck --repair -m task/,
+    /damaged \(WRONGTYPE\).*latchkey fsck --repair -m task/,
   ],
   [
     "entities of another layout",
@@ -121,12 +121,12 @@ const damage: [what: string, put: (task: Task) => Promise<unknown>, why: RegExp]
       const valkey = await admin();
       for (const id of ids) await valkey.hdel(key(`id:${id}`), "created");
     },
-    /layout.*latchkey fsck --repair -m task/,
+    /damaged \(LAYOUT\).*latchkey fsck --repair -m task/,
   ],
 ];
 
 describe.each(damage)("%s", (_, put, why) => {
-  it("hold up nothing, and are told of once each", async () => {
+  it("delay nothing, and are reported once each", async () => {
     const task = await tasks();
     await put(task);
     const sweeping = await start(task);
@@ -140,7 +140,7 @@ describe.each(damage)("%s", (_, put, why) => {
     expect(sweeping.away).toEqual([]);
   });
 
-  it("are counted by a sweep that goes once, which fires all behind them", async () => {
+  it("are counted by a sweep with `once`, which fires all others", async () => {
     const task = await tasks();
     await put(task);
     await task.overdue("good");
@@ -148,19 +148,19 @@ describe.each(damage)("%s", (_, put, why) => {
   });
 });
 
-it("tells of an entry of the index that is no id, and looks at those behind it", async () => {
+it("reports an invalid id in the index, and checks the entries after it", async () => {
   const task = await tasks();
   await task.entities.create("lost");
   const valkey = await admin();
   await valkey.zrem(task.key("due"), "lost");
   await valkey.zadd(task.key("index"), 5, "bad id");
   const stuck: Stuck[] = [];
-  const swept = await task.entities.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
-  expect(swept).toMatchObject({ given: 1, stuck: 1 });
-  expect(stuck).toMatchObject([{ id: "bad id", why: /task:index.*latchkey fsck --repair/ }]);
+  const report = await task.entities.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
+  expect(report).toMatchObject({ given: 1, stuck: 1 });
+  expect(stuck).toMatchObject([{ id: "bad id", why: /not an id.*latchkey fsck --repair/ }]);
 });
 
-it("tells of an entry that is no text, and goes on", async () => {
+it("reports an entry that is not text, and continues", async () => {
   const task = await tasks();
   const valkey = await admin();
   await valkey.zadd(task.key("due"), 1, Buffer.from([0xff, 0xfe]));
@@ -168,19 +168,19 @@ it("tells of an entry that is no text, and goes on", async () => {
   expect(await task.entities.sweep({ once: true })).toMatchObject({ expired: 1, stuck: 1 });
 });
 
-it("passes by more than a batch of entries in another partition's due, and tells of each", async () => {
+it("skips more than a batch of entries in the wrong partition, and reports each", async () => {
   const task = await tasks(2);
   const [elsewhere, good] = [idsOf(1, 2, 5), idsOf(0, 2, 6).slice(5)];
   await (await admin()).zadd(task.key("due"), ...elsewhere.flatMap((id, n) => [n, id]));
   await task.overdue(...good);
   const stuck: Stuck[] = [];
-  const swept = await task.home.sweep({ once: true, batch: 3, onStuck: (one) => void stuck.push(one) });
-  expect(swept).toMatchObject({ expired: 1, stuck: 5 });
+  const report = await task.home.sweep({ once: true, batch: 3, onStuck: (one) => void stuck.push(one) });
+  expect(report).toMatchObject({ expired: 1, stuck: 5 });
   expect(stuck.map(({ id }) => id).sort()).toEqual(elsewhere.toSorted());
-  expect(stuck[0]?.why).toMatch(/belongs to partition 1.*latchkey fsck --repair -m task/);
+  expect(stuck[0]?.why).toMatch(/not an id of this partition.*latchkey fsck --repair -m task/);
 });
 
-it("tells again of what was mended and came back", async () => {
+it("reports a problem again that was fixed and came back", async () => {
   const task = await tasks();
   const valkey = await admin();
   const sweeping = await start(task);
@@ -193,7 +193,7 @@ it("tells again of what was mended and came back", async () => {
       await runOut(task.home, task.entities, "s0");
     },
   ];
-  const mend: (() => Promise<unknown>)[] = [
+  const repair: (() => Promise<unknown>)[] = [
     () => valkey.zrem(task.key("due"), "bad id"),
     () => valkey.zrem(task.key("index"), "other id"),
     () =>
@@ -213,46 +213,46 @@ it("tells again of what was mended and came back", async () => {
           .flat()
           .sort(),
       );
-    for (const one of mend) await one();
+    for (const one of repair) await one();
     await expect
-      .poll(() => sweeping.lines.filter((line) => line.includes("stuck no more")).length)
+      .poll(() => sweeping.lines.filter((line) => line.includes("no longer stuck")).length)
       .toBe(3 * time);
   }
   expect(await sweeping.stop()).toMatchObject({ stuck: 0 });
 });
 
-/** What may be wrong with a machine in one of its partitions: what breaks it, and what mends it. */
-const broken: [what: string, doBreak: (task: Task) => Promise<unknown>, why: RegExp][] = [
-  ["is gone", async ({ key }) => (await admin()).del(key("machine")), /:0}:task:machine.*apply/],
+/** Damage of a machine in one of its partitions, and the reported problem. */
+const broken: [title: string, doBreak: (task: Task) => Promise<unknown>, why: RegExp][] = [
+  ["is gone", async ({ key }) => (await admin()).del(key("machine")), /not installed in partition 0.*apply/],
   [
     "is of another type",
     async ({ key }) => (await admin()).multi().del(key("machine")).set(key("machine"), "junk").exec(),
-    /:0}:task:machine holds something else than a hash/,
+    /key of partition 0 is damaged \(WRONGTYPE\).*latchkey fsck/,
   ],
   [
-    "can't be read",
+    "cannot be read",
     async ({ key }) => (await admin()).hset(key("machine"), "definition", "{"),
-    /:0}:task:machine.*apply/,
+    /definition cannot be read; apply/,
   ],
   [
-    "has due of another type",
+    "has a due set of another type",
     async ({ key }) => (await admin()).multi().del(key("due")).set(key("due"), "junk").exec(),
-    /:0}:task:due holds something else than a sorted set/,
+    /key of partition 0 is damaged \(WRONGTYPE\).*latchkey fsck/,
   ],
   [
     "has an index of another type",
     async ({ key }) => (await admin()).multi().del(key("index")).set(key("index"), "junk").exec(),
-    /:0}:task:index holds something else than a sorted set/,
+    /key of partition 0 is damaged \(WRONGTYPE\).*latchkey fsck/,
   ],
   [
     "has a log of another type",
     async ({ key }) => (await admin()).multi().del(key("events")).set(key("events"), "junk").exec(),
-    /:0}:task:events holds something else than a stream/,
+    /key of partition 0 is damaged \(WRONGTYPE\).*latchkey fsck/,
   ],
 ];
 
-describe.each(broken)("a machine that %s in one partition", (what, doBreak, why) => {
-  it("is told of once, and holds up neither its other partitions nor another machine", async () => {
+describe.each(broken)("a machine that %s in one partition", (title, doBreak, why) => {
+  it("is reported once, and delays neither its other partitions nor another machine", async () => {
     const task = await tasks(2);
     const other = await tasks(2, "other", task.home);
     const [here] = idsOf(0, 2, 1);
@@ -263,12 +263,12 @@ describe.each(broken)("a machine that %s in one partition", (what, doBreak, why)
     await (await admin()).zrem(task.key("due", 1), lacking);
     await doBreak(task);
     const sweeping = await start(task);
-    const first = what === "can't be read" ? [here, "o1", there] : ["o1", there];
+    const first = title === "cannot be read" ? [here, "o1", there] : ["o1", there];
     await expect.poll(() => sweeping.fired.toSorted()).toEqual(first.toSorted());
     await expect.poll(() => sweeping.stuck).toMatchObject([{ machine: "task", id: "", why }]);
     await expect.poll(async () => (await admin()).zscore(task.key("due", 1), lacking)).not.toBeNull();
-    if (what !== "can't be read")
-      await other.overdue("o2"); // and it goes on
+    if (title !== "cannot be read")
+      await other.overdue("o2"); // the sweep continues
     else await task.overdue(later);
     await expect.poll(() => sweeping.fired.length).toBe(first.length + 1);
     expect(await sweeping.stop()).toMatchObject({ given: 1, stuck: 1 });
@@ -279,7 +279,7 @@ describe.each(broken)("a machine that %s in one partition", (what, doBreak, why)
   });
 });
 
-it("fires where a machine that was gone is applied again, and tells it where it is gone again", async () => {
+it("fires when a missing machine is applied again, and reports it if it is missing again", async () => {
   const task = await tasks();
   const ids = ["t1", "t2"];
   for (const id of ids) await task.entities.create(id);
@@ -291,13 +291,13 @@ it("fires where a machine that was gone is applied again, and tells it where it 
     await tasks(1, "task", task.home);
     await expect.poll(() => sweeping.fired).toEqual(ids.slice(0, at + 1));
     await expect
-      .poll(() => sweeping.lines.filter((line) => line.includes("stuck no more")).length)
+      .poll(() => sweeping.lines.filter((line) => line.includes("no longer stuck")).length)
       .toBe(at + 1);
   }
   expect(await sweeping.stop()).toMatchObject({ expired: 2, stuck: 0 });
 });
 
-it("tells of a machine that is gone before the sweep begins, and of a name that none can have", async () => {
+it("reports a machine that is missing from the start, and an invalid name of a machine", async () => {
   const task = await tasks();
   const other = await tasks(1, "other", task.home);
   await task.overdue("t1");
@@ -306,23 +306,23 @@ it("tells of a machine that is gone before the sweep begins, and of a name that 
   await valkey.del(task.key("machine"));
   await valkey.hset(`{${task.home.namespace}}:meta`, "machine:No Machine", "1");
   const stuck: Stuck[] = [];
-  const swept = await task.home.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
-  expect(swept).toMatchObject({ expired: 1, stuck: 2 });
+  const report = await task.home.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
+  expect(report).toMatchObject({ expired: 1, stuck: 2 });
   expect(stuck.map(({ machine, id }) => [machine, id]).sort()).toEqual([
     ["No Machine", ""],
     ["task", ""],
   ]);
-  expect(stuck.find(({ machine }) => machine === "No Machine")?.why).toMatch(/}:meta.*HDEL/);
+  expect(stuck.find(({ machine }) => machine === "No Machine")?.why).toMatch(/not installed/);
 });
 
-it("does not end where the one machine that it sweeps is gone: it tells that, and fires when it is back", async () => {
+it("continues if its only machine is missing: it reports that, and fires when the machine is back", async () => {
   const task = await tasks();
   await task.overdue("t1");
   await (await admin()).del(task.key("machine"));
   const end = new AbortController();
   onTestFinished(() => end.abort());
   const [stuck, fired]: [Stuck[], string[]] = [[], []];
-  const swept = task.entities.sweep({
+  const report = task.entities.sweep({
     ...{ signal: end.signal, interval: 1 },
     onStuck: (one) => void stuck.push(one),
     onChange: ({ id }) => void fired.push(id),
@@ -332,15 +332,15 @@ it("does not end where the one machine that it sweeps is gone: it tells that, an
   await tasks(1, "task", task.home);
   await expect.poll(() => fired).toEqual(["t1"]);
   end.abort();
-  expect(await swept).toMatchObject({ expired: 1 });
+  expect(await report).toMatchObject({ expired: 1 });
 });
 
-it("fires an entity whose fields are no JSON, and says that the change can't be read", async () => {
+it("fires the timer of an entity whose fields are not JSON, and logs that the change cannot be read", async () => {
   const task = await tasks();
   await task.overdue("t1", "t2");
   await (await admin()).hset(task.key("id:t1"), "note", "{{{");
   const sweeping = await start(task);
   await expect.poll(() => sweeping.fired).toEqual(["t2"]);
-  await expect.poll(() => sweeping.lines.some((line) => /"t1".*can't be read/.test(line))).toBe(true);
+  await expect.poll(() => sweeping.lines.some((line) => /"t1".*cannot be read/.test(line))).toBe(true);
   expect(await sweeping.stop()).toMatchObject({ expired: 2, stuck: 0 });
 });

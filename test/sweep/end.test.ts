@@ -27,24 +27,24 @@ async function overdue(home: Latchkey): Promise<Entities> {
 
 const nothing = { expired: 0, removed: 0, given: 0, stuck: 0 };
 
-it("ends when latchkey is closed, however long its interval, and tells what it did", async () => {
+it("ends when latchkey is closed, however long its interval, and returns its report", async () => {
   const home = await client();
   const entities = await overdue(home);
-  const onChange = (): void => void home.close(); // of the one that is first
+  const onChange = (): void => void home.close(); // called by the sweep that fires first
   const ofAll = home.sweep({ interval: "1h", onChange });
   const ofOne = entities.sweep({ interval: "90d", onChange });
-  const swept = await Promise.all([ofAll, ofOne]);
-  expect(swept.reduce((sum, { expired }) => sum + expired, 0)).toBe(1);
+  const report = await Promise.all([ofAll, ofOne]);
+  expect(report.reduce((sum, { expired }) => sum + expired, 0)).toBe(1);
 });
 
-it("ends at once where latchkey is closed already", async () => {
+it("ends at once if latchkey is closed already", async () => {
   const home = await client();
   const entities = await overdue(home);
   await home.close();
   expect([await home.sweep(), await entities.sweep()]).toEqual([nothing, nothing]);
 });
 
-it("ends when latchkey is closed over a client that was handed in, which stays open", async () => {
+it("ends when latchkey is closed, and leaves a client that was passed in open", async () => {
   const { url } = await useValkey();
   const valkey = new Valkey(url);
   onTestFinished(() => valkey.disconnect());
@@ -55,7 +55,7 @@ it("ends when latchkey is closed over a client that was handed in, which stays o
   expect(valkey.status).toBe("ready");
 });
 
-it("fails where the client that was handed in has ended without it", async () => {
+it("fails if a client that was passed in has ended", async () => {
   const { url } = await useValkey();
   const valkey = new Valkey(url);
   const home = await client({ client: valkey });
@@ -64,7 +64,7 @@ it("fails where the client that was handed in has ended without it", async () =>
   expect((await sweeping).message).toMatch(/was lost|not connected/);
 });
 
-it("listens to a signal and a connection that many sweeps share without a listener of each", async () => {
+it("adds no listener per sweep to a signal and a connection that many sweeps share", async () => {
   const home = await client();
   const entities = await overdue(home);
   const warnings: string[] = [];
@@ -74,7 +74,7 @@ it("listens to a signal and a connection that many sweeps share without a listen
   const stop = new AbortController();
   const sweeps = Array.from({ length: 14 }, () => entities.sweep({ signal: stop.signal, interval: "1h" }));
   await expect.poll(async () => (await entities.get("t1"))?.state).toBe("late");
-  // All of them are through their first round, and wait.
+  // All of them have ended their first round, and wait.
   await Promise.all(Array.from({ length: 14 }, () => entities.sweep({ once: true, signal: stop.signal })));
   stop.abort();
   await Promise.all(sweeps);
@@ -85,9 +85,9 @@ it.each([
   ["a batch of 0", { batch: 0 }, "batch must be a whole number from 1 to 1000"],
   ["a batch of 1001", { batch: 1001 }, "from 1 to 1000"],
   ["a batch of 1.5", { batch: 1.5 }, "from 1 to 1000"],
-  ["an interval that is none", { interval: "soon" }, 'interval: "soon" is no duration'],
-  ["an option that is none", { bacth: 3 }, '"bacth" is no option; did you mean "batch"?'],
-])("refuses %s", async (_, options, text) => {
+  ["an invalid interval", { interval: "soon" }, 'interval: "soon" is no duration'],
+  ["an unknown option", { bacth: 3 }, '"bacth" is no option; did you mean "batch"?'],
+])("rejects %s", async (_, options, text) => {
   const home = await client();
   const entities = await overdue(home);
   for (const sweeping of [home.sweep(options as object), entities.sweep(options as object)]) {

@@ -23,15 +23,15 @@ async function overdue(home: Latchkey, entities: Entities, ...ids: string[]): Pr
 
 const many = (count: number) => Array.from({ length: count }, (_, n) => `m${n}`);
 
-it("asks for no more than a batch at once", async () => {
+it("fires no more than a batch at once", async () => {
   const home = await client();
   await overdue(home, await machine(home, "busy"), ...many(20));
   const stop = new AbortController();
-  const swept = await home.sweep({ signal: stop.signal, batch: 3, onChange: () => stop.abort() });
-  expect(swept).toMatchObject({ expired: 3 });
+  const report = await home.sweep({ signal: stop.signal, batch: 3, onChange: () => stop.abort() });
+  expect(report).toMatchObject({ expired: 3 });
 });
 
-it("lets no machine wait longer than one batch of each other", async () => {
+it("makes no machine wait longer than one batch of each other machine", async () => {
   const home = await client();
   for (const name of ["a", "z"]) await overdue(home, await machine(home, name), name);
   await overdue(home, await machine(home, "busy"), ...many(100));
@@ -41,7 +41,7 @@ it("lets no machine wait longer than one batch of each other", async () => {
   for (const name of ["a", "z"]) expect(fired.indexOf(name)).toBeLessThanOrEqual(5);
 });
 
-it("comes back to a machine while another still has a backlog", async () => {
+it("returns to a machine while another one still has a backlog", async () => {
   const home = await client();
   const [busy, calm] = [await machine(home, "busy"), await machine(home, "calm")];
   await overdue(home, busy, ...many(500));

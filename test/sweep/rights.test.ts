@@ -22,7 +22,7 @@ const task = {
   },
 } satisfies MachineDefinition;
 
-/** Removals that are due first, a timeout behind them, and a sweep by a user who may not do all of it. */
+/** Starts a sweep by a user without a permission: ten removals are due, and a timeout after them. */
 async function sweepAs(lack: string) {
   const home = await client();
   const entities: Entities = await home.machine(task as MachineDefinition);
@@ -42,37 +42,37 @@ async function sweepAs(lack: string) {
   onTestFinished(() => replica.close());
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
-  const [told, stuck]: [string[], Stuck[]] = [[], []];
+  const [calls, stuck]: [string[], Stuck[]] = [[], []];
   const sweeping = replica.sweep({
     ...{ signal: stop.signal, interval: 1, batch: 3 },
-    onChange: ({ id, type }) => void told.push(`${id} ${type}`),
+    onChange: ({ id, type }) => void calls.push(`${id} ${type}`),
     onStuck: (one) => void stuck.push(one),
-    onAway: ({ reply }) => void told.push(`away: ${reply}`),
-    onBack: () => void told.push("back"),
+    onAway: ({ reply }) => void calls.push(`away: ${reply}`),
+    onBack: () => void calls.push("back"),
   });
   const allow = () => valkey.acl("SETUSER", user, "+@all");
-  return { replica, told, stuck, stop, sweeping, allow };
+  return { replica, calls, stuck, stop, sweeping, allow };
 }
 
-it("fires what this user may, behind more than a batch of what it may not, and says once that it waits", async () => {
-  const { replica, told, stuck, stop, sweeping, allow } = await sweepAs("-del");
-  await expect.poll(() => told.toSorted()).toEqual(["away: NOPERM", "t1 task.late"]);
+it("fires the timers that the user may fire, after more than a batch of others, and reports once that it waits", async () => {
+  const { replica, calls, stuck, stop, sweeping, allow } = await sweepAs("-del");
+  await expect.poll(() => calls.toSorted()).toEqual(["away: NOPERM", "t1 task.late"]);
   const { reply } = await rejectionOf(NotExecutedError, replica.sweep({ once: true, batch: 3 }));
   expect(reply).toBe("NOPERM");
-  expect(told).toHaveLength(2);
+  expect(calls).toHaveLength(2);
   await allow();
-  await expect.poll(() => told).toContain("back");
+  await expect.poll(() => calls).toContain("back");
   stop.abort();
   expect(await sweeping).toEqual({ expired: 1, removed: 10, given: 0, stuck: 0 });
-  expect(told.filter((line) => /^(away|back)/.test(line))).toEqual(["away: NOPERM", "back"]);
+  expect(calls.filter((line) => /^(away|back)/.test(line))).toEqual(["away: NOPERM", "back"]);
   expect(stuck).toEqual([]);
 });
 
-it("takes a user who may not fire anything for a server that is away", async () => {
-  const { told, stuck, stop, sweeping, allow } = await sweepAs("-evalsha");
-  await expect.poll(() => told).toEqual(["away: NOPERM"]);
+it("waits if the user may not fire any timer", async () => {
+  const { calls, stuck, stop, sweeping, allow } = await sweepAs("-evalsha");
+  await expect.poll(() => calls).toEqual(["away: NOPERM"]);
   await allow();
-  await expect.poll(() => told.length).toBe(13);
+  await expect.poll(() => calls.length).toBe(13);
   stop.abort();
   expect(await sweeping).toEqual({ expired: 1, removed: 10, given: 0, stuck: 0 });
   expect(stuck).toEqual([]);

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import type { Entities, Latchkey, MachineDefinition, SweepOptions, Swept } from "../../src/index.js";
+import type { Entities, Latchkey, MachineDefinition, SweepOptions, SweepReport } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
@@ -19,30 +19,30 @@ const BATCH = 5;
 const STUCK = 30;
 
 interface Sweeping {
-  readonly stop: () => Promise<Swept>;
+  readonly stop: () => Promise<SweepReport>;
   readonly stuck: string[];
   readonly fired: string[];
 }
 
-/** A sweep in small batches, which ends with the test at the latest. */
+/** Starts a sweep in small batches. It ends with the test at the latest. */
 function start(home: Latchkey, options: SweepOptions = {}): Sweeping {
   const end = new AbortController();
   onTestFinished(() => end.abort());
   const [stuck, fired]: [string[], string[]] = [[], []];
-  const swept = home.sweep({
+  const report = home.sweep({
     ...{ signal: end.signal, interval: 1, batch: BATCH },
     onStuck: ({ id }) => void stuck.push(id),
     onChange: ({ id }) => void fired.push(id),
     ...options,
   });
-  const stop = (): Promise<Swept> => {
+  const stop = (): Promise<SweepReport> => {
     end.abort();
-    return swept;
+    return report;
   };
   return { stop, stuck, fired };
 }
 
-/** Entities whose timer has run out and can't fire, and a sweep that has met them all. */
+/** Creates entities with an expired timer that cannot fire, and starts a sweep that has reported them all. */
 async function stuckTasks(): Promise<{ home: Latchkey; entities: Entities; sweeping: Sweeping }> {
   const home = await client();
   const entities: Entities = await home.machine(task as MachineDefinition);
@@ -55,13 +55,13 @@ async function stuckTasks(): Promise<{ home: Latchkey; entities: Entities; sweep
   return { home, entities, sweeping };
 }
 
-/** How often the server was asked for each command. */
+/** Counts the calls of each command that the server has run. */
 async function calls(...commands: string[]): Promise<number[]> {
   const stats = await (await admin()).info("commandstats");
   return commands.map((name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0));
 }
 
-it("asks again for no more than a batch of what is stuck in a round", async () => {
+it("tries at most one batch of stuck timers again in a round", async () => {
   const { sweeping } = await stuckTasks();
   const [asked = 0, counted = 0] = await calls("evalsha", "zcount");
   let [askedNow = 0, countedNow = 0] = [asked, counted];
@@ -72,12 +72,12 @@ it("asks again for no more than a batch of what is stuck in a round", async () =
     })
     .toBeGreaterThan(100);
   expect(askedNow).toBeGreaterThan(asked);
-  // A round counts at least once.
+  // A round runs ZCOUNT at least once.
   expect(askedNow - asked).toBeLessThanOrEqual(BATCH * (countedNow - counted + 1));
   expect(await sweeping.stop()).toEqual({ expired: 0, removed: 0, given: 0, stuck: STUCK });
 });
 
-it("fires behind what is stuck, each once", async () => {
+it("fires timers that are due after stuck ones, each once", async () => {
   const { home, entities, sweeping } = await stuckTasks();
   const other = await home.machine({
     ...{ name: "other", version: 1, initial: "waiting" },
@@ -90,7 +90,7 @@ it("fires behind what is stuck, each once", async () => {
   expect(await entities.get("s0")).toMatchObject({ state: "tried" });
 });
 
-it("fires what was stuck and is mended", async () => {
+it("fires a stuck timer after its entity was repaired", async () => {
   const { home, sweeping } = await stuckTasks();
   const valkey = await admin();
   const entity = `{${home.namespace}:0}:task:id:s17`;
@@ -99,7 +99,7 @@ it("fires what was stuck and is mended", async () => {
   expect(await sweeping.stop()).toMatchObject({ expired: 1, stuck: STUCK - 1 });
 });
 
-it("fires all that was stuck where a newer machine asks for nothing more", async () => {
+it("fires all stuck timers when a newer machine requires nothing more", async () => {
   const { home, sweeping } = await stuckTasks();
   await home.apply({ ...task, version: 2, states: { ...task.states, judged: {} } } as MachineDefinition);
   await expect.poll(() => sweeping.fired.length).toBe(STUCK);

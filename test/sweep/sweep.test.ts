@@ -50,25 +50,25 @@ async function put(entities: Entities, state: string, ...ids: string[]): Promise
   }
 }
 
-/** The key of an entity's partition. */
+/** Returns a key of the partition that an entity belongs to. */
 function key(home: Latchkey, id: string, rest: string): string {
   return `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:task:${rest}`;
 }
 
 const ids = (count: number, prefix = "t") => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 
-it("records what ran out, takes away what was kept long enough, and leaves all else", async () => {
+it("fires expired timers, removes entities at the end of their retention, and leaves all others", async () => {
   const { home, entities } = await tasks();
   await put(entities, "working", "t1", "t2");
   await put(entities, "done", "t3", "t4");
   for (const id of ["t1", "t3"]) await runOut(home, entities, id);
-  const told: string[] = [];
-  const swept = await entities.sweep({
+  const changes: string[] = [];
+  const report = await entities.sweep({
     once: true,
-    onChange: ({ type, id }) => void told.push(`${id} ${type}`),
+    onChange: ({ type, id }) => void changes.push(`${id} ${type}`),
   });
-  expect(swept).toEqual({ expired: 1, removed: 1, given: 0, stuck: 0 });
-  expect(told.sort()).toEqual(["t1 task.lost", "t3 task.removed"]);
+  expect(report).toEqual({ expired: 1, removed: 1, given: 0, stuck: 0 });
+  expect(changes.sort()).toEqual(["t1 task.lost", "t3 task.removed"]);
   expect(await entities.get("t1")).toMatchObject({ state: "lost", error: "no sign of life" });
   expect(await entities.get("t3")).toBeNull();
   expect((await all(entities.list())).map(({ id, state }) => [id, state])).toEqual([
@@ -99,7 +99,7 @@ it("fires each timer once, however many replicas sweep at once", async () => {
   expect(lost.sort()).toEqual([...everyone].sort());
 });
 
-it("comes to nobody whose heartbeat was in time", async () => {
+it("does not fire a lease whose heartbeat was in time", async () => {
   const { home, entities } = await tasks();
   await put(entities, "working", "t1");
   await runOut(home, entities, "t1");
@@ -109,7 +109,7 @@ it("comes to nobody whose heartbeat was in time", async () => {
 });
 
 describe("an entity without its deadline", () => {
-  it("is found and given one", async () => {
+  it("is found and gets it", async () => {
     const { home, entities } = await tasks(2);
     await put(entities, "working", "t1", "t2");
     await put(entities, "done", "t3");
@@ -122,7 +122,7 @@ describe("an entity without its deadline", () => {
     expect(await valkey.zscore(key(home, "t3", "due"), "t3")).not.toBeNull();
   });
 
-  it("gets it from a newer machine that brings one, without being taken for dead", async () => {
+  it("gets it from a newer machine with a new timer, and does not expire", async () => {
     const { home, entities } = await tasks();
     await entities.create("t1");
     await put(entities, "working", "t2");
@@ -134,7 +134,7 @@ describe("an entity without its deadline", () => {
     expect(await entities.get("t2")).toMatchObject({ state: "working" });
   });
 
-  it("gets an earlier one from a newer machine that shortens a timeout, but keeps the end of a lease", async () => {
+  it("gets an earlier one from a newer machine with a shorter timeout, but keeps the end of its lease", async () => {
     const { home, entities } = await tasks();
     await put(entities, "working", "t1");
     await put(entities, "tried", "t2");
@@ -153,7 +153,7 @@ describe("an entity without its deadline", () => {
     expect(await entities.sweep({ once: true })).toMatchObject({ given: 0 });
   });
 
-  it("fires where its time is over already", async () => {
+  it("expires at once if its deadline has passed", async () => {
     const { home, entities } = await tasks();
     await put(entities, "done", "t1");
     await runOut(home, entities, "t1");
@@ -161,7 +161,7 @@ describe("an entity without its deadline", () => {
     expect(await entities.sweep({ once: true })).toMatchObject({ removed: 1, given: 0 });
   });
 
-  it("is found among more than one step's", async () => {
+  it("is found among more entities than one step checks", async () => {
     const { home, entities } = await tasks();
     await Promise.all(ids(520).map((id) => put(entities, "working", id)));
     const valkey = await admin();
@@ -170,14 +170,14 @@ describe("an entity without its deadline", () => {
   });
 });
 
-it("takes away what due holds of an entity that is gone", async () => {
+it("removes the due entry of an entity that does not exist", async () => {
   const { home, entities } = await tasks();
   await (await admin()).zadd(key(home, "gone", "due"), 1, "gone");
   expect(await entities.sweep({ once: true })).toEqual({ expired: 0, removed: 0, given: 0, stuck: 0 });
   expect(await (await admin()).zcard(key(home, "gone", "due"))).toBe(0);
 });
 
-it("passes by entities that can't fire, tells of each once, and fires all behind them", async () => {
+it("skips timers that cannot fire, reports each once, and fires all others", async () => {
   const { home, entities } = await tasks();
   await put(entities, "tried", ...ids(5, "s"));
   await put(entities, "working", "broken", ...ids(9));
@@ -190,7 +190,7 @@ it("passes by entities that can't fire, tells of each once, and fires all behind
   onTestFinished(() => replica.close());
   const stop = new AbortController();
   const fired = new Set<string>();
-  const swept = await replica.sweep({
+  const report = await replica.sweep({
     signal: stop.signal,
     interval: 1,
     batch: 2,
@@ -204,15 +204,15 @@ it("passes by entities that can't fire, tells of each once, and fires all behind
     },
     onChange: ({ id }) => void (fired.add(id).size === 10 && stop.abort()),
   });
-  expect(swept).toMatchObject({ expired: 10, stuck: 6 });
+  expect(report).toMatchObject({ expired: 10, stuck: 6 });
   expect(fired).toContain("last");
   expect(stuck.map(({ id }) => id).sort()).toEqual(["broken", ...ids(5, "s")]);
   expect(stuck.find(({ id }) => id === "s0")).toMatchObject({ machine: "task", why: /stamp/ });
-  expect(stuck.find(({ id }) => id === "broken")?.why).toMatch(/layout/);
-  expect(lines.filter((line) => line.includes("can't fire"))).toHaveLength(6);
+  expect(stuck.find(({ id }) => id === "broken")?.why).toMatch(/LAYOUT.*latchkey fsck --repair/);
+  expect(lines.filter((line) => line.includes("cannot fire"))).toHaveLength(6);
 });
 
-it("goes on until it is told to stop, and then tells what it did", async () => {
+it("continues until its signal is aborted, and then returns its report", async () => {
   const { home, entities } = await tasks();
   const stop = new AbortController();
   const seen: Change[] = [];
@@ -232,14 +232,14 @@ it("goes on until it is told to stop, and then tells what it did", async () => {
   expect(seen.map(({ id }) => id)).toEqual(["t1", "t2"]);
 });
 
-it("ends at once where it is told to before it begins", async () => {
+it("ends at once if its signal is aborted already", async () => {
   const { home, entities } = await tasks();
   await put(entities, "working", "t1");
   await runOut(home, entities, "t1");
   expect(await entities.sweep({ signal: AbortSignal.abort() })).toMatchObject({ expired: 0 });
 });
 
-it("sweeps every machine of the namespace, and those that come later", async () => {
+it("sweeps every machine of the namespace, also those that are installed later", async () => {
   const { home, entities } = await tasks();
   await put(entities, "working", "t1");
   await runOut(home, entities, "t1");
@@ -261,7 +261,7 @@ it("sweeps every machine of the namespace, and those that come later", async () 
   expect(seen).toEqual(["task", "other"]);
 });
 
-it("waits for the server where it goes away, says so once, and goes on", async () => {
+it("waits for a server that does not reply, reports it once, and continues", async () => {
   const { home, entities } = await tasks();
   const proxy = await startProxy(await useValkey());
   const { lines, logger } = recordingLogger();
@@ -282,7 +282,7 @@ it("waits for the server where it goes away, says so once, and goes on", async (
     await expect.poll(() => seen).toContain(id);
     if (id === "t1") {
       proxy.holdReply("zcount");
-      await expect.poll(() => lines.filter((line) => line.includes("sweeping waits")).length).toBe(1);
+      await expect.poll(() => lines.filter((line) => line.includes("the sweep waits")).length).toBe(1);
     }
   }
   await expect.poll(() => seen).toContain("back");
@@ -291,7 +291,7 @@ it("waits for the server where it goes away, says so once, and goes on", async (
   expect(seen.toSorted()).toEqual(["away: NOTEXECUTED", "back", "t1", "t2"]);
 });
 
-it("fails where it is to sweep once, and the server is away or the machine is gone", async () => {
+it("fails with `once` if the server is unreachable or the machine is not installed", async () => {
   const { home, entities } = await tasks();
   await (await admin()).del(key(home, "t1", "machine"));
   await rejectionOf(ContractError, entities.sweep({ once: true }));
@@ -299,7 +299,7 @@ it("fails where it is to sweep once, and the server is away or the machine is go
   await rejectionOf(NotExecutedError, entities.sweep({ once: true }));
 });
 
-it("goes on where a listener fails, which is reported", async () => {
+it("continues if a listener throws, and reports the error", async () => {
   const { home, entities } = await tasks();
   await put(entities, "working", "t1", "t2");
   for (const id of ["t1", "t2"]) await runOut(home, entities, id);

@@ -168,13 +168,13 @@ describe("a wait that begins while the server is away", () => {
 
   it("says so where that time is up", async () => {
     const server = await startValkey();
-    const home = await client({ url: server.url, timeout: "200ms" });
+    const home = await client({ url: server.url, timeout: "1s" });
     const ours = await home.machine(agent());
     await server.stop();
-    for (const timeout of ["300ms", "400ms"] as const) {
+    for (const timeout of ["1100ms", "1200ms"] as const) {
       const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout }));
       expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
-      expect(error.message).toContain(`nothing is known of it; ${home.address} can't be reached`);
+      expect(error.message).toContain(`its state is unknown; ${home.address} cannot be reached`);
     }
   });
 });
@@ -211,7 +211,7 @@ describe("a wait that can't be fulfilled", () => {
     await ours.create("a1");
     await ours.transition("a1", "running");
     expect(await waiting).toMatchObject({ code: "NOTFOUND", current: null });
-    expect((await waiting).message).toBe("agent a1 was removed while it was waited for; it was spawning");
+    expect((await waiting).message).toBe("agent a1 was removed during the wait; its last state was spawning");
   });
 
   it("says so where the entity ends otherwise; a predicate may still come true", async () => {
@@ -299,7 +299,9 @@ describe("a wait that can't be fulfilled", () => {
     await ours.create("a1");
     const isWanted = async () => Promise.reject(new Error("asked in vain"));
     const error = await rejectionOf(TypeError, ours.waitFor("a1", isWanted as unknown as () => boolean));
-    expect(error.message).toContain("answered with a promise; it must answer with true or false at once");
+    expect(error.message).toContain(
+      "the predicate of waitFor returned a promise; it must return true or false",
+    );
   });
 
   it("ends with what the predicate throws", async () => {
@@ -312,11 +314,11 @@ describe("a wait that can't be fulfilled", () => {
   });
 
   it.each([
-    ["a state that is none", "runing", {}, 'no state of agent; did you mean "running"?'],
-    ["no state", [], {}, "give at least one state"],
-    ["nothing", undefined, {}, "give a state to wait for, a list of states or a function, not undefined"],
-    ["a number", 5, {}, "give a state to wait for, a list of states or a function, not 5"],
-    ["a number among states", ["running", 5], {}, "5 is no state of agent"],
+    ["a state that is none", "runing", {}, 'unknown state "runing"; did you mean "running"?'],
+    ["no state", [], {}, "waitFor needs at least one state"],
+    ["nothing", undefined, {}, "waitFor needs a state, a list of states or a function, not undefined"],
+    ["a number", 5, {}, "waitFor needs a state, a list of states or a function, not 5"],
+    ["a number among states", ["running", 5], {}, "unknown state 5; agent has spawning"],
     ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
     ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
     ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
@@ -351,6 +353,6 @@ it("says that an entity is gone which the server lost meanwhile, of which no eve
   await (await admin()).flushdb();
   expect(await error).toMatchObject({
     code: "NOTFOUND",
-    message: "agent a1 is gone, though no event told of it: the server lost it",
+    message: "agent a1 is gone without an event: the server lost it",
   });
 });

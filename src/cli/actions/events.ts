@@ -1,5 +1,6 @@
 import type { Change } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
+import { ContractError } from "../../errors/latchkey-error.js";
 import type { EventLog } from "../../events/log.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { EventFlags } from "../commands/events.js";
@@ -46,7 +47,7 @@ function openLog(entities: Entities, flags: EventFlags, signal: AbortSignal): Ev
   try {
     return entities.events({ after: flags.after ?? (follow ? "end" : "start"), follow, signal });
   } catch (error) {
-    if (error instanceof RangeError) throw usageError(error.message.replace(/^after/, "--after"));
+    if (error instanceof ContractError) throw usageError(error.message.replace(/^after/, "--after"));
     throw error;
   }
 }

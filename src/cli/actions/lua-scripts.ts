@@ -41,7 +41,7 @@ export async function showSha(context: CliContext, operation: string): Promise<v
 
 /** Prints the folder of the built scripts. */
 export async function showPath(context: CliContext): Promise<void> {
-  await context.write(`${fileURLToPath(new URL("../lua", import.meta.url))}\n`);
+  await context.write(`${fileURLToPath(new URL("../../lua", import.meta.url))}\n`);
 }
 
 function known(name: string): Operation {

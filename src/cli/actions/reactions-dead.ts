@@ -1,5 +1,5 @@
 import { readDocument, type Snapshot } from "../../contract/document.js";
-import type { DeadLetter } from "../../reactions/dead-letter-store.js";
+import type { DeadLetter } from "../../reactions/dead-letters.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { LetterFlags } from "../commands/reactions.js";
 import type { CliContext } from "../context.js";
@@ -95,11 +95,11 @@ async function* written(machine: string, letters: AsyncIterable<DeadLetter>) {
 }
 
 /** The event stands in it as it is stored, with every digit. */
-function jsonOf({ id, text, error, tries, firstMs, lastMs, isRetried }: DeadLetter): string {
+function jsonOf({ id, text, error, attempts, firstMs, lastMs, isRetried }: DeadLetter): string {
   const members = {
     id: JSON.stringify(id),
     error: JSON.stringify(error),
-    tries: String(tries),
+    attempts: String(attempts),
     first: firstMs === undefined ? "null" : JSON.stringify(timeText(firstMs)),
     last: JSON.stringify(timeText(lastMs)),
     retried: String(isRetried),
@@ -125,7 +125,7 @@ function columns(nowMs: number, format: Format): Column<DeadLetter>[] {
     { title: "LETTER", value: ({ id }) => id },
     { title: "ID", value: (letter) => of(letter)?.id },
     { title: "TYPE", value: (letter) => typeOf(of(letter)) },
-    { title: "TRIES", value: ({ tries }) => String(tries) },
+    { title: "ATTEMPTS", value: ({ attempts }) => String(attempts) },
     ...(format === "wide" ? wide : []),
     { title: "AGE", value: ({ lastMs }) => ageText(nowMs - lastMs) },
     { title: "RETRIED", value: ({ isRetried }) => (isRetried ? "retried" : undefined) },

@@ -1,5 +1,5 @@
 import { ReactionInUseError } from "../../errors/reaction-in-use-error.js";
-import type { ForgottenReaction } from "../../reactions/forget-partition.js";
+import type { ForgottenReaction } from "../../reactions/forget.js";
 import { CliError } from "../cli-error.js";
 import type { ForgetFlags } from "../commands/reactions.js";
 import type { CliContext } from "../context.js";

@@ -1,6 +1,6 @@
 import type { Change } from "../../contract/document.js";
+import { MAX_STUCK, type Stuck, type SweepReport } from "../../sweep/report.js";
 import type { SweepOptions } from "../../sweep/sweep.js";
-import { MOST_STUCK, type Stuck, type Swept } from "../../sweep/tally.js";
 import type { SweepFlags } from "../commands/sweep.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
@@ -89,14 +89,12 @@ class ChangeLines {
   }
 }
 
-function told({ expired, removed, given, stuck }: Swept): string {
+function told({ expired, removed, given, stuck }: SweepReport): string {
   const parts = [
     `${expired} ran out`,
     `${removed} removed`,
     ...(given === 0 ? [] : [`${given} given the deadline that they lacked`]),
-    ...(stuck === 0
-      ? []
-      : [`${stuck}${stuck >= MOST_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
+    ...(stuck === 0 ? [] : [`${stuck}${stuck >= MAX_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
   ];
   return parts.join(", ");
 }

@@ -1,73 +1,37 @@
 import type { Command } from "commander";
+import { type DemoFlags, demo } from "../actions/demo.js";
 import type { CliContext } from "../context.js";
-import { EXIT } from "../exit-codes.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { numberWithin } from "../input/number-within.js";
-import { settingsOf } from "../input/settings.js";
-import { connectionOptions } from "../session.js";
-import { thisProgram } from "../this-program.js";
 
-interface DemoFlags {
-  readonly agents: number;
-  readonly replicas: number;
-}
-
-/** `demo`: several replicas race over real processes, one of them is killed, and every transition is checked. */
+/** Adds `demo`: replicas race over real processes, first without latchkey and then with it. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("demo")
-    .summary("let replicas race over real processes, kill one of them, and check every transition")
+    .summary("race replicas over real processes, kill one of them, and check every transition")
     .description(
-      "Starts a server of its own and several orchestrator replicas, each a process. Together they run real processes " +
-        "as agents: most finish, some fail, some are killed by an operator. Every replica tries to record everything. " +
-        "In the middle one replica is killed; the leases of its agents run out, and the others record that. At the end " +
-        "it is checked from outside that each transition was won once. Exits with 0 only if all of it holds. " +
-        "With --url it runs on that server, in a namespace of its own that is removed afterwards; the environment's " +
-        "URLs, --namespace and --machine do not count.",
+      "Starts a server and several orchestrator replicas, each a process of its own. They run real processes as agents: " +
+        "most finish, some fail, an operator kills some. Every replica attempts to record every change.\n\n" +
+        "The first race uses the common way: a mutex in each process, GET, SET and PUBLISH. The demo counts its races. " +
+        "The second race uses latchkey. In the middle one replica is killed. The leases of its agents expire, and the " +
+        "other replicas record that. The demo then checks from outside that every transition was won once.\n\n" +
+        "With --url the demo runs on that server, in a namespace of its own, which it removes afterwards. It ignores " +
+        "--namespace, --machine and the server URLs in the environment.",
     )
-    .option("--agents <n>", "how many processes to run, 1 to 10000", numberWithin(1, 10_000), 200)
-    .option("--replicas <n>", "how many replicas race, 2 to 16", numberWithin(2, 16), 3)
+    .option("--agents <n>", "number of processes, 1 to 10000", numberWithin(1, 10_000), 200)
+    .option("--replicas <n>", "number of replicas, 2 to 16", numberWithin(2, 16), 3)
+    .option(
+      "--keep",
+      "keep the server until Ctrl-C (with --url: keep the keys), to look at the agents",
+      false,
+    )
     .action(async (flags: DemoFlags) => demo(command, context, flags));
   withFormats(command, "table", "json");
   withExamples(
     command,
     "latchkey demo",
+    "latchkey demo --keep",
     "latchkey demo --agents 1000 --replicas 5",
     "latchkey demo --url valkey://localhost:6379 -o json",
   );
-}
-
-async function demo(command: Command, context: CliContext, { agents, replicas }: DemoFlags): Promise<void> {
-  const settings = settingsOf(command, context);
-  const { given, format } = settings;
-  const signal = context.interruption();
-  const [{ runDemo }, { liveShow, noShow, plainShow, verdictText }] = await Promise.all([
-    import("../demo/run.js"),
-    import("../demo/show.js"),
-  ]);
-  const isLive = context.isTerminal && context.env.TERM !== "dumb";
-  const onTerminal = isLive ? liveShow(context, process.stdout.rows ?? 24) : plainShow(context);
-  const show = format === "json" ? noShow(context) : onTerminal;
-  const server = given.url === undefined ? {} : { server: await connectionOptions(settings) };
-  const running = runDemo({ agents, replicas, ...server, signal }, show);
-  const giveWay = (): void => {
-    show.end();
-    context.note("interrupted: taking everything down");
-  };
-  signal.addEventListener("abort", giveWay, { once: true });
-  const report = await running.finally(() => show.end());
-  if (format === "json") await context.write(`${JSON.stringify(report)}\n`);
-  else await context.write(verdictText(report, context) + (report.ok ? nextCommands() : ""));
-  if (!report.ok) context.exitWith(EXIT.unexpected);
-}
-
-function nextCommands(): string {
-  const command = thisProgram();
-  return [
-    "Next:",
-    `  ${command} dev                  keep a server, and type commands`,
-    `  ${command} demo --agents 1000   a longer race`,
-    `  ${command} graph                the machine that judged it`,
-    "",
-  ].join("\n");
 }

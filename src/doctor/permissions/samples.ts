@@ -16,22 +16,22 @@ const ID = "latchkey-doctor";
 export function samplesOf(command: string, location: MachineLocation): readonly Sample[] {
   const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(location, ID);
   const meta = metaKey(location.namespace);
-  const { dead, held, seen, rules } = reactionKeys(location, 0, ID);
-  const streams = [events, dead];
+  const { deadLetters, assignments, lastSeen, settings } = reactionKeys(location, 0, ID);
+  const streams = [events, deadLetters];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
     del: [
       ["DEL", entity, log],
       ["DEL", machine],
-      ["DEL", dead, held, seen, rules],
+      ["DEL", deadLetters, assignments, lastSeen, settings],
     ],
     evalsha: [...Object.values(scripts), ...Object.values(reactionScripts)].map(
       ({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index],
     ),
     exec: [["EXEC"]],
     exists: [["EXISTS", machine]],
-    hdel: [entity, held, rules].map((key): Sample => ["HDEL", key, "f"]),
-    hget: [machine, held, rules].map((key): Sample => ["HGET", key, "f"]),
+    hdel: [entity, assignments, settings].map((key): Sample => ["HDEL", key, "f"]),
+    hget: [machine, assignments, settings].map((key): Sample => ["HGET", key, "f"]),
     hgetall: [
       ["HGETALL", entity],
       ["HGETALL", machine],
@@ -40,9 +40,9 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     hmget: [
       ["HMGET", meta, "f"],
       ["HMGET", machine, "f"],
-      ["HMGET", rules, "f"],
+      ["HMGET", settings, "f"],
     ],
-    hset: [entity, machine, meta, held, rules].map((key): Sample => ["HSET", key, "f", "v"]),
+    hset: [entity, machine, meta, assignments, settings].map((key): Sample => ["HSET", key, "f", "v"]),
     hsetnx: [["HSETNX", meta, "f", "v"]],
     info: [["INFO"]],
     llen: [["LLEN", log]],
@@ -50,7 +50,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     ltrim: [["LTRIM", log, "0", "-1"]],
     "memory|usage": [entity, log, machine, index, due, events].map((key): Sample => ["MEMORY", "USAGE", key]),
     multi: [["MULTI"]],
-    pexpire: [["PEXPIRE", rules, "1"]],
+    pexpire: [["PEXPIRE", settings, "1"]],
     publish: [["PUBLISH", channelOf(location), "m"]],
     rpush: [["RPUSH", log, "v"]],
     "script|load": [["SCRIPT", "LOAD", "return 1"]],
@@ -63,7 +63,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     xack: streams.map((key): Sample => ["XACK", key, ID, "1-1"]),
     xadd: streams.map((key): Sample => ["XADD", key, "*", "doc", "{}"]),
     xclaim: streams.map((key): Sample => ["XCLAIM", key, ID, ID, "0", "1-1"]),
-    xdel: [["XDEL", dead, "1-1"]],
+    xdel: [["XDEL", deadLetters, "1-1"]],
     "xgroup|create": streams.map((key): Sample => ["XGROUP", "CREATE", key, ID, "0"]),
     "xgroup|delconsumer": streams.map((key): Sample => ["XGROUP", "DELCONSUMER", key, ID, ID]),
     "xgroup|destroy": [["XGROUP", "DESTROY", events, ID]],
@@ -76,15 +76,15 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     xrange: streams.map((key): Sample => ["XRANGE", key, "-", "+"]),
     xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
     xreadgroup: streams.map((key): Sample => ["XREADGROUP", "GROUP", ID, ID, "STREAMS", key, ">"]),
-    zadd: [index, due, seen].map((key): Sample => ["ZADD", key, "1", "m"]),
-    zcard: [index, due, seen].map((key): Sample => ["ZCARD", key]),
-    zcount: [index, due, seen].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
+    zadd: [index, due, lastSeen].map((key): Sample => ["ZADD", key, "1", "m"]),
+    zcard: [index, due, lastSeen].map((key): Sample => ["ZCARD", key]),
+    zcount: [index, due, lastSeen].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
     zmscore: [["ZMSCORE", due, "m"]],
     zrandmember: [["ZRANDMEMBER", index, "1"]],
-    zrangebyscore: [index, due, seen].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
-    zrem: [index, due, seen].map((key): Sample => ["ZREM", key, "m"]),
+    zrangebyscore: [index, due, lastSeen].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
+    zrem: [index, due, lastSeen].map((key): Sample => ["ZREM", key, "m"]),
     zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
-    zscore: [index, due, seen].map((key): Sample => ["ZSCORE", key, "m"]),
+    zscore: [index, due, lastSeen].map((key): Sample => ["ZSCORE", key, "m"]),
   };
   const calls = samples[command];
   if (calls === undefined) throw new Error(`the doctor has no sample call of ${command}`);

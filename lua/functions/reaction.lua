@@ -1,0 +1,62 @@
+-- What the scripts of reactions share. A reaction is a consumer group on the event log; each replica is a consumer.
+
+local call = redis.call
+
+-- The pairs of a flat reply as a table.
+local function named(flat)
+  local table = {}
+  for i = 1, #flat, 2 do table[flat[i]] = flat[i + 1] end
+  return table
+end
+
+-- The server's time in ms.
+local function server_ms()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function text_of(ms)
+  return string.format('%.0f', ms)
+end
+
+-- The facts of a consumer group on the event log; nil if it does not exist.
+local function find_group(events_key, group)
+  local groups = redis.pcall('XINFO', 'GROUPS', events_key)
+  for _, flat in ipairs(groups.err and {} or groups) do
+    local facts = named(flat)
+    if facts.name == group then return facts end
+  end
+end
+
+-- The consumer to which an event was delivered; nil if the event is finished.
+local function owner_of(stream_key, group, id)
+  local row = call('XPENDING', stream_key, group, id, id, 1)[1]
+  return row and row[2]
+end
+
+-- An entry of the event log or of the dead letters; nil if it was trimmed or removed.
+local function fields_of(stream_key, id)
+  local entry = call('XRANGE', stream_key, id, id)[1]
+  return entry and entry[2]
+end
+
+-- Who handles the events of an entity, and the last attempt; an empty table if nobody does.
+local function read_assignment(assignments_key, entity)
+  local text = call('HGET', assignments_key, entity) or ''
+  local holder, last, number, event, attempts, first =
+    string.match(text, '^(%S+) (%S+) (%d+) (%S+) (%d+) (%d+)$')
+  return { holder = holder, last = last, number = tonumber(number), event = event,
+    attempts = tonumber(attempts), first = first }
+end
+
+local function assignment_text(assignment)
+  return table.concat({ assignment.holder, assignment.last, assignment.number, assignment.event,
+    assignment.attempts, assignment.first }, ' ')
+end
+
+-- The first of some commands that the user may not run, in lower case; nil if it may run all.
+local function forbidden(commands)
+  for _, command in ipairs(commands) do
+    if not redis.acl_check_cmd(unpack(command)) then return string.lower(command[1]) end
+  end
+end

@@ -1,0 +1,117 @@
+// Runs all tests, long fault runs and benchmarks, and writes a summary to docs/evidence/: `npm run verify:all`.
+// It takes hours. `npm run verify:all -- faults package` runs only the named parts.
+// LATCHKEY_VALKEY_BINS (paths of valkey-server programs, separated by colons) adds the part "versions": `npm test` on each.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { release } from "./setup/apt.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const reports = mkdtempSync(join(tmpdir(), "latchkey-verify-"));
+const servers = (process.env.LATCHKEY_VALKEY_BINS ?? "").split(":").filter((path) => path !== "");
+
+const tests = (script) => ({ words: [script], hasReport: true });
+const program = (script, ...options) => ({ words: [script, "--", ...options], hasReport: false });
+const faults = (topology) =>
+  program("faults", ..."--ops 200000 --faults 300 --seed 1 --topology".split(" "), topology);
+
+const PARTS = {
+  tests: [tests("test")],
+  faults: [tests("test:faults"), faults("standalone"), faults("sentinel")],
+  docs: [tests("test:docs"), program("docs:api", "--check")],
+  package: [tests("test:package")],
+  containers: [tests("test:containers")],
+  bench: ["script-cost", "durability", "retention"].map((name) => program(`bench:${name}`, "--check")),
+  versions: servers.map((server) => ({ ...tests("test"), server })),
+};
+
+function versionOf(server = process.env.LATCHKEY_VALKEY_BIN || "valkey-server") {
+  const { stdout } = spawnSync(server, ["--version"], { encoding: "utf8" });
+  return /\bv=(\S+)/.exec(stdout ?? "")?.[1] ?? "unknown";
+}
+
+/** Runs one npm script with its output shown. Skipped container tests fail, as in CI. */
+async function run({ words, hasReport, server }) {
+  const report = join(reports, "report.json");
+  rmSync(report, { force: true });
+  const more = hasReport
+    ? ["--", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+    : [];
+  const env = { ...process.env, CI: "true", ...(server !== undefined && { LATCHKEY_VALKEY_BIN: server }) };
+  const began = performance.now();
+  const child = spawn("npm", ["run", "--silent", ...words, ...more], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+    process.stdout.write(text);
+  });
+  const [status] = await once(child, "close");
+  const { numPassedTests, numFailedTests, numPendingTests } = existsSync(report)
+    ? JSON.parse(readFileSync(report, "utf8"))
+    : {};
+  return {
+    command: `npm run ${words.join(" ")}`,
+    valkey: versionOf(server),
+    isWell: status === 0 && (!hasReport || numPassedTests > 0),
+    counts: [numPassedTests, numFailedTests, numPendingTests].map((count) => count ?? ""),
+    seconds: Math.round((performance.now() - began) / 1000),
+    output: hasReport ? "" : output.replaceAll(tmpdir(), "$TMPDIR").replaceAll(root, "").trimEnd(),
+  };
+}
+
+const git = (...words) => spawnSync("git", words, { cwd: root, encoding: "utf8" }).stdout.trim();
+
+function summary(names, results, commit) {
+  const date = new Date().toISOString().slice(0, 10);
+  const table = results.map(({ command, valkey, isWell, counts, seconds }) =>
+    ["", `\`${command}\``, valkey, isWell ? "ok" : "FAILED", ...counts, seconds, ""].join(" | ").trim(),
+  );
+  const printed = results
+    .filter(({ output }) => output !== "")
+    .map(({ command, output }) => `\n## ${command}\n\n\`\`\`text skip="a measurement"\n${output}\n\`\`\`\n`);
+  return `# Verification of ${date}, commit ${commit}
+
+For readers who want to know what was tested. Written by \`npm run verify:all -- ${names.join(" ")}\`.
+
+${release().PRETTY_NAME ?? process.platform}, ${availableParallelism()} cores, Node ${process.version}, Valkey ${versionOf()}.
+
+| command | Valkey | result | passed | failed | skipped | seconds |
+|---|---|---|---|---|---|---|
+${table.join("\n")}
+${printed.join("")}`;
+}
+
+async function main() {
+  const given = process.argv.slice(2);
+  const possible = Object.keys(PARTS).filter((name) => PARTS[name].length > 0);
+  const unknown = given.find((name) => !possible.includes(name));
+  if (unknown !== undefined) {
+    console.error(`verify:all: unknown part "${unknown}". Choose from: ${possible.join(", ")}.`);
+    return 2;
+  }
+  const names = given.length > 0 ? given : possible;
+  const commit =
+    git("rev-parse", "--short=7", "HEAD") + (git("status", "--porcelain") === "" ? "" : "-modified");
+  const { status } = spawnSync(process.execPath, ["scripts/setup.mjs"], { cwd: root, stdio: "inherit" });
+  if (status !== 0) return 1;
+  const results = [];
+  for (const part of names.flatMap((name) => PARTS[name])) results.push(await run(part));
+  const file = `docs/evidence/verify-${commit}-${names.length === possible.length ? "all" : names.join("-")}.md`;
+  mkdirSync(join(root, "docs/evidence"), { recursive: true });
+  writeFileSync(join(root, file), summary(names, results, commit));
+  console.log(`verify:all: wrote ${file}`);
+  return results.every(({ isWell }) => isWell) ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} finally {
+  rmSync(reports, { recursive: true, force: true });
+}

@@ -1,0 +1,179 @@
+import { readDocument } from "../contract/document.js";
+import { backoffMs } from "../valkey/backoff.js";
+import type { Connection } from "../valkey/connection.js";
+import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { thrownText } from "../valkey/thrown-text.js";
+import type { AttemptStart, Delivery, Ending, ReactionGroup } from "./group.js";
+import { reportMissed } from "./missed-events.js";
+import type { ReactionSettings } from "./settings.js";
+
+/** The events of one entity, handled one after the other. */
+export interface EntityQueue {
+  readonly group: ReactionGroup;
+  readonly deliveries: Delivery[];
+}
+
+/** One attempt to handle an event. */
+interface Run {
+  readonly queue: EntityQueue;
+  readonly delivery: Delivery;
+  /** Number of the attempt's `begin`. */
+  readonly call: number;
+  readonly abort: AbortController;
+}
+
+const LONGEST_ERROR_TEXT = 1_000;
+const UNKNOWN_RESULT =
+  "all attempts are used, and the result of the last one is unknown: its process crashed, counted as dead, or left";
+
+/** Runs the handler of a reaction for one event after the other, and records the results on the server. */
+export class HandlerRuns {
+  readonly #connection: Connection;
+  readonly #settings: ReactionSettings;
+  readonly #stopping: AbortSignal;
+  /** Runs whose handler is running. */
+  readonly #running = new Set<Run>();
+  /** Calls that count an attempt or take it back, without a reply so far. */
+  readonly #counting = new Set<Promise<unknown>>();
+
+  constructor(connection: Connection, settings: ReactionSettings, stopping: AbortSignal) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#stopping = stopping;
+  }
+
+  /**
+   * Makes one attempt to handle the first event of a queue.
+   *
+   * @returns `"finished"`, `"reassigned"` to another replica, or the delay in ms before the retry
+   */
+  async run(queue: EntityQueue, delivery: Delivery): Promise<"finished" | "reassigned" | number> {
+    if (this.#stopping.aborted) return 0;
+    const run: Run = { queue, delivery, call: queue.group.nextCall(), abort: new AbortController() };
+    const begun = await this.#track(this.#begin(run));
+    if (begun === undefined) return "reassigned";
+    const { attempt, text, isSpent } = begun;
+    if (text === undefined) return this.#finish(run, { how: "lost" });
+    const { deadLetterAfter, firstDelayMs, longestDelayMs } = this.#settings;
+    const error = isSpent ? UNKNOWN_RESULT : await this.#handle(run, attempt, text);
+    if (error === undefined) return this.#finish(run, { how: "done" });
+    // An aborted handler has not failed. If the event was reassigned, the new owner counts the attempts.
+    if (run.abort.signal.aborted) return "reassigned";
+    if (attempt < deadLetterAfter) {
+      this.#log("warn", delivery, { attempt, error }, "a handler failed");
+      return backoffMs(attempt - 1, firstDelayMs, longestDelayMs);
+    }
+    this.#log("error", delivery, { attempt, error }, "an event became a dead letter");
+    return this.#finish(run, { how: "dead", error: error.slice(0, LONGEST_ERROR_TEXT), text });
+  }
+
+  /** Aborts the handlers of events that were reassigned while this replica counted as dead. */
+  async abortReassigned(): Promise<void> {
+    for (const { queue, delivery, abort } of [...this.#running]) {
+      if (!(await queue.group.owns(delivery)))
+        abort.abort(new Error("the event was reassigned to another replica"));
+    }
+  }
+
+  /** Aborts all running handlers. Their attempts do not count, because the handlers did not fail. */
+  abortAll(reason: unknown): void {
+    for (const run of this.#running) {
+      if (run.abort.signal.aborted) continue;
+      void this.#uncount(run);
+      run.abort.abort(reason);
+    }
+  }
+
+  /** Settles as soon as the server knows which attempts count. */
+  async counted(): Promise<void> {
+    while (this.#counting.size > 0) await Promise.allSettled(this.#counting);
+  }
+
+  /** Begins an attempt. If the reaction stops in the meantime, the handler is not called and the attempt does not count. */
+  async #begin(run: Run): Promise<AttemptStart | undefined> {
+    const { queue, delivery, call } = run;
+    const { deadLetterAfter } = this.#settings;
+    try {
+      const begin = () => queue.group.begin(delivery, call, deadLetterAfter);
+      const begun = await this.#retry("begin", begin, undefined);
+      if (begun === undefined || !this.#stopping.aborted) return begun;
+    } catch (error) {
+      if (this.#stopping.aborted) await this.#uncount(run);
+      throw error;
+    }
+    await this.#uncount(run);
+    return undefined;
+  }
+
+  /** @returns the handler's error, undefined if it succeeded */
+  async #handle(run: Run, attempt: number, text: string): Promise<string | undefined> {
+    this.#running.add(run);
+    try {
+      await this.#settings.handle(readDocument(text), { attempt, signal: run.abort.signal });
+      return undefined;
+    } catch (error) {
+      return thrownText(error, true);
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  async #finish({ queue, delivery, call }: Run, ending: Ending): Promise<"finished" | "reassigned"> {
+    const { group, deliveries } = queue;
+    const number = group.nextCall();
+    const finish = () => group.finish(delivery, call, number, deliveries[1], ending);
+    if (!(await this.#retry("finish", finish, false))) {
+      this.#log("warn", delivery, {}, "an event was reassigned to another replica while it was handled");
+      return "reassigned";
+    }
+    const { mark, id } = delivery;
+    if (ending.how === "lost" && mark === "e") {
+      const missed = { partition: group.partition, from: id, to: id, count: 1 };
+      reportMissed(this.#connection, this.#settings, missed);
+    }
+    return "finished";
+  }
+
+  /** Takes back an attempt. It counts if the server cannot be reached. */
+  async #uncount({ queue, delivery, call }: Run): Promise<void> {
+    try {
+      await this.#track(queue.group.uncount(delivery, call));
+    } catch (error) {
+      if (replyCode(error) === "NOGROUP") return; // the attempt is gone together with the group
+      this.#log(
+        "warn",
+        delivery,
+        { error: safeMessage(error) },
+        "an attempt counts although it was interrupted",
+      );
+    }
+  }
+
+  async #track<T>(call: Promise<T>): Promise<T> {
+    this.#counting.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#counting.delete(call);
+    }
+  }
+
+  /** Retries a call until it has a reply; while the reaction stops, only within the time limit of one call. */
+  async #retry<T>(what: string, call: () => Promise<T>, gone: T): Promise<T> {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (replyCode(error) === "NOGROUP") return gone; // the event is gone together with the group
+        if (!mayPass(error) || this.#connection.isClosed || this.#stopping.aborted) throw error;
+        const fields = { reaction: this.#settings.name, error: safeMessage(error) };
+        this.#connection.logger.warn(fields, `no reply to ${what}`);
+      }
+    }
+  }
+
+  #log(level: "warn" | "error", { id, entity }: Delivery, fields: object, message: string): void {
+    const { name } = this.#settings;
+    this.#connection.logger[level]({ reaction: name, id: entity, event: id, ...fields }, message);
+  }
+}

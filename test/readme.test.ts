@@ -1,0 +1,3 @@
+import { followDocuments } from "./helpers/follow.js";
+
+followDocuments(["README.md"]);
