@@ -59,7 +59,7 @@ it("the package exports these values, and no others", () => {
 it("nothing in src publishes: that is the scripts' part, so that no change is announced that was not made", () => {
   for (const [name, text] of texts) {
     if (name.startsWith("lua/")) continue;
-    // The doctor asks whether this one call would be allowed; its own test proves that it does not make it.
+    // The doctor checks the permission for this call; its own test proves that it does not make the call.
     const rest =
       name === "doctor/permissions/samples.ts"
         ? text.replace('[["PUBLISH", channelOf(location), "m"]]', "")

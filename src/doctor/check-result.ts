@@ -13,7 +13,7 @@ export interface CheckResult {
   readonly status: string;
   /** Its consequence for latchkey. */
   readonly meaning: string;
-  /** What to do: a command for valkey-cli if it begins with capitals, else a shell command or a sentence. */
+  /** The fix: a command for valkey-cli if it begins with capitals, else a shell command or a sentence. */
   readonly fix?: string;
   /** The permission that the check needs and the user lacks, as ACL SETUSER takes it. */
   readonly permission?: string;

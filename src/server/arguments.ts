@@ -1,4 +1,4 @@
-/** Server arguments that latchkey decides itself or that would hide the server from it. */
+/** Server arguments that latchkey sets itself, or that would hide the server from it. */
 const RESERVED = new Map([
   ["--port", "use the option port"],
   ["--dir", "use the option dataDir"],

@@ -199,7 +199,7 @@ it.each([null, 5, ["0-0"]])(
 );
 
 it.each([
-  [{ leese: "30s" }, 'leese: is no option; did you mean "lease"?'],
+  [{ leese: "30s" }, 'leese: unknown option; did you mean "lease"?'],
   [null, "options must be an object, not null"],
 ])("agent(%j) is refused", (options, text) => {
   expect(() => agent(any(options))).toThrow(text);

@@ -66,7 +66,7 @@ describe("agent", () => {
       expect(() => agent(given)).toThrow(MachineDefinitionError);
       expect(() => agent(given)).toThrow(
         `version: must be 2 or more with ${Object.keys(options)[0]}: these change the built-in machine, ` +
-          "and a server refuses version 1 with other content",
+          "and a server rejects version 1 with another definition",
       );
     }
   });

@@ -90,7 +90,7 @@ describe("compareMachines", () => {
   test("tells a text that another client wrote otherwise", () => {
     const ours = compileMachine(base);
     const theirs = parseCompiledMachine(JSON.stringify(JSON.parse(ours.json), null, 1));
-    expect(compareMachines(ours, theirs)).toEqual(["the same content, written differently"]);
+    expect(compareMachines(ours, theirs)).toEqual(["the same definition with another spelling"]);
   });
 
   test("is silent exactly when the texts are the same", () => {

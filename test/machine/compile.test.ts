@@ -100,12 +100,12 @@ describe("parseCompiledMachine", () => {
 
   test("refuses a text that is no JSON", () => {
     expect(() => parseCompiledMachine("{")).toThrow(MachineDefinitionError);
-    expect(() => parseCompiledMachine("{")).toThrow("is no compiled machine: ");
+    expect(() => parseCompiledMachine("{")).toThrow("is not a compiled machine: ");
   });
 
   test("refuses a set whose values are no JSON texts", () => {
     const json = compileMachine(full).json.replace('"[]"', '"["');
-    expect(() => parseCompiledMachine(json)).toThrow("is no compiled machine: ");
+    expect(() => parseCompiledMachine(json)).toThrow("is not a compiled machine: ");
   });
 
   test("names what it does not know in a machine of a later client", () => {

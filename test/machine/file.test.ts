@@ -93,7 +93,7 @@ describe("readMachineFile names file, line and location of", () => {
     expect(error.message).toBe(
       "invalid machine definition\n" +
         `${path}:2: version: is missing\n` +
-        `${path}:12: states.active.to[1]: "doen" is no state; did you mean "done"?\n` +
+        `${path}:12: states.active.to[1]: unknown state "doen"; did you mean "done"?\n` +
         `${path}:14: states.done.retian: unknown property; did you mean "retain"?`,
     );
     expect(error).toMatchObject({ problems: [{ path: "version", line: 2 }, { line: 12 }, { line: 14 }] });
@@ -102,7 +102,7 @@ describe("readMachineFile names file, line and location of", () => {
   test("a problem in JSON", async () => {
     const path = await file("wrong.json", JSON.stringify({ ...job, initial: "qeued" }, null, 2));
     expect((await failure(path)).message).toContain(
-      `\n${path}:4: initial: "qeued" is no state; did you mean "queued"?`,
+      `\n${path}:4: initial: unknown state "qeued"; did you mean "queued"?`,
     );
   });
 
@@ -120,17 +120,17 @@ describe("readMachineFile names file, line and location of", () => {
   });
 
   test.each([
-    ["an unquoted name", '{\n  "name": "m",\n  version: 1\n}', 3, 'is no JSON from "version" on'],
-    ["single quotes", "{\n  \"name\": 'm'\n}", 2, `is no JSON from "'m'" on`],
-    ["a comma too many", '{\n  "name": "m",\n}', 3, 'is no JSON from "}" on'],
-    ["a comma too few", '{\n  "name": "m"\n  "version": 1\n}', 3, 'is no JSON from "\\"" on'],
-    ["a comment", '{\n  // why\n  "name": "m"\n}', 2, 'is no JSON from "/" on'],
-    ["a number no JSON has", '{\n"version": 01}', 2, 'is no JSON from "01" on'],
-    ["the wrong bracket", '{\n"states": [}', 2, 'is no JSON from "}" on'],
-    ["a colon too few", '{\n"states"\n[]}', 3, 'is no JSON from "[" on'],
-    ["something after the end", "{}\n\n[]", 3, 'is no JSON from "[" on'],
-    ["a missing end", '{\n  "states": [[1], {}, ', 2, "the JSON ends too early"],
-    ["no content", "", 1, "the JSON ends too early"],
+    ["an unquoted name", '{\n  "name": "m",\n  version: 1\n}', 3, 'invalid JSON at "version"'],
+    ["single quotes", "{\n  \"name\": 'm'\n}", 2, `invalid JSON at "'m'"`],
+    ["a comma too many", '{\n  "name": "m",\n}', 3, 'invalid JSON at "}"'],
+    ["a comma too few", '{\n  "name": "m"\n  "version": 1\n}', 3, 'invalid JSON at "\\""'],
+    ["a comment", '{\n  // why\n  "name": "m"\n}', 2, 'invalid JSON at "/"'],
+    ["a number no JSON has", '{\n"version": 01}', 2, 'invalid JSON at "01"'],
+    ["the wrong bracket", '{\n"states": [}', 2, 'invalid JSON at "}"'],
+    ["a colon too few", '{\n"states"\n[]}', 3, 'invalid JSON at "["'],
+    ["something after the end", "{}\n\n[]", 3, 'invalid JSON at "["'],
+    ["a missing end", '{\n  "states": [[1], {}, ', 2, "incomplete JSON"],
+    ["no content", "", 1, "incomplete JSON"],
   ])("%s in JSON", async (_title, text, line, message) => {
     const path = await file("broken.json", text);
     expect((await failure(path)).message).toBe(`invalid machine definition\n${path}:${line}: ${message}`);
@@ -142,14 +142,14 @@ describe("readMachineFile names file, line and location of", () => {
       "broken.yaml",
       "name: m\nstates:\n  a: {}\n  a: {}\n",
       4,
-      '"a" stands twice here',
+      '"a" is a duplicate name',
     ],
     [
       "a name that stands twice",
       "twice.json",
       '{"states": {\n"a": {},\n"a": {}}}',
       3,
-      '"a" stands twice here',
+      '"a" is a duplicate name',
     ],
     ["a tab", "broken.yaml", "name: m\nstates:\n\ta: {}\n", 3, "Tabs are not allowed as indentation"],
     ["an unknown tag", "broken.yaml", "name: m\nversion: !one 1\n", 2, "Unresolved tag: !one"],
@@ -186,7 +186,7 @@ describe("readMachineFile refuses", () => {
       code: "MACHINE_FILE",
       cause: { code: "ENOENT" },
     });
-    expect(error.message).toBe(`machine file ${path}: there is no such file`);
+    expect(error.message).toBe(`machine file ${path}: file not found`);
   });
 
   test("a folder", async () => {

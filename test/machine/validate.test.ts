@@ -63,7 +63,7 @@ describe("validateMachine", () => {
 
   test("warns once where no state is final", () => {
     expect(warningsOf("on", { on: { to: ["off"] }, off: { to: ["on"] } })).toEqual([
-      "states: no state is final: nothing that lives by this machine ends",
+      "states: no state is final: entities of this machine never end",
     ]);
   });
 
@@ -80,7 +80,7 @@ describe("validateMachine", () => {
 
   test("keeps a hostile name short in its message", () => {
     const [problem] = validateMachine({ ...job, initial: "x".repeat(10_000) }).problems;
-    expect(problem?.message).toBe(`"${"x".repeat(60)}"… is no state`);
+    expect(problem?.message).toBe(`unknown state "${"x".repeat(60)}"…`);
   });
 });
 
@@ -96,7 +96,7 @@ describe("defineMachine", () => {
       message:
         "invalid machine definition\n" +
         "version: must be a whole number from 1 to 1000000000, not 0\n" +
-        'initial: "qeued" is no state; did you mean "queued"?',
+        'initial: unknown state "qeued"; did you mean "queued"?',
     });
   });
 

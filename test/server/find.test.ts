@@ -37,7 +37,7 @@ describe("findServer", () => {
     expect(found.program).toBeUndefined();
     expect(found.looked).toContainEqual({
       where: "valkey-server on PATH",
-      result: `${join(folder, "valkey-server")}: valkey 7.0.9 is too old, 7.2 or later is needed`,
+      result: `${join(folder, "valkey-server")}: valkey 7.0.9 is too old; 7.2 or later required`,
     });
   });
 
@@ -51,7 +51,7 @@ describe("findServer", () => {
   test("passes over a redis-server that is too old", async () => {
     const { found } = await search({ "redis-server": OLD_REDIS });
     expect(found.program).toBeUndefined();
-    expect(found.looked.at(-1)?.result).toContain("redis 6.2.14 is too old, 7.0 or later is needed");
+    expect(found.looked.at(-1)?.result).toContain("redis 6.2.14 is too old; 7.0 or later required");
   });
 
   test("lists each place searched when nothing is there", async () => {
@@ -80,9 +80,9 @@ describe("findServer", () => {
   });
 
   test.each([
-    ["is not there", undefined, "there is no such file"],
+    ["is not there", undefined, "file not found"],
     ["is some other program", 'echo "nginx version: 1.27"', "it is neither Valkey nor Redis"],
-    ["is too old", OLD_VALKEY, "valkey 7.0.9 is too old, 7.2 or later is needed"],
+    ["is too old", OLD_VALKEY, "valkey 7.0.9 is too old; 7.2 or later required"],
     ["fails", "exit 3", "it failed when asked for its version"],
   ])("refuses a named program that %s, although another is on PATH", async (_, body, reason) => {
     const folder = await freshFolder();

@@ -1,8 +1,7 @@
 import type { Latchkey } from "../../latchkey.js";
 import { agent } from "../../machine/agent.js";
 import { ServerStartError } from "../../server/ready.js";
-import { type ResolvedServer, resolveEmbedded, resolveServer } from "../../server/resolve.js";
-import { startEmbedded } from "../../server/start.js";
+import { type ResolvedServer, resolveEmbedded, resolveServer, startEmbedded } from "../../server/resolve.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { DevFlags } from "../commands/dev.js";
 import type { CliContext } from "../context.js";

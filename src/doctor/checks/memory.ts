@@ -18,7 +18,7 @@ export async function memoryHeadroom(context: DoctorContext): Promise<Outcome> {
   const used = Number(await context.infoField("used_memory"));
   const limit = Number(await context.infoField("maxmemory"));
   if (!(limit > 0)) {
-    const meaning = "the operating system may kill the server when memory runs out";
+    const meaning = "the operating system may kill the server when no memory is left";
     return info(`not set, ${mib(used)} used`, meaning, "CONFIG SET maxmemory <memory for the server>");
   }
   const share = used / limit;

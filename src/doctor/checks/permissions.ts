@@ -110,11 +110,11 @@ async function missingOf(context: DoctorContext, location: MachineLocation): Pro
 function missingRules(calls: readonly ProbedCall[], namespace: string): string[] {
   const denied = calls.filter(({ missing }) => missing !== undefined);
   if (denied.length === 0) return [];
-  const isAllowed = (commands: readonly string[]): boolean =>
-    calls.some(({ command, missing }) => missing === undefined && commands.includes(command));
+  const allowed = calls.filter(({ missing }) => missing === undefined).map(({ command }) => command);
   const isDenied = (kind: PermissionKind): boolean => denied.some(({ missing }) => missing === kind);
-  const needsKeys = isDenied("key") || !isAllowed(WRITES);
-  const needsChannel = isDenied("channel") || !isAllowed(["publish", "subscribe"]);
+  const needsKeys = isDenied("key") || !allowed.some((command) => WRITES.includes(command));
+  const needsChannel =
+    isDenied("channel") || !allowed.some((command) => /^(publish|subscribe)$/.test(command));
   const commands = denied.filter(({ missing }) => missing === "command").map(({ command }) => `+${command}`);
   return [
     ...(needsKeys ? keyPatterns(namespace, "writer") : []),
