@@ -1,7 +1,7 @@
 import { checkFunctions, checkOptions } from "./contract/arguments.js";
 import type { Snapshot } from "./contract/document.js";
 import type { Entities } from "./entities.js";
-import { LatchkeyError } from "./errors/latchkey-error.js";
+import { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
 import { AlreadyExistsError, IllegalTransitionError, NotFoundError } from "./errors/rejected-errors.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
@@ -32,11 +32,6 @@ export interface AgentLifecycleOptions {
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof AgentLifecycleOptions>(["onEnd", "onEndFailed", "actor"]);
-
-/** A change that the lifecycle does not allow. `code` is `"NOTFOUND"`, `"ILLEGAL"` or `"EXISTS"`. */
-export class AgentLifecycleError extends LatchkeyError {
-  override readonly name = "AgentLifecycleError";
-}
 
 /**
  * The methods of an in-process agent lifecycle service, on the `agent` machine. Any number of replicas may call them at

@@ -213,7 +213,7 @@ export class Entities<S extends string = string> {
    *
    * @returns the entity as it was when it first was as wanted
    * @throws WaitError when the time is up (`"TIMEDOUT"`), there is no such entity or it is removed (`"NOTFOUND"`), or it
-   * is in another state that is final (`"FINAL"`); the signal's reason; what the predicate throws, TypeError where it
+   * is in another state that is final (`"FINAL"`); the signal's reason; what the predicate throws, ContractError if it
    * answers with a promise; ConnectError when latchkey is closed, or the server turns this user away; NotExecutedError
    * when the server refuses to tell.
    * @example

@@ -3,12 +3,8 @@
  *
  * @module latchkey
  */
-export {
-  AgentLifecycle,
-  AgentLifecycleError,
-  type AgentLifecycleOptions,
-  type AgentLifecycleState,
-} from "./agent-lifecycle.js";
+
+export { AgentLifecycle, type AgentLifecycleOptions, type AgentLifecycleState } from "./agent-lifecycle.js";
 export type {
   ChangeOptions,
   CreateOptions,
@@ -21,9 +17,15 @@ export { type Change, ownFields, type Replay, type Snapshot } from "./contract/d
 export type { Durability } from "./contract/durability.js";
 export type { Resolution, ResolveOptions } from "./contract/resolution.js";
 export { Entities, type Fields } from "./entities.js";
+export { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
+export type { ErrorCode } from "./errors/codes.js";
+export { ConnectError } from "./errors/connect-error.js";
 export { GapError } from "./errors/gap-error.js";
 export { ContractError, LatchkeyError } from "./errors/latchkey-error.js";
+export { LayoutError } from "./errors/layout-error.js";
 export { LeaseLostError } from "./errors/lease-lost-error.js";
+export { MachineDefinitionError } from "./errors/machine-definition-error.js";
+export { MachineFileError } from "./errors/machine-file-error.js";
 export { MachineInUseError } from "./errors/machine-in-use-error.js";
 export { NoLeaseError } from "./errors/no-lease-error.js";
 export { NotDurableError, NotExecutedError, OutcomeUnknownError } from "./errors/outcome-errors.js";
@@ -53,10 +55,10 @@ export { checkedMachine, defineMachine } from "./machine/define.js";
 export type { Machine, MachineDefinition, StateDefinition, StateOf } from "./machine/definition.js";
 export { toDot } from "./machine/dot.js";
 export { type Duration, durationMs } from "./machine/duration.js";
-export { MachineFileError, readMachineFile } from "./machine/file.js";
+export { readMachineFile } from "./machine/file.js";
 export type { JsonValue } from "./machine/json-value.js";
 export { toMermaid } from "./machine/mermaid.js";
-export { MachineDefinitionError, type Problem } from "./machine/problem.js";
+export type { Problem } from "./machine/problem.js";
 export { type Validation, validateMachine } from "./machine/validate.js";
 export { toXState } from "./machine/xstate.js";
 export type { DeadLetter, DeadLetters } from "./reactions/dead-letters.js";
@@ -69,9 +71,8 @@ export type { InstalledMachine } from "./reads/installed-machine.js";
 export type { ListOptions, Page, PageOptions } from "./reads/list.js";
 export type { Stuck, SweepReport } from "./sweep/report.js";
 export type { SweepOptions } from "./sweep/sweep.js";
-export { ConnectError } from "./valkey/connect-error.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
-export { LayoutError, type NamespaceFacts } from "./valkey/layout.js";
+export type { NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
 export type { ServerTime } from "./valkey/server-clock.js";

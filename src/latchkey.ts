@@ -1,4 +1,4 @@
-import { checkName, checkOptions } from "./contract/arguments.js";
+import { checkName, checkOptions, checkWhole } from "./contract/arguments.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
 import { MachineInUseError } from "./errors/machine-in-use-error.js";
@@ -49,7 +49,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
  *
  * @throws ConnectError naming address and cause when that is not possible.
  * @throws LayoutError when another version of latchkey wrote the namespace.
- * @throws ContractError or TypeError when an option is none, or is malformed.
+ * @throws ContractError if an option is unknown or invalid.
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
@@ -93,9 +93,7 @@ export class Latchkey {
    * @throws ContractError when it is fixed to another number: that can't be changed.
    */
   async init(partitions = 1): Promise<NamespaceFacts> {
-    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
-      throw new ContractError("BADARG", `partitions must be a whole number from 1 to ${MAX_PARTITIONS}`);
-    }
+    checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
     const facts = await this.#initialise(partitions);
     this.#facts = facts;
     if (facts.partitions !== partitions) {

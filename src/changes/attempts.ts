@@ -9,7 +9,7 @@ import { Deadline, LONGEST_TIMER_MS, TimeUpError } from "../valkey/deadline.js";
 import { classifyFailure, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
 import { entityKeys, type MachineLocation } from "../valkey/keys.js";
-import { NoConfirmationError } from "../valkey/no-confirmation-error.js";
+import { NoConfirmationError } from "../valkey/no-confirmation.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { type OpenOp, opInLog, opInRing, resolveOp, StillOpenError } from "./op-lookup.js";

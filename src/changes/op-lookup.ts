@@ -8,6 +8,7 @@ import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
 import { entityKey, type MachineLocation, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
+import { timeMs } from "../valkey/server-clock.js";
 import { isLater, START, startOf } from "../valkey/stream.js";
 
 /** A change that was sent, and whose outcome is not known. */
@@ -81,7 +82,7 @@ export async function opInRing(
     if (error !== null) throw error;
     return reply;
   }) as [Record<string, string>, string | null, [number, number]];
-  const serverMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
+  const serverMs = timeMs(time);
   const done = OP_SLOTS.map((slot) => (hash[`op:${slot}`] ?? "").split(" ")).find(([name]) => name === op);
   if (done !== undefined) {
     const document = readReplay(location.machine, id, hash, Number(done[1]));

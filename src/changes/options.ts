@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import {
+  checkDuration,
   checkFlag,
   checkId,
   checkList,
   checkName,
   checkObject,
   checkText,
+  checkWhole,
   refuse,
-  shortText,
-  whole,
 } from "../contract/arguments.js";
-import { type Durability, type DurabilityNeed, readDurability } from "../contract/durability.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import { checkDurability, type Durability, type DurabilityNeed } from "../contract/durability.js";
+import type { Duration } from "../machine/duration.js";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 
@@ -107,18 +107,12 @@ export function newOp(): string {
 
 /** How long a call may take, in ms. */
 export function timeoutMs({ timeout }: ChangeOptions, defaultMs: number): number {
-  if (timeout === undefined) return defaultMs;
-  const read = readDuration(timeout);
-  if ("problem" in read) refuse(`timeout ${shortText(timeout)} ${read.problem}`);
-  return read.ms;
+  return timeout === undefined ? defaultMs : checkDuration("timeout", timeout);
 }
 
 /** What a call waits for after the change was made. */
 export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityNeed): DurabilityNeed {
-  if (durability === undefined) return usual;
-  const read = readDurability(durability);
-  if ("problem" in read) refuse(`durability ${read.problem}`);
-  return read;
+  return durability === undefined ? usual : checkDurability(durability);
 }
 
 /** Refuses a guard that is undefined, which is what a misspelt property of an entity is. It would guard nothing. */
@@ -147,13 +141,14 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
     words.push("UNSET", checkName(FIELD_NAME, field));
   }
   checkGuards(options);
-  if (options.ifVersion !== undefined) words.push("IFVERSION", whole("ifVersion", options.ifVersion));
+  if (options.ifVersion !== undefined)
+    words.push("IFVERSION", String(checkWhole("ifVersion", options.ifVersion)));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
   words.push("OP", checkId("op", options.op, 64));
   if (options.actor !== undefined) words.push("ACTOR", checkText("actor", options.actor, 128));
   if (options.reason !== undefined) words.push("REASON", checkText("reason", options.reason, 1024));
-  if (options.notAfter !== undefined) whole("notAfter", options.notAfter);
-  if (options.sent !== undefined) whole("sent", options.sent);
+  if (options.notAfter !== undefined) checkWhole("notAfter", options.notAfter);
+  if (options.sent !== undefined) checkWhole("sent", options.sent);
   checkFlag("force", options.force);
   if (options.force === true) {
     if (options.reason === undefined) refuse("force needs a reason, which goes into the log");

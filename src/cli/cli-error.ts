@@ -1,3 +1,6 @@
+import type { ErrorCode } from "../errors/codes.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
+
 /** What an error of the command line may say besides its message. */
 export interface CliErrorDetails {
   /** Further lines, for people. */
@@ -9,14 +12,12 @@ export interface CliErrorDetails {
 }
 
 /** An error with what people and programs need to go on. `code` decides the exit code. */
-export class CliError extends Error {
+export class CliError extends LatchkeyError {
   override readonly name = "CliError";
-  readonly code: string;
   readonly details: CliErrorDetails;
 
   constructor(code: string, message: string, details: CliErrorDetails = {}, cause?: unknown) {
-    super(message, { cause });
-    this.code = code;
+    super(code as ErrorCode, message, { cause });
     this.details = details;
   }
 }

@@ -1,16 +1,16 @@
 import { ContractError } from "../errors/latchkey-error.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import { type Duration, durationMs, durationProblem, durationText } from "../machine/duration.js";
 import type { NameRule } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
 
-// What the compiler sees to, except in JavaScript.
+// TypeScript checks most of this at compile time. JavaScript callers rely on these checks.
 
-/** Stops a call that the server would refuse as malformed, with a text that says what to do. */
+/** Rejects a call before it is sent, with a text that says what to do. */
 export function refuse(message: string): never {
   throw new ContractError("BADARG", message);
 }
 
-/** A value as an error shows it. */
+/** Formats a value for an error message. */
 export function shortText(value: unknown): string {
   const text = jsonLike(value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
@@ -22,100 +22,110 @@ function jsonLike(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    return "an object that is no JSON";
+    return "an object that JSON cannot represent";
   }
 }
 
-/**
- * Checks an object with named parts.
- *
- * @param parts what it may hold, in brackets
- */
-export function checkObject(what: string, value: unknown, parts = ""): void {
+/** Checks that a value is an object and not a list. `parts` ends the message, such as ` (of first, longest)`. */
+export function checkObject(name: string, value: unknown, parts = ""): void {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
-  refuse(`${what} must be an object${parts}, not ${shortText(value)}`);
+  refuse(`${name} must be an object${parts}, not ${shortText(value)}`);
 }
 
-/** Checks a list of texts. */
-export function checkList(what: string, value: unknown, of = ""): void {
-  if (!Array.isArray(value)) refuse(`${what} must be a list${of}, not ${shortText(value)}`);
+/** Checks that a value is a list. `of` ends the message, such as ` of field names`. */
+export function checkList(name: string, value: unknown, of = ""): void {
+  if (Array.isArray(value)) return;
+  const meant = typeof value === "string" ? `; write [${JSON.stringify(value)}]` : "";
+  refuse(`${name} must be a list${of}, not ${shortText(value)}${meant}`);
 }
 
-/** Checks a signal that may be left out. */
+/** Checks an optional signal. */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || typeof signal?.addEventListener === "function") return;
   refuse(`signal must be an AbortSignal (of an AbortController, its signal), not ${shortText(signal)}`);
 }
 
-/** Checks functions that may be left out. */
-export function checkFunctions(named: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(named)) {
+/** Checks optional functions. */
+export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(functions)) {
     if (value !== undefined && typeof value !== "function")
       refuse(`${name} must be a function, not ${shortText(value)}`);
   }
 }
 
-/** Checks what may be left out and else is true or false. */
-export function checkFlag(what: string, value: boolean | undefined): void {
+/** Checks an optional boolean. */
+export function checkFlag(name: string, value: boolean | undefined): void {
   if (value === undefined || typeof value === "boolean") return;
-  refuse(`${what} must be true or false, not ${shortText(value)}`);
+  refuse(`${name} must be true or false, not ${shortText(value)}`);
 }
 
-/** Checks a length of time that may be left out. */
-export function checkDuration(what: string, value: Duration | undefined): void {
-  const read = value === undefined ? undefined : readDuration(value);
-  if (read !== undefined && "problem" in read) refuse(`${what}: ${shortText(value)} ${read.problem}`);
+/** Checks that a value is one of a few words. */
+export function checkWord(name: string, value: unknown, words: readonly string[]): void {
+  if (words.some((word) => word === value)) return;
+  refuse(`${name} must be ${words.map((word) => `"${word}"`).join(" or ")}, not ${shortText(value)}`);
+}
+
+/** The greatest version or time in ms that the scripts accept. */
+const MOST = 999_999_999_999_999;
+
+/** Checks a whole number within bounds. */
+export function checkWhole(name: string, value: number, least = 0, most = MOST): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  refuse(`${name} must be a whole number from ${least} to ${most}, not ${shortText(value)}`);
+}
+
+/**
+ * Checks a duration.
+ *
+ * @param mostMs the longest one, in ms
+ * @returns its length in ms
+ */
+export function checkDuration(name: string, value: Duration, mostMs = Number.POSITIVE_INFINITY): number {
+  const problem = durationProblem(value);
+  if (problem !== undefined) refuse(`${name}: ${problem}`);
+  const ms = durationMs(value);
+  if (ms > mostMs) refuse(`${name} must be at most ${durationText(mostMs)}, not ${shortText(value)}`);
+  return ms;
 }
 
 const ID = /^[A-Za-z0-9_.~:/@+=-]+$/;
 
-/** Whether a text can be an id: what is none is no entity's, wherever it stands. */
+/** Returns whether a text can be an ID. */
 export function isId(text: string, longest = 128): boolean {
   return text.length <= longest && ID.test(text);
 }
 
-/** Checks an id or an op. */
-export function checkId(what: "id" | "op", id: string, longest: number): string {
-  if (typeof id !== "string" || !isId(id, longest)) {
-    refuse(
-      `${what} ${shortText(id)} must be 1 to ${longest} letters, digits or characters of _ . ~ : / @ + = -`,
-    );
-  }
-  return id;
+/** Checks an ID or an idempotency key. */
+export function checkId(name: "id" | "op", id: string, longest: number): string {
+  if (typeof id === "string" && isId(id, longest)) return id;
+  refuse(
+    `${name} ${shortText(id)} must be 1 to ${longest} letters, digits or characters of _ . ~ : / @ + = -`,
+  );
 }
 
-/** Checks the name of a state or an own field. */
+/** Checks the name of a state, a field, a machine, a reaction or a namespace. */
 export function checkName(rule: NameRule, name: string): string {
   if (typeof name !== "string" || !rule.pattern.test(name))
-    refuse(`${shortText(name)} is no ${rule.kind}: ${rule.words}`);
-  if (rule.reserved?.has(name))
-    refuse(`"${name}" can't be a ${rule.kind}: every document uses that word itself`);
+    refuse(`invalid ${rule.kind} ${shortText(name)}: ${rule.words}`);
+  if (rule.reserved?.has(name)) refuse(`"${name}" cannot be a ${rule.kind}: every document uses that name`);
   return name;
 }
 
 /** Checks a text that the scripts store: an actor, a reason. */
-export function checkText(what: string, value: string, longest: number): string {
-  if (typeof value !== "string") refuse(`${what} must be text, not ${shortText(value)}`);
-  if (value === "") refuse(`${what} is empty; leave it out`);
-  if (Buffer.byteLength(value) > longest) refuse(`${what} is longer than ${longest} bytes`);
+export function checkText(name: string, value: string, longest: number): string {
+  if (typeof value !== "string") refuse(`${name} must be text, not ${shortText(value)}`);
+  if (value === "") refuse(`${name} is empty; leave it out`);
+  if (Buffer.byteLength(value) > longest) refuse(`${name} is longer than ${longest} bytes`);
   if ([...value].some((character) => character < " "))
-    refuse(`${what} holds a control character (a newline?); replace it`);
-  if (/\p{Surrogate}/u.test(value)) refuse(`${what} holds half a surrogate pair`);
+    refuse(`${name} contains a control character (a newline?); replace it`);
+  if (/\p{Surrogate}/u.test(value)) refuse(`${name} contains half a surrogate pair`);
   return value;
 }
 
-/** Checks a version or a time, and writes it as the scripts take it. */
-export function whole(what: string, value: number): string {
-  if (!Number.isInteger(value) || value < 0 || value > 999_999_999_999_999) {
-    refuse(`${what} must be a whole number from 0 to 999999999999999, not ${shortText(value)}`);
-  }
-  return String(value);
-}
-
-/** Checks the names of options. The compiler sees them, except in JavaScript: there a misspelt guard would be none. */
-export function checkOptions(options: object, known: ReadonlySet<string>): void {
-  checkObject("options", options, ` (of ${[...known].join(", ")})`);
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) refuse(`${shortText(name)} is no option${didYouMean(name, known)}`);
+/** Checks the names of options, so that a misspelt guard is not ignored. */
+export function checkOptions(options: object, known: ReadonlySet<string>, name = "options"): void {
+  checkObject(name, options, ` (of ${[...known].join(", ")})`);
+  for (const option of Object.keys(options)) {
+    if (!known.has(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
   }
 }

@@ -1,11 +1,11 @@
 import type { CompiledState } from "../machine/compiled.js";
 
 /**
- * When the first timer of a state ends, in ms of server time; undefined where it has none. The scripts reckon the same:
- * a timeout and a retention count from entry, a lease from entry or from its last renewal since.
+ * Computes the time of a state's first timer, in ms of server time; undefined without timers. The scripts compute the
+ * same: a timeout and a retention count from entry, a lease from entry or its last renewal since.
  *
- * @param since when the state was entered
- * @param renewed when a lease was last renewed, in this state or in one before; undefined for never
+ * @param since time of entry into the state
+ * @param renewed time of the last lease renewal, in this state or an earlier one; undefined for never
  */
 export function dueAt(state: CompiledState, since: number, renewed?: number): number | undefined {
   const { timeout, lease, retain } = state;

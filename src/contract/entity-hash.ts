@@ -1,12 +1,18 @@
 import { type Replay, readDocument, type Snapshot } from "./document.js";
 
+/** Fields of the scripts. Their other fields have a colon. */
 const INTERNAL = new Set(["state", "version", "at", "since", "created", "ops"]);
 
+/** Returns whether a field of an entity's hash is the caller's own. */
+export function isOwnField(field: string): boolean {
+  return !INTERNAL.has(field) && !field.includes(":");
+}
+
 /**
- * Makes an entity's snapshot of its hash, as the scripts do: the own fields' texts go in as they are.
+ * Builds an entity's snapshot from its hash, as the scripts do: the texts of own fields are copied.
  *
- * @param hash the answer of HGETALL
- * @returns null for an empty hash: there is no such entity
+ * @param hash the reply to HGETALL
+ * @returns null if the hash is empty: the entity does not exist
  */
 export function readEntity<S extends string>(
   machine: string,
@@ -17,7 +23,7 @@ export function readEntity<S extends string>(
   return text === null ? null : readDocument<Snapshot<S>>(text);
 }
 
-/** The same for an entity that stands, where an op was done before: with the version that it made. */
+/** Builds the replay of an entity, with the version that the original change created. */
 export function readReplay<S extends string>(
   machine: string,
   id: string,
@@ -28,7 +34,7 @@ export function readReplay<S extends string>(
   return readDocument<Replay<S>>(text);
 }
 
-/** The snapshot's JSON text, without losing a digit of what the caller stored. */
+/** Builds the snapshot's JSON text, with all digits that the caller stored. */
 export function entityText(
   machine: string,
   id: string,
@@ -38,7 +44,7 @@ export function entityText(
   const { state, version, at, since, created } = hash;
   if (state === undefined) return null;
   const own = Object.entries(hash)
-    .filter(([field]) => !INTERNAL.has(field) && !field.includes(":"))
+    .filter(([field]) => isOwnField(field))
     .map(([field, json]) => `,"${field}":${json}`)
     .join("");
   return (

@@ -2,19 +2,19 @@ import type { Duration } from "../machine/duration.js";
 import type { Change, Replay, Snapshot } from "./document.js";
 
 /**
- * What became of a change whose answer was lost.
- * - `DONE`: it was done once, and made this `version`; `document` is the change itself, or the entity as it is now.
- * - `NOTDONE`: it was not done, and will not be: the server refuses what may still be on its way.
- * - `FORGOTTEN`: it can't be told any more, since the entity has forgotten and the log was trimmed.
+ * Outcome of a change whose reply was lost.
+ * - `DONE`: applied once, as `version`; `document` is the change itself, or the current entity.
+ * - `NOTDONE`: not applied, and never will be: the server rejects attempts that are still on their way.
+ * - `FORGOTTEN`: unknown, because the idempotency record has expired and the event log was trimmed.
  */
 export type Resolution<S extends string = string> =
   | { readonly outcome: "DONE"; readonly version: number; readonly document: Change<S> | Replay<S> }
   | { readonly outcome: "NOTDONE"; readonly current: Snapshot<S> | null }
   | { readonly outcome: "FORGOTTEN"; readonly current: Snapshot<S> | null };
 
-/** How to ask what became of a change. */
+/** Options of `resolve`. */
 export interface ResolveOptions {
-  /** How long to try. @default what the change itself had */
+  /** Longest time for it. @default the timeout of the change */
   readonly timeout?: Duration;
 }
 

@@ -1,3 +1,4 @@
+import { pairsOf } from "../contract/flat-reply.js";
 import type { Connection } from "../valkey/connection.js";
 import type { MachineLocation } from "../valkey/keys.js";
 import { query, unlessDenied } from "./query.js";
@@ -81,6 +82,5 @@ const SETTINGS = [
 
 /** Turns a flat reply of names and values into a map. */
 export function pairs(reply: unknown): Map<string, string> {
-  const flat: readonly unknown[] = Array.isArray(reply) ? reply : [];
-  return new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[String(name), String(flat[at + 1])]] : [])));
+  return new Map(pairsOf(Array.isArray(reply) ? reply.map(String) : []));
 }

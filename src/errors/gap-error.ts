@@ -1,7 +1,9 @@
+import { LatchkeyError } from "./latchkey-error.js";
+
 /**
- * The reader fell behind: the log was trimmed past its cursor, so changes may have been missed. Nothing was skipped in
- * silence. List the entities to catch up, and go on from `cursor`: what comes from there may be older than what was
- * listed, which `createdAt` and `version` tell. `code` is `"GAP"`.
+ * The event log was trimmed past the reader's cursor, so changes may be missed. List the entities, then continue from
+ * `cursor`. Changes from there may be older than the listed entities: compare `createdAt` and `version`. `code` is
+ * `"GAP"`.
  *
  * @example
  * if (!(error instanceof GapError)) throw error;
@@ -9,14 +11,14 @@
  * for await (const entity of agents.list()) copy.set(entity.id, entity);
  * log = agents.events({ after: error.cursor });
  */
-export class GapError extends Error {
+export class GapError extends LatchkeyError {
   override readonly name = "GapError";
-  readonly code = "GAP";
-  /** Just before the oldest change that the log still holds. */
+  /** Position before the oldest change that is left in the log. */
   readonly cursor: string;
 
   constructor(machine: string, behind: string, cursor: string) {
     super(
+      "GAP",
       `the event log of ${machine} was trimmed past ${behind}; list the entities again and go on after ${cursor}`,
     );
     this.cursor = cursor;

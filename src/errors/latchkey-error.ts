@@ -1,17 +1,21 @@
-/** What all errors of changes have in common: a stable `code`, for callers that can't use `instanceof`. */
+import type { ErrorCode } from "./codes.js";
+
+/** Base class of every error that the package throws. Compare `code` if `instanceof` is not possible. */
 export class LatchkeyError extends Error {
   override readonly name: string = "LatchkeyError";
-  readonly code: string;
+  /** Stable code of the failure; the reference lists all of them. */
+  readonly code: ErrorCode;
 
-  constructor(code: string, message: string) {
-    super(message);
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }
 
 /**
- * The call itself is wrong, whoever sends it: a bad argument (`code` `"BADARG"`), a machine that nobody has applied
- * (`"NOMACHINE"`), or a reaction that was forgotten while a replica of it was away (`"NOREACTION"`). Repeating it is no use.
+ * The call itself is invalid, and repeating it does not help. `code` is `"BADARG"` for an invalid argument, `"NOMACHINE"` if the
+ * machine is not installed, `"NOREACTION"` if the reaction was removed while this replica was away, `"PARTITIONS"` if
+ * the namespace has another number of partitions, `"CLOSED"` or `"NESTED"` for a call that a hold cannot take now.
  */
 export class ContractError extends LatchkeyError {
   override readonly name = "ContractError";

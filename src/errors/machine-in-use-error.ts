@@ -1,12 +1,12 @@
 import { LatchkeyError } from "./latchkey-error.js";
 
-/** A machine could not be installed. `code` is `"INUSE"`. */
+/** A machine cannot be installed. `code` is `"INUSE"`. */
 export class MachineInUseError extends LatchkeyError {
   override readonly name = "MachineInUseError";
   readonly machine: string;
   /** The version installed on the server. */
   readonly installedVersion: number;
-  /** `LOWER`: a newer version is installed. `DIFFERENT`: this version has another content. `STATES`: entities sit in dropped states. */
+  /** `LOWER`: a newer version is installed. `DIFFERENT`: this version has another content. `STATES`: entities are in dropped states. */
   readonly problem: "LOWER" | "DIFFERENT" | "STATES";
   /** Entities in states that would be dropped, by state. */
   readonly states: Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 import type { Snapshot } from "../contract/document.js";
 import { RejectedError } from "./rejected-errors.js";
 
-/** There is no lease to renew: the state that the entity is in has none. `code` is `"ILLEGAL"`. */
+/** The current state of the entity has no lease to renew. `code` is `"ILLEGAL"`. */
 export class NoLeaseError extends RejectedError {
   override readonly name = "NoLeaseError";
 

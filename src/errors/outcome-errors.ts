@@ -3,10 +3,10 @@ import type { Acknowledged } from "../contract/durability.js";
 import type { Resolution, ResolveOptions, UnknownChange } from "../contract/resolution.js";
 import { LatchkeyError } from "./latchkey-error.js";
 
-/** The change was not executed, and will not be; it may be made again. `code` is `"NOTEXECUTED"`. */
+/** The server did not execute the call, and will not. It can be repeated. `code` is `"NOTEXECUTED"`. */
 export class NotExecutedError extends LatchkeyError {
   override readonly name = "NotExecutedError";
-  /** The server's code, such as `"OOM"` or `"READONLY"`; empty where the connection was down or the server too slow. */
+  /** The server's code, such as `"OOM"` or `"READONLY"`; empty if the connection was down or the server too slow. */
   readonly reply: string;
 
   constructor(message: string, reply: string) {
@@ -16,8 +16,8 @@ export class NotExecutedError extends LatchkeyError {
 }
 
 /**
- * The time was up before the server could be asked what became of an attempt whose answer was lost: the change may or
- * may not have happened. `code` is `"UNKNOWN"`.
+ * The reply to an attempt was lost, and the server could not be asked within the timeout: the change may or may not be
+ * applied. `code` is `"UNKNOWN"`.
  *
  * @example
  * catch (error) {
@@ -28,11 +28,11 @@ export class OutcomeUnknownError extends LatchkeyError {
   override readonly name = "OutcomeUnknownError";
   readonly machine: string;
   readonly id: string;
-  /** Names the change on the server, and in its log. */
+  /** Idempotency key of the change. */
   readonly op: string;
-  /** Server time in ms before the first attempt: with `op`, what another process needs to go on, as the option `sent`. */
+  /** Server time in ms before the first attempt. Another process repeats the change with this `sent` and `op`. */
   readonly sent: number;
-  /** Server time in ms after which no attempt can be executed any more. */
+  /** Server time in ms after which no attempt can be executed. */
   readonly notAfter: number;
   readonly #resolve: (options: ResolveOptions) => Promise<Resolution>;
 
@@ -51,11 +51,9 @@ export class OutcomeUnknownError extends LatchkeyError {
   }
 
   /**
-   * Asks the server what became of the change: waits for the connection, and until nothing of the change can be
-   * executed any more.
+   * Finds out if the change was applied. Waits for the connection, and until no attempt can be executed any more.
    *
-   * @throws OutcomeUnknownError again, when the server could not be asked in time, or that takes longer: the change may
-   * still have happened. Call `resolve` again.
+   * @throws OutcomeUnknownError again if the timeout was too short. Call `resolve` again.
    */
   async resolve(options: ResolveOptions = {}): Promise<Resolution> {
     return this.#resolve(options);
@@ -63,14 +61,14 @@ export class OutcomeUnknownError extends LatchkeyError {
 }
 
 /**
- * The change was made, but fewer copies of it were acknowledged in time than were asked for: applied, not durable.
- * Repeating it is no use; it may be lost with the server. `code` is `"NOTDURABLE"`.
+ * The change is applied, but too few disks or replicas acknowledged it in time. Do not repeat it. It can be lost with the
+ * server. `code` is `"NOTDURABLE"`.
  */
 export class NotDurableError extends LatchkeyError {
   override readonly name = "NotDurableError";
-  /** The change, as it was made. */
+  /** The change that was applied. */
   readonly document: Change | Replay;
-  /** Of the server's own disk (0 or 1), and of replicas. */
+  /** Acknowledgements by the server's own disk (0 or 1), and by replicas. */
   readonly acknowledged: Acknowledged;
 
   constructor(document: Change | Replay, copies: Acknowledged & { readonly problem?: string }) {

@@ -1,6 +1,6 @@
 import { LatchkeyError } from "./latchkey-error.js";
 
-/** What stands in the way of forgetting a reaction. */
+/** Counts of what prevents the removal of a reaction. */
 interface InTheWay {
   readonly living: number;
   readonly pending: number;
@@ -8,18 +8,17 @@ interface InTheWay {
 }
 
 /**
- * A reaction was not forgotten, and nothing of it was removed. `code` is `"INUSE"`. `problem` says why: `"LIVING"`,
- * replicas of it live, which nothing overrides; `"UNFINISHED"`, events or dead letters would be thrown away, which
- * `force` does.
+ * A reaction cannot be removed, and nothing of it was removed. `code` is `"INUSE"`. `problem` is `"LIVING"` if replicas
+ * of it run, which `force` does not override; `"UNFINISHED"` if it has events or dead letters, which `force` discards.
  */
 export class ReactionInUseError extends LatchkeyError {
   override readonly name = "ReactionInUseError";
   readonly machine: string;
   readonly reaction: string;
   readonly problem: "LIVING" | "UNFINISHED";
-  /** How many replicas live. */
+  /** Number of running replicas. */
   readonly replicas: number;
-  /** Events that were given to replicas and are not finished. */
+  /** Events that are delivered to replicas and not finished. */
   readonly pending: number;
   readonly deadLetters: number;
 

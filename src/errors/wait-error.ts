@@ -2,15 +2,15 @@ import type { Snapshot } from "../contract/document.js";
 import { LatchkeyError } from "./latchkey-error.js";
 
 /**
- * What was waited for did not come. `code` says why: `"TIMEDOUT"`, the time is up; `"NOTFOUND"`, there is no such
- * entity, or it was removed; `"FINAL"`, the entity is in another state, which is final.
+ * An entity did not reach the state within the timeout, or cannot. `code` is `"TIMEDOUT"`; `"NOTFOUND"` if the entity does
+ * not exist or was removed; `"FINAL"` if it is in another state, which is final.
  */
 export class WaitError extends LatchkeyError {
   override readonly name = "WaitError";
   declare readonly code: "TIMEDOUT" | "NOTFOUND" | "FINAL";
   readonly machine: string;
   readonly id: string;
-  /** The entity as it was seen last; null where there is none. */
+  /** The entity at the last look; null if it does not exist. */
   readonly current: Snapshot | null;
 
   constructor(

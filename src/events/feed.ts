@@ -1,6 +1,7 @@
 import type { Change } from "../contract/document.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
-import { ConnectError, mayPassSoon } from "../valkey/connect-error.js";
+import { mayPassSoon } from "../valkey/connect-error.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { retryWhile } from "../valkey/retry.js";

@@ -2,8 +2,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { checkFlag, checkOptions, checkSignal } from "../contract/arguments.js";
 import { type Change, readDocument } from "../contract/document.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
-import { ConnectError } from "../valkey/connect-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys } from "../valkey/keys.js";
@@ -128,8 +129,9 @@ export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
     if (client.status === "end") throw new ConnectError(this.#store.connection.address, "closed");
     const isLost = isLoss(error);
     if (!isLost && !RETRIED.has(replyCode(error)))
-      throw new Error(
+      throw new NotExecutedError(
         `the event log of ${this.#store.location.machine} cannot be read: ${safeMessage(error)}`,
+        replyCode(error),
       );
     // The client's status stays "ready" for a moment after its socket has closed.
     if (isLost && client.status !== "ready") await untilReadyOrEnded(client);

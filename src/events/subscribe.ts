@@ -1,7 +1,8 @@
 import type { Valkey } from "iovalkey";
 import { checkFunctions, checkOptions, refuse, shortText } from "../contract/arguments.js";
 import { type Change, readDocument } from "../contract/document.js";
-import { ConnectError, connectError } from "../valkey/connect-error.js";
+import { ConnectError } from "../errors/connect-error.js";
+import { connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";

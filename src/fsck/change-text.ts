@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { ownFields, type Snapshot } from "../contract/document.js";
+import { isOwnField } from "../contract/entity-hash.js";
 import { isObject } from "../machine/json-value.js";
 
 /** Holds a change as the logs store it. */
@@ -46,8 +47,7 @@ export function digestOf(text: string): string {
 
 /** Returns the names of an entity's own fields, stamps included. */
 export function ownNames(hash: ReadonlyMap<string, string>): string[] {
-  const internal = ["state", "version", "at", "since", "created", "ops"];
-  return [...hash.keys()].filter((field) => !internal.includes(field) && !field.includes(":"));
+  return [...hash.keys()].filter(isOwnField);
 }
 
 /** Describes the first difference between an entity's hash and its last change; undefined if there is none. */

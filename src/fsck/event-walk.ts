@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { endOf, readBehind, START, type StreamEntry, startOf } from "../valkey/stream.js";
+import { endOf, isLater, readBehind, START, type StreamEntry, startOf } from "../valkey/stream.js";
 import { digestOf, readChange } from "./change-text.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
@@ -76,7 +76,7 @@ export class EventWalk {
     const defects = entries.flatMap((entry) => this.#take(entry));
     const last = entries.at(-1)?.id;
     if (last !== undefined) this.#cursor = last;
-    return { defects, isDone: last === undefined || isAtOrAfter(last, end) };
+    return { defects, isDone: last === undefined || !isLater(end, last) };
   }
 
   /** Reads up to the current end. */
@@ -122,12 +122,4 @@ export class EventWalk {
     const message = `version ${version} (entry ${entry}) stands in the place of version ${expected}`;
     return [{ kind: "event-gap", id, key: keys.events, message, why: WHY }];
   }
-}
-
-/** True if the entry `a` is `b` or a later one. */
-function isAtOrAfter(a: string, b: string): boolean {
-  const [aMs = "0", aSequence = "0"] = a.split("-");
-  const [bMs = "0", bSequence = "0"] = b.split("-");
-  const ms = BigInt(aMs) - BigInt(bMs);
-  return ms > 0n || (ms === 0n && BigInt(aSequence) >= BigInt(bSequence));
 }

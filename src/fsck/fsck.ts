@@ -1,8 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
+import { pairsOf } from "../contract/flat-reply.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
-import { ask, told } from "../valkey/ask.js";
+import { ask, askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
 import { checkPartition, type PartitionCounts } from "./check-partition.js";
@@ -101,7 +102,7 @@ export async function* fsck(
     const settings = { repair, deep, strict, rest };
     const steps = checkPartition(connection.client, partition, installed, settings);
     for (;;) {
-      const step = await told(connection, question, () => steps.next());
+      const step = await askOnce(connection, question, () => steps.next());
       if (step.done === true) {
         total.entities += step.value.entities;
         total.events += step.value.events;
@@ -126,7 +127,7 @@ async function isReplica(client: Valkey): Promise<boolean> {
     if (replyCode(error) === "ERR") return []; // a server without HELLO
     throw error;
   });
-  const role: unknown = Array.isArray(hello) ? hello[hello.indexOf("role") + 1] : undefined;
+  const role = Array.isArray(hello) ? new Map(pairsOf(hello)).get("role") : undefined;
   return role === "replica" || role === "slave";
 }
 

@@ -1,3 +1,4 @@
+import { isOwnField } from "../contract/entity-hash.js";
 import { findNonJson } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 import type { Defect } from "./finding.js";
@@ -37,8 +38,8 @@ export function checkHash({ id, keys, hash, notUtf8 }: StoredEntity): Defect[] {
     wrong("the field since is later than at");
   }
   for (const [field, text] of hash) {
-    // A field with a colon is internal to some version of the scripts.
-    if (Object.hasOwn(INTERNAL, field) || field.includes(":")) continue;
+    // Other internal fields belong to some version of the scripts.
+    if (!isOwnField(field)) continue;
     if (!FIELD_NAME.pattern.test(field) || FIELD_NAME.reserved?.has(field)) {
       wrong(`${JSON.stringify(field.slice(0, 80))} is not a valid field name`);
     } else if (notUtf8.includes(field)) wrong(`the own field ${field} is not valid UTF-8`);

@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { pairsOf } from "../contract/flat-reply.js";
 import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
 
 /** Describes one partition of a machine. */
@@ -38,7 +39,7 @@ export async function* membersOf(client: Valkey, key: string): AsyncGenerator<st
   let cursor = "0";
   do {
     const [next, flat] = await client.zscan(key, cursor, "COUNT", STEP);
-    yield flat.filter((_, at) => at % 2 === 0);
+    yield pairsOf(flat).map(([id]) => id);
     cursor = next;
   } while (cursor !== "0");
 }

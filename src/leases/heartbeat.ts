@@ -1,7 +1,7 @@
 import { explainRejection } from "../changes/explain-rejection.js";
 import { checkGuards, timeoutMs } from "../changes/options.js";
 import type { Rejection } from "../changes/result.js";
-import { checkId, checkName, checkOptions, whole } from "../contract/arguments.js";
+import { checkId, checkName, checkOptions, checkWhole } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
@@ -73,9 +73,9 @@ function words(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
   checkGuards(options);
   const { ifVersion, ifState, notAfter } = options;
-  if (notAfter !== undefined) whole("notAfter", notAfter);
+  if (notAfter !== undefined) checkWhole("notAfter", notAfter);
   return [
-    ...(ifVersion === undefined ? [] : ["IFVERSION", whole("ifVersion", ifVersion)]),
+    ...(ifVersion === undefined ? [] : ["IFVERSION", String(checkWhole("ifVersion", ifVersion))]),
     ...(ifState === undefined ? [] : ["IFSTATE", checkName(STATE_NAME, ifState)]),
   ];
 }

@@ -1,9 +1,9 @@
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
 import { RejectedError } from "../errors/rejected-errors.js";
-import { ConnectError } from "../valkey/connect-error.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeat } from "./heartbeat.js";

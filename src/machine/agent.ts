@@ -1,8 +1,8 @@
+import { MachineDefinitionError } from "../errors/machine-definition-error.js";
 import { compileMachine } from "./compile.js";
 import { defineMachine } from "./define.js";
 import type { Machine } from "./definition.js";
 import type { Duration } from "./duration.js";
-import { MachineDefinitionError } from "./problem.js";
 import { didYouMean } from "./suggest.js";
 
 /** The states of the built-in `agent` machine. */

@@ -1,8 +1,8 @@
+import { MachineDefinitionError } from "../errors/machine-definition-error.js";
 import { type CompiledMachine, compileValid } from "./compiled.js";
 import { checkedMachine } from "./define.js";
 import type { MachineDefinition } from "./definition.js";
 import { isObject } from "./json-value.js";
-import { MachineDefinitionError } from "./problem.js";
 
 /**
  * Compiles a definition to the form that the server accepts: all defaults are explicit, durations are in ms, each final

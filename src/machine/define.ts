@@ -1,5 +1,5 @@
+import { MachineDefinitionError } from "../errors/machine-definition-error.js";
 import type { Machine, MachineDefinition } from "./definition.js";
-import { MachineDefinitionError } from "./problem.js";
 import { validateMachine } from "./validate.js";
 
 /**

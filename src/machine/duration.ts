@@ -1,3 +1,6 @@
+import { ContractError } from "../errors/latchkey-error.js";
+import { shown } from "./json-value.js";
+
 /** Units of durations, in ms. */
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -12,19 +15,14 @@ export const MAX_DURATION_MS = 10_000 * UNITS.d;
 
 const TEXT = /^([1-9][0-9]{0,11})(ms|s|m|h|d)$/;
 
-/**
- * Why a value is no duration, or its length.
- *
- * @returns `{ ms }`, or `{ problem }`: what is wrong, to be put behind the value.
- */
-export function readDuration(value: unknown): { readonly ms: number } | { readonly problem: string } {
+/** Says what is wrong with a value that should be a duration; undefined if it is valid. */
+export function durationProblem(value: unknown): string | undefined {
   const ms = typeof value === "string" ? textMs(value) : value;
-  if (typeof ms !== "number" || !Number.isInteger(ms)) {
-    return { problem: 'is no duration; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds' };
-  }
-  if (ms < 1) return { problem: "is no duration: it must be 1 ms or longer" };
-  if (ms > MAX_DURATION_MS) return { problem: "is too long: at most 10000d" };
-  return { ms };
+  const invalid = `invalid duration ${shown(value)}`;
+  if (typeof ms !== "number" || !Number.isInteger(ms))
+    return `${invalid}; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds`;
+  if (ms < 1) return `${invalid}: it must be at least 1 ms`;
+  return ms > MAX_DURATION_MS ? `${invalid}: it must be at most 10000d` : undefined;
 }
 
 function textMs(text: string): number | undefined {
@@ -34,16 +32,16 @@ function textMs(text: string): number | undefined {
 }
 
 /**
- * The length of a duration in ms.
+ * Converts a duration to ms.
  *
- * @throws RangeError when it is none, is shorter than 1 ms or longer than 10000 days.
+ * @throws ContractError with code BADARG if it is invalid, shorter than 1 ms or longer than 10000 days
  * @example
  * durationMs("30s"); // 30000
  */
 export function durationMs(duration: Duration): number {
-  const read = readDuration(duration);
-  if ("problem" in read) throw new RangeError(`${JSON.stringify(duration)} ${read.problem}`);
-  return read.ms;
+  const problem = durationProblem(duration);
+  if (problem !== undefined) throw new ContractError("BADARG", problem);
+  return typeof duration === "number" ? duration : (textMs(duration) ?? 0);
 }
 
 /**

@@ -1,15 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
+import { MachineDefinitionError } from "../errors/machine-definition-error.js";
+import { MachineFileError } from "../errors/machine-file-error.js";
 import type { MachineDefinition } from "./definition.js";
 import { parseSource } from "./file-source.js";
-import { MachineDefinitionError, toProblem } from "./problem.js";
+import { toProblem } from "./problem.js";
 import { inspectMachine } from "./validate.js";
-
-/** A machine file that cannot be read at all; `cause` is the system's own error, where there is one. */
-export class MachineFileError extends Error {
-  override readonly name = "MachineFileError";
-  readonly code = "MACHINE_FILE";
-}
 
 /**
  * Reads a machine definition from a JSON or YAML file.

@@ -34,31 +34,3 @@ export function pathText(keys: Keys): string {
 export function toProblem(problem: KeyedProblem): Problem {
   return { path: pathText(problem.keys), message: problem.message };
 }
-
-/**
- * A machine definition that cannot be used. `problems` holds everything that is wrong with it, and the
- * message lists the same, one a line.
- *
- * @example
- * try { defineMachine(input) } catch (error) {
- *   if (error instanceof MachineDefinitionError) for (const p of error.problems) console.error(p.path, p.message);
- * }
- */
-export class MachineDefinitionError extends Error {
-  override readonly name = "MachineDefinitionError";
-  readonly code = "MACHINE_INVALID";
-  readonly problems: readonly Problem[];
-
-  /**
-   * @param problems at least one
-   * @param file name of the machine file, where there is one
-   */
-  constructor(problems: readonly Problem[], file?: string) {
-    const lines = problems.map(({ path, message, line }) => {
-      const source = file === undefined ? "" : line === undefined ? `${file}: ` : `${file}:${line}: `;
-      return `${source}${path === "" ? "" : `${path}: `}${message}`;
-    });
-    super(`invalid machine definition\n${lines.join("\n")}`);
-    this.problems = problems;
-  }
-}

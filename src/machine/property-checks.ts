@@ -1,4 +1,4 @@
-import { readDuration } from "./duration.js";
+import { durationProblem } from "./duration.js";
 import { isObject, type Keys, kindOf, shown } from "./json-value.js";
 import type { NameRule } from "./names.js";
 import type { Reporter } from "./problem.js";
@@ -51,18 +51,17 @@ export function checkInteger(
   report(keys, `must be a whole number from ${least} to ${most}, not ${shown(value)}`);
 }
 
-/** Reports what is no duration. */
+/** Reports an invalid duration. */
 export function checkDuration(value: unknown, keys: Keys, report: Reporter): void {
-  if (value === undefined) return;
-  const read = readDuration(value);
-  if ("problem" in read) report(keys, `${shown(value)} ${read.problem}`);
+  const problem = value === undefined ? undefined : durationProblem(value);
+  if (problem !== undefined) report(keys, problem);
 }
 
 /** Reports an invalid name. */
 export function checkName(value: unknown, rule: NameRule, keys: Keys, report: Reporter): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !rule.pattern.test(value)) {
-    report(keys, `${shown(value)} is no ${rule.kind}: ${rule.words}`);
+    report(keys, `invalid ${rule.kind} ${shown(value)}: ${rule.words}`);
   } else if (rule.reserved?.has(value)) {
     report(keys, `${shown(value)} is reserved by latchkey; choose another ${rule.kind}`);
   }

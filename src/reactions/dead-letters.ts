@@ -1,5 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { checkList } from "../contract/arguments.js";
+import { pairsOf } from "../contract/flat-reply.js";
 import { ask } from "../valkey/ask.js";
 import { reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -69,7 +70,7 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
    * @returns the IDs that are retried: without unknown IDs and gaps
    */
   async retry(ids: readonly string[]): Promise<string[]> {
-    const hasDocument = (fields: readonly string[]): boolean => namedFields(fields).has("doc");
+    const hasDocument = (fields: readonly string[]): boolean => new Map(pairsOf(fields)).has("doc");
     return this.#each(ids, hasDocument, async (client, key, id) => {
       await createGroup(client, key, this.reaction, "0");
       // The largest idle time: a letter that a replica is retrying already stays with it.
@@ -119,12 +120,8 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
   }
 }
 
-function namedFields(fields: readonly string[]): Map<string, string> {
-  return new Map(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? ""] as const] : [])));
-}
-
 function letterOf(id: string, flat: readonly string[], isRetried: boolean): DeadLetter {
-  const fields = namedFields(flat);
+  const fields = new Map(pairsOf(flat));
   const lastMs = Number(fields.get("last"));
   const from = fields.get("lost");
   if (from !== undefined) {

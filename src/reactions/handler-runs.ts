@@ -1,4 +1,5 @@
 import { readDocument } from "../contract/document.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
@@ -71,7 +72,7 @@ export class HandlerRuns {
   async abortReassigned(): Promise<void> {
     for (const { queue, delivery, abort } of [...this.#running]) {
       if (!(await queue.group.owns(delivery)))
-        abort.abort(new Error("the event was reassigned to another replica"));
+        abort.abort(new LatchkeyError("REASSIGNED", "the event was reassigned to another replica"));
     }
   }
 

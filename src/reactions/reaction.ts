@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Valkey } from "iovalkey";
 import type { Change } from "../contract/document.js";
-import { told } from "../valkey/ask.js";
+import { askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
 import { reportListener } from "../valkey/failed-listener.js";
@@ -28,7 +28,7 @@ export async function react<S extends string>(
   options: ReactOptions,
 ): Promise<Reaction> {
   const settings = readSettings(store.definition, name, handler, options);
-  return told(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
+  return askOnce(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
 }
 
 /**

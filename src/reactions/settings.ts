@@ -1,16 +1,18 @@
 import {
+  checkDuration,
   checkFunctions,
   checkList,
   checkName,
-  checkObject,
   checkOptions,
   checkSignal,
+  checkWhole,
+  checkWord,
   refuse,
   shortText,
 } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
 import type { CompiledMachine } from "../machine/compiled.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import { MACHINE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
 import type { MissedEvents } from "./missed-events.js";
@@ -109,8 +111,7 @@ export function readSettings(
   const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
   const { takeOverAfter = "30s", signal, onMissed } = options;
   checkList("on", on, " of events");
-  checkObject("retries", retries, ', such as { first: "1s", longest: "1m" }');
-  checkOptions(retries, RETRIES);
+  checkOptions(retries, RETRIES, "retries");
   checkSignal(signal);
   checkFunctions({ onMissed });
   const known = eventsOf(machine);
@@ -119,10 +120,10 @@ export function readSettings(
     const suggestion = didYouMean(String(unknown), known) || `; ${machine.name} has ${known.join(", ")}`;
     refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
   }
-  if (from !== "start" && from !== "end") refuse('from must be "start" or "end"');
+  checkWord("from", from, ["start", "end"]);
   const { first = "1s", longest = "1m" } = retries;
-  const firstDelayMs = durationMs("retries.first", first);
-  const longestDelayMs = durationMs("retries.longest", longest);
+  const firstDelayMs = checkDuration("retries.first", first, LONGEST_DURATION_MS);
+  const longestDelayMs = checkDuration("retries.longest", longest, LONGEST_DURATION_MS);
   if (firstDelayMs > longestDelayMs) {
     refuse(`retries.first (${first}) is more than retries.longest (${longest}); increase longest`);
   }
@@ -131,11 +132,11 @@ export function readSettings(
     handle: handler,
     from,
     types: [...new Set(on)].sort(),
-    concurrency: checkCount("concurrency", concurrency),
-    deadLetterAfter: checkCount("deadLetterAfter", deadLetterAfter),
+    concurrency: checkWhole("concurrency", concurrency, 1, 1000),
+    deadLetterAfter: checkWhole("deadLetterAfter", deadLetterAfter, 1, 1000),
     firstDelayMs,
     longestDelayMs,
-    takeOverMs: durationMs("takeOverAfter", takeOverAfter),
+    takeOverMs: checkDuration("takeOverAfter", takeOverAfter, LONGEST_DURATION_MS),
     signal,
     onMissed,
   };
@@ -144,16 +145,4 @@ export function readSettings(
 function eventsOf({ name, states }: CompiledMachine): string[] {
   const entered = Object.entries(states).map(([state, { event = `${name}.${state}` }]) => event);
   return [...new Set([...entered, `${name}.updated`, `${name}.removed`])];
-}
-
-function checkCount(what: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= 1000) return value;
-  refuse(`${what} must be a whole number from 1 to 1000`);
-}
-
-function durationMs(what: string, value: Duration): number {
-  const read = readDuration(value);
-  if ("problem" in read) refuse(`${what}: ${shortText(value)} ${read.problem}`);
-  if (read.ms > LONGEST_DURATION_MS) refuse(`${what} must be one day at most`);
-  return read.ms;
 }

@@ -1,7 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { allPartitionKeys, type MachineLocation, reactionKeys } from "../valkey/keys.js";
 import { readServerTime } from "../valkey/server-clock.js";
-import { streamGroups } from "../valkey/stream-groups.js";
+import { streamGroups } from "../valkey/stream.js";
 
 /** Contents of a reaction, over all partitions. */
 export interface ReactionTotals {

@@ -1,7 +1,6 @@
-import { checkId } from "../contract/arguments.js";
+import { checkId, checkWhole } from "../contract/arguments.js";
 import { type Change, readDocument, type Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
-import { ContractError } from "../errors/latchkey-error.js";
 import { ask } from "../valkey/ask.js";
 import { entityKey, logKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -32,9 +31,7 @@ export async function history<S extends string>(
   id: string,
   limit?: number,
 ): Promise<Change<S>[]> {
-  if (limit !== undefined && (!Number.isInteger(limit) || limit < 1)) {
-    throw new ContractError("BADARG", "limit must be a whole number, 1 or more");
-  }
+  if (limit !== undefined) checkWhole("limit", limit, 1);
   const { connection, location } = store;
   const key = logKey(location, checkId("id", id, 128));
   const from = limit === undefined ? 0 : -limit;

@@ -1,3 +1,4 @@
+import { scoredIds } from "../contract/flat-reply.js";
 import { ask } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -68,11 +69,6 @@ export async function readIndex(
       ),
     ]),
   );
-  const rest = behind === undefined ? [] : positions(tied).filter((entry) => isBehind(entry, behind));
-  return [...rest, ...positions(later)].slice(0, limit);
-}
-
-/** The entries of an answer WITHSCORES. */
-function positions(flat: readonly string[]): Position[] {
-  return flat.flatMap((id, at) => (at % 2 === 0 ? [{ id, score: Number(flat[at + 1]) }] : []));
+  const rest = behind === undefined ? [] : scoredIds(tied).filter((entry) => isBehind(entry, behind));
+  return [...rest, ...scoredIds(later)].slice(0, limit);
 }

@@ -1,10 +1,10 @@
 import { ContractError } from "../errors/latchkey-error.js";
+import { LayoutError } from "../errors/layout-error.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { type MachineLocation, partitionKeys } from "../valkey/keys.js";
-import { LayoutError } from "../valkey/layout.js";
 
 /** A machine as it is installed on the server. */
 export interface InstalledMachine {

@@ -1,7 +1,14 @@
-import { checkDuration, checkFlag, checkOptions, isId, shortText } from "../contract/arguments.js";
+import {
+  checkDuration,
+  checkFlag,
+  checkOptions,
+  checkWhole,
+  isId,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
-import { ContractError } from "../errors/latchkey-error.js";
 import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -57,9 +64,7 @@ export async function listPage<S extends string>(
 ): Promise<Page<S>> {
   checkKinds(options, PAGE_OPTIONS);
   const { limit = PAGE } = options;
-  if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
-    throw new ContractError("BADARG", `limit must be a whole number from 1 to ${LONGEST_PAGE}`);
-  }
+  checkWhole("limit", limit, 1, LONGEST_PAGE);
   const { olderThan, dueWithin, stuck } = options;
   const isTimeless = olderThan === undefined && dueWithin === undefined && stuck !== true;
   const { nowMs } = isTimeless ? { nowMs: 0 } : await serverTime(store);
@@ -151,10 +156,7 @@ async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: num
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   for (const state of wanted) {
     if (!ordinals.includes(state)) {
-      throw new ContractError(
-        "BADARG",
-        `${shortText(state)} is no state of ${store.location.machine}; it has ${ordinals.join(", ")}`,
-      );
+      refuse(`unknown state ${shortText(state)} of ${store.location.machine}; it has ${ordinals.join(", ")}`);
     }
   }
   const { olderThan, dueWithin, stuck } = options;
@@ -171,8 +173,10 @@ async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: num
 /** @throws ContractError with code BADARG where an option is none, or can't be what it is */
 function checkKinds(options: ListOptions, known: ReadonlySet<string>): void {
   checkOptions(options, known);
-  checkDuration("olderThan", options.olderThan);
-  checkDuration("dueWithin", options.dueWithin);
+  for (const name of ["olderThan", "dueWithin"] as const) {
+    const duration = options[name];
+    if (duration !== undefined) checkDuration(name, duration);
+  }
   checkFlag("stuck", options.stuck);
 }
 

@@ -11,7 +11,7 @@ import {
 } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
-import { streamGroups } from "../valkey/stream-groups.js";
+import { streamGroups } from "../valkey/stream.js";
 import { count } from "./count.js";
 
 /** One part of what is kept. */

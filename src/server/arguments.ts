@@ -1,3 +1,5 @@
+import { checkWhole, refuse } from "../contract/arguments.js";
+
 /** Server arguments that latchkey sets itself, or that would hide the server from it. */
 const RESERVED = new Map([
   ["--port", "use the option port"],
@@ -11,22 +13,16 @@ const RESERVED = new Map([
 
 /**
  * Checks the extra arguments of a server.
- * @throws Error when one of them is latchkey's own; the message says what to use instead.
+ * @throws ContractError if latchkey sets one of them itself; the message says what to use instead.
  */
 export function checkArgs(args: readonly string[]): void {
   for (const arg of args) {
     const instead = RESERVED.get(arg.toLowerCase());
-    if (instead !== undefined) throw new Error(`The server argument ${arg} is not accepted: ${instead}.`);
+    if (instead !== undefined) refuse(`the server argument ${arg} is not accepted: ${instead}`);
   }
 }
 
-/**
- * Checks a TCP port that was asked for.
- * @throws Error when it is no whole number from 1 to 65535.
- */
+/** Checks a TCP port. */
 export function checkPort(port: number): number {
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
-  throw new Error(
-    `The port ${port} is out of range: give a whole number from 1 to 65535, or none for a free one.`,
-  );
+  return checkWhole("port", port, 1, 65_535);
 }

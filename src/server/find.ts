@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import type { Looked } from "./no-valkey.js";
+import type { Looked } from "../errors/no-valkey-error.js";
+import { ServerStartError } from "../errors/server-start-error.js";
 import { parseServerVersion, type ServerVersion, tooOld } from "./version.js";
 
 /** A server program on this machine that latchkey can start. */
@@ -42,7 +43,7 @@ const USUAL_PLACES = [
  *
  * If `bin` or LATCHKEY_VALKEY_BIN names a program, no other program is used.
  *
- * @throws Error when the named program cannot be run, is no Valkey or Redis, or is too old.
+ * @throws ServerStartError if the named program cannot be run, is neither Valkey nor Redis, or is too old.
  * @example const { program, looked } = await findServer();
  */
 export async function findServer(options: FindOptions = {}): Promise<ServerSearch> {
@@ -85,7 +86,7 @@ async function firstUsable(name: string, folders: readonly string[]) {
 async function namedProgram(bin: string, namedBy: string): Promise<ServerProgram> {
   const program = await inspect(bin);
   if (typeof program !== "string") return program;
-  throw new Error(
+  throw new ServerStartError(
     `${namedBy} names "${bin}", which cannot be used: ${program}. ` +
       "Name a valkey-server 7.2 or later, or leave it out to have one searched for.",
   );

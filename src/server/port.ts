@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { ServerStartError } from "../errors/server-start-error.js";
 import { checkPort } from "./arguments.js";
-import { ServerStartError } from "./ready.js";
 
 const PORT_TRIES = 5;
 
@@ -9,7 +9,7 @@ const PORT_TRIES = 5;
  * Starts a server on the wanted port, else on a free one. If another program takes the free port before the server does,
  * it tries the next one.
  *
- * @throws Error when the port is out of range, and whatever `start` throws.
+ * @throws ContractError if the port is invalid, and what `start` throws
  */
 export async function withPort<T>(
   wanted: number | undefined,
@@ -35,6 +35,7 @@ export async function freePort(): Promise<number> {
   const address = probe.address();
   probe.close();
   await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("The system gave no TCP port.");
+  if (address === null || typeof address === "string")
+    throw new ServerStartError("The system gave no TCP port.");
   return address.port;
 }

@@ -1,23 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
+import { ServerStartError } from "../errors/server-start-error.js";
 
 const READY = /Ready to accept connections/;
 const PORT_IN_USE = /Address already in use|port is already allocated/;
 const LINES_KEPT = 15;
 const READY_MS = 60_000;
-
-/** A server program was started but did not become ready. The message ends with the server's last lines. */
-export class ServerStartError extends Error {
-  override readonly name = "ServerStartError";
-  readonly code = "SERVER_START";
-  /** Whether the server ended because something else listens on its port. */
-  readonly portInUse: boolean;
-
-  constructor(what: string, lines: readonly string[], portInUse = false) {
-    super([what, ...lines.map((line) => `  | ${line}`)].join("\n"));
-    this.portInUse = portInUse;
-  }
-}
 
 /**
  * Waits until the server prints that it accepts connections, and returns its pid. Reads all its output, so that the server
@@ -30,7 +18,8 @@ export function whenReady(child: ChildProcess, bin: string, port: number): Promi
   return new Promise((resolve, reject) => {
     const fail = (what: string, portInUse = false) => {
       clearTimeout(timeout);
-      reject(new ServerStartError(what, lines, portInUse));
+      const text = [what, ...lines.map((line) => `  | ${line}`)].join("\n");
+      reject(new ServerStartError(text, { portInUse }));
     };
     const timeout = setTimeout(
       () => fail(`${bin} was not ready after ${READY_MS / 1000} seconds.`),

@@ -1,3 +1,4 @@
+import { type Looked, NoValkeyError } from "../errors/no-valkey-error.js";
 import {
   type ContainerOptions,
   type ContainerServer,
@@ -6,7 +7,6 @@ import {
   runContainer,
 } from "./docker.js";
 import { type FindOptions, findServer, type ServerProgram } from "./find.js";
-import { type Looked, NoValkeyError } from "./no-valkey.js";
 import { type LocalServer, spawnServer } from "./spawn.js";
 
 /** Environment variables with the URL of a running server, in order of precedence. */
@@ -30,7 +30,7 @@ export interface ResolveOptions extends FindOptions {
  * contain a password; `namedBy` is safe to print.
  *
  * @throws NoValkeyError when there is none, with every place searched and the lines to type.
- * @throws Error when a program was named that cannot be used.
+ * @throws ServerStartError if a named program cannot be used.
  * @example const server = await resolveServer({ url: options.url });
  */
 export async function resolveServer(options: ResolveOptions = {}): Promise<ResolvedServer> {
@@ -48,7 +48,7 @@ export async function resolveServer(options: ResolveOptions = {}): Promise<Resol
  * Chooses the server to start: a program found by `findServer`, else a container image that is present. Downloads nothing.
  *
  * @throws NoValkeyError when there is neither; places searched before are named through `before`.
- * @throws Error when a program was named that cannot be used.
+ * @throws ServerStartError if a named program cannot be used.
  */
 export async function resolveEmbedded(
   options: FindOptions = {},

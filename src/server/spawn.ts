@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { ServerStartError } from "../errors/server-start-error.js";
 import { checkArgs } from "./arguments.js";
 import { startChild } from "./child.js";
 import { withPort } from "./port.js";
@@ -39,8 +40,8 @@ const HOST = "127.0.0.1";
  * Starts a server program and waits until it accepts connections. The server ends with this process, even if this
  * process crashes, and does not keep this process alive.
  *
- * @throws ServerStartError when the server ends before it is ready, with its last lines; a port in use is named.
- * @throws Error when an option is out of range or the data folder cannot be made.
+ * @throws ServerStartError if the data folder cannot be made, or the server ends before it is ready.
+ * @throws ContractError if an option is invalid.
  * @example
  * const server = await spawnServer({ bin: "/usr/bin/valkey-server" });
  * console.log(server.url); // valkey://127.0.0.1:40213
@@ -86,9 +87,12 @@ async function makeDataDir(wanted: string | undefined): Promise<string> {
   if (wanted === undefined) return mkdtemp(join(tmpdir(), "latchkey-valkey-"));
   const dir = resolve(wanted);
   await mkdir(dir, { recursive: true }).catch((cause: Error) => {
-    throw new Error(`The data folder "${dir}" cannot be made: ${cause.message}. Choose another one.`, {
-      cause,
-    });
+    throw new ServerStartError(
+      `The data folder "${dir}" cannot be made: ${cause.message}. Choose another one.`,
+      {
+        cause,
+      },
+    );
   });
   return dir;
 }

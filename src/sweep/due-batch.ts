@@ -1,3 +1,4 @@
+import { scoredIds } from "../contract/flat-reply.js";
 import { readIndex } from "../reads/index.js";
 import type { Position } from "../reads/position.js";
 import type { SweepPartition } from "./partition.js";
@@ -70,7 +71,7 @@ export class DueReader {
         this.#size,
       ),
     );
-    return flat.flatMap((id, at) => (at % 2 === 0 ? [{ id, score: Number(flat[at + 1]) }] : []));
+    return scoredIds(flat);
   }
 
   /**

@@ -1,12 +1,12 @@
 import { readReply } from "../changes/result.js";
 import { checkId } from "../contract/arguments.js";
+import type { ErrorCode } from "../errors/codes.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
 import { ask, contractError } from "../valkey/ask.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 import { entityKeys } from "../valkey/keys.js";
-import { LayoutError } from "../valkey/layout.js";
 import { partitionOf } from "../valkey/partition.js";
 import { runScript } from "../valkey/script.js";
 import type { SweepPartition } from "./partition.js";
@@ -50,7 +50,7 @@ export async function expire(partition: SweepPartition, id: string): Promise<Exp
         const [code, message] = [replyCode(error), safeMessage(error)];
         isDenied = SCRIPT_NOPERM.test(message);
         if (code === "WRONGTYPE" || (code === "ERR" && !message.startsWith(ACL_FAILURE)))
-          throw new LatchkeyError(code, message);
+          throw new LatchkeyError(code as ErrorCode, message); // a code of the server, caught below
         throw contractError(error, name) ?? error;
       }
     });
@@ -65,7 +65,7 @@ export async function expire(partition: SweepPartition, id: string): Promise<Exp
     throw new LatchkeyError("PROTOCOL", `unknown outcome ${outcome}`);
   } catch (error) {
     if (error instanceof NotExecutedError) return { outcome: isDenied ? "denied" : "unanswered", error };
-    if (!(error instanceof LatchkeyError || error instanceof LayoutError)) throw error;
+    if (!(error instanceof LatchkeyError)) throw error;
     const { code } = error;
     return { outcome: "stuck", why: `its data is damaged (${code}); ${repair}`, code };
   }

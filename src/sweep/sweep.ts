@@ -1,8 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contract/arguments.js";
-import { ContractError } from "../errors/latchkey-error.js";
+import {
+  checkDuration,
+  checkFlag,
+  checkFunctions,
+  checkOptions,
+  checkSignal,
+  checkWhole,
+} from "../contract/arguments.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import { needMachine } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
@@ -119,17 +125,11 @@ class Sweep {
     checkSignal(signal);
     checkFlag("once", once);
     checkFunctions(listeners);
-    if (!Number.isInteger(batch) || batch < 1 || batch > 1000) {
-      throw new ContractError("BADARG", "batch must be a whole number from 1 to 1000");
-    }
-    const duration = readDuration(interval);
-    if ("problem" in duration)
-      throw new ContractError("BADARG", `interval: ${JSON.stringify(interval)} ${duration.problem}`);
     this.#connection = connection;
     this.#findMachines = findMachines;
     this.#reporter = new SweepReporter(listeners, connection.logger);
-    this.#intervalMs = duration.ms;
-    this.#batch = batch;
+    this.#intervalMs = checkDuration("interval", interval);
+    this.#batch = checkWhole("batch", batch, 1, 1000);
     this.#once = once;
     this.#signal = signal;
   }

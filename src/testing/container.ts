@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
+import { ServerStartError } from "../errors/server-start-error.js";
 import { checkArgs, checkPort } from "../server/arguments.js";
 import { type ContainerServer, containerImage, serverCommand } from "../server/docker.js";
 import type { ServerOptions } from "./options.js";
@@ -20,11 +21,12 @@ export async function containerProblem(): Promise<string | undefined> {
 
 /**
  * Starts a server in a container and waits until it accepts connections.
- * @throws Error when the image cannot be had or the server does not become ready; the image is named.
+ * @throws ServerStartError if the image cannot be started.
  */
 export async function startContainer(options: ServerOptions): Promise<Omit<ContainerServer, "ended">> {
   const testcontainers = await load();
-  if (testcontainers === undefined) throw new Error("The package testcontainers is not installed.");
+  if (testcontainers === undefined)
+    throw new ServerStartError("The package testcontainers is not installed.");
   const { GenericContainer, Wait } = testcontainers;
   const image = options.image ?? containerImage(options.env);
   const { port: wanted, dataDir } = options;
@@ -40,7 +42,7 @@ export async function startContainer(options: ServerOptions): Promise<Omit<Conta
     definition = definition.withBindMounts([{ source, target: "/data" }]);
   }
   const container = await definition.start().catch((cause: Error) => {
-    throw new Error(
+    throw new ServerStartError(
       `A container of ${image} could not be started: ${cause.message}. ` +
         "LATCHKEY_VALKEY_IMAGE names another image.",
       { cause },

@@ -8,9 +8,9 @@
  *
  * @module latchkey/testing
  */
+export { NoValkeyError } from "../errors/no-valkey-error.js";
+export { ServerStartError } from "../errors/server-start-error.js";
 export type { ContainerServer } from "../server/docker.js";
-export { NoValkeyError } from "../server/no-valkey.js";
-export { ServerStartError } from "../server/ready.js";
 export type { LocalServer } from "../server/spawn.js";
 export type { ServerOptions } from "./options.js";
 export { startValkey, type TestServer } from "./start.js";

@@ -1,6 +1,6 @@
+import { type Looked, NoValkeyError } from "../errors/no-valkey-error.js";
 import { type ContainerServer, containerImage } from "../server/docker.js";
 import { findServer } from "../server/find.js";
-import { type Looked, NoValkeyError } from "../server/no-valkey.js";
 import { type LocalServer, spawnServer } from "../server/spawn.js";
 import { containerProblem, startContainer } from "./container.js";
 import type { ServerOptions } from "./options.js";
@@ -16,8 +16,8 @@ export type TestServer = LocalServer | Omit<ContainerServer, "ended">;
  * server ends with this process, even if this process crashes.
  *
  * @throws NoValkeyError when there is neither, with every place searched and the lines to type.
- * @throws ServerStartError when the program ends before it is ready, with its last lines.
- * @throws Error when an option is out of range, a named program cannot be used, or the image cannot be started.
+ * @throws ServerStartError if a named program cannot be used, or the server ends before it is ready.
+ * @throws ContractError if an option is invalid.
  * @example
  * const server = await startValkey();
  * const latchkey = await connect({ url: server.url });

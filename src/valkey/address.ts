@@ -1,4 +1,6 @@
-/** Where a server is, without credentials: for messages and logs. */
+import { refuse } from "../contract/arguments.js";
+
+/** Location of a server. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -33,7 +35,7 @@ const SENTINEL_PORT = 26_379;
  * Reads a server's URL: `valkey://[user[:password]@]host[:port][/database]`, or, where Sentinels watch it,
  * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`; `valkeys` for TLS.
  *
- * @throws TypeError when it is none; the text never repeats the URL, which may hold a password.
+ * @throws ContractError if it is invalid; the text never repeats the URL, which may contain a password
  */
 export function parseAddress(url: string): Address {
   const sentinel = /^(?:valkey|redis)(s?)\+sentinel:\/\/(.*)$/s.exec(url);
@@ -42,14 +44,13 @@ export function parseAddress(url: string): Address {
   try {
     parsed = new URL(url);
   } catch {
-    throw new TypeError(`the server's URL can't be read; ${HINT}`);
+    refuse(`invalid server URL; ${HINT}`);
   }
   const tls = SCHEMES.get(parsed.protocol);
-  if (tls === undefined) throw new TypeError(`${parsed.protocol}// is no scheme of a Valkey server; ${HINT}`);
-  if (parsed.hostname === "") throw new TypeError(`the server's URL names no host; ${HINT}`);
+  if (tls === undefined) refuse(`unsupported URL scheme ${parsed.protocol}//; ${HINT}`);
+  if (parsed.hostname === "") refuse(`the server URL has no host; ${HINT}`);
   const database = parsed.pathname.replace(/^\//, "");
-  if (!/^\d{0,5}$/.test(database))
-    throw new TypeError(`the database in the server's URL is no number; ${HINT}`);
+  if (!/^\d{0,5}$/.test(database)) refuse(`the database in the server URL is not a number; ${HINT}`);
   return {
     host: parsed.hostname.replace(/^\[|\]$/g, ""),
     port: parsed.port === "" ? 6379 : Number(parsed.port),
@@ -63,16 +64,15 @@ export function parseAddress(url: string): Address {
 /** Several hosts are more than a URL may have, so each is read as one of its own. */
 function parseSentinels(rest: string, tls: boolean): Address {
   const match = /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest);
-  if (match === null) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  if (match === null) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
   const [, credentials = "", hosts = "", primary = "", database = "0"] = match;
   const nodes = hosts.split(",").map((host) => {
-    if (!URL.canParse(`valkey://${host}`))
-      throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+    if (!URL.canParse(`valkey://${host}`)) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
     const node = parseAddress(`valkey://${host}`);
     return { host: node.host, port: new URL(`valkey://${host}`).port === "" ? SENTINEL_PORT : node.port };
   });
   const [first] = nodes;
-  if (first === undefined) throw new TypeError(`the Sentinels' URL can't be read; ${SENTINEL_HINT}`);
+  if (first === undefined) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
   const { username, password } = parseAddress(`valkey://${credentials}${hosts.split(",")[0]}`);
   return {
     ...first,
@@ -88,9 +88,7 @@ function decoded(what: "user" | "password", text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new TypeError(
-      `the ${what} in the server's URL holds a % that is none of its escapes: write %25 for it; ${HINT}`,
-    );
+    refuse(`the ${what} in the server URL contains a % that starts no escape: write %25; ${HINT}`);
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Valkey } from "iovalkey";
+import { ConnectError } from "../errors/connect-error.js";
 import { ContractError, LatchkeyError } from "../errors/latchkey-error.js";
+import { LayoutError } from "../errors/layout-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
-import { LayoutError } from "./layout.js";
 import { retry } from "./retry.js";
 
 /** What to do about the error replies that the scripts give themselves. */
@@ -48,11 +49,14 @@ export function contractError(error: unknown, name: string): Error | undefined {
   const code = replyCode(error);
   if (code === "LAYOUT") {
     return new LayoutError(
-      `${name}: the data was written by another version of latchkey, whose layout this one does not know`,
+      `${name}: another version of latchkey wrote the data, in a layout unknown to this one`,
     );
   }
   const text = safeMessage(error);
-  return new ContractError(code, `${name}: ${CONTRACT_TEXTS.get(text) ?? text}`);
+  return new ContractError(
+    code === "NOMACHINE" ? code : "BADARG",
+    `${name}: ${CONTRACT_TEXTS.get(text) ?? text}`,
+  );
 }
 
 /**
@@ -69,19 +73,25 @@ export async function ask<T>(
   timeoutMs = connection.timeoutMs,
 ): Promise<T> {
   const deadline = Deadline.in(timeoutMs);
-  return told(connection, what, () => retry(connection, deadline, what, () => question(connection.client)));
+  return askOnce(connection, what, () =>
+    retry(connection, deadline, what, () => question(connection.client)),
+  );
 }
 
 /**
- * The same for a question that can't be repeated as it is.
+ * Asks the server once.
  *
- * @throws NotExecutedError when there was no answer, or none but a refusal.
+ * @throws NotExecutedError if there was no reply, or an error reply; other errors of latchkey as they are
  */
-export async function told<T>(connection: Connection, what: string, question: () => Promise<T>): Promise<T> {
+export async function askOnce<T>(
+  connection: Connection,
+  what: string,
+  question: () => Promise<T>,
+): Promise<T> {
   try {
     return await question();
   } catch (error) {
-    if (error instanceof LayoutError || error instanceof LatchkeyError) throw error;
+    if (error instanceof LatchkeyError && !(error instanceof ConnectError)) throw error;
     const reply = replyCode(error);
     const became = reply === "" ? "not answered" : "refused";
     throw new NotExecutedError(`${what} was ${became}: ${hint(error, connection.address)}`, reply);

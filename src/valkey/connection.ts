@@ -1,8 +1,8 @@
 import { Valkey } from "iovalkey";
-import { type DurabilityNeed, readDurability } from "../contract/durability.js";
-import { readDuration } from "../machine/duration.js";
+import { checkDuration, checkWhole, refuse } from "../contract/arguments.js";
+import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { addressText, parseAddress } from "./address.js";
-import { ConnectError } from "./connect-error.js";
 import {
   type ConnectionOptions,
   DEFAULT_CONNECT_MS,
@@ -71,7 +71,7 @@ export interface Connection {
  * batches nothing.
  *
  * @throws ConnectError naming the address and the cause when no connection can be made.
- * @throws TypeError when the URL can't be read or the given client can't be used.
+ * @throws ContractError if an option is invalid
  */
 export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
   const logger = options.logger ?? silentLogger;
@@ -107,24 +107,18 @@ function callDefaults({
 }: ConnectionOptions): CallDefaults {
   for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
     const ms = limits[name];
-    if (ms === undefined || (Number.isInteger(ms) && ms >= 1 && ms <= LONGEST_MS)) continue;
-    const value = typeof ms === "string" ? JSON.stringify(ms) : String(ms);
-    throw new TypeError(`${name}: ${value} is no whole number of ms from 1 to ${LONGEST_MS}`);
+    if (ms !== undefined) checkWhole(name, ms, 1, LONGEST_MS);
   }
-  const time = readDuration(timeout);
-  if ("problem" in time) throw new TypeError(`timeout: ${JSON.stringify(timeout)} ${time.problem}`);
-  const read = readDurability(durability);
-  if ("problem" in read) throw new TypeError(`durability ${read.problem}`);
-  return { timeoutMs: time.ms, durability: read };
+  return { timeoutMs: checkDuration("timeout", timeout), durability: checkDurability(durability) };
 }
 
 function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connection {
   if (!(client instanceof Valkey))
-    throw new TypeError(
-      "client: pass a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` shows whether there are two copies of it",
+    refuse(
+      "client must be a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` lists its copies",
     );
   if (client.options.keyPrefix !== undefined && client.options.keyPrefix !== "") {
-    throw new TypeError(
+    refuse(
       "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
     );
   }

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type RedisOptions, Valkey } from "iovalkey";
+import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs } from "./backoff.js";
-import { ConnectError, connectError } from "./connect-error.js";
+import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline } from "./deadline.js";
 import { safeMessage } from "./failure.js";
-import { keepQuiet } from "./keep-quiet.js";
+import { logWarnings } from "./client-warnings.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 
@@ -62,7 +63,7 @@ async function dialOnce(
       return 1;
     },
   });
-  keepQuiet(client, logger, address);
+  logWarnings(client, logger, address);
   const errors = listen(client, logger, address);
   let timer: NodeJS.Timeout | undefined;
   // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.

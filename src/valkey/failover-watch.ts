@@ -1,7 +1,7 @@
 import { type RedisOptions, Valkey } from "iovalkey";
 import { backoffMs } from "./backoff.js";
 import { safeMessage } from "./failure.js";
-import { keepQuiet } from "./keep-quiet.js";
+import { logWarnings } from "./client-warnings.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 
@@ -34,7 +34,7 @@ export function watchFailover(settings: RedisOptions, logger: Logger, leave: () 
     });
     const tell = (error: unknown): void =>
       logger.debug({ sentinel: `${host}:${port}`, error: safeMessage(error) }, "a Sentinel does not answer");
-    keepQuiet(listener, logger, `${host}:${port}`);
+    logWarnings(listener, logger, `${host}:${port}`);
     listener.on("error", tell);
     listener.on("ready", () => void listener.subscribe(SWITCH).catch(tell));
     listener.on("message", (_channel, message) => {

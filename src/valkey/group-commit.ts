@@ -1,8 +1,9 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
+import { pairsOf } from "../contract/flat-reply.js";
 import { classifyFailure } from "./failure.js";
-import { NoConfirmationError, noConfirmation } from "./no-confirmation-error.js";
+import { NoConfirmationError, noConfirmation } from "./no-confirmation.js";
 
 /** Longest that one WAIT may hold up what else is sent on its connection, in ms. */
 const MAX_HOLD_MS = 2_000;
@@ -147,10 +148,9 @@ export class GroupCommit {
   /** With `everysec` Valkey answers WAITAOF before the fsync (seen in 8.0.1; mended in Redis by its PR 13793). */
   async #checkFsync(): Promise<void> {
     const reply = await this.#client.call("CONFIG", "GET", "append*");
-    const settings = Array.isArray(reply) ? reply.map(String) : [];
-    const isSet = (name: string, value: string): boolean => settings[settings.indexOf(name) + 1] === value;
-    if (isSet("appendonly", "no")) throw new NoConfirmationError("appendonly");
-    if (!isSet("appendfsync", "always")) throw new NoConfirmationError("appendfsync");
+    const settings = new Map(pairsOf(Array.isArray(reply) ? reply.map(String) : []));
+    if (settings.get("appendonly") === "no") throw new NoConfirmationError("appendonly");
+    if (settings.get("appendfsync") !== "always") throw new NoConfirmationError("appendfsync");
   }
 
   #settle(isSettled: (waiter: Waiter) => boolean, settle: (waiter: Waiter) => void): void {

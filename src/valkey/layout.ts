@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { LayoutError } from "../errors/layout-error.js";
 import { metaKey } from "./keys.js";
 
 /** The layout of keys and fields that this version reads and writes. */
@@ -14,12 +15,6 @@ const MACHINE_MARK = "machine:";
 export interface NamespaceFacts {
   readonly layout: number;
   readonly partitions: number;
-}
-
-/** The namespace was written by a version with another layout. `code` is `"LAYOUT"`. */
-export class LayoutError extends Error {
-  override readonly name = "LayoutError";
-  readonly code = "LAYOUT";
 }
 
 /**
@@ -55,7 +50,7 @@ export async function initialise(
   await client.hsetnx(key, "partitions", String(partitions));
   const facts = await readFacts(client, namespace);
   if (facts === undefined)
-    throw new LayoutError(`namespace "${namespace}" vanished while it was initialised`);
+    throw new LayoutError(`namespace "${namespace}" was deleted during its initialisation`);
   return facts;
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs } from "./backoff.js";
-import { ConnectError, mayPassSoon } from "./connect-error.js";
+import { mayPassSoon } from "./connect-error.js";
 import type { Connection } from "./connection.js";
 import { Deadline } from "./deadline.js";
 

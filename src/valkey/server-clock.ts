@@ -38,11 +38,15 @@ export async function readServerTime(client: Valkey): Promise<ServerTime> {
   return { nowMs: Math.round(offsetMs + seenAt), errorMs: Math.ceil(errorMs) };
 }
 
+/** Converts a reply to TIME to ms. */
+export function timeMs([seconds, micros]: readonly (number | string)[]): number {
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+}
+
 async function look(client: Valkey): Promise<Sighting> {
   const before = performance.now();
-  const [seconds, micros] = await client.time();
+  const stampMs = timeMs(await client.time());
   const seenAt = performance.now();
-  const stampMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   // The stamp was taken somewhere between the two, and is cut to whole ms.
   return { offsetMs: stampMs - (before + seenAt) / 2, errorMs: (seenAt - before) / 2 + 1, seenAt };
 }

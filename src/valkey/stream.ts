@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { pairsOf } from "../contract/flat-reply.js";
 
 /** The place before everything. */
 export const START = "0-0";
@@ -65,16 +66,28 @@ export async function endOf(client: Valkey, key: string): Promise<string> {
 /** Reads an answer to XINFO STREAM; undefined where there is no stream yet. */
 function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamInfo | undefined {
   const [error, flat] = reply ?? [];
-  if (error instanceof Error) {
-    if (error.message.startsWith("ERR no such key")) return undefined;
+  if (isAbsent(error)) return undefined;
+  if (error instanceof Error) throw error;
+  if (!Array.isArray(flat)) return undefined;
+  const facts = new Map<string, unknown>(pairsOf(flat));
+  return {
+    lastId: String(facts.get("last-generated-id")),
+    isTrimmed: Number(facts.get("entries-added")) > Number(facts.get("length")),
+  };
+}
+
+/** Returns the consumer groups of a stream, each as the facts of XINFO GROUPS; none if the stream does not exist. */
+export async function streamGroups(client: Valkey, key: string): Promise<Map<string, unknown>[]> {
+  try {
+    return ((await client.xinfo("GROUPS", key)) as unknown[][]).map((flat) => new Map(pairsOf(flat)));
+  } catch (error) {
+    if (isAbsent(error)) return [];
     throw error;
   }
-  if (!Array.isArray(flat)) return undefined;
-  const value = (name: string): unknown => flat[flat.indexOf(name) + 1];
-  return {
-    lastId: String(value("last-generated-id")),
-    isTrimmed: Number(value("entries-added")) > Number(value("length")),
-  };
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("ERR no such key");
 }
 
 /** True where stream id `a` stands behind `b`. */

@@ -1,12 +1,19 @@
-import { checkId, checkOptions, checkSignal, refuse, shortText } from "../contract/arguments.js";
+import {
+  checkDuration,
+  checkId,
+  checkOptions,
+  checkSignal,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
 import type { Change, Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
+import { ConnectError } from "../errors/connect-error.js";
 import { WaitError } from "../errors/wait-error.js";
 import type { Feed, Follower } from "../events/feed.js";
-import { type Duration, readDuration } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import { didYouMean } from "../machine/suggest.js";
-import { told } from "../valkey/ask.js";
-import { ConnectError } from "../valkey/connect-error.js";
+import { askOnce } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { entityKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -45,16 +52,14 @@ export async function waitFor<S extends string>(
   checkId("id", id, 128);
   checkOptions(options, OPTIONS);
   const { timeout = DEFAULT_TIMEOUT_MS, signal } = options;
-  const read = readDuration(timeout);
-  if ("problem" in read) refuse(`timeout: ${shortText(timeout)} ${read.problem}`);
-  if (read.ms > LONGEST_TIMEOUT_MS) refuse("timeout must be 24 days at most");
+  const timeoutMs = checkDuration("timeout", timeout, LONGEST_TIMEOUT_MS);
   checkSignal(signal);
   const states = typeof target === "function" ? undefined : statesOf(store, target);
   const matches = (entity: Snapshot<S>): boolean =>
     typeof target === "function" ? truth(target(entity)) : states?.includes(entity.state) === true;
   signal?.throwIfAborted();
   const wait = new Wait<S>(store, id, matches, states);
-  const timer = setTimeout(() => void wait.timeUp(read.ms), read.ms);
+  const timer = setTimeout(() => void wait.timeUp(timeoutMs), timeoutMs);
   const unlisten = onAbort(signal, () => wait.onEnd(signal?.reason));
   wait.follow(feed);
   try {
@@ -66,11 +71,11 @@ export async function waitFor<S extends string>(
   }
 }
 
-/** @throws TypeError for a promise, which would count as true */
+/** Rejects a promise, which would count as true. */
 function truth(answer: unknown): boolean {
   if (typeof answer !== "object" || answer === null || !("then" in answer)) return Boolean(answer);
-  Promise.resolve(answer).catch(() => {}); // the TypeError replaces its own rejection
-  throw new TypeError("the predicate of waitFor returned a promise; it must return true or false");
+  Promise.resolve(answer).catch(() => {}); // its rejection would end the process
+  refuse("the predicate of waitFor returned a promise; it must return true or false");
 }
 
 function statesOf<S extends string>({ definition }: MachineStore, target: S | readonly S[]): readonly S[] {
@@ -195,7 +200,7 @@ class Wait<S extends string> implements Follower {
   /** Asks the server. @throws ConnectError if latchkey is closed, otherwise NotExecutedError if there is no answer. */
   async #ask<T>(question: () => Promise<T>): Promise<T> {
     const { connection } = this.#store;
-    return told(connection, this.#name, question).catch((error: unknown) => {
+    return askOnce(connection, this.#name, question).catch((error: unknown) => {
       throw connection.isClosed ? new ConnectError(connection.address, "ended") : error;
     });
   }

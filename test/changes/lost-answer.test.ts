@@ -89,7 +89,7 @@ it("resolve() that can't be answered in time leaves the outcome unknown, and can
   proxy.shut(false);
   expect(await again.resolve({ timeout: "20s" })).toMatchObject({ outcome: "DONE", version: 2 });
   const misspelt = rejectionOf(ContractError, error.resolve({ timout: "1s" } as object));
-  expect((await misspelt).message).toBe('"timout" is no option; did you mean "timeout"?');
+  expect((await misspelt).message).toBe('unknown option "timout"; did you mean "timeout"?');
 });
 
 it("resolve() tells how long a lost attempt may still be executed, where its time is too short for that", async () => {

@@ -34,14 +34,14 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     move({ sent: 1 }),
     "sent tells when an op was tried before: give op as well",
   ],
-  "a misspelt option": [move(any({ ifversion: 3 })), '"ifversion" is no option; did you mean "ifVersion"?'],
+  "a misspelt option": [move(any({ ifversion: 3 })), 'unknown option "ifversion"; did you mean "ifVersion"?'],
   "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
   "an op with a comma": [move({ op: "a,b" }), `op "a,b" must be 1 to 64 ${idWords}`],
   "a state of no valid name": [
     (ours) => ours.transition("a1", any("Running")),
-    '"Running" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
+    'invalid state name "Running": a lower-case letter, then up to 31 letters, digits, _ or -',
   ],
-  "ifState of no valid name": [move({ ifState: any("") }), '"" is no state name: a lower-case letter'],
+  "ifState of no valid name": [move({ ifState: any("") }), 'invalid state name "": a lower-case letter'],
   "ifVersion below 0": [
     move({ ifVersion: -1 }),
     "ifVersion must be a whole number from 0 to 999999999999999, not -1",
@@ -60,19 +60,19 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "a reason too long": [move({ reason: "x".repeat(1025) }), tooLong("reason", 1024)],
   "a reason with a newline": [
     move({ reason: "a\nb" }),
-    "reason holds a control character (a newline?); replace it",
+    "reason contains a control character (a newline?); replace it",
   ],
-  "half a character in a reason": [move({ reason: "\ud800" }), "reason holds half a surrogate pair"],
+  "half a character in a reason": [move({ reason: "\ud800" }), "reason contains half a surrogate pair"],
   "force without a reason": [move({ force: true }), "force needs a reason, which goes into the log"],
   "a field of no valid name": [
     set("exit-code", 1),
-    '"exit-code" is no field name: a letter or _, then up to 63',
+    'invalid field name "exit-code": a letter or _, then up to 63',
   ],
   "a field with a document's own name": [
     set("state", 1),
-    '"state" can\'t be a field name: every document uses that word itself',
+    '"state" cannot be a field name: every document uses that name',
   ],
-  "a field with the hash's own name": [set("ops", 1), '"ops" can\'t be a field name'],
+  "a field with the hash's own name": [set("ops", 1), '"ops" cannot be a field name'],
   "a value that is undefined": [set("x", undefined), "set.x is undefined; leave it out, or use unset"],
   "a value that is no number": [set("x", Number.NaN), "set.x: NaN is not a JSON number"],
   "a value that is a function": [set("x", () => 1), "set.x: a function is not a JSON value"],
@@ -84,7 +84,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "a value that holds itself": [set("x", circular), "is nested too deeply or circular"],
   "half a character in a value": [set("x", ["\udc00"]), "set.x.0: contains half of a surrogate pair"],
   "a value too long": [set("x", "x".repeat(65_535)), "set.x is longer than 65536 bytes of JSON"],
-  "a field to take away of no valid name": [move({ unset: ["a b"] }), '"a b" is no field name'],
+  "a field to take away of no valid name": [move({ unset: ["a b"] }), 'invalid field name "a b"'],
   "a field both set and taken away": [
     move({ set: { x: 1 }, unset: ["x"] }),
     '"x" is in both set and unset; choose one',
@@ -93,7 +93,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     (ours) => ours.patch("a1", {}),
     "patch changes nothing: give it fields in `set` or names in `unset`",
   ],
-  "a history of nothing": [(ours) => ours.history("a1", 0), "limit must be a whole number, 1 or more"],
+  "a history of nothing": [(ours) => ours.history("a1", 0), "limit must be a whole number from 1"],
 };
 
 describe("refuses, without sending anything", () => {

@@ -17,7 +17,7 @@ describe("the server", () => {
     const ended = await run(["get", "a1", "--url", NOBODY]);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: can't use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused: .*\n {2}try: node bin\/latchkey\.js dev, or --url valkey:\/\/host:port\n$/,
+      /^error: cannot use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused: .*\n {2}try: node bin\/latchkey\.js dev, or --url valkey:\/\/host:port\n$/,
     );
     const json = await run(["list", "--url", NOBODY, "-o", "json"]);
     expect(json).toMatchObject({ exit: 7, stdout: "" });
@@ -109,7 +109,7 @@ describe("passwords", () => {
     }
     for (const ended of [badEnv, badFile]) {
       expect(ended).toMatchObject({ exit: 7, stdout: "" });
-      expect(ended?.stderr).toContain("the server wants other credentials");
+      expect(ended?.stderr).toContain("authentication failed");
       expect(ended?.stderr).toContain("LATCHKEY_PASSWORD or --password-file");
       expect(ended?.stderr).not.toContain("sesame");
     }
@@ -121,7 +121,7 @@ describe("passwords", () => {
   test("are told as wrong without advice that the command line warns of", async () => {
     const { run, url } = await commandLine();
     const ended = await run(["count", "--url", url.replace("//", "//nobody@")], { LATCHKEY_PASSWORD: "x" });
-    expect(ended.stderr).toContain("the server wants other credentials");
+    expect(ended.stderr).toContain("authentication failed");
     expect(ended.stderr).not.toContain("into the URL");
   });
 

@@ -188,16 +188,16 @@ describe("list", () => {
     [
       "a state that is none",
       ["list", "--state", "runing"],
-      '"runing" is no state of agent; it has spawning, ',
+      'unknown state "runing" of agent; it has spawning, ',
     ],
     ["an empty state", ["list", "--state", ","], "It is empty."],
-    ["a duration that is none", ["list", "--older-than", "2w"], "It is no duration"],
+    ["a duration that is none", ["list", "--older-than", "2w"], 'invalid duration "2w"'],
     ["a limit of 0", ["list", "--limit", "0"], "It must be 1 or more."],
     ["a cursor of its own making", ["list", "--cursor", "x"], "cursor is none that a list gave"],
     ["a format it lacks", ["list", "-o", "dot"], '"dot" is no output format of list'],
     ["a count of no state", ["count", "--state", "nowhere"], '"nowhere" is no state of agent'],
-    ["a hostile machine name", ["list", "-m", "a}:b"], "is no machine name"],
-    ["a hostile namespace", ["list", "--namespace", "a b"], "is no namespace"],
+    ["a hostile machine name", ["list", "-m", "a}:b"], 'invalid machine name "a}:b"'],
+    ["a hostile namespace", ["list", "--namespace", "a b"], 'invalid namespace "a b"'],
   ])("%s is wrong usage: 2", async (_, words, text) => {
     const { run } = await agentCommandLine();
     const { exit, stdout, stderr } = await run(words);

@@ -44,7 +44,7 @@ const troubles: Record<string, Trouble> = {
   },
   "the password is wrong": {
     begin: async () => ({ password: WRONG }),
-    sign: /wants other credentials/,
+    sign: /authentication failed/,
   },
   "the certificate is not trusted": {
     begin: async () => {
@@ -89,7 +89,7 @@ const troubles: Record<string, Trouble> = {
       proxy.cut();
       return undefined;
     },
-    sign: /can't use Valkey/,
+    sign: /cannot use Valkey/,
   },
 };
 

@@ -109,12 +109,12 @@ describe("events", () => {
   });
 
   test.each([
-    ["a cursor that is none", ["--after", "yesterday"], '--after: "yesterday" is not a cursor; use "start", "end" or a cursor'],
     [
-      "a cursor of another layout",
-      ["--after", "1-0,2-0"],
-      "--after: the cursor has 2 partitions",
+      "a cursor that is none",
+      ["--after", "yesterday"],
+      '--after: "yesterday" is not a cursor; use "start", "end" or a cursor',
     ],
+    ["a cursor of another layout", ["--after", "1-0,2-0"], "--after: the cursor has 2 partitions"],
     ["an array that never ends", ["--follow", "-o", "json"], "use -o jsonl"],
   ])("%s is wrong usage: 2", async (_, words, text) => {
     const { run } = await agentCommandLine();

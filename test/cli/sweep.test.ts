@@ -41,7 +41,9 @@ test("sweep --once says which machine is damaged, and fires the others", async (
   await (await admin()).del(`{${it.namespace}:0}:other:machine`);
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
-  expect(stderr).toMatch(/^stuck: other: it is not installed in partition 0; .*\n1 ran out, 0 removed, 1 stuck /);
+  expect(stderr).toMatch(
+    /^stuck: other: it is not installed in partition 0; .*\n1 ran out, 0 removed, 1 stuck /,
+  );
 });
 
 test("no command takes an installed machine that can't be read for wrong usage", async () => {

@@ -54,5 +54,5 @@ it("says why it can't be read where that does not pass", async () => {
   const { namespace } = latchkey;
   const poor = await (await client({ namespace, username: "no-xrange", password: "p" })).machine(agent());
   const error = await rejection(all(poor.events({ after: "start", follow: false })));
-  expect(error.message).toMatch(/can't be read: NOPERM/);
+  expect(error.message).toMatch(/cannot be read: NOPERM/);
 });

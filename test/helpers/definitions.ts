@@ -81,7 +81,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "a name with a capital": {
     definition: machine({ name: "Job" }),
     problems: [
-      'name: "Job" is no machine name: a lower-case letter, then up to 31 lower-case letters, digits or -',
+      'name: invalid machine name "Job": a lower-case letter, then up to 31 lower-case letters, digits or -',
     ],
   },
   "a version of 0": {
@@ -119,7 +119,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "a state name with a space": {
     definition: machine({ states: { ...job.states, "on hold": {} } }),
     problems: [
-      'states["on hold"]: "on hold" is no state name: a lower-case letter, then up to 31 letters, digits, _ or -',
+      'states["on hold"]: invalid state name "on hold": a lower-case letter, then up to 31 letters, digits, _ or -',
     ],
   },
   "a state that is null, as an empty one in YAML is": {
@@ -156,7 +156,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "an event name with a space": {
     definition: state("done", { event: "job done" }),
     problems: [
-      'states.done.event: "job done" is no event name: a lower-case letter, then up to 95 letters, digits, ., _ or -',
+      'states.done.event: invalid event name "job done": a lower-case letter, then up to 95 letters, digits, ., _ or -',
     ],
   },
   "a state whose event is that of a removal by its name": {
@@ -188,20 +188,22 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "a required field of no valid name": {
     definition: state("done", { require: ["exit-code"] }),
     problems: [
-      'states.done.require[0]: "exit-code" is no field name: a letter or _, then up to 63 letters, digits or _',
+      'states.done.require[0]: invalid field name "exit-code": a letter or _, then up to 63 letters, digits or _',
     ],
   },
   "a duration of an unknown unit": {
     definition: machine({ retain: "2w" }),
-    problems: ['retain: "2w" is no duration; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds'],
+    problems: [
+      'retain: invalid duration "2w"; write "500ms", "30s", "5m", "12h", "7d" or whole milliseconds',
+    ],
   },
   "a duration of 0": {
     definition: state("done", { retain: 0 }),
-    problems: ["states.done.retain: 0 is no duration: it must be 1 ms or longer"],
+    problems: ["states.done.retain: invalid duration 0: it must be at least 1 ms"],
   },
   "a duration beyond 10000 days": {
     definition: state("done", { retain: "10001d" }),
-    problems: ['states.done.retain: "10001d" is too long: at most 10000d'],
+    problems: ['states.done.retain: invalid duration "10001d": it must be at most 10000d'],
     beyondSchema: true,
   },
   "retention of a state that is not final": {

@@ -276,7 +276,7 @@ describe("a namespace", () => {
     expect(later.partitions).toBe(4);
     for (const wrong of [0, 4097, 1.5, Number.NaN]) {
       const refused = await rejectionOf(ContractError, home.init(wrong));
-      expect(refused.message).toBe("partitions must be a whole number from 1 to 4096");
+      expect(refused.message).toBe(`partitions must be a whole number from 1 to 4096, not ${wrong}`);
     }
   });
 
@@ -318,15 +318,15 @@ describe("a namespace", () => {
     const agents = await home.machine(agent());
     await (await admin()).hset(`{${home.namespace}:0}:agent:id:a1`, { state: "running", layout: "9" });
     const error = await rejectionOf(LayoutError, agents.transition("a1", "running"));
-    expect(error.message).toContain(
-      "transition agent a1: the data was written by another version of latchkey",
-    );
+    expect(error.message).toContain("transition agent a1: another version of latchkey wrote the data");
   });
 
   it.each(["", "Latchkey", "a b", "a:b", "{a}", "x".repeat(33)])("can't be named %j", async (namespace) => {
     const { url } = await useValkey();
     const error = await rejectionOf(ContractError, connect({ url, namespace }));
-    expect(error.message).toContain("is no namespace: a lower-case letter, then up to 31 lower-case letters");
+    expect(error.message).toMatch(
+      /^invalid namespace .*: a lower-case letter, then up to 31 lower-case letters/,
+    );
   });
 });
 

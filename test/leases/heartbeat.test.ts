@@ -77,7 +77,7 @@ it("refuses what the server would take for malformed, before it is sent", async 
     await rejectionOf(ContractError, tasks.heartbeat("t1", options as object));
   }
   const error = await rejectionOf(ContractError, tasks.heartbeat("t1", { ifVerson: 1 } as object));
-  expect(error.message).toBe('"ifVerson" is no option; did you mean "ifVersion"?');
+  expect(error.message).toBe('unknown option "ifVerson"; did you mean "ifVersion"?');
   await rejectionOf(ContractError, tasks.heartbeat("t 1"));
   for (const name of ["ifVersion", "ifState"]) {
     const unguarded = await rejectionOf(ContractError, tasks.heartbeat("t1", { [name]: undefined }));

@@ -273,7 +273,7 @@ it("refuses a misspelt option, which would leave the hold unfenced", async () =>
   const { tasks } = await working("t1");
   const options = { versoin: 2 };
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
-  expect(error.message).toBe('"versoin" is no option; did you mean "version"?');
+  expect(error.message).toBe('unknown option "versoin"; did you mean "version"?');
 });
 
 it.each([

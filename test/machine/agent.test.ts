@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { MachineDefinitionError } from "../../src/errors/machine-definition-error.js";
 import { type AgentOptions, agent } from "../../src/machine/agent.js";
 import { compileMachine } from "../../src/machine/compile.js";
-import { MachineDefinitionError } from "../../src/machine/problem.js";
 import { validateMachine } from "../../src/machine/validate.js";
 
 describe("agent", () => {
@@ -72,7 +72,7 @@ describe("agent", () => {
   });
 
   test("names the place of an option that is invalid", () => {
-    expect(() => agent({ version: 2, lease: 0 })).toThrow("states.running.lease.for: 0 is no duration");
+    expect(() => agent({ version: 2, lease: 0 })).toThrow("states.running.lease.for: invalid duration 0");
     expect(() => agent({ version: 2, history: 0 })).toThrow("history: must be a whole number from 1 to 1000");
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { MachineDefinitionError } from "../../src/errors/machine-definition-error.js";
 import { compileMachine, parseCompiledMachine } from "../../src/machine/compile.js";
 import { defineMachine } from "../../src/machine/define.js";
 import type { MachineDefinition } from "../../src/machine/definition.js";
-import { MachineDefinitionError } from "../../src/machine/problem.js";
 import { bad, good } from "../helpers/definitions.js";
 
 const full = defineMachine({

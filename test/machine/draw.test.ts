@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { createActor, createMachine, getNextSnapshot, initialTransition } from "xstate";
+import { MachineDefinitionError } from "../../src/errors/machine-definition-error.js";
 import { agent } from "../../src/machine/agent.js";
 import { compileMachine, parseCompiledMachine } from "../../src/machine/compile.js";
 import type { MachineDefinition } from "../../src/machine/definition.js";
 import { toDot } from "../../src/machine/dot.js";
 import { toMermaid } from "../../src/machine/mermaid.js";
-import { MachineDefinitionError } from "../../src/machine/problem.js";
 import { toXState } from "../../src/machine/xstate.js";
 import { good } from "../helpers/definitions.js";
 

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { MachineFileError, readMachineFile } from "../../src/machine/file.js";
-import { MachineDefinitionError } from "../../src/machine/problem.js";
+import { MachineDefinitionError } from "../../src/errors/machine-definition-error.js";
+import { MachineFileError } from "../../src/errors/machine-file-error.js";
+import { readMachineFile } from "../../src/machine/file.js";
 import { job } from "../helpers/definitions.js";
 
 let folder = "";

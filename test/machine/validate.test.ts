@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { MachineDefinitionError } from "../../src/errors/machine-definition-error.js";
 import { defineMachine } from "../../src/machine/define.js";
 import type { MachineDefinition } from "../../src/machine/definition.js";
-import { MachineDefinitionError } from "../../src/machine/problem.js";
 import { validateMachine } from "../../src/machine/validate.js";
 import { bad, good, job, unspeakable } from "../helpers/definitions.js";
 

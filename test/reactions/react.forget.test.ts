@@ -82,7 +82,7 @@ describe("a reaction that is forgotten", () => {
     expect(await ours.forgetReaction("r")).toBeNull();
     for (const [name, options, text] of [
       ["No", {}, "reaction"],
-      ["r", { forse: true }, '"forse" is no option; did you mean "force"?'],
+      ["r", { forse: true }, 'unknown option "forse"; did you mean "force"?'],
       ["r", { force: "no" }, "force must be true or false"],
     ] as const) {
       const error = await rejectionOf(ContractError, ours.forgetReaction(name, options as object));

@@ -153,13 +153,13 @@ it("refuses what is no page, state, age or cursor, and says what to do", async (
   const list = await entities(dial);
   for (const limit of [0, -1, 1.5, 1001, Number.NaN]) {
     const error = await rejectionOf(ContractError, list.listPage({ limit }));
-    expect(error.message).toBe("limit must be a whole number from 1 to 1000");
+    expect(error.message).toBe(`limit must be a whole number from 1 to 1000, not ${limit}`);
   }
   for (const cursor of ["", "x", "1/", "/x", "-1/x", "99999999999999999/x"]) {
     const error = await rejectionOf(ContractError, list.listPage({ cursor }));
     expect(error.message).toBe("cursor is none that a list gave; leave it out to start from the first");
   }
   const error = await rejectionOf(ContractError, all(list.list({ state: "d" as DialState })));
-  expect(error.message).toBe('"d" is no state of dial; it has a, b, c');
+  expect(error.message).toBe('unknown state "d" of dial; it has a, b, c');
   await rejectionOf(ContractError, all(list.list({ olderThan: "soon" as "1s" })));
 });

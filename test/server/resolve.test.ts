@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { NoValkeyError } from "../../src/server/no-valkey.js";
+import { NoValkeyError } from "../../src/errors/no-valkey-error.js";
 import { resolveServer } from "../../src/server/resolve.js";
 import { freshFolder, shellScript } from "../helpers/folder.js";
 

@@ -4,9 +4,9 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { ServerStartError } from "../../src/errors/server-start-error.js";
 import { findServer } from "../../src/server/find.js";
 import { freePort } from "../../src/server/port.js";
-import { ServerStartError } from "../../src/server/ready.js";
 import { type SpawnOptions, spawnServer } from "../../src/server/spawn.js";
 import { freshFolder, shellScript } from "../helpers/folder.js";
 import { command, pinged } from "../helpers/ping.js";
@@ -134,7 +134,7 @@ describe("spawnServer", () => {
   });
 
   test.each([0, -1, 65_536, 1.5, Number.NaN])("refuses the port %d", async (port) => {
-    expect((await failure({ port })).message).toContain("out of range: give a whole number from 1 to 65535");
+    expect((await failure({ port })).message).toContain("port must be a whole number from 1 to 65535");
   });
 
   test("tells through ended that a server was killed from outside", async () => {

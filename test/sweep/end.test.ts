@@ -85,8 +85,8 @@ it.each([
   ["a batch of 0", { batch: 0 }, "batch must be a whole number from 1 to 1000"],
   ["a batch of 1001", { batch: 1001 }, "from 1 to 1000"],
   ["a batch of 1.5", { batch: 1.5 }, "from 1 to 1000"],
-  ["an invalid interval", { interval: "soon" }, 'interval: "soon" is no duration'],
-  ["an unknown option", { bacth: 3 }, '"bacth" is no option; did you mean "batch"?'],
+  ["an invalid interval", { interval: "soon" }, 'interval: invalid duration "soon"'],
+  ["an unknown option", { bacth: 3 }, 'unknown option "bacth"; did you mean "batch"?'],
 ])("rejects %s", async (_, options, text) => {
   const home = await client();
   const entities = await overdue(home);

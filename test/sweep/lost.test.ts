@@ -58,7 +58,7 @@ async function tasks(
   // The server knows the script from here on, so that the next EVALSHA fires a timer.
   await entities.create("warm");
   await runOut(home, entities, "warm");
-  await far.sweep({ once: true });
+  await entities.sweep({ once: true });
   await entities.remove("warm");
   lines.length = 0;
   return {
@@ -122,9 +122,11 @@ it("continues in a later round after a reply that was held, and fires nothing tw
     onBack: () => void seen.push("back"),
   });
   await expect.poll(() => seen).toContain("back");
+  await expect.poll(async () => (await entities.get("t1"))?.state).toBe("late");
   stop.abort();
   const { expired } = await sweeping;
-  expect(seen.filter((one) => one !== "t1")).toEqual(["away", "back"]);
+  // A slow machine may have more than one outage.
+  expect(seen.filter((one) => one !== "t1").join(" ")).toMatch(/^(away back ?)+(away)?$/);
   expect(seen.filter((one) => one === "t1")).toHaveLength(expired);
   expect(await entities.get("t1")).toMatchObject({ state: "late", version: 2 });
 });
@@ -141,7 +143,7 @@ it("reports a timer whose first request was lost", async () => {
 });
 
 it("sends nothing more in a round after the server has not replied", async () => {
-  const { far, proxy } = await tasks({ timeout: 100, silenceTimeoutMs: 1_000 }, {}, 3);
+  const { far, proxy } = await tasks({ timeout: 1_000, silenceTimeoutMs: 5_000 }, {}, 3);
   const before = await calls("time");
   proxy.holdReply("time");
   await rejectionOf(NotExecutedError, far.sweep({ once: true }));

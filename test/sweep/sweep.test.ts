@@ -269,26 +269,29 @@ it("waits for a server that does not reply, reports it once, and continues", asy
   const replica = await connect({ url: proxy.url, namespace: home.namespace, logger, ...hasty });
   onTestFinished(() => replica.close());
   const stop = new AbortController();
-  const seen: string[] = [];
+  const outages: string[] = [];
   const sweeping = replica.sweep({
     ...{ signal: stop.signal, interval: 1 },
-    onChange: ({ id }) => void seen.push(id),
-    onAway: ({ code }) => void seen.push(`away: ${code}`),
-    onBack: () => void seen.push("back"),
+    onAway: ({ code }) => void outages.push(code),
+    onBack: () => void outages.push("back"),
   });
   for (const id of ["t1", "t2"]) {
     await put(entities, "working", id);
     await runOut(home, entities, id);
-    await expect.poll(() => seen).toContain(id);
+    await expect.poll(async () => (await entities.get(id))?.state).toBe("lost");
     if (id === "t1") {
       proxy.holdReply("zcount");
-      await expect.poll(() => lines.filter((line) => line.includes("the sweep waits")).length).toBe(1);
+      await expect.poll(() => outages).toContain("NOTEXECUTED");
     }
   }
-  await expect.poll(() => seen).toContain("back");
+  await expect.poll(() => outages).toContain("back");
   stop.abort();
-  expect(await sweeping).toMatchObject({ expired: 2 });
-  expect(seen.toSorted()).toEqual(["away: NOTEXECUTED", "back", "t1", "t2"]);
+  await sweeping;
+  // A slow machine may have more than one outage.
+  expect(outages.join(" ")).toMatch(/^(NOTEXECUTED back ?)+(NOTEXECUTED)?$/);
+  expect(lines.filter((line) => line.includes("the sweep waits"))).toHaveLength(
+    outages.filter((one) => one === "NOTEXECUTED").length,
+  );
 });
 
 it("fails with `once` if the server is unreachable or the machine is not installed", async () => {

@@ -18,7 +18,7 @@ async function started(options: ServerOptions = {}) {
 async function withoutTestcontainers(code: string): Promise<unknown> {
   const cwd = await freshFolder();
   await writeFile(join(cwd, "package.json"), '{ "type": "module" }');
-  for (const part of ["server", "testing"]) {
+  for (const part of ["contract", "errors", "machine", "server", "testing"]) {
     const built = fileURLToPath(new URL(`../../dist/${part}`, import.meta.url));
     await cp(built, join(cwd, part), { recursive: true });
   }

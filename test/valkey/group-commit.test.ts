@@ -2,7 +2,7 @@ import { Valkey } from "iovalkey";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { agent } from "../../src/index.js";
 import { GroupCommit } from "../../src/valkey/group-commit.js";
-import { NoConfirmationError } from "../../src/valkey/no-confirmation-error.js";
+import { NoConfirmationError } from "../../src/valkey/no-confirmation.js";
 import { Calls } from "../helpers/calls.js";
 import { rejection, rejectionOf } from "../helpers/client.js";
 import { adminOf, ownServer } from "../helpers/doctor.js";

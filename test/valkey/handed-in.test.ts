@@ -1,6 +1,6 @@
 import { Cluster, Valkey } from "iovalkey";
 import { expect, it, onTestFinished } from "vitest";
-import { agent, connect, NotExecutedError } from "../../src/index.js";
+import { agent, ContractError, connect, NotExecutedError } from "../../src/index.js";
 import { connection } from "../helpers/calls.js";
 import { all, rejectionOf } from "../helpers/client.js";
 import { recordingLogger, textsIn } from "../helpers/secrets.js";
@@ -54,7 +54,7 @@ it("closes the further connections that it opened beside a client that is handed
 it("refuses a client with keyPrefix, which would rewrite keys but not script arguments", async () => {
   const { host, port } = await useValkey();
   const given = new Valkey({ host, port, keyPrefix: "app:", lazyConnect: true });
-  const error = await rejectionOf(TypeError, connect({ client: given }));
+  const error = await rejectionOf(ContractError, connect({ client: given }));
   expect(error.message).toContain("keyPrefix");
   expect(error.message).toContain("`namespace`");
   expect(given.status).toBe("wait");
@@ -71,8 +71,8 @@ it("refuses a Cluster and whatever else is no client of iovalkey", async () => {
   const { host, port } = await useValkey();
   const cluster = new Cluster([{ host, port }], { lazyConnect: true });
   for (const other of [cluster, {}, "valkey://localhost"]) {
-    const error = await rejectionOf(TypeError, connect({ client: other as Valkey }));
-    expect(error.message).toMatch(/^client: pass a Valkey of iovalkey, not a Cluster or another client; /);
+    const error = await rejectionOf(ContractError, connect({ client: other as Valkey }));
+    expect(error.message).toMatch(/^client must be a Valkey of iovalkey, not a Cluster or another client; /);
     expect(error.message).toContain("`npm ls iovalkey`");
   }
 });

@@ -27,7 +27,7 @@ it("says that no Sentinel answers", async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const error = await rejectionOf(ConnectError, connect({ url: `valkey+sentinel://me:pw@${address}/main` }));
   expect(error.message).toBe(
-    `can't use Valkey at valkey+sentinel://${address}/main: no Sentinel answers and knows a primary of that name; correct their hosts and ports, the name, or their credentials`,
+    `cannot use Valkey at valkey+sentinel://${address}/main: no Sentinel knows a primary of that name; correct the hosts and ports, the name, or the credentials`,
   );
 });
 

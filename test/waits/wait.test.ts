@@ -298,7 +298,7 @@ describe("a wait that can't be fulfilled", () => {
     const ours = await agents();
     await ours.create("a1");
     const isWanted = async () => Promise.reject(new Error("asked in vain"));
-    const error = await rejectionOf(TypeError, ours.waitFor("a1", isWanted as unknown as () => boolean));
+    const error = await rejectionOf(ContractError, ours.waitFor("a1", isWanted as unknown as () => boolean));
     expect(error.message).toContain(
       "the predicate of waitFor returned a promise; it must return true or false",
     );
@@ -319,9 +319,14 @@ describe("a wait that can't be fulfilled", () => {
     ["nothing", undefined, {}, "waitFor needs a state, a list of states or a function, not undefined"],
     ["a number", 5, {}, "waitFor needs a state, a list of states or a function, not 5"],
     ["a number among states", ["running", 5], {}, "unknown state 5; agent has spawning"],
-    ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: "soon" is no duration'],
-    ["a timeout that no timer takes", "running", { timeout: "25d" }, "24 days at most"],
-    ["an option that is none", "running", { timout: "1s" }, '"timout" is no option; did you mean "timeout"?'],
+    ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: invalid duration "soon"'],
+    ["a timeout that no timer takes", "running", { timeout: "25d" }, "at most 24d"],
+    [
+      "an option that is none",
+      "running",
+      { timout: "1s" },
+      'unknown option "timout"; did you mean "timeout"?',
+    ],
     ["no options", "running", null, "options must be an object (of timeout, signal), not null"],
     ["a signal that is none", "running", { signal: "x" }, "signal must be an AbortSignal"],
   ])("refuses %s", async (_, wanted, options, text) => {

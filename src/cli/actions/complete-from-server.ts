@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { pairsOf } from "../../contract/flat-reply.js";
 import { parseCompiledMachine } from "../../machine/compile.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import type { Connection } from "../../valkey/connection.js";
@@ -66,7 +67,7 @@ export class ServerWords {
         let cursor = "0";
         do {
           const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
-          found.push(...flat.filter((_, at) => at % 2 === 0));
+          found.push(...pairsOf(flat).map(([id]) => id));
           cursor = next;
         } while (cursor !== "0" && found.length < MOST_IDS);
         if (found.length >= MOST_IDS) break;

@@ -1,6 +1,6 @@
+import { ServerStartError } from "../../errors/server-start-error.js";
 import type { Latchkey } from "../../latchkey.js";
 import { agent } from "../../machine/agent.js";
-import { ServerStartError } from "../../server/ready.js";
 import { type ResolvedServer, resolveEmbedded, resolveServer, startEmbedded } from "../../server/resolve.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { DevFlags } from "../commands/dev.js";

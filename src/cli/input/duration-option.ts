@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from "commander";
-import { readDuration } from "../../machine/duration.js";
+import { type Duration, durationMs, durationProblem } from "../../machine/duration.js";
 
 /** Reads a length of time: `30s`, `10m`, or whole milliseconds. @returns ms */
 export function durationOption(text: string): number {
-  const read = readDuration(/^\d+$/.test(text) ? Number(text) : text);
-  if ("problem" in read) throw new InvalidArgumentError(`It ${read.problem}.`);
-  return read.ms;
+  const duration = (/^\d+$/.test(text) ? Number(text) : text) as Duration;
+  const problem = durationProblem(duration);
+  if (problem !== undefined) throw new InvalidArgumentError(`${problem}.`);
+  return durationMs(duration);
 }

@@ -1,6 +1,6 @@
 import { library, manifest, scripts } from "../../lua/index.js";
 import { type CheckResult, info, type Outcome, ok, warn } from "../check-result.js";
-import type { DoctorContext } from "../context.js";
+import { type DoctorContext, pairs } from "../context.js";
 import { query } from "../query.js";
 
 const LIBRARY = manifest.library.replace(/\.lua$/, "");
@@ -44,7 +44,7 @@ export async function functionLibrary(context: DoctorContext): Promise<Outcome> 
   );
   const entry: unknown = Array.isArray(reply) ? reply[0] : undefined;
   if (!Array.isArray(entry)) return ok("not loaded", "only callers of FCALL need it");
-  if (entry[entry.indexOf("library_code") + 1] === library)
+  if (pairs(entry).get("library_code") === library)
     return ok(`${LIBRARY} is loaded`, "it equals the scripts of this version");
   const meaning = "FCALL runs the scripts of another version of latchkey";
   return warn(`${LIBRARY} has other code`, meaning, "latchkey lua load --functions");

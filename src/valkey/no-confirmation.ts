@@ -27,7 +27,7 @@ export class NoConfirmationError extends Error {
   readonly reason: NoConfirmation;
 
   constructor(reason: NoConfirmation, detail = "") {
-    super(`durability can't be confirmed: ${reason === "other" ? detail : TEXTS[reason]}`);
+    super(`durability cannot be confirmed: ${reason === "other" ? detail : TEXTS[reason]}`);
     this.reason = reason;
   }
 }

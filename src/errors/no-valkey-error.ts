@@ -1,4 +1,6 @@
-/** One place that was searched for a server, and what was found there. */
+import { LatchkeyError } from "./latchkey-error.js";
+
+/** One place that was searched for a server, and the result. */
 export interface Looked {
   readonly where: string;
   readonly result: string;
@@ -12,22 +14,20 @@ const REMEDIES: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * No server could be found to start. The message lists every place that was searched and the lines to type
- * on each system; `looked` holds the same list as data.
+ * No server program and no container image was found. The message lists each place that was searched and the commands
+ * that install a server; `looked` holds the same list as data. `code` is `"NO_VALKEY"`.
  */
-export class NoValkeyError extends Error {
+export class NoValkeyError extends LatchkeyError {
   override readonly name = "NoValkeyError";
-  readonly code = "NO_VALKEY";
   readonly looked: readonly Looked[];
 
   constructor(looked: readonly Looked[]) {
-    super(noValkeyText(looked));
+    super("NO_VALKEY", noValkeyText(looked));
     this.looked = looked;
   }
 }
 
-/** The text of {@link NoValkeyError}: what was looked for, and what to type. */
-export function noValkeyText(looked: readonly Looked[]): string {
+function noValkeyText(looked: readonly Looked[]): string {
   return [
     "No Valkey to start.",
     "  Looked for:",

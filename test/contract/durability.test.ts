@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isMet, readDurability } from "../../src/contract/durability.js";
+import { checkDurability, isMet } from "../../src/contract/durability.js";
 
 it.each([
   ["memory", { local: 0, replicas: 0 }, 1_000],
@@ -9,26 +9,29 @@ it.each([
   [{ replicas: 0, fsync: true, timeoutMs: 50 }, { local: 1, replicas: 0 }, 50],
   [{ replicas: 1, fsync: false, timeoutMs: 3_600_000 }, { local: 0, replicas: 1 }, 3_600_000],
 ])("durability %j asks for %j, within %i ms", (value, need, timeoutMs) => {
-  expect(readDurability(value)).toEqual({ need, timeoutMs });
+  expect(checkDurability(value)).toEqual({ need, timeoutMs });
 });
 
 it.each([
-  ["disk", 'must be "memory", "fsync" or an object such as { replicas: 1 }'],
-  [null, 'must be "memory", "fsync" or an object such as { replicas: 1 }'],
-  [[1], 'must be "memory", "fsync" or an object such as { replicas: 1 }'],
+  ["disk", ' must be "memory", "fsync" or an object such as { replicas: 1 }'],
+  [null, ' must be "memory", "fsync" or an object such as { replicas: 1 }'],
+  [[1], ' must be "memory", "fsync" or an object such as { replicas: 1 }'],
   [{}, ".replicas must be a whole number from 0 to 100"],
   [{ replicas: -1 }, ".replicas must be a whole number from 0 to 100"],
   [{ replicas: 1.5 }, ".replicas must be a whole number from 0 to 100"],
   [{ replicas: "1" }, ".replicas must be a whole number from 0 to 100"],
   [{ replicas: 101 }, ".replicas must be a whole number from 0 to 100"],
-  [{ replicas: 0 }, 'asks for no copy; write "memory", or replicas: 1'],
+  [{ replicas: 0 }, ' requires no copy; write "memory", or replicas: 1'],
   [{ replicas: 1, fsync: "yes" }, ".fsync must be true or false"],
-  [{ replicas: 1, timeoutMs: 0 }, ".timeoutMs must be whole milliseconds from 1 to 3600000"],
-  [{ replicas: 1, timeoutMs: "1s" }, ".timeoutMs must be whole milliseconds from 1 to 3600000"],
-  [{ replicas: 1, timeoutMs: 3_600_001 }, ".timeoutMs must be whole milliseconds from 1 to 3600000"],
-  [{ replica: 1 }, 'has no part "replica"; did you mean "replicas"?'],
-])("durability %j is none: it %s", (value, problem) => {
-  expect(readDurability(value)).toEqual({ problem });
+  [{ replicas: 1, timeoutMs: 0 }, ".timeoutMs must be a whole number from 1 to 3600000"],
+  [{ replicas: 1, timeoutMs: "1s" }, ".timeoutMs must be a whole number from 1 to 3600000"],
+  [{ replicas: 1, timeoutMs: 3_600_001 }, ".timeoutMs must be a whole number from 1 to 3600000"],
+])("rejects the durability %j: %s", (value, problem) => {
+  expect(() => checkDurability(value)).toThrow(`durability${problem}`);
+});
+
+it("rejects an unknown part", () => {
+  expect(() => checkDurability({ replica: 1 })).toThrow('unknown option "replica"; did you mean "replicas"?');
 });
 
 it("a need is met by as many copies of each kind, or more", () => {

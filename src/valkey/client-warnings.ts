@@ -15,7 +15,7 @@ const WARNED = {
  * Keeps the client from printing warnings. What it would only warn of it is told as an empty answer, on which it goes on
  * just the same; it is logged instead. Where it has ended meanwhile, it is told nothing.
  */
-export function keepQuiet(client: Valkey, logger: Logger, address: string): void {
+export function logWarnings(client: Valkey, logger: Logger, address: string): void {
   for (const name of ["info", "auth"] as const) {
     const { of, level, message } = WARNED[name];
     const send = client[name].bind(client) as (...words: unknown[]) => Promise<unknown>;

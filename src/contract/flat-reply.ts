@@ -1,0 +1,9 @@
+/** Pairs up a flat reply of names and values. */
+export function pairsOf<T>(flat: readonly T[]): [name: string, value: T][] {
+  return flat.flatMap((value, at): [string, T][] => (at % 2 === 1 ? [[String(flat[at - 1]), value]] : []));
+}
+
+/** Reads a reply of IDs WITHSCORES. */
+export function scoredIds(flat: readonly string[]): { readonly id: string; readonly score: number }[] {
+  return pairsOf(flat).map(([id, score]) => ({ id, score: Number(score) }));
+}
