@@ -15,7 +15,7 @@ export const MAX_DURATION_MS = 10_000 * UNITS.d;
 
 const TEXT = /^([1-9][0-9]{0,11})(ms|s|m|h|d)$/;
 
-/** Says what is wrong with a value that should be a duration; undefined if it is valid. */
+/** Describes the problem of an invalid duration; undefined if it is valid. */
 export function durationProblem(value: unknown): string | undefined {
   const ms = typeof value === "string" ? textMs(value) : value;
   const invalid = `invalid duration ${shown(value)}`;

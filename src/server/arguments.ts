@@ -13,7 +13,7 @@ const RESERVED = new Map([
 
 /**
  * Checks the extra arguments of a server.
- * @throws ContractError if latchkey sets one of them itself; the message says what to use instead.
+ * @throws ContractError if latchkey sets one of them itself; the message names the alternative.
  */
 export function checkArgs(args: readonly string[]): void {
   for (const arg of args) {

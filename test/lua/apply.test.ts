@@ -40,7 +40,7 @@ it("changes nothing when the same is applied again", async () => {
   expect(await keyspace(calls.valkey, calls.namespace)).toEqual(before);
 });
 
-it("refuses another definition under the same version", async () => {
+it("rejects another definition under the same version", async () => {
   const calls = await machine(parcel);
   expect(await calls.apply({ ...parcel, history: 5 })).toEqual([
     "INUSE",
@@ -48,7 +48,7 @@ it("refuses another definition under the same version", async () => {
   ]);
 });
 
-it("refuses a lower version, telling the installed one", async () => {
+it("rejects a lower version, telling the installed one", async () => {
   const calls = await machine({ ...parcel, version: 7 });
   const lower = ["INUSE", '{"machine":"parcel","version":7,"problem":"LOWER","states":{}}'];
   expect(await calls.apply({ ...parcel, version: 6 })).toEqual(lower);
@@ -74,16 +74,16 @@ it("judges every later change by the newer version", async () => {
   expect((await calls.ok("create", "p2")).type).toBe("parcel.born");
 });
 
-it("refuses to drop states that entities sit in, and says how many", async () => {
+it("rejects to drop states that entities sit in, and says how many", async () => {
   const calls = await machine(parcel);
   for (const id of ["p1", "p2", "p3"]) await calls.ok("create", id, "SET", "signature", "1");
   for (const id of ["p2", "p3"]) await calls.ok("transition", id, "sent");
   await calls.ok("transition", "p3", "delivered");
-  const refused = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
-  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", refused]);
+  const rejected = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
+  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", rejected]);
   expect(await calls.apply(without(["sent", "delivered"]), "MAP", "sent", "packed")).toEqual([
     "INUSE",
-    refused,
+    rejected,
   ]);
   expect(await calls.apply(without(["held"]))).toEqual([
     "OK",
@@ -174,14 +174,14 @@ it.each([
   ["no target", ["MAP", "sent"]],
   ["no state", ["MAP"]],
   ["no name of a state", ["MAP", "Sent", "packed"]],
-])("refuses MAP of %s", async (_, args) => {
+])("rejects MAP of %s", async (_, args) => {
   const calls = await machine(parcel);
   const text = JSON.stringify(without(["sent"]));
   const keys = [calls.key("machine"), calls.key("index")];
   expect(await calls.error("apply", keys, [text, ...args])).toBe("BADARG MAP");
 });
 
-it("refuses to touch a machine of another layout", async () => {
+it("rejects to touch a machine of another layout", async () => {
   const calls = await machine(parcel);
   await calls.valkey.hset(calls.key("machine"), "layout", "2");
   const keys = [calls.key("machine"), calls.key("index")];

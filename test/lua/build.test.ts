@@ -110,7 +110,7 @@ it("builds the same bytes every time, and they are the ones in place", async () 
   }
 });
 
-it("refuses to build with an include that is not there", async () => {
+it("rejects to build with an include that is not there", async () => {
   const folder = await freshFolder();
   mkdirSync(join(folder, "scripts"));
   cpSync(path("lua"), join(folder, "lua"), {

@@ -64,7 +64,7 @@ it("stamps the initial state where it has a stamp", async () => {
   expect(lamp.litAt).toBe(lamp.timestamp);
 });
 
-it("refuses an id that is taken with the entity as it is now", async () => {
+it("rejects an id that is taken with the entity as it is now", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SET", "n", "1", "ACTOR", "bob", "OP", "o1");
   const sent = await calls.ok("transition", "p1", "sent");
@@ -76,7 +76,7 @@ it("refuses an id that is taken with the entity as it is now", async () => {
   );
 });
 
-it("refuses when a field that the initial state requires is absent, and has no document to show", async () => {
+it("rejects when a field that the initial state requires is absent, and has no document to show", async () => {
   const calls = await machine({
     name: "form",
     version: 1,

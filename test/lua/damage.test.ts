@@ -35,7 +35,7 @@ async function standing(json: string): Promise<Calls> {
 }
 
 /** Asserts that each of these calls is answered with LAYOUT, and writes nothing. */
-async function refused(location: Calls, calls: typeof changes): Promise<void> {
+async function rejected(location: Calls, calls: typeof changes): Promise<void> {
   const before = await keyspace(location.valkey, location.namespace);
   for (const [operation, id, ...args] of calls) {
     const message = await location.error(operation, location.keys(String(id)), [String(id), ...args]);
@@ -49,37 +49,37 @@ const cases = Object.entries(damage).flatMap(([field, values]) =>
 );
 
 it.each(cases)(
-  "refuses an entity whose %s was overwritten with %j, whatever is asked of it",
+  "rejects an entity whose %s was overwritten with %j, whatever is asked of it",
   async (field, value) => {
     for (const json of ["1", WIDE]) {
       const location = await standing(json);
       await location.valkey.hset(location.key("id:p1"), field, value);
-      await refused(location, changes);
+      await rejected(location, changes);
     }
   },
 );
 
-it.each(Object.keys(damage))("refuses an entity without %s", async (field) => {
+it.each(Object.keys(damage))("rejects an entity without %s", async (field) => {
   const location = await standing("1");
   await location.valkey.hdel(location.key("id:p1"), field);
-  await refused(location, changes);
+  await rejected(location, changes);
 });
 
 it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
-  "refuses a retry of an op that is remembered as %j",
+  "rejects a retry of an op that is remembered as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:1", remembered);
-    await refused(location, [["patch", "p1", "SET", "n", "1", "OP", "o2"]]);
+    await rejected(location, [["patch", "p1", "SET", "n", "1", "OP", "o2"]]);
   },
 );
 
 it.each(["x", "o1 1", "o1 1 nan", "o1 1 12345678901234"])(
-  "refuses a change that would push out an op remembered as %j",
+  "rejects a change that would push out an op remembered as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:2", remembered);
-    await refused(location, [
+    await rejected(location, [
       ["patch", "p1", "SET", "n", "1", "OP", "o3"],
       ["transition", "p1", "packed", "OP", "o3"],
     ]);
@@ -95,20 +95,20 @@ it.each([
   ["stream length", 3, "1e3"],
   ["timer", 4, "soon"],
   ["head", 9, "nothing"],
-] as const)("refuses a change by a row of the machine whose %s is damaged", async (_, word, value) => {
+] as const)("rejects a change by a row of the machine whose %s is damaged", async (_, word, value) => {
   const location = await standing("1");
   const row = String(await location.valkey.hget(location.key("machine"), "sent>sent")).split(" ");
   row[word] = value;
   await location.valkey.hset(location.key("machine"), "sent>sent", row.join(" "));
-  await refused(location, [["transition", "p1", "sent", "OP", "o9"]]);
+  await rejected(location, [["transition", "p1", "sent", "OP", "o9"]]);
 });
 
 it.each(["nan", "2 soon    ", "2 1 1 1 a", "1 3600000   lost ", "2 3600000   lost lost lost"])(
-  "refuses to judge timers by a row that is %j",
+  "rejects to judge timers by a row that is %j",
   async (row) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "@sent", row);
-    await refused(location, [
+    await rejected(location, [
       ["heartbeat", "p1"],
       ["expire", "p1"],
     ]);
@@ -124,15 +124,15 @@ it.each([
   const location = await standing("1");
   await location.valkey.hset(location.key("id:p1"), "since", "1000");
   await location.valkey.hset(location.key("machine"), field, value);
-  await refused(location, [["expire", "p1"]]);
+  await rejected(location, [["expire", "p1"]]);
 });
 
 it.each(["nan", "soon", "", "-1", "1e3"])(
-  "refuses what the time of the last removal decides where it is %j",
+  "rejects what the time of the last removal decides where it is %j",
   async (time) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "removed", time);
-    await refused(location, [
+    await rejected(location, [
       ["create", "p2", "OP", "o9", "SENT", "1"],
       ["patch", "p1", "SET", "n", "1", "OP", "o9", "SENT", "1"],
       ["remove", "p1"],

@@ -226,7 +226,7 @@ it("sets what a timer sets even where a caller could set no more", async () => {
   expect(await location.ok("expire", "t1")).toMatchObject({ state: "lost", error: "no sign of life", n: 1 });
 });
 
-it("refuses to enter a state whose stamp was never set, and stays in due, where it is seen", async () => {
+it("rejects to enter a state whose stamp was never set, and stays in due, where it is seen", async () => {
   const states = {
     open: { to: ["shut", "tried"], timeout: { after: 1, to: "shut" } },
     tried: { stamp: "triedAt", to: ["shut"] },

@@ -31,7 +31,7 @@ it("lets changes without an op push none out", async () => {
   expect((await retry(calls, "o1", FUTURE + 1))[0]).toBe("REPLAYED");
 });
 
-it("refuses a retry sent when an op was done that is forgotten now, with the entity as it is", async () => {
+it("rejects a retry sent when an op was done that is forgotten now, with the entity as it is", async () => {
   const calls = await withOps(12); // o1 to o7 are forgotten, the newest of them done at FUTURE + 7
   const [outcome, document] = await retry(calls, "o7", FUTURE + 7);
   expect(outcome).toBe("FORGOTTEN");
@@ -44,14 +44,14 @@ it("does what a retry asks when every op done since it was sent is remembered, a
   expect((await retry(calls, "new", FUTURE + 8))[0]).toBe("OK");
 });
 
-it("refuses a retry that was sent later than the clock shows now, where anything is forgotten: it was set back", async () => {
+it("rejects a retry that was sent later than the clock shows now, where anything is forgotten: it was set back", async () => {
   const calls = await withOps(6);
   expect((await retry(calls, "new", FUTURE + 60_000))[0]).toBe("FORGOTTEN");
   const fresh = await withOps(5);
   expect((await retry(fresh, "new", FUTURE + 60_000))[0]).toBe("OK");
 });
 
-it("refuses a retry of create that was sent later than the clock shows now, where anything was removed", async () => {
+it("rejects a retry of create that was sent later than the clock shows now, where anything was removed", async () => {
   const calls = await machine(parcel);
   const create = (id: string) => calls.run("create", id, "OP", "o1", "SENT", String(FUTURE));
   expect((await create("p1"))[0]).toBe("OK");
@@ -88,7 +88,7 @@ it.each([
   ["transition", ["sent"]],
   ["patch", ["SET", "n", "1"]],
   ["remove", []],
-] as const)("refuses a retry of %s that it can't judge", async (operation, args) => {
+] as const)("rejects a retry of %s that it can't judge", async (operation, args) => {
   const calls = await withOps(6);
   const [outcome, document] = await calls.run(
     operation,
@@ -111,7 +111,7 @@ it("starts with nothing forgotten", async () => {
   });
 });
 
-it("takes a retry sent at 0 for one sent before everything: done where nothing is forgotten, else refused", async () => {
+it("takes a retry sent at 0 for one sent before everything: done where nothing is forgotten, else rejected", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SENT", "0");
   await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o1", "SENT", "0");
@@ -140,7 +140,7 @@ it("creates on a retry that was first sent after the last removal, and on a firs
   await calls.ok("create", "p1", "OP", "o3");
 });
 
-it("refuses a retry that may have been done to an earlier life of the id", async () => {
+it("rejects a retry that may have been done to an earlier life of the id", async () => {
   const calls = await machine(parcel);
   const at = await removed(calls);
   await calls.ok("create", "p1");

@@ -80,7 +80,7 @@ it("renews even late, as long as nobody has recorded that the lease ran out", as
   expect((await location.run("heartbeat", "t1"))[0]).toBe("ILLEGAL");
 });
 
-it("refuses whoever has lost the entity to another, with the entity as it is now", async () => {
+it("rejects whoever has lost the entity to another, with the entity as it is now", async () => {
   const location = await working();
   await location.ok("transition", "t1", "waiting");
   await location.ok("transition", "t1", "working", "ACTOR", "another");
@@ -91,7 +91,7 @@ it("refuses whoever has lost the entity to another, with the entity as it is now
   expect(await due(location)).toBe(30 * SECOND);
 });
 
-it.each(["waiting", "parked", "lost", "done"])("refuses in %s, which has no lease", async (state) => {
+it.each(["waiting", "parked", "lost", "done"])("rejects in %s, which has no lease", async (state) => {
   const location = await clocked(task);
   await location.ok("create", "t1", "SET", "error", "1");
   if (state !== "waiting") await location.ok("transition", "t1", state, "FORCE", "REASON", "to be there");

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await calls.ok("create", "b1");
 });
 
-/** The document of a change that sets a value, or undefined where the value is refused as no JSON. */
+/** The document of a change that sets a value, or undefined where the value is rejected as no JSON. */
 async function set(value: Argument): Promise<Buffer | undefined> {
   const patch = ["patch", "b1", "SET", "value", value] as const;
   const refusal = await calls.run(...patch).then(
@@ -174,7 +174,7 @@ it("accepts every edge of UTF-8, and nothing beyond one", async () => {
   }
 });
 
-describe("refuses as a value", () => {
+describe("rejects as a value", () => {
   it.each([
     "",
     " ",

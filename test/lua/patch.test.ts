@@ -58,7 +58,7 @@ it("accepts the removal of a field that is not there", async () => {
   expect(await calls.ok("patch", "p1", "UNSET", "n")).toMatchObject({ version: 2 });
 });
 
-it("refuses to touch a stamp, whether set yet or not", async () => {
+it("rejects to touch a stamp, whether set yet or not", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -71,7 +71,7 @@ it("refuses to touch a stamp, whether set yet or not", async () => {
   }
 });
 
-it("refuses a call that changes nothing", async () => {
+it("rejects a call that changes nothing", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   expect(await calls.error("patch", calls.keys("p1"), ["p1", "ACTOR", "bob"])).toBe("BADARG SET");

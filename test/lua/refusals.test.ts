@@ -37,7 +37,7 @@ function keysOf(location: Calls, operation: Operation): string[] {
   return location.keys(String(calls[operation][0]));
 }
 
-/** Runs a call that must be refused or fail, and checks that it left the server as it was and told nobody. */
+/** Runs a call that must be rejected or fail, and checks that it left the server as it was and told nobody. */
 async function leavesAll<Answer>(location: Calls, call: () => Promise<Answer>): Promise<Answer> {
   const recorder = await record(location.valkey, location.channel);
   const before = await keyspace(location.valkey, location.namespace);
@@ -76,7 +76,7 @@ it.each(Object.keys(calls) as Operation[])("%s is done where nothing is in its w
   expect(outcome).toBe("OK");
 });
 
-describe("a refusal writes nothing", () => {
+describe("a rejection writes nothing", () => {
   let location: Calls;
   beforeAll(async () => {
     location = await standing();

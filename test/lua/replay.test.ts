@@ -47,7 +47,7 @@ it("answers a replay before it judges conditions, table and required fields, whi
   expect((await calls.run("transition", "p1", ...move))[0]).toBe("REPLAYED");
 });
 
-it("refuses a replay after NOTAFTER: whoever asks so late wants no answer", async () => {
+it("rejects a replay after NOTAFTER: whoever asks so late wants no answer", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   expect((await calls.run("create", "p1", "OP", "o1", "NOTAFTER", "1"))[0]).toBe("EXPIRED");

@@ -68,7 +68,7 @@ function keysOf(location: Calls, operation: Operation): string[] {
   return location.keys(String(calls[operation][0]));
 }
 
-async function refused(location: Calls, user: Calls, operation: Operation): Promise<string> {
+async function rejected(location: Calls, user: Calls, operation: Operation): Promise<string> {
   const recorder = await record(location.valkey, location.channel);
   const before = await keyspace(location.valkey, location.namespace);
   const message = await user.error(operation, keysOf(location, operation), calls[operation]);
@@ -81,7 +81,7 @@ describe.each(operations)("%s", (operation) => {
   it.each(writes[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, operation)).toMatch(
+    expect(await rejected(location, user, operation)).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
   });
@@ -89,7 +89,7 @@ describe.each(operations)("%s", (operation) => {
   it.each(reads[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, operation)).toMatch(`ACL failure in script: User`);
+    expect(await rejected(location, user, operation)).toMatch(`ACL failure in script: User`);
   });
 
   it("writes nothing for a user without one of its keys", async () => {
@@ -99,7 +99,7 @@ describe.each(operations)("%s", (operation) => {
     for (const denied of keys.filter(isUsed)) {
       const others = keys.filter((key) => key !== denied).map((key) => `~${key}`);
       const user = await as(location, "+@all", ...others, `%R~${denied}`, "&*");
-      expect(await refused(location, user, operation)).toMatch(/^NOPERM/);
+      expect(await rejected(location, user, operation)).toMatch(/^NOPERM/);
     }
   });
 
@@ -126,7 +126,7 @@ it.each(operations.filter((operation) => writes[operation].includes("publish")))
   async (operation) => {
     const location = await standing();
     const user = await as(location, "+@all", "~*", "resetchannels", `&${location.channel}x`, "&other");
-    expect(await refused(location, user, operation)).toBe("NOPERM publish");
+    expect(await rejected(location, user, operation)).toBe("NOPERM publish");
   },
 );
 
@@ -145,7 +145,7 @@ it.each(["del", "hset", "zrem", "xadd", "publish"])(
     await location.ok("transition", "p1", "delivered", "SET", "signature", "1");
     await location.valkey.hset(location.key("id:p1"), "since", "1000");
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, "expire")).toMatch(
+    expect(await rejected(location, user, "expire")).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
   },
@@ -162,6 +162,6 @@ it.each([
     if (state !== "packed") await location.ok("transition", "p1", state);
     await location.valkey.zadd(location.key("due"), score, "p1");
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, "expire")).toBe(`NOPERM ${command}`);
+    expect(await rejected(location, user, "expire")).toBe(`NOPERM ${command}`);
   },
 );

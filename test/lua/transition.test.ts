@@ -47,7 +47,7 @@ it("accepts exactly the transitions of the table, from every state to every stat
   }
 });
 
-it("refuses a state that the machine does not have as it refuses any illegal one", async () => {
+it("rejects a state that the machine does not have as it rejects any illegal one", async () => {
   const { calls, before } = await created();
   const [outcome, document] = await calls.run("transition", "p1", "elsewhere");
   expect(outcome).toBe("ILLEGAL");
@@ -97,7 +97,7 @@ it("sets and removes own fields along with the move", async () => {
   expect(hash).not.toHaveProperty("a");
 });
 
-it("refuses while a field that the state requires is absent, whether never set or taken away just now", async () => {
+it("rejects while a field that the state requires is absent, whether never set or taken away just now", async () => {
   const { calls } = await created("SET", "n", "1");
   const missing = await calls.run("transition", "p1", "lost", "SET", "error", '"fell off"');
   expect(missing[0]).toBe("MISSING");
@@ -148,7 +148,7 @@ it("still checks fields and conditions under FORCE", async () => {
   expect((await calls.run("transition", "p1", "sent", ...force, "NOTAFTER", "1"))[0]).toBe("EXPIRED");
 });
 
-it("refuses FORCE without a reason", async () => {
+it("rejects FORCE without a reason", async () => {
   const { calls } = await created();
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent", "FORCE"])).toBe("BADARG REASON");
 });

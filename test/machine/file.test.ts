@@ -83,7 +83,7 @@ states:
   });
 });
 
-describe("readMachineFile names file, line and location of", () => {
+describe("readMachineFile reports file, line and path of", () => {
   test("every problem in YAML", async () => {
     const path = await file(
       "wrong.yaml",
@@ -126,7 +126,7 @@ describe("readMachineFile names file, line and location of", () => {
     ["a comma too many", '{\n  "name": "m",\n}', 3, 'invalid JSON at "}"'],
     ["a comma too few", '{\n  "name": "m"\n  "version": 1\n}', 3, 'invalid JSON at "\\""'],
     ["a comment", '{\n  // why\n  "name": "m"\n}', 2, 'invalid JSON at "/"'],
-    ["a number no JSON has", '{\n"version": 01}', 2, 'invalid JSON at "01"'],
+    ["a number that is not JSON", '{\n"version": 01}', 2, 'invalid JSON at "01"'],
     ["the wrong bracket", '{\n"states": [}', 2, 'invalid JSON at "}"'],
     ["a colon too few", '{\n"states"\n[]}', 3, 'invalid JSON at "["'],
     ["something after the end", "{}\n\n[]", 3, 'invalid JSON at "["'],
@@ -162,7 +162,7 @@ describe("readMachineFile names file, line and location of", () => {
     );
   });
 
-  test("an alias of nothing, and aliases that multiply", async () => {
+  test("an unresolved alias, and an excessive number of aliases", async () => {
     const nothing = await file("alias.yaml", "name: *nobody\n");
     expect((await failure(nothing)).message).toContain(`${nothing}: Unresolved alias`);
     const levels = Array.from({ length: 9 }, (_, at) => `l${at + 1}: &l${at + 1} [${`*l${at},`.repeat(9)}]`);
@@ -178,8 +178,8 @@ describe("readMachineFile names file, line and location of", () => {
   });
 });
 
-describe("readMachineFile refuses", () => {
-  test("a file that is not there", async () => {
+describe("readMachineFile rejects", () => {
+  test("a missing file", async () => {
     const path = join(folder, "absent.yaml");
     const error = await failure(path);
     expect(error).toMatchObject({
@@ -207,7 +207,7 @@ describe("readMachineFile refuses", () => {
     );
   });
 
-  test("bytes that are no UTF-8", async () => {
+  test("bytes that are not UTF-8", async () => {
     const path = await file("latin.yaml", Buffer.from([0x6e, 0xe9, 0x0a]));
     expect((await failure(path)).message).toBe(`machine file ${path}: is not UTF-8 text`);
   });
