@@ -37,7 +37,7 @@ describe("findServer", () => {
     expect(found.program).toBeUndefined();
     expect(found.looked).toContainEqual({
       where: "valkey-server on PATH",
-      result: `${join(folder, "valkey-server")}: valkey 7.0.9 is too old; 7.2 or later required`,
+      result: `${join(folder, "valkey-server")}: valkey 7.0.9 is too old; 7.2 or later is required`,
     });
   });
 
@@ -51,7 +51,7 @@ describe("findServer", () => {
   test("skips a redis-server that is too old", async () => {
     const { found } = await search({ "redis-server": OLD_REDIS });
     expect(found.program).toBeUndefined();
-    expect(found.looked.at(-1)?.result).toContain("redis 6.2.14 is too old; 7.0 or later required");
+    expect(found.looked.at(-1)?.result).toContain("redis 6.2.14 is too old; 7.0 or later is required");
   });
 
   test("lists each location that was searched", async () => {
@@ -82,7 +82,7 @@ describe("findServer", () => {
   test.each([
     ["is not there", undefined, "file not found"],
     ["is some other program", 'echo "nginx version: 1.27"', "it is neither Valkey nor Redis"],
-    ["is too old", OLD_VALKEY, "valkey 7.0.9 is too old; 7.2 or later required"],
+    ["is too old", OLD_VALKEY, "valkey 7.0.9 is too old; 7.2 or later is required"],
     ["fails", "exit 3", "it failed when asked for its version"],
   ])("rejects a named program that %s, although another is on PATH", async (_, body, reason) => {
     const folder = await freshFolder();
