@@ -193,7 +193,7 @@ describe("list", () => {
     ["an empty state", ["list", "--state", ","], "It is empty."],
     ["a duration that is none", ["list", "--older-than", "2w"], 'invalid duration "2w"'],
     ["a limit of 0", ["list", "--limit", "0"], "It must be 1 or more."],
-    ["a cursor of its own making", ["list", "--cursor", "x"], "cursor is none that a list gave"],
+    ["a cursor of its own making", ["list", "--cursor", "x"], "invalid cursor"],
     ["a format it lacks", ["list", "-o", "dot"], '"dot" is no output format of list'],
     ["a count of no state", ["count", "--state", "nowhere"], '"nowhere" is no state of agent'],
     ["a hostile machine name", ["list", "-m", "a}:b"], 'invalid machine name "a}:b"'],

@@ -14,7 +14,7 @@ function without(named: string[], version = 2): Definition {
   return { ...parcel, version, states: Object.fromEntries(states) };
 }
 
-it("installs a machine into a fresh location and says that it did", async () => {
+it("installs a machine in an empty location and reports the change", async () => {
   const calls = new Calls(await admin(), "parcel");
   expect(await calls.apply(parcel)).toEqual([
     "OK",
@@ -31,7 +31,7 @@ it("keeps the definition byte for byte, for every client to read", async () => {
   expect(hash).toMatchObject({ layout: "1", name: "parcel", version: "1", definition: text });
 });
 
-it("changes nothing when the same is applied again", async () => {
+it("changes nothing if the same definition is applied again", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const before = await keyspace(calls.valkey, calls.namespace);
@@ -48,7 +48,7 @@ it("rejects another definition under the same version", async () => {
   ]);
 });
 
-it("rejects a lower version, telling the installed one", async () => {
+it("rejects a lower version and returns the installed one", async () => {
   const calls = await machine({ ...parcel, version: 7 });
   const lower = ["INUSE", '{"machine":"parcel","version":7,"problem":"LOWER","states":{}}'];
   expect(await calls.apply({ ...parcel, version: 6 })).toEqual(lower);
@@ -74,7 +74,7 @@ it("judges every later change by the newer version", async () => {
   expect((await calls.ok("create", "p2")).type).toBe("parcel.born");
 });
 
-it("rejects to drop states that entities sit in, and says how many", async () => {
+it("rejects the removal of states with entities, and counts these", async () => {
   const calls = await machine(parcel);
   for (const id of ["p1", "p2", "p3"]) await calls.ok("create", id, "SET", "signature", "1");
   for (const id of ["p2", "p3"]) await calls.ok("transition", id, "sent");
@@ -91,7 +91,7 @@ it("rejects to drop states that entities sit in, and says how many", async () =>
   ]);
 });
 
-it("lets entities of a dropped state move to where MAP says, and nowhere else", async () => {
+it("lets entities of a dropped state move only to the state in MAP", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -122,7 +122,7 @@ it("lets an entity of a dropped state be removed, or forced to any state", async
   expect(await calls.ok("remove", "p2")).toMatchObject({ state: "sent" });
 });
 
-it("asks for MAP again as long as an entity is left in a dropped state", async () => {
+it("requires MAP while an entity is in a dropped state", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -150,7 +150,7 @@ it("never gives a state another location in the index, nor a new one the place o
   expect(await calls.score("index", "p1")).toBe(String(1e13 + Date.parse(sent.timestamp)));
 });
 
-it("tells by DRYRUN what it would do, and does nothing", async () => {
+it("returns the same with DRYRUN, and writes nothing", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -181,14 +181,14 @@ it.each([
   expect(await calls.error("apply", keys, [text, ...args])).toBe("BADARG MAP");
 });
 
-it("rejects to touch a machine of another layout", async () => {
+it("rejects a machine of another layout", async () => {
   const calls = await machine(parcel);
   await calls.valkey.hset(calls.key("machine"), "layout", "2");
   const keys = [calls.key("machine"), calls.key("index")];
   expect(await calls.error("apply", keys, [JSON.stringify({ ...parcel, version: 2 })])).toMatch(/^LAYOUT /);
 });
 
-it("lets one of many definitions of the same version win, and tells the others", async () => {
+it("accepts one of many definitions of the same version, and rejects the others", async () => {
   const calls = new Calls(await admin(), "parcel");
   const replies = await Promise.all(
     Array.from({ length: 10 }, (_, n) => calls.apply({ ...parcel, history: n + 1 })),

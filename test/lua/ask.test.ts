@@ -14,7 +14,7 @@ const ask = async (calls: Calls, op: string, sent: number) => {
 
 const serverMs = async () => Number((await (await admin()).time())[0]) * 1000;
 
-it("EXPIRED on a retry tells nothing about the first attempt, and the question by its op does", async () => {
+it("EXPIRED on a retry says nothing about the first attempt, but a lookup by `op` does", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const sent = await serverMs();
@@ -29,7 +29,7 @@ it("EXPIRED on a retry tells nothing about the first attempt, and the question b
   }
 });
 
-it("the question by an op says where only the stream can tell: forgotten by the entity, or gone with it", async () => {
+it("a lookup by `op` uses the stream if the entity has forgotten it or was removed", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const sent = await serverMs();

@@ -22,7 +22,7 @@ async function traces(location: Clocked, id: string): Promise<unknown[]> {
   return [keys, await location.score("index", id), await location.score("due", id)];
 }
 
-it("records that a lease ran out as a change like any other, told in every place where changes are", async () => {
+it("records an expired lease as a change in all places", async () => {
   const location = await inState("working");
   const recorder = await record(location.valkey, location.channel);
   location.pass(20 * SECOND);
@@ -71,7 +71,7 @@ it("fires whichever of timeout and lease ended first, however late it is asked",
   );
 });
 
-it("fires the timeout where both end in the same millisecond", async () => {
+it("fires the timeout if both end in the same millisecond", async () => {
   const location = await inState("working");
   for (const passed of [25, 25, 10]) {
     location.pass(passed * SECOND);
@@ -100,7 +100,7 @@ it.each([
   expect((await location.ok("expire", "o1")).reason).toContain(`timeout of ${text} ran out at `);
 });
 
-it("takes away entity, log, index and due together when its time to be kept is over", async () => {
+it("removes entity, log, index entry and timer when its retention has expired", async () => {
   const location = await inState("late");
   await location.ok("create", "t2");
   const recorder = await record(location.valkey, location.channel);
@@ -132,7 +132,7 @@ it("lets no late retry of a creation bring back what a retention removed", async
   expect(await location.run("create", "t1", "OP", "o1", "SENT", sent)).toEqual(["FORGOTTEN", null]);
 });
 
-it("fires once, whoever asks and however often", async () => {
+it("fires once, despite many callers", async () => {
   const location = await inState("working");
   location.pass(MINUTE);
   const replies = await Promise.all(Array.from({ length: 20 }, () => location.run("expire", "t1")));
@@ -141,7 +141,7 @@ it("fires once, whoever asks and however often", async () => {
   expect(await location.events()).toHaveLength(3);
 });
 
-it("fires again and again where a timer leads back to its own state", async () => {
+it("fires repeatedly if a timer leads to its own state", async () => {
   const location = await inState("held");
   for (const version of [3, 4]) {
     location.pass(500);
@@ -172,7 +172,7 @@ it.each(["parked", "lost"])(
   },
 );
 
-it("takes away the place in due of an entity that is gone", async () => {
+it("removes the timer of an entity that does not exist", async () => {
   const location = await inState("working");
   await location.valkey.zadd(location.key("due"), 1, "gone");
   expect(await location.run("expire", "gone")).toEqual(["NOTFOUND", null]);
@@ -196,7 +196,7 @@ it.each(["1", "99999999999999", "-inf", "1.5", "inf"])(
   },
 );
 
-it("gives an entity that lacks its place in due the one it should have", async () => {
+it("gives an entity its missing timer", async () => {
   const location = await inState("working");
   await location.valkey.del(location.key("due"));
   location.pass(SECOND);
@@ -217,7 +217,7 @@ it("stays in the limits of what a stream keeps", async () => {
   expect(await location.log("t1")).toHaveLength(4);
 });
 
-it("sets what a timer sets even where a caller could set no more", async () => {
+it("sets the fields of a timer even beyond the limits for callers", async () => {
   const location = await inState("working");
   const full = Array.from({ length: 63 }, (_, n) => ["SET", `f${n}`, "1"]).flat();
   await location.ok("patch", "t1", ...full);
@@ -226,7 +226,7 @@ it("sets what a timer sets even where a caller could set no more", async () => {
   expect(await location.ok("expire", "t1")).toMatchObject({ state: "lost", error: "no sign of life", n: 1 });
 });
 
-it("rejects to enter a state whose stamp was never set, and stays in due, where it is seen", async () => {
+it("returns MISSING if a required stamp was never set, and keeps the timer in due", async () => {
   const states = {
     open: { to: ["shut", "tried"], timeout: { after: 1, to: "shut" } },
     tried: { stamp: "triedAt", to: ["shut"] },
@@ -247,7 +247,7 @@ it("rejects to enter a state whose stamp was never set, and stays in due, where 
   }
 });
 
-it("says so when the machine was never applied", async () => {
+it("returns NOMACHINE if the machine was never applied", async () => {
   const location = await inState("working");
   await location.valkey.del(location.key("machine"));
   const calls = [
@@ -281,7 +281,7 @@ describe("under a newer version of the machine", () => {
     expect(await location.score("due", "t1")).toBeNull();
   });
 
-  it("ends a shorter timeout at once where its time is over", async () => {
+  it("fires a shorter timeout at once if it has expired", async () => {
     const location = await inState("waiting");
     location.pass(2 * MINUTE);
     const waiting = { to: ["working"], timeout: { after: MINUTE, to: "working" } };
@@ -305,7 +305,7 @@ describe("under a newer version of the machine", () => {
 
   const shorter = newer({ lease: { ...working.lease, for: SECOND } });
 
-  it("shortens no lease that somebody reckons with: what was planned stands, then the shorter one counts", async () => {
+  it("does not shorten a running lease: its end stays, then the shorter one applies", async () => {
     const location = await inState("working");
     const planned = location.nowMs + 30 * SECOND;
     await location.apply(shorter);

@@ -18,20 +18,20 @@ async function withOps(count: number): Promise<Calls> {
 const retry = (calls: Calls, op: string, sent: number) =>
   calls.run("patch", "p1", "SET", "again", "1", "OP", op, "SENT", String(sent));
 
-it("remembers the last five ops", async () => {
+it("remembers the last five `op`s", async () => {
   const calls = await withOps(5);
   for (let n = 1; n <= 5; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
   await calls.ok("patch", "p1", "SET", "n", "6", "OP", "o6");
   for (let n = 2; n <= 6; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
 });
 
-it("lets changes without an op push none out", async () => {
+it("forgets no `op` for changes without one", async () => {
   const calls = await withOps(5);
   for (let n = 1; n <= 10; n++) await calls.ok("patch", "p1", "SET", "n", "0");
   expect((await retry(calls, "o1", FUTURE + 1))[0]).toBe("REPLAYED");
 });
 
-it("rejects a retry sent when an op was done that is forgotten now, with the entity as it is", async () => {
+it("rejects a retry that is older than a forgotten `op`, and returns the entity", async () => {
   const calls = await withOps(12); // o1 to o7 are forgotten, the newest of them done at FUTURE + 7
   const [outcome, document] = await retry(calls, "o7", FUTURE + 7);
   expect(outcome).toBe("FORGOTTEN");
@@ -39,19 +39,19 @@ it("rejects a retry sent when an op was done that is forgotten now, with the ent
   expect((await retry(calls, "unheard-of", FUTURE + 3))[0]).toBe("FORGOTTEN");
 });
 
-it("does what a retry asks when every op done since it was sent is remembered, and its own is none of them", async () => {
+it("applies a retry if every later `op` is remembered and none is its own", async () => {
   const calls = await withOps(12);
   expect((await retry(calls, "new", FUTURE + 8))[0]).toBe("OK");
 });
 
-it("rejects a retry that was sent later than the clock shows now, where anything is forgotten: it was set back", async () => {
+it("rejects a retry from the future if anything is forgotten, because the clock was set back", async () => {
   const calls = await withOps(6);
   expect((await retry(calls, "new", FUTURE + 60_000))[0]).toBe("FORGOTTEN");
   const fresh = await withOps(5);
   expect((await retry(fresh, "new", FUTURE + 60_000))[0]).toBe("OK");
 });
 
-it("rejects a retry of create that was sent later than the clock shows now, where anything was removed", async () => {
+it("rejects a retry of create from the future if anything was removed", async () => {
   const calls = await machine(parcel);
   const create = (id: string) => calls.run("create", id, "OP", "o1", "SENT", String(FUTURE));
   expect((await create("p1"))[0]).toBe("OK");
@@ -59,7 +59,7 @@ it("rejects a retry of create that was sent later than the clock shows now, wher
   expect(await create("p1")).toEqual(["FORGOTTEN", null]);
 });
 
-it("lets no life of an id begin before the end of an earlier one, where the clock was set back, so that retries are judged", async () => {
+it("creates no entity earlier than the removal of a previous one, even if the clock was set back", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.valkey.hset(calls.key("id:p1"), "at", String(FUTURE)); // changed by a clock that is ahead
@@ -78,7 +78,7 @@ it("judges NOTAFTER of a create by the clock, not by what was removed when it wa
   expect(outcome).toBe("OK");
 });
 
-it("does what a first attempt asks, however much is forgotten", async () => {
+it("applies a first attempt, even if other keys are forgotten", async () => {
   const calls = await withOps(12);
   await calls.ok("patch", "p1", "SET", "n", "13", "OP", "new");
 });
@@ -111,7 +111,7 @@ it("starts with nothing forgotten", async () => {
   });
 });
 
-it("takes a retry sent at 0 for one sent before everything: done where nothing is forgotten, else rejected", async () => {
+it("treats a retry sent at 0 as the oldest: it is applied if nothing is forgotten, else rejected", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SENT", "0");
   await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o1", "SENT", "0");
@@ -125,7 +125,7 @@ async function removed(calls: Calls): Promise<number> {
   return Date.parse((await calls.ok("remove", "p1")).timestamp);
 }
 
-it("does not create anew on a retry whose first attempt may have created what was removed since", async () => {
+it("creates nothing on a retry if its first attempt may have created an entity that was removed", async () => {
   const calls = await machine(parcel);
   const at = await removed(calls);
   expect(await calls.run("create", "p1", "OP", "o1", "SENT", String(at))).toEqual(["FORGOTTEN", null]);
@@ -140,7 +140,7 @@ it("creates on a retry that was first sent after the last removal, and on a firs
   await calls.ok("create", "p1", "OP", "o3");
 });
 
-it("rejects a retry that may have been done to an earlier life of the id", async () => {
+it("rejects a retry that may have changed an earlier entity with this id", async () => {
   const calls = await machine(parcel);
   const at = await removed(calls);
   await calls.ok("create", "p1");
@@ -156,7 +156,7 @@ it("rejects a retry that may have been done to an earlier life of the id", async
   }
 });
 
-it("does what a retry asks that was first sent after this life of the id began", async () => {
+it("applies a retry that was first sent after this entity was created", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p2");
   await calls.ok("create", "p1");

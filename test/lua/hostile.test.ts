@@ -147,7 +147,7 @@ describe.each(operations)("%s", (operation) => {
   );
 
   const numbers = takes(operation, ["NOTAFTER", "SENT", "IFVERSION"]);
-  it.each(numbers)("rejects %s that is no whole number", async (word) => {
+  it.each(numbers)("rejects %s that is not a whole number", async (word) => {
     for (const value of [...NO_NUMBERS, ...TOO_LARGE]) await badarg(operation, word, [...args, word, value]);
   });
 
@@ -161,7 +161,7 @@ describe.each(operations)("%s", (operation) => {
     }
   });
 
-  it("rejects words that are no options", async () => {
+  it("rejects unknown option words", async () => {
     for (const word of [
       "",
       "set",
@@ -275,7 +275,7 @@ it("rejects keys of apply that are swapped, foreign, too few, too many, or of no
   }
 });
 
-it("rejects words that are no options of apply", async () => {
+it("rejects unknown option words of apply", async () => {
   const keys = [location.key("machine"), location.key("index")];
   for (const word of ["", "dryrun", "FORCE", "SET", "MAP "]) {
     await badarg("apply", "option", [JSON.stringify({ ...parcel, version: 2 }), word], keys);

@@ -130,7 +130,7 @@ it.each(operations.filter((operation) => writes[operation].includes("publish")))
   },
 );
 
-it("asks a user only for the rights that the change at hand needs", async () => {
+it("requires only the permissions that a change needs", async () => {
   const location = await machine(parcel);
   const user = await as(location, "+@all", "-hdel", "-zrem", "-ltrim", "-del", "~*", "&*");
   await user.ok("create", "p2");

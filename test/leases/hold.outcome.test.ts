@@ -17,10 +17,10 @@ import { held, LEASE_MS, SOON, taskOf, working, workingFor } from "../helpers/he
 import { startProxy, type TcpProxy } from "../helpers/proxy.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
-/** No replica follows, so that it is never met. */
+/** Cannot be met, because the server has no replica. */
 const durability = { replicas: 1, timeoutMs: 1 };
 
-/** Long enough for a server to go and come back, on a busy machine too. */
+/** Long enough for a server to disconnect and return, on a busy machine too. */
 const LONG_MS = 15_000;
 
 type Make = (tasks: Entities, ifVersion: number) => Promise<Change | Replay>;
@@ -30,7 +30,7 @@ const patched: Make = (tasks, ifVersion) =>
 const done: Make = (tasks, ifVersion) =>
   tasks.transition("t1", "done", { ifVersion, reason: "mine", timeout: 600 });
 
-/** Whether a hold has ended by itself: it takes no change any more. */
+/** Returns whether a hold has ended by itself, so that it accepts no change. */
 async function isEnded(hold: Hold): Promise<boolean> {
   const error = await rejectionOf(
     LatchkeyError,
@@ -39,7 +39,7 @@ async function isEnded(hold: Hold): Promise<boolean> {
   return error instanceof ContractError && error.code === "CLOSED";
 }
 
-/** Holds t1 by a connection that can be cut. */
+/** Holds t1 over a connection that can be interrupted. */
 async function heldAfar(version: number | undefined = 2, login = "", leaseMs = LONG_MS) {
   const { home, tasks, leaseAt } = await workingFor(leaseMs, "t1", "t2");
   await tasks.patch("t2", { set: { n: 1 } }); // its script is loaded now
@@ -50,14 +50,14 @@ async function heldAfar(version: number | undefined = 2, login = "", leaseMs = L
   return { tasks, leaseAt, proxy, farTasks, ...(await held(farTasks, "t1", version)) };
 }
 
-/** How often a user was refused a command. */
+/** Counts the commands that a user was denied. */
 async function denials(user: string): Promise<number> {
   const entries = (await (await admin()).call("ACL", "LOG")) as unknown[][];
   const mine = entries.filter((entry) => entry[entry.indexOf("username") + 1] === user);
   return mine.reduce((sum, entry) => sum + Number(entry[entry.indexOf("count") + 1]), 0);
 }
 
-/** Makes a change whose answer is lost, and the server with it. */
+/** Makes a change whose reply is lost together with the connection. */
 async function loseAnswer(proxy: TcpProxy, hold: Hold, make: (ifVersion: number) => ReturnType<Make>) {
   proxy.dropReply("mine");
   const away = proxy.lost.then(() => proxy.shut(true));
@@ -66,8 +66,8 @@ async function loseAnswer(proxy: TcpProxy, hold: Hold, make: (ifVersion: number)
   return error;
 }
 
-describe("a change of one's own that was made, and is not durable,", () => {
-  it("is held, whether that is thrown or returned", async () => {
+describe("an own change that was applied but is not durable", () => {
+  it("is held, whether the error is thrown or returned", async () => {
     const { tasks, leaseAt } = await working("t1");
     const { hold, losses } = await held(tasks, "t1", 2);
     const changing = hold.change((ifVersion) => tasks.patch("t1", { set: { n: 1 }, ifVersion, durability }));
@@ -82,7 +82,7 @@ describe("a change of one's own that was made, and is not durable,", () => {
     expect([hold.version, losses]).toEqual([4, []]);
   });
 
-  it("ends the hold without a loss where it leaves the state", async () => {
+  it("ends the hold without a loss if it leaves the state", async () => {
     const { tasks } = await working("t1", "t2");
     const first = await held(tasks, "t1", 2);
     const second = await held(tasks, "t2", 2);
@@ -91,11 +91,11 @@ describe("a change of one's own that was made, and is not durable,", () => {
     );
     await rejectionOf(NotDurableError, changing);
     await tasks.remove("t2");
-    await second.lost; // a renewal's time has passed
+    await second.lost; // by now a renewal was due
     expect([await isEnded(first.hold), first.losses]).toEqual([true, []]);
   });
 
-  it("is no matter where it is another entity's", async () => {
+  it("does not matter if it is another entity's", async () => {
     const { tasks, leaseAt } = await working("t1", "t2");
     await tasks.patch("t2", { set: { n: 1 } });
     const { hold, losses } = await held(tasks, "t1", 2);
@@ -107,8 +107,8 @@ describe("a change of one's own that was made, and is not durable,", () => {
   });
 });
 
-describe("a change of one's own of which is not known whether it was made", () => {
-  it("is held once the server tells that it was", async () => {
+describe("an own change with an unknown outcome", () => {
+  it("is held once the server reports that it was applied", async () => {
     const { hold, losses, leaseAt, proxy, farTasks } = await heldAfar();
     await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
     const before = await leaseAt("t1");
@@ -117,7 +117,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect([hold.version, losses]).toEqual([3, []]);
   });
 
-  it("is found out before the next one is made", async () => {
+  it("is resolved before the next one is made", async () => {
     const { hold, losses, tasks, proxy, farTasks } = await heldAfar();
     const error = await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
     proxy.shut(false);
@@ -127,7 +127,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect(losses).toEqual([]);
   });
 
-  it("ends the hold without a loss where it was, and left the state", async () => {
+  it("ends the hold without a loss if it was applied and left the state", async () => {
     const { hold, losses, proxy, farTasks } = await heldAfar();
     await loseAnswer(proxy, hold, (ifVersion) => done(farTasks, ifVersion));
     proxy.shut(false);
@@ -135,7 +135,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect([hold.signal.aborted, losses]).toEqual([false, []]);
   });
 
-  it("ends an unfenced hold without a loss where it was, and entered the state anew", async () => {
+  it("ends an unfenced hold without a loss if it was applied and entered the state again", async () => {
     const { hold, losses, proxy, farTasks } = await heldAfar(undefined);
     await loseAnswer(proxy, hold, (ifVersion) =>
       farTasks.transition("t1", "working", { ifVersion, reason: "mine", timeout: 600 }),
@@ -145,7 +145,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect([hold.signal.aborted, losses]).toEqual([false, []]);
   });
 
-  it("changes nothing where it was not", async () => {
+  it("changes nothing if it was not applied", async () => {
     const { hold, losses, tasks, leaseAt, proxy, farTasks } = await heldAfar();
     proxy.dropRequest("mine");
     const away = proxy.lost.then(() => proxy.shut(true));
@@ -160,7 +160,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect([hold.version, losses, await tasks.get("t1")]).toMatchObject([2, [], { version: 2 }]);
   });
 
-  it("does not hide that someone else has changed the entity since", async () => {
+  it("does not hide that someone else changed the entity since", async () => {
     const { hold, lost, tasks, proxy, farTasks } = await heldAfar();
     await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
     await tasks.patch("t1", { set: { taken: true } });
@@ -172,7 +172,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect(error.current).toMatchObject({ version: 4, taken: true });
   });
 
-  it("lets no other be made while the server can't tell", async () => {
+  it("prevents further changes while its outcome is unknown", async () => {
     const { hold, losses, tasks, leaseAt, proxy, farTasks } = await heldAfar();
     await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
     let isMade = false;
@@ -182,7 +182,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     };
     const error = await rejectionOf(NotExecutedError, hold.change(make));
     expect(error.message).toMatch(
-      /^task t1 was not changed: what became of the change before it can't be told/,
+      /^task t1 was not changed: the outcome of the previous change is still unknown/,
     );
     expect([isMade, losses]).toEqual([false, []]);
     const before = await leaseAt("t1");
@@ -191,7 +191,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect([hold.version, losses]).toEqual([3, []]);
   });
 
-  it("lets nothing be told as a loss while the server can't tell, though it refuses to renew", async () => {
+  it("does not lose the lease while its outcome is unknown, although a renewal is rejected", async () => {
     const user = freshNamespace();
     const server = await admin();
     await server.call("ACL", "SETUSER", user, "on", "nopass", "+@all", "~*", "&*");
@@ -199,7 +199,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
     await server.call("ACL", "SETUSER", user, "-multi");
     proxy.shut(false);
-    // Between two times that it asks what became of the change, it asks to renew.
+    // The hold tries to renew between two attempts to resolve the change.
     await expect.poll(() => denials(user), SOON).toBeGreaterThan(1);
     await server.call("ACL", "SETUSER", user, "+multi");
     const before = await leaseAt("t1");
@@ -207,7 +207,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect([hold.version, losses]).toEqual([3, []]);
   });
 
-  it("does not outlive the lease's own end", async () => {
+  it("does not hold the lease longer than its end", async () => {
     const { hold, lost, proxy, farTasks } = await heldAfar(2, "", 1500);
     await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
     const error = await lost;
@@ -215,7 +215,7 @@ describe("a change of one's own of which is not known whether it was made", () =
     expect(error.cause).toBeInstanceOf(LatchkeyError);
   });
 
-  it("is no matter where it is another entity's", async () => {
+  it("does not matter if it is another entity's", async () => {
     const { hold, losses, leaseAt, proxy, farTasks } = await heldAfar();
     await loseAnswer(proxy, hold, () =>
       farTasks.patch("t2", { set: { n: 2 }, reason: "mine", timeout: 600 }),
@@ -227,8 +227,8 @@ describe("a change of one's own of which is not known whether it was made", () =
   });
 });
 
-describe("a change of one's own that is told late, after others came,", () => {
-  /** Its answer is lost; when it is asked about, someone else has been there. */
+describe("an own change that is resolved after others changed the entity", () => {
+  /** Loses the reply, and lets others change the entity before it is resolved. */
   async function overtaken(make: Make, meddle: (tasks: Entities) => Promise<unknown>, version?: number) {
     const all = await heldAfar(version);
     const { hold, tasks, farTasks, proxy } = all;
@@ -242,7 +242,7 @@ describe("a change of one's own that is told late, after others came,", () => {
     return all;
   }
 
-  it("ends the hold without a loss where it left the state itself", async () => {
+  it("ends the hold without a loss if it left the state itself", async () => {
     const { hold, losses } = await overtaken(
       (tasks, ifVersion) => tasks.transition("t1", "done", { ifVersion, reason: "mine" }),
       (tasks) => tasks.patch("t1", { set: { seen: true } }),
@@ -254,8 +254,8 @@ describe("a change of one's own that is told late, after others came,", () => {
   it.each([
     ["someone else left the state", 2, "done"],
     ["someone else left the state of an unfenced hold", undefined, "done"],
-    ["someone else entered the state anew", 2, "working"],
-  ] as const)("tells the loss where %s", async (_, version, to) => {
+    ["someone else entered the state again", 2, "working"],
+  ] as const)("reports the loss if %s", async (_, version, to) => {
     const { hold, lost } = await overtaken(
       (tasks, ifVersion) => tasks.patch("t1", { set: { n: 1 }, ifVersion, reason: "mine" }),
       (tasks) => tasks.transition("t1", to),

@@ -11,14 +11,14 @@ import { admin, Calls, connection } from "../helpers/calls.js";
 import { client, rejectionOf } from "../helpers/client.js";
 import { freshNamespace } from "../helpers/valkey.js";
 
-/** What a successor repeats a change with, whose first attempt may have been made from now until `notAfter`. */
+/** Returns the options to repeat a change whose first attempt may be executed from now until `notAfter`. */
 async function successor() {
   const timeout = 20_000;
   return { op: "mine", sent: (await serverMs()) - timeout, timeout, notAfter: await serverMs() };
 }
 
-describe("notAfter that has passed when a lost change is tried again", () => {
-  it("does not hide that the change was made, and forgotten by the agent since", async () => {
+describe("a notAfter that has passed before the retry of a lost change", () => {
+  it("does not hide an applied change that the agent has forgotten", async () => {
     const { near } = await behindProxy();
     await near.create("a1");
     const repeat = await successor();
@@ -32,7 +32,7 @@ describe("notAfter that has passed when a lost change is tried again", () => {
     expect(await near.get("a1")).toMatchObject({ version: 9 });
   });
 
-  it("does not hide that the change was made after the agent was asked for it", async () => {
+  it("does not hide a change that was applied after the agent was read", async () => {
     const { near, namespace } = await behindProxy();
     await near.create("a1");
     const monitor = await (await connection()).monitor();
@@ -54,7 +54,7 @@ describe("notAfter that has passed when a lost change is tried again", () => {
     expect(await repeat).toMatchObject({ state: "running", opVersion: 2 });
   });
 
-  it("is the answer where the log shows that the change was not made", async () => {
+  it("is the result if the event log shows that the change was not applied", async () => {
     const { near } = await behindProxy();
     await near.create("a1");
     const repeat = await successor();
@@ -65,7 +65,7 @@ describe("notAfter that has passed when a lost change is tried again", () => {
     expect(await near.get("a1")).toMatchObject({ state: "spawning", version: 8 });
   });
 
-  it("is told as forgotten where neither the agent nor the trimmed log can tell", async () => {
+  it("is reported as FORGOTTEN if neither the agent nor the trimmed log knows the outcome", async () => {
     const { near, namespace } = await behindProxy();
     await near.create("a1");
     const repeat = await successor();
@@ -77,12 +77,12 @@ describe("notAfter that has passed when a lost change is tried again", () => {
     expect(error).toMatchObject({ code: "FORGOTTEN", current: { state: "running", version: 9 } });
   });
 
-  it("is not the answer where the answer was lost within the same call", async () => {
+  it("is not the result if the reply was lost within the same call", async () => {
     const { far, near, proxy } = await behindProxy();
     await near.create("a1");
     proxy.shut(true);
     proxy.dropReply("evalsha");
-    const notAfter = (await serverMs()) + 900; // before the first attempt is given up
+    const notAfter = (await serverMs()) + 900; // before the first attempt ends
     const lost = far.transition("a1", "running", { notAfter, timeout: "30s" });
     await proxy.lost;
     await pushOut(near, "a1");
@@ -92,8 +92,8 @@ describe("notAfter that has passed when a lost change is tried again", () => {
   });
 });
 
-describe("an agent that is gone when a lost change is tried again", () => {
-  it("is told as forgotten where the log was trimmed: this very call may have removed it", async () => {
+describe("an agent that was removed before the retry of a lost change", () => {
+  it("is reported as FORGOTTEN if the log was trimmed, because this call may have removed it", async () => {
     const { far, near, proxy, namespace } = await behindProxy();
     await near.create("a1");
     proxy.shut(true);
@@ -105,7 +105,7 @@ describe("an agent that is gone when a lost change is tried again", () => {
     expect(await lost).toMatchObject({ code: "FORGOTTEN", current: null });
   });
 
-  it("is told as forgotten where the log was trimmed: its removal may have met the change", async () => {
+  it("is reported as FORGOTTEN if the log was trimmed, because the change may precede the removal", async () => {
     const { far, near, proxy, namespace } = await behindProxy();
     await near.create("a1");
     proxy.shut(true);
@@ -118,7 +118,7 @@ describe("an agent that is gone when a lost change is tried again", () => {
     expect(await lost).toMatchObject({ code: "FORGOTTEN", current: null });
   });
 
-  it("is the answer where the log has its removal, and not the change", async () => {
+  it("is the result if the log has its removal but not the change", async () => {
     const { far, near, proxy } = await behindProxy();
     await near.create("a1");
     proxy.shut(true);
@@ -130,7 +130,7 @@ describe("an agent that is gone when a lost change is tried again", () => {
     expect(await lost).toMatchObject({ code: "NOTFOUND", current: null });
   });
 
-  it("is the answer where none was removed since, though the log was trimmed", async () => {
+  it("is the result if no entity was removed since, although the log was trimmed", async () => {
     const { far, near, proxy, namespace } = await behindProxy();
     await near.create("a1");
     await near.remove("a1");
@@ -146,7 +146,7 @@ describe("an agent that is gone when a lost change is tried again", () => {
   });
 });
 
-it("a machine that is gone when a lost change is tried again does not hide that the change was made", async () => {
+it("a machine that was removed before the retry does not hide that the change was applied", async () => {
   const { far, near, proxy, namespace } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -159,7 +159,7 @@ it("a machine that is gone when a lost change is tried again does not hide that 
   expect(await lost).toMatchObject({ type: "agent.running", version: 2 });
 });
 
-it("a machine that is gone is not told as the answer where nobody can tell whether a lost change was made", async () => {
+it("a removed machine is not the result if the outcome of a lost change is unknown", async () => {
   const { far, near, proxy, namespace } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -173,7 +173,7 @@ it("a machine that is gone is not told as the answer where nobody can tell wheth
   expect(await lost).toMatchObject({ code: "FORGOTTEN", current: { state: "running", version: 9 } });
 });
 
-it("a machine that is gone is not told as the answer where the log can't be asked whether a lost change was made", async () => {
+it("a removed machine is not the result if the event log cannot be read", async () => {
   const { near, proxy, namespace } = await behindProxy();
   await near.create("a1");
   const valkey = await admin();
@@ -195,7 +195,7 @@ it("a machine that is gone is not told as the answer where the log can't be aske
   expect(await error.resolve()).toMatchObject({ outcome: "DONE", version: 2 });
 });
 
-it("an agent that was damaged when a lost change is tried again does not hide that the change was made", async () => {
+it("an agent that was damaged before the retry does not hide that the change was applied", async () => {
   const { far, near, proxy, namespace } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -208,8 +208,8 @@ it("an agent that was damaged when a lost change is tried again does not hide th
   expect(await lost).toMatchObject({ type: "agent.running", version: 2 });
 });
 
-describe("sent that is later than the server's clock shows, by more than a day", () => {
-  it("is refused, with where to take it from, and nothing is done", async () => {
+describe("a `sent` that is more than a day ahead of the server's clock", () => {
+  it("is rejected, with its correct source, and nothing is applied", async () => {
     const latchkey = await client();
     const ours = await latchkey.machine(agent());
     await ours.create("a1");
@@ -218,14 +218,14 @@ describe("sent that is later than the server's clock shows, by more than a day",
     expect(error.code).toBe("BADARG");
     expect(error.message).toMatch(
       new RegExp(
-        `^sent ${sent} is \\d+ ms later than the server's clock shows: ` +
-          "it must be the server's time before the first attempt; see serverTime\\(\\)$",
+        `^sent ${sent} is \\d+ ms ahead of the server's clock: ` +
+          "give the server's time in ms before the first attempt, as serverTime\\(\\) returns it$",
       ),
     );
     expect(await ours.get("a1")).toMatchObject({ version: 1 });
   });
 
-  it("does not hide a change that was made: the clock may have been set back since", async () => {
+  it("does not hide an applied change, because the clock may have been set back", async () => {
     const latchkey = await client();
     const ours = await latchkey.machine(agent());
     await ours.create("a1", {}, { op: "o1" });
