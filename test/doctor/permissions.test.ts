@@ -139,7 +139,7 @@ describe("the list of commands", () => {
     const seen = looked?.next();
     await untilInside(server, "xread");
     expect(await check(server, "here-reader")).toEqual(["unchecked"]);
-    // A check asks what installs machines too, which is refused to readers.
+    // A check asks what installs machines too, which readers may not run.
     const asked = (await calledSince(server)).filter((name) => !readerCommands().includes(name));
     expect(asked).toEqual(["evalsha"]);
     await reader.close();

@@ -36,7 +36,7 @@ describe.each(operations)("%s", (operation) => {
     expect(await (await admin()).script("LOAD", text)).toBe(sha1);
   });
 
-  it("writes only below its last refusal, in the part for it, and by its shared commit", () => {
+  it("writes only in its last part, after all rejections, and by its shared commit", () => {
     const [before = "", after = ""] = sourceText(operation).split("\n-- 4 write\n");
     expect(writesIn(before)).toEqual([]);
     expect(before).not.toMatch(/steps\/(commit|erase)\.lua/);

@@ -43,7 +43,7 @@ describe.each(operations)("%s", (operation, args) => {
     expect(await calls.ok(operation, "p1", ...args, ...condition)).toMatchObject({ version: 4 });
   });
 
-  it("rejects after NOTAFTER, with the entity where there is one", async () => {
+  it("rejects after NOTAFTER, and returns the entity if it exists", async () => {
     const calls = await atVersion3();
     const [outcome, document] = await calls.run(operation, "p1", ...args, "NOTAFTER", "1", "IFVERSION", "9");
     expect(outcome).toBe("EXPIRED");

@@ -66,7 +66,7 @@ it.each(Object.keys(damage))("rejects an entity without %s", async (field) => {
 });
 
 it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
-  "rejects a retry of an op that is remembered as %j",
+  "rejects a retry of an `op` that is stored as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:1", remembered);
@@ -75,7 +75,7 @@ it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
 );
 
 it.each(["x", "o1 1", "o1 1 nan", "o1 1 12345678901234"])(
-  "rejects a change that would push out an op remembered as %j",
+  "rejects a change that would forget an `op` stored as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:2", remembered);

@@ -15,7 +15,7 @@ async function inState(state: string, id = "t1"): Promise<Clocked> {
   return location;
 }
 
-/** What is kept of an id. */
+/** Reads all that the server stores of an id. */
 async function traces(location: Clocked, id: string): Promise<unknown[]> {
   const { valkey } = location;
   const keys = await valkey.exists(location.key(`id:${id}`), location.key(`log:${id}`));
@@ -181,7 +181,7 @@ it("removes the timer of an entity that does not exist", async () => {
 });
 
 it.each(["1", "99999999999999", "-inf", "1.5", "inf"])(
-  "puts a place in due of %s right where nothing has run out",
+  "corrects a timer of %s if no timer has expired",
   async (score) => {
     for (const [state, length] of [
       ["waiting", 3_600_000 - SECOND],

@@ -4,7 +4,7 @@ import { parcel } from "../helpers/parcel.js";
 
 const FUTURE = 4102444800000; // 2100: the entity's clock starts there, so a test knows the time of every change
 
-/** An entity that does the ops one after the other, op number n at FUTURE + n. */
+/** Creates an entity with several changes, where the `op` number n is applied at FUTURE + n. */
 async function withOps(count: number): Promise<Calls> {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
@@ -88,7 +88,7 @@ it.each([
   ["transition", ["sent"]],
   ["patch", ["SET", "n", "1"]],
   ["remove", []],
-] as const)("rejects a retry of %s that it can't judge", async (operation, args) => {
+] as const)("rejects a retry of %s that it cannot decide", async (operation, args) => {
   const calls = await withOps(6);
   const [outcome, document] = await calls.run(
     operation,

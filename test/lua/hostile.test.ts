@@ -38,7 +38,7 @@ const NO_NAMES: readonly (readonly [what: string, value: Argument])[] = [
   ["a pattern of Lua", "%a"],
   ["Lua", "a'..redis.call('FLUSHALL')..'"],
 ];
-/** What is no name of a state or a field besides, and what is no text. */
+/** Lists other invalid names of states and fields, and values that are not text. */
 const NO_STATES: typeof NO_NAMES = [
   ...NO_NAMES,
   ["a digit first", "1a"],
@@ -130,7 +130,7 @@ describe.each(operations)("%s", (operation) => {
 
   const texts = takes(operation, ["OP", "ACTOR", "REASON"]);
   it.each(texts.includes("OP") ? [...NO_NAMES, ["65 long", "a".repeat(65)] as const] : [])(
-    "rejects an op that is wrong: %s",
+    "rejects an invalid `op`: %s",
     async (_, value) => {
       await badarg(operation, "OP", [...args, "OP", value]);
     },
@@ -138,7 +138,7 @@ describe.each(operations)("%s", (operation) => {
 
   const limits = [["ACTOR", 128] as const, ["REASON", 1024] as const];
   it.each(limits.filter(([word]) => texts.includes(word)))(
-    "rejects %s that is no text, or too long",
+    "rejects %s that is not text or too long",
     async (word, most) => {
       for (const [, value] of NO_TEXTS) await badarg(operation, word, [...args, word, value]);
       await badarg(operation, word, [...args, word, "a".repeat(most + 1)]);

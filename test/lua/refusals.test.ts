@@ -20,7 +20,7 @@ const PLACES = ["entity", "log", "machine", "index", "due", "events"];
 /** Of those, the ones that a heartbeat has to do with. */
 const OF_HEARTBEAT = ["entity", "machine", "due"];
 
-/** An entity with a full log, a timer that has run out, own fields and ops; and one with a lease. */
+/** Creates an entity with a full log, an expired timer, own fields and `op`s, and another with a lease. */
 async function standing(): Promise<Calls> {
   const location = await machine(parcel);
   await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
@@ -37,7 +37,7 @@ function keysOf(location: Calls, operation: Operation): string[] {
   return location.keys(String(calls[operation][0]));
 }
 
-/** Runs a call that must be rejected or fail, and checks that it left the server as it was and told nobody. */
+/** Runs a call that must be rejected or fail, and checks that it changed and published nothing. */
 async function leavesAll<Answer>(location: Calls, call: () => Promise<Answer>): Promise<Answer> {
   const recorder = await record(location.valkey, location.channel);
   const before = await keyspace(location.valkey, location.namespace);
@@ -70,7 +70,7 @@ describe.each(["string", "set"])("a key that is a %s", (type) => {
   });
 });
 
-it.each(Object.keys(calls) as Operation[])("%s is done where nothing is in its way", async (operation) => {
+it.each(Object.keys(calls) as Operation[])("%s is applied if nothing prevents it", async (operation) => {
   const location = await standing();
   const [outcome] = await evalsha(location.valkey, operation, keysOf(location, operation), calls[operation]);
   expect(outcome).toBe("OK");
@@ -165,7 +165,7 @@ it.each(logging)("%s writes nothing when the stream has no id left to give", asy
   expect(message).toContain("exhausted");
 });
 
-it("writes nothing and tells nobody when memory is full", async () => {
+it("writes and publishes nothing when memory is full", async () => {
   const location = await standing();
   const valkey = await admin();
   await valkey.config("SET", "maxmemory", "1");

@@ -41,7 +41,7 @@ const unused: Partial<Record<Operation, readonly string[]>> = {
   heartbeat: ["log:", "machine", "index", "events"],
 };
 
-/** Full logs and timers, so that nothing which a change may have to write is left out. p1 has run out. */
+/** Creates entities with full logs and timers, so that changes write everything they can. The timer of p1 has expired. */
 async function standing(): Promise<Calls> {
   const location = await machine(parcel);
   await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
@@ -54,7 +54,7 @@ async function standing(): Promise<Calls> {
   return location;
 }
 
-/** The same place, called by a user with these ACL rules and no others. */
+/** Connects to the same keys as a user with only these ACL rules. */
 async function as(location: Calls, ...rules: string[]): Promise<Calls> {
   const [username, password] = [`user-${randomBytes(6).toString("hex")}`, randomBytes(12).toString("hex")];
   const valkey = await admin();

@@ -153,12 +153,12 @@ it("rejects FORCE without a reason", async () => {
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent", "FORCE"])).toBe("BADARG REASON");
 });
 
-it("finds no entity where there is none", async () => {
+it("returns NOTFOUND if the entity does not exist", async () => {
   const calls = await machine(parcel);
   expect(await calls.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null]);
 });
 
-it("says so when the machine was never applied, or the hash is not one it knows", async () => {
+it("returns NOMACHINE without a machine, and LAYOUT for an unknown hash", async () => {
   const { calls } = await created();
   const bare = new Calls(await admin(), "parcel");
   expect(await bare.error("transition", bare.keys("p1"), ["p1", "sent"])).toBe("NOMACHINE apply it first");
@@ -166,7 +166,7 @@ it("says so when the machine was never applied, or the hash is not one it knows"
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent"])).toMatch(/^LAYOUT /);
 });
 
-it("says so when the compiled machine is of another layout", async () => {
+it("returns LAYOUT for a compiled machine of another layout", async () => {
   const { calls } = await created();
   await calls.valkey.hset(calls.key("machine"), "packed>sent", "2 and something else");
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent"])).toMatch(/^LAYOUT /);
