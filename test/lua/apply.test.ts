@@ -14,7 +14,7 @@ function without(named: string[], version = 2): Definition {
   return { ...parcel, version, states: Object.fromEntries(states) };
 }
 
-it("installs a machine in an empty location and reports the change", async () => {
+it("installs a machine into a fresh location and says that it did", async () => {
   const calls = new Calls(await admin(), "parcel");
   expect(await calls.apply(parcel)).toEqual([
     "OK",
@@ -31,7 +31,7 @@ it("keeps the definition byte for byte, for every client to read", async () => {
   expect(hash).toMatchObject({ layout: "1", name: "parcel", version: "1", definition: text });
 });
 
-it("changes nothing if the same definition is applied again", async () => {
+it("changes nothing when the same is applied again", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const before = await keyspace(calls.valkey, calls.namespace);
@@ -48,7 +48,7 @@ it("rejects another definition under the same version", async () => {
   ]);
 });
 
-it("rejects a lower version and returns the installed one", async () => {
+it("rejects a lower version, and returns the installed one", async () => {
   const calls = await machine({ ...parcel, version: 7 });
   const lower = ["INUSE", '{"machine":"parcel","version":7,"problem":"LOWER","states":{}}'];
   expect(await calls.apply({ ...parcel, version: 6 })).toEqual(lower);
@@ -74,16 +74,16 @@ it("judges every later change by the newer version", async () => {
   expect((await calls.ok("create", "p2")).type).toBe("parcel.born");
 });
 
-it("rejects the removal of states with entities, and counts these", async () => {
+it("rejects dropping states that still have entities, and returns how many", async () => {
   const calls = await machine(parcel);
   for (const id of ["p1", "p2", "p3"]) await calls.ok("create", id, "SET", "signature", "1");
   for (const id of ["p2", "p3"]) await calls.ok("transition", id, "sent");
   await calls.ok("transition", "p3", "delivered");
-  const rejected = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
-  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", rejected]);
+  const refused = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
+  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", refused]);
   expect(await calls.apply(without(["sent", "delivered"]), "MAP", "sent", "packed")).toEqual([
     "INUSE",
-    rejected,
+    refused,
   ]);
   expect(await calls.apply(without(["held"]))).toEqual([
     "OK",
@@ -91,7 +91,7 @@ it("rejects the removal of states with entities, and counts these", async () => 
   ]);
 });
 
-it("lets entities of a dropped state move only to the state in MAP", async () => {
+it("lets entities of a dropped state move to where MAP says, and nowhere else", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -122,7 +122,7 @@ it("lets an entity of a dropped state be removed, or forced to any state", async
   expect(await calls.ok("remove", "p2")).toMatchObject({ state: "sent" });
 });
 
-it("requires MAP while an entity is in a dropped state", async () => {
+it("asks for MAP again as long as an entity is left in a dropped state", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -150,7 +150,7 @@ it("never gives a state another location in the index, nor a new one the place o
   expect(await calls.score("index", "p1")).toBe(String(1e13 + Date.parse(sent.timestamp)));
 });
 
-it("returns the same with DRYRUN, and writes nothing", async () => {
+it("returns with DRYRUN what it would do, and writes nothing", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -188,7 +188,7 @@ it("rejects a machine of another layout", async () => {
   expect(await calls.error("apply", keys, [JSON.stringify({ ...parcel, version: 2 })])).toMatch(/^LAYOUT /);
 });
 
-it("accepts one of many definitions of the same version, and rejects the others", async () => {
+it("lets one of many definitions of a version win, and returns the winner to the others", async () => {
   const calls = new Calls(await admin(), "parcel");
   const replies = await Promise.all(
     Array.from({ length: 10 }, (_, n) => calls.apply({ ...parcel, history: n + 1 })),

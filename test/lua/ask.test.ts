@@ -14,7 +14,7 @@ const ask = async (calls: Calls, op: string, sent: number) => {
 
 const serverMs = async () => Number((await (await admin()).time())[0]) * 1000;
 
-it("EXPIRED on a retry says nothing about the first attempt, but a lookup by `op` does", async () => {
+it("proves nothing about the first attempt if a retry is EXPIRED, but the question by its idempotency key does", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const sent = await serverMs();
@@ -29,7 +29,7 @@ it("EXPIRED on a retry says nothing about the first attempt, but a lookup by `op
   }
 });
 
-it("a lookup by `op` uses the stream if the entity has forgotten it or was removed", async () => {
+it("distinguishes keys that the entity forgot from keys that are gone with it, if only the stream knows", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const sent = await serverMs();

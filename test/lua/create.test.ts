@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { admin, Calls, machine } from "../helpers/calls.js";
 import { parcel } from "../helpers/parcel.js";
 
-it("creates an entity in the initial state and returns its document", async () => {
+it("brings an entity into the initial state and answers with its document", async () => {
   const calls = await machine(parcel);
   const [outcome, document] = await calls.run("create", "p1");
   expect(outcome).toBe("OK");
@@ -53,7 +53,7 @@ it("keeps state, version, times and own fields in the entity's hash", async () =
   });
 });
 
-it("sets the stamp of the initial state", async () => {
+it("stamps the initial state where it has a stamp", async () => {
   const calls = await machine({
     name: "lamp",
     version: 1,
@@ -64,7 +64,7 @@ it("sets the stamp of the initial state", async () => {
   expect(lamp.litAt).toBe(lamp.timestamp);
 });
 
-it("rejects an existing id and returns the entity", async () => {
+it("rejects an existing id with the current entity", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SET", "n", "1", "ACTOR", "bob", "OP", "o1");
   const sent = await calls.ok("transition", "p1", "sent");
@@ -76,7 +76,7 @@ it("rejects an existing id and returns the entity", async () => {
   );
 });
 
-it("rejects a missing required field and returns no document", async () => {
+it("rejects a missing required field of the initial state without a document", async () => {
   const calls = await machine({
     name: "form",
     version: 1,
@@ -92,13 +92,13 @@ it("returns NOMACHINE if the machine was never applied", async () => {
   expect(await calls.error("create", calls.keys("p1"), ["p1"])).toBe("NOMACHINE apply it first");
 });
 
-it("returns LAYOUT if the entity's hash is unknown", async () => {
+it("returns an error if the entity's hash is unknown", async () => {
   const calls = await machine(parcel);
   await calls.valkey.hset(calls.key("id:p1"), "status", "packed");
   expect(await calls.error("create", calls.keys("p1"), ["p1"])).toMatch(/^LAYOUT /);
 });
 
-it("accepts an id of any valid characters, 128 long", async () => {
+it("takes an id of any of its characters, 128 long", async () => {
   const calls = await machine(parcel);
   const id = "aZ09_.~:/@+=-".padEnd(128, "x");
   expect((await calls.ok("create", id)).id).toBe(id);

@@ -35,7 +35,7 @@ async function standing(json: string): Promise<Calls> {
 }
 
 /** Asserts that each of these calls is answered with LAYOUT, and writes nothing. */
-async function rejected(location: Calls, calls: typeof changes): Promise<void> {
+async function refused(location: Calls, calls: typeof changes): Promise<void> {
   const before = await keyspace(location.valkey, location.namespace);
   for (const [operation, id, ...args] of calls) {
     const message = await location.error(operation, location.keys(String(id)), [String(id), ...args]);
@@ -48,38 +48,35 @@ const cases = Object.entries(damage).flatMap(([field, values]) =>
   values.map((value) => [field, value] as const),
 );
 
-it.each(cases)(
-  "rejects an entity whose %s was overwritten with %j, whatever is asked of it",
-  async (field, value) => {
-    for (const json of ["1", WIDE]) {
-      const location = await standing(json);
-      await location.valkey.hset(location.key("id:p1"), field, value);
-      await rejected(location, changes);
-    }
-  },
-);
+it.each(cases)("rejects every call for an entity whose %s was overwritten with %j", async (field, value) => {
+  for (const json of ["1", WIDE]) {
+    const location = await standing(json);
+    await location.valkey.hset(location.key("id:p1"), field, value);
+    await refused(location, changes);
+  }
+});
 
 it.each(Object.keys(damage))("rejects an entity without %s", async (field) => {
   const location = await standing("1");
   await location.valkey.hdel(location.key("id:p1"), field);
-  await rejected(location, changes);
+  await refused(location, changes);
 });
 
 it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
-  "rejects a retry of an `op` that is stored as %j",
+  "rejects a retry whose idempotency key is remembered as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:1", remembered);
-    await rejected(location, [["patch", "p1", "SET", "n", "1", "OP", "o2"]]);
+    await refused(location, [["patch", "p1", "SET", "n", "1", "OP", "o2"]]);
   },
 );
 
 it.each(["x", "o1 1", "o1 1 nan", "o1 1 12345678901234"])(
-  "rejects a change that would forget an `op` stored as %j",
+  "rejects a change that would push out a key remembered as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:2", remembered);
-    await rejected(location, [
+    await refused(location, [
       ["patch", "p1", "SET", "n", "1", "OP", "o3"],
       ["transition", "p1", "packed", "OP", "o3"],
     ]);
@@ -100,15 +97,15 @@ it.each([
   const row = String(await location.valkey.hget(location.key("machine"), "sent>sent")).split(" ");
   row[word] = value;
   await location.valkey.hset(location.key("machine"), "sent>sent", row.join(" "));
-  await rejected(location, [["transition", "p1", "sent", "OP", "o9"]]);
+  await refused(location, [["transition", "p1", "sent", "OP", "o9"]]);
 });
 
 it.each(["nan", "2 soon    ", "2 1 1 1 a", "1 3600000   lost ", "2 3600000   lost lost lost"])(
-  "rejects to judge timers by a row that is %j",
+  "rejects timers that depend on a row that is %j",
   async (row) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "@sent", row);
-    await rejected(location, [
+    await refused(location, [
       ["heartbeat", "p1"],
       ["expire", "p1"],
     ]);
@@ -124,15 +121,15 @@ it.each([
   const location = await standing("1");
   await location.valkey.hset(location.key("id:p1"), "since", "1000");
   await location.valkey.hset(location.key("machine"), field, value);
-  await rejected(location, [["expire", "p1"]]);
+  await refused(location, [["expire", "p1"]]);
 });
 
 it.each(["nan", "soon", "", "-1", "1e3"])(
-  "rejects what the time of the last removal decides where it is %j",
+  "rejects decisions by the time of the last removal if it is %j",
   async (time) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "removed", time);
-    await rejected(location, [
+    await refused(location, [
       ["create", "p2", "OP", "o9", "SENT", "1"],
       ["patch", "p1", "SET", "n", "1", "OP", "o9", "SENT", "1"],
       ["remove", "p1"],

@@ -15,14 +15,14 @@ async function inState(state: string, id = "t1"): Promise<Clocked> {
   return location;
 }
 
-/** Reads all that the server stores of an id. */
+/** Reads everything that is stored for an id. */
 async function traces(location: Clocked, id: string): Promise<unknown[]> {
   const { valkey } = location;
   const keys = await valkey.exists(location.key(`id:${id}`), location.key(`log:${id}`));
   return [keys, await location.score("index", id), await location.score("due", id)];
 }
 
-it("records an expired lease as a change in all places", async () => {
+it("records an expired lease as a change like any other, in every place for changes", async () => {
   const location = await inState("working");
   const recorder = await record(location.valkey, location.channel);
   location.pass(20 * SECOND);
@@ -71,7 +71,7 @@ it("fires whichever of timeout and lease ended first, however late it is asked",
   );
 });
 
-it("fires the timeout if both end in the same millisecond", async () => {
+it("fires the timeout where both end in the same millisecond", async () => {
   const location = await inState("working");
   for (const passed of [25, 25, 10]) {
     location.pass(passed * SECOND);
@@ -100,7 +100,7 @@ it.each([
   expect((await location.ok("expire", "o1")).reason).toContain(`timeout of ${text} ran out at `);
 });
 
-it("removes entity, log, index entry and timer when its retention has expired", async () => {
+it("removes entity, log, index and due together when the retention ends", async () => {
   const location = await inState("late");
   await location.ok("create", "t2");
   const recorder = await record(location.valkey, location.channel);
@@ -132,7 +132,7 @@ it("lets no late retry of a creation bring back what a retention removed", async
   expect(await location.run("create", "t1", "OP", "o1", "SENT", sent)).toEqual(["FORGOTTEN", null]);
 });
 
-it("fires once, despite many callers", async () => {
+it("fires once, whoever asks and however often", async () => {
   const location = await inState("working");
   location.pass(MINUTE);
   const replies = await Promise.all(Array.from({ length: 20 }, () => location.run("expire", "t1")));
@@ -141,7 +141,7 @@ it("fires once, despite many callers", async () => {
   expect(await location.events()).toHaveLength(3);
 });
 
-it("fires repeatedly if a timer leads to its own state", async () => {
+it("fires again and again where a timer leads back to its own state", async () => {
   const location = await inState("held");
   for (const version of [3, 4]) {
     location.pass(500);
@@ -172,7 +172,7 @@ it.each(["parked", "lost"])(
   },
 );
 
-it("removes the timer of an entity that does not exist", async () => {
+it("takes away the place in due of an entity that is gone", async () => {
   const location = await inState("working");
   await location.valkey.zadd(location.key("due"), 1, "gone");
   expect(await location.run("expire", "gone")).toEqual(["NOTFOUND", null]);
@@ -181,7 +181,7 @@ it("removes the timer of an entity that does not exist", async () => {
 });
 
 it.each(["1", "99999999999999", "-inf", "1.5", "inf"])(
-  "corrects a timer of %s if no timer has expired",
+  "corrects an entry in due of %s if nothing has expired",
   async (score) => {
     for (const [state, length] of [
       ["waiting", 3_600_000 - SECOND],
@@ -196,7 +196,7 @@ it.each(["1", "99999999999999", "-inf", "1.5", "inf"])(
   },
 );
 
-it("gives an entity its missing timer", async () => {
+it("adds the missing entry in due of an entity", async () => {
   const location = await inState("working");
   await location.valkey.del(location.key("due"));
   location.pass(SECOND);
@@ -217,7 +217,7 @@ it("stays in the limits of what a stream keeps", async () => {
   expect(await location.log("t1")).toHaveLength(4);
 });
 
-it("sets the fields of a timer even beyond the limits for callers", async () => {
+it("sets what a timer sets even if a caller could set no more fields", async () => {
   const location = await inState("working");
   const full = Array.from({ length: 63 }, (_, n) => ["SET", `f${n}`, "1"]).flat();
   await location.ok("patch", "t1", ...full);
@@ -226,7 +226,7 @@ it("sets the fields of a timer even beyond the limits for callers", async () => 
   expect(await location.ok("expire", "t1")).toMatchObject({ state: "lost", error: "no sign of life", n: 1 });
 });
 
-it("returns MISSING if a required stamp was never set, and keeps the timer in due", async () => {
+it("rejects a state whose required stamp was never set, and keeps the entity in due", async () => {
   const states = {
     open: { to: ["shut", "tried"], timeout: { after: 1, to: "shut" } },
     tried: { stamp: "triedAt", to: ["shut"] },
@@ -281,7 +281,7 @@ describe("under a newer version of the machine", () => {
     expect(await location.score("due", "t1")).toBeNull();
   });
 
-  it("fires a shorter timeout at once if it has expired", async () => {
+  it("ends a shorter timeout at once if it has passed", async () => {
     const location = await inState("waiting");
     location.pass(2 * MINUTE);
     const waiting = { to: ["working"], timeout: { after: MINUTE, to: "working" } };
@@ -305,7 +305,7 @@ describe("under a newer version of the machine", () => {
 
   const shorter = newer({ lease: { ...working.lease, for: SECOND } });
 
-  it("does not shorten a running lease: its end stays, then the shorter one applies", async () => {
+  it("shortens no lease that somebody reckons with: what was planned stands, then the shorter one counts", async () => {
     const location = await inState("working");
     const planned = location.nowMs + 30 * SECOND;
     await location.apply(shorter);

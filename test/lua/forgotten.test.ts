@@ -4,7 +4,7 @@ import { parcel } from "../helpers/parcel.js";
 
 const FUTURE = 4102444800000; // 2100: the entity's clock starts there, so a test knows the time of every change
 
-/** Creates an entity with several changes, where the `op` number n is applied at FUTURE + n. */
+/** Makes an entity with a number of changes, one after the other, key number n at FUTURE + n. */
 async function withOps(count: number): Promise<Calls> {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
@@ -18,20 +18,20 @@ async function withOps(count: number): Promise<Calls> {
 const retry = (calls: Calls, op: string, sent: number) =>
   calls.run("patch", "p1", "SET", "again", "1", "OP", op, "SENT", String(sent));
 
-it("remembers the last five `op`s", async () => {
+it("remembers the last five ops", async () => {
   const calls = await withOps(5);
   for (let n = 1; n <= 5; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
   await calls.ok("patch", "p1", "SET", "n", "6", "OP", "o6");
   for (let n = 2; n <= 6; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
 });
 
-it("forgets no `op` for changes without one", async () => {
+it("keeps all keys over changes without a key", async () => {
   const calls = await withOps(5);
   for (let n = 1; n <= 10; n++) await calls.ok("patch", "p1", "SET", "n", "0");
   expect((await retry(calls, "o1", FUTURE + 1))[0]).toBe("REPLAYED");
 });
 
-it("rejects a retry that is older than a forgotten `op`, and returns the entity", async () => {
+it("rejects a retry that was sent before a change that is forgotten now, with the entity", async () => {
   const calls = await withOps(12); // o1 to o7 are forgotten, the newest of them done at FUTURE + 7
   const [outcome, document] = await retry(calls, "o7", FUTURE + 7);
   expect(outcome).toBe("FORGOTTEN");
@@ -39,19 +39,19 @@ it("rejects a retry that is older than a forgotten `op`, and returns the entity"
   expect((await retry(calls, "unheard-of", FUTURE + 3))[0]).toBe("FORGOTTEN");
 });
 
-it("applies a retry if every later `op` is remembered and none is its own", async () => {
+it("applies a retry if every key since it was sent is remembered, and its own is not among them", async () => {
   const calls = await withOps(12);
   expect((await retry(calls, "new", FUTURE + 8))[0]).toBe("OK");
 });
 
-it("rejects a retry from the future if anything is forgotten, because the clock was set back", async () => {
+it("rejects a retry that was sent later than the clock shows, if anything is forgotten: the clock was set back", async () => {
   const calls = await withOps(6);
   expect((await retry(calls, "new", FUTURE + 60_000))[0]).toBe("FORGOTTEN");
   const fresh = await withOps(5);
   expect((await retry(fresh, "new", FUTURE + 60_000))[0]).toBe("OK");
 });
 
-it("rejects a retry of create from the future if anything was removed", async () => {
+it("rejects a retry of create that was sent later than the clock shows, if anything was removed", async () => {
   const calls = await machine(parcel);
   const create = (id: string) => calls.run("create", id, "OP", "o1", "SENT", String(FUTURE));
   expect((await create("p1"))[0]).toBe("OK");
@@ -59,7 +59,7 @@ it("rejects a retry of create from the future if anything was removed", async ()
   expect(await create("p1")).toEqual(["FORGOTTEN", null]);
 });
 
-it("creates no entity earlier than the removal of a previous one, even if the clock was set back", async () => {
+it("lets no life of an id begin before the end of an earlier one, where the clock was set back, so that retries are judged", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.valkey.hset(calls.key("id:p1"), "at", String(FUTURE)); // changed by a clock that is ahead
@@ -78,7 +78,7 @@ it("judges NOTAFTER of a create by the clock, not by what was removed when it wa
   expect(outcome).toBe("OK");
 });
 
-it("applies a first attempt, even if other keys are forgotten", async () => {
+it("does what a first attempt asks, however much is forgotten", async () => {
   const calls = await withOps(12);
   await calls.ok("patch", "p1", "SET", "n", "13", "OP", "new");
 });
@@ -88,7 +88,7 @@ it.each([
   ["transition", ["sent"]],
   ["patch", ["SET", "n", "1"]],
   ["remove", []],
-] as const)("rejects a retry of %s that it cannot decide", async (operation, args) => {
+] as const)("rejects a retry of %s that it cannot judge", async (operation, args) => {
   const calls = await withOps(6);
   const [outcome, document] = await calls.run(
     operation,
@@ -111,7 +111,7 @@ it("starts with nothing forgotten", async () => {
   });
 });
 
-it("treats a retry sent at 0 as the oldest: it is applied if nothing is forgotten, else rejected", async () => {
+it("takes a retry sent at 0 as sent before everything: applied if nothing is forgotten, otherwise rejected", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SENT", "0");
   await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o1", "SENT", "0");
@@ -125,7 +125,7 @@ async function removed(calls: Calls): Promise<number> {
   return Date.parse((await calls.ok("remove", "p1")).timestamp);
 }
 
-it("creates nothing on a retry if its first attempt may have created an entity that was removed", async () => {
+it("does not create anew on a retry whose first attempt may have created what was removed since", async () => {
   const calls = await machine(parcel);
   const at = await removed(calls);
   expect(await calls.run("create", "p1", "OP", "o1", "SENT", String(at))).toEqual(["FORGOTTEN", null]);
@@ -140,7 +140,7 @@ it("creates on a retry that was first sent after the last removal, and on a firs
   await calls.ok("create", "p1", "OP", "o3");
 });
 
-it("rejects a retry that may have changed an earlier entity with this id", async () => {
+it("rejects a retry that may have been applied to an earlier life of the id", async () => {
   const calls = await machine(parcel);
   const at = await removed(calls);
   await calls.ok("create", "p1");
@@ -156,7 +156,7 @@ it("rejects a retry that may have changed an earlier entity with this id", async
   }
 });
 
-it("applies a retry that was first sent after this entity was created", async () => {
+it("does what a retry asks that was first sent after this life of the id began", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p2");
   await calls.ok("create", "p1");

@@ -15,7 +15,7 @@ async function working(): Promise<Clocked> {
 
 const due = async (location: Clocked, id = "t1") => Number(await location.score("due", id)) - location.nowMs;
 
-it("renews the lease for its full length with every call", async () => {
+it("renews the lease for its whole length, as often as it is asked", async () => {
   const location = await working();
   expect(await due(location)).toBe(30 * SECOND);
   for (const passed of [0, 1, 20 * SECOND]) {
@@ -26,7 +26,7 @@ it("renews the lease for its full length with every call", async () => {
   }
 });
 
-it("returns the entity, with unchanged version and times", async () => {
+it("answers with the entity as it is, whose version and times it leaves", async () => {
   const location = await working();
   const [, change] = await location.run(
     "transition",
@@ -70,7 +70,7 @@ it("never moves the timeout: a state that has both ends with the earlier", async
   expect(await due(location)).toBe(-10 * SECOND);
 });
 
-it("renews an expired lease if it has not fired", async () => {
+it("renews even late, until the expiry of the lease is recorded", async () => {
   const location = await working();
   location.pass(MINUTE);
   expect((await location.run("heartbeat", "t1"))[0]).toBe("OK");
@@ -80,7 +80,7 @@ it("renews an expired lease if it has not fired", async () => {
   expect((await location.run("heartbeat", "t1"))[0]).toBe("ILLEGAL");
 });
 
-it("rejects whoever has lost the entity to another, with the entity as it is now", async () => {
+it("rejects a caller that has lost the entity, with the current entity", async () => {
   const location = await working();
   await location.ok("transition", "t1", "waiting");
   await location.ok("transition", "t1", "working", "ACTOR", "another");
@@ -123,7 +123,7 @@ it("counts a lease anew from entry when the state is entered again, whatever was
   expect((await location.ok("expire", "t1")).reason).toMatch(/, never renewed since /);
 });
 
-it("keeps the renewal after a patch, with and without `op`", async () => {
+it("keeps the renewal over a patch, with and without a key", async () => {
   const location = await working();
   location.pass(20 * SECOND);
   await location.run("heartbeat", "t1");

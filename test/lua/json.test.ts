@@ -36,7 +36,7 @@ function parsed(document: Buffer): Record<string, unknown> {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(document));
 }
 
-/** Accepts the JSON of JSON.parse, but without half surrogate pairs, about which parsers disagree. */
+/** Accepts the JSON of latchkey: that of JSON.parse without half surrogate pairs, on which parsers disagree. */
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);

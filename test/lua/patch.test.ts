@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { admin, Calls, machine } from "../helpers/calls.js";
 import { parcel } from "../helpers/parcel.js";
 
-it("changes own fields and keeps the state", async () => {
+it("changes own fields, stays in the state, and counts as a change", async () => {
   const calls = await machine(parcel);
   const before = await calls.ok("create", "p1", "SET", "a", "1", "SET", "b", "2");
   await calls.valkey.hset(calls.key("id:p1"), { at: "1000", since: "1000" });
@@ -41,7 +41,7 @@ it("leaves the index and the timers as they are", async () => {
   expect(await places()).toEqual(before);
 });
 
-it("removes only fields that the state does not require", async () => {
+it("takes away only what the state does not require", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SET", "error", "1", "SET", "n", "1");
   await calls.ok("transition", "p1", "sent");
@@ -52,13 +52,13 @@ it("removes only fields that the state does not require", async () => {
   expect(await calls.ok("patch", "p1", "UNSET", "n")).not.toHaveProperty("n");
 });
 
-it("accepts the removal of an absent field", async () => {
+it("accepts the removal of a field that is not there", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   expect(await calls.ok("patch", "p1", "UNSET", "n")).toMatchObject({ version: 2 });
 });
 
-it("rejects a change of a stamp, set or not", async () => {
+it("rejects a stamp, whether set yet or not", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -95,7 +95,7 @@ it("holds 64 own fields and 256 KiB of them, not counting stamps, and not one mo
   expect((await calls.ok("patch", "p3", "SET", "d", text(fits))).d).toHaveLength(fits - 2);
 });
 
-it("counts the fields after the change, so that removed ones make room", async () => {
+it("counts the fields as they stand after the change: those it removes make room", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", ...Array.from({ length: 64 }, (_, at) => ["SET", `f${at}`, "1"]).flat());
   const patched = await calls.ok("patch", "p1", "UNSET", "f0", "SET", "more", "1");
@@ -103,7 +103,7 @@ it("counts the fields after the change, so that removed ones make room", async (
   expect(patched).not.toHaveProperty("f0");
 });
 
-it("returns NOTFOUND without an entity, and NOMACHINE without a machine", async () => {
+it("returns NOTFOUND for an absent entity, and NOMACHINE if the machine was never applied", async () => {
   const calls = await machine(parcel);
   expect(await calls.run("patch", "p1", "SET", "n", "1")).toEqual(["NOTFOUND", null]);
   const bare = new Calls(await admin(), "parcel");
@@ -112,7 +112,7 @@ it("returns NOTFOUND without an entity, and NOMACHINE without a machine", async 
   );
 });
 
-it("returns LAYOUT for an unknown hash or compiled machine", async () => {
+it("returns an error if the hash or the compiled machine is unknown", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("create", "p2");

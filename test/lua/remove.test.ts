@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { admin, Calls, machine } from "../helpers/calls.js";
 import { parcel } from "../helpers/parcel.js";
 
-it("removes an entity and returns its last state with the next version", async () => {
+it("takes an entity out of the server and answers with it as it was, one version on", async () => {
   const calls = await machine(parcel);
   const created = await calls.ok("create", "p1", "SET", "n", "1");
   const sent = await calls.ok("transition", "p1", "sent");
@@ -20,7 +20,7 @@ it("removes an entity and returns its last state with the next version", async (
   expect((await calls.events()).at(-1)).toBe(document);
 });
 
-it("does not change other entities", async () => {
+it("leaves other entities alone", async () => {
   const calls = await machine(parcel);
   for (const id of ["p1", "p11", "p"]) await calls.ok("create", id);
   await calls.ok("remove", "p1");
@@ -29,7 +29,7 @@ it("does not change other entities", async () => {
   expect(await calls.log("p")).toHaveLength(1);
 });
 
-it("returns NOTFOUND if the entity does not exist or was removed", async () => {
+it("returns NOTFOUND for an absent or removed entity", async () => {
   const calls = await machine(parcel);
   expect(await calls.run("remove", "p1")).toEqual(["NOTFOUND", null]);
   await calls.ok("create", "p1");
@@ -37,7 +37,7 @@ it("returns NOTFOUND if the entity does not exist or was removed", async () => {
   expect(await calls.run("remove", "p1", "OP", "o1")).toEqual(["NOTFOUND", null]);
 });
 
-it("starts at version 1 if the id is created again", async () => {
+it("starts a new life at version 1 when the id is created again", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SET", "n", "1");
   await calls.ok("remove", "p1");
@@ -47,7 +47,7 @@ it("starts at version 1 if the id is created again", async () => {
   expect(await calls.log("p1")).toHaveLength(1);
 });
 
-it("returns NOMACHINE without a machine, and LAYOUT for an unknown hash or machine", async () => {
+it("returns an error if the machine was never applied, or the hash or the machine is unknown", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("create", "p2");

@@ -5,7 +5,7 @@ import { Calls, machine } from "../helpers/calls.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 
-it("returns to a retry the version of its `op` and the current entity", async () => {
+it("returns to a retry the version of its change, and the current entity", async () => {
   const calls = await machine(parcel);
   const created = await calls.ok("create", "p1", "SET", "n", "1", "OP", "o1");
   const patched = await calls.ok("patch", "p1", "SET", "n", "2", "OP", "o2");
@@ -19,7 +19,7 @@ it("returns to a retry the version of its `op` and the current entity", async ()
   ]);
 });
 
-it("recognizes an `op` of any operation in any other", async () => {
+it("recognises the key of any operation in any other", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   await calls.ok("transition", "p1", "sent", "OP", "o2");
@@ -38,7 +38,7 @@ it("recognizes an `op` of any operation in any other", async () => {
   }
 });
 
-it("returns a replay before it checks conditions, transitions and required fields, which the first attempt met", async () => {
+it("answers a replay before it judges conditions, table and required fields, which the first attempt has met", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const move = ["sent", "OP", "o1", "IFVERSION", "1", "IFSTATE", "packed"];
@@ -47,13 +47,13 @@ it("returns a replay before it checks conditions, transitions and required field
   expect((await calls.run("transition", "p1", ...move))[0]).toBe("REPLAYED");
 });
 
-it("rejects a replay after NOTAFTER", async () => {
+it("rejects a replay after NOTAFTER, because its caller no longer waits", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   expect((await calls.run("create", "p1", "OP", "o1", "NOTAFTER", "1"))[0]).toBe("EXPIRED");
 });
 
-it("distinguishes similar `op`s", async () => {
+it("distinguishes similar keys", async () => {
   const calls = await machine({ ...parcel, history: 100 });
   await calls.ok("create", "p1", "OP", "x.1");
   for (const [at, op] of [".1", "x.", "x11", "1", "2", "0", "X.1"].entries()) {
@@ -61,13 +61,13 @@ it("distinguishes similar `op`s", async () => {
   }
 });
 
-it("keeps the `op`s of different entities separate", async () => {
+it("keeps ops of different entities apart", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   await calls.ok("create", "p2", "OP", "o1");
 });
 
-it("accepts an `op` of any valid characters, at most 64 long", async () => {
+it("accepts a key of all permitted characters with a length of 64, and no longer one", async () => {
   const calls = await machine(parcel);
   const op = "aZ09_.~:/@+=-%".slice(0, -1).padEnd(64, "x");
   await calls.ok("create", "p1", "OP", op);

@@ -140,7 +140,7 @@ class Run {
     if (wanted === "OK") this.#plan = plan;
   }
 
-  /** Returns the findings of a strict fsck: differences from the state that the current version alone would leave. */
+  /** Returns the findings of a strict fsck: states that the current version alone would not have left so. */
   strict(result: "repairable" | "notice" = "repairable"): string[] {
     const found = [...this.model.alive].flatMap(([id, it]) => {
       const plain = this.model.plain(it);
@@ -155,7 +155,7 @@ class Run {
   }
 }
 
-/** Checks that each change follows the previous one; returns the changes of the entities that still exist. */
+/** Checks that each change follows its predecessor from a creation on. Returns the changes of lives that continue. */
 function livesOf(events: readonly string[]): Map<string, string[]> {
   const lives = new Map<string, string[]>();
   for (const text of events) {
@@ -199,7 +199,7 @@ it("keeps what it promises about timers while newer versions change them, in any
       expect(await fixture.results()).toEqual(run.strict("notice"));
       expect(await fixture.results({ strict: true })).toEqual(run.strict());
 
-      // After a sweep of all entities only later ends of leases differ, and these fire when they are reached.
+      // A sweep reads every entity. The rest has a later lease end, and fires at that time.
       for (const id of IDS) await run.ask("expire", id);
       const left = await fixture.results({ strict: true });
       expect(left).toEqual(run.strict());
