@@ -126,8 +126,10 @@ describe("apply", () => {
     ]);
     expect(ended.map(({ exit, stdout }) => [exit, stdout])).toEqual(ended.map(() => [2, ""]));
     const errors = ended.map(({ stderr }) => stderr);
-    expect(errors[0]).toContain('order.yaml:5: states.open.to[0]: "payd" is no state; did you mean "paid"?');
-    expect(errors[1]).toContain("machine file no-such.yaml: there is no such file");
+    expect(errors[0]).toContain(
+      'order.yaml:5: states.open.to[0]: unknown state "payd"; did you mean "paid"?',
+    );
+    expect(errors[1]).toContain("machine file no-such.yaml: file not found");
     expect(errors[2]).toContain(`defines machine "order", but -m is "invoice"`);
     expect(errors[3]).toContain("add its file: -f invoice.yaml");
     expect(errors[4]).toContain("It must have the form old=new.");

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { allRules, type Kind } from "../../src/doctor/rights/lines.js";
+import { allRules, type UserKind } from "../../src/doctor/permissions/acl.js";
 import { agent } from "../../src/index.js";
 import { built } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
@@ -58,7 +58,7 @@ const CHANGES: readonly (readonly [words: string, exit?: number])[] = [
 ];
 
 /** A user as the doctor's line makes it, and its environment. */
-async function userOf(kind: Kind, { namespace, env }: CommandLine): Promise<NodeJS.ProcessEnv> {
+async function userOf(kind: UserKind, { namespace, env }: CommandLine): Promise<NodeJS.ProcessEnv> {
   const name = `${namespace}-${kind}`;
   await (await admin()).call("ACL", "SETUSER", name, "reset", "on", ">few", ...allRules(kind, namespace));
   const { host, port } = await useValkey();
@@ -66,7 +66,7 @@ async function userOf(kind: Kind, { namespace, env }: CommandLine): Promise<Node
 }
 
 /** A namespace with agent a1, a reaction `cleanup` that gave it up, and whoever uses it. */
-async function used(kind: Kind) {
+async function used(kind: UserKind) {
   const line = await agentCommandLine();
   const { agents } = line;
   const reaction = await agents.react("cleanup", () => Promise.reject(new Error("no")), {
@@ -83,7 +83,7 @@ async function used(kind: Kind) {
 }
 
 /** A user of a namespace in which agent a1 has run out. */
-async function withTimeUp(kind: Kind) {
+async function withTimeUp(kind: UserKind) {
   const line = await commandLine();
   const agents = await line.latchkey.machine(agent({ version: 2, spawnTimeout: 1 }));
   await agents.create("a1");
