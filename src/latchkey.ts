@@ -103,7 +103,7 @@ export class Latchkey {
     if (facts.partitions !== partitions) {
       throw new ContractError(
         "PARTITIONS",
-        `namespace "${this.namespace}" has ${facts.partitions} partitions, which cannot be changed; use another namespace`,
+        `namespace "${this.namespace}" has ${facts.partitions} partition${facts.partitions === 1 ? "" : "s"}, which cannot be changed; use another namespace`,
       );
     }
     return facts;

@@ -274,7 +274,7 @@ describe("the cleanup handler", () => {
 
   it.each([
     [new Error("session is stuck"), "session is stuck"],
-    [Object.create(null), "something was thrown that can't be told as text"],
+    [Object.create(null), "a value that cannot be shown as text was thrown"],
   ])("causes a process warning if it fails without onEndFailed, run %#", async (thrown, text) => {
     const { life } = await lifecycle({
       onEnd: () => {

@@ -153,7 +153,7 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   if (options.sent !== undefined) checkWhole("sent", options.sent);
   checkFlag("force", options.force);
   if (options.force === true) {
-    if (options.reason === undefined) refuse("force needs a reason, which goes into the log");
+    if (options.reason === undefined) refuse("force requires a reason, which is stored in the history");
     words.push("FORCE");
   }
   return words;

@@ -105,12 +105,12 @@ export const codes = {
   },
   GAP: {
     classes: ["GapError"],
-    meaning: "the event log was trimmed past the cursor",
+    meaning: "changes after the cursor were trimmed from the event log",
     action: "list the entities, then continue from `cursor`",
   },
   REASSIGNED: {
     classes: ["LatchkeyError"],
-    meaning: "another replica has taken over an event; this is the reason of the handler's `signal`",
+    meaning: "the event was reassigned to another replica; this is the reason of the handler's `signal`",
     action: "stop the handler",
   },
   INUSE: {

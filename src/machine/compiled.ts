@@ -30,6 +30,11 @@ export interface CompiledMachine {
   readonly json: string;
 }
 
+/** Finds a state by its name, which may be a property that every object has, such as "constructor". */
+export function stateOf({ states }: CompiledMachine, name: string): CompiledState | undefined {
+  return Object.hasOwn(states, name) ? states[name] : undefined;
+}
+
 /** Compiles a definition that was checked before. */
 export function compileValid(definition: MachineDefinition): CompiledMachine {
   const { name, version, initial, states, history, events, retain } = definition;

@@ -22,9 +22,10 @@ export interface InstalledMachine {
 export async function readMachine(
   connection: Connection,
   location: MachineLocation,
+  partition = 0,
 ): Promise<InstalledMachine | null> {
   const [definition, states] = await ask(connection, `machine ${location.machine}`, (client) =>
-    client.hmget(partitionKeys(location, 0).machine, "definition", "states"),
+    client.hmget(partitionKeys(location, partition).machine, "definition", "states"),
   );
   if (definition == null || states == null) return null;
   return { definition: readDefinition(definition, location), ordinals: states.split(" ") };

@@ -2,10 +2,9 @@ import {
   checkDuration,
   checkFlag,
   checkOptions,
+  checkStates,
   checkWhole,
   isId,
-  refuse,
-  shortText,
 } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
@@ -152,11 +151,7 @@ async function loadEntities<S extends string>(
 async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
   const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  for (const state of wanted) {
-    if (!ordinals.includes(state)) {
-      refuse(`unknown state ${shortText(state)} of ${store.location.machine}; it has ${ordinals.join(", ")}`);
-    }
-  }
+  checkStates(store.location.machine, wanted, ordinals);
   const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
   const hasTimer = (state: string): boolean =>
     Object.hasOwn(definition.states, state) &&

@@ -1,7 +1,8 @@
 import { dueAt } from "../contract/due-at.js";
-import { parseCompiledMachine } from "../machine/compile.js";
-import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
+import { LayoutError } from "../errors/layout-error.js";
+import type { CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";
+import { readMachine } from "../reads/installed-machine.js";
 import { type Position, type StateRange, stateRange } from "../reads/position.js";
 import type { SweepPartition } from "./partition.js";
 
@@ -18,11 +19,12 @@ interface TimedState {
   readonly isNewer: boolean;
 }
 
-/** One step of the walk. */
+/** The result of one step. */
 interface IndexStep {
   /** The entities without a deadline, or with one that is later than possible. */
   readonly ids: readonly string[];
-  readonly last: Position | undefined;
+  /** True at the end of the index. */
+  readonly isEnd: boolean;
 }
 
 /**
@@ -31,6 +33,7 @@ interface IndexStep {
  */
 export class IndexWalk {
   readonly #partition: SweepPartition;
+  /** The states whose entities this walk has not checked yet. */
   #states: TimedState[] = [];
   #position: Position | undefined;
 
@@ -51,44 +54,36 @@ export class IndexWalk {
       this.#states = states;
     }
     const [timed] = this.#states;
-    if (timed === undefined) return { ids: [], last: undefined };
+    if (timed === undefined) return { ids: [], isEnd: true };
     const { keys } = this.#partition;
     const entries = await readIndex(this.#partition, keys.index, timed.range, this.#position, STEP);
-    const ids = entries.map(({ id }) => id);
-    if (ids.length === 0) return { ids, last: undefined };
-    const scores = await this.#partition.ask((client) => client.zmscore(keys.due, ...ids));
+    this.#position = entries.length === STEP ? entries.at(-1) : undefined;
+    if (this.#position === undefined) this.#states.shift();
+    const isEnd = this.#states.length === 0;
+    if (entries.length === 0) return { ids: [], isEnd };
+    const scores = await this.#partition.ask((client) =>
+      client.zmscore(keys.due, ...entries.map(({ id }) => id)),
+    );
     const wrong = entries.filter(({ score }, at) => {
       const due = scores[at];
       return due == null || Number(due) > latest(timed, score - timed.range.from, nowMs);
     });
-    return { ids: wrong.map(({ id }) => id), last: entries.at(-1) };
+    return { ids: wrong.map(({ id }) => id), isEnd };
   }
 
-  /** Moves past a step. @returns whether the walk has come to the end of the index */
-  pass({ last }: IndexStep): boolean {
-    this.#position = last;
-    if (last === undefined) this.#states.shift();
-    return this.#states.length === 0;
-  }
-
-  /** Reads the states with a timer from the installed machine; undefined if it cannot be read. */
+  /** Reads the states with a timer from the installed machine. */
   async #readStates(): Promise<TimedState[] | undefined> {
-    const { keys } = this.#partition;
-    const [text, states] = await this.#partition.ask((client) =>
-      client.hmget(keys.machine, "definition", "states"),
-    );
-    if (text == null || states == null) return undefined;
-    let definition: CompiledMachine;
-    try {
-      definition = parseCompiledMachine(text);
-    } catch {
-      return undefined;
-    }
-    return states.split(" ").flatMap((name, ordinal) => {
+    const { connection, location, partition } = this.#partition;
+    const machine = await readMachine(connection, location, partition).catch((error: unknown) => {
+      if (error instanceof LayoutError) return null;
+      throw error;
+    });
+    if (machine === null) return undefined;
+    const { definition, ordinals } = machine;
+    return ordinals.flatMap((name, ordinal) => {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
-      return state === undefined || dueAt(state, 0) === undefined
-        ? []
-        : [{ range: stateRange(name, ordinal), state, isNewer: definition.version > 1 }];
+      if (state === undefined || dueAt(state, 0) === undefined) return [];
+      return [{ range: stateRange(name, ordinal), state, isNewer: definition.version > 1 }];
     });
   }
 }

@@ -1,190 +1,175 @@
-import { randomUUID } from "node:crypto";
-import { NotExecutedError } from "../errors/outcome-errors.js";
-import { partitionOf } from "../valkey/partition.js";
-import { readServerTime } from "../valkey/server-clock.js";
-import { DueReader } from "./due-batch.js";
-import { type ExpiryResult, expire } from "./expire.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import type { NotExecutedError } from "../errors/outcome-errors.js";
+import { readIndex } from "../reads/index.js";
+import type { Position } from "../reads/position.js";
+import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { IndexWalk } from "./index-walk.js";
-import type { SweepPartition } from "./partition.js";
+import { codeOf, type SweepPartition } from "./partition.js";
 import { MAX_STUCK, type SweepReporter } from "./report.js";
-import { StuckSet } from "./stuck-set.js";
 
-/** The progress of a step: all is done, there is more, or there is more that has been due for long. */
-export type Progress = "end" | "more" | "late";
+/** The id under which the machine itself is stuck. */
+const MACHINE = "";
 
-/** A timer that has been due for longer is late, in ms. */
-const LATE_MS = 5_000;
-
-/** Aborts a step after no timer of the partition could fire and this was reported. */
-class PartitionDamagedError extends Error {
-  override readonly name = "PartitionDamagedError";
-}
-
-/** Returns an id of this partition that no entity has. */
-function unusedId({ location, partition }: SweepPartition): string {
-  for (;;) {
-    const id = randomUUID();
-    if (partitionOf(id, location.partitions) === partition) return id;
-  }
-}
-
-/** Sweeps one partition of a machine, one batch per step. Reports damage, which ends a step and no more. */
+/** Sweeps one partition of a machine, a batch at a time. Damage is reported, and delays nothing else. */
 export class PartitionSweep {
   readonly #partition: SweepPartition;
   readonly #reporter: SweepReporter;
   readonly #batch: number;
-  readonly #due: DueReader;
   readonly #index: IndexWalk;
-  readonly #stuck: StuckSet;
-  /** The number of retries since the last walk over all that is due. */
-  #retries = 0;
-  /** True if the keys that all entities share are damaged, so that no timer can fire. */
-  #isDamaged = false;
-  /** The problem of the machine that was reported. */
-  #problem: string | undefined;
+  /** The timers that cannot fire, by id, least recently tried first; the rejection if the user lacks a permission. */
+  readonly #stuck = new Map<string, "stuck" | NotExecutedError>();
+  /** The last entry of `due` that was tried. Stuck entries are before it, so that they delay nothing. */
+  #position: Position | undefined;
+  #rounds = 0;
+  /** The round in which the position was last at the start of `due`. */
+  #startRound = 0;
 
   constructor(partition: SweepPartition, batch: number, reporter: SweepReporter) {
     this.#partition = partition;
     this.#reporter = reporter;
     this.#batch = batch;
-    this.#due = new DueReader(partition, batch);
     this.#index = new IndexWalk(partition);
-    this.#stuck = new StuckSet(partition.location.machine, reporter);
   }
 
   /** Returns a rejection if the user lacks a permission for one of the timers. */
   get rejection(): NotExecutedError | undefined {
-    return this.#stuck.rejection;
+    return [...this.#stuck.values()].find((reason) => reason !== "stuck");
   }
 
-  /** Fires one batch of what is due. */
-  fire(): Promise<Progress> {
-    return this.#step(async () => {
-      const { nowMs, errorMs } = await this.#partition.ask(readServerTime);
-      const dueMs = nowMs - errorMs; // what is due by this estimate is due for the server too
-      const entries = await this.#due.next(dueMs);
-      const { fired, stuck, denied } = await this.#expire(entries.map(({ id }) => id));
-      if (this.#due.pass(entries, fired, stuck + denied)) return "end";
-      const isLate = fired > 0 && dueMs - (entries[0]?.score ?? dueMs) > LATE_MS;
-      return isLate ? "late" : "more";
-    });
-  }
-
-  /** Tries one batch of stuck timers again, and continues for as long as some of them fire. */
-  retry(): Promise<Progress> {
-    return this.#step(async () => {
-      this.#retries += 1;
-      if (this.#due.stuckCount > this.#stuck.size && this.#retries * this.#batch > MAX_STUCK) {
-        // Not all are remembered. The others get their turn by a walk over all that is due.
-        this.#due.forgetStuck();
-        this.#retries = 0;
-      }
-      // An id that is not text was decoded and cannot be looked up.
-      const ids = this.#stuck.take(this.#batch).filter((id) => !id.includes("\uFFFD"));
-      if (ids.length === 0) return "end";
-      const { due, index } = this.#partition.keys;
-      const [dues, indexes] = await this.#partition.ask((client) =>
-        Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
-      );
-      const isGone = (at: number): boolean => dues[at] == null && indexes[at] == null;
-      for (const [at, id] of ids.entries()) if (isGone(at)) this.#stuck.remove(id);
-      const { fired } = await this.#expire(ids.filter((_, at) => !isGone(at)));
-      return fired > 0 ? "more" : "end";
-    });
-  }
-
-  /** Checks the next entities of the index, and gives those that lack their deadline theirs. */
-  audit(): Promise<Progress> {
-    return this.#step(async () => {
-      const { nowMs } = await this.#partition.ask(readServerTime);
-      const step = await this.#index.next(nowMs);
-      if (step === undefined) {
-        // Timers fire without the definition, but missing deadlines cannot be found.
-        if (!(await this.#check()))
-          this.#setProblem("its definition cannot be read; apply it again, with a higher version");
-        return "end";
-      }
-      this.#setProblem(undefined);
-      const { notDue } = await this.#expire(step.ids);
-      this.#reporter.addGiven(notDue);
-      return this.#index.pass(step) ? "end" : "more";
-    });
-  }
-
-  /** Runs a step, unless the partition is damaged. */
-  async #step(step: () => Promise<Progress>): Promise<Progress> {
+  /**
+   * Fires all that is due, and yields after each batch. Also tries a batch of stuck timers again, and checks the next
+   * part of the index.
+   *
+   * @param once checks the whole index instead
+   */
+  async *round(once: boolean): AsyncGenerator<void> {
     try {
-      if (this.#isDamaged && (await this.#check())) return "end";
-      return await step();
+      let isMore = await this.#fire();
+      if (!once) {
+        await this.#retry();
+        // In each round one partition of a machine checks its index.
+        const { partition, location } = this.#partition;
+        if (this.#rounds % location.partitions === partition) await this.#audit();
+      }
+      this.#rounds += 1;
+      for (; isMore; isMore = await this.#fire()) yield;
+      while (once && (await this.#audit())) yield;
     } catch (error) {
-      if (error instanceof NotExecutedError && error.reply === "WRONGTYPE") await this.#check();
-      else if (!(error instanceof PartitionDamagedError)) throw error;
-      return "end";
+      const why = this.#problemOf(error);
+      if (why === undefined) throw error;
+      this.#addStuck(MACHINE, why);
     }
+  }
+
+  /** Fires the next batch of what is due. @returns whether more may be due */
+  async #fire(): Promise<boolean> {
+    const { nowMs, errorMs } = await this.#checkKeys();
+    const stretch = { state: "", from: Number.NEGATIVE_INFINITY, to: nowMs - errorMs };
+    const { due } = this.#partition.keys;
+    const entries = await readIndex(this.#partition, due, stretch, this.#position, this.#batch);
+    await this.#expire(entries.map(({ id }) => id).filter((id) => !this.#stuck.has(id)));
+    this.#position = entries.at(-1) ?? this.#position;
+    if (entries.length === this.#batch) return true;
+    // A repair may have added an entry before the position. To find it costs a read of all that is stuck, so it waits
+    // until all of them were tried again.
+    if ((this.#rounds - this.#startRound) * this.#batch >= this.#stuck.size) {
+      this.#position = undefined;
+      this.#startRound = this.#rounds;
+    }
+    return false;
+  }
+
+  /** Tries one batch of stuck timers again. */
+  async #retry(): Promise<void> {
+    // An id that is not text was decoded and cannot be looked up.
+    const ids = [...this.#stuck.keys()]
+      .filter((id) => id !== MACHINE && !id.includes("\uFFFD"))
+      .slice(0, this.#batch);
+    if (ids.length === 0) return;
+    const { due, index } = this.#partition.keys;
+    const [dues, indexes] = await this.#partition.ask((client) =>
+      Promise.all([client.zmscore(due, ...ids), client.zmscore(index, ...ids)]),
+    );
+    const isGone = (at: number): boolean => dues[at] == null && indexes[at] == null;
+    for (const [at, id] of ids.entries()) {
+      const reason = this.#stuck.get(id) ?? "stuck";
+      if (isGone(at)) this.#forget(id);
+      else if (this.#stuck.delete(id)) this.#stuck.set(id, reason); // at the end
+    }
+    await this.#expire(ids.filter((_, at) => !isGone(at)));
+  }
+
+  /** Checks the next entities of the index, and sets deadlines that are missing. @returns whether there are more */
+  async #audit(): Promise<boolean> {
+    const { nowMs } = await this.#checkKeys();
+    const step = await this.#index.next(nowMs);
+    if (step === undefined) {
+      // Timers fire without the definition, but missing deadlines cannot be found.
+      this.#addStuck(MACHINE, "its definition cannot be read; apply it again, with a higher version");
+      return false;
+    }
+    this.#forget(MACHINE); // all that the machine needs can be read
+    this.#reporter.addGiven(await this.#expire(step.ids));
+    return !step.isEnd;
+  }
+
+  /** Checks the keys that all entities of the partition share. @returns the server's time */
+  async #checkKeys(): Promise<ServerTime> {
+    const { keys, location } = this.#partition;
+    const [time, [version]] = await this.#partition.ask((client) =>
+      Promise.all([
+        readServerTime(client),
+        client.hmget(keys.machine, "version"),
+        // These fail if the key has a wrong type.
+        client.zcount(keys.due, 0, 0),
+        client.zcount(keys.index, 0, 0),
+        client.xlen(keys.events),
+      ]),
+    );
+    if (version == null) throw new ContractError("NOMACHINE", `${location.machine} is not installed`);
+    return time;
+  }
+
+  /** Explains an error after which no timer of the partition can fire; undefined for any other. */
+  #problemOf(error: unknown): string | undefined {
+    const { partition, repairCommand } = this.#partition;
+    const code = codeOf(error);
+    if (code === "NOMACHINE") return `it is not installed in partition ${partition}; apply it again`;
+    if (code !== "WRONGTYPE") return undefined;
+    return `a key of partition ${partition} is damaged (${code}); to find it, run ${repairCommand}`;
   }
 
   /**
    * Expires some entities at once and reports the results.
    *
-   * @returns the number of results by outcome
-   * @throws NotExecutedError if one of them was not answered, after all results were reported
+   * @returns the number of entities whose timer has not expired
+   * @throws NotExecutedError if one of them was not answered, after all others were reported
    */
-  async #expire(ids: readonly string[]): Promise<Readonly<Record<ExpiryResult["outcome"], number>>> {
+  async #expire(ids: readonly string[]): Promise<number> {
     const { machine } = this.#partition.location;
-    const counts = { fired: 0, notDue: 0, gone: 0, stuck: 0, denied: 0, unanswered: 0 };
-    const results = await Promise.all(
-      ids.map(async (id) => {
-        const result = await expire(this.#partition, id);
-        if (result.outcome === "fired") this.#reporter.addChange(machine, id, result.text);
-        return result;
-      }),
-    );
-    const isSuspect = results.some(
-      (result) => result.outcome === "stuck" && (result.code === "WRONGTYPE" || result.code === "NOMACHINE"),
-    );
-    const isDamaged = isSuspect && (await this.#check());
-    let failure: Error | undefined = isDamaged ? new PartitionDamagedError() : undefined;
-    for (const [at, result] of results.entries()) {
-      const id = ids[at] ?? "";
-      if (result.outcome === "stuck") {
-        // The damage of the partition was reported, or the machine was installed again meanwhile.
-        if (result.code !== undefined && (isDamaged || result.code === "NOMACHINE")) continue;
-        this.#stuck.addStuck(id, result.why);
-      } else if (result.outcome === "denied") this.#stuck.addRejected(id, result.error);
-      else if (result.outcome === "unanswered") failure ??= result.error;
-      else this.#stuck.remove(id);
-      counts[result.outcome] += 1;
-    }
-    if (failure !== undefined) throw failure;
-    return counts;
+    let notDue = 0;
+    const expireOne = async (id: string): Promise<void> => {
+      const result = await this.#partition.expire(id);
+      if (result.outcome === "stuck") return this.#addStuck(id, result.why);
+      this.#forget(id);
+      if (result.outcome === "fired") this.#reporter.addChange(machine, id, result.text);
+      else if (result.outcome === "notDue") notDue += 1;
+      else if (result.outcome === "denied" && this.#stuck.size < MAX_STUCK)
+        this.#stuck.set(id, result.rejection);
+    };
+    const results = await Promise.allSettled(ids.map(expireOne));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+    return notDue;
   }
 
-  /**
-   * Checks the keys that all entities share, by an EXPIRE call for an id that does not exist.
-   *
-   * @returns whether no timer can fire
-   */
-  async #check(): Promise<boolean> {
-    const result = await expire(this.#partition, unusedId(this.#partition));
-    if (result.outcome === "unanswered") throw result.error;
-    const wasDamaged = this.#isDamaged;
-    this.#isDamaged = result.outcome === "stuck";
-    const { partition, repairCommand } = this.#partition;
-    if (result.outcome === "stuck") {
-      this.#setProblem(
-        result.code === "NOMACHINE"
-          ? `it is not installed in partition ${partition}; apply it again`
-          : `a key of partition ${partition} is damaged (${result.code}); to find it, run ${repairCommand}`,
-      );
-    } else if (wasDamaged) this.#setProblem(undefined);
-    return this.#isDamaged;
+  #addStuck(id: string, why: string): void {
+    const { machine } = this.#partition.location;
+    if (this.#stuck.get(id) === "stuck" || !this.#reporter.addStuck({ machine, id, why })) return;
+    this.#stuck.set(id, "stuck");
   }
 
-  /** Reports a problem of the machine, unless it has one already. */
-  #setProblem(why: string | undefined): void {
-    const { machine } = this.#partition.location;
-    if (why !== undefined && this.#problem === undefined) this.#reporter.addStuck({ machine, id: "", why });
-    if (why === undefined && this.#problem !== undefined) this.#reporter.removeStuck(machine, "");
-    this.#problem = why;
+  #forget(id: string): void {
+    if (this.#stuck.get(id) === "stuck") this.#reporter.removeStuck(this.#partition.location.machine, id);
+    this.#stuck.delete(id);
   }
 }

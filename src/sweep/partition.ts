@@ -1,7 +1,30 @@
 import type { Valkey } from "iovalkey";
+import { readReply } from "../changes/result.js";
+import { isId } from "../contract/arguments.js";
+import { LatchkeyError } from "../errors/latchkey-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
+import { scripts } from "../lua/index.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
+import { entityKeys, type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
+import { partitionOf } from "../valkey/partition.js";
+import { runScript } from "../valkey/script.js";
+
+/** The result of one EXPIRE call. */
+export type ExpiryResult =
+  /** A timer fired. `text` is the document of the change. */
+  | { readonly outcome: "fired"; readonly text: string }
+  /** No timer has expired, or another sweeper fired it. The server has corrected the entity's entry in `due`. */
+  | { readonly outcome: "notDue" }
+  /** The entity does not exist. The server has removed its entry from `due`. */
+  | { readonly outcome: "gone" }
+  /** The timer cannot fire, and another attempt does not help. */
+  | { readonly outcome: "stuck"; readonly why: string }
+  /** The user lacks a permission that this change needs. */
+  | { readonly outcome: "denied"; readonly rejection: NotExecutedError };
+
+/** Error replies of an EXPIRE call if the keys of its entity are damaged. */
+const DAMAGE: ReadonlySet<string> = new Set(["WRONGTYPE", "ERR", "LAYOUT", "BADARG"]);
 
 /** One partition of a machine, and the connection to it. */
 export class SweepPartition {
@@ -22,11 +45,53 @@ export class SweepPartition {
     return ask(this.connection, `sweep ${this.location.machine}`, question);
   }
 
+  /**
+   * Fires the timer of an entity if it has expired by the server's clock. Otherwise corrects the entity's entry in
+   * `due`.
+   *
+   * @throws NotExecutedError if there was no reply, or an error that is not about this entity. The timer may have fired.
+   */
+  async expire(id: string): Promise<ExpiryResult> {
+    const { connection, location } = this;
+    const repair = `to fix it, run ${this.repairCommand}`;
+    // Something other than latchkey may have written the id.
+    if (!isId(id) || partitionOf(id, location.partitions) !== this.partition)
+      return { outcome: "stuck", why: `not an id of this partition; ${repair}` };
+    try {
+      const reply = await ask(connection, `expire ${location.machine} ${id}`, (client) =>
+        runScript(client, scripts.expire, entityKeys(location, id), [id]),
+      );
+      const { outcome, text } = readReply(reply);
+      if (outcome === "OK" && text !== null) return { outcome: "fired", text };
+      if (outcome === "NOTDUE") return { outcome: "notDue" };
+      if (outcome === "NOTFOUND") return { outcome: "gone" };
+      if (outcome === "MISSING") {
+        const problem = "the state that its timer leads to requires a stamp that was never set";
+        return { outcome: "stuck", why: `${problem}; apply a newer version of the machine` };
+      }
+      throw new LatchkeyError("PROTOCOL", `unknown outcome ${outcome}`);
+    } catch (error) {
+      if (!(error instanceof LatchkeyError)) throw error;
+      if (error instanceof NotExecutedError) {
+        if (error.reply === "NOPERM" || error.message.includes("ERR ACL failure"))
+          return { outcome: "denied", rejection: error };
+        if (!DAMAGE.has(error.reply)) throw error;
+      }
+      return { outcome: "stuck", why: `its data is damaged (${codeOf(error)}); ${repair}` };
+    }
+  }
+
   /** The command that explains and repairs damage of the machine's data. */
   get repairCommand(): string {
     const { machine, namespace } = this.location;
     return `latchkey fsck --repair -m ${machine}${namespace === "latchkey" ? "" : ` --namespace ${namespace}`}`;
   }
+}
+
+/** Returns the code of the server's error reply, or else the one of the error; empty for an unknown error. */
+export function codeOf(error: unknown): string {
+  if (error instanceof NotExecutedError) return error.reply;
+  return error instanceof LatchkeyError ? error.code : "";
 }
 
 /** Lists all partitions of a machine. */

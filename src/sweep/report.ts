@@ -48,7 +48,6 @@ export class SweepReporter {
   readonly #logger: Logger;
   readonly #counts = { expired: 0, removed: 0, given: 0, stuck: 0 };
   #isAway = false;
-  #hasFailed = false;
 
   constructor(listeners: SweepListeners, logger: Logger) {
     this.#listeners = listeners;
@@ -56,7 +55,7 @@ export class SweepReporter {
   }
 
   get report(): SweepReport {
-    return { ...this.#counts, stuck: Math.min(this.#counts.stuck, MAX_STUCK) };
+    return { ...this.#counts };
   }
 
   /** Reports a change that a timer made. `text` is its document. */
@@ -73,7 +72,7 @@ export class SweepReporter {
     }
     const { state, reason } = change;
     this.#logger.info({ machine, id, state, reason }, "a timer fired");
-    tell(this.#logger, "of a sweep", this.#listeners.onChange, change);
+    this.#call(this.#listeners.onChange, change);
   }
 
   /** Counts entities that got the deadline that they lacked. */
@@ -81,11 +80,14 @@ export class SweepReporter {
     this.#counts.given += count;
   }
 
-  addStuck(stuck: Stuck): void {
+  /** Reports a stuck timer. @returns false if too many are stuck already: then it is not reported */
+  addStuck(stuck: Stuck): boolean {
+    if (this.#counts.stuck >= MAX_STUCK) return false;
     this.#counts.stuck += 1;
     const text = stuck.id === "" ? "the timers of a machine cannot fire" : "a timer cannot fire";
     this.#logger.warn({ ...stuck }, text);
-    tell(this.#logger, "of a sweep", this.#listeners.onStuck, stuck);
+    this.#call(this.#listeners.onStuck, stuck);
+    return true;
   }
 
   removeStuck(machine: string, id: string): void {
@@ -93,22 +95,20 @@ export class SweepReporter {
     this.#logger.info({ machine, id }, "no longer stuck");
   }
 
-  /** Reports a failure that a later round may not have. */
-  addFailure(error: NotExecutedError): void {
-    this.#hasFailed = true;
-    if (this.#isAway) return;
-    this.#isAway = true;
-    this.#logger.warn({ error: error.message }, "the sweep waits for the server");
-    tell(this.#logger, "of a sweep", this.#listeners.onAway, error);
+  /** Reports once that a round failed, and once that a later one did not. */
+  endRound(failure?: NotExecutedError): void {
+    if (this.#isAway === (failure !== undefined)) return;
+    this.#isAway = !this.#isAway;
+    if (failure === undefined) {
+      this.#logger.info({}, "the sweep continues");
+      this.#call(this.#listeners.onBack, undefined);
+    } else {
+      this.#logger.warn({ error: failure.message }, "the sweep waits for the server");
+      this.#call(this.#listeners.onAway, failure);
+    }
   }
 
-  /** Ends a round. If nothing failed in it, the sweep continues. */
-  endRound(): void {
-    const isBack = this.#isAway && !this.#hasFailed;
-    this.#hasFailed = false;
-    if (!isBack) return;
-    this.#isAway = false;
-    this.#logger.info({}, "the sweep continues");
-    tell(this.#logger, "of a sweep", this.#listeners.onBack, undefined);
+  #call<T>(listener: ((news: T) => void) | undefined, news: T): void {
+    tell(this.#logger, "of a sweep", listener, news);
   }
 }

@@ -15,7 +15,7 @@ import type { Connection } from "../valkey/connection.js";
 import type { MachineLocation } from "../valkey/keys.js";
 import { type NamespaceFacts, notedMachines, readFacts } from "../valkey/layout.js";
 import { partitionsOf } from "./partition.js";
-import { PartitionSweep, type Progress } from "./partition-sweep.js";
+import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
 
 /** Options of a sweep. */
@@ -47,7 +47,7 @@ const MAX_REST_MS = 100;
 /** Limits one wait, in ms: Node's timers overflow at 25 days, and a client may end without notice. */
 const MAX_WAIT_MS = 1_000;
 
-/** Replies that concern one command or key. After any other failure the round asks for nothing more. */
+/** Replies that concern one command or key. Any other failure ends the round. */
 const LOCAL_REPLIES: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR", "DENIED", "CROSSSLOT"]);
 
 /**
@@ -100,7 +100,7 @@ async function needPartition(connection: Connection, location: MachineLocation):
 
 /**
  * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each step the sweep
- * rests for as long as the step took, unless it is late, so that it uses at most half of the server's time.
+ * rests for as long as the step took, so that it uses at most half of the server's time.
  */
 class Sweep {
   readonly #connection: Connection;
@@ -109,11 +109,10 @@ class Sweep {
   readonly #intervalMs: number;
   readonly #batch: number;
   readonly #once: boolean;
-  readonly #signal: AbortSignal | undefined;
   readonly #closing = new AbortController();
+  /** Ends the sweep. With `once`, a closed connection fails it instead. */
+  readonly #stop: AbortSignal;
   readonly #machines = new Map<string, readonly PartitionSweep[]>();
-  #round = 0;
-  #failure: unknown;
 
   constructor(
     connection: Connection,
@@ -131,21 +130,17 @@ class Sweep {
     this.#intervalMs = checkDuration("interval", interval);
     this.#batch = checkWhole("batch", batch, 1, 1000);
     this.#once = once;
-    this.#signal = signal;
+    // One signal of the caller may end any number of sweeps, without a listener for each.
+    this.#stop = AbortSignal.any([signal ?? [], once ? [] : this.#closing.signal].flat());
   }
 
   async run(): Promise<SweepReport> {
     const forget = this.#connection.beforeClose(async () => this.#closing.abort());
-    // One signal of the caller may end any number of sweeps, without a listener for each.
-    const signals = [this.#closing.signal, ...(this.#signal === undefined ? [] : [this.#signal])];
-    const stop = AbortSignal.any(signals);
     try {
-      while (!this.#isStopped) {
-        const isLate = await this.#runRound();
-        if (this.#failure !== undefined) throw this.#failure;
+      while (!this.#stop.aborted) {
+        const isDone = await this.#tryRound();
         if (this.#once) break;
-        if (!this.#isStopped) this.#reporter.endRound();
-        if (!isLate) await this.#wait(this.#intervalMs * (0.5 + Math.random()), stop);
+        if (isDone) await this.#wait(this.#intervalMs * (0.5 + Math.random()));
       }
     } finally {
       forget();
@@ -153,37 +148,47 @@ class Sweep {
     return this.#reporter.report;
   }
 
-  /** A closed connection does not end a sweep with `once`, but fails it. */
-  get #isStopped(): boolean {
-    if (this.#signal?.aborted === true) return true;
-    return (this.#connection.isClosed || this.#closing.signal.aborted) && !this.#once;
+  /** Runs a round and reports a failure that a later round may not have. @returns whether the next round can wait */
+  async #tryRound(): Promise<boolean> {
+    try {
+      const isDone = await this.#runRound();
+      if (!this.#stop.aborted) this.#reporter.endRound();
+      return isDone;
+    } catch (error) {
+      if (this.#stop.aborted) return true;
+      const hasEnded = this.#once || this.#connection.client.status === "end";
+      if (hasEnded || !(error instanceof NotExecutedError)) throw error;
+      this.#reporter.endRound(error);
+      return true;
+    }
   }
 
-  /** @returns whether timers that have been due for long are left */
+  /** @returns false if the time was up before all that is due had a turn */
   async #runRound(): Promise<boolean> {
-    let machines: readonly (readonly PartitionSweep[])[];
-    try {
-      machines = (await this.#findMachines()).map((location) => this.#partitionsOf(location));
-    } catch (error) {
-      this.#fail(error);
-      return false;
-    }
-    const all = machines.flat();
+    const partitions = (await this.#findMachines()).flatMap((location) => this.#partitionsOf(location));
     // A backlog is left after some time, for timers of machines that came meanwhile.
     const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
-    const fired = await this.#takeTurns(all, (partition) => partition.fire(), until);
-    if (fired === "failed") return false;
-    if (this.#once) {
-      await this.#takeTurns(all, (partition) => partition.audit(), until);
-    } else if ((await this.#takeTurns(all, (partition) => partition.retry(), until)) !== "failed") {
-      // One step in one partition of each machine.
-      const audited = machines.flatMap((own) => own[this.#round % own.length] ?? []);
-      await this.#takeTurns(audited, (partition) => partition.audit(), 0);
-    }
-    this.#round += 1;
-    const rejection = all.find((partition) => partition.rejection !== undefined)?.rejection;
-    if (rejection !== undefined) this.#fail(rejection);
-    return fired === "late";
+    let failure: NotExecutedError | undefined;
+    let rounds = partitions.map((partition) => partition.round(this.#once));
+    do {
+      const unfinished: typeof rounds = [];
+      for (const round of rounds) {
+        if (this.#stop.aborted) return false;
+        const began = performance.now();
+        try {
+          if ((await round.next()).done) continue;
+          unfinished.push(round);
+          await pause(Math.min(performance.now() - began, MAX_REST_MS));
+        } catch (error) {
+          if (!(error instanceof NotExecutedError && LOCAL_REPLIES.has(error.reply))) throw error;
+          failure ??= error;
+        }
+      }
+      rounds = unfinished;
+    } while (rounds.length > 0 && performance.now() < until);
+    failure ??= partitions.find(({ rejection }) => rejection !== undefined)?.rejection;
+    if (failure !== undefined) throw failure;
+    return rounds.length === 0;
   }
 
   #partitionsOf(location: MachineLocation): readonly PartitionSweep[] {
@@ -196,53 +201,11 @@ class Sweep {
     return partitions;
   }
 
-  /**
-   * Lets each partition take a step, and again, until all have ended or failed, or the time is up.
-   *
-   * @param until by `performance.now()`; each partition takes at least one step
-   */
-  async #takeTurns(
-    partitions: readonly PartitionSweep[],
-    step: (partition: PartitionSweep) => Promise<Progress>,
-    until: number,
-  ): Promise<"done" | "late" | "failed"> {
-    let waiting = partitions;
-    do {
-      const next: PartitionSweep[] = [];
-      for (const partition of waiting) {
-        if (this.#isStopped) return "late";
-        const began = performance.now();
-        try {
-          const progress = await step(partition);
-          if (progress !== "end") next.push(partition);
-          if (progress === "more") await pause(Math.min(performance.now() - began, MAX_REST_MS));
-        } catch (error) {
-          if (this.#fail(error)) return "failed";
-        }
-      }
-      waiting = next;
-    } while (waiting.length > 0 && performance.now() < until);
-    return waiting.length === 0 ? "done" : "late";
-  }
-
-  /**
-   * Reports a failure that a retry may not have, and keeps any other one: it ends the sweep after the round.
-   *
-   * @returns whether the round asks for nothing more
-   */
-  #fail(error: unknown): boolean {
-    if (!this.#once && this.#connection.isClosed) return true;
-    if (this.#once || !(error instanceof NotExecutedError) || this.#connection.client.status === "end")
-      this.#failure ??= error;
-    else this.#reporter.addFailure(error);
-    return !(error instanceof NotExecutedError && LOCAL_REPLIES.has(error.reply));
-  }
-
-  async #wait(ms: number, stop: AbortSignal): Promise<void> {
+  async #wait(ms: number): Promise<void> {
     const until = performance.now() + ms;
-    for (let leftMs = ms; leftMs > 0 && !this.#isStopped; leftMs = until - performance.now()) {
+    for (let leftMs = ms; leftMs > 0 && !this.#stop.aborted; leftMs = until - performance.now()) {
       if (this.#connection.client.status === "end") return;
-      await pause(Math.min(leftMs, MAX_WAIT_MS), undefined, { signal: stop }).catch(() => {});
+      await pause(Math.min(leftMs, MAX_WAIT_MS), undefined, { signal: this.#stop }).catch(() => {});
     }
   }
 }

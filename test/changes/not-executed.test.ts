@@ -149,7 +149,7 @@ it("changes and reads use a server again when it returns at the same address", a
   onTestFinished(() => second.stop());
   await expect.poll(() => agents.get("a1").catch(() => "down")).toBeNull();
   expect((await rejection(agents.create("a1"))).message).toBe(
-    "create agent a1: no such machine is installed in this namespace; apply it first",
+    "create agent a1: the machine is not installed in this namespace; apply it first",
   );
   await latchkey.apply(agent());
   expect(await agents.create("a1")).toMatchObject({ version: 1 });

@@ -29,15 +29,15 @@ describe("ifVersion and ifState", () => {
     const ours = await agents();
     await ours.create("a1");
     const now = await ours.get("a1");
-    const is = `it is spawning since ${now?.since}, version 1`;
+    const found = "found state spawning, version 1";
     for (const [call, expected] of [
-      [() => ours.transition("a1", "running", { ifVersion: 7 }), "at version 7"],
-      [() => ours.patch("a1", { set: { n: 1 }, ifState: "running" }), "running"],
-      [() => ours.remove("a1", { ifVersion: 0, ifState: "spawning" }), "at version 0 and spawning"],
+      [() => ours.transition("a1", "running", { ifVersion: 7 }), "version 7"],
+      [() => ours.patch("a1", { set: { n: 1 }, ifState: "running" }), "state running"],
+      [() => ours.remove("a1", { ifVersion: 0, ifState: "spawning" }), "state spawning, version 0"],
     ] as const) {
       const error = await rejectionOf(ConflictError, call());
       expect(error).toMatchObject({ code: "CONFLICT", machine: "agent", id: "a1", current: now });
-      expect(error.message).toBe(`agent a1 is not ${expected}: ${is}`);
+      expect(error.message).toBe(`agent a1 does not match: expected ${expected}; ${found}`);
     }
     expect(await ours.get("a1")).toEqual(now);
   });
@@ -76,7 +76,7 @@ describe("`op` and `sent`", () => {
     await forgetEvents(home.namespace);
     const error = await rejectionOf(OutcomeForgottenError, ours.patch("a1", retry));
     expect(error).toMatchObject({ code: "FORGOTTEN", current: now });
-    expect(error.message).toContain("whether the first attempt was done can't be told any more");
+    expect(error.message).toContain("the outcome of the first attempt is no longer known");
     expect(await ours.patch("a1", { ...retry, op: "o3" })).toEqual({ ...now, opVersion: 4 });
     expect(await ours.get("a1")).toEqual(now);
   });
@@ -150,7 +150,7 @@ describe("a rejection", () => {
     const rejected = { force: true, reason: "r" };
     const error = await rejectionOf(MissingFieldError, ours.transition("a1", "rejected", rejected));
     expect(error).toMatchObject({ code: "MISSING", fields: ["error"], current: { state: "draft" } });
-    expect(error.message).toBe("order a1 needs error to be rejected; set it in the same call");
+    expect(error.message).toBe('order a1: state rejected requires field "error"; set it in the same call');
     await ours.transition("a1", "rejected", { ...rejected, set: { error: null } });
     const unset = await rejectionOf(MissingFieldError, ours.patch("a1", { unset: ["error"] }));
     expect(unset.fields).toEqual(["error"]);
@@ -166,7 +166,9 @@ describe("a rejection", () => {
     });
     const error = await rejectionOf(MissingFieldError, ours.create("p1", { ok: 1 }));
     expect(error).toMatchObject({ fields: ["constructor", "toString"], current: null });
-    expect(error.message).toBe("picky p1 needs constructor, toString to be made; set them in the same call");
+    expect(error.message).toBe(
+      'picky p1: state made requires fields "constructor", "toString"; set them in the same call',
+    );
     const made = await ours.create("p1", { ok: 1, constructor: 2, toString: 3 });
     expect(made).toMatchObject({ ok: 1, constructor: 2, toString: 3 });
   });
@@ -192,7 +194,7 @@ describe("a rejection", () => {
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
     expect((await rejectionOf(AlreadyExistsError, ours.create("a1"))).message).toBe(
-      `order a1 exists already: it is draft since ${now?.since}, version 1`,
+      "order a1 already exists: state draft, version 1",
     );
     expect((await rejectionOf(NotFoundError, ours.remove("a2"))).message).toBe("order a2 not found");
   });

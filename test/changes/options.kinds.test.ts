@@ -91,7 +91,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "list with states of null": [
     (ours) => all(ours.list({ state: any(null) })),
-    "unknown state null of agent; it has spawning,",
+    "unknown state null; agent has spawning,",
   ],
   "list with an age that is invalid": [
     (ours) => all(ours.list({ olderThan: any("ten minutes") })),

@@ -63,7 +63,10 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     "reason contains a control character (a newline?); replace it",
   ],
   "half a character in a reason": [move({ reason: "\ud800" }), "reason contains half a surrogate pair"],
-  "force without a reason": [move({ force: true }), "force needs a reason, which goes into the log"],
+  "force without a reason": [
+    move({ force: true }),
+    "force requires a reason, which is stored in the history",
+  ],
   "a field with an invalid name": [
     set("exit-code", 1),
     'invalid field name "exit-code": a letter or _, then up to 63',
@@ -138,7 +141,7 @@ describe("the server rejects, with a suggested fix,", () => {
       const error = await rejectionOf(ContractError, ours.patch(id, { set: { more: value } }));
       expect(error.code).toBe("BADARG");
       expect(error.message).toBe(
-        `patch agent ${id}: the entity would have more than 64 own fields, or more than 256 KiB of them; unset some`,
+        `patch agent ${id}: the entity would exceed 64 own fields or 256 KiB; unset some`,
       );
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
@@ -152,7 +155,7 @@ describe("the server rejects, with a suggested fix,", () => {
     for (const options of [{ set: { startedAt: "2020" } }, { unset: ["startedAt"] }]) {
       const error = await rejectionOf(ContractError, ours.patch("a1", options));
       expect(error.message).toBe(
-        "patch agent a1: a stamp is the machine's to set; take it out of set and unset",
+        "patch agent a1: stamps are managed by the machine and cannot be set or unset; omit the field",
       );
     }
     expect((await ours.get("a1"))?.version).toBe(2);
@@ -165,7 +168,7 @@ describe("the server rejects, with a suggested fix,", () => {
     const error = await rejectionOf(ContractError, ours.create("a1"));
     expect(error.code).toBe("NOMACHINE");
     expect(error.message).toBe(
-      "create agent a1: no such machine is installed in this namespace; apply it first",
+      "create agent a1: the machine is not installed in this namespace; apply it first",
     );
   });
 });

@@ -49,9 +49,9 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
               expect(error).toMatchObject({ code: "ILLEGAL", machine: machine.name, id: name, to });
               expect(error.current).toEqual(before);
               expect(error.allowed).toEqual(legal);
-              const ways = legal.length === 0 ? "it is final" : `possible: ${legal.join(", ")}`;
+              const ways = legal.length === 0 ? `${from} is final` : `allowed: ${legal.join(", ")}`;
               expect(error.message).toBe(
-                `${machine.name} ${name} can't go to ${to}: it is ${from} since ${before.since}, version ${before.version}; ${ways}`,
+                `${machine.name} ${name} cannot transition from ${from} to ${to}: ${ways}`,
               );
             });
           }

@@ -37,7 +37,7 @@ describe("the server", () => {
     expect(ended.map(({ exit }) => exit)).toEqual([0, 0, 0, 0, 7]);
   });
 
-  test("machine and namespace: the option beats the environment", async () => {
+  test("machine and namespace: options take precedence over the environment", async () => {
     const { run, namespace, agents } = await agentCommandLine();
     await agents.create("a1");
     const elsewhere = { LATCHKEY_NAMESPACE: freshNamespace(), LATCHKEY_MACHINE: "order" };
@@ -46,10 +46,8 @@ describe("the server", () => {
       run(["get", "a1", "-o", "name", "-m", "agent"], elsewhere),
       run(["get", "a1", "-o", "name", "-m", "agent", "--namespace", namespace], elsewhere),
     ]);
-    expect(none.stderr).toContain(
-      `no machine "order" is installed in namespace "${elsewhere.LATCHKEY_NAMESPACE}"`,
-    );
-    expect(machine.stderr).toContain('no machine "agent" is installed');
+    expect(none.stderr).toContain(`namespace "${elsewhere.LATCHKEY_NAMESPACE}" has no machines`);
+    expect(machine.stderr).toContain(`namespace "${elsewhere.LATCHKEY_NAMESPACE}" has no machines`);
     expect(both).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
   });
 
@@ -62,7 +60,7 @@ describe("the server", () => {
     expect(stdout).toContain(
       `transition a1 running --namespace ${namespace} --url valkey://default@127.0.0.1:${port}\n`,
     );
-    expect(stderr).toMatch(/^warning: others can read a password in --url/);
+    expect(stderr).toMatch(/^warning: a password in --url is visible in the process list/);
     expect(stdout + stderr).not.toContain("sesame");
   });
 
@@ -114,7 +112,10 @@ describe("passwords", () => {
       expect(ended?.stderr).not.toContain("sesame");
     }
     expect(none?.exit).not.toBe(0);
-    expect(noFile).toMatchObject({ exit: 2, stderr: expect.stringContaining("can't be read (ENOENT)") });
+    expect(noFile).toMatchObject({
+      exit: 2,
+      stderr: expect.stringMatching(/cannot read the password file .* \(ENOENT\)/),
+    });
     expect(emptyFile).toMatchObject({ exit: 2, stderr: expect.stringContaining("is empty") });
   });
 
@@ -140,7 +141,7 @@ describe("passwords", () => {
     expect(await run(["get", "a1", "-o", "name"], env)).toEqual({ exit: 0, stdout: "a1\n", stderr: "" });
     expect(jsonError(await run(["get", "a2", "-o", "json"], env))).toMatchObject({ code: "NOTFOUND" });
     const events = await run(["events", "-o", "name"], env);
-    expect(events.stderr).toMatch(/^continue with --after \S+\n$/);
+    expect(events.stderr).toMatch(/^next events: --after \S+\n$/);
   });
 
   test("a user without rights is told which are lacking: 7", async () => {
@@ -152,7 +153,7 @@ describe("passwords", () => {
     const ended = await run(["get", "a1"], env);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: get agent a1 was refused: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
+      /^error: get agent a1 was rejected: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
     );
   });
 });

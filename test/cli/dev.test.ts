@@ -46,7 +46,7 @@ describe("dev", () => {
     expect(outputs[2]).toMatch(/running/);
     expect(await stop(dev)).toBe(130);
     const { stdout, stderr } = await dev.ended;
-    expect(stdout).toContain("In memory: everything is lost on Ctrl-C.\n");
+    expect(stdout).toContain("In memory: all data is lost on Ctrl-C.\n");
     expect(stderr).toBe("");
   });
 
@@ -71,7 +71,9 @@ describe("dev", () => {
     expect(await typed(first.commands[2]?.replace(first.url, second.url) ?? "")).toMatch(/running/);
     for (const command of second.commands) await typed(command);
     expect(second.commands[2]).toContain(" get a2 ");
-    expect((await second.line(/^Kept in/)).startsWith(`Kept in ${folder}, append-only`)).toBe(true);
+    expect(
+      (await second.line(/^Data is kept in/)).startsWith(`Data is kept in ${folder} (append-only)`),
+    ).toBe(true);
     await stop(second);
   });
 
@@ -134,13 +136,13 @@ describe("dev", () => {
     const valkey = dev.url.replace("valkey://127.0.0.1:", "");
     await typed(`valkey-cli -p ${valkey} SHUTDOWN NOSAVE`);
     const { exit, stderr } = await dev.ended;
-    expect({ exit, stderr }).toEqual({ exit: 1, stderr: "error: the server has ended by itself\n" });
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: "error: the server ended unexpectedly\n" });
   });
 
   test.each<[words: string[], text: string]>([
-    [["--append-only"], "--append-only needs a folder"],
-    [["--url", "valkey://127.0.0.1:1", "--port", "7000"], "leave out one or the other"],
-    [["--port", "65536"], "Give a whole number from 1 to 65535"],
+    [["--append-only"], "--append-only requires --data"],
+    [["--url", "valkey://127.0.0.1:1", "--port", "7000"], "--url cannot be combined with --port"],
+    [["--port", "65536"], "It must be a whole number from 1 to 65535"],
   ])("refuses %j as wrong usage", async (words, text) => {
     const { exit, stdout, stderr } = await (await startLatchkey(["dev", ...words])).ended;
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });

@@ -31,7 +31,7 @@ describe("init", () => {
     const { run, namespace } = await commandLine();
     expect(await run(["init", "--partitions", "4"])).toEqual({
       ...silent,
-      stdout: `namespace/${namespace} initialised: 4 partitions, layout 1\n`,
+      stdout: `namespace/${namespace} initialized: 4 partitions, layout 1\n`,
     });
     const [again, strict, other] = await Promise.all([
       run(["init", "--partitions", "4"]),
@@ -55,9 +55,9 @@ describe("init", () => {
 describe("apply", () => {
   test("installs the built-in agent machine; a second time nothing changes, 3 with --error-unchanged", async () => {
     const { run, latchkey } = await commandLine();
-    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent installed: version 1\n" });
+    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent installed (version 1)\n" });
     expect((await latchkey.definition("agent"))?.definition.json).toBe(agentJson);
-    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent unchanged: version 1\n" });
+    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent unchanged (version 1)\n" });
     expect(await run(["apply", "--error-unchanged"])).toMatchObject({ exit: 3 });
   });
 
@@ -73,8 +73,8 @@ describe("apply", () => {
     expect(refused.stderr).toContain("entities are in states that this version drops (1 in packing)");
     const dry = await run(["apply", "-f", file, "--map", "packing=paid", "--dry-run"]);
     expect(dry.stdout).toBe(
-      "machine/order would be updated from version 1: version 2 (dry run)\n" +
-        "  version: 1 -> 2\n  states.open.to: - packing\n  states.packing: removed\n  1 entity in packing\n",
+      "machine/order updated from version 1 (version 2, dry run)\n" +
+        "  version: 1 -> 2\n  states.open.to: - packing\n  states.packing: removed\n  1 entity in dropped state packing\n",
     );
     expect((await latchkey.definition("order"))?.definition.version).toBe(1);
     const done = await run(["apply", "-f", file, "--map", "packing=paid", "--actor", "ann", "-o", "json"]);
@@ -100,7 +100,7 @@ describe("apply", () => {
     const before = await keyspace(await admin(), namespace);
     expect(await run(["apply", "--dry-run"])).toEqual({
       ...silent,
-      stdout: "machine/agent would be installed: version 1 (dry run)\n",
+      stdout: "machine/agent installed (version 1, dry run)\n",
     });
     expect(await keyspace(await admin(), namespace)).toEqual(before);
   });
@@ -126,12 +126,14 @@ describe("apply", () => {
     ]);
     expect(ended.map(({ exit, stdout }) => [exit, stdout])).toEqual(ended.map(() => [2, ""]));
     const errors = ended.map(({ stderr }) => stderr);
-    expect(errors[0]).toContain('order.yaml:5: states.open.to[0]: unknown state "payd"; did you mean "paid"?');
+    expect(errors[0]).toContain(
+      'order.yaml:5: states.open.to[0]: unknown state "payd"; did you mean "paid"?',
+    );
     expect(errors[1]).toContain("machine file no-such.yaml: file not found");
-    expect(errors[2]).toContain("defines order, and -m says invoice");
-    expect(errors[3]).toContain("give the file of invoice: -f invoice.yaml");
-    expect(errors[4]).toContain("Write it like old=new.");
-    expect(errors[5]).toContain("a is mapped twice.");
+    expect(errors[2]).toContain(`defines machine "order", but -m is "invoice"`);
+    expect(errors[3]).toContain("add its file: -f invoice.yaml");
+    expect(errors[4]).toContain("It must have the form old=new.");
+    expect(errors[5]).toContain("a is given twice.");
   });
 });
 
@@ -173,7 +175,7 @@ describe("graph", () => {
     expect(fresh).toEqual({
       exit: 0,
       stdout: toMermaid(agent()),
-      stderr: "the built-in agent machine: none is installed\n",
+      stderr: "no machine is installed; this is the built-in agent machine\n",
     });
     // Whoever names a server wants to see what is there.
     expect(unreachable).toMatchObject({ exit: 7, stdout: "" });
@@ -226,7 +228,7 @@ describe("lua", () => {
     const functions = await run(["lua", "load", "--functions"]);
     expect(functions.stdout).toContain("latchkey_v1_transition loaded\n");
     expect(await check()).toMatchObject(known(names.map(() => true)));
-    expect((await run(["lua", "check"])).stdout).toMatch(/^transition +[0-9a-f]{40} +known$/m);
+    expect((await run(["lua", "check"])).stdout).toMatch(/^transition +[0-9a-f]{40} +loaded$/m);
   });
 
   test("a misspelt operation is wrong usage: 2", async () => {

@@ -98,7 +98,7 @@ describe("what is refused", () => {
   });
 
   test.each([
-    [["other"], 4, 'agent has no reaction "other"; there are cleanup'],
+    [["other"], 4, 'agent has no reaction "other"; it has cleanup'],
     [["Other"], 2, "reaction"],
     [[], 2, "missing required argument 'reaction'"],
     [["cleanup", "--all"], 2, "unknown option '--all'"],

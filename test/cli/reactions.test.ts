@@ -118,8 +118,8 @@ describe("dead letters", () => {
       exit: 0,
       stdout: "",
       stderr:
-        "cleanup has no dead letters to retry\n1 of events that the log lost can only be dropped; " +
-        "to see them: node bin/latchkey.js reactions dead cleanup\n",
+        "cleanup has no dead letters to retry\n1 not retried: their events were trimmed; they can only be dropped\n" +
+        "  try: node bin/latchkey.js reactions dead cleanup\n",
     });
     expect(await run(["reactions", "drop", "cleanup", "--all"])).toMatchObject({
       stdout: `${entry}\n`,
@@ -142,11 +142,11 @@ describe("dead letters", () => {
     expect(jsonError(ended)).toMatchObject({ code: "NOTFOUND", ids: ["0:1-1"] });
     const retry = await run(["reactions", "retry", "cleanup", "0:1-1"]);
     expect(retry).toMatchObject({ exit: 4, stdout: "" });
-    expect(retry.stderr).toContain("no dead letters of cleanup, or of events that the log lost: 0:1-1");
+    expect(retry.stderr).toContain("cleanup has no dead letters 0:1-1");
   });
 
   test.each([
-    [["dead", "other"], 4, 'agent has no reaction "other"; there are cleanup'],
+    [["dead", "other"], 4, 'agent has no reaction "other"; it has cleanup'],
     [["dead", "Other"], 2, "reaction"],
     [["retry", "cleanup"], 2, "name dead letters, or give --all"],
     [["drop", "cleanup", "0:1-1", "--all"], 2, "name dead letters, or give --all"],

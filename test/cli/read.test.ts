@@ -66,7 +66,7 @@ describe("get", () => {
     expect(stdout).toContain("State:    paid (final)\n");
     expect(stdout).toMatch(/^Since: {4}\S+Z \(\d+s ago\)$/m);
     expect(stdout).toContain("Next: <none>\n");
-    expect(stdout).toContain("History: (the 2 before are not kept)\n");
+    expect(stdout).toContain("History: (2 earlier changes are not kept)\n");
   });
 
   test("JSON is the document as it is stored, with all its digits, and YAML keeps them too", async () => {
@@ -171,13 +171,13 @@ describe("list", () => {
     expect(none).toEqual({ ...silent, stdout: "ID   STATE   VERSION   AGE\n" });
   });
 
-  test("--limit says on stderr where to go on, and --cursor goes on there", async () => {
+  test("--limit prints the command of the next page on stderr, and --cursor continues there", async () => {
     const { run, agents } = await agentCommandLine();
     const ids = ["a1", "a2", "a3", "a4", "a5"];
     for (const id of ids) await agents.create(id);
     const first = await run(["list", "--limit", "2", "-o", "name"]);
     expect(first.stdout).toBe("a1\na2\n");
-    const [, cursor = ""] = /^more: --cursor (\S+)\n$/.exec(first.stderr) ?? [];
+    const [, cursor = ""] = /^Next page: .* list --cursor (\S+) --limit 2\n$/.exec(first.stderr) ?? [];
     const rest = await run(["list", "--cursor", cursor, "-o", "name"]);
     expect(rest).toEqual({ ...silent, stdout: "a3\na4\na5\n" });
     // What one command names, the next one takes.
@@ -188,14 +188,18 @@ describe("list", () => {
     [
       "a state that is none",
       ["list", "--state", "runing"],
-      'unknown state "runing" of agent; it has spawning, ',
+      'unknown state "runing"; did you mean "running"?',
     ],
-    ["an empty state", ["list", "--state", ","], "It is empty."],
-    ["a duration that is none", ["list", "--older-than", "2w"], 'invalid duration "2w"'],
-    ["a limit of 0", ["list", "--limit", "0"], "It must be 1 or more."],
-    ["a cursor of its own making", ["list", "--cursor", "x"], "invalid cursor"],
-    ["a format it lacks", ["list", "-o", "dot"], '"dot" is no output format of list'],
-    ["a count of no state", ["count", "--state", "nowhere"], '"nowhere" is no state of agent'],
+    ["an empty state", ["list", "--state", ","], "It must not be empty."],
+    ["a duration that is none", ["list", "--older-than", "2w"], "It must be a duration such as"],
+    ["a limit of 0", ["list", "--limit", "0"], "It must be a whole number, 1 or more."],
+    [
+      "a cursor of its own making",
+      ["list", "--cursor", "x"],
+      "invalid cursor; omit it to start at the beginning",
+    ],
+    ["a format it lacks", ["list", "-o", "dot"], 'unknown output format "dot" of list'],
+    ["a count of no state", ["count", "--state", "nowhere"], 'unknown state "nowhere"; agent has '],
     ["a hostile machine name", ["list", "-m", "a}:b"], 'invalid machine name "a}:b"'],
     ["a hostile namespace", ["list", "--namespace", "a b"], 'invalid namespace "a b"'],
   ])("%s is wrong usage: 2", async (_, words, text) => {

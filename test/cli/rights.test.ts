@@ -143,7 +143,7 @@ describe("a user who may not fire timers", () => {
     const { exit, stderr } = await sweeping.ended;
     expect(exit).toBe(7);
     expect(stderr).toBe(
-      "error: expire agent a1 was refused: this user lacks a permission that latchkey needs " +
+      "error: expire agent a1 was rejected: this user lacks a permission that latchkey needs " +
         `(NOPERM User ${namespace}-reader has no permissions to run the 'evalsha' command)\n` +
         "  try: node bin/latchkey.js doctor\n",
     );
@@ -160,7 +160,7 @@ describe("a user who may not fire timers", () => {
       expect(jsonError(ended)).toMatchObject({
         code: "NOTEXECUTED",
         message: expect.stringMatching(
-          /^(sweep agent was refused|heartbeat agent a1 was not executed): .*NOPERM/,
+          /^(sweep agent was rejected|heartbeat agent a1 was not executed): .*NOPERM/,
         ),
         hint: "node bin/latchkey.js doctor",
       });

@@ -32,7 +32,7 @@ describe("events", () => {
     expect(table.stdout).toMatch(/^\S+Z +a1 +agent.running +2 +spawning +running +<none> +go$/m);
     const jsonl = await run(["events", "-o", "jsonl"]);
     expect(jsonl.stdout).toBe((await documents(namespace)).map((text) => `${text}\n`).join(""));
-    const [, cursor = ""] = /^continue with --after (\S+)\n$/.exec(jsonl.stderr) ?? [];
+    const [, cursor = ""] = /^next events: --after (\S+)\n$/.exec(jsonl.stderr) ?? [];
     await agents.transition("a1", "killed");
     const more = await run(["events", "--after", cursor, "-o", "json"]);
     expect(JSON.parse(more.stdout)).toEqual((await agents.history("a1")).slice(2));
@@ -51,7 +51,7 @@ describe("events", () => {
     const { exit, stdout, stderr } = await following.ended;
     expect(exit).toBe(130);
     expect(stdout).not.toContain('"before"');
-    expect(stderr).toMatch(/^continue with --after \S+\n$/);
+    expect(stderr).toMatch(/^next events: --after \S+\n$/);
   });
 
   test("follows from a cursor on, as a table whose header comes at once", async () => {
@@ -79,7 +79,7 @@ describe("events", () => {
     following.child.kill("SIGINT");
     const { exit, stderr } = await following.ended;
     expect(exit).toBe(130);
-    expect(stderr).toMatch(/^continue with --after \S+\n$/);
+    expect(stderr).toMatch(/^next events: --after \S+\n$/);
   });
 
   test("ends with 0 and says nothing about it when the pipe is closed", async () => {

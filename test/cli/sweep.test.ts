@@ -28,11 +28,13 @@ test("sweep --once says what stands in an id's location, fires the rest, and fsc
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
   expect(stderr).toMatch(
-    /^stuck: task\/bad id: not an id of this partition; .*\n1 ran out, 0 removed, 1 stuck \(latchkey list --stuck\)\n$/,
+    /^stuck: task\/bad id: not an id of this partition; .*\n1 timer fired, 0 entities removed, 1 stuck \(latchkey list --stuck\)\n$/,
   );
   const [, command = ""] = /latchkey (fsck \S+ -m task --namespace \S+)/.exec(stderr) ?? [];
   expect((await it.run(command.split(" "))).exit).toBe(0);
-  expect((await it.run(["sweep", "--once", "-m", "task"])).stderr).toBe("0 ran out, 0 removed\n");
+  expect((await it.run(["sweep", "--once", "-m", "task"])).stderr).toBe(
+    "0 timers fired, 0 entities removed\n",
+  );
 });
 
 test("sweep --once says which machine is damaged, and fires the others", async () => {
@@ -42,7 +44,7 @@ test("sweep --once says which machine is damaged, and fires the others", async (
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: "t1\n" });
   expect(stderr).toMatch(
-    /^stuck: other: it is not installed in partition 0; .*\n1 ran out, 0 removed, 1 stuck /,
+    /^stuck: other: it is not installed in partition 0; .*\n1 timer fired, 0 entities removed, 1 stuck /,
   );
 });
 

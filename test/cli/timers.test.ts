@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bytesText } from "../../src/cli/output/bytes-text.js";
-import { dueText } from "../../src/cli/output/due-text.js";
+import { bytesText } from "../../src/cli/actions/stats.js";
+import { dueText } from "../../src/cli/output/ages.js";
 import { defineMachine, type Entities } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { built, root } from "../helpers/built.js";
@@ -61,12 +61,14 @@ describe("heartbeat", () => {
     await running(it.agents, it, ["a1"]);
     const lost = await it.run(["heartbeat", "a1", "--if-version", "1"]);
     expect(lost.exit).toBe(6);
-    expect(lost.stderr).toMatch(/^error: agent a1 is not at version 1: it is running since /);
+    expect(lost.stderr).toMatch(
+      /^error: agent a1 does not match: expected version 1; found state running, version 2$/m,
+    );
     await it.agents.transition("a1", "completed");
     const none = await it.run(["heartbeat", "a1", "-o", "json"]);
     expect(none.exit).toBe(5);
     expect(jsonError(none)).toMatchObject({ code: "ILLEGAL", id: "a1", current: { state: "completed" } });
-    expect(jsonError(none).message).toMatch(/^agent a1 has no lease to renew: it is completed since /);
+    expect(jsonError(none).message).toMatch(/^agent a1 has no lease to renew: state completed has none /);
     expect((await it.run(["heartbeat", "a2"])).exit).toBe(4);
   });
 });
@@ -76,7 +78,7 @@ describe("sweep --once", () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2", "a3"], ["a1", "a3"]);
     const { exit, stdout, stderr } = await it.run(["sweep", "--once"]);
-    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "2 ran out, 0 removed\n" });
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "2 timers fired, 0 entities removed\n" });
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^WHEN +ID +TYPE +VERSION +FROM +TO +ACTOR +REASON$/);
     expect(rows).toHaveLength(2);
@@ -85,7 +87,7 @@ describe("sweep --once", () => {
     expect(await it.run(["sweep", "--once", "-o", "json"])).toEqual({
       exit: 0,
       stdout: "[]\n",
-      stderr: "0 ran out, 0 removed\n",
+      stderr: "0 timers fired, 0 entities removed\n",
     });
   });
 
@@ -108,7 +110,7 @@ describe("sweep --once", () => {
     const { exit, stderr } = await it.run(["sweep", "--once"]);
     expect(exit).toBe(0);
     expect(stderr).toMatch(
-      /^stuck: agent\/a2: .*LAYOUT.*\n0 ran out, 0 removed, 1 given the deadline that they lacked, 1 stuck \(latchkey list --stuck\)\n$/,
+      /^stuck: agent\/a2: .*LAYOUT.*\n0 timers fired, 0 entities removed, 1 missing timer added, 1 stuck \(latchkey list --stuck\)\n$/,
     );
   });
 
@@ -139,7 +141,7 @@ describe("sweep", () => {
     }
     child.kill("SIGINT");
     expect(await ended).toBe(130);
-    expect(stderr).toBe("2 ran out, 0 removed\n");
+    expect(stderr).toBe("2 timers fired, 0 entities removed\n");
   });
 
   test("says once that it waits for the server, and once that it goes on", async () => {
@@ -157,9 +159,11 @@ describe("sweep", () => {
     });
     proxy.shut(true);
     proxy.cut();
-    await expect.poll(() => stderr).toMatch(/^waiting for the server: sweep agent was not answered: .+\n$/);
+    await expect
+      .poll(() => stderr)
+      .toMatch(/^server unreachable, retrying: sweep agent was not answered: .+\n$/);
     proxy.shut(false);
-    await expect.poll(() => stderr).toMatch(/\nthe server is back; sweeping goes on\n$/);
+    await expect.poll(() => stderr).toMatch(/\nconnected again; sweeping continues\n$/);
     sweeping.child.kill("SIGINT");
     const ended = await sweeping.ended;
     expect(ended.stderr.match(/\n/g)).toHaveLength(3);
@@ -191,10 +195,10 @@ describe("list", () => {
     const soon = await it.run(["list", "--due-within", "10m"]);
     expect(soon).toMatchObject({ exit: 0, stderr: "" });
     expect(soon.stdout).toMatch(
-      /^ID +STATE +VERSION +AGE +DUE\na2 +running +2 +30d +30d over\na1 +running +2 +\d+s +in 4\ds\n$/,
+      /^ID +STATE +VERSION +AGE +DUE\na2 +running +2 +30d +overdue by 30d\na1 +running +2 +\d+s +in 4\ds\n$/,
     );
     const stuck = await it.run(["list", "--stuck"]);
-    expect(stuck.stdout).toMatch(/\na2 +running .* 30d over\na3 +running .* <none>\n$/);
+    expect(stuck.stdout).toMatch(/\na2 +running .* overdue by 30d\na3 +running .* <none>\n$/);
     expect((await it.run(["list", "--stuck", "--limit", "1", "-o", "name"])).stdout).toBe("a2\n");
     expect((await it.run(["list", "--due-within", "2h", "--state", "spawning", "-o", "name"])).stdout).toBe(
       "a0\n",
@@ -243,7 +247,7 @@ describe("stats", () => {
     expect(table).toMatchObject({ exit: 0, stderr: "" });
     expect(table.stdout).toMatch(/^STATE +COUNT\nspawning +0\nrunning +2\n/);
     expect(table.stdout).toMatch(/\nPART +KEYS +MEMORY +EACH\nentities +3 +\S+ +\d+B\n/);
-    expect(table.stdout).toMatch(/\n3 entities, 2 with a deadline, 1 over\n$/);
+    expect(table.stdout).toMatch(/\n3 entities, 2 with a timer, 1 overdue\n$/);
   });
 
   test("stands for more than it weighs", async () => {
@@ -277,5 +281,5 @@ test.each([
 
 test("writes a deadline from now", () => {
   expect(dueText(90_000, 60_000)).toBe("in 30s");
-  expect(dueText(60_000, 90_000)).toBe("30s over");
+  expect(dueText(60_000, 90_000)).toBe("overdue by 30s");
 });

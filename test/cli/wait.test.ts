@@ -48,7 +48,7 @@ test("wait ends in time where the server does not even let it connect", async ()
   const ended = await run(words, { LATCHKEY_URL: proxy.url });
   expect(ended).toMatchObject({ exit: 124, stdout: "" });
   expect(ended.stderr).toMatch(
-    /^error: agent a1 was not running or completed within 300 ms; nothing is known of it\n {2}try: /,
+    /^error: agent a1 was not running or completed within 300ms; its state is unknown\n {2}try: /,
   );
 });
 

@@ -137,7 +137,7 @@ describe("a reader whose cursor is before the trimmed part of the log", () => {
     const error = await rejectionOf(GapError, all(list.events({ after: cursor, follow: false })));
     expect(error.code).toBe("GAP");
     expect(error.message).toBe(
-      `the event log of dial was trimmed past ${cursor}; list the entities again and go on after ${error.cursor}`,
+      `the event log of dial was trimmed after ${cursor}; list the entities again, then continue after ${error.cursor}`,
     );
     const rest = list.events({ after: error.cursor, follow: false });
     expect(names(await all(rest))).toEqual(["x6@1", "x7@1", "x8@1", "x9@1"]);

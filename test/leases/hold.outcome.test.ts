@@ -167,7 +167,7 @@ describe("an own change with an unknown outcome", () => {
     proxy.shut(false);
     const error = await lost;
     expect(error.message).toMatch(
-      /^the lease of task t1 is lost: task t1 is not at version 3: it is working/,
+      /^the lease of task t1 is lost: task t1 does not match: expected version 3; found state working/,
     );
     expect(error.current).toMatchObject({ version: 4, taken: true });
   });

@@ -39,7 +39,7 @@ it("reports the loss when someone else has changed the entity", async () => {
     current: { version: 3, taken: true },
   });
   expect(error.message).toMatch(
-    /^the lease of task t1 is lost: task t1 is not at version 2: it is working since /,
+    /^the lease of task t1 is lost: task t1 does not match: expected version 2; found state working, /,
   );
   expect(error.cause).toBeInstanceOf(ConflictError);
   expect(hold.signal.reason).toBe(error);

@@ -61,7 +61,7 @@ describe("an event whose handler fails", () => {
       await ours.transition("x1", "b");
       await expect.poll(() => met).toEqual(["x1@1", "x1@1", "x1@2"]);
       const [letter] = await all(ours.deadLetters("r"));
-      expect(letter).toMatchObject({ attempts: 2, error: "something was thrown that can't be told as text" });
+      expect(letter).toMatchObject({ attempts: 2, error: "a value that cannot be shown as text was thrown" });
       await reaction.close();
       await reaction.closed;
     },

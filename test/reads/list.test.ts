@@ -160,6 +160,6 @@ it("rejects an invalid limit, state, age or cursor, with the accepted values", a
     expect(error.message).toBe("invalid cursor; omit it to start at the beginning");
   }
   const error = await rejectionOf(ContractError, all(list.list({ state: "d" as DialState })));
-  expect(error.message).toBe('unknown state "d" of dial; it has a, b, c');
+  expect(error.message).toBe('unknown state "d"; did you mean "a"?');
   await rejectionOf(ContractError, all(list.list({ olderThan: "soon" as "1s" })));
 });

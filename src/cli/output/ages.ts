@@ -4,7 +4,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /**
- * A length of time for people, as exact as its size deserves.
+ * Formats a length of time for people, with a precision that fits its size.
  *
  * @example
  * ageText(5_400); // "5s"
@@ -24,4 +24,15 @@ export function ageText(ms: number): string {
 function both(age: number, large: number, largeUnit: string, small: number, smallUnit: string): string {
   const rest = Math.floor((age % large) / small);
   return `${Math.floor(age / large)}${largeUnit}${rest === 0 ? "" : `${rest}${smallUnit}`}`;
+}
+
+/**
+ * Formats a due time for people.
+ *
+ * @example
+ * dueText(90_000, 60_000); // "in 30s"
+ * dueText(60_000, 90_000); // "overdue by 30s"
+ */
+export function dueText(dueMs: number, nowMs: number): string {
+  return dueMs > nowMs ? `in ${ageText(dueMs - nowMs)}` : `overdue by ${ageText(nowMs - dueMs)}`;
 }

@@ -1,10 +1,10 @@
-import { type Change, documentText } from "../../contract/document.js";
+import type { Change, Snapshot } from "../../contract/document.js";
 import type { CliContext } from "../context.js";
 import type { Format } from "../input/formats.js";
-import { ageText } from "./age.js";
+import { ageText } from "./ages.js";
 import type { Column } from "./table.js";
 
-/** Columns of an entity's history, oldest change first. What may hold blanks stands last. */
+/** Returns the columns of a history. Columns that may contain blanks are last. */
 export function historyColumns({ paint }: CliContext, nowMs: number, format: Format): Column<Change>[] {
   return [
     { title: "VERSION", value: ({ version }) => String(version) },
@@ -28,7 +28,7 @@ const wideColumns: Column<Change>[] = [
   { title: "OP", value: ({ op }) => op },
 ];
 
-/** Columns of the event log. Rows come one by one, so their widths are set beforehand. */
+/** Returns the columns of the event log. Rows arrive one by one, so the widths are fixed. */
 export function eventColumns(format: Format): Column<Change>[] {
   return [
     { title: "WHEN", value: ({ timestamp }) => timestamp, width: 24 },
@@ -43,7 +43,22 @@ export function eventColumns(format: Format): Column<Change>[] {
   ];
 }
 
-/** A change as it is written in formats for programs. */
-export function writtenChange(change: Change): { machine: string; id: string; text: string } {
-  return { machine: change.machine, id: change.id, text: documentText(change) };
+/** Finds the change by which an entity entered its current state, if the history still contains it. */
+export function entryInto(current: Snapshot, changes: readonly Change[]): Change | undefined {
+  const entries = changes.filter(
+    ({ state, since, timestamp }) =>
+      state === current.state && since === current.since && timestamp === current.since,
+  );
+  return entries.findLast(({ from, state }) => from !== state) ?? entries[0];
+}
+
+/** Describes the origin of a change: previous state, actor and reason. */
+export function originText({ from, actor, reason, forced }: Change): string {
+  const parts = [
+    from === null ? "created" : `from ${from}`,
+    ...(actor === undefined ? [] : [`by ${actor}`]),
+    ...(reason === undefined ? [] : [`(${reason})`]),
+    ...(forced === true ? ["with --force"] : []),
+  ];
+  return parts.join(" ");
 }

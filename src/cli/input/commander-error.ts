@@ -1,10 +1,10 @@
 import type { Command, CommanderError } from "commander";
 import { didYouMean } from "../../machine/suggest.js";
 import { CliError } from "../cli-error.js";
-import { thisProgram } from "../this-program.js";
+import { thisProgram } from "../shell-command.js";
 
-/** What was typed wrong, with a way to learn what is right. */
-export function typedWrong(
+/** Converts an error of commander to one that names the problem and the command whose help explains it. */
+export function fromCommander(
   program: Command,
   { code, message }: CommanderError,
   words: readonly string[],
@@ -22,18 +22,18 @@ export function typedWrong(
   });
 }
 
-/** commander answers with the help, and no message, where it finds no command. */
+/** Names the problem if commander found no command: it has no message for that. */
 function noCommand([first, second]: readonly string[]): string {
-  return first === "help" && second !== undefined ? `there is no command ${second}` : "a command is missing";
+  return first === "help" && second !== undefined ? `unknown command '${second}'` : "missing command";
 }
 
-/** A command that does something itself and has further ones below it: commander takes a misspelt one for an argument. */
+/** Names a misspelt subcommand of a command that has an action too: commander reads the word as an argument. */
 function unknownCommand(command: Command, [word = ""]: readonly string[]): string {
   const names = command.commands.map((one) => one.name());
   return `unknown command '${word}' of ${command.name()}${didYouMean(word, names)}`;
 }
 
-/** The command that words lead to, its names, and the words behind it that are no options. */
+/** Finds the command that words name, its path, and the words after it that are not options. */
 function readPath(
   program: Command,
   words: readonly string[],
@@ -59,7 +59,7 @@ function readPath(
   return { command, path, rest };
 }
 
-/** A URL may have been typed where something else belongs. */
+/** Hides passwords: a URL may have been typed at a wrong place. */
 function withoutPasswords(text: string): string {
   return text.replace(/(:\/\/[^\s/:]*:)\S*@/g, "$1***@");
 }

@@ -1,7 +1,9 @@
+import type { CliContext } from "../context.js";
+
 const bash = `# bash completion for latchkey: source <(latchkey completion bash)
 _latchkey() {
   local line=\${COMP_LINE:0:COMP_POINT} words cur before breaks prefix= IFS=$' \\t\\n'
-  # Split at blanks only: ids hold ":", "=" and "@", at which bash itself would split.
+  # Split at blanks only: ids contain ":", "=" and "@", at which bash itself would split.
   read -r -a words <<< "$line"
   [[ $line == *[[:blank:]] ]] && words+=("")
   cur=\${words[\${#words[@]}-1]}
@@ -15,7 +17,7 @@ _latchkey() {
       ;;
   esac
   COMPREPLY=($(latchkey __complete -- "\${words[@]:1}" 2>/dev/null))
-  # bash replaces only what stands behind its own last word break.
+  # bash replaces only the text after its own last word break.
   breaks=\${COMP_WORDBREAKS//[^:=@]/}
   [[ -n $breaks ]] && prefix=\${cur%"\${cur##*[$breaks]}"}
   COMPREPLY=("\${COMPREPLY[@]#"$prefix"}")
@@ -47,5 +49,9 @@ complete -c latchkey -s f -l file -r -F
 complete -c latchkey -l password-file -r -F
 `;
 
-/** What each shell runs to complete the words behind `latchkey`. */
-export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
+const SCRIPTS = { bash, zsh, fish } as const;
+
+/** Prints the completion script of a shell. */
+export async function printCompletion(context: CliContext, shell: keyof typeof SCRIPTS): Promise<void> {
+  await context.write(SCRIPTS[shell]);
+}

@@ -1,21 +1,19 @@
 import type { Valkey } from "iovalkey";
 import { pairsOf } from "../../contract/flat-reply.js";
 import { parseCompiledMachine } from "../../machine/compile.js";
-import type { CompiledMachine } from "../../machine/compiled.js";
-import type { Connection } from "../../valkey/connection.js";
+import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
 import { allPartitionKeys, entityKey, type MachineLocation, partitionKeys } from "../../valkey/keys.js";
 import { notedMachines, readFacts } from "../../valkey/layout.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
-import { targetsOf } from "../output/next-steps.js";
 import { withConnection } from "../session.js";
 
-/** Longer than this nobody waits for a completion, in ms, unless LATCHKEY_COMPLETION_MS says so. */
+/** Default time limit of a completion in ms; LATCHKEY_COMPLETION_MS overrides it. */
 const BUDGET_MS = 200;
 const MOST_IDS = 50;
 const SCAN_STEP = 500;
 
-/** Words that only the server knows. What can't be had in time is left out. */
+/** Looks up words on the server. Words that do not arrive in time are omitted. */
 export class ServerWords {
   readonly #settings: Settings;
   readonly #budgetMs: number;
@@ -26,12 +24,12 @@ export class ServerWords {
     this.#budgetMs = /^\d{1,6}$/.test(wanted) ? Number(wanted) : BUDGET_MS;
   }
 
-  /** The names of the installed machines. */
+  /** Lists the installed machines. */
   machines(): Promise<readonly string[]> {
     return this.#inTime([], (client) => notedMachines(client, this.#settings.namespace));
   }
 
-  /** The reactions of the machine. */
+  /** Lists the reactions of the machine. */
   reactions(): Promise<readonly string[]> {
     return this.#inTime([], async (client, location) => {
       const { reactionStats } = await import("../../reactions/stats.js");
@@ -39,29 +37,29 @@ export class ServerWords {
     });
   }
 
-  /** The states of the machine. */
+  /** Lists the states of the machine. */
   async states(): Promise<readonly string[]> {
     const machine = await this.#inTime(undefined, (client, location) => readDefinition(client, location));
     return Object.keys((machine ?? (await this.#builtIn()))?.states ?? {});
   }
 
-  /** The states that an entity can go to; all states where it can't be read in time. */
+  /** Lists the states that an entity can enter; all states if it cannot be read in time. */
   async nextStates(id: string): Promise<readonly string[]> {
     const next = await this.#inTime(undefined, async (client, location) => {
       const [machine, state] = await Promise.all([
         readDefinition(client, location),
         client.hmget(entityKey(location, id), "state").then(([text]) => text),
       ]);
-      return machine === undefined || state == null ? undefined : targetsOf(machine, state);
+      return machine === undefined || state == null ? undefined : (stateOf(machine, state)?.to ?? []);
     });
     return next ?? this.states();
   }
 
-  /** Some ids that begin like `prefix`. */
+  /** Finds some ids that begin with `prefix`. */
   async ids(prefix: string): Promise<readonly string[]> {
     if (!/^[A-Za-z0-9_.~:/@+=-]*$/.test(prefix)) return [];
     const found: string[] = [];
-    // What was found until the time is over still helps.
+    // A partial result is useful too.
     await this.#inTime(undefined, async (client, location) => {
       for (const { index } of allPartitionKeys(location)) {
         let cursor = "0";
@@ -86,7 +84,7 @@ export class ServerWords {
   }
 
   async #inTime<T>(otherwise: T, run: (client: Valkey, location: MachineLocation) => Promise<T>): Promise<T> {
-    // Loading the client is not the server's slowness.
+    // The time limit does not include loading the client.
     await import("../../valkey/connection.js");
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), this.#budgetMs);
@@ -94,30 +92,20 @@ export class ServerWords {
       limit.signal.addEventListener("abort", () => resolve(otherwise), { once: true });
     });
     try {
+      const { namespace, machine } = this.#settings;
       const answer = withConnection(
         this.#settings,
-        (connection) => this.#answer(connection, otherwise, run),
-        {
-          signal: limit.signal,
-          connectTimeoutMs: this.#budgetMs,
+        async ({ client }) => {
+          const facts = await readFacts(client, namespace);
+          if (facts === undefined) return otherwise;
+          return run(client, { namespace, machine, partitions: facts.partitions });
         },
+        { signal: limit.signal, connectTimeoutMs: this.#budgetMs },
       );
       return await Promise.race([answer.catch(() => otherwise), late]);
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  async #answer<T>(
-    { client }: Connection,
-    otherwise: T,
-    run: (client: Valkey, location: MachineLocation) => Promise<T>,
-  ): Promise<T> {
-    const { namespace, machine } = this.#settings;
-    const facts = await readFacts(client, namespace);
-    return facts === undefined
-      ? otherwise
-      : run(client, { namespace, machine, partitions: facts.partitions });
   }
 }
 
