@@ -18,7 +18,7 @@ export interface DoctorFlags {
   readonly strict?: boolean;
 }
 
-/** Holds the address of the server and the results of all checks. */
+/** Holds the address of a server and the results of all checks. */
 interface DoctorReport {
   readonly server: string;
   readonly checks: readonly CheckResult[];
@@ -27,22 +27,22 @@ interface DoctorReport {
 /**
  * Checks the server and the namespace, and prints the results.
  *
- * @throws ConnectError if the server is unreachable; a server that replies BUSY is a result.
+ * @throws ConnectError if the server cannot be used; a server that replies BUSY is a result.
  */
 export async function runDoctor(context: CliContext, settings: Settings, flags: DoctorFlags): Promise<void> {
-  const { server, checks } = await examineServer(settings);
+  const { server, checks } = await look(settings);
   const report = { server, checks: checks.map((result) => pasteable(result, settings)) };
   if (isFailure(worstLevel(checks), flags.strict === true)) context.exitWith(EXIT.unexpected);
   await context.write(text(report, settings, context.paint));
   if (settings.format !== "json") context.note(summary(report));
 }
 
-/** Returns true if the doctor exits with an error for this most severe level. */
+/** Returns true if the doctor exits with an error for this worst level. */
 export function isFailure(worst: Level, isStrict: boolean): boolean {
   return worst === "fail" || (isStrict && worst === "warn");
 }
 
-async function examineServer(settings: Settings): Promise<DoctorReport> {
+async function look(settings: Settings): Promise<DoctorReport> {
   const names = await checkedNames(settings);
   try {
     return await withConnection(settings, async (connection) => ({
@@ -57,7 +57,7 @@ async function examineServer(settings: Settings): Promise<DoctorReport> {
   }
 }
 
-/** Completes a command of this program with the options of the same server and namespace. */
+/** Adds to commands of this program the options that lead to the same server and namespace. */
 function pasteable(result: CheckResult, settings: Settings): CheckResult {
   const { fix } = result;
   if (fix === undefined || !/^latchkey [a-z]+( |$)/.test(fix)) return result;
@@ -91,7 +91,7 @@ function block(
   return head + more.map((line) => `      ${shownText(line)}\n`).join("");
 }
 
-/** Prints the command that grants the permissions for all checks that were denied. */
+/** Lists the permissions that the skipped checks need. */
 function hidden(rows: readonly CheckResult[]): string {
   const denied = rows.filter(({ permission }) => permission !== undefined);
   const [user] = denied.map(({ fix = "" }) => fix.split(" ").slice(0, 3).join(" "));
@@ -100,11 +100,11 @@ function hidden(rows: readonly CheckResult[]): string {
   return `\nSome checks were denied. To allow them, run in valkey-cli:\n  ${user} ${permissions}\n`;
 }
 
-/** Prints the commands that create users, unless this user is sufficient or a fix contains them. */
+/** Returns the ACL lines for a writer and a reader, unless the user has their permissions or a fix shows them. */
 function users(rows: readonly CheckResult[], lines: readonly string[]): string {
   if (rows.some(({ id, level }) => id === "permissions" && level === "ok")) return "";
-  const rest = lines.filter((line) => !rows.some(({ fix }) => fix === line));
-  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${rest.map((line) => `  ${line}\n`).join("")}`;
+  const further = lines.filter((line) => !rows.some(({ fix }) => fix === line));
+  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function columns(paint: Paint): readonly Column<CheckResult>[] {
