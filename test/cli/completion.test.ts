@@ -162,7 +162,7 @@ describe("completion", () => {
     });
   });
 
-  test("refuses an unknown shell: 2", async () => {
+  test("rejects an unknown shell: 2", async () => {
     const { run } = await commandLine();
     const ended = await run(["completion", "tcsh"]);
     expect(ended).toMatchObject({ exit: 2, stdout: "" });

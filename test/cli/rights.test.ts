@@ -91,7 +91,7 @@ async function withTimeUp(kind: Kind) {
 }
 
 describe("the doctor's own users", () => {
-  test("may run what they are made for: the reader all that looks, the writer every command", async () => {
+  test("may run their commands: the reader all that read, the writer every command", async () => {
     const { buildProgram } = await import("../../src/cli/program.js");
     const { ProcessContext } = await import("../../src/cli/process-context.js");
     const program = await buildProgram(new ProcessContext(), [], () => {});
@@ -137,7 +137,7 @@ describe("the doctor's own users", () => {
 });
 
 describe("a user who may not fire timers", () => {
-  test("ends a sweep, which says what is lacking: 7", async () => {
+  test("ends a sweep, which names the missing permission: 7", async () => {
     const { env, namespace } = await withTimeUp("reader");
     const sweeping = await startLatchkey(["sweep", "--interval", "10"], env);
     const { exit, stderr } = await sweeping.ended;
@@ -149,7 +149,7 @@ describe("a user who may not fire timers", () => {
     );
   });
 
-  test("is told the same by a sweep that ends by itself, and by a heartbeat", async () => {
+  test("gets the same error from a sweep that ends by itself, and from a heartbeat", async () => {
     const { env, run } = await withTimeUp("reader");
     const words = [
       ["sweep", "--once", "-m", "agent"],
