@@ -90,7 +90,7 @@ describe("forget rejects", () => {
       expect(stderr).toContain(
         "1 replica of it lives; stop it first (one that was killed counts until takeOverAfter",
       );
-      expect(stderr.includes("it does not stop replicas")).toBe(more.length > 0);
+      expect(stderr.includes("It does not stop replicas")).toBe(more.length > 0);
       expect(stderr).toMatch(/try: .*latchkey\S* reactions\n/);
     }
     await line.agents.create("a1");

@@ -6,7 +6,7 @@ import { agentCommandLine, jsonError } from "../helpers/command-line.js";
 
 beforeAll(built);
 
-/** Agents a1 to a3 whose cleanup was given up. */
+/** Creates agents a1 to a3 whose cleanup became a dead letter. */
 async function given() {
   const line = await agentCommandLine();
   const reaction = await line.agents.react(
@@ -44,7 +44,7 @@ test("reactions shows the last heartbeat of a replica, also of a killed one", as
   expect((await run(["reactions"])).stdout).toMatch(/^cleanup +0 +0 +<none> +1 +3d +3$/m);
 });
 
-test("reactions of a machine that has none are none", async () => {
+test("a machine without reactions has an empty list", async () => {
   const { run } = await agentCommandLine();
   expect((await run(["reactions", "-o", "json"])).stdout).toBe("[]\n");
 });

@@ -130,7 +130,7 @@ describe("events", () => {
 });
 
 describe("a long list", () => {
-  /** More than a pipe holds, so that the command can't have ended when it is interrupted. */
+  /** More than a pipe holds, so that the command has not ended when it is interrupted. */
   const MANY = 3000;
 
   async function manyAgents() {
@@ -175,7 +175,7 @@ async function begun({ child }: LongRun): Promise<void> {
 }
 
 /**
- * Following from the end begins at some moment that can't be seen from outside: changes a1 until one is shown.
+ * Changes a1 until one change is shown: the moment at which following begins is not visible from outside.
  */
 async function untilFollowed(following: LongRun, agents: Entities<AgentState>): Promise<void> {
   await agents.create("a1");
