@@ -2,7 +2,7 @@ import { dueAt } from "../contract/due-at.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";
-import { type Position, type Stretch, stretchOf } from "../reads/position.js";
+import { type Position, type StateRange, stateRange } from "../reads/position.js";
 import type { SweepPartition } from "./partition.js";
 
 /** The number of entities that one step checks. */
@@ -12,7 +12,7 @@ const TOLERANCE_MS = 5_000;
 
 /** A state with a timer, and its part of the index. */
 interface TimedState {
-  readonly stretch: Stretch;
+  readonly range: StateRange;
   readonly state: CompiledState;
   /** True if an older version of the machine may have set a longer lease, which then stays. */
   readonly isNewer: boolean;
@@ -53,13 +53,13 @@ export class IndexWalk {
     const [timed] = this.#states;
     if (timed === undefined) return { ids: [], last: undefined };
     const { keys } = this.#partition;
-    const entries = await readIndex(this.#partition, keys.index, timed.stretch, this.#position, STEP);
+    const entries = await readIndex(this.#partition, keys.index, timed.range, this.#position, STEP);
     const ids = entries.map(({ id }) => id);
     if (ids.length === 0) return { ids, last: undefined };
     const scores = await this.#partition.ask((client) => client.zmscore(keys.due, ...ids));
     const wrong = entries.filter(({ score }, at) => {
       const due = scores[at];
-      return due == null || Number(due) > latest(timed, score - timed.stretch.from, nowMs);
+      return due == null || Number(due) > latest(timed, score - timed.range.from, nowMs);
     });
     return { ids: wrong.map(({ id }) => id), last: entries.at(-1) };
   }
@@ -88,7 +88,7 @@ export class IndexWalk {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
       return state === undefined || dueAt(state, 0) === undefined
         ? []
-        : [{ stretch: stretchOf(name, ordinal), state, isNewer: definition.version > 1 }];
+        : [{ range: stateRange(name, ordinal), state, isNewer: definition.version > 1 }];
     });
   }
 }

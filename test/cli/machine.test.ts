@@ -42,7 +42,7 @@ describe("init", () => {
     expect(strict.exit).toBe(3);
     expect(JSON.parse(strict.stdout)).toEqual({ namespace, layout: 1, partitions: 4, changed: false });
     expect(other).toMatchObject({ exit: 6, stdout: "" });
-    expect(other.stderr).toContain("is fixed to 4 partitions");
+    expect(other.stderr).toContain("has 4 partitions, which cannot be changed");
   });
 
   test("rejects an invalid number of partitions: 2", async () => {
@@ -70,7 +70,7 @@ describe("apply", () => {
     const file = await orderFile(2, WITHOUT_PACKING);
     const refused = await run(["apply", "-f", file]);
     expect(refused).toMatchObject({ exit: 6, stdout: "" });
-    expect(refused.stderr).toContain("entities sit in states that would be dropped (1 in packing)");
+    expect(refused.stderr).toContain("entities are in states that this version drops (1 in packing)");
     const dry = await run(["apply", "-f", file, "--map", "packing=paid", "--dry-run"]);
     expect(dry.stdout).toBe(
       "machine/order updated from version 1 (version 2, dry run)\n" +
@@ -90,7 +90,7 @@ describe("apply", () => {
       run(["apply", "-f", await orderFile(1, STATES)]),
     ]);
     expect(different).toMatchObject({ exit: 6, stdout: "" });
-    expect(different.stderr).toContain("version 2 is installed with another content");
+    expect(different.stderr).toContain("version 2 is installed with another definition");
     expect(lower).toMatchObject({ exit: 8, stdout: "" });
     expect(lower.stderr).toContain("version 2 is installed, which is newer");
   });

@@ -47,7 +47,7 @@ describe("a container run by the docker command", () => {
     expect(containersOf(containerImage())).toEqual(before);
   });
 
-  test("is chosen where no program is installed", async () => {
+  test("is chosen if no program is installed", async () => {
     const found = await resolveEmbedded({ env: { ...process.env, PATH: "" }, usualPlaces: [] });
     expect(found).toEqual({ kind: "image", image: containerImage() });
     const server = await startEmbedded(found);
@@ -95,7 +95,7 @@ describe("dockerLacks", () => {
     expect(await dockerLacks(containerImage())).toBeUndefined();
   });
 
-  test("says how to get an image that is not", async () => {
+  test("describes how to get a missing image", async () => {
     expect(await dockerLacks("latchkey-no-such-image:never")).toBe(
       "image not present (docker pull latchkey-no-such-image:never)",
     );

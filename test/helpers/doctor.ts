@@ -8,7 +8,7 @@ import { type ServerOptions, startValkey, type TestServer } from "../../src/test
 import { type Connection, type ConnectionOptions, openConnection } from "../../src/valkey/connection.js";
 import { freshNamespace, useValkey } from "./valkey.js";
 
-/** Who looks, at what. */
+/** Names the caller and the subject of an examination. */
 export interface Visit extends ConnectionOptions {
   readonly namespace?: string;
   readonly now?: () => number;
@@ -46,7 +46,7 @@ export async function findings({ namespace = freshNamespace(), now, ...options }
   return examine(new DoctorContext(connection, { namespace, machine: "agent" }, now));
 }
 
-/** One finding of an examination. @throws Error where there is none of that id */
+/** Returns one finding of an examination. @throws Error if it has none with that id */
 export async function finding(id: string, visit: Visit): Promise<Finding> {
   const all = await findings(visit);
   const found = all.find((one) => one.id === id);

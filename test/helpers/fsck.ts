@@ -22,7 +22,7 @@ export const ticket = defineMachine({
   history: 8,
 });
 
-/** What a check found, and what it had looked at. */
+/** Holds the findings of a check, and what it examined. */
 export interface Report {
   readonly findings: Finding[];
   readonly checked: Checked;
@@ -69,7 +69,7 @@ export class DoctorContext {
   }
 }
 
-/** A namespace with so many partitions, and in it a1 open, a2 held, a3 leased, a4 shut, and a5 removed. */
+/** Makes a namespace with a number of partitions, and in it a1 open, a2 held, a3 leased, a4 shut, and a5 removed. */
 export async function patient(partitions = 1, definition = ticket): Promise<DoctorContext> {
   const latchkey = await client();
   await latchkey.init(partitions);
@@ -85,7 +85,7 @@ export async function patient(partitions = 1, definition = ticket): Promise<Doct
 /** The tests' own connection, which may do anything. */
 export const hands = admin;
 
-/** Runs some work over and over until it is stopped; the test ends it. */
+/** Repeats some work until it is stopped. The test stops it. */
 export function meanwhile(work: (round: number) => Promise<unknown>): { stop(): Promise<number> } {
   let isStopped = false;
   const loop = (async () => {

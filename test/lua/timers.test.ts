@@ -34,7 +34,7 @@ interface Alive {
   renewed: number;
 }
 
-/** What should become of the entities, by the design and nothing else. */
+/** Models the entities by the design alone. */
 class Expected {
   readonly alive = new Map<string, Alive>();
   changes = 0;

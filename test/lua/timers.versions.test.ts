@@ -139,7 +139,7 @@ class Run {
     if (wanted === "OK") this.#plan = plan;
   }
 
-  /** What fsck finds where it is strict: what the present version alone would not have left so. */
+  /** Returns the findings of a strict fsck: states that the current version alone would not have left so. */
   strict(result: "mendable" | "notice" = "mendable"): string[] {
     const found = [...this.model.alive].flatMap(([id, it]) => {
       const plain = this.model.plain(it);
@@ -154,7 +154,7 @@ class Run {
   }
 }
 
-/** Each change follows the one before it, from an entity's creation on; returns those of the lives that go on. */
+/** Checks that each change follows its predecessor from a creation on. Returns the changes of lives that continue. */
 function livesOf(events: readonly string[]): Map<string, string[]> {
   const lives = new Map<string, string[]>();
   for (const text of events) {
@@ -198,7 +198,7 @@ it("keeps what it promises about timers while newer versions change them, in any
       expect(await patient.found()).toEqual(run.strict("notice"));
       expect(await patient.found({ strict: true })).toEqual(run.strict());
 
-      // A sweep looks at all: what is left then is the later end of a lease, and it fires when it is over.
+      // A sweep reads every entity. The rest has a later lease end, and fires at that time.
       for (const id of IDS) await run.ask("expire", id);
       const left = await patient.found({ strict: true });
       expect(left).toEqual(run.strict());

@@ -53,7 +53,7 @@ it("logs a call whose answer was lost, with the op to ask by", async () => {
   proxy.dropReply("evalsha");
   const call = agents.transition("a1", "running", { timeout: "100ms" });
   const { op, message } = await rejectionOf(OutcomeUnknownError, call);
-  expect(message).toContain("transition agent a1: the answer was lost, and ");
+  expect(message).toContain("transition agent a1: the reply was lost, and ");
   const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /tried again/.test(msg));
   expect(again[0]).toMatchObject({ level: 20, msg: "transition agent a1 is tried again", failed: 1 });
   const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
