@@ -152,7 +152,7 @@ describe("dev", () => {
   test("explains the failure of a program that is not a server", async () => {
     const dev = await startLatchkey(["dev", "--server-bin", "/bin/false"]);
     const { exit, stderr } = await dev.ended;
-    expect(exit).toBe(1);
+    expect(exit).toBe(7);
     expect(stderr).toContain('The server program option names "/bin/false", which cannot be used');
   });
 
