@@ -25,7 +25,7 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof EventsOptions>(["after", "follow", "signal"]);
+const OPTIONS: readonly (keyof EventsOptions)[] = ["after", "follow", "signal"];
 const BATCH = 200;
 const RETRY_PAUSE_MS = 20;
 
