@@ -44,16 +44,14 @@ export class PartitionSweep {
    */
   async *round(once: boolean): AsyncGenerator<void> {
     try {
-      let isMore = await this.#fire();
-      if (!once) {
-        await this.#retry();
-        // In each round one partition of a machine checks its index.
-        const { partition, location } = this.#partition;
-        if (this.#rounds % location.partitions === partition) await this.#audit();
-      }
       this.#rounds += 1;
+      let isMore = await this.#fire();
+      if (!once) await this.#retry();
       for (; isMore; isMore = await this.#fire()) yield;
-      while (once && (await this.#audit())) yield;
+      // In each round one partition of a machine checks its index.
+      const { partition, location } = this.#partition;
+      if (!once && this.#rounds % location.partitions !== partition) return;
+      while ((await this.#audit()) && once) yield;
     } catch (error) {
       const why = this.#problemOf(error);
       if (why === undefined) throw error;
@@ -102,15 +100,10 @@ export class PartitionSweep {
   /** Checks the next entities of the index, and sets deadlines that are missing. @returns whether there are more */
   async #audit(): Promise<boolean> {
     const { nowMs } = await this.#checkKeys();
-    const step = await this.#index.next(nowMs);
-    if (step === undefined) {
-      // Timers fire without the definition, but missing deadlines cannot be found.
-      this.#addStuck(MACHINE, "its definition cannot be read; apply it again, with a higher version");
-      return false;
-    }
+    const { ids, isEnd } = await this.#index.next(nowMs);
     this.#forget(MACHINE); // all that the machine needs can be read
-    this.#reporter.addGiven(await this.#expire(step.ids));
-    return !step.isEnd;
+    this.#reporter.addGiven(await this.#expire(ids));
+    return !isEnd;
   }
 
   /** Checks the keys that all entities of the partition share. @returns the server's time */
@@ -130,11 +123,12 @@ export class PartitionSweep {
     return time;
   }
 
-  /** Explains an error after which no timer of the partition can fire; undefined for any other. */
+  /** Explains an error that is damage of the whole partition; undefined for any other. */
   #problemOf(error: unknown): string | undefined {
     const { partition, repairCommand } = this.#partition;
     const code = codeOf(error);
     if (code === "NOMACHINE") return `it is not installed in partition ${partition}; apply it again`;
+    if (code === "LAYOUT") return "its definition cannot be read; apply it again, with a higher version";
     if (code !== "WRONGTYPE") return undefined;
     return `a key of partition ${partition} is damaged (${code}); to find it, run ${repairCommand}`;
   }

@@ -95,7 +95,7 @@ export class SweepReporter {
     this.#logger.info({ machine, id }, "no longer stuck");
   }
 
-  /** Reports once that a round failed, and once that a later one did not. */
+  /** Ends a round. Reports when the first of some rounds fails, and when the first one after them does not. */
   endRound(failure?: NotExecutedError): void {
     if (this.#isAway === (failure !== undefined)) return;
     this.#isAway = !this.#isAway;

@@ -12,7 +12,7 @@ import type { Duration } from "../machine/duration.js";
 import { needMachine } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import type { MachineLocation } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { type NamespaceFacts, notedMachines, readFacts } from "../valkey/layout.js";
 import { partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
@@ -65,7 +65,11 @@ export async function sweepMachine(
   options: SweepOptions,
 ): Promise<SweepReport> {
   return new Sweep(connection, options, async () => {
-    if (options.once === true) await needPartition(connection, location);
+    if (options.once !== true) return [location];
+    const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
+      Promise.all(allPartitionKeys(location).map(({ machine }) => client.exists(machine))),
+    );
+    if (!counts.includes(1)) await needMachine(connection, location, "sweep"); // throws
     return [location];
   }).run();
 }
@@ -88,14 +92,6 @@ export async function sweepNamespace(
     const machines = await ask(connection, name, (client) => notedMachines(client, namespace));
     return machines.map((machine) => ({ namespace, machine, partitions }));
   }).run();
-}
-
-/** @throws ContractError with code NOMACHINE if no partition has the machine */
-async function needPartition(connection: Connection, location: MachineLocation): Promise<void> {
-  const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
-    Promise.all(partitionsOf(connection, location).map(({ keys }) => client.exists(keys.machine))),
-  );
-  if (!counts.includes(1)) await needMachine(connection, location, "sweep");
 }
 
 /**
@@ -138,9 +134,9 @@ class Sweep {
     const forget = this.#connection.beforeClose(async () => this.#closing.abort());
     try {
       while (!this.#stop.aborted) {
-        const isDone = await this.#tryRound();
+        const hasTime = await this.#runRound().catch((error: unknown) => this.#fail(error));
         if (this.#once) break;
-        if (isDone) await this.#wait(this.#intervalMs * (0.5 + Math.random()));
+        if (hasTime) await this.#wait(this.#intervalMs * (0.5 + Math.random()));
       }
     } finally {
       forget();
@@ -148,19 +144,13 @@ class Sweep {
     return this.#reporter.report;
   }
 
-  /** Runs a round and reports a failure that a later round may not have. @returns whether the next round can wait */
-  async #tryRound(): Promise<boolean> {
-    try {
-      const isDone = await this.#runRound();
-      if (!this.#stop.aborted) this.#reporter.endRound();
-      return isDone;
-    } catch (error) {
-      if (this.#stop.aborted) return true;
-      const hasEnded = this.#once || this.#connection.client.status === "end";
-      if (hasEnded || !(error instanceof NotExecutedError)) throw error;
-      this.#reporter.endRound(error);
-      return true;
-    }
+  /** Reports a failure that a later round may not have, and throws any other one. @returns true: the sweep waits */
+  #fail(error: unknown): true {
+    if (this.#stop.aborted) return true;
+    const hasEnded = this.#once || this.#connection.client.status === "end";
+    if (hasEnded || !(error instanceof NotExecutedError)) throw error;
+    this.#reporter.endRound(error);
+    return true;
   }
 
   /** @returns false if the time was up before all that is due had a turn */
@@ -188,6 +178,7 @@ class Sweep {
     } while (rounds.length > 0 && performance.now() < until);
     failure ??= partitions.find(({ rejection }) => rejection !== undefined)?.rejection;
     if (failure !== undefined) throw failure;
+    this.#reporter.endRound();
     return rounds.length === 0;
   }
 
@@ -203,9 +194,9 @@ class Sweep {
 
   async #wait(ms: number): Promise<void> {
     const until = performance.now() + ms;
-    for (let leftMs = ms; leftMs > 0 && !this.#stop.aborted; leftMs = until - performance.now()) {
-      if (this.#connection.client.status === "end") return;
-      await pause(Math.min(leftMs, MAX_WAIT_MS), undefined, { signal: this.#stop }).catch(() => {});
+    while (!this.#stop.aborted && this.#connection.client.status !== "end" && performance.now() < until) {
+      const part = Math.min(until - performance.now(), MAX_WAIT_MS);
+      await pause(part, undefined, { signal: this.#stop }).catch(() => {});
     }
   }
 }
