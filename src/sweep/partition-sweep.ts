@@ -16,9 +16,9 @@ export class PartitionSweep {
   readonly #reporter: SweepReporter;
   readonly #batch: number;
   readonly #index: IndexWalk;
-  /** The timers that cannot fire, by id, least recently tried first; the rejection if the user lacks a permission. */
+  /** The timers that cannot fire, by id, least recently tried first, and the rejection if a permission is missing. */
   readonly #stuck = new Map<string, "stuck" | NotExecutedError>();
-  /** The last entry of `due` that was tried. Stuck entries are before it, so that they delay nothing. */
+  /** The last entry of `due` that was tried. The next batch begins after it, so that stuck entries delay nothing. */
   #position: Position | undefined;
   #rounds = 0;
   /** The round in which the position was last at the start of `due`. */
@@ -37,10 +37,10 @@ export class PartitionSweep {
   }
 
   /**
-   * Fires all that is due, and yields after each batch. Also tries a batch of stuck timers again, and checks the next
-   * part of the index.
+   * Fires all that is due, and yields after each batch. Also tries a batch of stuck timers again, and checks a part of
+   * the index.
    *
-   * @param once checks the whole index instead
+   * @param once true to check the whole index, and to try no timer twice
    */
   async *round(once: boolean): AsyncGenerator<void> {
     try {
@@ -68,8 +68,8 @@ export class PartitionSweep {
     await this.#expire(entries.map(({ id }) => id).filter((id) => !this.#stuck.has(id)));
     this.#position = entries.at(-1) ?? this.#position;
     if (entries.length === this.#batch) return true;
-    // A repair may have added an entry before the position. To find it costs a read of all that is stuck, so it waits
-    // until all of them were tried again.
+    // A repair may have added an entry before the position. The search for it reads all that is stuck. It therefore
+    // waits until as many timers were tried again.
     if ((this.#rounds - this.#startRound) * this.#batch >= this.#stuck.size) {
       this.#position = undefined;
       this.#startRound = this.#rounds;

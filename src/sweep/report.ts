@@ -95,7 +95,7 @@ export class SweepReporter {
     this.#logger.info({ machine, id }, "no longer stuck");
   }
 
-  /** Ends a round. Reports when the first of some rounds fails, and when the first one after them does not. */
+  /** Ends a round. Reports if it failed and the previous one did not, or the reverse. */
   endRound(failure?: NotExecutedError): void {
     if (this.#isAway === (failure !== undefined)) return;
     this.#isAway = !this.#isAway;

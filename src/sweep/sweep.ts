@@ -24,7 +24,7 @@ export interface SweepOptions extends SweepListeners {
   readonly signal?: AbortSignal;
   /** Time between two rounds. Each round varies it at random between half and one and a half. @default "1s" */
   readonly interval?: Duration;
-  /** Number of entities per step, 1 to 1000. @default 100 */
+  /** Number of timers per batch, 1 to 1000. @default 100 */
   readonly batch?: number;
   /** Ends after one round and one walk through the whole index. @default false */
   readonly once?: boolean;
@@ -41,7 +41,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
   "onBack",
 ]);
 
-/** Limits the rest after a step, in ms. */
+/** Limits the rest after a batch, in ms. */
 const MAX_REST_MS = 100;
 
 /** Limits one wait, in ms: Node's timers overflow at 25 days, and a client may end without notice. */
@@ -95,8 +95,8 @@ export async function sweepNamespace(
 }
 
 /**
- * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each step the sweep
- * rests for as long as the step took, so that it uses at most half of the server's time.
+ * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each batch the
+ * sweep rests for as long as the batch took, so that it uses at most half of the server's time.
  */
 class Sweep {
   readonly #connection: Connection;
@@ -134,9 +134,9 @@ class Sweep {
     const forget = this.#connection.beforeClose(async () => this.#closing.abort());
     try {
       while (!this.#stop.aborted) {
-        const hasTime = await this.#runRound().catch((error: unknown) => this.#fail(error));
+        const isDone = await this.#runRound().catch((error: unknown) => this.#fail(error));
         if (this.#once) break;
-        if (hasTime) await this.#wait(this.#intervalMs * (0.5 + Math.random()));
+        if (isDone) await this.#wait(this.#intervalMs * (0.5 + Math.random()));
       }
     } finally {
       forget();
@@ -144,7 +144,7 @@ class Sweep {
     return this.#reporter.report;
   }
 
-  /** Reports a failure that a later round may not have, and throws any other one. @returns true: the sweep waits */
+  /** Reports a failure that a later round may not have, and throws any other one. @returns true: the round has ended */
   #fail(error: unknown): true {
     if (this.#stop.aborted) return true;
     const hasEnded = this.#once || this.#connection.client.status === "end";
@@ -153,10 +153,10 @@ class Sweep {
     return true;
   }
 
-  /** @returns false if the time was up before all that is due had a turn */
+  /** Runs a round, until its time is up. @returns whether all partitions have ended it */
   async #runRound(): Promise<boolean> {
     const partitions = (await this.#findMachines()).flatMap((location) => this.#partitionsOf(location));
-    // A backlog is left after some time, for timers of machines that came meanwhile.
+    // A backlog is left after some time, for machines that were installed meanwhile.
     const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
     let failure: NotExecutedError | undefined;
     let rounds = partitions.map((partition) => partition.round(this.#once));

@@ -33,7 +33,6 @@ const INTERNAL = [
   "NoConfirmationError",
   "NotAllowed",
   "OfflineError",
-  "PartitionDamagedError",
   "StillOpenError",
   "TimeUpError",
 ];
