@@ -20,7 +20,7 @@ const SETTINGS = [
 async function change({ client, run, keys }, caller) {
   const id = `e${caller}`;
   const [outcome] = await run(client, keys(id), [id, "SET", "n", "1"]);
-  if (outcome !== "OK") throw new Error(`A measured call was refused: ${outcome}`);
+  if (outcome !== "OK") throw new Error(`A measured call was rejected: ${outcome}`);
 }
 
 /** Changes per second of all callers together, each of whom makes one after the other. */

@@ -1,17 +1,17 @@
-// Whether finished entities leave nothing behind: `npm run bench:retention`, after `npm run build`.
+// Checks that removed entities leave nothing behind: `npm run bench:retention`, after `npm run build`.
 //
 //   node bench/retention.mjs [--entities N] [--sweepers N] [--json] [--check]
 //
-// It starts a server of its own. Entities are created and ended, all kept for 10 s, while sweepers, each with a
-// connection of its own, take away those whose time is over. Prints the curve of what there is and of the server's
-// memory. At the end nothing but the namespace's facts, the machine and its event log may be there. --check fails
-// where more is, where an entity was removed twice or never, or where the memory beside the event log grew.
+// It starts its own server. Entities are created and ended, and kept for 10 s. Sweepers, each with its own connection,
+// remove them after that. It prints the number of keys and the server's memory over time. At the end only the facts of
+// the namespace, the machine and its event log may exist. --check fails if more exists, if an entity was removed twice
+// or never, or if the memory outside the event log grew.
 import { parseArgs } from "node:util";
 import { Valkey } from "iovalkey";
 
 const IN_FLIGHT = 200;
 const EVERY_MS = 5_000;
-/** What the server's memory may differ by between two idle moments, in bytes. */
+/** Largest difference of the server's memory between two idle moments, in bytes. */
 const NOISE = 2_000_000;
 const LEFT = ["{latchkey:0}:done:events", "{latchkey:0}:done:machine", "{latchkey}:meta"];
 
@@ -100,7 +100,7 @@ function until(holds) {
   return controller.signal;
 }
 
-/** What there is, and the server's memory, over time. */
+/** Samples the keys and the server's memory over time. */
 class Curve {
   points = [];
   #asked;

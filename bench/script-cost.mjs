@@ -20,7 +20,7 @@ async function measure(client, { size, before, call, after }) {
   for (let sent = 0; sent < size; sent += IN_FLIGHT) {
     const calls = Array.from({ length: Math.min(IN_FLIGHT, size - sent) }, (_, i) => call(sent + i));
     const refused = (await Promise.all(calls)).find(([outcome]) => outcome !== "OK");
-    if (refused !== undefined) throw new Error(`A measured call was refused: ${refused}`);
+    if (refused !== undefined) throw new Error(`A measured call was rejected: ${refused}`);
   }
   const info = await client.info("commandstats");
   await after();

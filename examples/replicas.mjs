@@ -7,7 +7,7 @@ const AGENTS = 30;
 const url = process.env.VALKEY_URL ?? "valkey://localhost:6379";
 const open = async (name) => {
   const latchkey = await connect({ url, namespace: "examples", connectionName: name });
-  return { name, latchkey, agents: await latchkey.machine(agent()), wins: 0, refusals: 0 };
+  return { name, latchkey, agents: await latchkey.machine(agent()), wins: 0, losses: 0 };
 };
 const replicas = await Promise.all(["replica-1", "replica-2", "replica-3"].map(open));
 
@@ -19,14 +19,14 @@ for (let number = 1; number <= AGENTS; number += 1) {
     replicas.map(async (replica) => {
       const result = await replica.agents.tryTransition(id, "running", { actor: replica.name });
       if (result.ok) replica.wins += 1;
-      else if (result.outcome === "ILLEGAL" && result.current?.state === "running") replica.refusals += 1;
+      else if (result.outcome === "ILLEGAL" && result.current?.state === "running") replica.losses += 1;
       else throw result.error;
     }),
   );
 }
 
-for (const { name, wins, refusals, latchkey } of replicas) {
-  console.log(`${name}: won ${wins}, was told that another had won ${refusals} times`);
+for (const { name, wins, losses, latchkey } of replicas) {
+  console.log(`${name}: won ${wins} times, lost ${losses} times`);
   await latchkey.close();
 }
 const won = replicas.reduce((sum, { wins }) => sum + wins, 0);

@@ -1,54 +1,97 @@
 import type { JsonValue } from "latchkey";
-import type { Arena } from "./arena.js";
-import type { AskedDurability } from "./history.js";
+import type { ClientProcess, Fleet, TimedRole } from "./fleet/fleet.js";
+import type { DurabilityLevel } from "./history/records.js";
+import type { HistoryWriter } from "./history/writer.js";
+import type { NodeProxy } from "./proxy/proxy.js";
+import type { Random } from "./random.js";
+import type { LogTrimmer } from "./run/log-trimmer.js";
+import type { Servers } from "./servers/servers.js";
 
-/** What servers a run has: one, or a primary with two replicas and three Sentinels. */
+/** Names the servers of a run: one server, or a primary with two replicas and three Sentinels. */
 export type Topology = "standalone" | "sentinel";
 
-/** What an injection tells of itself; it goes into the history. Numbers measured, choices made, what was checked on the spot. */
+/** Holds what an injection measured, chose and checked. It is written to the history. */
 export type Details = Readonly<Record<string, JsonValue>>;
 
-/** What a fault may lose by what the servers promise: the `loss` of the history's first line. */
+/** Describes what a fault may lose, as the servers' settings permit: the `loss` of the history's first line. */
 export interface Loss {
-  /** How long before it begins a change may have been made and still be lost, in ms; null for any time. */
+  /** Longest time from a lost change to the fault, in ms; null for any time. */
   readonly windowMs: number | null;
-  /** Changes acknowledged with these are safe even so. */
-  readonly spares?: readonly AskedDurability[];
+  /** Durabilities whose acknowledged changes must survive. */
+  readonly spares?: readonly DurabilityLevel[];
 }
 
-/** One kind of fault. */
+/** Describes one kind of fault. */
 export interface Fault {
-  /** Its number in the list of faults and what it does, such as `F1 reply dropped`. */
+  /** Its number in the list of faults and its effect, such as `F1 reply dropped`. */
   readonly name: string;
   readonly topologies: readonly Topology[];
-  /**
-   * Whether the servers' settings, as they are during the fault, allow acknowledged changes to be lost by it; true
-   * where that has no bounds.
-   */
+  /** False if it must not lose acknowledged changes; true if it may lose any; else what it may lose. */
   readonly loses: boolean | Loss;
-  /** True where it sets a server's clock back: what was told of its time before says less from then on. */
+  /** True if it sets a server's clock back. Times that were read before it are then inaccurate. */
   readonly setsClockBack?: boolean;
   /**
-   * Injects it once: begins, holds it for a seeded while under load, heals. When it returns (or throws), nothing of the
-   * fault is left: servers run with the settings they had before. That the clients go on is then awaited by the caller.
+   * Injects the fault once: begins it, keeps it for a random time under load, and repairs it. When it returns or throws,
+   * servers run with their previous settings. The caller then waits until the clients continue.
    *
-   * @throws VoidInjection when it did not overlap calls in flight: counted, and repeated.
-   * @throws Violation when a promise was seen broken on the spot; the run fails.
+   * @throws VoidInjection if it overlapped no calls. It is counted and repeated.
+   * @throws Violation if it saw a broken guarantee. The run fails.
    */
   inject(arena: Arena): Promise<Details>;
 }
 
-/** An injection that hit nothing: it proves nothing, and is repeated. */
+/** Thrown by an injection that had no effect. It proves nothing and is repeated. */
 export class VoidInjection extends Error {
   override readonly name = "VoidInjection";
 }
 
-/** A promise that was seen broken during an injection, beyond what the checkers read from the history. */
+/** Thrown if an injection saw a broken guarantee that the checkers cannot read from the history. */
 export class Violation extends Error {
   override readonly name = "Violation";
 }
 
-/** A fault that this machine can't have (no libfaketime, no right to mount): left out with a loud line, never silently. */
+/** Thrown if a fault is unavailable here (no C compiler, no permission to mount). The summary reports it. */
 export class Unavailable extends Error {
   override readonly name = "Unavailable";
+}
+
+/** Provides what a fault may use. */
+export interface Arena {
+  readonly topology: Topology;
+  /** Seeded for this injection. Every choice must come from it. */
+  readonly random: Random;
+  /** Number of injections of this fault that are still planned, including this one. */
+  readonly injectionsLeft: number;
+  readonly servers: Servers;
+  /** One proxy per data node, in the order of `servers.nodes`. All clients of latchkey connect through them. */
+  readonly proxies: readonly NodeProxy[];
+  /** The client processes. */
+  readonly fleet: Fleet;
+  /** The timed clients: holders, sweepers and replicas of a reaction. */
+  readonly timed: Pick<Fleet, "processes"> & { of(role: TimedRole): readonly ClientProcess[] };
+  /** Trims the event log, and records the entries that it removes. */
+  readonly logTrimmer: LogTrimmer;
+  /** Records calls that a fault itself makes on the clients' machine, because every change must have been requested. */
+  readonly history: HistoryWriter;
+  /** A folder for temporary files, removed at the end of the run. */
+  readonly folder: string;
+  /** The namespace and the machine of the clients. */
+  readonly namespace: string;
+  readonly machine: string;
+  /** Prints a line for the person who watches the run. */
+  log(line: string): void;
+  /** Waits for a random number of milliseconds from `least` to `most`, and returns it. */
+  waitBetween(least: number, most: number): Promise<number>;
+  /**
+   * Runs `body` and checks that it overlapped calls: those in flight when it began, and those that began since.
+   *
+   * @param least minimum number of calls. It waits for them after `body`, so return while the fault still lasts.
+   * @throws VoidInjection if there were fewer.
+   */
+  withOverlap<T>(
+    least: number,
+    body: () => Promise<T>,
+  ): Promise<{ readonly result: T; readonly overlap: number }>;
+  /** Waits until every client process has received replies to new calls. */
+  awaitRecovery(): Promise<void>;
 }

@@ -2,14 +2,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Topology } from "./fault.js";
-import { faults } from "./registry.js";
-import { expectWritable } from "./run/history-files.js";
+import { faults } from "./kinds/registry.js";
+import { expectWritable } from "./run/history-path.js";
 import { INTERRUPTED, Interrupted, Interruption } from "./run/interruption.js";
 import { judge } from "./run/judge.js";
 import { run } from "./run/run.js";
 import { summary } from "./run/summary.js";
 
-// The fault runner: `npm run faults -- --help`.
+// The program `npm run faults -- --help`.
 
 interface Flags {
   readonly ops: number;
@@ -19,48 +19,48 @@ interface Flags {
   readonly only?: readonly string[];
   readonly history?: string;
   readonly list?: boolean;
-  readonly allowMissing?: boolean;
+  readonly allowUnavailable?: boolean;
 }
 
 function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Give a whole number.");
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It must be an integer.");
   return Number(text);
 }
 
 function wordsOf(text: string): string[] {
   const words = text.split(",").map((word) => word.trim());
-  if (words.includes("")) throw new InvalidArgumentError("Give a word before and behind each comma.");
+  if (words.includes("")) throw new InvalidArgumentError("It has an empty word.");
   return words;
 }
 
 const program = new Command("npm run faults --")
   .description(
-    "Runs clients of latchkey against real servers, injects faults meanwhile, and checks all that happened.\n" +
-      "Exit status: 0 all is well, 1 a promise was broken, or could not be checked (a fault could not be injected), " +
-      "2 usage, 130 interrupted.",
+    "Runs clients of latchkey against real servers, injects faults, and checks everything that happened.\n" +
+      "Exit status: 0 passed; 1 failed (a guarantee was broken, or could not be checked because a fault is " +
+      "unavailable here); 2 invalid usage; 130 interrupted.",
   )
-  .option("--ops <n>", "calls that the clients make, at least", whole, 20_000)
-  .option("--faults <n>", "injections, spread over all faults (default: each once)", whole)
-  .option("--seed <n>", "repeats a run's choices (default: another one each time)", whole)
+  .option("--ops <n>", "minimum number of calls", whole, 20_000)
+  .option(
+    "--faults <n>",
+    "number of injections, distributed over all faults (default: each fault once)",
+    whole,
+  )
+  .option("--seed <n>", "seed of all random choices (default: another one for each run)", whole)
   .addOption(
     new Option("--topology <name>", "servers").choices(["standalone", "sentinel"]).default("standalone"),
   )
+  .option("--only <text>", "only faults whose names contain this text (F1, kill); comma-separated", wordsOf)
   .option(
-    "--only <text>",
-    "only faults whose name holds this, such as F1 or kill; commas between several",
-    wordsOf,
+    "--allow-unavailable",
+    "pass although kinds of faults are unavailable here (no C compiler, no python3)",
   )
-  .option(
-    "--allow-missing",
-    "all may be well though kinds of faults can't be injected here (no C compiler, no python3)",
-  )
-  .option("--history <file>", "where the history goes (default: a file in the folder for temporary files)")
-  .option("--list", "print the faults of the topology, and end")
+  .option("--history <file>", "path of the history (default: a file in the folder for temporary files)")
+  .option("--list", "print the faults of the topology, and exit")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 async function main(): Promise<number> {
   const interruption = new Interruption();
-  const { ops, topology, only, list, allowMissing = false, ...flags } = program.parse().opts<Flags>();
+  const { ops, topology, only, list, allowUnavailable = false, ...flags } = program.parse().opts<Flags>();
   const seed = flags.seed ?? Date.now() % 1_000_000;
   const words = only?.map((word) => word.toLowerCase());
   const isChosen = (name: string): boolean =>
@@ -72,10 +72,10 @@ async function main(): Promise<number> {
   }
   const injections = flags.faults ?? chosen.length;
   if (chosen.length === 0 && (injections > 0 || only !== undefined))
-    program.error(`error: no fault of ${topology} is called ${only?.join(", ")}`);
+    program.error(`error: ${topology} has no fault named ${only?.join(", ")}`);
   if (injections > 0 && injections < chosen.length) {
     program.error(
-      `error: ${injections} injections are too few for ${chosen.length} faults, each at least once; raise --faults or use --only`,
+      `error: ${injections} injections are too few for ${chosen.length} faults; raise --faults or use --only`,
     );
   }
   const history = flags.history ?? join(tmpdir(), `latchkey-faults-${topology}-${seed}.jsonl`);
@@ -86,7 +86,7 @@ async function main(): Promise<number> {
   const command = [
     `npm run faults -- --ops ${ops} --faults ${injections} --seed ${seed} --topology ${topology}`,
     ...(only === undefined ? [] : [`--only "${only.join(",")}"`]),
-    ...(allowMissing ? ["--allow-missing"] : []),
+    ...(allowUnavailable ? ["--allow-unavailable"] : []),
   ].join(" ");
   const files = { history, timed };
   const options = {
@@ -97,13 +97,13 @@ async function main(): Promise<number> {
     faults: chosen,
     ...files,
     command,
-    allowMissing,
+    allowUnavailable,
   };
   const result = await run(options, interruption);
-  const verdict = await interruption.unless(judge(history, timed));
-  const { text, isWell } = summary(options, result, verdict);
+  const verdict = await interruption.race(judge(history, timed));
+  const { text, isPassed } = summary(options, result, verdict);
   console.log(text);
-  return isWell ? 0 : 1;
+  return isPassed ? 0 : 1;
 }
 
 main().then(

@@ -1,6 +1,6 @@
 // All linters: Biome on TypeScript, JavaScript and JSON, the compiler on the tests (the build does it for src/), luacheck
 // on the Lua sources and on the built scripts.
-// If luacheck is missing, it is skipped with a loud line. In CI, lint fails instead.
+// If luacheck is missing, it is skipped with a warning. In CI, lint fails instead.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

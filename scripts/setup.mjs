@@ -37,7 +37,7 @@ async function setUp() {
   }
 }
 
-/** What to tell the user: a failure that set-up foresees in its own words, any other one in full. */
+/** Formats an error for the user: expected failures as their message, all others in full. */
 function explain(error) {
   if (error instanceof SetUpError) return `set-up: ${error.message}`;
   if (error.code === "EACCES" || error.code === "EROFS") {

@@ -22,7 +22,7 @@ async function runTests(env) {
   const choice = ["--project", "containers", "--no-file-parallelism"];
   const args = [vitest, "run", ...choice, ...process.argv.slice(2)];
   const tests = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
-  // Interrupted from a terminal, vitest is told by the terminal itself; this process then still cleans up.
+  // On Ctrl-C, the terminal also interrupts vitest. This process then still cleans up.
   const pass = (signal) => void tests.kill(signal);
   for (const signal of SIGNALS) process.on(signal, pass);
   const [status] = await once(tests, "exit");

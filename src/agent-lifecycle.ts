@@ -7,10 +7,10 @@ import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { thrownText } from "./valkey/thrown-text.js";
 
-/** In characters; a value may have 64 KiB as JSON, where a character takes up to 6 bytes. */
+/** Longest error text in characters. A value may have 64 KiB of JSON, and a character takes up to 6 bytes. */
 const LONGEST_ERROR = 10_000;
 
-/** An agent as the in-process service showed it. */
+/** State of an agent, in the form of the in-process service. */
 export interface AgentLifecycleState {
   readonly agentId: string;
   readonly taskId: string;
@@ -21,21 +21,21 @@ export interface AgentLifecycleState {
   readonly metadata?: JsonValue;
 }
 
-/** Settings of {@link AgentLifecycle}. */
+/** Options of {@link AgentLifecycle}. */
 export interface AgentLifecycleOptions {
-  /** Called once an agent ended, by the replica whose call ended it: session cleanup, for instance. */
+  /** Called after an agent ended, in the replica whose call ended it; for example to clean up its session. */
   readonly onEnd?: (agent: AgentLifecycleState) => void | Promise<void>;
-  /** Told of a failing `onEnd`: the agent has ended all the same. @default a process warning */
+  /** Called if `onEnd` fails. The agent has ended nevertheless. @default a process warning */
   readonly onEndFailed?: (error: unknown, agent: AgentLifecycleState) => void;
-  /** Who changes, for the log: the replica's name. */
+  /** Name of this replica, stored with each change. */
   readonly actor?: string;
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof AgentLifecycleOptions>(["onEnd", "onEndFailed", "actor"]);
 
 /**
- * The methods of an in-process agent lifecycle service, on the `agent` machine. Any number of replicas may call them at
- * once: one wins.
+ * The methods of an in-process agent lifecycle service, for the `agent` machine. If several replicas call them at once,
+ * exactly one wins.
  *
  * @example
  * const lifecycle = new AgentLifecycle(await latchkey.machine(agent()), { onEnd: closeSession });
@@ -45,66 +45,68 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof AgentLifecycleOptions>(["onEn
 export class AgentLifecycle {
   readonly #agents: Entities<AgentState>;
   readonly #options: AgentLifecycleOptions;
+  readonly #actor: { readonly actor?: string };
 
-  /** @throws ContractError for options that can't be. */
+  /** @throws ContractError if an option is invalid */
   constructor(agents: Entities<AgentState>, options: AgentLifecycleOptions = {}) {
     checkOptions(options, OPTIONS);
-    const { onEnd, onEndFailed } = options;
+    const { onEnd, onEndFailed, actor } = options;
     checkFunctions({ onEnd, onEndFailed });
     this.#agents = agents;
     this.#options = options;
+    this.#actor = actor === undefined ? {} : { actor };
   }
 
-  /** Records a new agent, spawning. @throws AgentLifecycleError when the id is taken. */
+  /** Creates an agent in state spawning. @throws AgentLifecycleError if the ID is in use */
   async registerSpawnedAgent(
     agentId: string,
     taskId: string,
     metadata?: JsonValue,
   ): Promise<AgentLifecycleState> {
     const fields = { agentId, taskId, ...(metadata !== undefined && { metadata }) };
-    const agent = await this.#agents.create(agentId, fields, this.#by()).catch(translate);
+    const agent = await this.#agents.create(agentId, fields, this.#actor).catch(translate);
     return lifecycleState(agent);
   }
 
-  /** Spawning to running. @throws AgentLifecycleError when there is no such agent, or it can't. */
+  /** Moves a spawning agent to running. @throws AgentLifecycleError if it does not exist or the transition is illegal */
   async transitionToRunning(agentId: string): Promise<AgentLifecycleState> {
     return this.#move(agentId, "running");
   }
 
-  /** Running to completed. @throws AgentLifecycleError when there is no such agent, or it can't. */
+  /** Moves a running agent to completed. @throws AgentLifecycleError if it does not exist or the transition is illegal */
   async transitionToCompleted(agentId: string): Promise<AgentLifecycleState> {
     return this.#end(await this.#move(agentId, "completed"));
   }
 
   /**
-   * Spawning or running to failed. Of an error text longer than 10,000 characters the beginning is kept.
+   * Moves a spawning or running agent to failed. An error text longer than 10,000 characters is cut.
    *
-   * @throws AgentLifecycleError when there is no such agent, or it can't.
+   * @throws AgentLifecycleError if it does not exist or the transition is illegal
    */
   async transitionToFailed(agentId: string, error: string): Promise<AgentLifecycleState> {
     return this.#end(await this.#move(agentId, "failed", { error: storable(error) }));
   }
 
-  /** Spawning or running to killed. @throws AgentLifecycleError when there is no such agent, or it can't. */
+  /**
+   * Moves a spawning or running agent to killed.
+   *
+   * @throws AgentLifecycleError if it does not exist or the transition is illegal
+   */
   async transitionToKilled(agentId: string): Promise<AgentLifecycleState> {
     return this.#end(await this.#move(agentId, "killed"));
   }
 
-  /** The agent as it is; null where there is none. */
+  /** Reads an agent; null if it does not exist. */
   async getAgentLifecycleState(agentId: string): Promise<AgentLifecycleState | null> {
     const agent = await this.#agents.get(agentId);
     return agent === null ? null : lifecycleState(agent);
   }
 
-  /** All agents: by status, then longest in it first. */
+  /** Lists all agents, ordered by status, then longest in it first. */
   async listAgentLifecycleStates(): Promise<AgentLifecycleState[]> {
     const states: AgentLifecycleState[] = [];
     for await (const agent of this.#agents.list()) states.push(lifecycleState(agent));
     return states;
-  }
-
-  #by(): { actor?: string } {
-    return this.#options.actor === undefined ? {} : { actor: this.#options.actor };
   }
 
   async #move(
@@ -112,7 +114,7 @@ export class AgentLifecycle {
     to: AgentState,
     set: Record<string, JsonValue> = {},
   ): Promise<AgentLifecycleState> {
-    const agent = await this.#agents.transition(agentId, to, { ...this.#by(), set }).catch(translate);
+    const agent = await this.#agents.transition(agentId, to, { ...this.#actor, set }).catch(translate);
     return lifecycleState(agent);
   }
 
@@ -127,9 +129,9 @@ export class AgentLifecycle {
   }
 }
 
-/** What programs print as they die is long, or cut in the middle of a character: no reason to leave an agent running. */
+/** Makes an error text storable: programs may print texts that are long or cut inside a character. */
 function storable(error: string): string {
-  if (typeof error !== "string") return error; // refused as what it is
+  if (typeof error !== "string") return error; // rejected later, with its own message
   const text = error.length > LONGEST_ERROR ? `${error.slice(0, LONGEST_ERROR - 1)}…` : error;
   return Buffer.from(text).toString(); // half a surrogate pair becomes U+FFFD
 }

@@ -1,16 +1,12 @@
-import { create } from "./changes/create.js";
+import { create, patch, remove, transition } from "./changes/change.js";
 import type { CreateOptions, PatchOptions, RemoveOptions, TransitionOptions } from "./changes/options.js";
-import { patch } from "./changes/patch.js";
-import { remove } from "./changes/remove.js";
 import { type Result, unwrap } from "./changes/result.js";
-import { transition } from "./changes/transition.js";
 import type { Change, Replay, Snapshot } from "./contract/document.js";
 import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
-import { hold } from "./leases/begin-hold.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
-import type { Hold, HoldOptions } from "./leases/hold.js";
+import { type Hold, type HoldOptions, hold } from "./leases/hold.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
@@ -27,17 +23,16 @@ import { ask } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 
-/** First own fields of an entity. */
+/** Own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;
 
 /**
- * The entities of one machine. Every change is one script on the server: done as a whole, or refused with the entity
- * as it is now. Made by `latchkey.machine(…)`.
+ * The entities of one machine. Returned by `latchkey.machine(…)`.
  *
- * All changes throw a `RejectedError` (one of its kinds) when the server refuses, `ContractError` for malformed calls,
- * `NotExecutedError` when nothing was done nor will be, `OutcomeUnknownError` when it could not be found out in time whether
- * it was, `NotDurableError` when fewer copies were acknowledged than asked for. The `try…` forms return
- * refusals as values and throw the rest.
+ * Each change is one script on the server, applied as a whole or rejected. Changes throw a `RejectedError` (a subclass) if
+ * the server rejects them, `ContractError` for an invalid call, `NotExecutedError` if nothing was applied,
+ * `OutcomeUnknownError` if that could not be determined in time, and `NotDurableError` if too few acknowledgements
+ * arrived. The `try…` methods return rejections as values and throw the other errors.
  *
  * @example
  * await agents.create("a1", { taskId: "t1" });
@@ -52,63 +47,61 @@ export class Entities<S extends string = string> {
     this.#feed = new Feed(store);
   }
 
-  /** The machine's name. */
+  /** Name of the machine. */
   get name(): string {
     return this.#store.location.machine;
   }
 
-  /** The definition as this client knows it; the server's copy is what judges. */
+  /** The definition that this client knows. The server's copy decides. */
   get definition(): CompiledMachine {
     return this.#store.definition;
   }
 
-  /** Brings an entity into being in the initial state. @throws AlreadyExistsError when the id is taken. */
+  /** Creates an entity in the initial state. @throws AlreadyExistsError if the ID is in use */
   async create(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryCreate(id, fields, options));
   }
 
-  /** {@link create}, with refusals as values. */
+  /** Like {@link create}, but returns rejections as values. */
   async tryCreate(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Result<S>> {
     return create<S>(this.#store, id, fields, options);
   }
 
-  /** Moves an entity to a state. @throws IllegalTransitionError when its machine has no such transition. */
+  /** Moves an entity to another state. @throws IllegalTransitionError if the machine has no such transition */
   async transition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryTransition(id, to, options));
   }
 
-  /** {@link transition}, with refusals as values. */
+  /** Like {@link transition}, but returns rejections as values. */
   async tryTransition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Result<S>> {
     return transition<S>(this.#store, id, to, options);
   }
 
-  /** Changes own fields only. */
+  /** Changes own fields; the state and its timers stay. */
   async patch(id: string, options: PatchOptions<S>): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryPatch(id, options));
   }
 
-  /** {@link patch}, with refusals as values. */
+  /** Like {@link patch}, but returns rejections as values. */
   async tryPatch(id: string, options: PatchOptions<S>): Promise<Result<S>> {
     return patch<S>(this.#store, id, options);
   }
 
-  /** Deletes an entity; the event log keeps what happened to it. */
+  /** Deletes an entity and its history. The event log keeps its events. */
   async remove(id: string, options: RemoveOptions<S> = {}): Promise<Change<S> | Replay<S>> {
     return unwrap(await this.tryRemove(id, options));
   }
 
-  /** {@link remove}, with refusals as values. */
+  /** Like {@link remove}, but returns rejections as values. */
   async tryRemove(id: string, options: RemoveOptions<S> = {}): Promise<Result<S>> {
     return remove<S>(this.#store, id, options);
   }
 
   /**
-   * Renews the lease of the state that an entity is in: it ends its whole length from now. No change, no event. With
-   * `ifVersion`, whoever has lost the entity to another is told so.
+   * Renews the lease of the entity's current state, for its whole length from now. Makes no event and no new version.
    *
-   * @throws ConflictError when `ifVersion` or `ifState` does not hold, NoLeaseError when the state has no lease,
-   * NotFoundError; LatchkeyError with code UNKNOWN when the answer was lost until its time was up: the lease may have been
-   * renewed, and will not be any more. Send it again.
+   * @throws ConflictError if `ifVersion` or `ifState` does not match, NoLeaseError if the state has no lease,
+   * NotFoundError; LatchkeyError with code UNKNOWN if the reply was lost, so that the lease may be renewed: send it again
    * @example await agents.heartbeat("a1", { ifVersion: agent.version });
    */
   async heartbeat(id: string, options: HeartbeatOptions<S> = {}): Promise<Snapshot<S>> {
@@ -117,16 +110,16 @@ export class Entities<S extends string = string> {
     throw result.error;
   }
 
-  /** {@link heartbeat}, with refusals as values. */
+  /** Like {@link heartbeat}, but returns rejections as values. */
   async tryHeartbeat(id: string, options: HeartbeatOptions<S> = {}): Promise<HeartbeatResult<S>> {
     return heartbeat<S>(this.#store, id, options);
   }
 
   /**
-   * Renews the lease of an entity by itself, at a third of its length, until it is closed, or latchkey is. Tells the moment
-   * that it is lost, by `onLost` and by `signal`.
+   * Renews the lease of an entity automatically until the hold or latchkey is closed. When the lease is lost, `signal`
+   * aborts and `onLost` is called.
    *
-   * @throws what {@link heartbeat} throws, where there is nothing to hold.
+   * @throws the errors of {@link heartbeat} if the first renewal fails
    * @example
    * const hold = await agents.hold("a1", { version: agent.version });
    * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
@@ -137,27 +130,24 @@ export class Entities<S extends string = string> {
 
   /**
    * Fires the expired timers of this machine's entities (timeouts, leases and retention) until `signal` is aborted or
-   * latchkey is closed. Run it in every replica: each timer fires once.
+   * latchkey is closed. Run it in every replica: each timer fires once. Damaged data is logged, reported to `onStuck` once,
+   * and delays nothing else. Returns the work of this replica.
    *
-   * Damaged data cannot fire. It is logged, reported to `onStuck` once, and delays nothing else.
-   *
-   * @returns what this replica did
-   * @throws ContractError for an invalid option, and NotExecutedError if its client has ended without latchkey being
-   * closed. With `once` also NotExecutedError if the server does not answer, and ContractError if the machine is not
-   * installed.
+   * @throws ContractError for an invalid option; NotExecutedError if its client ended without latchkey being closed. With
+   * `once` also NotExecutedError if the server does not reply, ContractError if the machine is not installed
    * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "the sweep ended"));
    */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
     return sweepMachine(this.#store.connection, this.#store.location, options);
   }
 
-  /** Reads one entity; null where there is none. */
+  /** Reads one entity; null if it does not exist. */
   async get(id: string): Promise<Snapshot<S> | null> {
     return get<S>(this.#store, id);
   }
 
   /**
-   * Lists entities: by state, then longest in it first. Each entity that is there all the while comes exactly once.
+   * Lists entities by state, then longest in it first. One that exists and matches all the time is listed exactly once.
    *
    * @example for await (const agent of agents.list({ state: "running", olderThan: "10m" })) …
    */
@@ -165,7 +155,7 @@ export class Entities<S extends string = string> {
     return list<S>(this.#store, options);
   }
 
-  /** Reads one page of such a list, for callers that keep a cursor. */
+  /** Reads one page of {@link list}, for callers that keep a cursor. */
   async listPage(options: PageOptions<S> = {}): Promise<Page<S>> {
     return listPage<S>(this.#store, options);
   }
@@ -175,13 +165,13 @@ export class Entities<S extends string = string> {
     return (await count(this.#store)) as Record<S, number>;
   }
 
-  /** Reads an entity's last changes, oldest first; at most `limit` of the newest. */
+  /** Reads the newest changes of an entity, at most `limit`, oldest first. */
   async history(id: string, limit?: number): Promise<Change<S>[]> {
     return history<S>(this.#store, id, limit);
   }
 
   /**
-   * The durable log of all changes, read from a cursor on, and followed over lost connections for as long as it takes.
+   * Reads the event log from a cursor on and follows it, across lost connections of any length.
    *
    * @throws ContractError if an option is invalid, such as a malformed cursor. {@link EventLog} lists what iterating throws.
    * @example
@@ -193,13 +183,11 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Hears changes as they are published: a cheap hint, at most once. A listener that fails is reported (logged, or a
-   * process warning where there is no logger), and hears the next change all the same.
+   * Calls a listener for changes as they are published: at most once, without a durable cursor. If changes may have been
+   * missed, `onMissed` is called; read the entities again then. A listener that throws is reported and called again.
    *
-   * `onMissed` is called when some may have been missed, and it listens again: read then what you need to know.
-   *
-   * @throws ConnectError when no connection can be made within the time of a call, or this user may not listen;
-   * ContractError for a listener or options that can't be.
+   * @throws ConnectError if no connection is possible within the time limit of a call, or this user lacks the permission;
+   * ContractError if the listener or an option is invalid
    * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
   async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
@@ -207,18 +195,15 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Waits until an entity is in a state, in one of several, or satisfies a predicate. Asks nothing over and over: it
-   * reads the entity once and follows the event log, over one connection however many wait. States that the entity only
-   * passes through count too. While the server is away it waits for it: `timeout` is its one limit.
+   * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
+   * follows the event log, so states that the entity only passes through count. It also waits for an unreachable server.
    *
-   * @returns the entity as it was when it first was as wanted
-   * @throws WaitError when the time is up (`"TIMEDOUT"`), there is no such entity or it is removed (`"NOTFOUND"`), or it
-   * is in another state that is final (`"FINAL"`); the signal's reason; what the predicate throws, ContractError if it
-   * answers with a promise; ConnectError when latchkey is closed, or the server turns this user away; NotExecutedError
-   * when the server refuses to tell.
-   * @example
-   * const done = await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
-   * await agents.waitFor("a1", ({ progress }) => progress === 1);
+   * @returns the entity when it first matched
+   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), or it is in
+   * another final state (`"FINAL"`); the reason of the signal; the error of the predicate; ConnectError if latchkey is
+   * closed or the server rejects this user; NotExecutedError if the server rejects a read
+   * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
+   * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
   waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
   waitFor(id: string, matches: (entity: Snapshot<S>) => boolean, options?: WaitOptions): Promise<Snapshot<S>>;
@@ -227,44 +212,38 @@ export class Entities<S extends string = string> {
   }
 
   /**
-   * Handles each of the events at least once, in any number of replicas that share the work: those of one entity one
-   * after the other in their order, those of different entities at once. What a replica leaves unfinished, another takes
-   * over. Where the handler fails, the event is tried again after a pause, and then given up as a dead letter. From when
-   * this returns on no event is left out.
+   * Handles events at least once, in any number of replicas that share the work. Events of one entity are handled in order,
+   * those of different entities in parallel. If a replica fails, another handles its unfinished events. If the handler
+   * throws, the event is retried with backoff and then becomes a dead letter. No event after this call is skipped.
    *
-   * @param name the same in all replicas; each name has its own location in the log
-   * @throws NotExecutedError when the server can't be asked, ContractError for options that can't be.
-   * @example
-   * const cleanup = await agents.react("cleanup", ({ id }, { signal }) => removeFiles(id, signal), {
-   *   on: ["agent.completed", "agent.failed", "agent.killed"],
-   * });
+   * @param name name of the reaction, the same in all replicas; each name has its own position in the log
+   * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
+   * @example await agents.react("cleanup", ({ id }) => removeFiles(id), { on: ["agent.completed", "agent.failed"] });
    */
   async react(name: string, handler: Handler<Change<S>>, options: ReactOptions = {}): Promise<Reaction> {
     return react<S>(this.#store, name, handler, options);
   }
 
-  /** How far each reaction has come that was ever started, by name. */
+  /** Reads the progress of all reactions, ordered by name. */
   async reactions(): Promise<ReactionStats[]> {
     const { connection, location } = this.#store;
     return ask(connection, `reactions of ${location.machine}`, (client) => reactionStats(client, location));
   }
 
   /**
-   * Removes all that the server keeps of a reaction: how far it has come, who handles what, its dead letters. A reaction
-   * of the same name begins anew, as one that nobody has started before. A replica that comes back later, after it was
-   * taken for dead, ends: its `closed` is rejected.
+   * Removes all data of a reaction: its position, its assignments and its dead letters. A reaction of the same name starts
+   * anew. A replica that returns after it was presumed dead ends: its `closed` rejects.
    *
-   * @returns what was removed; null where there is nothing of it, such as where it was forgotten before
-   * @throws ReactionInUseError while replicas of it live, and, without `force`, where events or dead letters would be
-   * thrown away; changes in the log that no replica was given (its lag) are none of those. NotExecutedError when the
-   * server can't be asked: call it again.
+   * @returns the removed data; null if the reaction does not exist
+   * @throws ReactionInUseError if replicas of it are live or, without `force`, if unfinished events or dead letters would be
+   * lost (undelivered events do not count); NotExecutedError if the server does not reply: call it again
    * @example await agents.forgetReaction("session-cleanup-2");
    */
   async forgetReaction(name: string, options: ForgetOptions = {}): Promise<ForgottenReaction | null> {
     return forget(this.#store, name, options);
   }
 
-  /** What a reaction gave up: to look at, retry or drop. */
+  /** Returns the dead letters of a reaction, to list, retry or drop. */
   deadLetters(name: string): DeadLetters {
     return new DeadLetters(this.#store, name);
   }

@@ -1,5 +1,5 @@
 /**
- * Keeps the state of entities in Valkey: machines, the client and its errors.
+ * Stores the lifecycle state of entities in Valkey: state machines, the client and its errors.
  *
  * @module latchkey
  */
@@ -63,9 +63,8 @@ export { type Validation, validateMachine } from "./machine/validate.js";
 export { toXState } from "./machine/xstate.js";
 export type { DeadLetter, DeadLetters } from "./reactions/dead-letters.js";
 export type { ForgetOptions, ForgottenReaction } from "./reactions/forget.js";
-export type { MissedEvents } from "./reactions/missed-events.js";
 export type { Reaction } from "./reactions/reaction.js";
-export type { Handler, HandlerContext, ReactOptions } from "./reactions/settings.js";
+export type { Handler, HandlerContext, MissedEvents, ReactOptions } from "./reactions/settings.js";
 export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";
 export type { InstalledMachine } from "./reads/installed-machine.js";
 export type { ListOptions, Page, PageOptions } from "./reads/list.js";

@@ -4,6 +4,7 @@ import { ContractError } from "./errors/latchkey-error.js";
 import { MachineInUseError } from "./errors/machine-in-use-error.js";
 import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./install/apply.js";
 import { compileMachine } from "./machine/compile.js";
+import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
 import type { MachineDefinition } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
@@ -20,11 +21,12 @@ import {
   notedMachines,
   readFacts,
 } from "./valkey/layout.js";
+import type { MachineStore } from "./valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
 
-/** Settings of {@link connect}. */
+/** Options of {@link connect}. */
 export interface ConnectOptions extends ConnectionOptions {
-  /** Prefix of all keys and channels, so that several deployments share a server. @default "latchkey" */
+  /** Prefix of all keys and channels. Deployments that share a server use one each. @default "latchkey" */
   readonly namespace?: string;
 }
 
@@ -45,11 +47,11 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
 ]);
 
 /**
- * Connects to the server that keeps the entities.
+ * Connects to a Valkey server.
  *
- * @throws ConnectError naming address and cause when that is not possible.
- * @throws LayoutError when another version of latchkey wrote the namespace.
- * @throws ContractError if an option is unknown or invalid.
+ * @throws ConnectError, with the address and the cause, if no connection is possible
+ * @throws LayoutError if another version of latchkey wrote the namespace
+ * @throws ContractError if an option is unknown or invalid
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
@@ -58,15 +60,16 @@ export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
   const connection = await openConnection(rest);
   try {
-    return new Latchkey(connection, namespace, await factsOf(connection, namespace));
+    return new Latchkey(connection, namespace, await askFacts(connection, namespace));
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
-/** A connection, and the machines of one namespace. */
+/** The machines of one namespace. Returned by {@link connect}. */
 export class Latchkey {
+  /** Prefix of all keys and channels. */
   readonly namespace: string;
   readonly #connection: Connection;
   #facts: NamespaceFacts | undefined;
@@ -77,20 +80,21 @@ export class Latchkey {
     this.#facts = facts;
   }
 
-  /** The server, without credentials. */
+  /** URL of the server, without credentials. */
   get address(): string {
     return this.#connection.address;
   }
 
-  /** In how many parts the namespace is spread; undefined while it is fresh. */
+  /** Number of partitions of the namespace; undefined while the namespace is empty. */
   get partitions(): number | undefined {
     return this.#facts?.partitions;
   }
 
   /**
-   * Fixes a fresh namespace to a number of partitions. The first `apply` does it too, with one.
+   * Sets the number of partitions of an empty namespace. The first `apply` sets it to 1 otherwise.
    *
-   * @throws ContractError when it is fixed to another number: that can't be changed.
+   * @param partitions number of partitions
+   * @throws ContractError with code PARTITIONS if the namespace has another number, which cannot be changed
    */
   async init(partitions = 1): Promise<NamespaceFacts> {
     checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
@@ -99,7 +103,7 @@ export class Latchkey {
     if (facts.partitions !== partitions) {
       throw new ContractError(
         "PARTITIONS",
-        `namespace "${this.namespace}" has ${facts.partitions} partitions, which can't be changed; use another namespace`,
+        `namespace "${this.namespace}" has ${facts.partitions} partition${facts.partitions === 1 ? "" : "s"}, which cannot be changed; use another namespace`,
       );
     }
     return facts;
@@ -108,60 +112,50 @@ export class Latchkey {
   /**
    * Installs a machine, or a newer version of it.
    *
-   * @throws MachineDefinitionError when it is wrong, MachineInUseError when the server can't take it, ContractError for
-   * options that can't be.
+   * @throws MachineDefinitionError if the definition is invalid, MachineInUseError if the server cannot accept it,
+   * ContractError if an option is invalid
    */
   async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
     checkApply(options);
-    const compiled = compileMachine(checkedMachine(machine));
-    const location =
-      options.dryRun === true
-        ? await this.#seenLocationOf(compiled.name)
-        : await this.#locationOf(compiled.name);
-    return applyMachine(this.#connection, location, compiled, options);
+    const definition = compileMachine(checkedMachine(machine));
+    return applyMachine(await this.#store(definition, options.dryRun === true), options);
   }
 
   /**
-   * The entities of a machine. Applies the definition where it is newer than the installed one; where the installed one
-   * is newer, as in a rolling deployment, that one judges.
+   * Returns the entities of a machine. Installs the definition if it is newer than the installed one. If the installed
+   * one is newer, as in a rolling deployment, the installed one applies.
    *
-   * @throws MachineInUseError when the installed version has another content, or entities sit in dropped states.
+   * @throws MachineInUseError if the installed version has another definition, or entities are in dropped states
    * @example const agents = await latchkey.machine(agent());
    */
   async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
-    const compiled = compileMachine(checkedMachine(machine));
-    const location = await this.#locationOf(compiled.name);
-    let definition = compiled;
+    const store = await this.#store(compileMachine(checkedMachine(machine)));
     try {
-      await applyMachine(this.#connection, location, compiled);
+      await applyMachine(store);
     } catch (error) {
       if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
-      const newer = await readMachine(this.#connection, location);
-      definition = newer?.definition ?? compiled;
+      const newer = await readMachine(store.connection, store.location);
+      return new Entities<S>({ ...store, definition: newer?.definition ?? store.definition });
     }
-    return new Entities<S>({ connection: this.#connection, location, definition });
+    return new Entities<S>(store);
   }
 
-  /** The entities of a machine that is installed already, by its name; null where none is. */
+  /** Returns the entities of an installed machine; null if it is not installed. */
   async installed(name: string): Promise<Entities | null> {
-    const record = await this.definition(name);
-    if (record === null) return null;
-    return new Entities({
-      connection: this.#connection,
-      location: await this.#locationOf(name),
-      definition: record.definition,
-    });
+    const { definition } = (await this.definition(name)) ?? {};
+    if (definition === undefined) return null;
+    const location = this.#location(name, this.#facts?.partitions ?? 1);
+    return new Entities({ connection: this.#connection, location, definition });
   }
 
-  /** The installed machine of a name; null where none is. */
+  /** Reads an installed machine; null if it is not installed. */
   async definition(name: string): Promise<InstalledMachine | null> {
     checkName(MACHINE_NAME, name);
-    if (this.#facts === undefined) this.#facts = await factsOf(this.#connection, this.namespace);
-    if (this.#facts === undefined) return null;
-    return readMachine(this.#connection, await this.#locationOf(name));
+    const facts = await this.#readFacts();
+    return facts === undefined ? null : readMachine(this.#connection, this.#location(name, facts.partitions));
   }
 
-  /** The names of the machines installed in this namespace. */
+  /** Lists the names of the machines that are installed in this namespace. */
   async machines(): Promise<string[]> {
     return ask(this.#connection, "machines", (client) => notedMachines(client, this.namespace));
   }
@@ -174,17 +168,17 @@ export class Latchkey {
     return sweepNamespace(this.#connection, this.namespace, options);
   }
 
-  /** The server's time, for `notAfter` and `sent`. This machine's own clock plays no part. */
+  /** Reads the server's clock, for the options `notAfter` and `sent`. The clock of this process is not used. */
   async serverTime(): Promise<ServerTime> {
     return ask(this.#connection, "serverTime", readServerTime);
   }
 
-  /** Closes the connection, unless the caller handed it in. */
+  /** Closes the connection. A client that was passed to `connect` stays open. */
   async close(): Promise<void> {
     await this.#connection.close();
   }
 
-  /** Closes the client at the end of an `await using` block. */
+  /** Closes the connection at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -195,19 +189,25 @@ export class Latchkey {
     );
   }
 
-  /** Where a machine lives; fixes a fresh namespace to one partition. */
-  async #locationOf(machine: string): Promise<MachineLocation> {
-    this.#facts ??= await this.#initialise(1);
-    return { namespace: this.namespace, partitions: this.#facts.partitions, machine };
+  /** Reads the facts of the namespace once; undefined while it is empty. */
+  async #readFacts(): Promise<NamespaceFacts | undefined> {
+    this.#facts ??= await askFacts(this.#connection, this.namespace);
+    return this.#facts;
   }
 
-  /** Where a machine lives, or would live in a fresh namespace; writes nothing. */
-  async #seenLocationOf(machine: string): Promise<MachineLocation> {
-    this.#facts ??= await factsOf(this.#connection, this.namespace);
-    return { namespace: this.namespace, partitions: this.#facts?.partitions ?? 1, machine };
+  /** Locates a machine. Sets an empty namespace to one partition, unless it is a dry run, which writes nothing. */
+  async #store(definition: CompiledMachine, isDryRun = false): Promise<MachineStore> {
+    if (isDryRun) await this.#readFacts();
+    else this.#facts ??= await this.#initialise(1);
+    const location = this.#location(definition.name, this.#facts?.partitions ?? 1);
+    return { connection: this.#connection, location, definition };
+  }
+
+  #location(machine: string, partitions: number): MachineLocation {
+    return { namespace: this.namespace, partitions, machine };
   }
 }
 
-async function factsOf(connection: Connection, namespace: string): Promise<NamespaceFacts | undefined> {
+async function askFacts(connection: Connection, namespace: string): Promise<NamespaceFacts | undefined> {
   return ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
 }

@@ -38,9 +38,9 @@ describe("an agent's life", () => {
   });
 
   it.each([
-    ["longer than a field may be", "\u0001".repeat(70_000), `${"\u0001".repeat(9_999)}…`],
+    ["longer than a field can be", "\u0001".repeat(70_000), `${"\u0001".repeat(9_999)}…`],
     ["cut in the middle of a character", "exit \ud83d", "exit \ufffd"],
-    ["that is just as long as it may be", "x".repeat(10_000), "x".repeat(10_000)],
+    ["of the greatest length", "x".repeat(10_000), "x".repeat(10_000)],
   ])("ends failed, and is cleaned up, with an error text %s", async (_, error, kept) => {
     const ended: string[] = [];
     const { life } = await lifecycle({ onEnd: ({ agentId }) => void ended.push(agentId) });
@@ -50,7 +50,7 @@ describe("an agent's life", () => {
     expect(ended).toEqual(["a1"]);
   });
 
-  it("goes on running, stamped once, and ends completed, stamped once", async () => {
+  it("runs with one stamp, and ends completed with one stamp", async () => {
     const { life } = await lifecycle();
     await life.registerSpawnedAgent("a1", "t1");
     const running = await life.transitionToRunning("a1");
@@ -89,7 +89,7 @@ describe("an agent's life", () => {
     expect("startedAt" in killed).toBe(ran);
   });
 
-  it("takes an empty error, and one in any language", async () => {
+  it("accepts an empty error, and an error in any language", async () => {
     const { life } = await lifecycle();
     for (const [id, error] of [
       ["a1", ""],
@@ -101,7 +101,7 @@ describe("an agent's life", () => {
   });
 });
 
-describe("a refusal says, in the words of the service it replaces,", () => {
+describe("a rejection reports, in the words of the replaced service,", () => {
   const moves: Record<string, (life: AgentLifecycle, id: string) => Promise<unknown>> = {
     running: (life, id) => life.transitionToRunning(id),
     completed: (life, id) => life.transitionToCompleted(id),
@@ -109,7 +109,7 @@ describe("a refusal says, in the words of the service it replaces,", () => {
     killed: (life, id) => life.transitionToKilled(id),
   };
 
-  it.each(Object.entries(moves))("that there is no such agent (%s)", async (_, move) => {
+  it.each(Object.entries(moves))("that the agent does not exist (%s)", async (_, move) => {
     const { life } = await lifecycle();
     const error = await rejectionOf(AgentLifecycleError, move(life, "a1"));
     expect(error).toMatchObject({
@@ -130,7 +130,7 @@ describe("a refusal says, in the words of the service it replaces,", () => {
   for (const [from, steps] of Object.entries(way)) {
     for (const to of Object.keys(moves)) {
       if (states[from as AgentState].to?.includes(to as AgentState)) continue;
-      it(`that ${from} does not lead to ${to}`, async () => {
+      it(`that a transition from ${from} to ${to} does not exist`, async () => {
         const { life } = await lifecycle();
         await life.registerSpawnedAgent("a1", "t1");
         for (const step of steps) await moves[step]?.(life, "a1");
@@ -141,7 +141,7 @@ describe("a refusal says, in the words of the service it replaces,", () => {
     }
   }
 
-  it("that the id is taken", async () => {
+  it("that the id is in use", async () => {
     const { life } = await lifecycle();
     await life.registerSpawnedAgent("a1", "t1");
     const error = await rejectionOf(AgentLifecycleError, life.registerSpawnedAgent("a1", "t2"));
@@ -150,7 +150,7 @@ describe("a refusal says, in the words of the service it replaces,", () => {
   });
 });
 
-it("gives null for an agent that is not there, and all agents as a list", async () => {
+it("returns null for an agent that does not exist, and lists all agents", async () => {
   const { life } = await lifecycle();
   expect(await life.getAgentLifecycleState("a1")).toBeNull();
   expect(await life.listAgentLifecycleStates()).toEqual([]);
@@ -168,7 +168,7 @@ it("gives null for an agent that is not there, and all agents as a list", async 
   for (const state of listed) expect(await life.getAgentLifecycleState(state.agentId)).toEqual(state);
 });
 
-it("shows agents that others made without a task, with errors that are no text", async () => {
+it("returns agents that others created without a task, or with errors that are not text", async () => {
   const { life, on } = await lifecycle();
   await on.create("a1", { metadata: null });
   await on.transition("a1", "failed", { set: { error: { exit: 137 } } });
@@ -177,7 +177,7 @@ it("shows agents that others made without a task, with errors that are no text",
   });
 });
 
-it("publishes on the channel what subscribers of the service expect", async () => {
+it("publishes the messages that subscribers of the service expect", async () => {
   const home = await client();
   const life = new AgentLifecycle(await home.machine(agent()), { actor: "replica-1" });
   const recorder = await record(await admin(), `${home.namespace}:agent:events`);
@@ -214,7 +214,7 @@ it("publishes on the channel what subscribers of the service expect", async () =
 });
 
 describe("the cleanup handler", () => {
-  it("is called with the agent at each of its ends, and at nothing else, and waited for", async () => {
+  it("is called once for each final state, with the agent, and is awaited", async () => {
     const ended: AgentLifecycleState[] = [];
     let cleaned = 0;
     const { life } = await lifecycle({
@@ -238,7 +238,7 @@ describe("the cleanup handler", () => {
     expect(cleaned).toBe(3);
   });
 
-  it("is called once, by the winner, where two replicas end an agent at once", async () => {
+  it("is called once, by the winner, if two replicas end an agent at once", async () => {
     const home = await client();
     const other = await client({ namespace: home.namespace });
     const called: string[] = [];
@@ -260,7 +260,7 @@ describe("the cleanup handler", () => {
     }
   });
 
-  it("that fails does not undo the end, and is reported", async () => {
+  it("does not undo the end if it fails, and its failure is reported", async () => {
     const failures: unknown[] = [];
     const { life } = await lifecycle({
       onEnd: () => Promise.reject(new Error("session is stuck")),
@@ -274,8 +274,8 @@ describe("the cleanup handler", () => {
 
   it.each([
     [new Error("session is stuck"), "session is stuck"],
-    [Object.create(null), "something was thrown that can't be told as text"],
-  ])("that fails is a warning of the process where nobody asked to be told, run %#", async (thrown, text) => {
+    [Object.create(null), "a value that cannot be shown as text was thrown"],
+  ])("causes a process warning if it fails without onEndFailed, run %#", async (thrown, text) => {
     const { life } = await lifecycle({
       onEnd: () => {
         throw thrown;
@@ -292,7 +292,7 @@ describe("the cleanup handler", () => {
   });
 });
 
-it("says what is wrong with a malformed id, as every call does", async () => {
+it("reports a malformed id, as every call does", async () => {
   const { life } = await lifecycle();
   await expect(life.registerSpawnedAgent("a 1", "t1")).rejects.toMatchObject({ code: "BADARG" });
   await expect(life.getAgentLifecycleState("")).rejects.toMatchObject({ code: "BADARG" });

@@ -56,12 +56,12 @@ it("the package exports these values, and no others", () => {
   ]);
 });
 
-it("nothing in src publishes: that is the scripts' part, so that no change is announced that was not made", () => {
+it("no file in src publishes: only scripts do, so that each published change was applied", () => {
   for (const [name, text] of texts) {
     if (name.startsWith("lua/")) continue;
-    // The doctor asks whether this one call would be allowed; its own test proves that it does not make it.
+    // The doctor only checks this permission; its own test proves that it does not publish.
     const rest =
-      name === "doctor/rights/samples.ts"
+      name === "doctor/permissions/samples.ts"
         ? text.replace('[["PUBLISH", channelOf(location), "m"]]', "")
         : text;
     expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(rest)]).toEqual([name, false]);
@@ -132,13 +132,13 @@ function roomOf(name: string): string {
 }
 
 describe("imports point one way", () => {
-  it("in every file, down the layers", () => {
+  it("down the layers, in every file", () => {
     const rooms = [...new Set([...texts.keys()].map(roomOf))];
     expect(rooms.filter((room) => rankOf(room) < 0 && !(room in shared))).toEqual([]);
     for (const [name, text] of texts) expect([name, wrongImports(name, text)]).toEqual([name, []]);
   });
 
-  it("without circles, of types neither", () => {
+  it("without circles, including type imports", () => {
     expect(circles(texts)).toEqual([]);
     expect(
       circles(
@@ -158,7 +158,7 @@ describe("imports point one way", () => {
     ["sweep/a.ts", 'export { x } from "../leases/hold.js";', "sweep -> leases"],
     ["errors/a.ts", 'import { x } from "../valkey/keys.js";', "errors -> valkey"],
     ["latchkey.ts", 'import "./cli/main.js";', "latchkey -> cli"],
-  ])("%s cannot say %s", (name, text, wrong) => {
+  ])("%s cannot contain %s", (name, text, wrong) => {
     expect(wrongImports(name, text)).toEqual([wrong]);
   });
 });

@@ -19,7 +19,7 @@ export async function prepareSides(client, scripts, entities) {
     for (const operation of operations) {
       if (recorded[operation] === undefined)
         throw new Error(`bench/script-cost does not call ${operation} yet.`);
-      // A transition goes there and back by turns: two sets of constants.
+      // A transition goes back and forth alternately, with two sets of constants.
       shas[operation] = await Promise.all(
         recorded[operation].map(({ keys, id, ...run }) =>
           client.script("LOAD", name === "native" ? nativeScript(run, keys, id) : scripts[operation].text),
@@ -37,7 +37,7 @@ async function warmUp(client, scripts, namespace) {
   const run = async (operation, id, turn) => {
     const keys = keysOf(operation, namespace, id);
     const done = await record(client, scripts[operation].text, keys, argsOf(operation, id, turn));
-    if (done.reply[0] !== "OK") throw new Error(`${operation} was refused: ${done.reply}`);
+    if (done.reply[0] !== "OK") throw new Error(`${operation} was rejected: ${done.reply}`);
     const there = operation === "transition" ? (recorded[operation] ?? []).slice(-1) : [];
     recorded[operation] = [...there, { ...done, keys, id }];
   };

@@ -1,4 +1,4 @@
-// The calls that are measured: entities of five own fields and a full log of 16, every call with OP, ACTOR, NOTAFTER.
+// The measured calls: entities with five own fields and a full log of 16; each call has `OP`, `ACTOR` and `NOTAFTER`.
 
 const NEVER = "9999999999999";
 const STAYING = [
@@ -47,7 +47,7 @@ function definition(version) {
   return JSON.stringify({ name: "job", version, initial: "idle", states });
 }
 
-/** How many changes fill an entity's log and its memory of ops, with some to spare; it is idle afterwards. */
+/** Number of changes that fill an entity's log and its idempotency keys, with a reserve. It is idle afterwards. */
 export const WARM_UP = 18;
 
 /** The version of every entity that is leased: created, warmed up, patched and leased. */
@@ -95,7 +95,7 @@ export function removeEntities(client, namespace, group, first, last) {
   return client.eval(REMOVER, 6, ...keysOf("create", namespace, source), source, group, first, last);
 }
 
-/** Makes the sources of the groups that have a lease, and of those whose timeout is over, of entity e0. */
+/** Makes the sources of the groups with a lease, and of those whose timeout of entity e0 has expired. */
 export async function makeSources(client, transition, namespace) {
   await copyEntities(client, namespace, "s", 1, 2);
   for (const [group, state] of [
@@ -105,7 +105,7 @@ export async function makeSources(client, transition, namespace) {
     const id = sourceOf(group);
     const keys = keysOf("create", namespace, id);
     const [outcome] = await client.eval(transition, 6, ...keys, id, state, "FORCE", "REASON", "bench");
-    if (outcome !== "OK") throw new Error(`transition was refused: ${outcome}`);
+    if (outcome !== "OK") throw new Error(`transition was rejected: ${outcome}`);
     if (state === "late") await client.hset(keys[0], "since", "1");
     await client.zrem(keys[4], id); // whose presence would make every change look for its own
   }

@@ -1,17 +1,17 @@
 import type {
-  AskedDurability,
+  DurabilityLevel,
   FieldMap,
   FinalEntityRecord,
   Operation,
   Outcome,
   ResolvedRecord,
-} from "../history.js";
+} from "../history/records.js";
 import type { Fingerprint } from "./fingerprint.js";
 import type { Loss } from "./loss.js";
 import type { MachineRules } from "./machine-rules.js";
 
-/** What a caller was shown of an entity. Times are ms of the server's clock. */
-export interface Seen {
+/** Holds what a caller received of an entity. Times are ms of the server's clock. */
+export interface ParsedObservation {
   readonly state: string;
   readonly version: number;
   readonly timestamp: number;
@@ -21,9 +21,9 @@ export interface Seen {
   readonly opVersion: number | undefined;
 }
 
-/** A call and all that became of it. `at` and `until` are monotonic ms; `until` is Infinity where it never returned. */
+/** Holds a call and its results. `at` and `until` are monotonic ms; `until` is Infinity if it never returned. */
 export interface Call {
-  /** Of the call's record in the history, from 1. */
+  /** Line of the call's record in the history, from 1. */
   readonly line: number;
   readonly process: string;
   readonly number: number;
@@ -37,20 +37,20 @@ export interface Call {
   readonly ifState: string | undefined;
   readonly force: boolean;
   readonly op: string | undefined;
-  readonly durability: AskedDurability;
+  readonly durability: DurabilityLevel;
   returnLine: number;
   until: number;
-  /** UNKNOWN where it never returned. */
+  /** UNKNOWN if it never returned. */
   outcome: Outcome;
-  seen: Seen | undefined;
+  observation: ParsedObservation | undefined;
   attempts: number | undefined;
   resolved: (Pick<ResolvedRecord, "outcome" | "version" | "at"> & { readonly line: number }) | undefined;
 }
 
 export type ChangeKind = "create" | "transition" | "patch" | "remove";
 
-/** An entry of the log. */
-export interface Logged {
+/** An entry of the event log. */
+export interface LogEntry {
   readonly line: number;
   readonly entryMs: number;
   readonly entrySequence: number;
@@ -65,32 +65,32 @@ export interface Logged {
   readonly op: string | undefined;
   readonly forced: boolean;
   readonly fields: FieldMap;
-  /** Of its text as it is, and of its content as JavaScript writes it. */
+  /** Fingerprints of the text as it is, and of its content as JavaScript writes it. */
   readonly text: Fingerprint;
   readonly content: Fingerprint;
 }
 
-/** A place in a sorted set, or a list. */
-export interface Placed<T> {
+/** A value with the line of its record. */
+export interface LineValue<T> {
   readonly line: number;
   readonly value: T;
 }
 
-/** All that a history tells of one entity. */
+/** Holds everything that a history contains about one entity. */
 export interface Entity {
   readonly machine: MachineRules;
   readonly id: string;
-  /** In the order of the file: that of `at` for each process. */
+  /** In the order of the file. For each process this is the order of `at`. */
   readonly calls: Call[];
   /** In the order of the log. */
-  readonly events: Logged[];
-  hash: Placed<FinalEntityRecord["hash"]> | undefined;
-  index: Placed<number> | undefined;
-  due: Placed<number> | undefined;
-  list: Placed<readonly Fingerprint[]> | undefined;
+  readonly events: LogEntry[];
+  hash: LineValue<FinalEntityRecord["hash"]> | undefined;
+  index: LineValue<number> | undefined;
+  due: LineValue<number> | undefined;
+  list: LineValue<readonly Fingerprint[]> | undefined;
 }
 
-/** What one follower did, in its order. */
+/** One step of a follower. */
 export type FollowerStep =
   | {
       readonly kind: "follow";
@@ -108,11 +108,11 @@ export type FollowerStep =
     }
   | { readonly kind: "gap" | "followed"; readonly line: number; readonly at: number };
 
-/** A whole history, sorted by what it is about. */
+/** Holds a whole history, grouped by subject. */
 export interface Facts {
   readonly entities: readonly Entity[];
-  /** Each machine's streams: by partition, in order. */
-  readonly streams: ReadonlyMap<string, readonly (readonly Logged[])[]>;
+  /** The streams of each machine, by partition. */
+  readonly streams: ReadonlyMap<string, readonly (readonly LogEntry[])[]>;
   readonly followers: ReadonlyMap<string, readonly FollowerStep[]>;
   readonly loss: Loss;
   readonly calls: number;

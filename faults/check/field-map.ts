@@ -1,6 +1,6 @@
-import type { FieldMap } from "../history.js";
+import type { FieldMap } from "../history/records.js";
 
-/** The name of a field in which two sets of own fields differ; undefined where they are the same. */
+/** Returns the name of a field that differs between two sets of own fields, or undefined if they are equal. */
 export function differingField(one: FieldMap, other: FieldMap): string | undefined {
   for (const field in one) {
     if (!Object.hasOwn(other, field) || !isSame(one[field], other[field])) return field;
@@ -16,7 +16,7 @@ function isSame(one: unknown, other: unknown): boolean {
   );
 }
 
-/** The fields after some were set and others taken away. */
+/** Returns the fields after some were set and others removed. */
 export function changedFields(
   before: FieldMap,
   set: FieldMap | undefined,

@@ -1,7 +1,7 @@
-/** Tells texts apart in eight bytes: 53 bits of two hashes. */
+/** Identifies a text by 53 bits of two hashes. */
 export type Fingerprint = number;
 
-/** The fingerprint of a text (cyrb53, by bryc, public domain). */
+/** Computes the fingerprint of a text (cyrb53, by bryc, public domain). */
 export function fingerprint(text: string): Fingerprint {
   let one = 0xdeadbeef;
   let two = 0x41c6ce57;

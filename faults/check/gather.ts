@@ -1,23 +1,23 @@
+import { HistoryError } from "../history/parse.js";
 import type {
   CallRecord,
   EventRecord,
   HistoryRecord,
-  Observed,
+  Observation,
   ReturnRecord,
   RunRecord,
-} from "../history.js";
-import { HistoryError } from "../history.js";
-import type { Call, Entity, Facts, FollowerStep, Logged, Seen } from "./facts.js";
+} from "../history/records.js";
+import type { Call, Entity, Facts, FollowerStep, LogEntry, ParsedObservation } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
+import { parseLogEntry } from "./log-entry.js";
 import { type Injection, Loss } from "./loss.js";
 import { MachineRules } from "./machine-rules.js";
-import { readLogged } from "./read-logged.js";
 
 /**
  * Reads a whole history once, for all checkers.
  *
- * @throws HistoryError when its records do not fit together: no `run` first, no `end` last, a return without its call, a
- * machine or fault that was not announced, a logged document that is none.
+ * @throws HistoryError if its records contradict each other: `run` is not first, `end` is not last, a return has no call,
+ * a machine or fault is unknown, or a logged document is invalid
  */
 export async function gather(
   records: AsyncIterable<HistoryRecord> | Iterable<HistoryRecord>,
@@ -36,7 +36,7 @@ class Gathering {
   #calls = 0;
   readonly #machines = new Map<
     string,
-    { rules: MachineRules; entities: Map<string, Entity>; streams: Logged[][] }
+    { rules: MachineRules; entities: Map<string, Entity>; streams: LogEntry[][] }
   >();
   /** Calls that may still return or be resolved, by process. */
   readonly #open = new Map<string, Map<number, Call>>();
@@ -46,9 +46,9 @@ class Gathering {
 
   take(record: HistoryRecord): void {
     this.#line += 1;
-    if (this.#hasEnded) this.#refuse("stands behind the end");
+    if (this.#hasEnded) this.#reject("follows the end record");
     if ((this.#line === 1) !== (record.kind === "run"))
-      this.#refuse("is not where it belongs: run comes first, once");
+      this.#reject("is misplaced: the run record must be the first one, once");
     switch (record.kind) {
       case "run":
         this.#begin(record);
@@ -101,7 +101,7 @@ class Gathering {
       case "final-event": {
         const { streams } = this.#machine(record.machine);
         while (streams.length <= record.partition) streams.push([]);
-        const logged = readLogged(record, this.#line, (id) => this.#entity(record.machine, id));
+        const logged = parseLogEntry(record, this.#line, (id) => this.#entity(record.machine, id));
         if (typeof logged === "string") throw this.#problem(logged);
         streams[record.partition]?.push(logged);
         logged.entity.events.push(logged);
@@ -111,13 +111,13 @@ class Gathering {
         this.#hasEnded = true;
         return;
       default:
-        this.#refuse("belongs to the history of those that live by time");
+        this.#reject("belongs to the timed history");
     }
   }
 
   facts(): Facts {
     if (this.#run === undefined) throw new HistoryError("the history is empty");
-    if (!this.#hasEnded) throw new HistoryError("the history has no end record: it is not whole");
+    if (!this.#hasEnded) throw new HistoryError("the history has no end record: it is incomplete");
     const machines = [...this.#machines.values()];
     return {
       entities: machines.flatMap(({ entities }) => [...entities.values()]),
@@ -132,7 +132,7 @@ class Gathering {
     return new HistoryError(`record ${this.#line} of the history ${problem}`);
   }
 
-  #refuse(problem: string): never {
+  #reject(problem: string): never {
     throw this.#problem(problem);
   }
 
@@ -145,10 +145,7 @@ class Gathering {
   }
 
   #machine(name: string) {
-    return (
-      this.#machines.get(name) ??
-      this.#refuse(`names the machine ${name}, which the run record does not have`)
-    );
+    return this.#machines.get(name) ?? this.#reject(`names the unknown machine ${name}`);
   }
 
   #entity(machine: string, id: string): Entity {
@@ -165,31 +162,31 @@ class Gathering {
 
   #call(record: CallRecord): void {
     const { number, operation, at, to, set, unset, ifVersion, ifState, op } = record;
-    const process = this.#once(record.process);
-    if (operation !== "get" && op === undefined) this.#refuse("is a change without an op");
-    if (operation === "transition" && to === undefined) this.#refuse("is a transition to nowhere");
+    const process = this.#intern(record.process);
+    if (operation !== "get" && op === undefined) this.#reject("is a change without an idempotency key");
+    if (operation === "transition" && to === undefined) this.#reject("is a transition without a target");
     const entity = this.#entity(record.machine, record.id);
     const { force = false, durability = "memory" } = record;
-    // Written out: there may be millions of them, and spreading makes slow and large objects.
+    // Written out, because there may be millions of calls, and spreading makes slow and large objects.
     const call: Call = {
       line: this.#line,
       process,
       number,
       entity,
-      operation: this.#once(operation),
+      operation: this.#intern(operation),
       at,
-      to: to === undefined ? undefined : this.#once(to),
+      to: to === undefined ? undefined : this.#intern(to),
       set,
       unset,
       ifVersion,
       ifState,
       force,
       op,
-      durability: this.#once(durability),
+      durability: this.#intern(durability),
       returnLine: 0,
       until: Number.POSITIVE_INFINITY,
       outcome: "UNKNOWN",
-      seen: undefined,
+      observation: undefined,
       attempts: undefined,
       resolved: undefined,
     };
@@ -197,34 +194,42 @@ class Gathering {
     this.#calls += 1;
     const open = this.#open.get(process) ?? new Map<number, Call>();
     this.#open.set(process, open);
-    if (open.has(number)) this.#refuse(`is the second call ${number} of ${process}`);
+    if (open.has(number)) this.#reject(`is the second call ${number} of ${process}`);
     open.set(number, call);
   }
 
   #openCall({ process, number }: { readonly process: string; readonly number: number }): Call {
     return (
-      this.#open.get(process)?.get(number) ?? this.#refuse(`belongs to no open call ${number} of ${process}`)
+      this.#open.get(process)?.get(number) ?? this.#reject(`has no pending call ${number} of ${process}`)
     );
   }
 
   #return(record: ReturnRecord): void {
     const call = this.#openCall(record);
-    if (call.returnLine !== 0) this.#refuse(`is the second return of call ${call.number} of ${call.process}`);
+    if (call.returnLine !== 0) this.#reject(`is the second return of call ${call.number} of ${call.process}`);
     if (record.outcome !== "UNKNOWN") this.#open.get(call.process)?.delete(call.number);
     call.returnLine = this.#line;
     call.until = record.at;
-    call.outcome = this.#once(record.outcome);
+    call.outcome = this.#intern(record.outcome);
     call.attempts = record.attempts;
-    call.seen = record.document && this.#seen(record.document);
+    call.observation = record.document && this.#observation(record.document);
     const isDone = DONE.has(record.outcome);
-    if (isDone && call.seen === undefined) this.#refuse("tells of a change or a read, but not what it gave");
-    if (record.outcome === "REPLAYED" && call.seen?.opVersion === undefined)
-      this.#refuse("lacks the opVersion");
+    if (isDone && call.observation === undefined) this.#reject("is a success without a document");
+    if (record.outcome === "REPLAYED" && call.observation?.opVersion === undefined)
+      this.#reject("lacks the opVersion");
   }
 
-  #seen({ state, version, timestamp, since, createdAt, fields, opVersion }: Observed): Seen {
+  #observation({
+    state,
+    version,
+    timestamp,
+    since,
+    createdAt,
+    fields,
+    opVersion,
+  }: Observation): ParsedObservation {
     return {
-      state: this.#once(state),
+      state: this.#intern(state),
       version,
       timestamp: Date.parse(timestamp),
       since: Date.parse(since),
@@ -234,8 +239,8 @@ class Gathering {
     };
   }
 
-  /** The same text for the same word, so that a million of them take no room. */
-  #once<W extends string>(word: W): W {
+  /** Returns one shared text for equal words, which saves memory. */
+  #intern<W extends string>(word: W): W {
     const known = this.#words.get(word);
     if (known === undefined) this.#words.set(word, word);
     return (known ?? word) as W;

@@ -1,4 +1,4 @@
-import type { AllowedLoss, AskedDurability } from "../history.js";
+import type { AllowedLoss, DurabilityLevel } from "../history/records.js";
 
 /** One injection. It lasts from `begin` to `end`, monotonic ms. */
 export interface Injection {
@@ -8,17 +8,17 @@ export interface Injection {
   end: number;
 }
 
-/** An injection that may lose what was acknowledged. */
+/** An injection that may lose acknowledged changes. */
 export interface LossyInjection extends Injection {
-  /** What was made before this can't be lost to it. */
+  /** Earlier changes cannot be lost to it. */
   readonly reachesBackTo: number;
 }
 
-/** Which faults of a run may have lost what. */
+/** Decides which faults of a run may have lost a change. */
 export class Loss {
-  /** In the order of their beginnings. */
+  /** Sorted by their begin. */
   readonly injections: readonly LossyInjection[];
-  readonly #spares = new Map<LossyInjection, readonly AskedDurability[]>();
+  readonly #spares = new Map<LossyInjection, readonly DurabilityLevel[]>();
 
   constructor(allowed: readonly AllowedLoss[], injections: readonly Injection[]) {
     const byName = new Map(allowed.map((loss) => [loss.fault, loss]));
@@ -35,8 +35,8 @@ export class Loss {
     this.injections = lossy.sort((a, b) => a.begin - b.begin);
   }
 
-  /** The first injection that may have lost what was made between these times; undefined where none may. */
-  of(from: number, to: number, durability: AskedDurability = "memory"): LossyInjection | undefined {
+  /** Returns the first injection that may have lost a change between these times, or undefined. */
+  of(from: number, to: number, durability: DurabilityLevel = "memory"): LossyInjection | undefined {
     return this.injections.find(
       (injection) =>
         injection.reachesBackTo <= to &&

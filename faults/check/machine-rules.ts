@@ -1,12 +1,12 @@
-import type { FieldMap, RunMachine, RunState } from "../history.js";
+import type { FieldMap, RunMachine, RunState } from "../history/records.js";
 
 const ORDINAL_STEP = 10 ** 13;
 
-/** What a machine allows and brings about, read from its definition and nothing else. */
+/** Answers what a machine permits, from its definition alone. */
 export class MachineRules {
   readonly name: string;
   readonly initial: string;
-  /** Changes that an entity's log keeps. */
+  /** Number of changes that an entity's log keeps. */
   readonly history: number;
   readonly #states: ReadonlyMap<string, RunState>;
   readonly #ordinals: ReadonlyMap<string, number>;
@@ -33,7 +33,7 @@ export class MachineRules {
     return this.#states.has(state);
   }
 
-  /** The name of the event of entering a state. */
+  /** Returns the name of the event of entering a state. */
   eventOf(state: string): string {
     return this.#states.get(state)?.event ?? `${this.name}.${state}`;
   }
@@ -46,8 +46,8 @@ export class MachineRules {
     return this.#stamps.has(field);
   }
 
-  /** A field that must be there while in a state, and is not. A state that requires its own stamp gets it on entry. */
-  lackedIn(state: string, fields: FieldMap): string | undefined {
+  /** Returns a field that a state requires and that is absent. A state that requires its own stamp gets it on entry. */
+  missingFieldIn(state: string, fields: FieldMap): string | undefined {
     const { require = [], stamp } = this.#states.get(state) ?? {};
     return require.find((field) => field !== stamp && !Object.hasOwn(fields, field));
   }
@@ -56,7 +56,7 @@ export class MachineRules {
     return (this.#ordinals.get(state) ?? Number.NaN) * ORDINAL_STEP + since;
   }
 
-  /** When the first timer of a state ends that was entered then; undefined where it has none. */
+  /** Returns when the first timer of a state ends, or undefined if it has none. */
   dueAt(state: string, since: number): number | undefined {
     const { timeout, lease, retain } = this.#states.get(state) ?? {};
     const spans = [timeout?.after, lease?.for, retain].flatMap((span) => span ?? []);

@@ -1,16 +1,16 @@
 import type { Entity } from "./facts.js";
 import type { LossyInjection } from "./loss.js";
 
-/** What a rule says; docs/evidence/history-format.md has them all. */
+/** Names the rules. HISTORY.md describes them. */
 export type Rule =
   | "versions"
   | "edges"
   | "ops"
-  | "asked"
+  | "requests"
   | "fields"
   | "stamps"
-  | "acknowledged"
-  | "refused"
+  | "acknowledgements"
+  | "rejections"
   | "real-time"
   | "reads"
   | "entity"
@@ -18,11 +18,11 @@ export type Rule =
   | "due"
   | "log"
   | "followers"
-  | "holes"
+  | "loss-order"
   | "linear"
   | TimedRule;
 
-/** What a rule says of those that live by time. */
+/** Names the rules for the timed history. */
 export type TimedRule =
   | "lease"
   | "holder"
@@ -33,36 +33,36 @@ export type TimedRule =
   | "order"
   | "dead-letters";
 
-/** A promise that a history shows broken. */
+/** Describes a broken guarantee. */
 export interface Violation {
   readonly rule: Rule;
   readonly machine?: string;
   readonly id?: string;
   /** One sentence. */
   readonly message: string;
-  /** The records that show it: lines of the history, from 1. */
+  /** Lines of the records that prove it, from 1. */
   readonly lines: readonly number[];
 }
 
-/** What did not survive a fault that may lose it. */
+/** Counts what was lost to a fault that may lose it. */
 export interface Lost {
   readonly fault: string;
   /** Acknowledged changes. */
   changes: number;
-  /** Reads and refusals that showed what did not survive, or were answered by a server that had been deposed. */
+  /** Reads and rejections that showed lost changes, or came from a demoted server. */
   reads: number;
-  /** Changes that a follower was given. */
+  /** Changes that a follower read. */
   events: number;
-  /** Renewals of leases that were confirmed. */
+  /** Confirmed renewals of leases. */
   renewals?: number;
 }
 
 const KEPT = 200;
 
-/** Gathers what a checker finds. */
+/** Collects violations and losses. */
 export class Findings {
   readonly violations: Violation[] = [];
-  /** Of all violations; only the first ones are kept. */
+  /** Number of all violations. Only the first ones are kept. */
   count = 0;
   readonly #byRule = new Map<Rule, number>();
   readonly #lost = new Map<string, Lost>();

@@ -1,15 +1,15 @@
-import type { Call, Logged, Seen } from "./facts.js";
+import type { Call, LogEntry, ParsedObservation } from "./facts.js";
 
-/** How violations speak of the things that they are about. */
+/** Formats the subjects of violations. */
 export function callWords({ process, number, operation, to, op }: Call): string {
   return `${operation}${to === undefined ? "" : ` to ${to}`}${op === undefined ? "" : ` ${op}`} (call ${number} of ${process})`;
 }
 
-export function changeWords({ version, state, op }: Pick<Logged, "version" | "state" | "op">): string {
+export function changeWords({ version, state, op }: Pick<LogEntry, "version" | "state" | "op">): string {
   return `version ${version} (${state}${op === undefined ? "" : `, op ${op}`})`;
 }
 
-export function seenWords({ version, state, timestamp }: Seen): string {
+export function observationWords({ version, state, timestamp }: ParsedObservation): string {
   return `version ${version} (${state}, made ${timeWords(timestamp)})`;
 }
 

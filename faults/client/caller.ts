@@ -1,14 +1,14 @@
-import type { CallRecord, HistoryWriter } from "../history.js";
-import { monotonicMs, observed } from "../history.js";
-import { job } from "../job.js";
+import type { CallRecord } from "../history/records.js";
+import { type HistoryWriter, monotonicMs, observationOf } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import type { Answer, Library } from "./library.js";
 import type { Reports } from "./reports.js";
-import type { Step } from "./workload.js";
+import type { PlannedCall } from "./workload.js";
 
-/** The numbers of a process's calls go on over its restarts: each life counts from its own start. */
+/** Separates the call numbers of a process's lives: each life starts at its own multiple. */
 const CALLS_OF_A_LIFE = 100_000_000;
 
-/** Makes calls and writes them down: what is asked before it is sent, what came of it behind that. */
+/** Makes calls and records each one before it is sent and after it returns. */
 export class Caller {
   readonly #library: Library;
   readonly #history: HistoryWriter;
@@ -33,14 +33,14 @@ export class Caller {
     this.#number = life * CALLS_OF_A_LIFE;
   }
 
-  /** One call, to its end; where its outcome is unknown, what became of it is asked for as well. */
-  async call(step: Step): Promise<Answer> {
+  /** Makes one call, and resolves its outcome if that is unknown. */
+  async call(step: PlannedCall): Promise<Answer> {
     const { counts } = this.#reports;
     this.#number += 1;
     const call = { process: this.#process, number: this.#number };
     const record: CallRecord = { kind: "call", ...call, at: monotonicMs(), machine: this.#machine, ...step };
     this.#history.append(record);
-    // On the file before it is sent: should this process be killed, its next life knows what is pending.
+    // It is in the file before it is sent. If this process is killed, its next life knows what is pending.
     if (step.operation !== "get") this.#history.flush();
     counts.begun += 1;
     const answer = await this.#library.call(step);
@@ -49,7 +49,7 @@ export class Caller {
       ...call,
       at: monotonicMs(),
       outcome: answer.outcome,
-      ...(answer.document !== undefined && { document: observed(answer.document) }),
+      ...(answer.document !== undefined && { document: observationOf(answer.document) }),
       ...(answer.error !== undefined && { error: answer.error }),
     });
     counts.ended += 1;
@@ -63,4 +63,17 @@ export class Caller {
     }
     return answer;
   }
+}
+
+/**
+ * Makes an idempotency key that contains the server time before its first attempt. A process that was killed needs this
+ * time when it retries.
+ */
+export function newOp(process: string, number: number, sent: number): string {
+  return `${process}.${number}@${sent}`;
+}
+
+/** Returns the server time before the first attempt of an idempotency key, in ms. */
+export function sentOf(op: string): number {
+  return Number(op.slice(op.indexOf("@") + 1));
 }

@@ -1,17 +1,18 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { GapError } from "latchkey";
-import { type HistoryWriter, monotonicMs, readHistory } from "../history.js";
-import { job } from "../job.js";
+import { readHistory } from "../history/reader.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import type { Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
+import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
 const FLUSH_EVERY_MS = 20;
 const AGAIN_MS = 20;
 
-/** A client that follows the event log, and goes on from its cursor when it was killed or fell behind. */
+/** Follows the event log. After a kill or a gap it continues from its cursor. */
 export class Follower {
-  readonly #order: ClientOrder;
+  readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #history: HistoryWriter;
   readonly #reports: Reports;
@@ -19,8 +20,8 @@ export class Follower {
   #cursor = "start";
   #stop = new AbortController();
 
-  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
-    this.#order = order;
+  constructor(settings: ClientSettings, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#settings = settings;
     this.#library = library;
     this.#history = history;
     this.#reports = reports;
@@ -33,7 +34,7 @@ export class Follower {
   }
 
   async run(): Promise<void> {
-    const { before, name } = this.#order;
+    const { before, name } = this.#settings;
     if (before !== undefined) this.#cursor = await lastCursor(before);
     const flush = setInterval(() => this.#history.flush(), FLUSH_EVERY_MS);
     while (!this.#stop.signal.aborted) {
@@ -41,7 +42,7 @@ export class Follower {
         await this.#iterate();
       } catch (error) {
         if (!(error instanceof GapError)) {
-          await this.#passOver(error);
+          await this.#waitForLog(error);
           continue;
         }
         this.#reports.counts.gaps += 1;
@@ -53,14 +54,14 @@ export class Follower {
     this.#history.append({ kind: "followed", follower: name, at: monotonicMs() });
   }
 
-  /** Another type of key in place of the log is the one thing that ends an iteration and passes. */
-  async #passOver(error: unknown): Promise<void> {
+  /** Waits if the log has another key type, which is the only temporary error that ends an iteration. */
+  async #waitForLog(error: unknown): Promise<void> {
     if (!(error instanceof Error && error.message.includes("WRONGTYPE"))) throw error;
     await pause(AGAIN_MS);
   }
 
   async #iterate(): Promise<void> {
-    const follower = this.#order.name;
+    const follower = this.#settings.name;
     const { counts } = this.#reports;
     const machine = job.name;
     this.#history.append({ kind: "follow", follower, at: monotonicMs(), machine, after: this.#cursor });
@@ -83,10 +84,10 @@ export class Follower {
   }
 }
 
-/** Where a follower was when it was killed: what it had not written down yet comes again. */
+/** Returns the last recorded cursor of a follower that was killed. Later changes are read again. */
 async function lastCursor(file: string): Promise<string> {
   let cursor = "start";
-  for await (const record of readHistory(file, { torn: "drop" })) {
+  for await (const record of readHistory(file, { truncated: "drop" })) {
     if (record.kind === "event" || record.kind === "gap") cursor = record.cursor;
     if (record.kind === "follow") cursor = record.after;
   }

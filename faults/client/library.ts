@@ -11,32 +11,32 @@ import {
   OutcomeUnknownError,
   type Snapshot,
 } from "latchkey";
-import type { AskedDurability, Outcome, ResolvedRecord } from "../history.js";
-import type { Step } from "./workload.js";
+import type { DurabilityLevel, Outcome, ResolvedRecord } from "../history/records.js";
+import type { PlannedCall } from "./workload.js";
 
-/** What calls ask for that are to outlive more than the process of the server. */
-const DURABILITY: Readonly<Record<AskedDurability, Durability>> = {
+/** Maps the durability of a history to the option of the library. */
+const DURABILITY: Readonly<Record<DurabilityLevel, Durability>> = {
   memory: "memory",
   fsync: "fsync",
-  // Of the two there are: one alone may not be the one that is promoted, while the old primary still answers.
+  // Both replicas: if only one acknowledged, the other may be promoted while the old primary still replies.
   replicas: { replicas: 2, timeoutMs: 500 },
 };
 
-/** How often it is asked what became of a call, each time for as long as a call may take. */
+/** Attempts to resolve an unknown outcome, each as long as a call may take. */
 const RESOLVE_TRIES = 10;
-/** Some reasons for which it can't be asked come at once, and last. */
+/** Some reasons fail at once and last for a while. */
 const RESOLVE_PAUSE_MS = 200;
 
-/** How a call ended. */
+/** Describes how a call ended. */
 export interface Answer {
   readonly outcome: Outcome;
   readonly document?: Snapshot;
   readonly error?: string;
-  /** UNKNOWN: asks what became of it. Undefined while that can't be told. */
+  /** Resolves an unknown outcome. Returns undefined if it cannot be resolved yet. */
   readonly resolve?: () => Promise<Pick<ResolvedRecord, "outcome" | "version"> | undefined>;
 }
 
-/** The library, as client processes use it: all that depends on its version stands here. */
+/** Wraps the library for client processes. Everything that depends on its version is here. */
 export class Library {
   readonly #latchkey: Latchkey;
   readonly entities: Entities;
@@ -70,13 +70,13 @@ export class Library {
     }
   }
 
-  /** A server time, in ms, that is not after this moment. */
+  /** Returns a server time in ms that is not after this moment. */
   async serverTime(): Promise<number> {
     const { nowMs, errorMs } = await this.#latchkey.serverTime();
     return Math.floor(nowMs - errorMs);
   }
 
-  async call(step: Step): Promise<Answer> {
+  async call(step: PlannedCall): Promise<Answer> {
     try {
       return await this.#call(step);
     } catch (error) {
@@ -84,7 +84,7 @@ export class Library {
     }
   }
 
-  async #call({ operation, id, to, set, durability, ...others }: Step): Promise<Answer> {
+  async #call({ operation, id, to, set, durability, ...others }: PlannedCall): Promise<Answer> {
     const { entities } = this;
     if (operation === "get") {
       const document = await entities.get(id);
@@ -118,7 +118,7 @@ async function resolutionOf(
       if (resolution.outcome !== "DONE") return { outcome: resolution.outcome };
       return { outcome: "DONE", version: resolution.version };
     } catch (reason) {
-      if (!(reason instanceof OutcomeUnknownError)) throw reason; // else it can't be told yet
+      if (!(reason instanceof OutcomeUnknownError)) throw reason; // otherwise it cannot be resolved yet
       await pause(RESOLVE_PAUSE_MS);
     }
   }

@@ -1,42 +1,43 @@
-import { HistoryWriter } from "../history.js";
-import { job } from "../job.js";
+import { HistoryWriter } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import { Follower } from "./follower.js";
-import type { Order } from "./messages.js";
+import type { Instruction } from "./messages.js";
 import { Pace } from "./pace.js";
 import { openLibrary, runToEnd, start } from "./process.js";
 import { Reader } from "./reader.js";
 import { Reports } from "./reports.js";
 import { Worker } from "./worker.js";
 
-// One client process: worker, reader or follower.
+// The program of a worker, a reader or a follower.
 
-start(async (order) => {
-  const { role, rate, concurrency } = order;
+start(async (settings) => {
+  const { role, rate, concurrency } = settings;
   const pace = new Pace(rate, concurrency);
-  let hear = (_order: Order): void => {};
-  const missed: Order[] = [];
+  let onInstruction = (_order: Instruction): void => {};
+  const queued: Instruction[] = [];
   let isReady = false;
-  const reports = new Reports((heard) => {
-    if (isReady) hear(heard);
-    else missed.push(heard);
+  const reports = new Reports((instruction) => {
+    if (isReady) onInstruction(instruction);
+    else queued.push(instruction);
   });
-  const library = await openLibrary(order, job);
-  const history = new HistoryWriter(order.file);
+  const library = await openLibrary(settings, job);
+  const history = new HistoryWriter(settings.file);
   const client =
     role === "worker"
-      ? new Worker(order, library, history, reports, pace)
+      ? new Worker(settings, library, history, reports, pace)
       : role === "reader"
-        ? new Reader(order, library, history, reports, pace)
-        : new Follower(order, library, history, reports);
-  hear = (heard) => {
-    if (heard.kind === "rate") pace.rate = heard.rate;
-    if (heard.kind === "generation" && !(client instanceof Follower)) client.generation = heard.generation;
-    if (heard.kind === "allowance" && client instanceof Worker) client.allowanceMs = heard.ms;
-    if (heard.kind !== "finish") return;
+        ? new Reader(settings, library, history, reports, pace)
+        : new Follower(settings, library, history, reports);
+  onInstruction = (instruction) => {
+    if (instruction.kind === "rate") pace.rate = instruction.rate;
+    if (instruction.kind === "generation" && !(client instanceof Follower))
+      client.generation = instruction.generation;
+    if (instruction.kind === "allowance" && client instanceof Worker) client.allowanceMs = instruction.ms;
+    if (instruction.kind !== "finish") return;
     pace.end();
-    if (client instanceof Follower && heard.upTo !== undefined) client.finish(heard.upTo);
+    if (client instanceof Follower && instruction.upTo !== undefined) client.finish(instruction.upTo);
   };
   isReady = true;
-  for (const heard of missed) hear(heard);
+  for (const instruction of queued) onInstruction(instruction);
   await runToEnd(client, library, history, reports);
 });

@@ -1,40 +1,40 @@
 import type { Progress, Role } from "../fleet/fleet.js";
 
-/** What a client process is told when it starts, as JSON in its first argument. */
-export interface ClientOrder {
+/** Configures a client process: JSON in its first argument. */
+export interface ClientSettings {
   readonly name: string;
   readonly role: Role;
-  /** Counts its restarts, from 0. */
+  /** Number of restarts before this life. */
   readonly life: number;
   readonly seed: number;
   readonly url: string;
   readonly namespace: string;
-  /** Where this life writes its history. */
+  /** History file of this life. */
   readonly file: string;
-  /** Where the one before did. */
+  /** History file of the previous life. */
   readonly before?: string;
-  /** Calls under way at once. */
+  /** Number of concurrent calls. */
   readonly concurrency: number;
-  /** How long a call may take, in ms. */
+  /** Timeout of a call, in ms. */
   readonly timeoutMs: number;
   readonly generation: number;
   readonly allowanceMs: number;
-  /** Calls a second that it may begin. */
+  /** Calls that it may start per second. */
   readonly rate: number;
 }
 
-/** What the runner tells a client process while it runs. */
-export type Order =
+/** Instructs a running client process. */
+export type Instruction =
   | { readonly kind: "rate"; readonly rate: number }
   /** Work on other entities from now on. */
   | { readonly kind: "generation"; readonly generation: number }
-  /** Tell the server of an earlier first attempt than the clock says, by so many ms: the clock may have been set back. */
+  /** Pass a time of the first attempt that is earlier by `ms`, because the server's clock may have been set back. */
   | { readonly kind: "allowance"; readonly ms: number }
   | { readonly kind: "probe"; readonly number: number }
-  /** Begin no more calls, end those under way, write everything down, and end. Followers read up to this entry first. */
+  /** Start no more calls, finish pending calls, write the history, and exit. Followers first read up to this entry. */
   | { readonly kind: "finish"; readonly upTo?: string };
 
-/** What a client process tells. */
+/** Reports from a client process to the runner. */
 export type Report =
   | { readonly kind: "ready" }
   | { readonly kind: "progress"; readonly progress: Progress }

@@ -1,6 +1,6 @@
 const TICK_MS = 20;
 
-/** Lets calls begin at a rate, in bursts, so that they meet each other. */
+/** Limits the rate of calls. They start in bursts, so that they race. */
 export class Pace {
   #tokens = 0;
   #waiting: (() => void)[] = [];
@@ -8,34 +8,34 @@ export class Pace {
   readonly #burst: number;
   #last = performance.now();
   readonly #timer: NodeJS.Timeout;
-  #isOver = false;
+  #hasEnded = false;
 
-  /** @param burst how many may begin together */
+  /** @param burst number of calls that may start together */
   constructor(rate: number, burst: number) {
     this.#rate = rate;
     this.#burst = burst;
     this.#timer = setInterval(() => this.#refill(), TICK_MS);
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   set rate(rate: number) {
     this.#rate = rate;
   }
 
-  /** Resolves when one call may begin: true, or false when none may any more. */
+  /** Waits until a call may start. Returns false if no more calls may start. */
   async take(): Promise<boolean> {
-    if (this.#tokens < 1 && !this.#isOver) {
+    if (this.#tokens < 1 && !this.#hasEnded) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else this.#tokens -= 1;
-    return !this.#isOver;
+    return !this.#hasEnded;
   }
 
-  /** From now on no call may begin. */
+  /** Stops all further calls. */
   end(): void {
-    this.#isOver = true;
+    this.#hasEnded = true;
     clearInterval(this.#timer);
     for (const go of this.#waiting.splice(0)) go();
   }
@@ -45,7 +45,7 @@ export class Pace {
     const most = Math.max(this.#burst, (this.#rate * TICK_MS) / 250);
     this.#tokens = Math.min(most, this.#tokens + (this.#rate * (now - this.#last)) / 1000);
     this.#last = now;
-    // Held back until all may go together.
+    // Wait until all of them can start together.
     if (this.#waiting.length > this.#tokens) return;
     for (const go of this.#waiting.splice(0)) {
       this.#tokens -= 1;

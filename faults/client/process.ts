@@ -1,15 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { ConnectError, LatchkeyError, type MachineDefinition } from "latchkey";
-import type { HistoryWriter } from "../history.js";
+import type { HistoryWriter } from "../history/writer.js";
 import { Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
+import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
 const CONNECT_AGAIN_MS = 50;
 
-/** Connects, however often that fails: a client may begin in the midst of a fault. */
+/** Connects, with as many attempts as it takes: a client may start during a fault. */
 export async function openLibrary(
-  { url, namespace, name, timeoutMs }: ClientOrder,
+  { url, namespace, name, timeoutMs }: ClientSettings,
   machine: MachineDefinition,
 ): Promise<Library> {
   for (;;) {
@@ -23,7 +23,7 @@ export async function openLibrary(
   }
 }
 
-/** Lets a client do its work, to its end and to the last word of it. */
+/** Runs a client until it ends, and sends its last reports. */
 export async function runToEnd(
   client: { run(): Promise<void> },
   library: Library,
@@ -37,9 +37,9 @@ export async function runToEnd(
   await reports.end();
 }
 
-/** Does what this process was started for; if that fails, the runner is told why. */
-export function start(run: (order: ClientOrder) => Promise<void>): void {
-  run(JSON.parse(process.argv[2] ?? "{}") as ClientOrder).catch((error: unknown) => {
+/** Runs the program of this process. Reports a failure to the runner. */
+export function start(run: (settings: ClientSettings) => Promise<void>): void {
+  run(JSON.parse(process.argv[2] ?? "{}") as ClientSettings).catch((error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.send?.({ kind: "problem", text: `${process.pid} ended: ${text}` }, () => process.exit(1));
   });

@@ -1,27 +1,27 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Change } from "latchkey";
-import { type HandledRecord, nameOf } from "../history/timed.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
-import { seedFor } from "../seeds.js";
-import { DEAD_LETTER_AFTER, REACTION } from "../shift.js";
+import { type HandledRecord, nameOf } from "../history/timed-records.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { DEAD_LETTER_AFTER, REACTION } from "../machines/shift.js";
+import { seedFor } from "../random.js";
 import type { Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
+import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
-/** Of a hundred events, so many can never be handled, and so many more can't at the first try. */
+/** Percentage of events that always fail, and of those that fail at the first attempt only. */
 const [POISONED, FLAKY] = [4, 15];
 const LONGEST_MS = 20;
 
-/** A replica of the reaction to all events, whose handler fails for some. */
+/** Runs a replica of the reaction to all events. Its handler fails for some of them. */
 export class Reactor {
-  readonly #order: ClientOrder;
+  readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #history: HistoryWriter;
   readonly #reports: Reports;
   readonly #stopping = new AbortController();
 
-  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
-    this.#order = order;
+  constructor(settings: ClientSettings, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#settings = settings;
     this.#library = library;
     this.#history = history;
     this.#reports = reports;
@@ -32,7 +32,7 @@ export class Reactor {
   }
 
   async run(): Promise<void> {
-    const { name } = this.#order;
+    const { name } = this.#settings;
     const reaction = await this.#library.entities.react(
       REACTION,
       (change, { attempt }) => this.#handle(change, attempt),
@@ -43,38 +43,38 @@ export class Reactor {
         deadLetterAfter: DEAD_LETTER_AFTER,
         takeOverAfter: "3s",
         onMissed: ({ from, to }) =>
-          this.#reports.problem(`${name} missed events from ${from} to ${to}, and none was trimmed`),
+          this.#reports.problem(`${name} missed events from ${from} to ${to}, although none was trimmed`),
       },
     );
     const stopped = new Promise<void>((resolve) => {
       if (this.#stopping.signal.aborted) resolve();
       else this.#stopping.signal.addEventListener("abort", () => resolve());
     });
-    // Rejected where the reaction could not go on.
+    // It rejects if the reaction cannot continue.
     await Promise.race([reaction.closed, stopped]);
     await reaction.close();
   }
 
   async #handle(change: Change, attempt: number): Promise<void> {
     const { counts } = this.#reports;
-    const luck = seedFor(this.#order.seed, change.id, change.version) % 100;
+    const luck = seedFor(this.#settings.seed, change.id, change.version) % 100;
     counts.begun += 1;
-    this.#note(change, attempt, "begun");
+    this.#record(change, attempt, "begun");
     await pause(luck % LONGEST_MS);
     counts.ended += 1;
     if (luck < POISONED || (luck < POISONED + FLAKY && attempt === 1)) {
-      this.#note(change, attempt, "failed");
-      throw new Error(`the handler can't do ${change.type} of ${change.id}`);
+      this.#record(change, attempt, "failed");
+      throw new Error(`the handler rejects ${change.type} of ${change.id}`);
     }
     counts.answered += 1;
-    this.#note(change, attempt, "done");
+    this.#record(change, attempt, "done");
   }
 
-  #note(change: Change, attempt: number, step: HandledRecord["step"]): void {
+  #record(change: Change, attempt: number, step: HandledRecord["step"]): void {
     const at = monotonicMs();
     this.#history.append({
       kind: "handled",
-      process: this.#order.name,
+      process: this.#settings.name,
       at,
       ...nameOf(change),
       attempt,

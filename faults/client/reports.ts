@@ -1,35 +1,36 @@
 import type { Progress } from "../fleet/fleet.js";
-import type { Order, Report } from "./messages.js";
+import type { Instruction, Report } from "./messages.js";
 
 const EVERY_MS = 25;
 
 type Counts = { -readonly [K in keyof Progress]: Progress[K] };
 
-/** What a client process counts and tells of itself, and what it hears. */
+/** Counts calls, sends reports to the runner and receives its instructions. */
 export class Reports {
   readonly counts: Counts = { begun: 0, ended: 0, answered: 0, unknown: 0, notExecuted: 0, gaps: 0 };
   readonly #timer: NodeJS.Timeout;
-  #told = -1;
+  #sentCount = -1;
 
-  constructor(hear: (order: Order) => void) {
-    process.on("message", (order: Order) => {
-      if (order.kind === "probe") this.#tell({ kind: "probed", number: order.number, progress: this.counts });
-      else hear(order);
+  constructor(onInstruction: (instruction: Instruction) => void) {
+    process.on("message", (instruction: Instruction) => {
+      if (instruction.kind === "probe")
+        this.#send({ kind: "probed", number: instruction.number, progress: this.counts });
+      else onInstruction(instruction);
     });
-    // The runner has gone: nobody reads what this process writes.
+    // The runner has exited, so nobody reads what this process writes.
     process.on("disconnect", () => process.exit(1));
-    this.#timer = setInterval(() => this.#tellProgress(), EVERY_MS);
+    this.#timer = setInterval(() => this.#sendProgress(), EVERY_MS);
   }
 
   ready(): void {
-    this.#tell({ kind: "ready" });
+    this.#send({ kind: "ready" });
   }
 
   problem(text: string): void {
-    this.#tell({ kind: "problem", text });
+    this.#send({ kind: "problem", text });
   }
 
-  /** The last word: what is told is on its way when this resolves. */
+  /** Sends the last report, and resolves when it has been sent. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
     await new Promise<void>((resolve) => {
@@ -39,14 +40,14 @@ export class Reports {
     process.disconnect();
   }
 
-  #tellProgress(): void {
+  #sendProgress(): void {
     const { begun, ended } = this.counts;
-    if (begun + ended === this.#told) return;
-    this.#told = begun + ended;
-    this.#tell({ kind: "progress", progress: this.counts });
+    if (begun + ended === this.#sentCount) return;
+    this.#sentCount = begun + ended;
+    this.#send({ kind: "progress", progress: this.counts });
   }
 
-  #tell(report: Report): void {
+  #send(report: Report): void {
     process.send?.(report);
   }
 }

@@ -1,19 +1,19 @@
-import { nameOf } from "../history/timed.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import { nameOf } from "../history/timed-records.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import type { Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
+import type { ClientSettings } from "./messages.js";
 import type { Reports } from "./reports.js";
 
-/** A client that sweeps, and writes down what it was told that it fired. */
+/** Sweeps, and records each change that it is reported to have fired. */
 export class Sweeper {
-  readonly #order: ClientOrder;
+  readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #history: HistoryWriter;
   readonly #reports: Reports;
   readonly #stopping = new AbortController();
 
-  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports) {
-    this.#order = order;
+  constructor(settings: ClientSettings, library: Library, history: HistoryWriter, reports: Reports) {
+    this.#settings = settings;
     this.#library = library;
     this.#history = history;
     this.#reports = reports;
@@ -24,7 +24,7 @@ export class Sweeper {
   }
 
   async run(): Promise<void> {
-    const { name } = this.#order;
+    const { name } = this.#settings;
     const { counts } = this.#reports;
     await this.#library.entities.sweep({
       signal: this.#stopping.signal,
@@ -37,7 +37,7 @@ export class Sweeper {
         counts.ended += 1;
         counts.answered += 1;
       },
-      onStuck: ({ id, why }) => this.#reports.problem(`${name} was told that ${id} is stuck: ${why}`),
+      onStuck: ({ id, why }) => this.#reports.problem(`${name} reports ${id} as stuck: ${why}`),
     });
   }
 }

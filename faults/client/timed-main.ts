@@ -1,32 +1,32 @@
-import { HistoryWriter } from "../history.js";
-import { shift } from "../shift.js";
+import { HistoryWriter } from "../history/writer.js";
+import { shift } from "../machines/shift.js";
 import { Holder } from "./holder.js";
 import { openLibrary, runToEnd, start } from "./process.js";
 import { Reactor } from "./reactor.js";
-import { noteRenewals } from "./renewals.js";
+import { recordRenewals } from "./renewal-recorder.js";
 import { Reports } from "./reports.js";
 import { Sweeper } from "./sweeper.js";
 
-// One process that lives by time: holder, sweeper, or replica of a reaction.
+// The program of a holder, a sweeper or a replica of a reaction.
 
-start(async (order) => {
+start(async (settings) => {
   let finish = (): void => {};
-  let isOver = false;
+  let hasEnded = false;
   const reports = new Reports(({ kind }) => {
     if (kind !== "finish") return;
-    isOver = true;
+    hasEnded = true;
     finish();
   });
-  const history = new HistoryWriter(order.file);
-  if (order.role === "holder") noteRenewals(order.name, history);
-  const library = await openLibrary(order, shift);
+  const history = new HistoryWriter(settings.file);
+  if (settings.role === "holder") recordRenewals(settings.name, history);
+  const library = await openLibrary(settings, shift);
   const client =
-    order.role === "holder"
-      ? new Holder(order, library, history, reports)
-      : order.role === "sweeper"
-        ? new Sweeper(order, library, history, reports)
-        : new Reactor(order, library, history, reports);
+    settings.role === "holder"
+      ? new Holder(settings, library, history, reports)
+      : settings.role === "sweeper"
+        ? new Sweeper(settings, library, history, reports)
+        : new Reactor(settings, library, history, reports);
   finish = () => client.finish();
-  if (isOver) finish();
+  if (hasEnded) finish();
   await runToEnd(client, library, history, reports);
 });

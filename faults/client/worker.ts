@@ -1,75 +1,80 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type AskedDurability, type HistoryWriter, monotonicMs } from "../history.js";
-import type { Random } from "../random.js";
-import { happens, randomFor } from "../seeds.js";
-import { Caller } from "./caller.js";
+import { readHistory } from "../history/reader.js";
+import type { CallRecord, DurabilityLevel } from "../history/records.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import { happens, type Random, randomFor } from "../random.js";
+import { Caller, newOp, sentOf } from "./caller.js";
 import type { Answer, Library } from "./library.js";
-import type { ClientOrder } from "./messages.js";
-import { newOp, sentOf } from "./ops.js";
+import type { ClientSettings } from "./messages.js";
 import type { Pace } from "./pace.js";
-import { pendingOf } from "./pending.js";
 import type { Reports } from "./reports.js";
-import { type Belief, chooseId, chooseStep, type Step } from "./workload.js";
+import { chooseId, chooseStep, type KnownState, type PlannedCall } from "./workload.js";
 
-/** How many changes of before may be repeated. */
+/** Number of earlier changes that may be retried. */
 const REPEATABLE = 40;
 const CLOCK_EVERY_MS = 500;
 const MOST_IN_TIME_MS = 3_000;
 
-/** A client that changes entities: several calls at once, racing with all others. */
+/** Changes entities with several concurrent calls that race with all other clients. */
 export class Worker {
-  readonly #order: ClientOrder;
+  readonly #settings: ClientSettings;
   readonly #library: Library;
   readonly #pace: Pace;
   readonly #caller: Caller;
-  readonly #beliefs = new Map<string, Belief>();
-  readonly #done: Step[] = [];
+  readonly #known = new Map<string, KnownState>();
+  readonly #done: PlannedCall[] = [];
   generation: number;
-  /** How much earlier than the clock said a first attempt may have been, in ms. */
+  /** Subtracted from the time of a first attempt, in ms. */
   allowanceMs: number;
   #ops = 0;
-  /** The server's clock less CLOCK_MONOTONIC, in ms; rather too small than too large. */
+  /** The server's clock minus CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
 
-  constructor(order: ClientOrder, library: Library, history: HistoryWriter, reports: Reports, pace: Pace) {
-    this.#order = order;
+  constructor(
+    settings: ClientSettings,
+    library: Library,
+    history: HistoryWriter,
+    reports: Reports,
+    pace: Pace,
+  ) {
+    this.#settings = settings;
     this.#library = library;
     this.#pace = pace;
-    this.#caller = new Caller(library, history, reports, order.name, order.life);
-    this.generation = order.generation;
-    this.allowanceMs = order.allowanceMs;
+    this.#caller = new Caller(library, history, reports, settings.name, settings.life);
+    this.generation = settings.generation;
+    this.allowanceMs = settings.allowanceMs;
   }
 
-  /** Works until its pace ends. First it repeats what its life before had left pending. */
+  /** Works until its pace ends. First it retries what its previous life left pending. */
   async run(): Promise<void> {
-    const { before, concurrency } = this.#order;
-    await this.#learnClock();
-    const learning = this.#keepLearningClock();
+    const { before, concurrency } = this.#settings;
+    await this.#readClock();
+    const clock = this.#updateClock();
     const pending = before === undefined ? [] : await pendingOf(before);
-    await Promise.all(Array.from({ length: concurrency }, (_, lane) => this.#lane(lane, pending)));
-    await learning;
+    await Promise.all(Array.from({ length: concurrency }, (_, loop) => this.#loop(loop, pending)));
+    await clock;
   }
 
-  async #lane(lane: number, pending: Step[]): Promise<void> {
-    const { seed, name, life } = this.#order;
-    const random = randomFor(seed, name, life, lane);
+  async #loop(loop: number, pending: PlannedCall[]): Promise<void> {
+    const { seed, name, life } = this.#settings;
+    const random = randomFor(seed, name, life, loop);
     for (let step = pending.pop(); step !== undefined; step = pending.pop()) await this.#repeat(step);
     while (await this.#pace.take()) {
       const id = chooseId(random, this.generation);
-      const step = chooseStep(random, id, this.#beliefs.get(id), this.#done);
+      const step = chooseStep(random, id, this.#known.get(id), this.#done);
       if (step.op !== undefined) await this.#repeat(step);
       else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
       else await this.#change(step, random);
     }
   }
 
-  async #change(step: Step, random: Random): Promise<void> {
-    const { name, life } = this.#order;
+  async #change(step: PlannedCall, random: Random): Promise<void> {
+    const { name, life } = this.#settings;
     this.#ops += 1;
     const nowMs = Math.floor(monotonicMs() + this.#clock);
     const op = newOp(`${name}-${life}`, this.#ops, nowMs);
     const durability = this.#durability(random);
-    // Some are wanted in time or not at all; a repeat has the same limit, which is over by then, or soon.
+    // Some changes have a time limit. A retry has the same limit, which has passed by then or will soon.
     const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
     const named = {
       ...step,
@@ -85,7 +90,7 @@ export class Worker {
     if (this.#done.length > REPEATABLE) this.#done.shift();
   }
 
-  async #repeat(step: Step): Promise<void> {
+  async #repeat(step: PlannedCall): Promise<void> {
     if (step.op === undefined) return;
     this.#learn(
       step.id,
@@ -93,29 +98,39 @@ export class Worker {
     );
   }
 
-  /** Most changes need not outlive more than the server's process. */
-  #durability(random: Random): AskedDurability | undefined {
+  /** Chooses a durability. Most changes need not survive the server's process. */
+  #durability(random: Random): DurabilityLevel | undefined {
     if (happens(random, 0.5)) return "fsync";
-    return this.#order.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
+    return this.#settings.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
   }
 
   #learn(id: string, { outcome, document }: Answer): void {
     if (document !== undefined) {
-      this.#beliefs.set(id, { state: document.state, version: document.version });
-      if (document.type === "job.removed") this.#beliefs.set(id, null);
-    } else if (outcome === "NOTFOUND") this.#beliefs.set(id, null);
-    if (this.#beliefs.size > 2_000) this.#beliefs.clear();
+      this.#known.set(id, { state: document.state, version: document.version });
+      if (document.type === "job.removed") this.#known.set(id, null);
+    } else if (outcome === "NOTFOUND") this.#known.set(id, null);
+    if (this.#known.size > 2_000) this.#known.clear();
   }
 
-  async #keepLearningClock(): Promise<void> {
-    while (!this.#pace.isOver) {
+  async #updateClock(): Promise<void> {
+    while (!this.#pace.hasEnded) {
       await pause(CLOCK_EVERY_MS);
-      await this.#learnClock().catch(() => {}); // the one of before holds a while longer
+      await this.#readClock().catch(() => {}); // the previous offset holds a while longer
     }
   }
 
-  async #learnClock(): Promise<void> {
+  async #readClock(): Promise<void> {
     const time = await this.#library.serverTime();
     this.#clock = time - monotonicMs();
   }
+}
+
+/** Returns the changes of a killed process that were requested and got no reply. */
+export async function pendingOf(file: string): Promise<PlannedCall[]> {
+  const open = new Map<number, CallRecord>();
+  for await (const record of readHistory(file, { truncated: "drop" })) {
+    if (record.kind === "call" && record.operation !== "get") open.set(record.number, record);
+    if (record.kind === "return") open.delete(record.number);
+  }
+  return [...open.values()].map(({ kind, process, number, at, machine, ...step }) => step as PlannedCall);
 }

@@ -1,11 +1,10 @@
 import type { JsonValue } from "latchkey";
-import type { AskedDurability, Operation } from "../history.js";
-import { type JobState, job } from "../job.js";
-import type { Random } from "../random.js";
-import { happens } from "../seeds.js";
+import type { DurabilityLevel, Operation } from "../history/records.js";
+import { type JobState, job } from "../machines/job.js";
+import { happens, type Random } from "../random.js";
 
-/** One call that a client is to make. */
-export interface Step {
+/** Describes one call to make. */
+export interface PlannedCall {
   readonly operation: Operation;
   readonly id: string;
   readonly to?: string;
@@ -16,13 +15,13 @@ export interface Step {
   readonly op?: string;
   readonly sent?: number;
   readonly notAfter?: number;
-  readonly durability?: AskedDurability;
+  readonly durability?: DurabilityLevel;
 }
 
-/** What a client last saw of an entity; null: that there is none. */
-export type Belief = { readonly state: string; readonly version: number } | null;
+/** Holds what a client last saw of an entity; null if it did not exist. */
+export type KnownState = { readonly state: string; readonly version: number } | null;
 
-/** How many entities everybody fights over, and how many others there are, in each generation of ids. */
+/** Number of entities that all clients race for, and number of others, in each generation of ids. */
 const [HOT, COLD] = [10, 300];
 const STATES = Object.keys(job.states) as JobState[];
 const ODD_VALUES: readonly JsonValue[] = [
@@ -39,34 +38,34 @@ const ODD_VALUES: readonly JsonValue[] = [
   { "{tag}": "}{" },
 ];
 
-/** An id of this generation: half of all calls go to the few that are hot. */
+/** Chooses an id of this generation. Half of all calls go to the few hot ids. */
 export function chooseId(random: Random, generation: number): string {
-  // Cold ones show what characters an id may have.
+  // Cold ids use every kind of character that an id may have.
   return happens(random, 50)
     ? `hot-${generation}-${random.below(HOT)}`
     : `cold~${generation}:@/+=_.-${random.below(COLD)}`;
 }
 
-/** What to do next with an entity. `done` are changes of before that may be repeated. */
+/** Chooses the next call for an entity. `done` are earlier changes that may be retried. */
 export function chooseStep(
   random: Random,
   id: string,
-  belief: Belief | undefined,
-  done: readonly Step[],
-): Step {
+  known: KnownState | undefined,
+  done: readonly PlannedCall[],
+): PlannedCall {
   const dice = random.below(100);
   if (dice < 15) return { operation: "get", id };
   if (dice < 20 && done.length > 0) return random.of(done);
-  if (belief === null || belief === undefined || dice < 25) {
-    // Who knows of no entity mostly makes it; who does not, meets NOTFOUND.
-    if (belief === null ? random.below(10) < 9 : random.below(10) < 5) {
+  if (known === null || known === undefined || dice < 25) {
+    // A client that knows of no entity mostly creates it; otherwise it gets NOTFOUND.
+    if (known === null ? random.below(10) < 9 : random.below(10) < 5) {
       return { operation: "create", id, ...(happens(random, 40) && { set: fields(random) }) };
     }
   }
-  if (dice < 35) return { operation: "patch", id, ...change(random), ...guard(random, belief) };
-  if (dice < 38) return { operation: "remove", id, ...guard(random, belief) };
-  if (dice < 43) return { operation: "transition", id, to: wrongTarget(random, belief) };
-  const to = target(random, belief);
+  if (dice < 35) return { operation: "patch", id, ...change(random), ...guard(random, known) };
+  if (dice < 38) return { operation: "remove", id, ...guard(random, known) };
+  if (dice < 43) return { operation: "transition", id, to: wrongTarget(random, known) };
+  const to = target(random, known);
   const set = to === "failed" && happens(random, 90) ? { error: `exit ${random.below(256)}` } : {};
   return {
     operation: "transition",
@@ -75,7 +74,7 @@ export function chooseStep(
     ...(to === "failed" || happens(random, 20)
       ? { set: { ...set, ...(happens(random, 30) && fields(random)) } }
       : {}),
-    ...guard(random, belief),
+    ...guard(random, known),
   };
 }
 
@@ -86,15 +85,15 @@ function fields(random: Random): Record<string, JsonValue> {
   };
 }
 
-function change(random: Random): Pick<Step, "set" | "unset"> {
+function change(random: Random): Pick<PlannedCall, "set" | "unset"> {
   if (happens(random, 80)) return { set: fields(random) };
   return { set: { n: random.below(1_000_000) }, unset: [random.of(["note", "tag", "result"])] };
 }
 
-function guard(random: Random, belief: Belief | undefined): Pick<Step, "ifVersion" | "ifState"> {
-  if (belief === null || belief === undefined) return {};
-  if (happens(random, 15)) return { ifVersion: belief.version };
-  if (happens(random, 10)) return { ifState: belief.state };
+function guard(random: Random, known: KnownState | undefined): Pick<PlannedCall, "ifVersion" | "ifState"> {
+  if (known === null || known === undefined) return {};
+  if (happens(random, 15)) return { ifVersion: known.version };
+  if (happens(random, 10)) return { ifState: known.state };
   return {};
 }
 
@@ -102,16 +101,16 @@ function nextOf(state: string | undefined): readonly string[] {
   return STATES.flatMap((one) => (one === state ? (job.states[one].to ?? []) : []));
 }
 
-/** A state that the entity may go to, as far as the client knows; rarely one with no way out. */
-function target(random: Random, belief: Belief | undefined): string {
-  const all = nextOf(belief?.state);
+/** Chooses a state that the entity may go to, as far as the client knows; rarely one without an exit. */
+function target(random: Random, known: KnownState | undefined): string {
+  const all = nextOf(known?.state);
   const lively = all.filter((state) => state !== "cancelled");
   if (lively.length > 0 && !happens(random, 2)) return random.of(lively);
   return all.length > 0 ? random.of(all) : "running";
 }
 
-function wrongTarget(random: Random, belief: Belief | undefined): string {
-  const allowed = nextOf(belief?.state);
+function wrongTarget(random: Random, known: KnownState | undefined): string {
+  const allowed = nextOf(known?.state);
   const wrong = STATES.filter((state) => !allowed.includes(state));
   return happens(random, 20) || wrong.length === 0 ? "nowhere" : random.of(wrong);
 }

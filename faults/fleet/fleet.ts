@@ -1,23 +1,23 @@
-/** What a client process does: changes and reads; reads only; follows the event log. */
+/** Names what a client process does: changes and reads; reads only; follows the event log. */
 export type Role = "worker" | "reader" | "follower" | TimedRole;
 
-/** What one does that lives by time: holds entities; sweeps; handles events. */
+/** Names what a timed client does: holds entities; sweeps; handles events. */
 export type TimedRole = "holder" | "sweeper" | "reactor";
 
-/** How far a client process is, as it tells every few milliseconds. */
+/** Counts what a client process has done. It is reported every few milliseconds. */
 export interface Progress {
-  /** Calls begun, and calls ended however they ended. A follower counts changes read as both. */
+  /** Calls that began, and calls that ended with any outcome. A follower counts each change as both. */
   readonly begun: number;
   readonly ended: number;
-  /** Calls that ended with an answer of the server: done or refused. */
+  /** Calls that ended with a reply of the server: applied or rejected. */
   readonly answered: number;
   readonly unknown: number;
   readonly notExecuted: number;
-  /** A follower: how often it was told that the log was trimmed past it. */
+  /** Gaps that a follower received. */
   readonly gaps: number;
 }
 
-/** One client process. Its CLIENT name on its main connection is `name`. */
+/** Controls one client process. The client name of its main connection is `name`. */
 export interface ClientProcess {
   readonly name: string;
   readonly role: Role;
@@ -26,27 +26,27 @@ export interface ClientProcess {
   /** True from `stop` to `cont`. */
   readonly isStopped: boolean;
   readonly progress: Progress;
-  /** Ends it in the midst of its calls. */
+  /** Sends SIGKILL, whatever it is doing. */
   kill9(): Promise<void>;
-  /** Starts it again; it repeats what was pending, with the same ops. */
+  /** Starts it again. It retries what was pending, with the same idempotency keys. */
   restart(): Promise<void>;
-  /** SIGSTOP: the process stays, and does nothing. */
+  /** Sends SIGSTOP: the process stays, and does nothing. */
   stop(): void;
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   cont(): void;
-  /** Asks it how far it is at this moment. */
+  /** Requests its current progress. */
   probe(): Promise<Progress>;
 }
 
-/** All client processes of a run. */
+/** Holds all client processes of a run. */
 export interface Fleet {
   readonly processes: readonly ClientProcess[];
-  /** Which ids the clients work on now: `chooseId` takes it. */
+  /** Which ids the clients currently use, for `chooseId`. */
   readonly generation: number;
-  /** Those of one role. */
+  /** Returns the processes of one role. */
   of(role: Role): readonly ClientProcess[];
-  /** Of all workers and readers together, killed and restarted ones included; as they told last. */
+  /** Last reported progress of all workers and readers, including killed ones. */
   readonly progress: Progress;
-  /** The same, asked for at this moment. */
+  /** Requests the current progress of all workers and readers. */
   probe(): Promise<Progress>;
 }

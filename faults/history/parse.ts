@@ -1,6 +1,6 @@
-import type { HistoryRecord, Operation, Outcome } from "../history.js";
+import type { HistoryRecord, Operation, Outcome } from "./records.js";
 
-/** A line is no record of a history, or records do not fit together. */
+/** Thrown if a line is not a valid record, or if the records of a history contradict each other. */
 export class HistoryError extends Error {
   override readonly name = "HistoryError";
 }
@@ -31,7 +31,7 @@ function mapOf(check: Check): Check {
   return (value) => isObject(value) && Object.values(value as object).every(check);
 }
 
-/** An object of the given fields and no others; those of `optional` may be absent. */
+/** Checks an object with exactly these fields. Those of `optional` may be absent. */
 function exactly(needed: Shape, optional: Shape = {}): Check {
   return (value) =>
     isObject(value) && problemOf(value as Record<string, unknown>, needed, optional) === undefined;
@@ -43,11 +43,11 @@ function problemOf(value: Record<string, unknown>, needed: Shape, optional: Shap
     const check = Object.hasOwn(needed, field) ? needed[field] : undefined;
     if (check !== undefined) found += 1;
     const either = check ?? (Object.hasOwn(optional, field) ? optional[field] : undefined);
-    if (either === undefined) return `"${field}" is no field of it`;
-    if (!either(value[field])) return `"${field}" is malformed`;
+    if (either === undefined) return `unknown field "${field}"`;
+    if (!either(value[field])) return `malformed field "${field}"`;
   }
   if (found === Object.keys(needed).length) return undefined;
-  return `"${Object.keys(needed).find((field) => !Object.hasOwn(value, field))}" is missing`;
+  return `missing field "${Object.keys(needed).find((field) => !Object.hasOwn(value, field))}"`;
 }
 
 const OPERATIONS: readonly Operation[] = ["create", "transition", "patch", "remove", "get"];
@@ -191,9 +191,9 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
 ]);
 
 /**
- * Reads one line.
+ * Parses one line.
  *
- * @throws HistoryError when it is no record: not JSON, of no known kind, or with a field too many, too few or malformed.
+ * @throws HistoryError if it is not JSON, has an unknown kind, or has an unknown, missing or malformed field.
  */
 export function parseRecord(line: string): HistoryRecord {
   let value: unknown;
@@ -202,11 +202,12 @@ export function parseRecord(line: string): HistoryRecord {
   } catch {
     throw new HistoryError("is not JSON");
   }
-  if (!isObject(value)) throw new HistoryError("is no object");
+  if (!isObject(value)) throw new HistoryError("is not an object");
   const record = value as Record<string, unknown>;
   const shape = SHAPES.get(record.kind);
-  if (shape === undefined) throw new HistoryError(`is of no known kind (${JSON.stringify(record.kind)})`);
+  if (shape === undefined) throw new HistoryError(`has an unknown kind (${JSON.stringify(record.kind)})`);
   const problem = problemOf(record, ...shape);
-  if (problem !== undefined) throw new HistoryError(`is no record of kind ${record.kind}: ${problem}`);
+  if (problem !== undefined)
+    throw new HistoryError(`is not a valid record of kind ${record.kind}: ${problem}`);
   return value as HistoryRecord;
 }

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
-import type { HistoryRecord } from "../history.js";
 import { HistoryError, parseRecord } from "./parse.js";
+import type { HistoryRecord } from "./records.js";
 
 const NEWLINE = 10;
 const CHUNK_BYTES = 1 << 20;
@@ -8,12 +8,12 @@ const CHUNK_BYTES = 1 << 20;
 /**
  * Reads a history, record by record.
  *
- * @param torn what to do with a last line that does not end, as a process leaves it when it is killed
- * @throws HistoryError with the line's number when a line is no record.
+ * @param truncated what to do with an incomplete last line, which a process leaves when it is killed
+ * @throws HistoryError with the line number if a line is not a valid record
  */
 export async function* readHistory(
   path: string,
-  { torn = "refuse" }: { readonly torn?: "refuse" | "drop" } = {},
+  { truncated = "reject" }: { readonly truncated?: "reject" | "drop" } = {},
 ): AsyncGenerator<HistoryRecord, void> {
   let rest: Buffer = Buffer.alloc(0);
   let line = 0;
@@ -35,7 +35,7 @@ export async function* readHistory(
     }
     rest = bytes.subarray(from);
   }
-  if (rest.length > 0 && torn === "refuse") {
-    throw new HistoryError(`line ${line + 1} of ${path} does not end: it was cut off`);
+  if (rest.length > 0 && truncated === "reject") {
+    throw new HistoryError(`line ${line + 1} of ${path} is truncated`);
   }
 }

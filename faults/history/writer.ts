@@ -1,23 +1,23 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import type { FieldMap, HistoryRecord, Observed } from "../history.js";
+import type { FieldMap, HistoryRecord, Observation } from "./records.js";
 
 const NEWLINE = 10;
 const BUFFERED_CHARACTERS = 1 << 16;
 const CHUNK_BYTES = 1 << 20;
 
-/** CLOCK_MONOTONIC in ms: comparable between all processes of this machine, and untouched by changes of its clock. */
+/** Reads CLOCK_MONOTONIC in ms. It is comparable between all processes of this machine and ignores clock changes. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** The words that a document uses itself; all others are the caller's own fields. */
+/** The reserved words of a document. All other fields are the caller's own. */
 const DOCUMENT_WORDS: ReadonlySet<string> = new Set(
   "type machine id from state version timestamp since createdAt actor reason op opVersion forced".split(" "),
 );
 
-/** The facts of a document, as a return records them. */
-export function observed(document: FieldMap): Observed {
-  const { state, version, timestamp, since, createdAt, opVersion } = document as FieldMap & Observed;
+/** Returns what a return records of a document. */
+export function observationOf(document: FieldMap): Observation {
+  const { state, version, timestamp, since, createdAt, opVersion } = document as FieldMap & Observation;
   const fields: Record<string, unknown> = {};
   for (const field in document) {
     if (!DOCUMENT_WORDS.has(field) && document[field] !== undefined) fields[field] = document[field];
@@ -34,9 +34,8 @@ export function observed(document: FieldMap): Observed {
 }
 
 /**
- * Writes a history. Records are gathered and written together; {@link flush} brings them to the file at once, where they
- * survive the end of the process (not that of the machine). Goes on at the end of a file that is there, without a last
- * line that does not end.
+ * Writes a history. It buffers records; {@link flush} writes them to the file, where they survive the end of the process.
+ * It appends to an existing file, after it has removed an incomplete last line.
  *
  * @example
  * const history = new HistoryWriter("worker-1.jsonl");
@@ -59,7 +58,7 @@ export class HistoryWriter {
     if (this.#text.length > BUFFERED_CHARACTERS) this.flush();
   }
 
-  /** Takes over all whole lines of another history, such as that of one process, unread. */
+  /** Appends all complete lines of another history, such as that of one process, without parsing them. */
   appendFile(path: string): void {
     this.flush();
     const file = openSync(path, "r");
@@ -94,7 +93,7 @@ function writeAll(file: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
 }
 
-/** Behind the last newline. */
+/** Returns the position after the last newline. */
 function endOfLastLine(file: number, size: number): number {
   const bytes = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size));
   for (let end = size; end > 0; ) {

@@ -1,11 +1,11 @@
 const CR = 13;
 const [STAR, DOLLAR, MINUS, ZERO] = [42, 36, 45, 48];
 
-/** Cuts what comes over a connection into whole RESP values: requests one way, replies the other. */
+/** Splits the bytes of a connection into complete RESP values: requests in one direction, replies in the other. */
 export class Framer {
   #rest: Buffer = Buffer.alloc(0);
 
-  /** The values that are complete with this piece, in their order. */
+  /** Returns the values that are complete with this piece, in order. */
   push(piece: Buffer): Buffer[] {
     const bytes = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
     const frames: Buffer[] = [];
@@ -20,7 +20,7 @@ export class Framer {
     return frames;
   }
 
-  /** What is held back because its end has not come yet; it is given away, and no longer held. */
+  /** Returns the incomplete rest and forgets it. */
   takeRest(): Buffer {
     const rest = this.#rest;
     this.#rest = Buffer.alloc(0);
@@ -28,7 +28,7 @@ export class Framer {
   }
 }
 
-/** Where the value that begins at `at` ends; undefined where its end has not come yet. */
+/** Returns the end of the value that begins at `at`, or undefined if it is incomplete. */
 function endOfFrame(bytes: Buffer, at: number): number | undefined {
   let left = 1;
   let position = at;
@@ -48,7 +48,7 @@ function endOfFrame(bytes: Buffer, at: number): number | undefined {
   return position;
 }
 
-/** Behind the line's CRLF. Lines of lengths are short, so they are looked through here; others natively. */
+/** Returns the position after the line's CRLF. Short lines are searched here, others natively. */
 function endOfLine(bytes: Buffer, from: number, kind: number): number | undefined {
   let at = from;
   if (kind === STAR || kind === DOLLAR) while (at < bytes.length && bytes[at] !== CR) at += 1;

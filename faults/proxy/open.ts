@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { Random } from "../random.js";
-import { type Course, Line } from "./line.js";
-import type { Hits, NodeProxy, WhichClients } from "./proxy.js";
+import { type ActiveTreatment, ProxyConnection } from "./connection.js";
+import type { ClientFilter, Hits, NodeProxy } from "./proxy.js";
 
-const EVERYBODY: WhichClients = () => true;
+const EVERYBODY: ClientFilter = () => true;
 
 /** Opens a proxy in front of a port of this machine. */
 export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
-  const lines = new Set<Line>();
+  const connections = new Set<ProxyConnection>();
   const hits: Hits = {
     dropReply: 0,
     dropRequest: 0,
@@ -17,46 +17,46 @@ export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
     blackhole: 0,
     duplicate: 0,
   };
-  let course: Course | undefined;
+  let active: ActiveTreatment | undefined;
   let which = EVERYBODY;
 
-  const treatOne = (line: Line): void => {
-    const treated = course !== undefined && which(line.name) ? course : undefined;
-    if (line.course === treated) return;
-    line.course = treated;
-    line.pace(treated?.treatment.delayMs ?? 0, treated?.treatment.dripBytes ?? 0);
-    if (treated?.treatment.partition === true) line.swallowAll();
+  const treatOne = (connection: ProxyConnection): void => {
+    const treated = active !== undefined && which(connection.name) ? active : undefined;
+    if (connection.active === treated) return;
+    connection.active = treated;
+    connection.pace(treated?.treatment.delayMs ?? 0, treated?.treatment.dripBytes ?? 0);
+    if (treated?.treatment.partition === true) connection.discardAll();
   };
   const server = createServer((near) => {
-    const line = new Line(near, target, () => lines.delete(line));
-    lines.add(line);
-    line.onName = () => treatOne(line);
-    treatOne(line);
+    const connection = new ProxyConnection(near, target, () => connections.delete(connection));
+    connections.add(connection);
+    connection.onName = () => treatOne(connection);
+    treatOne(connection);
   });
-  server.on("error", () => {}); // too many open files, say: those who wanted in are turned away
+  server.on("error", () => {}); // for example, too many open files: new connections fail
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the proxy has no port");
 
-  const cut = (chosen: (line: Line) => boolean): void => {
-    for (const line of [...lines]) if (chosen(line)) line.cut();
+  const cut = (chosen: (connection: ProxyConnection) => boolean): void => {
+    for (const connection of [...connections]) if (chosen(connection)) connection.cut();
   };
   return {
     port: address.port,
     target,
     hits,
     treat: (treatment, seed, clients = EVERYBODY) => {
-      course = { treatment, random: new Random(seed), hits };
+      active = { treatment, random: new Random(seed), hits };
       which = clients;
-      for (const line of lines) treatOne(line);
+      for (const connection of connections) treatOne(connection);
     },
     heal: () => {
-      course = undefined;
-      for (const line of lines) treatOne(line);
-      cut((line) => line.isHole);
+      active = undefined;
+      for (const connection of connections) treatOne(connection);
+      cut((connection) => connection.isBlackhole);
     },
-    cut: (clients = EVERYBODY) => cut((line) => clients(line.name)),
+    cut: (clients = EVERYBODY) => cut((connection) => clients(connection.name)),
     close: async () => {
       cut(() => true);
       server.close();

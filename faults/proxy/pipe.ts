@@ -1,18 +1,18 @@
 import type { Socket } from "node:net";
 
-interface Held {
+interface Piece {
   readonly at: number;
   readonly bytes: Buffer;
 }
 
-/** One direction of a connection, which can be slow: what is held back goes on in its order. */
+/** Forwards one direction of a connection, optionally slowly. Delayed bytes keep their order. */
 export class Pipe {
   readonly #socket: Socket;
-  #held: Held[] = [];
+  #queue: Piece[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** How long each piece is held back, in ms. */
+  /** Delay of each piece, in ms. */
   delayMs = 0;
-  /** How many bytes go at once, once a millisecond; all, where 0. */
+  /** Bytes per millisecond; 0 for no limit. */
   dripBytes = 0;
 
   constructor(socket: Socket) {
@@ -20,45 +20,45 @@ export class Pipe {
   }
 
   write(bytes: Buffer): void {
-    if (this.#held.length === 0 && this.delayMs === 0 && this.dripBytes === 0) {
+    if (this.#queue.length === 0 && this.delayMs === 0 && this.dripBytes === 0) {
       this.#socket.write(bytes);
       return;
     }
     const at = performance.now() + this.delayMs;
-    if (this.dripBytes === 0) this.#held.push({ at, bytes });
+    if (this.dripBytes === 0) this.#queue.push({ at, bytes });
     else {
       for (let from = 0; from < bytes.length; from += this.dripBytes) {
-        this.#held.push({ at, bytes: bytes.subarray(from, from + this.dripBytes) });
+        this.#queue.push({ at, bytes: bytes.subarray(from, from + this.dripBytes) });
       }
     }
     this.#timer ??= setTimeout(this.#release, 1);
   }
 
-  /** Lets go at once of what is held back. */
+  /** Sends all delayed bytes at once. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const held = this.#held;
-    this.#held = [];
-    for (const { bytes } of held) this.#socket.write(bytes);
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const { bytes } of queue) this.#socket.write(bytes);
   }
 
-  /** Forgets what is held back. */
+  /** Discards all delayed bytes. */
   drop(): void {
     clearTimeout(this.#timer);
-    this.#held = [];
+    this.#queue = [];
   }
 
   readonly #release = (): void => {
     this.#timer = undefined;
     const now = performance.now();
     let released = 0;
-    for (const { at, bytes } of this.#held) {
+    for (const { at, bytes } of this.#queue) {
       if (at > now || (this.dripBytes > 0 && released > 0)) break;
       this.#socket.write(bytes);
       released += 1;
     }
-    this.#held.splice(0, released);
-    if (this.#held.length > 0) this.#timer = setTimeout(this.#release, 1);
+    this.#queue.splice(0, released);
+    if (this.#queue.length > 0) this.#timer = setTimeout(this.#release, 1);
   };
 }

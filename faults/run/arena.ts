@@ -1,27 +1,26 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Arena } from "../arena.js";
-import { Violation, VoidInjection } from "../fault.js";
-import type { ClientFleet } from "../fleet/processes.js";
-import type { TimedFleet } from "../fleet/timed.js";
-import { type HistoryWriter, monotonicMs } from "../history.js";
+import { type Arena, Violation, VoidInjection } from "../fault.js";
+import type { ClientFleet } from "../fleet/client-fleet.js";
+import type { TimedFleet } from "../fleet/timed-fleet.js";
+import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import type { NodeProxy } from "../proxy/proxy.js";
-import { randomFor } from "../seeds.js";
+import { randomFor } from "../random.js";
 import type { Servers } from "../servers/servers.js";
-import type { TrimmedLog } from "./trimmed.js";
+import type { LogTrimmer } from "./log-trimmer.js";
 
 const LOOK_MS = 5;
-/** How long a fault is kept on, at most, until it has met enough calls. */
-const MEETING_MS = 4_000;
-/** How long clients may take to go on once a fault is healed. */
-const SETTLING_MS = 30_000;
+/** Longest time that a fault is kept on until it has overlapped enough calls. */
+const OVERLAP_MS = 4_000;
+/** Longest time that clients may need to continue after a fault. */
+const RECOVERY_MS = 30_000;
 
-/** What all injections of a run share. */
-export interface Ground {
+/** Holds what all injections of a run share. */
+export interface RunContext {
   readonly servers: Servers;
   readonly proxies: readonly NodeProxy[];
   readonly fleet: ClientFleet;
   readonly timed: TimedFleet;
-  readonly trimmed: TrimmedLog;
+  readonly logTrimmer: LogTrimmer;
   readonly history: HistoryWriter;
   readonly folder: string;
   readonly namespace: string;
@@ -29,47 +28,51 @@ export interface Ground {
   readonly log: (line: string) => void;
 }
 
-/** Which injection of a run it is: counted from 0, as its attempts are, and how many of its fault are still planned. */
-export interface Turn {
+/** Identifies one attempt of an injection: both count from 0. `injectionsLeft` counts those of the same fault. */
+export interface InjectionPlan {
   readonly seed: number;
   readonly injection: number;
   readonly attempt: number;
   readonly injectionsLeft: number;
 }
 
-/** The arena of one injection. */
-export function arenaOf(ground: Ground, { seed, injection, attempt, injectionsLeft }: Turn): Arena {
-  const { fleet, servers } = ground;
+/** Makes the arena of one injection. */
+export function arenaOf(
+  context: RunContext,
+  { seed, injection, attempt, injectionsLeft }: InjectionPlan,
+): Arena {
+  const { fleet, servers } = context;
   const random = randomFor(seed, "injection", injection, attempt);
   return {
-    ...ground,
+    ...context,
     topology: servers.topology,
     random,
     injectionsLeft,
-    hold: async (least, most) => {
+    waitBetween: async (least, most) => {
       const ms = least + random.below(most - least + 1);
       await pause(ms);
       return ms;
     },
-    overlapping: async (least, body) => {
+    withOverlap: async (least, body) => {
       const before = await fleet.probe();
       const result = await body();
-      const until = monotonicMs() + MEETING_MS;
+      const until = monotonicMs() + OVERLAP_MS;
       while (fleet.progress.begun - before.begun < least && monotonicMs() < until) await pause(LOOK_MS);
-      const met = fleet.progress.begun - before.begun;
-      if (met < least) throw new VoidInjection(`it met ${met} calls, of ${least} that it should`);
-      return { result, met };
+      const overlap = fleet.progress.begun - before.begun;
+      if (overlap < least)
+        throw new VoidInjection(`it overlapped ${overlap} calls; at least ${least} are required`);
+      return { result, overlap };
     },
-    settled: () => settled(fleet),
+    awaitRecovery: () => awaitRecovery(fleet),
   };
 }
 
-/** Waits until each process that runs has been answered something asked for from now on. */
-async function settled(fleet: ClientFleet): Promise<void> {
+/** Waits until each running process has received a reply to a new call. */
+async function awaitRecovery(fleet: ClientFleet): Promise<void> {
   const running = fleet.processes.filter((one) => one.isRunning && !one.isStopped);
   const before = await Promise.all(running.map((one) => one.probe()));
-  const until = monotonicMs() + SETTLING_MS;
-  // One call that was under way already may be answered late, so one more than that.
+  const until = monotonicMs() + RECOVERY_MS;
+  // A call that was already in flight may get its reply now, so one more is required.
   const waiting = (): string[] =>
     running.flatMap((one, i) => {
       const inFlight = (before[i]?.begun ?? 0) - (before[i]?.ended ?? 0);
@@ -77,7 +80,7 @@ async function settled(fleet: ClientFleet): Promise<void> {
     });
   while (waiting().length > 0) {
     if (monotonicMs() > until) {
-      throw new Violation(`${waiting().join(", ")} did not go on within ${SETTLING_MS / 1000} s`);
+      throw new Violation(`${waiting().join(", ")} did not continue within ${RECOVERY_MS / 1000} s`);
     }
     await pause(LOOK_MS);
   }

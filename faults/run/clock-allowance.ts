@@ -1,14 +1,14 @@
 import type { Fault } from "../fault.js";
-import type { ClientFleet } from "../fleet/processes.js";
+import type { ClientFleet } from "../fleet/client-fleet.js";
 
 /** More than a server's clock is ever set back by. */
 const ALLOWANCE_MS = 25_000;
-/** Behind this long nobody repeats by hand what was first tried while the clock jumped. */
+/** After this time no retry refers to a first attempt during the clock jump. */
 const KEPT_MS = 30_000;
 
 /**
- * A repeat says when the first attempt was, by the server's clock. Where that clock is set back, who read it before would
- * say too late a time: those who repeat by hand then take off what it may have been set back by.
+ * A retry passes the server time of its first attempt. After a clock was set back, a time that was read before is too
+ * late. Workers then subtract the largest possible jump from it.
  */
 export class ClockAllowance {
   readonly #fleet: ClientFleet;
@@ -18,14 +18,14 @@ export class ClockAllowance {
     this.#fleet = fleet;
   }
 
-  /** Called before a fault. */
+  /** Must be called before a fault. */
   before({ setsClockBack }: Fault): void {
     if (setsClockBack !== true) return;
     clearTimeout(this.#timer);
     this.#fleet.setAllowance(ALLOWANCE_MS);
   }
 
-  /** Called behind it. */
+  /** Must be called after a fault. */
   after({ setsClockBack }: Fault): void {
     if (setsClockBack !== true) return;
     this.#timer = setTimeout(() => this.#fleet.setAllowance(0), KEPT_MS).unref();

@@ -1,9 +1,9 @@
 import type { Valkey } from "iovalkey";
-import type { HistoryWriter } from "../history.js";
+import type { HistoryWriter } from "../history/writer.js";
 
 const PAGE = 500;
 
-/** Where a machine's keys begin, in a namespace of one partition. */
+/** Returns the prefix of a machine's keys, in a namespace of one partition. */
 export function keyPrefix(namespace: string, machine: string): string {
   return `{${namespace}:0}:${machine}:`;
 }
@@ -22,7 +22,7 @@ function pairs(flat: readonly string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? "", flat[2 * i + 1] ?? ""]);
 }
 
-/** Writes down all that the server holds of a machine, except the event log: hashes, lists, index and timers. */
+/** Records everything that the server holds of a machine except the event log: hashes, lists, index and timers. */
 export async function writeFinalState(
   client: Valkey,
   namespace: string,

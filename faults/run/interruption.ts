@@ -1,43 +1,43 @@
-/** The exit status of a run that was interrupted. */
+/** Exit status of an interrupted run. */
 export const INTERRUPTED = 130;
-/** How long a run that was interrupted may take to end all that it has started. */
-const PATIENCE_MS = 15_000;
+/** Longest time that an interrupted run may need to end its processes. */
+const GRACE_MS = 15_000;
 
-/** The run was told to end before its time. */
+/** Thrown if the run was interrupted. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
 /**
- * Hears of Ctrl-C and SIGTERM, from now on. They come to all processes of a group, and once more from `npm run faults`:
- * the first one counts.
+ * Listens for Ctrl-C and SIGTERM. All processes of a group receive them, and `npm run faults` forwards them once more.
+ * Only the first one counts.
  */
 export class Interruption {
-  /** Rejects with {@link Interrupted} when it comes. */
-  readonly comes: Promise<never>;
-  #hasCome = false;
+  /** Rejects with {@link Interrupted} when a signal arrives. */
+  readonly rejection: Promise<never>;
+  #isInterrupted = false;
 
   constructor() {
-    this.comes = new Promise((_, reject) => {
-      const hear = (signal: NodeJS.Signals): void => {
-        if (this.#hasCome) return;
-        this.#hasCome = true;
-        // What is under way fails when its servers are gone: no news.
+    this.rejection = new Promise((_, reject) => {
+      const onSignal = (signal: NodeJS.Signals): void => {
+        if (this.#isInterrupted) return;
+        this.#isInterrupted = true;
+        // Pending work fails when its servers are gone. That is expected.
         process.on("unhandledRejection", () => {});
-        setTimeout(() => process.exit(INTERRUPTED), PATIENCE_MS).unref();
+        setTimeout(() => process.exit(INTERRUPTED), GRACE_MS).unref();
         reject(new Interrupted(`interrupted by ${signal}: nothing was checked`));
       };
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, hear);
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
     });
-    this.comes.catch(() => {}); // told to whoever waits
+    this.rejection.catch(() => {}); // handled by whoever awaits it
   }
 
-  get hasCome(): boolean {
-    return this.#hasCome;
+  get isInterrupted(): boolean {
+    return this.#isInterrupted;
   }
 
-  /** What it comes to, unless the interruption comes first. */
-  async unless<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.comes]);
+  /** Waits for `work`, or rejects if the interruption comes first. */
+  async race<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.rejection]);
   }
 }

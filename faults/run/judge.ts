@@ -1,12 +1,13 @@
 import { gather } from "../check/gather.js";
-import { type LinearReport, linear } from "../check/linear.js";
-import { type TimedReport, timed } from "../check/timed.js";
-import { gatherTimed } from "../check/timed-facts.js";
-import { type WitnessReport, witness } from "../check/witness.js";
-import { type HistoryRecord, readHistory } from "../history.js";
+import { type LinearReport, linear } from "../check/linear/linear.js";
+import { gatherTimed } from "../check/timed/facts.js";
+import { type TimedReport, timed } from "../check/timed/timed.js";
+import { type WitnessReport, witness } from "../check/witness/witness.js";
+import { readHistory } from "../history/reader.js";
+import type { HistoryRecord } from "../history/records.js";
 import { Tally } from "./tally.js";
 
-/** What the checkers say of a history. */
+/** Holds the results of the checkers. */
 export interface Verdict {
   readonly tally: Tally;
   readonly witness: WitnessReport;
@@ -14,7 +15,7 @@ export interface Verdict {
   readonly timed: TimedReport;
 }
 
-/** Reads both histories of a run once, counts what the callers' one holds, and has them checked. */
+/** Reads both histories of a run once, counts the records of the callers' history, and runs all checkers. */
 export async function judge(path: string, timedPath: string): Promise<Verdict> {
   const tally = new Tally();
   const facts = await gather(counted(readHistory(path), tally));
@@ -27,7 +28,7 @@ async function* counted(
   tally: Tally,
 ): AsyncGenerator<HistoryRecord, void> {
   for await (const record of records) {
-    tally.take(record);
+    tally.add(record);
     yield record;
   }
 }

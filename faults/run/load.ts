@@ -1,16 +1,16 @@
-import type { ClientFleet } from "../fleet/processes.js";
-import { monotonicMs } from "../history.js";
+import type { ClientFleet } from "../fleet/client-fleet.js";
+import { monotonicMs } from "../history/writer.js";
 
 const EVERY_MS = 50;
-/** Calls a second that are let through at least, so that a fault meets some. */
+/** Minimum rate of calls per second, so that a fault overlaps some. */
 const LEAST_RATE = 400;
 const UNLIMITED = 10_000;
-/** Half of all calls go to ten ids, of which none may get more than 1000: then come others. */
+/** Calls per generation. Half of them go to ten ids, of which none may get more than about 1000. */
 const CALLS_OF_A_GENERATION = 10_000;
-/** How long an injection takes, in ms, as long as none has been made. */
+/** Assumed duration of an injection in ms, until one has been made. */
 const FIRST_GUESS_MS = 1_000;
 
-/** Spreads the operations of a run over its injections, and moves on to other entities in time. */
+/** Distributes the calls of a run over its injections, and changes the generation of ids in time. */
 export class Load {
   readonly #fleet: ClientFleet;
   readonly #operations: number;
@@ -24,15 +24,15 @@ export class Load {
     this.#fleet = fleet;
     this.#operations = operations;
     this.#injections = injections;
-    this.#look();
-    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+    this.#adjust();
+    this.#timer = setInterval(() => this.#adjust(), EVERY_MS);
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #adjust(): void {
     const { begun } = this.#fleet.progress;
     this.#fleet.setRate(this.#rate(begun));
     const generation = Math.floor(begun / CALLS_OF_A_GENERATION);

@@ -1,4 +1,4 @@
-/** Shows how far a run is: one line that changes on a terminal, else a line now and then. Both on stderr. */
+/** Prints the progress of a run on stderr: one line that changes on a terminal, otherwise a line now and then. */
 export class ProgressLine {
   readonly #isTerminal = process.stderr.isTTY === true;
   readonly #everyMs: number;
@@ -10,7 +10,7 @@ export class ProgressLine {
     this.#everyMs = this.#isTerminal ? 100 : 10_000;
   }
 
-  /** @param text made only where it is shown */
+  /** @param text is called only if the line is printed */
   show(text: () => string): void {
     const now = performance.now();
     if (now - this.#last < this.#everyMs) return;
@@ -24,7 +24,7 @@ export class ProgressLine {
     process.stderr.write(`\r\u001b[K${this.#shown}`);
   }
 
-  /** A line that stays. */
+  /** Prints a line that stays. */
   log(line: string): void {
     if (!this.#isTerminal) process.stderr.write(`${clock(performance.now() - this.#begun)} ${line}\n`);
     else process.stderr.write(`\r\u001b[K${line}\n${this.#shown}`);

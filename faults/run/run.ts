@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "latchkey";
 import type { Fault, Topology } from "../fault.js";
-import { ClientFleet } from "../fleet/processes.js";
-import { HistoryWriter } from "../history.js";
-import { job } from "../job.js";
+import { ClientFleet } from "../fleet/client-fleet.js";
+import { HistoryWriter } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import { openProxy } from "../proxy/open.js";
 import type { NodeProxy } from "../proxy/proxy.js";
+import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
 import { ServerProcess } from "../servers/process.js";
 import type { ServerNode } from "../servers/servers.js";
 import { SmallDisk } from "../servers/small-disk.js";
@@ -16,17 +17,15 @@ import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
 import { ClockAllowance } from "./clock-allowance.js";
 import { keyPrefix } from "./final-state.js";
-import { type FsckVerdict, fsck } from "./fsck.js";
-import { type Injected, Injections } from "./injections.js";
+import { type InjectionResult, Injections, schedule } from "./injections.js";
 import type { Interruption } from "./interruption.js";
 import { Load } from "./load.js";
+import { LogTrimmer } from "./log-trimmer.js";
 import { ProgressLine } from "./progress.js";
-import { schedule } from "./schedule.js";
 import { TimedLoad } from "./timed-load.js";
-import { TrimmedLog } from "./trimmed.js";
 import { writeHistory } from "./write-history.js";
 
-/** What to run. */
+/** Configures a run. */
 export interface RunOptions {
   readonly topology: Topology;
   readonly operations: number;
@@ -34,41 +33,41 @@ export interface RunOptions {
   readonly seed: number;
   /** The faults to choose from. */
   readonly faults: readonly Fault[];
-  /** Where the history goes. */
+  /** Path of the history. */
   readonly history: string;
-  /** Where the one of those goes that live by time. */
+  /** Path of the history of the timed clients. */
   readonly timed: string;
-  /** The line that does this again. */
+  /** Command line that repeats the run. */
   readonly command: string;
-  /** Whether all may be well although kinds of faults could not be injected here. */
-  readonly allowMissing: boolean;
+  /** True if the run may pass although kinds of faults are unavailable here. */
+  readonly allowUnavailable: boolean;
 }
 
-/** What came of it, before anything is checked. */
+/** Holds the results of a run before its history is checked. */
 export interface RunResult {
-  readonly injected: readonly Injected[];
+  readonly injected: readonly InjectionResult[];
   readonly fsck: FsckVerdict;
-  /** The same of the part that lives by time. */
+  /** The result of fsck for the timed clients. */
   readonly timedFsck: FsckVerdict;
-  /** What went wrong outside of any fault: a client that ended, a call that was refused as wrong. */
+  /** Errors outside of any fault: a client that exited, a call that was rejected as invalid. */
   readonly problems: readonly string[];
 }
 
 const NAMESPACE = "faults";
 const SIZE = { workers: 4, readers: 1, followers: 2, concurrency: 8 };
 const CALL_TIMEOUT_MS = 2_000;
-/** Calls before the first fault, so that it meets a run that is under way. */
+/** Calls before the first fault, so that it meets a run under load. */
 const WARM_UP = 300;
 const SETTINGS = { appendonly: "yes", appendfsync: "everysec" };
 const LOOK_MS = 20;
 
-/** What has to be done at the end, however a run ends; the last one first. */
+/** Steps at the end of a run, however it ends. The last one runs first. */
 type CleanUp = (() => Promise<unknown>)[];
 
 /**
- * Runs clients against servers, injects faults meanwhile, and writes down all that happened.
+ * Runs clients against servers, injects faults, and records everything.
  *
- * @throws Interrupted when that comes first; all that was started has ended then
+ * @throws Interrupted if it was interrupted. All its processes have ended then.
  */
 export async function run(options: RunOptions, interruption: Interruption): Promise<RunResult> {
   const progress = new ProgressLine();
@@ -78,7 +77,7 @@ export async function run(options: RunOptions, interruption: Interruption): Prom
     progress.end();
   };
   try {
-    return await interruption.unless(runWith(options, interruption, progress, cleanUp));
+    return await interruption.race(runWith(options, interruption, progress, cleanUp));
   } finally {
     await end();
   }
@@ -95,7 +94,7 @@ async function runWith(
   const problems: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
   cleanUp.push(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-  // Those of faults that are under way when the run is interrupted.
+  // A fault may be interrupted, so its disks and servers are removed here too.
   cleanUp.push(() => SmallDisk.closeAll());
   cleanUp.push(() => ServerProcess.kill9All());
   const clients = join(folder, "clients");
@@ -119,8 +118,8 @@ async function runWith(
     folder: clients,
   };
   const onProblem = (text: string): void => {
-    // The clients have heard it too.
-    if (interruption.hasCome) return;
+    // The clients were interrupted too.
+    if (interruption.isInterrupted) return;
     problems.push(text);
     progress.log(text);
   };
@@ -132,13 +131,13 @@ async function runWith(
   const hasFailed = (): boolean => fleet.hasFailed || timed.fleet.hasFailed;
 
   const history = new HistoryWriter(join(clients, "runner.jsonl"));
-  const trimmed = new TrimmedLog(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
-  const ground = {
+  const logTrimmer = new LogTrimmer(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
+  const context = {
     servers,
     proxies,
     fleet,
     timed: timed.fleet,
-    trimmed,
+    logTrimmer,
     history,
     folder,
     namespace: NAMESPACE,
@@ -148,7 +147,7 @@ async function runWith(
   const heal = (): void => {
     for (const proxy of proxies) proxy.heal();
   };
-  const made = new Injections(history, heal);
+  const injector = new Injections(history, heal);
   const allowance = new ClockAllowance(fleet);
   const load = new Load(fleet, operations, injections);
   cleanUp.push(async () => load.stop());
@@ -157,7 +156,7 @@ async function runWith(
     const { begun, unknown } = fleet.progress;
     const calls = begun < operations ? `${begun}/${operations}` : `${begun}`;
     const counts = `${calls} calls, ${load.injected}/${injections} faults, ${unknown} unknown`;
-    if (!interruption.hasCome) progress.show(() => `${counts}  ${current}`);
+    if (!interruption.isInterrupted) progress.show(() => `${counts}  ${current}`);
   }, 100);
   cleanUp.push(async () => clearInterval(show));
 
@@ -168,7 +167,9 @@ async function runWith(
     current = fault.name;
     allowance.before(fault);
     const injectionsLeft = planned.slice(i).filter((one) => one === fault).length;
-    await made.inject(fault, (attempt) => arenaOf(ground, { seed, injection: i, attempt, injectionsLeft }));
+    await injector.inject(fault, (attempt) =>
+      arenaOf(context, { seed, injection: i, attempt, injectionsLeft }),
+    );
     allowance.after(fault);
     load.injected += 1;
   }
@@ -180,9 +181,9 @@ async function runWith(
   const primary = await servers.primary();
   await fleet.finish(() => lastEntry(primary));
   history.close();
-  current = "sweeping and reacting to the end";
+  current = "finishing the timed clients";
   await timed.finish(primary);
-  const injected = [...made.all.values()];
+  const injected = [...injector.all.values()];
   current = "writing the history";
   const faults = join(clients, "runner.jsonl");
   const about = { seed, topology, command, startedAt };
@@ -194,7 +195,7 @@ async function runWith(
     files: [...fleet.files, faults],
     primary,
     namespace: NAMESPACE,
-    trimmed,
+    logTrimmer,
   });
   current = "fsck";
   return {
@@ -215,7 +216,7 @@ async function applyMachine(primary: ServerNode): Promise<void> {
   await latchkey.close();
 }
 
-/** The newest entry of the event log. */
+/** Returns the ID of the newest entry of the event log. */
 async function lastEntry({ admin }: ServerNode): Promise<string> {
   const [last] = await admin.xrevrange(`${keyPrefix(NAMESPACE, job.name)}events`, "+", "-", "COUNT", 1);
   return last?.[0] ?? "0-0";

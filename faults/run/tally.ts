@@ -1,11 +1,11 @@
-import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../history.js";
+import type { HistoryRecord, Operation, Outcome, ResolvedRecord } from "../history/records.js";
 
-/** Counts what a history holds. */
+/** Counts the records of a history. */
 export class Tally {
   calls = 0;
-  /** Calls that no return follows: their process was killed. */
-  cutShort = 0;
-  repeats = 0;
+  /** Calls without a return: their process was killed. */
+  interrupted = 0;
+  retries = 0;
   events = 0;
   gaps = 0;
   follows = 0;
@@ -13,22 +13,22 @@ export class Tally {
   readonly operations = new Map<Operation, number>();
   readonly outcomes = new Map<Outcome, number>();
   readonly resolved = new Map<ResolvedRecord["outcome"], number>();
-  /** What the callers were told was an error of the call itself. */
+  /** Errors that callers got because the call itself was invalid. */
   readonly errors: string[] = [];
   begun = Number.POSITIVE_INFINITY;
   ended = 0;
 
-  take(record: HistoryRecord): void {
+  add(record: HistoryRecord): void {
     switch (record.kind) {
       case "call":
         this.calls += 1;
-        this.cutShort += 1;
-        if (record.sent !== undefined) this.repeats += 1;
+        this.interrupted += 1;
+        if (record.sent !== undefined) this.retries += 1;
         count(this.operations, record.operation);
         this.begun = Math.min(this.begun, record.at);
         return;
       case "return":
-        this.cutShort -= 1;
+        this.interrupted -= 1;
         count(this.outcomes, record.outcome);
         this.ended = Math.max(this.ended, record.at);
         if (record.outcome === "ERROR" && this.errors.length < 20) this.errors.push(record.error ?? "");
@@ -52,8 +52,8 @@ export class Tally {
     }
   }
 
-  /** Unknown outcomes of which nothing was learnt, however often it was asked. */
-  get askedInVain(): number {
+  /** Returns the number of unknown outcomes that could not be resolved. */
+  get unresolved(): number {
     const resolved = [...this.resolved.values()].reduce((a, b) => a + b, 0);
     return (this.outcomes.get("UNKNOWN") ?? 0) - resolved;
   }

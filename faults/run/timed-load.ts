@@ -1,26 +1,28 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type Latchkey } from "latchkey";
-import { TimedFleet } from "../fleet/timed.js";
-import { HistoryWriter, monotonicMs, type RunRecord, readHistory } from "../history.js";
+import { TimedFleet } from "../fleet/timed-fleet.js";
+import { readHistory } from "../history/reader.js";
+import type { RunRecord } from "../history/records.js";
+import { HistoryWriter, monotonicMs } from "../history/writer.js";
+import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../machines/shift.js";
+import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
 import type { ServerNode } from "../servers/servers.js";
-import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../shift.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
-import { type FsckVerdict, fsck } from "./fsck.js";
-import type { Injected } from "./injections.js";
-import { TrimmedLog } from "./trimmed.js";
+import type { InjectionResult } from "./injections.js";
+import { LogTrimmer } from "./log-trimmer.js";
 import { installed, lossOf } from "./write-history.js";
 
 const CLOCK_EVERY_MS = 100;
-/** What comes due so long after the load is over is still waited for. */
+/** Timers that are due this long after the end of the load must still fire. */
 const AHEAD_MS = 1_500;
-/** How long sweepers may take to fire what is due, and reactions to handle what is logged. */
+/** Longest time for sweepers to fire what is due, and for reactions to handle what is logged. */
 const [SWEEPING_MS, REACTING_MS] = [30_000, 90_000];
 const LOOK_MS = 100;
-/** How often the list of what is stuck is read: what has just come due is on it too. */
+/** Attempts to read the list of stuck entities. A timer that is just due appears on it too. */
 const STUCK_LISTS = 10;
 
-/** What a run's part by time is started with. */
+/** Configures the timed clients of a run. */
 export interface TimedOptions {
   readonly seed: number;
   readonly url: string;
@@ -30,16 +32,16 @@ export interface TimedOptions {
   readonly onProblem: (text: string) => void;
 }
 
-/** What it is written down with. */
+/** Holds the parts of the history of the timed clients. */
 export interface TimedParts {
   readonly path: string;
   readonly run: Pick<RunRecord, "seed" | "topology" | "command" | "startedAt">;
-  readonly injected: readonly Injected[];
-  /** Where the runner wrote down when faults began and ended. */
+  readonly injected: readonly InjectionResult[];
+  /** The runner's history, with the begin and the end of each fault. */
   readonly faults: string;
 }
 
-/** Holders, sweepers and a reaction's replicas, in a namespace of their own beside the callers, under the same faults. */
+/** Runs holders, sweepers and replicas of a reaction in their own namespace, under the same faults as the callers. */
 export class TimedLoad {
   readonly fleet: TimedFleet;
   readonly #folder: string;
@@ -68,7 +70,7 @@ export class TimedLoad {
     await this.fleet.killAll();
   }
 
-  /** Lets it all come to its end: nothing more is begun, what is due is fired, what is logged is handled. */
+  /** Waits until everything is finished: holders stop, due timers are fired, logged events are handled. */
   async finish(primary: ServerNode): Promise<void> {
     const history = new HistoryWriter(this.#end);
     await this.fleet.finish("holder");
@@ -98,7 +100,7 @@ export class TimedLoad {
     history.close();
   }
 
-  /** Puts its history together. */
+  /** Assembles the history. */
   async write(primary: ServerNode, { path, run, injected, faults }: TimedParts): Promise<void> {
     const history = new HistoryWriter(path);
     const clocks = injected.filter(({ fault }) => fault.setsClockBack === true);
@@ -116,7 +118,7 @@ export class TimedLoad {
     }
     for (const file of [...this.fleet.files, this.#end]) history.appendFile(file);
     await writeFinalState(primary.admin, SHIFTS, shift.name, history);
-    await new TrimmedLog(`${PREFIX}events`, shift.name).write(primary.admin, history);
+    await new LogTrimmer(`${PREFIX}events`, shift.name).write(primary.admin, history);
     history.append({ kind: "end", at: monotonicMs() });
     history.close();
   }
@@ -142,7 +144,7 @@ function urlOf({ port }: ServerNode): string {
   return `valkey://127.0.0.1:${port}`;
 }
 
-/** Those that are stuck whenever it is looked. */
+/** Returns the IDs that are on every list of stuck entities. */
 async function stuckIds(latchkey: Latchkey): Promise<string[]> {
   const shifts = await latchkey.machine(shift);
   let stuck: Set<string> | undefined;

@@ -1,26 +1,27 @@
 import { rm } from "node:fs/promises";
 import { type CompiledMachine, compileMachine, type MachineDefinition } from "latchkey";
-import { type AllowedLoss, HistoryWriter, monotonicMs, type RunRecord } from "../history.js";
-import { job } from "../job.js";
+import type { AllowedLoss, RunRecord } from "../history/records.js";
+import { HistoryWriter, monotonicMs } from "../history/writer.js";
+import { job } from "../machines/job.js";
 import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
-import type { Injected } from "./injections.js";
-import type { TrimmedLog } from "./trimmed.js";
+import type { InjectionResult } from "./injections.js";
+import type { LogTrimmer } from "./log-trimmer.js";
 
-/** What a history is put together from. */
+/** Holds the parts of a history. */
 export interface Parts {
   readonly run: Pick<RunRecord, "seed" | "topology" | "command" | "startedAt">;
-  readonly injected: readonly Injected[];
-  /** What the processes have written, and the runner. */
+  readonly injected: readonly InjectionResult[];
+  /** History files of the processes and of the runner. */
   readonly files: readonly string[];
   readonly primary: ServerNode;
   readonly namespace: string;
-  readonly trimmed: TrimmedLog;
+  readonly logTrimmer: LogTrimmer;
 }
 
-/** Puts the history of a run together: its processes' parts, and all that the server holds in the end. */
+/** Assembles the history of a run: the files of its processes, and everything that the server holds at the end. */
 export async function writeHistory(path: string, parts: Parts): Promise<void> {
-  const { run, injected, files, primary, namespace, trimmed } = parts;
+  const { run, injected, files, primary, namespace, logTrimmer } = parts;
   await rm(path, { force: true });
   const history = new HistoryWriter(path);
   history.append({
@@ -32,20 +33,20 @@ export async function writeHistory(path: string, parts: Parts): Promise<void> {
   });
   for (const file of files) history.appendFile(file);
   await writeFinalState(primary.admin, namespace, job.name, history);
-  await trimmed.write(primary.admin, history);
+  await logTrimmer.write(primary.admin, history);
   history.append({ kind: "end", at: monotonicMs() });
   history.close();
 }
 
-/** The faults of a run that may lose something. */
-export function lossOf(injected: readonly Injected[]): AllowedLoss[] {
+/** Returns the faults of a run that may lose acknowledged changes. */
+export function lossOf(injected: readonly InjectionResult[]): AllowedLoss[] {
   return injected.flatMap(({ fault: { name, loses }, injected: times }) => {
     if (loses === false || times === 0) return [];
     return [{ fault: name, windowMs: null, ...(loses !== true && loses) }];
   });
 }
 
-/** The machine as it is installed: its states in the order of their ordinals. */
+/** Returns the machine as installed: its states in the order of their ordinals. */
 export async function installed(
   { admin }: ServerNode,
   namespace: string,

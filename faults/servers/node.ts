@@ -2,45 +2,45 @@ import { appendFile, mkdir, readFile, stat, truncate, writeFile } from "node:fs/
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Valkey } from "iovalkey";
-import { MachinePage } from "./machine-page.js";
+import { appendedFiles, repairTruncatedFile } from "./append-only-file.js";
+import { PreloadPage } from "./preload-page.js";
 import { ServerProcess } from "./process.js";
 import { SERVER_PROGRAM } from "./program.js";
 import type { ServerNode, Settings } from "./servers.js";
-import { appendedFiles, mendTornFile } from "./torn-file.js";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;
 const READY_MS = 60_000;
 const LINES = 8;
 
-/** What a node is made of. */
+/** Configures a node. */
 export interface NodeOptions {
   readonly name: string;
   readonly port: number;
-  /** A folder of its own goes into it. */
+  /** Its own folder is created in this one. */
   readonly folder: string;
   readonly settings?: Settings;
-  /** Where its data lies, where not in its own folder; must be there. */
+  /** An existing folder for its data, if not in its own folder. */
   readonly dataDir?: string;
-  /** Who the admin connection calls itself, where not `default`; a user without a password, who may do all. */
+  /** User of the admin connection, if not `default`. It has no password and all permissions. */
   readonly user?: string;
 }
 
-/** A server as a process of its own, which can be killed, frozen and started again on the same port and data. */
+/** Runs a server as a process that can be killed, frozen and restarted on the same port and data. */
 export class DataNode implements ServerNode {
   readonly name: string;
   readonly port: number;
   readonly dataDir: string;
   readonly admin: Valkey;
   readonly #folder: string;
-  readonly #page: MachinePage;
+  readonly #page: PreloadPage;
   readonly #user: string | undefined;
   #process: ServerProcess | undefined;
   readonly #sizesAtStart = new Map<bigint, number>();
-  #mended = 0;
+  #repairs = 0;
   #isStopped = false;
 
-  private constructor(options: NodeOptions, folder: string, dataDir: string, page: MachinePage) {
+  private constructor(options: NodeOptions, folder: string, dataDir: string, page: PreloadPage) {
     this.name = options.name;
     this.port = options.port;
     this.dataDir = dataDir;
@@ -50,7 +50,7 @@ export class DataNode implements ServerNode {
     this.#user = options.user;
   }
 
-  /** Starts one and waits until it answers. @throws Error with its last lines, when it ends first. */
+  /** Starts a node and waits until it is ready. @throws Error with the last lines of its log, if it exits first */
   static async start(options: NodeOptions): Promise<DataNode> {
     const folder = join(options.folder, options.name);
     const dataDir = options.dataDir ?? join(folder, "data");
@@ -61,12 +61,12 @@ export class DataNode implements ServerNode {
       dir: dataDir,
       save: "",
       "maxmemory-policy": "noeviction",
-      // A torn end is mended before the server writes behind it: some versions lose data there, see mendTornFile.
+      // An incomplete end is removed before the server writes again, because some versions lose data after it.
       "aof-load-truncated": "no",
     };
     const user = options.user === undefined ? {} : { [`user ${options.user}`]: "on nopass ~* &* +@all" };
     await writeFile(join(folder, "valkey.conf"), lines({ ...own, ...user, ...options.settings }));
-    const page = await MachinePage.make(join(folder, "page"), options.folder);
+    const page = await PreloadPage.make(join(folder, "page"), options.folder);
     const node = new DataNode(options, folder, dataDir, page);
     await node.start();
     return node;
@@ -81,7 +81,7 @@ export class DataNode implements ServerNode {
     return this.#process?.isRunning ?? false;
   }
 
-  /** Settles when the process that runs now has ended. */
+  /** Resolves when the current process has exited. */
   get ended(): Promise<void> {
     return this.#process?.ended ?? Promise.resolve();
   }
@@ -109,7 +109,7 @@ export class DataNode implements ServerNode {
     let lost = 0;
     for (const file of await appendedFiles(this.dataDir)) {
       const { ino, size } = await stat(file, { bigint: true });
-      // What was there when this process began has been on disk for long.
+      // Bytes that existed when this process started have long been on disk.
       const kept = flushed.get(ino) ?? this.#sizesAtStart.get(ino) ?? 0;
       lost += Number(size) - kept;
       await truncate(file, kept);
@@ -117,13 +117,13 @@ export class DataNode implements ServerNode {
     return lost;
   }
 
-  /** Ends it as an operator does, with all data saved as its settings say. */
+  /** Shuts it down as an operator does. It saves data as configured. */
   async shutDown(): Promise<void> {
     this.#process?.signal("SIGTERM");
     await this.#process?.ended;
   }
 
-  /** Whether it stands still, by `stop`: it would not answer. */
+  /** True from `stop` to `cont`: it does not reply. */
   get isStopped(): boolean {
     return this.#isStopped;
   }
@@ -140,20 +140,20 @@ export class DataNode implements ServerNode {
 
   async restart(settings: Settings = {}): Promise<void> {
     await this.kill9();
-    // Behind what is there: the last one counts, and what the server wrote itself (replicaof) stays.
+    // Appended, because the last setting counts, and lines that the server wrote itself (replicaof) must stay.
     await appendFile(this.configFile, lines(settings));
     await this.launch();
     try {
       await this.loaded();
     } catch (error) {
-      if (this.isRunning || !(await this.#endedOnTornFile())) throw error;
-      await mendTornFile(this.dataDir);
-      this.#mended += 1;
+      if (this.isRunning || !(await this.#endedOnTruncatedFile())) throw error;
+      await repairTruncatedFile(this.dataDir);
+      this.#repairs += 1;
       await this.start();
     }
   }
 
-  /** Puts settings in the place of others of the same name, where the server takes each only once; for the next start. */
+  /** Replaces settings that the server accepts only once, for the next start. */
   async replaceSettings(settings: Settings): Promise<void> {
     const before = (await readFile(this.configFile, "utf8")).split("\n");
     const names = Object.keys(settings);
@@ -166,12 +166,12 @@ export class DataNode implements ServerNode {
     for (const [name, value] of Object.entries(settings)) await this.admin.config("SET", name, value);
   }
 
-  /** How often a restart had to mend the append-only file first. */
-  get mended(): number {
-    return this.#mended;
+  /** Number of restarts that had to repair the append-only file. */
+  get repairs(): number {
+    return this.#repairs;
   }
 
-  async #endedOnTornFile(): Promise<boolean> {
+  async #endedOnTruncatedFile(): Promise<boolean> {
     return /Unexpected end of file reading the append only file/.test(await this.#lastLines());
   }
 
@@ -183,13 +183,13 @@ export class DataNode implements ServerNode {
     await this.#page.setClock(offsetMs);
   }
 
-  /** Starts the process on the data that is there, and waits until it has loaded it. */
+  /** Starts the process on the existing data, and waits until that is loaded. */
   async start(): Promise<void> {
     await this.launch();
     await this.loaded();
   }
 
-  /** Starts the process, and waits for nothing. */
+  /** Starts the process without waiting. */
   async launch(): Promise<void> {
     this.#isStopped = false;
     await this.#page.forgetFlushed();
@@ -206,7 +206,7 @@ export class DataNode implements ServerNode {
     });
   }
 
-  /** Waits until it answers with its data loaded. @throws Error when it ends first, or takes longer than a minute. */
+  /** Waits until its data is loaded. @throws Error if it exits first, or takes longer than a minute */
   async loaded(): Promise<void> {
     const until = performance.now() + READY_MS;
     for (;;) {
@@ -219,14 +219,14 @@ export class DataNode implements ServerNode {
     }
   }
 
-  /** Ends it for good. */
+  /** Kills it and closes its connection. */
   async close(): Promise<void> {
     this.admin.disconnect();
     await this.kill9();
   }
 }
 
-/** A plain connection to a server here that comes back by itself; a call fails when it is lost meanwhile. */
+/** Opens a connection that reconnects. A call fails if the connection is lost meanwhile. */
 export function connection(port: number, user?: string): Valkey {
   const valkey = new Valkey({
     ...(user !== undefined && { username: user, password: "any" }),
@@ -235,11 +235,11 @@ export function connection(port: number, user?: string): Valkey {
     retryStrategy: () => LOOK_MS,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    // A server that is loading answers with that, not with silence.
+    // A server that is loading replies with an error. The client must not wait for it.
     enableReadyCheck: false,
     connectionName: "faults-admin",
   });
-  valkey.on("error", () => {}); // told by the calls
+  valkey.on("error", () => {}); // calls report it
   return valkey;
 }
 

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Below the ports that systems give to outgoing connections: one of those could take the port of a server that is down. */
+/** Below the ports of outgoing connections, because one of those could take the port of a stopped server. */
 const [LOWEST, COUNT] = [20_000, 12_000];
 let next = (process.pid * 61) % COUNT;
 
-/** A TCP port on 127.0.0.1 that nothing listens on, another one at each call. */
+/** Finds a free TCP port on 127.0.0.1, another one for each call. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < COUNT; tries += 1) {
     const port = LOWEST + (next % COUNT);

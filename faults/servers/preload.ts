@@ -3,17 +3,16 @@ import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** How many files the library keeps in mind, newest first come. */
+/** Number of files that the library remembers. */
 export const FILES = 32;
 
 /**
- * What stands between a server and the system, by a page of memory that it shares with this process.
+ * The library between a server and the operating system. It shares a page of memory with this process.
  *
- * 1. Adds to its wall clock what stands in the page, as it stands there at each look: the clock can jump while the
- *    server runs. Time that only counts (CLOCK_MONOTONIC) goes on, as it does where a real clock is set. libfaketime
- *    does the same, but its first look at the clock is made inside the start of jemalloc, where it waits for jemalloc:
- *    with a server that links that dynamically, as Debian's does, neither ever starts.
- * 2. Notes how long each file was when it was last flushed to disk: what a power failure is sure to leave of it.
+ * 1. It adds an offset to the wall clock, which can change while the server runs. CLOCK_MONOTONIC is unchanged, as with
+ *    a real clock change. libfaketime does the same, but it reads the clock while jemalloc starts and waits for
+ *    jemalloc: a server that links jemalloc dynamically, as on Debian, never starts.
+ * 2. It records the size of each file at its last flush, which is what a power failure certainly leaves.
  */
 const SOURCE = `
 #define _GNU_SOURCE
@@ -94,9 +93,9 @@ int fsync(int file) { return flush(SYS_fsync, file); }
 let built: Promise<string | undefined> | undefined;
 
 /**
- * The library, built once by this process; undefined where there is no C compiler, or no Linux.
+ * Builds the library once per process. Returns undefined without a C compiler or Linux.
  *
- * @param folder where it goes; must stay while servers are started
+ * @param folder for the library, which must stay while servers are started
  */
 export async function preload(folder: string): Promise<string | undefined> {
   built ??= build(folder);

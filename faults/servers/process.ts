@@ -3,47 +3,47 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 
-const alive = new Set<ChildProcess>();
-// setpriv below covers the ends of this process at which no handler runs.
+const running = new Set<ChildProcess>();
+// setpriv (below) covers exits of this process that run no handler.
 process.once("exit", () => {
-  for (const child of alive) child.kill("SIGKILL");
+  for (const child of running) child.kill("SIGKILL");
 });
 
 const SETPRIV = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => existsSync(path));
 
-/** What to run. */
-export interface ProcessOrder {
+/** Describes a program to run. */
+export interface ProcessOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Gets all that the program prints; grows with every start. */
+  /** Receives everything that the program prints, over all its starts. */
   readonly logFile: string;
 }
 
-/** A program that runs until it is killed, and no longer than this process. */
+/** Runs a program until it is killed or this process exits. */
 export class ServerProcess {
   readonly pid: number;
-  /** Settles when it has ended, for whatever reason. */
+  /** Resolves when it has exited for any reason. */
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
 
   private constructor(child: ChildProcess, pid: number) {
     this.#child = child;
     this.pid = pid;
-    alive.add(child);
+    running.add(child);
     this.ended = once(child, "exit").then(() => {
-      alive.delete(child);
+      running.delete(child);
     });
   }
 
-  /** Starts it. @throws Error when there is no such program. */
-  static async start({ command, args, env, logFile }: ProcessOrder): Promise<ServerProcess> {
+  /** Starts a program. @throws Error if it does not exist */
+  static async start({ command, args, env, logFile }: ProcessOptions): Promise<ServerProcess> {
     const log = await open(logFile, "a");
     try {
       const [program, words] =
         SETPRIV === undefined ? [command, args] : [SETPRIV, ["--pdeathsig", "KILL", "--", command, ...args]];
       const child = spawn(program, words, {
-        // Ctrl-C is for the runner, which decides what becomes of its servers.
+        // Ctrl-C is for the runner, which then ends its servers.
         detached: true,
         stdio: ["ignore", log.fd, log.fd],
         env: { ...process.env, ...env },
@@ -56,10 +56,10 @@ export class ServerProcess {
     }
   }
 
-  /** SIGKILL to all there are, and waits until they are gone. */
+  /** Kills all programs, and waits until they have exited. */
   static async kill9All(): Promise<void> {
-    const ended = [...alive].map((child) => once(child, "exit"));
-    for (const child of alive) child.kill("SIGKILL");
+    const ended = [...running].map((child) => once(child, "exit"));
+    for (const child of running) child.kill("SIGKILL");
     await Promise.all(ended);
   }
 
@@ -71,7 +71,7 @@ export class ServerProcess {
     this.#child.kill(name);
   }
 
-  /** SIGKILL, and waits until it is gone. */
+  /** Kills it, and waits until it has exited. */
   async kill9(): Promise<void> {
     this.signal("SIGKILL");
     await this.ended;

@@ -7,20 +7,20 @@ import { freePort } from "./ports.js";
 import { ServerProcess } from "./process.js";
 import { SERVER_PROGRAM } from "./program.js";
 
-/** The name that the Sentinels watch the primary under. */
+/** Name of the primary in the Sentinels. */
 export const PRIMARY_NAME = "latchkey";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;
-/** How long the primary must be silent to count as down. */
+/** Time without a reply after which the primary counts as down. */
 const DOWN_AFTER_MS = 1500;
-/** After a vote without a winner they try again after twice this long. */
+/** A Sentinel repeats a failed election after twice this time. */
 const FAILOVER_MS = 1500;
 /**
- * Sentinels look and talk more often than they do by default, so that failovers take a second and not ten. They never
- * distrust their own clock: on a machine this busy they would, for half a minute each time.
+ * Shortens the intervals of a Sentinel, so that failovers take one second instead of ten. TILT mode is off, because a
+ * busy machine would trigger it for half a minute each time.
  */
-const HASTE = {
+const INTERVALS = {
   "ping-period": 200,
   "info-period": 400,
   "publish-period": 400,
@@ -28,7 +28,7 @@ const HASTE = {
   "tilt-trigger": 60_000,
 };
 
-/** One Sentinel: the same program as the server, in another mode. */
+/** Runs one Sentinel: the server program in another mode. */
 export class SentinelProcess {
   readonly port: number;
   readonly admin: Valkey;
@@ -40,7 +40,7 @@ export class SentinelProcess {
     this.admin = connection(port);
   }
 
-  /** Starts one that watches the primary at a port of this machine, and waits until it answers. */
+  /** Starts a Sentinel that watches the primary at a local port, and waits until it replies. */
   static async start(name: string, folder: string, primaryPort: number): Promise<SentinelProcess> {
     const own = join(folder, name);
     await mkdir(own, { recursive: true });
@@ -66,18 +66,18 @@ export class SentinelProcess {
       if (!process.isRunning) throw new Error(`${name} ended before it was ready: see ${own}`);
       await pause(LOOK_MS);
     }
-    await sentinel.admin.call("SENTINEL", "DEBUG", ...Object.entries(HASTE).flat().map(String));
+    await sentinel.admin.call("SENTINEL", "DEBUG", ...Object.entries(INTERVALS).flat().map(String));
     return sentinel;
   }
 
-  /** The port at which it believes the primary to be. */
+  /** Returns the port of the primary, as this Sentinel knows it. */
   async primaryPort(): Promise<number> {
     const address = await this.admin.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME);
     return Array.isArray(address) ? Number(address[1]) : 0;
   }
 
-  /** Whether all is well as it sees it: the primary up, two replicas that follow it, two other Sentinels. */
-  async seesAllWell(): Promise<boolean> {
+  /** Checks that this Sentinel sees a healthy primary, two replicas that follow it, and two other Sentinels. */
+  async isHealthy(): Promise<boolean> {
     const primary = fields(await this.admin.call("SENTINEL", "MASTER", PRIMARY_NAME));
     if (primary.get("flags") !== "master" || primary.get("num-other-sentinels") !== "2") return false;
     const replicas = await this.admin.call("SENTINEL", "REPLICAS", PRIMARY_NAME);
@@ -92,7 +92,7 @@ export class SentinelProcess {
     return following.length === 2 && others.map(fields).every((other) => other.get("flags") === "sentinel");
   }
 
-  /** Has it promote a replica, as an operator may. */
+  /** Starts a failover, as an operator can. */
   async failOver(): Promise<void> {
     await this.admin.call("SENTINEL", "FAILOVER", PRIMARY_NAME);
   }
@@ -103,7 +103,7 @@ export class SentinelProcess {
   }
 }
 
-/** A reply of alternating names and values. */
+/** Converts a reply of alternating names and values. */
 function fields(reply: unknown): Map<string, string> {
   const words = Array.isArray(reply) ? reply.map(String) : [];
   return new Map(words.flatMap((word, at) => (at % 2 === 0 ? [[word, words[at + 1] ?? ""]] : [])));

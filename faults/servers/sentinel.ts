@@ -8,7 +8,7 @@ import type { Servers, ServersOptions } from "./servers.js";
 
 const HOST = "127.0.0.1";
 const LOOK_MS = 20;
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 const NAMES = ["a", "b", "c"] as const;
 const REPLICATION = {
   "repl-diskless-sync-delay": "0",
@@ -18,8 +18,8 @@ const REPLICATION = {
 };
 
 /**
- * A primary, two replicas and three Sentinels. Each data node announces the port of its proxy: replicas, Sentinels and
- * clients all reach it through that, so that a partition needs no rights on the machine's network.
+ * Runs a primary, two replicas and three Sentinels. Each data node announces the port of its proxy, so replicas, Sentinels
+ * and clients all connect through it. A partition therefore needs no network permissions.
  */
 export class SentinelServers implements Servers {
   readonly topology = "sentinel";
@@ -37,7 +37,7 @@ export class SentinelServers implements Servers {
     this.#proxies = proxies;
   }
 
-  /** Starts them, and waits until they are all well. */
+  /** Starts all servers, and waits until they are healthy. */
   static async start(options: Omit<ServersOptions, "topology">): Promise<SentinelServers> {
     const { folder, settings, openProxy } = options;
     const ports = await Promise.all(NAMES.map(() => freePort()));
@@ -62,7 +62,7 @@ export class SentinelServers implements Servers {
       sentinels.push(await SentinelProcess.start(`sentinel-${name}`, folder, primary.port));
     }
     const servers = new SentinelServers(nodes, proxies, sentinels);
-    await servers.allWell();
+    await servers.awaitHealth();
     return servers;
   }
 
@@ -71,18 +71,18 @@ export class SentinelServers implements Servers {
     return `valkey+sentinel://${addresses.join(",")}/${PRIMARY_NAME}`;
   }
 
-  /** The node that all Sentinels name and that calls itself the primary. */
+  /** Returns the node that all Sentinels name and whose role is primary. */
   async primary(): Promise<DataNode> {
-    return this.#when("there is no primary", async () => {
+    return this.#poll("there is no primary", async () => {
       const ports = await Promise.all(this.sentinels.map((sentinel) => sentinel.primaryPort()));
       const node = this.nodes[this.#proxies.findIndex((proxy) => ports.every((port) => port === proxy.port))];
       return node !== undefined && (await roleOf(node)) === "master" ? node : undefined;
     });
   }
 
-  /** Waits until another node than this one is the primary. */
+  /** Waits until another node is the primary. */
   async successorOf(former: DataNode): Promise<DataNode> {
-    return this.#when(`nobody followed ${former.name} as the primary`, async () => {
+    return this.#poll(`no node replaced ${former.name} as the primary`, async () => {
       const primary = await this.primary();
       return primary === former ? undefined : primary;
     });
@@ -92,17 +92,17 @@ export class SentinelServers implements Servers {
     return this.nodes.filter((node) => node !== primary);
   }
 
-  /** The proxy in front of a node. */
+  /** Returns the proxy in front of a node. */
   proxyOf(node: DataNode): NodeProxy {
     const proxy = this.#proxies[this.nodes.indexOf(node)];
     if (proxy === undefined) throw new Error(`${node.name} is none of these nodes`);
     return proxy;
   }
 
-  /** Waits until there is one primary, both others follow it, and all Sentinels know it. */
-  async allWell(): Promise<DataNode> {
-    return this.#when("the servers did not all get well", async () => {
-      const seen = await Promise.all(this.sentinels.map((sentinel) => sentinel.seesAllWell()));
+  /** Waits until there is one primary, both replicas follow it, and all Sentinels know it. */
+  async awaitHealth(): Promise<DataNode> {
+    return this.#poll("the servers did not become healthy", async () => {
+      const seen = await Promise.all(this.sentinels.map((sentinel) => sentinel.isHealthy()));
       if (!seen.every(Boolean)) return undefined;
       const primary = await this.primary();
       const links = this.replicasOf(primary).map(async (node) => {
@@ -118,22 +118,22 @@ export class SentinelServers implements Servers {
     await Promise.all(this.nodes.map((node) => node.close()));
   }
 
-  /** Asks until there is an answer. @throws Error when there is none for a minute. */
-  async #when<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-    const until = performance.now() + PATIENCE_MS;
+  /** Polls until `ask` returns a value. @throws Error after a minute */
+  async #poll<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+    const until = performance.now() + TIMEOUT_MS;
     for (;;) {
       const answer = await ask().catch((error: unknown) => {
         if (performance.now() > until) throw error;
         return undefined;
       });
       if (answer !== undefined) return answer;
-      if (performance.now() > until) throw new Error(`${what} for ${PATIENCE_MS / 1000} seconds`);
+      if (performance.now() > until) throw new Error(`${what} for ${TIMEOUT_MS / 1000} seconds`);
       await pause(LOOK_MS);
     }
   }
 }
 
-/** What a node calls itself; a frozen or ended one nothing. */
+/** Returns the role of a node, or undefined if it is frozen or stopped. */
 async function roleOf(node: DataNode): Promise<string | undefined> {
   if (!node.isRunning || node.isStopped) return undefined;
   const [role] = (await node.admin.role()) as unknown[];

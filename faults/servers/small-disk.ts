@@ -6,11 +6,11 @@ import { Unavailable } from "../fault.js";
 
 const run = promisify(execFile);
 const mounted = new Set<SmallDisk>();
-const NEVER_GIVEN = 4096;
+const MIN_BALLAST = 4096;
 
-/** A disk of its own, in memory, that can be filled to the last page and freed again. */
+/** Mounts a disk in memory that can be filled completely and freed again. */
 export class SmallDisk {
-  /** Where a server's data goes. */
+  /** Folder for a server's data. */
   readonly dataDir: string;
   readonly #folder: string;
   readonly #ballast: string;
@@ -21,7 +21,7 @@ export class SmallDisk {
     this.#ballast = join(folder, "ballast");
   }
 
-  /** Mounts one. @throws Unavailable where that is not allowed. */
+  /** Mounts a disk. @throws Unavailable if that is not permitted */
   static async mount(folder: string, mebibytes: number): Promise<SmallDisk> {
     await mkdir(folder, { recursive: true });
     try {
@@ -29,7 +29,7 @@ export class SmallDisk {
     } catch {
       await rm(folder, { recursive: true });
       throw new Unavailable(
-        "a disk that gets full can't be mounted here: run as root on Linux (in a container with the capability SYS_ADMIN)",
+        "cannot mount a small disk here: run as root on Linux (in a container with the capability SYS_ADMIN)",
       );
     }
     const disk = new SmallDisk(folder);
@@ -38,11 +38,11 @@ export class SmallDisk {
     return disk;
   }
 
-  /** Takes what is left, but for so many bytes. */
+  /** Fills the disk, except for `left` bytes. */
   async fill(left: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.#folder);
-    const bytes = Math.max(NEVER_GIVEN, bavail * bsize - left);
-    // Somebody else may have been quicker: full is full.
+    const bytes = Math.max(MIN_BALLAST, bavail * bsize - left);
+    // The server may have used the space first. The disk is full in both cases.
     await writeFile(this.#ballast, Buffer.alloc(bytes)).catch(() => {});
   }
 
@@ -50,7 +50,7 @@ export class SmallDisk {
     await rm(this.#ballast, { force: true });
   }
 
-  /** Takes away all that there are. */
+  /** Unmounts all disks. */
   static async closeAll(): Promise<void> {
     for (const disk of mounted) await disk.close();
   }

@@ -1,8 +1,26 @@
+import { DataNode } from "./node.js";
+import { freePort } from "./ports.js";
 import { SentinelServers } from "./sentinel.js";
 import type { Servers, ServersOptions } from "./servers.js";
-import { startStandalone } from "./standalone.js";
 
 /** Starts the servers of a run, and waits until they serve. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   return options.topology === "standalone" ? startStandalone(options) : SentinelServers.start(options);
+}
+
+/** Starts one server with a proxy in front of it. */
+export async function startStandalone(options: Omit<ServersOptions, "topology">): Promise<Servers> {
+  const { folder, settings, openProxy } = options;
+  const node = await DataNode.start({ name: "primary", port: await freePort(), folder, settings });
+  const proxy = await openProxy(node.port);
+  return {
+    topology: "standalone",
+    url: `valkey://127.0.0.1:${proxy.port}`,
+    nodes: [node],
+    primary: async () => node,
+    close: async () => {
+      await proxy.close();
+      await node.close();
+    },
+  };
 }

@@ -1,5 +1,5 @@
 #!lua
--- take: sends a heartbeat of a replica, takes over the events of dead replicas, and delivers new events.
+-- take: sends a heartbeat of a replica, reassigns the events of dead replicas to it, and delivers new events.
 --
 -- An entity with unfinished events has a holder: the one consumer that handles them. A consumer that takes a later
 -- event of the entity assigns it to the holder. So the events of an entity are handled one after the other, in order.
@@ -17,8 +17,8 @@
 -- Settings
 --   on               the event types that all consumers handle, separated by blanks
 --   idle             the argument of this name, from the consumer that changed it last
---   of:<consumer>    `since number changed`: its first take since others took events from it, its latest take, and its
---                    latest take in which it took over events
+--   of:<consumer>    `since number changed`: its first take since events of it were reassigned, its latest take, and
+--                    its latest take in which events were reassigned to it
 --   lost:<consumer>  `number from to count`: a gap, and the latest take that reported it
 --   forgotten        after forget, the only field: the time in ms
 -- ARGV
@@ -146,7 +146,7 @@ elseif noted_idle ~= idle then
   call('HSET', settings_key, 'idle', idle)
 end
 if count < 0 then
-  -- Reads after the largest ID: delivers nothing, but creates the consumer, so that others notice when it dies.
+  -- Reads after the largest ID: delivers nothing, but creates the consumer, so that others notice when it is dead.
   call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', 1, 'STREAMS', events_key, '18446744073709551615-0')
   save()
   return { {}, facts['last-delivered-id'], 0, 1, after, false, now }
@@ -183,7 +183,7 @@ for _, event in ipairs(left) do
     if not fields and event.mark == 'e' then add_gap(id, id, 1) end
   else
     local holder = read_assignment(assignments_key, entity).holder
-    -- A live holder takes the event over itself, after its other events of the entity.
+    -- A live holder gets the event by its own take, after its other events of the entity.
     if not holder or holder == consumer or not is_alive(holder) then
       remove_settings_of(event.owner)
       call('XCLAIM', stream_key, group, consumer, 0, id, 'JUSTID')

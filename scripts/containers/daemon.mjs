@@ -7,12 +7,12 @@ import { setTimeout } from "node:timers/promises";
 
 const READY_MS = 60_000;
 
-/** Whether the `docker` command reaches a daemon. */
+/** Returns true if the `docker` command reaches a daemon. */
 export function daemonAnswers(env = process.env) {
   return spawnSync("docker", ["version"], { env, stdio: "ignore", timeout: 20_000 }).status === 0;
 }
 
-/** Whether a daemon could be started here: it is installed, and it needs root. */
+/** Returns true if a daemon could be started here: it is installed, and this process is root. */
 export function canStartDaemon() {
   const installed = spawnSync("dockerd", ["--version"], { stdio: "ignore" }).status === 0;
   return installed && process.getuid?.() === 0;

@@ -26,7 +26,7 @@ export function provideImage(env, say) {
   return { LATCHKEY_VALKEY_IMAGE: made.stdout.trim(), ...reaper(env) };
 }
 
-/** testcontainers cleans up through an image of its own. Where that cannot be had, the tests must do without. */
+/** testcontainers cleans up with an image of its own. If that image is unavailable, the tests do without it. */
 function reaper(env) {
   const image = env.RYUK_CONTAINER_IMAGE || "testcontainers/ryuk";
   const present = docker(["images", "--quiet", image], env).stdout.trim() !== "";

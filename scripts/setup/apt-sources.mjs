@@ -9,8 +9,8 @@ export function parseAptSources(fileName, text) {
 }
 
 /**
- * The `.sources` text that adds the backports of a release, or undefined where nothing tells which mirror to
- * take. Signing keys, trust and architectures are those of the release's own entry.
+ * Returns the `.sources` text that adds the backports of a release, or undefined if no mirror is known.
+ * Signing keys, trust and architectures are those of the release's own entry.
  */
 export function backportsSource(sources, codename) {
   const own = sources.find(({ types, suites }) => types.includes("deb") && suites.includes(codename));
@@ -25,7 +25,7 @@ export function backportsSource(sources, codename) {
   return fields.map(([name, value]) => `${name}: ${value}\n`).join("");
 }
 
-/** Whether some source already offers this suite, such as "bookworm-backports". */
+/** Returns true if a source already offers this suite, such as "bookworm-backports". */
 export function offersSuite(sources, suite) {
   return sources.some(({ types, suites }) => types.includes("deb") && suites.includes(suite));
 }

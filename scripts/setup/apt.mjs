@@ -6,7 +6,7 @@ import { SetUpError } from "./set-up-error.mjs";
 
 const APT = "/etc/apt";
 
-/** Whether this process may install packages with apt: root on Debian, Ubuntu or a relative of them. */
+/** Returns true if this process may install packages with apt: root on Debian, Ubuntu or a derivative. */
 export function canInstall() {
   return process.getuid?.() === 0 && onPath("apt-get");
 }
@@ -30,7 +30,7 @@ export function install(name, say) {
   return true;
 }
 
-/** The fields of /etc/os-release; none where there is no such file. */
+/** Returns the fields of /etc/os-release; empty if the file does not exist. */
 export function release(path = "/etc/os-release") {
   if (!existsSync(path)) return {};
   const lines = readFileSync(path, "utf8").matchAll(/^([A-Z_]+)="?([^"\n]*)"?$/gm);
@@ -60,7 +60,7 @@ function addBackports(name, say) {
   apt(["update", "-qq"]);
 }
 
-/** Whether apt, by the lists it has now, could install this package. */
+/** Returns true if apt can install this package with its current lists. */
 export function hasCandidate(name) {
   const { stdout } = spawnSync("apt-cache", ["policy", name], { encoding: "utf8", env: plainEnv() });
   return /^ {2}Candidate: (?!\(none\))/m.test(stdout ?? "");

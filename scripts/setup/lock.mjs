@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 /**
- * Runs `work` while holding a lock file, so that two set-ups at once (npm start and npm test) take turns.
- * The file names the holder's pid; a lock whose holder is gone is taken over.
+ * Runs `work` while it holds a lock file, so that two set-ups (npm start and npm test) run one after the other.
+ * The file contains the holder's pid. If that process no longer exists, the lock is free.
  */
 export async function withLock(path, onWait, work) {
   mkdirSync(dirname(path), { recursive: true });
@@ -17,7 +17,7 @@ export async function withLock(path, onWait, work) {
       await setTimeout(100);
     }
   }
-  // Also when interrupted by process.exit; after a kill the next one takes the lock over.
+  // This also runs after process.exit. After a kill, the next process ignores the lock.
   const release = () => rmSync(path, { force: true });
   process.once("exit", release);
   try {

@@ -1,6 +1,6 @@
 /**
- * Says what is wrong with this Node version, or undefined when package.json accepts it.
- * Reads the forms that "engines" uses: "^20.19.0 || >=24.0.0".
+ * Returns what is wrong with a Node.js version, or undefined if package.json accepts it.
+ * Supports the forms that "engines" uses: "^20.19.0 || >=24.0.0".
  */
 export function nodeVersionProblem(range, version) {
   const accepted = range.split("||").some((part) => satisfies(part.trim(), version));

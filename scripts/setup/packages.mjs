@@ -28,7 +28,7 @@ export const packages = {
   },
 };
 
-/** Whether every package of the lockfile is installed in its version, and nothing else. */
+/** Returns true if exactly the packages of the lockfile are installed, in their versions. */
 export function sameTree(wanted, installed) {
   const have = new Map(Object.entries(installed.packages));
   for (const [path, { version, optional }] of Object.entries(wanted.packages)) {

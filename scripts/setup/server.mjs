@@ -6,14 +6,14 @@ import { aptSources, canInstall, hasCandidate, install, release } from "./apt.mj
 import { backportsSource, offersSuite } from "./apt-sources.mjs";
 import { SetUpError } from "./set-up-error.mjs";
 
-/** No server to be had: the exit code that the command line has for an unreachable one. */
+/** Exit code if no server is available: that of the command line for an unreachable server. */
 const UNREACHABLE = 7;
 
 /** Makes sure that there is a Valkey server to start. It runs after the build, whose search it shares. */
 export const server = {
   async isPending(root) {
-    const { NoValkeyError } = await import(built(root, "no-valkey.js"));
-    const { resolveEmbedded } = await import(built(root, "resolve.js"));
+    const { NoValkeyError } = await import(built(root, "errors/no-valkey-error.js"));
+    const { resolveEmbedded } = await import(built(root, "server/resolve.js"));
     try {
       await resolveEmbedded();
       return false;
@@ -40,14 +40,14 @@ export const server = {
 };
 
 async function whatToType(root) {
-  const { noValkeyText } = await import(built(root, "no-valkey.js"));
-  const { findServer } = await import(built(root, "find.js"));
+  const { NoValkeyError } = await import(built(root, "errors/no-valkey-error.js"));
+  const { findServer } = await import(built(root, "server/find.js"));
   const { looked } = await findServer();
   const more = hasCandidate("valkey-server") ? [] : aptLine(release(), aptSources());
-  return [noValkeyText(looked), ...more].join("\n");
+  return [new NoValkeyError(looked).message, ...more].join("\n");
 }
 
-/** The lines for this very machine, where its release has the server in backports only. */
+/** Returns extra lines for a release of Debian that has the server in backports only. */
 export function aptLine({ ID, VERSION_CODENAME: codename }, sources) {
   const suite = `${codename}-backports`;
   if (ID !== "debian" || offersSuite(sources, suite)) return [];
@@ -65,5 +65,5 @@ export function aptLine({ ID, VERSION_CODENAME: codename }, sources) {
 }
 
 function built(root, file) {
-  return pathToFileURL(join(root, "dist/server", file)).href;
+  return pathToFileURL(join(root, "dist", file)).href;
 }

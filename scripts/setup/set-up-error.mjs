@@ -1,4 +1,4 @@
-/** Set-up cannot go on; the message tells the user why and what to do. */
+/** Thrown if set-up cannot continue. The message contains the reason and a fix. */
 export class SetUpError extends Error {
   constructor(message, exitCode = 1) {
     super(message);

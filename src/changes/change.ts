@@ -1,85 +1,151 @@
-import { checkId, checkOptions } from "../contract/arguments.js";
-import type { ResolveOptions, UnknownChange } from "../contract/resolution.js";
-import { ContractError } from "../errors/latchkey-error.js";
+import { checkId, checkName, checkObject, checkOptions, refuse } from "../contract/arguments.js";
+import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
-import type { Operation } from "../lua/index.js";
+import type { JsonValue } from "../machine/json-value.js";
+import { STATE_NAME } from "../machine/names.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
-import type { Logger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { type Answer, Attempts, FailedAttempts } from "./attempts.js";
+import { type Answer, Attempts, type Intent } from "./attempts.js";
 import { explainRejection } from "./explain-rejection.js";
-import { type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
-import { durabilityNeed, newOp, optionWords, type TransitionOptions, timeoutMs } from "./options.js";
-import { doneBefore, type Result, readResult, withCopies } from "./result.js";
+import { FailedAttempts, type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
+import {
+  CREATE_OPTIONS,
+  type CreateOptions,
+  durabilityNeed,
+  newOp,
+  optionWords,
+  PATCH_OPTIONS,
+  type PatchOptions,
+  REMOVE_OPTIONS,
+  type RemoveOptions,
+  TRANSITION_OPTIONS,
+  type TransitionOptions,
+  timeoutMs,
+} from "./options.js";
+import { acceptedResult, type Result, readResult, withCopies } from "./result.js";
 
 const RESOLVE_OPTIONS: ReadonlySet<string> = new Set<keyof ResolveOptions>(["timeout"]);
 
-/**
- * Makes one change of one entity: tries until there is an answer, or the time is over.
- *
- * @param positionals what stands between the id and the options
- * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError; refusals are part of the result.
- */
-export async function change<S extends string>(
+/** Creates an entity in the initial state of its machine, with its first own fields. */
+export async function create<S extends string>(
   store: MachineStore,
-  operation: Exclude<Operation, "apply">,
   id: string,
-  positionals: readonly string[],
+  fields: Readonly<Record<string, JsonValue>>,
+  options: CreateOptions,
+): Promise<Result<S>> {
+  checkOptions(options, CREATE_OPTIONS);
+  checkObject("fields", fields);
+  return change<S>(store, "create", id, { ...options, set: fields });
+}
+
+/** Moves an entity to another state. */
+export async function transition<S extends string>(
+  store: MachineStore,
+  id: string,
+  to: S,
   options: TransitionOptions,
 ): Promise<Result<S>> {
+  checkOptions(options, TRANSITION_OPTIONS);
+  return change<S>(store, "transition", id, options, checkName(STATE_NAME, to));
+}
+
+/** Changes own fields of an entity. Its state, `since` and timers stay. */
+export async function patch<S extends string>(
+  store: MachineStore,
+  id: string,
+  options: PatchOptions,
+): Promise<Result<S>> {
+  checkOptions(options, PATCH_OPTIONS);
+  const { set = {}, unset = [] } = options;
+  if (isEmpty(set) && isEmpty(unset))
+    refuse("patch changes nothing: give fields in `set` or names in `unset`");
+  return change<S>(store, "patch", id, options);
+}
+
+/** True for an object or list without entries. Any other value is rejected later, with its own message. */
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+/** Deletes an entity with its history. The event log keeps its events. */
+export async function remove<S extends string>(
+  store: MachineStore,
+  id: string,
+  options: RemoveOptions,
+): Promise<Result<S>> {
+  checkOptions(options, REMOVE_OPTIONS);
+  return change<S>(store, "remove", id, options);
+}
+
+/**
+ * Makes one change of one entity, retrying until the server replies or the time limit is reached.
+ *
+ * @param to the state to enter, for a transition
+ * @returns the result; a rejection is a result, not an error
+ * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError
+ */
+async function change<S extends string>(
+  store: MachineStore,
+  operation: Intent["operation"],
+  id: string,
+  options: TransitionOptions,
+  to?: string,
+): Promise<Result<S>> {
   const { location, connection, definition } = store;
-  const started = performance.now();
-  if (options.sent !== undefined && options.op === undefined)
-    throw new ContractError("BADARG", "sent tells when an op was tried before: give op as well");
-  const { op = newOp() } = options; // null is no op, and is refused
-  const words = [checkId("id", id, 128), ...positionals, ...optionWords({ ...options, op })];
+  const { machine } = location;
+  const startedAt = performance.now();
+  const { op = newOp(), notAfter, sent } = options; // null is rejected as an invalid key
+  if (sent !== undefined && options.op === undefined)
+    refuse("sent requires op: it is the server time before the first attempt");
+  const words = [
+    checkId("id", id, 128),
+    ...(to === undefined ? [] : [to]),
+    ...optionWords({ ...options, op }),
+  ];
   const limitMs = timeoutMs(options, connection.timeoutMs);
   const durability = durabilityNeed(options, connection.durability);
-  const { notAfter, sent } = options;
+  const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, sent, durability };
   let answer: Answer;
   try {
-    const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, sent, durability };
     answer = await new Attempts(connection, location, intent).answer();
   } catch (error) {
-    const failure = failed(error, store, `${operation} ${location.machine} ${id}`, limitMs);
-    const durationMs = millisecondsSince(started);
-    connection.logger.warn(
-      { machine: location.machine, id, op, error: failure.message, durationMs },
-      `${operation} failed`,
-    );
+    const failure = failureOf(error, store, `${operation} ${machine} ${id}`, limitMs);
+    const fields = { machine, id, op, error: failure.message, durationMs: millisecondsSince(startedAt) };
+    connection.logger.warn(fields, `${operation} failed`);
     throw failure;
   }
-  const asked = {
-    ...options,
-    machine: location.machine,
-    id,
-    definition,
-    ...(positionals[0] !== undefined && { to: positionals[0] }),
-  };
-  const judged: Result<S> =
+  const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
+  const result = withCopies<S>(
     "reply" in answer
-      ? readResult<S>(answer.reply, (refusal, current) => explainRejection(asked, refusal, current))
-      : doneBefore<S>(answer.done);
-  const result = withCopies(judged, durability.need, answer.copies);
-  log(connection.logger, operation, location.machine, id, result, started);
+      ? readResult(answer.reply, (rejection, current) => explainRejection(call, rejection, current))
+      : acceptedResult(answer.document),
+    durability.need,
+    answer.copies,
+  );
+  const { state, version } = (result.ok ? result.document : result.current) ?? {};
+  const { outcome } = result;
+  const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
+  if (result.ok) connection.logger.info(fields, operation);
+  else connection.logger.debug(fields, `${operation} rejected`);
   return result;
 }
 
-/** The error of a change that no attempt could settle, which says whether it may have happened. */
-function failed(error: unknown, store: MachineStore, name: string, limitMs: number): Error {
+function millisecondsSince(startedAt: number): number {
+  return Math.round((performance.now() - startedAt) * 1000) / 1000;
+}
+
+/** Makes the error of a change without an answer: NotExecutedError, or OutcomeUnknownError if it may have been applied. */
+function failureOf(error: unknown, store: MachineStore, name: string, limitMs: number): Error {
   const { address } = store.connection;
   if (!(error instanceof FailedAttempts)) return notMade(error, name, address);
   const { last, open } = error;
   if (open === undefined) return notMade(last, name, address);
-  const why =
-    last instanceof StillOpenError
-      ? last.message
-      : `${address} could not be asked in time whether it was done`;
-  return unknown(`the answer was lost, and ${why}; ask`, open, store, name, limitMs);
+  const why = last instanceof StillOpenError ? last.message : `${address} did not report its outcome in time`;
+  return unknown(`the reply was lost, and ${why}; resolve it`, open, store, name, limitMs);
 }
 
-/** The error of a change that may have happened, and which can be asked about, as often as it takes. */
+/** Makes the error of a change that may have been applied. It can be resolved as often as necessary. */
 function unknown(
   what: string,
   open: OpenOp,
@@ -88,46 +154,19 @@ function unknown(
   limitMs: number,
 ): OutcomeUnknownError {
   const { connection } = store;
-  const text = `${name}: ${what} with resolve(), or repeat it with op "${open.op}" and sent ${open.sentMs}`;
-  return new OutcomeUnknownError(text, unknownChange(open), async (options) => {
+  const { location, id, op, sentMs: sent, untilMs: notAfter } = open;
+  const message = `${name}: ${what} with resolve(), or repeat it with { op: "${op}", sent: ${sent} }`;
+  const identity = { machine: location.machine, id, op, sent, notAfter };
+  return new OutcomeUnknownError(message, identity, async (options) => {
     checkOptions(options, RESOLVE_OPTIONS);
     const deadline = Deadline.in(timeoutMs(options, limitMs));
     try {
       return await resolveOp(connection, open, deadline);
     } catch (error) {
-      const refused = contractError(error, name);
-      if (refused !== undefined) throw refused;
+      const rejection = contractError(error, name);
+      if (rejection !== undefined) throw rejection;
       const why = error instanceof StillOpenError ? error.message : hint(error, connection.address);
-      throw unknown(`what became of it can't be told yet: ${why}; ask again`, open, store, name, limitMs);
+      throw unknown(`its outcome is still unknown: ${why}; resolve it again`, open, store, name, limitMs);
     }
   });
-}
-
-function log(
-  logger: Logger,
-  operation: string,
-  machine: string,
-  id: string,
-  result: Result,
-  started: number,
-): void {
-  const document = result.ok ? result.document : result.current;
-  const fields = {
-    machine,
-    id,
-    outcome: result.outcome,
-    state: document?.state,
-    version: document?.version,
-    durationMs: millisecondsSince(started),
-  };
-  if (result.ok) logger.info(fields, operation);
-  else logger.debug(fields, `${operation} refused`);
-}
-
-function millisecondsSince(started: number): number {
-  return Math.round((performance.now() - started) * 1000) / 1000;
-}
-
-function unknownChange({ location, id, op, sentMs, untilMs }: OpenOp): UnknownChange {
-  return { machine: location.machine, id, op, sent: sentMs, notAfter: untilMs };
 }

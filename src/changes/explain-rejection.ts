@@ -1,4 +1,5 @@
 import type { Snapshot } from "../contract/document.js";
+import { missingFields } from "../contract/required-fields.js";
 import {
   AlreadyExistsError,
   ConflictError,
@@ -9,33 +10,42 @@ import {
   OutcomeForgottenError,
   type RejectedError,
 } from "../errors/rejected-errors.js";
-import type { CompiledMachine, CompiledState } from "../machine/compiled.js";
+import { type CompiledMachine, stateOf } from "../machine/compiled.js";
+import { didYouMean } from "../machine/suggest.js";
 import type { FieldOptions, GuardOptions } from "./options.js";
 import type { Rejection } from "./result.js";
 
-/** What was asked for: enough to say why it was refused. */
-export interface Asked extends GuardOptions, FieldOptions {
+/** A rejected call: enough to explain the rejection. */
+export interface RejectedCall extends GuardOptions, FieldOptions {
   readonly machine: string;
   readonly id: string;
-  /** The state to enter; undefined where the call does not move the entity. */
+  /** The state to enter; undefined if the call does not move the entity. */
   readonly to?: string;
-  /** The installed machine, where it is known. */
   readonly definition: CompiledMachine;
 }
 
-/** Makes the typed error of a refusal, with a message that needs no second look at the server. */
-export function explainRejection(asked: Asked, refusal: Rejection, current: Snapshot | null): RejectedError {
-  const { machine, id, definition } = asked;
+/** Makes the typed error of a rejection. Its message is complete: no further request is needed to understand it. */
+export function explainRejection(
+  call: RejectedCall,
+  rejection: Rejection,
+  current: Snapshot | null,
+): RejectedError {
+  const { machine, id } = call;
   const name = `${machine} ${id}`;
-  const now =
-    current === null ? "" : `it is ${current.state} since ${current.since}, version ${current.version}`;
-  switch (refusal) {
+  const now = current === null ? "" : `state ${current.state}, version ${current.version}`;
+  switch (rejection) {
     case "EXISTS":
-      return new AlreadyExistsError("EXISTS", `${name} exists already: ${now}`, machine, id, current);
+      return new AlreadyExistsError("EXISTS", `${name} already exists: ${now}`, machine, id, current);
     case "NOTFOUND":
       return new NotFoundError("NOTFOUND", `${name} not found`, machine, id, null);
     case "CONFLICT":
-      return new ConflictError("CONFLICT", `${name} is not ${expected(asked)}: ${now}`, machine, id, current);
+      return new ConflictError(
+        "CONFLICT",
+        `${name} does not match: expected ${expectation(call)}; found ${now}`,
+        machine,
+        id,
+        current,
+      );
     case "EXPIRED":
       return new DeadlineExceededError(
         "EXPIRED",
@@ -47,62 +57,61 @@ export function explainRejection(asked: Asked, refusal: Rejection, current: Snap
     case "FORGOTTEN":
       return new OutcomeForgottenError(
         "FORGOTTEN",
-        `${name}: whether the first attempt was done can't be told any more, and none was after it${now === "" ? "" : `; ${now}`}`,
+        `${name}: the outcome of the first attempt is no longer known, and no later attempt was applied${now === "" ? "" : `; ${now}`}`,
         machine,
         id,
         current,
       );
     case "MISSING":
-      return missing(asked, name, current);
-    case "ILLEGAL": {
-      const known = current === null ? undefined : stateOf(definition, current.state);
-      const isOutdated = known?.to?.includes(asked.to ?? "") === true;
-      const allowed = isOutdated ? [] : (known?.to ?? []);
-      const ways = allowed.length === 0 ? "it is final" : `possible: ${allowed.join(", ")}`;
-      const unknown = `that is no state of version ${definition.version}, which this process knows`;
-      const possible = known === undefined ? unknown : isOutdated ? otherVersion(definition) : ways;
-      const from = current ?? ({ id } as Snapshot);
-      return new IllegalTransitionError(
-        `${name} can't go to ${asked.to}: ${now}; ${possible}`,
-        machine,
-        from,
-        asked.to ?? "",
-        allowed,
-      );
-    }
+      return missing(call, name, current);
+    case "ILLEGAL":
+      return illegal(call, name, current);
   }
 }
 
-/** Where the server judged otherwise than the definition here would: an older replica, while a newer one is rolled out. */
+function illegal(call: RejectedCall, name: string, current: Snapshot | null): IllegalTransitionError {
+  const { machine, id, definition, to = "" } = call;
+  const from = current?.state ?? "";
+  const known = stateOf(definition, from);
+  const isOutdated = known?.to?.includes(to) === true;
+  const allowed = isOutdated ? [] : (known?.to ?? []);
+  const states = Object.keys(definition.states);
+  const why =
+    known === undefined
+      ? `state ${from} is not in version ${definition.version} of the machine, which this process uses`
+      : isOutdated
+        ? otherVersion(definition)
+        : !states.includes(to)
+          ? `unknown state "${to}"${didYouMean(to, states)}`
+          : allowed.length === 0
+            ? `${from} is final`
+            : `allowed: ${allowed.join(", ")}`;
+  const message = `${name} cannot transition from ${from} to ${to}: ${why}`;
+  return new IllegalTransitionError(message, machine, current ?? ({ id } as Snapshot), to, allowed);
+}
+
+/** Explains a rejection that this process's definition does not: a newer version of the machine is being rolled out. */
 function otherVersion({ name, version }: CompiledMachine): string {
-  return `the ${name} machine that is installed is not version ${version}, which this process knows`;
+  return `the installed ${name} machine is not version ${version}, which this process uses`;
 }
 
-/** A state by its name, which may be a word that every object answers to. */
-function stateOf(definition: CompiledMachine, state: string): CompiledState | undefined {
-  return Object.hasOwn(definition.states, state) ? definition.states[state] : undefined;
-}
-
-function expected({ ifVersion, ifState }: Asked): string {
+function expectation({ ifVersion, ifState }: RejectedCall): string {
   const parts = [
-    ...(ifVersion === undefined ? [] : [`at version ${ifVersion}`]),
-    ...(ifState === undefined ? [] : [ifState]),
+    ...(ifState === undefined ? [] : [`state ${ifState}`]),
+    ...(ifVersion === undefined ? [] : [`version ${ifVersion}`]),
   ];
-  return parts.join(" and ");
+  return parts.join(", ");
 }
 
-function missing(asked: Asked, name: string, current: Snapshot | null): MissingFieldError {
-  const { definition, set = {}, unset = [], to } = asked;
+function missing(call: RejectedCall, name: string, current: Snapshot | null): MissingFieldError {
+  const { definition, set, unset, to } = call;
   const state = to ?? current?.state ?? definition.initial;
-  const { require: required = [], stamp } = stateOf(definition, state) ?? {};
-  const absent = required.filter((field) => {
-    if (field === stamp) return false; // set on entry
-    if (Object.hasOwn(set, field)) return false;
-    return unset.includes(field) || !Object.hasOwn(current ?? {}, field);
-  });
-  const todo =
+  const isEntered = to !== undefined || current === null;
+  const absent = missingFields({ definition, state, isEntered, current, set, unset });
+  const fields = absent.map((field) => `"${field}"`).join(", ");
+  const why =
     absent.length === 0
-      ? `needs further fields to be ${state}: ${otherVersion(definition)}`
-      : `needs ${absent.join(", ")} to be ${state}; set ${absent.length > 1 ? "them" : "it"} in the same call`;
-  return new MissingFieldError(`${name} ${todo}`, asked.machine, asked.id, current, absent);
+      ? `state ${state} requires further fields: ${otherVersion(definition)}`
+      : `state ${state} requires field${absent.length > 1 ? "s" : ""} ${fields}; set ${absent.length > 1 ? "them" : "it"} in the same call`;
+  return new MissingFieldError(`${name}: ${why}`, call.machine, call.id, current, absent);
 }

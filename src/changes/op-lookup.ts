@@ -11,25 +11,40 @@ import { retry } from "../valkey/retry.js";
 import { timeMs } from "../valkey/server-clock.js";
 import { isLater, START, startOf } from "../valkey/stream.js";
 
-/** A change that was sent, and whose outcome is not known. */
+/** An attempt at a change whose outcome is unknown. */
 export interface OpenOp {
   readonly location: MachineLocation;
   readonly id: string;
   readonly op: string;
-  /** Server time in ms before the first attempt, as it was known then. */
+  /** Server time in ms before the first attempt, as it was estimated then. */
   readonly sentMs: number;
-  /** When the first attempt began, as `performance.now()` told it. */
+  /** Start of the first attempt, on the clock of `performance.now()`. */
   readonly beganAt: number;
   /** Server time in ms after which no attempt can be executed any more. */
   readonly untilMs: number;
 }
 
-/** There is not enough time to wait until an attempt that may be on its way can't be executed any more. */
+/** No attempt got a reply in time. */
+export class FailedAttempts extends Error {
+  override readonly name = "FailedAttempts";
+  /** Failure of the last attempt. */
+  readonly last: unknown;
+  /** The attempt whose outcome is unknown; undefined if nothing was or will be executed. */
+  readonly open: OpenOp | undefined;
+
+  constructor(last: unknown, open: OpenOp | undefined) {
+    super("no attempt got a reply in time");
+    this.last = last;
+    this.open = open;
+  }
+}
+
+/** An attempt may still be executed, for longer than the caller can wait. */
 export class StillOpenError extends Error {
   override readonly name = "StillOpenError";
 
   constructor(leftMs: number) {
-    super(`an attempt before may be on its way for another ${Math.ceil(leftMs)} ms: allow more timeout`);
+    super(`an earlier attempt may be executed for another ${Math.ceil(leftMs)} ms: allow more timeout`);
   }
 }
 
@@ -37,18 +52,18 @@ const BATCH = 500;
 const OP_SLOTS = [0, 1, 2, 3, 4];
 
 /**
- * Asks the server what became of a change: waits until nothing of it can be executed any more, unless it was done.
+ * Resolves the outcome of a change: waits until none of its attempts can be executed any more, unless one was applied.
  *
- * @throws StillOpenError, TimeUpError or the client's error, untouched, when there is no answer by then.
+ * @throws StillOpenError, TimeUpError or the client's own error if the outcome is not known at the deadline
  */
 export async function resolveOp(
   connection: Connection,
-  asked: OpenOp,
+  attempt: OpenOp,
   deadline: Deadline,
 ): Promise<Resolution> {
-  // The clock may have been set back since it was looked at: then the first attempt was earlier by it.
+  // If the clock was set back since the first attempt, that attempt was earlier by the new clock.
   const clock = await retry(connection, deadline, "the server's clock", () => connection.clock.know());
-  const open = { ...asked, sentMs: Math.min(asked.sentMs, clock.earliest(asked.beganAt)) };
+  const open = { ...attempt, sentMs: Math.min(attempt.sentMs, clock.earliest(attempt.beganAt)) };
   const what = `${open.location.machine} ${open.id} op ${open.op}`;
   const ask = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
     retry(connection, deadline, what, () => question(connection.client));
@@ -56,16 +71,16 @@ export async function resolveOp(
     const { serverMs, ...ring } = await ask((client) => opInRing(client, open));
     const isSettled = serverMs > open.untilMs;
     if (ring.outcome === "DONE" || (ring.outcome === "NOTDONE" && isSettled)) return ring;
-    const logged = await ask((client) => opInLog(client, open));
-    if (logged.outcome === "DONE") return logged;
-    if (isSettled) return { outcome: logged.outcome, current: ring.current };
+    const log = await ask((client) => opInLog(client, open));
+    if (log.outcome === "DONE") return log;
+    if (isSettled) return { outcome: log.outcome, current: ring.current };
     const leftMs = open.untilMs - serverMs + 1;
     if (leftMs > deadline.remainingMs) throw new StillOpenError(leftMs);
     await pause(Math.min(leftMs, LONGEST_TIMER_MS));
   }
 }
 
-/** What the entity itself remembers of an op, at one moment. */
+/** Looks an idempotency key up in the entity itself, which remembers its last changes. Reads all keys at one moment. */
 export async function opInRing(
   client: Valkey,
   open: OpenOp,
@@ -83,12 +98,13 @@ export async function opInRing(
     return reply;
   }) as [Record<string, string>, string | null, [number, number]];
   const serverMs = timeMs(time);
-  const done = OP_SLOTS.map((slot) => (hash[`op:${slot}`] ?? "").split(" ")).find(([name]) => name === op);
-  if (done !== undefined) {
-    const document = readReplay(location.machine, id, hash, Number(done[1]));
-    return { outcome: "DONE", version: Number(done[1]), document, serverMs };
+  const slots = OP_SLOTS.map((slot) => (hash[`op:${slot}`] ?? "").split(" "));
+  const version = slots.find(([key]) => key === op)?.[1];
+  if (version !== undefined) {
+    const document = readReplay(location.machine, id, hash, Number(version));
+    return { outcome: "DONE", version: Number(version), document, serverMs };
   }
-  // Judged like in steps/guards.lua; of a hash that was damaged nothing can be told.
+  // The same rules as in lua/steps. A damaged hash counts as one that has forgotten.
   const [, forgottenMs] = /^[0-4] (\d+)$/.exec(hash.ops ?? "0 0") ?? [];
   const livedBefore = hash.created !== undefined && new Date(sentMs).toISOString() > hash.created;
   const removedMs = livedBefore ? 0 : Number(removed ?? 0);
@@ -97,7 +113,7 @@ export async function opInRing(
   return { outcome: isForgotten ? "FORGOTTEN" : "NOTDONE", current, serverMs };
 }
 
-/** What the event log holds of an op: every change since is there, unless it was trimmed away. */
+/** Looks an idempotency key up in the event log, which holds every change unless it was trimmed. */
 export async function opInLog(client: Valkey, open: OpenOp): Promise<Resolution> {
   const { location, id, op, sentMs } = open;
   const { events } = partitionKeys(location, partitionOf(id, location.partitions));

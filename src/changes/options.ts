@@ -15,30 +15,30 @@ import type { Duration } from "../machine/duration.js";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 
-/** What every change may carry. */
+/** Options of every change. */
 export interface ChangeOptions {
-  /** Names this intended change, the same on every retry of it; at most 64 characters. Made up where not given. */
+  /** Idempotency key, at most 64 characters; the same for all retries of this change. Generated if omitted. */
   readonly op?: string;
-  /** Who changes it; at most 128 bytes. */
+  /** Name of the process or user that makes the change, at most 128 bytes. */
   readonly actor?: string;
-  /** Why; at most 1024 bytes, without control characters. */
+  /** Reason for the change, at most 1024 bytes without control characters. */
   readonly reason?: string;
   /**
-   * How long the call may take, repeated attempts included.
-   * @default what `connect` was told, else "5s"
+   * Time limit of the call, retries included.
+   * @default the `timeout` of `connect`, else "5s"
    */
   readonly timeout?: Duration;
   /**
-   * What to wait for after the change was made: nothing, the server's disk, or replicas.
-   * @default what `connect` was told, else "memory"
+   * Acknowledgements to wait for after the change: none, the server's disk, or replicas.
+   * @default the `durability` of `connect`, else "memory"
    */
   readonly durability?: Durability;
-  /** Server time in ms after which the server must refuse; see `serverTime()`. */
+  /** Server time in ms after which the server rejects the change; see `serverTime()`. */
   readonly notAfter?: number;
   /**
-   * Where another process may have tried this op before: the server time in ms before it did. The call then waits until
-   * that attempt can't be executed any more, which is `timeout` later at most, and takes effect at most once. Take it
-   * from `serverTime()`: one that is more than a day later than the server's clock shows is refused.
+   * Server time in ms before the first attempt, if another process may have sent one with the same `op`. Take it from
+   * `serverTime()`. The call waits until that attempt can no longer be executed, at most for `timeout`, and the change is
+   * applied at most once. Rejected if it is more than a day ahead of the server's clock.
    */
   readonly sent?: number;
 }
@@ -46,23 +46,25 @@ export interface ChangeOptions {
 /** Options of `create`. */
 export interface CreateOptions extends ChangeOptions {}
 
-/** Options that tie a change to what the caller knows of the entity. */
+/** Conditions that the entity must meet for a change. */
 export interface GuardOptions<S extends string = string> extends ChangeOptions {
-  /** Only at this version. */
+  /** Expected version of the entity. */
   readonly ifVersion?: number;
-  /** Only from this state. */
+  /** Expected state of the entity. */
   readonly ifState?: S;
 }
 
-/** Own fields to write and to take away. */
+/** Changes of own fields. */
 export interface FieldOptions {
+  /** Own fields to write, with their values. */
   readonly set?: Readonly<Record<string, JsonValue>>;
+  /** Names of own fields to remove. */
   readonly unset?: readonly string[];
 }
 
 /** Options of `transition`. */
 export interface TransitionOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {
-  /** Skips the table of transitions, not the checks. Needs a `reason`. */
+  /** Allows any transition. All other checks remain. Requires a `reason`. */
   readonly force?: boolean;
 }
 
@@ -74,7 +76,7 @@ export interface RemoveOptions<S extends string = string> extends GuardOptions<S
 
 type Names = ReadonlySet<string>;
 
-/** The names of the options of each change. */
+/** Option names of each operation. */
 export const CREATE_OPTIONS: Names = new Set<keyof CreateOptions>([
   "op",
   "actor",
@@ -91,7 +93,7 @@ export const TRANSITION_OPTIONS: Names = new Set([...PATCH_OPTIONS, "force"]);
 const MAX_VALUE_BYTES = 65_536;
 
 function json(field: string, value: JsonValue | undefined): string {
-  if (value === undefined) refuse(`set.${field} is undefined; leave it out, or use unset`);
+  if (value === undefined) refuse(`set.${field} is undefined; omit it or use unset`);
   const wrong = findNonJson(value, [field]);
   if (wrong !== undefined) refuse(`set.${wrong.keys.join(".")}: ${wrong.message}`);
   const encoded = JSON.stringify(value);
@@ -100,33 +102,33 @@ function json(field: string, value: JsonValue | undefined): string {
   return encoded;
 }
 
-/** A fresh op: 72 random bits, short enough to keep an entity's hash compact. */
+/** Generates an idempotency key: 72 random bits, short enough to keep an entity's hash compact. */
 export function newOp(): string {
   return randomBytes(9).toString("base64url");
 }
 
-/** How long a call may take, in ms. */
+/** Returns the time limit of a call in ms. */
 export function timeoutMs({ timeout }: ChangeOptions, defaultMs: number): number {
   return timeout === undefined ? defaultMs : checkDuration("timeout", timeout);
 }
 
-/** What a call waits for after the change was made. */
+/** Returns the acknowledgements that a call waits for. */
 export function durabilityNeed({ durability }: ChangeOptions, usual: DurabilityNeed): DurabilityNeed {
   return durability === undefined ? usual : checkDurability(durability);
 }
 
-/** Refuses a guard that is undefined, which is what a misspelt property of an entity is. It would guard nothing. */
-export function checkGuards(options: Pick<GuardOptions, "ifVersion" | "ifState">): void {
-  for (const name of ["ifVersion", "ifState"] as const) {
+/** Rejects options that are present but undefined, such as `ifVersion: agent.versoin`: they would guard nothing. */
+export function checkDefined<T extends object>(options: T, names: readonly (keyof T & string)[]): void {
+  for (const name of names) {
     if (Object.hasOwn(options, name) && options[name] === undefined)
-      refuse(`${name} is undefined; give it, or leave it out`);
+      refuse(`${name} is undefined; give a value or omit it`);
   }
 }
 
 /**
- * The option words of a call, as the scripts take them, but NOTAFTER and SENT, which are every attempt's own.
+ * Encodes the options of a call as arguments of a script, without NOTAFTER and SENT, which each attempt adds.
  *
- * @throws ContractError with code BADARG where the server would refuse them.
+ * @throws ContractError with code BADARG if an option is invalid
  */
 export function optionWords(options: TransitionOptions & { readonly op: string }): string[] {
   const { set = {}, unset = [] } = options;
@@ -140,7 +142,7 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
     if (Object.hasOwn(set, field)) refuse(`"${field}" is in both set and unset; choose one`);
     words.push("UNSET", checkName(FIELD_NAME, field));
   }
-  checkGuards(options);
+  checkDefined(options, ["ifVersion", "ifState"]);
   if (options.ifVersion !== undefined)
     words.push("IFVERSION", String(checkWhole("ifVersion", options.ifVersion)));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
@@ -151,7 +153,7 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   if (options.sent !== undefined) checkWhole("sent", options.sent);
   checkFlag("force", options.force);
   if (options.force === true) {
-    if (options.reason === undefined) refuse("force needs a reason, which goes into the log");
+    if (options.reason === undefined) refuse("force requires a reason, which is stored in the history");
     words.push("FORCE");
   }
   return words;

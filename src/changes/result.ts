@@ -4,22 +4,32 @@ import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NotDurableError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
 
-/** The outcomes that refuse a change of an entity. */
-export type Rejection = "EXISTS" | "ILLEGAL" | "CONFLICT" | "MISSING" | "FORGOTTEN" | "NOTFOUND" | "EXPIRED";
+const REJECTIONS = ["EXISTS", "ILLEGAL", "CONFLICT", "MISSING", "FORGOTTEN", "NOTFOUND", "EXPIRED"] as const;
 
-/** The copies of a change, where some were asked for. */
-export interface Confirmation {
-  /** True where there are as many as were asked for. */
-  readonly met: boolean;
-  /** 1 where the server has it on disk. */
-  readonly local: number;
-  /** How many replicas acknowledged it. */
-  readonly replicas: number;
-  /** Why the server could not say, where it could not. */
+/** Outcomes that reject a change of an entity. */
+export type Rejection = (typeof REJECTIONS)[number];
+
+/** Acknowledgements of a change. */
+export interface Copies extends Acknowledged {
+  /** Reason if the server could not count them. */
   readonly problem?: string;
 }
 
-/** What a `try…` call returns: done, done before, or refused with the entity as it is now. */
+export const NO_COPIES: Copies = { local: 0, replicas: 0 };
+
+/** Durability of a change: the acknowledgements that it got, if any were required. */
+export interface Confirmation {
+  /** True if all required acknowledgements arrived in time. */
+  readonly met: boolean;
+  /** 1 if the server itself has the change on disk, else 0. */
+  readonly local: number;
+  /** Number of replicas that acknowledged the change. */
+  readonly replicas: number;
+  /** Reason if the server could not count the acknowledgements. */
+  readonly problem?: string;
+}
+
+/** Result of a `try…` call: applied (OK), applied by an earlier attempt (REPLAYED), or rejected. */
 export type Result<S extends string = string> =
   | {
       readonly ok: true;
@@ -36,75 +46,70 @@ export type Result<S extends string = string> =
   | {
       readonly ok: false;
       readonly outcome: Rejection;
+      /** The entity as it is now; null if it does not exist. */
       readonly current: Snapshot<S> | null;
-      /** What the throwing form of the call throws. */
+      /** The error that the method without `try` throws. */
       readonly error: RejectedError;
     };
 
-const REJECTIONS: ReadonlySet<string> = new Set<Rejection>([
-  "EXISTS",
-  "ILLEGAL",
-  "CONFLICT",
-  "MISSING",
-  "FORGOTTEN",
-  "NOTFOUND",
-  "EXPIRED",
-]);
-
-function isRejection(outcome: string): outcome is Rejection {
-  return REJECTIONS.has(outcome);
+/** Reply of a script: its outcome, and the JSON text of a document. */
+export interface Reply {
+  readonly outcome: string;
+  readonly text: string | null;
 }
 
-/** Takes a script's two-element array apart. */
-export function readReply(reply: unknown): { outcome: string; text: string | null } {
+/** Decodes the two-element array that a script returns. @throws LatchkeyError with code PROTOCOL if it is anything else */
+export function readReply(reply: unknown): Reply {
   if (Array.isArray(reply) && reply.length === 2) {
     const [outcome, text]: unknown[] = reply;
     if (typeof outcome === "string" && (typeof text === "string" || text === null)) return { outcome, text };
   }
   throw new LatchkeyError(
     "PROTOCOL",
-    "the server's answer is none of a latchkey script; is something rewriting calls?",
+    "not a reply of a latchkey script; check for a proxy that rewrites calls",
   );
+}
+
+/** Makes the error of an outcome that no script of this version returns. */
+export function unknownOutcome(outcome: string): LatchkeyError {
+  return new LatchkeyError("PROTOCOL", `unknown outcome ${outcome} in the reply of a script`);
 }
 
 /**
  * Decodes the reply to a change of an entity.
  *
- * @param explain makes the error of a refusal
+ * @param explain makes the error of a rejection
  */
 export function readResult<S extends string>(
   reply: unknown,
-  explain: (refusal: Rejection, current: Snapshot<S> | null) => RejectedError,
+  explain: (rejection: Rejection, current: Snapshot<S> | null) => RejectedError,
 ): Result<S> {
   const { outcome, text } = readReply(reply);
-  if (outcome === "OK" && text !== null)
-    return { ok: true, outcome, document: readDocument<Change<S>>(text) };
-  if (outcome === "REPLAYED" && text !== null)
-    return { ok: true, outcome, document: readDocument<Replay<S>>(text) };
-  if (!isRejection(outcome)) {
-    throw new LatchkeyError("PROTOCOL", `outcome ${outcome} is not one this version of latchkey knows`);
-  }
+  if ((outcome === "OK" || outcome === "REPLAYED") && text !== null)
+    return acceptedResult<S>(readDocument(text));
+  const rejection = REJECTIONS.find((word) => word === outcome);
+  if (rejection === undefined) throw unknownOutcome(outcome);
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
-  return { ok: false, outcome, current, error: explain(outcome, current) };
+  return { ok: false, outcome: rejection, current, error: explain(rejection, current) };
 }
 
-/** The result of a change whose answer was lost, and which the server knows to be done. */
-export function doneBefore<S extends string>(document: Change | Replay): Result<S> {
+/** Makes the result of an applied change. Only a replay has `opVersion`. */
+export function acceptedResult<S extends string>(document: Change | Replay): Result<S> {
   if (document.opVersion === undefined) return { ok: true, outcome: "OK", document: document as Change<S> };
   return { ok: true, outcome: "REPLAYED", document: document as Replay<S> };
 }
 
-/** The result together with what is known of its copies, where some were asked for. */
+/** Adds the acknowledgements to a result, if any were required. */
 export function withCopies<S extends string>(
   result: Result<S>,
   need: Need,
-  copies: Acknowledged & { readonly problem?: string } = { local: 0, replicas: 0 },
+  copies: Copies = NO_COPIES,
 ): Result<S> {
   if (!result.ok || need.local + need.replicas === 0) return result;
   return { ...result, durability: { ...copies, met: isMet(need, copies) } };
 }
 
-/** The document of a change that was done, now or before; throws what a refusal carries, or that copies are missing. */
+/** Returns the document of an applied change. @throws the error of a rejection, or NotDurableError */
 export function unwrap<S extends string>(result: Result<S>): Change<S> | Replay<S> {
   if (!result.ok) throw result.error;
   if (result.durability?.met === false) throw new NotDurableError(result.document, result.durability);

@@ -1,17 +1,17 @@
 import type { ErrorCode } from "../errors/codes.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 
-/** What an error of the command line may say besides its message. */
+/** Details of an error of the command line, besides its message. */
 export interface CliErrorDetails {
-  /** Further lines, for people. */
+  /** Further lines for people. */
   readonly lines?: readonly string[];
-  /** Facts for programs: name to JSON text. */
-  readonly facts?: Readonly<Record<string, string>>;
-  /** What to type. */
-  readonly hint?: string;
+  /** Facts for programs. A document is written as it is stored. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+  /** A command to try next. */
+  readonly hint?: string | undefined;
 }
 
-/** An error with what people and programs need to go on. `code` decides the exit code. */
+/** An error with details for people and for programs. `code` decides the exit code. */
 export class CliError extends LatchkeyError {
   override readonly name = "CliError";
   readonly details: CliErrorDetails;
@@ -22,7 +22,7 @@ export class CliError extends LatchkeyError {
   }
 }
 
-/** The command was typed wrong. */
+/** Makes the error of an invalid command line. */
 export function usageError(message: string, hint?: string): CliError {
-  return new CliError("USAGE", message, hint === undefined ? {} : { hint });
+  return new CliError("USAGE", message, { hint });
 }

@@ -1,28 +1,28 @@
 import type { Paint } from "./output/paint.js";
 
-/** The outside world, as a command sees it. */
+/** The process around a command: its environment, its terminal and its exit code. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** stdout is a terminal. */
   readonly isTerminal: boolean;
-  /** Columns of that terminal; 80 where there is none. */
+  /** Columns of the terminal; 80 without a terminal. */
   readonly columns: number;
-  /** Colours for stdout; leaves texts as they are where none are wanted. */
+  /** Colours for stdout; returns texts unchanged if colours are off. */
   readonly paint: Paint;
-  /** The same for stderr. */
+  /** Colours for stderr. */
   readonly paintNote: Paint;
-  /** Writes data to stdout, as it is; resolves when there is room for more. Does nothing once the reader is gone. */
+  /** Writes data to stdout; resolves when there is room for more. Does nothing after the output pipe has closed. */
   write(text: string): Promise<void>;
   /** Writes a line for people to stderr. */
   note(line: string): void;
-  /** The code to exit with when the command is done. @default 0 */
+  /** Sets the exit code of the command. @default 0 */
   exitWith(code: number): void;
   /**
-   * Aborted by Ctrl-C, SIGTERM and SIGHUP, and when the reader of stdout is gone. A command that asks for it must wind
-   * up by itself when that happens; its exit code is then set already. Without it the process ends at once where it is
-   * told to, and goes on to its end where it has no reader.
+   * Returns a signal that is aborted by Ctrl-C, SIGTERM and SIGHUP, and when the output pipe closes. A command that
+   * calls it must then end by itself; the exit code is already set. If no command calls it, a signal ends the process at
+   * once, and a closed pipe does not end it.
    *
-   * @param isVerdict the exit code is what counts: goes on without a reader too
+   * @param isVerdict the exit code is the result: a closed output pipe does not abort
    */
   interruption(isVerdict?: boolean): AbortSignal;
 }

@@ -5,9 +5,9 @@ import { ProcessContext } from "./process-context.js";
 import { buildProgram } from "./program.js";
 
 /**
- * Runs the command line; sets the exit code and lets the process end by itself.
+ * Runs the command line and sets the exit code. The process ends by itself.
  *
- * @param words what was typed behind the program's name
+ * @param words the arguments of the program
  */
 export async function main(words: readonly string[]): Promise<void> {
   const context = new ProcessContext();
@@ -16,16 +16,16 @@ export async function main(words: readonly string[]): Promise<void> {
     if (words.length === 0) program.outputHelp();
     else await program.parseAsync([...words], { from: "user" });
   } catch (error) {
-    // Whoever interrupted it knows why it failed.
+    // Interrupted: the failure is a consequence.
     if (context.isStopped) return;
-    // Help and version were asked for, and given.
+    // Help or version was printed.
     if (error instanceof CommanderError && error.exitCode === 0) return;
-    const [{ reportError }, { typedWrong }] = await Promise.all([
+    const [{ reportError }, { fromCommander }] = await Promise.all([
       import("./report-error.js"),
-      import("./input/typed-wrong.js"),
+      import("./input/commander-error.js"),
     ]);
     const { output } = program.opts<GlobalOptions>();
-    const problem = error instanceof CommanderError ? typedWrong(program, error, words) : error;
+    const problem = error instanceof CommanderError ? fromCommander(program, error, words) : error;
     context.exitWith(exitCodeOf(problem));
     reportError(context, problem, isForPrograms(output));
   }

@@ -5,23 +5,23 @@ import { makePaint, type Paint, takesColour } from "./output/paint.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The context of a command that runs as this process. */
+/** Connects a command with this process. */
 export class ProcessContext implements CliContext {
   readonly env = process.env;
   readonly isTerminal = process.stdout.isTTY === true;
   #coloured = true;
   #abort: AbortController | undefined;
   #isVerdict = false;
-  #readerIsGone = false;
+  #isPipeClosed = false;
 
   constructor() {
     process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-      this.#readerIsGone = true;
-      if (error.code === "EPIPE") return this.#goUnread();
-      this.note(`error: can't write to standard output (${error.code})`);
+      this.#isPipeClosed = true;
+      if (error.code === "EPIPE") return this.#endUnread();
+      this.note(`error: cannot write to standard output (${error.code})`);
       this.#stop(1);
     });
-    // Nobody is left to read what would be said about it.
+    // There is no other place to report it.
     process.stderr.on("error", () => {});
     for (const signal of SIGNALS) process.on(signal, () => this.#stop(128 + constants.signals[signal]));
   }
@@ -38,13 +38,13 @@ export class ProcessContext implements CliContext {
     return makePaint(this.#coloured && takesColour(process.stderr, this.env));
   }
 
-  /** Takes colours away for good: the user asked for it. */
+  /** Turns colours off, as the user asked. */
   withoutColour(): void {
     this.#coloured = false;
   }
 
   async write(text: string): Promise<void> {
-    if (this.#readerIsGone || process.stdout.write(text)) return;
+    if (this.#isPipeClosed || process.stdout.write(text)) return;
     await Promise.race([once(process.stdout, "drain"), once(process.stdout, "close")]).catch(() => {});
   }
 
@@ -56,7 +56,7 @@ export class ProcessContext implements CliContext {
     if (!this.isStopped) process.exitCode = code;
   }
 
-  /** The process was told to stop, or has no reader any more. */
+  /** True after a signal, or after the output pipe has closed. */
   get isStopped(): boolean {
     return this.#abort?.signal.aborted === true;
   }
@@ -64,16 +64,16 @@ export class ProcessContext implements CliContext {
   interruption(isVerdict = false): AbortSignal {
     this.#abort ??= new AbortController();
     this.#isVerdict = isVerdict;
-    if (this.#readerIsGone) this.#goUnread();
+    if (this.#isPipeClosed) this.#endUnread();
     return this.#abort.signal;
   }
 
-  /** What would only be read is not worth going on for; what was asked for, and its exit code, is. */
-  #goUnread(): void {
+  /** Ends a command whose output is its only result. */
+  #endUnread(): void {
     if (!this.#isVerdict) this.#abort?.abort();
   }
 
-  /** The first time lets a command that asked for it wind up; the second time does not wait. */
+  /** Lets a command that listens end by itself; a second signal ends the process at once. */
   #stop(code: number): void {
     if (this.#abort === undefined || this.isStopped) process.exit(code);
     process.exitCode = code;

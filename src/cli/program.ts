@@ -7,7 +7,7 @@ interface CommandFile {
   register(program: Command, context: CliContext): void;
 }
 
-/** Each command's file, in the order of the help. */
+/** The file of each command, in the order of the help. */
 const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandFile>>>>> = {
   Machines: {
     init: () => import("./commands/init.js"),
@@ -42,15 +42,15 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
 };
 
-/** Commands that speak of all the others. */
+/** Commands that need all the others. */
 const ABOUT_ALL = ["help", "__complete"];
 
 /**
- * Builds the command line: all of it, or only the commands that the words name. Each module costs about a millisecond
- * to load, so commands load what they need when they run, and not before.
+ * Builds the command line: only the commands that the words name, or all of them. Each module costs about a millisecond
+ * to load, so a command loads its action when it runs.
  *
- * @param words what was typed
- * @param onNoColour called where `--no-color` is given
+ * @param words the arguments of the program
+ * @param onNoColour called if `--no-color` is given
  */
 export async function buildProgram(
   context: CliContext,
@@ -58,14 +58,17 @@ export async function buildProgram(
   onNoColour: () => void,
 ): Promise<Command> {
   const program = new Command("latchkey")
-    .description("Lifecycle state of agents, tasks and runs in Valkey: every change is one atomic script.")
+    .description("Lifecycle state of agents, tasks and runs in Valkey. Each change is one atomic Lua script.")
     .usage("<command> [id] [state] [options]")
-    .option("-m, --machine <name>", "the machine (default: LATCHKEY_MACHINE, else agent)")
-    .option("--url <url>", "the server (default: LATCHKEY_URL, VALKEY_URL, else valkey://127.0.0.1:6379)")
-    .option("--namespace <name>", "prefix of all keys (default: LATCHKEY_NAMESPACE, else latchkey)")
-    .option("--password-file <file>", "holds the password (default: LATCHKEY_PASSWORD)")
-    .option("-o, --output <format>", "output format; the first that a command lists is its default")
-    .option("--no-color", "no colours, as with NO_COLOR")
+    .option("-m, --machine <name>", "machine (default: LATCHKEY_MACHINE, then agent)")
+    .option("--url <url>", "server (default: LATCHKEY_URL, VALKEY_URL, then valkey://127.0.0.1:6379)")
+    .option("--namespace <name>", "prefix of all keys (default: LATCHKEY_NAMESPACE, then latchkey)")
+    .option(
+      "--password-file <file>",
+      "read the password from FILE (default: the password in LATCHKEY_PASSWORD)",
+    )
+    .option("-o, --output <format>", "output format (default: the first that the command lists)")
+    .option("--no-color", "no colours; the same as NO_COLOR=1")
     .option("-V, --version", "show the version")
     .helpOption("-h, --help", "show help")
     .addHelpCommand(
@@ -92,7 +95,7 @@ Examples:
     );
   program.configureOutput({
     writeOut: (text) => void context.write(text),
-    // What was typed wrong is reported where all errors are.
+    // main() reports usage errors, with all others.
     writeErr: () => {},
   });
   program.on("option:no-color", onNoColour);

@@ -1,21 +1,19 @@
+import { documentText, type Snapshot } from "../contract/document.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
 import { codeOf } from "./exit-codes.js";
 import { shownText } from "./output/terminal-text.js";
-import { thisProgram } from "./this-program.js";
+import { thisProgram } from "./shell-command.js";
 
-/** Tells of an error on stderr: for people, or as one JSON object for programs. Texts do nothing to a terminal. */
+/** Writes an error to stderr: lines for people, or one JSON object for programs. Control characters are escaped. */
 export function reportError(context: CliContext, error: unknown, forPrograms: boolean): void {
   const message = error instanceof Error ? error.message : String(error);
   const { lines = [], facts = {}, hint = hintFor(error) } = error instanceof CliError ? error.details : {};
   if (forPrograms) {
-    const members = {
-      code: JSON.stringify(codeOf(error) || "UNEXPECTED"),
-      message: JSON.stringify(message),
-      ...facts,
-      ...(hint !== undefined && { hint: JSON.stringify(hint) }),
-    };
-    const json = Object.entries(members).map(([name, text]) => `"${name}":${text}`);
+    const members = Object.entries({ code: codeOf(error) || "UNEXPECTED", message, ...facts, hint });
+    const json = members.flatMap(([name, value]) =>
+      value === undefined ? [] : `"${name}":${factText(value)}`,
+    );
     context.note(shownText(`{"error":{${json.join(",")}}}`));
     return;
   }
@@ -27,24 +25,23 @@ export function reportError(context: CliContext, error: unknown, forPrograms: bo
   if (hint !== undefined) context.note(`  try: ${shownText(hint)}`);
 }
 
-/** What to type where the error itself does not say. */
+/** Documents keep every digit of their numbers. */
+function factText(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? documentText(value as Snapshot)
+    : JSON.stringify(value);
+}
+
+/** Returns a command to try for an error that has no hint of its own. */
 function hintFor(error: unknown): string | undefined {
-  switch (codeOf(error)) {
-    case "GAP":
-      return error instanceof Error && "cursor" in error
-        ? `latchkey events --after ${error.cursor}`
-        : undefined;
-    case "NOTEXECUTED":
-      // It says what the user lacks, and how to grant it.
-      return error instanceof Error && "reply" in error && error.reply === "NOPERM"
-        ? `${thisProgram()} doctor`
-        : undefined;
-    case "UNREACHABLE":
-      if (!(error instanceof Error && "reason" in error)) return undefined;
-      if (error.reason === "refused") return `${thisProgram()} dev, or --url valkey://host:port`;
-      if (error.reason === "auth") return "LATCHKEY_PASSWORD or --password-file; the user stands in the URL";
-      return undefined;
-    default:
-      return undefined;
-  }
+  if (!(error instanceof Error)) return undefined;
+  const code = codeOf(error);
+  if (code === "GAP" && "cursor" in error) return `latchkey events --after ${error.cursor}`;
+  // The doctor prints the permissions that the user lacks.
+  if (code === "NOTEXECUTED" && "reply" in error && error.reply === "NOPERM")
+    return `${thisProgram()} doctor`;
+  if (code !== "UNREACHABLE" || !("reason" in error)) return undefined;
+  if (error.reason === "refused") return `${thisProgram()} dev, or --url valkey://host:port`;
+  if (error.reason === "auth") return "LATCHKEY_PASSWORD or --password-file; the user is part of the URL";
+  return undefined;
 }

@@ -5,21 +5,22 @@ import type { MachineStore } from "../valkey/machine-store.js";
 import { CliError, usageError } from "./cli-error.js";
 import { codeOf } from "./exit-codes.js";
 import type { Settings } from "./input/settings.js";
-import { placeOptions } from "./output/next-steps.js";
-import { shellCommand } from "./shell-command.js";
+import { commandFor } from "./shell-command.js";
 
-/** When to give up. */
+// Modules are loaded when they are needed: a command that only reads starts fast.
+
+/** Limits of a session. */
 export interface SessionLimits {
-  /** Ends calls that still wait when it is aborted. */
+  /** Ends pending calls when it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** How long connecting may take, in ms. */
+  /** Maximum time to connect, in ms. */
   readonly connectTimeoutMs?: number;
 }
 
 /**
- * Connects, runs `run` and hangs up.
+ * Connects, runs `run` and closes the connection.
  *
- * @throws ConnectError when there is no server; CliError USAGE when the URL is none.
+ * @throws ConnectError if the server cannot be used; CliError USAGE if the URL is invalid.
  */
 export async function withLatchkey<T>(
   settings: Settings,
@@ -31,7 +32,7 @@ export async function withLatchkey<T>(
   return closing(await connect({ ...options, namespace }), run, undefined);
 }
 
-/** The same with nothing but a connection, for what is about the server and not about a namespace. */
+/** Runs `run` with a connection to the server, whatever the namespace holds; see {@link withLatchkey}. */
 export async function withConnection<T>(
   settings: Settings,
   run: (connection: Connection) => Promise<T>,
@@ -43,13 +44,13 @@ export async function withConnection<T>(
   try {
     return await closing(connection, run, signal);
   } catch (error) {
-    // It was not there, or is gone meanwhile.
+    // The machine was not installed, or has been removed meanwhile.
     if (error instanceof CliError || !(error instanceof Error) || codeOf(error) !== "NOMACHINE") throw error;
     throw new CliError("NOMACHINE", error.message, { hint: applyCommand(settings) }, error);
   }
 }
 
-/** What to connect with. @throws CliError USAGE when the URL is none. */
+/** Returns the options to connect with. @throws CliError USAGE if the URL is invalid. */
 export async function connectionOptions({
   url,
   password,
@@ -58,7 +59,7 @@ export async function connectionOptions({
   try {
     parseAddress(url);
   } catch (error) {
-    throw usageError(error instanceof Error ? error.message : "the server's URL can't be read");
+    throw usageError(error instanceof Error ? error.message : "invalid server URL");
   }
   return { url, ...(password !== undefined && { password }) };
 }
@@ -68,37 +69,33 @@ async function closing<C extends { close(): Promise<void> }, T>(
   run: (connected: C) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  const hangUp = (): void => void connected.close();
-  signal?.addEventListener("abort", hangUp, { once: true });
+  const close = (): void => void connected.close();
+  signal?.addEventListener("abort", close, { once: true });
   try {
     signal?.throwIfAborted();
     return await run(connected);
   } finally {
-    signal?.removeEventListener("abort", hangUp);
+    signal?.removeEventListener("abort", close);
     await connected.close();
   }
 }
 
 /**
- * Connects and runs `run` with the machine that is installed.
+ * Connects and runs `run` with the store of the installed machine.
  *
- * @throws CliError NOMACHINE where it is not, with what to type; ContractError for a name that can't be one.
+ * @throws CliError NOMACHINE if the machine is not installed; ContractError BADARG for an invalid name.
  */
 export async function withStore<T>(
   settings: Settings,
   run: (store: MachineStore) => Promise<T>,
   limits: SessionLimits = {},
 ): Promise<T> {
-  const [{ readFacts }, { readMachine }, { ask }, { checkName }, { MACHINE_NAME }] = await Promise.all([
+  const [{ readFacts }, { readMachine }, { ask }] = await Promise.all([
     import("../valkey/layout.js"),
     import("../reads/installed-machine.js"),
     import("../valkey/ask.js"),
-    import("../contract/arguments.js"),
-    import("../machine/names.js"),
   ]);
-  const { namespace } = settings;
-  const machine = checkName(MACHINE_NAME, settings.machine);
-  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
+  const { namespace, machine } = await checkedNames(settings);
   return withConnection(
     settings,
     async (connection) => {
@@ -112,7 +109,7 @@ export async function withStore<T>(
   );
 }
 
-/** The same, with the entities of the machine. */
+/** Connects and runs `run` with the entities of the installed machine; see {@link withStore}. */
 export async function withEntities<T>(
   settings: Settings,
   run: (entities: Entities, store: MachineStore) => Promise<T>,
@@ -122,12 +119,36 @@ export async function withEntities<T>(
   return withStore(settings, (store) => run(new Entities(store), store), limits);
 }
 
-/** What to type to install the machine. */
+/** Returns the server's time in ms. Ages are computed with it, because the clock of this host may be wrong. */
+export async function serverNow({ connection }: Pick<MachineStore, "connection">): Promise<number> {
+  const [{ ask }, { readServerTime }] = await Promise.all([
+    import("../valkey/ask.js"),
+    import("../valkey/server-clock.js"),
+  ]);
+  return (await ask(connection, "server time", readServerTime)).nowMs;
+}
+
+/** Returns the names of machine and namespace. @throws ContractError BADARG if one is invalid. */
+export async function checkedNames({
+  machine,
+  namespace,
+}: Settings): Promise<{ machine: string; namespace: string }> {
+  const [{ checkName }, { MACHINE_NAME }] = await Promise.all([
+    import("../contract/arguments.js"),
+    import("../machine/names.js"),
+  ]);
+  return {
+    machine: checkName(MACHINE_NAME, machine),
+    namespace: checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace),
+  };
+}
+
+/** Returns the command that installs the machine. */
 function applyCommand(settings: Settings): string {
   const { machine } = settings;
   const { machine: _, ...given } = settings.given;
   const file = machine === "agent" ? [] : ["-f", `${machine}.yaml`];
-  return shellCommand("apply", [], [...file, ...placeOptions({ ...settings, given })]);
+  return commandFor({ ...settings, given }, "apply", [], file);
 }
 
 async function noMachine(connection: Connection, settings: Settings): Promise<CliError> {
@@ -137,12 +158,14 @@ async function noMachine(connection: Connection, settings: Settings): Promise<Cl
   ]);
   const { machine, namespace } = settings;
   const installed = await ask(connection, "machines", (client) => notedMachines(client, namespace));
-  const others = installed.length === 0 ? "none is" : `installed are ${installed.join(", ")}`;
-  const message = `no machine "${machine}" is installed in namespace "${namespace}"; ${others}`;
   const apply = applyCommand(settings);
   const [other] = installed;
+  const message =
+    other === undefined
+      ? `namespace "${namespace}" has no machines`
+      : `namespace "${namespace}" has no machine "${machine}"; it has ${installed.join(", ")}`;
   return new CliError("NOMACHINE", message, {
     hint: machine === "agent" || other === undefined ? apply : `-m ${other}, or ${apply}`,
-    facts: { machine: JSON.stringify(machine), installed: JSON.stringify(installed) },
+    facts: { machine, installed },
   });
 }

@@ -5,7 +5,7 @@ import { didYouMean } from "../machine/suggest.js";
 
 // TypeScript checks most of this at compile time. JavaScript callers rely on these checks.
 
-/** Rejects a call before it is sent, with a text that says what to do. */
+/** Rejects a call before it is sent, with a message that helps to correct it. */
 export function refuse(message: string): never {
   throw new ContractError("BADARG", message);
 }
@@ -127,5 +127,14 @@ export function checkOptions(options: object, known: ReadonlySet<string>, name =
   checkObject(name, options, ` (of ${[...known].join(", ")})`);
   for (const option of Object.keys(options)) {
     if (!known.has(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
+  }
+}
+
+/** Checks states of a machine against the ones that it has. */
+export function checkStates(machine: string, states: readonly string[], known: readonly string[]): void {
+  for (const state of states) {
+    if (known.includes(state)) continue;
+    const hint = didYouMean(String(state), known) || `; ${machine} has ${known.join(", ")}`;
+    refuse(`unknown state ${shortText(state)}${hint}`);
   }
 }

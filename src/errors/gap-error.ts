@@ -1,7 +1,7 @@
 import { LatchkeyError } from "./latchkey-error.js";
 
 /**
- * The event log was trimmed past the reader's cursor, so changes may be missed. List the entities, then continue from
+ * Changes after the reader's cursor were trimmed from the event log. List the entities, then continue from
  * `cursor`. Changes from there may be older than the listed entities: compare `createdAt` and `version`. `code` is
  * `"GAP"`.
  *
@@ -19,7 +19,7 @@ export class GapError extends LatchkeyError {
   constructor(machine: string, behind: string, cursor: string) {
     super(
       "GAP",
-      `the event log of ${machine} was trimmed past ${behind}; list the entities again and go on after ${cursor}`,
+      `the event log of ${machine} was trimmed after ${behind}; list the entities again, then continue after ${cursor}`,
     );
     this.cursor = cursor;
   }

@@ -6,8 +6,8 @@ export class NoLeaseError extends RejectedError {
   override readonly name = "NoLeaseError";
 
   constructor(machine: string, current: Snapshot) {
-    const { id, state, since, version } = current;
-    const message = `${machine} ${id} has no lease to renew: it is ${state} since ${since}, version ${version}`;
+    const { id, state, version } = current;
+    const message = `${machine} ${id} has no lease to renew: state ${state} has none (version ${version})`;
     super("ILLEGAL", message, machine, id, current);
   }
 }

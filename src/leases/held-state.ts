@@ -1,23 +1,30 @@
+import type { Result } from "../changes/result.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
-import type { MachineLocation } from "../valkey/keys.js";
+import { ContractError } from "../errors/latchkey-error.js";
+import { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
+import { history } from "../reads/get.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 
-/** What a change of one's own leaves of a hold: it goes on, it is over, or it turns out to be lost. */
-export type Standing = "held" | "left" | { readonly lost: string };
+/** The value that a callback of `Hold.change` returns: the result of its call. */
+export type ChangeResult<S extends string = string> = Change<S> | Replay<S> | Result<S>;
 
-/** What is held: an entity's stay in a state, and where the hold is fenced, the version. */
+/** Effect of an own change on the hold: it goes on, must be confirmed by a renewal, ends with the state, or is lost. */
+export type Standing =
+  | "held"
+  | "unconfirmed"
+  | "left"
+  | { readonly lost: string; readonly current: Snapshot };
+
+/** The state of an entity that is held and, if the hold is fenced, its version. */
 export class HeldState<S extends string = string> {
-  readonly state: S;
-  readonly #location: MachineLocation;
-  readonly #createdAt: string;
-  readonly #since: string;
+  readonly #store: MachineStore;
+  readonly #entity: Snapshot<S>;
   readonly #isFenced: boolean;
   #version: number;
 
-  constructor(location: MachineLocation, entity: Snapshot<S>, isFenced: boolean) {
-    this.state = entity.state;
-    this.#location = location;
-    this.#createdAt = entity.createdAt;
-    this.#since = entity.since;
+  constructor(store: MachineStore, entity: Snapshot<S>, isFenced: boolean) {
+    this.#store = store;
+    this.#entity = entity;
     this.#isFenced = isFenced;
     this.#version = entity.version;
   }
@@ -27,42 +34,103 @@ export class HeldState<S extends string = string> {
     return this.#version;
   }
 
-  /** Under what condition the lease may be renewed. */
+  /** Condition under which the lease may be renewed. */
   get guard(): { readonly ifVersion: number } | { readonly ifState: S } {
-    return this.#isFenced ? { ifVersion: this.#version } : { ifState: this.state };
+    return this.#isFenced ? { ifVersion: this.#version } : { ifState: this.#entity.state };
   }
 
-  /** Takes note of the entity whose lease was renewed. @returns why it is lost all the same */
-  renewed({ since, version }: Snapshot): string | undefined {
-    if (since !== this.#since) return `it was entered anew at ${since}`;
+  /** Accepts a renewal. Returns the reason if the lease is lost nevertheless. */
+  acceptRenewal({ since, version }: Snapshot): string | undefined {
+    if (since !== this.#entity.since) return `the state was entered again at ${since}`;
     this.#version = version;
     return undefined;
   }
 
-  /** Takes note of a change of one's own. */
-  changed(change: Change | Replay): Standing {
-    const met = this.#version;
+  /** Accepts an own change and returns its effect on the hold. */
+  async acceptChange(document: Change | Replay): Promise<Standing> {
+    const isOvertaken = document.opVersion !== undefined && document.opVersion !== document.version;
+    const change = isOvertaken ? await this.#findChange(document) : document;
+    const previous = this.#version;
     this.#version = change.opVersion ?? change.version;
-    const lost = this.#otherStay(change, met);
-    if (lost !== undefined) return { lost };
-    // Others came after it, and who of them left the state, if any did, is not known: a renewal tells.
-    if (change.version !== this.#version) return "held";
-    const isSame = change.state === this.state && change.since === this.#since && !this.#removes(change);
-    return isSame ? "held" : "left";
+    const lost = this.#conflict(change, previous);
+    if (lost !== undefined) return { lost, current: change };
+    // Others changed the entity after it. Only a renewal shows whether one of them left the state.
+    if (change.version !== this.#version) return "unconfirmed";
+    const { state, since } = this.#entity;
+    if (change.state !== state || change.since !== since || this.#isRemoval(change)) return "left";
+    return isOvertaken ? "unconfirmed" : "held";
   }
 
-  /** Why a change shows that what it met was not what is held, though at the same version. */
-  #otherStay(change: Change | Replay, version: number): string | undefined {
+  /**
+   * Returns the change that a callback made; undefined if it was rejected.
+   *
+   * @throws ContractError with code BADARG if the callback returned anything else
+   */
+  changeFrom(returned: unknown): Change | Replay | undefined {
+    let change = returned;
+    if (isResult(returned)) {
+      if (!returned.ok) return undefined;
+      change = returned.document;
+    }
+    if (isDocument(change) && this.#isOwn(change)) return change;
+    const what = isDocument(change) ? `a change of ${change.machine} ${change.id}` : describe(change);
+    const { machine, id } = this.#entity;
+    const message = `the callback of change returned ${what}, not a change of ${machine} ${id}`;
+    throw new ContractError("BADARG", `${message}; return the result of its call`);
+  }
+
+  /** Returns the own change that was applied although its call threw this error; undefined if there is none. */
+  changeBehind(error: unknown): Change | Replay | undefined {
+    return error instanceof NotDurableError && this.#isOwn(error.document) ? error.document : undefined;
+  }
+
+  /** True if the error leaves unknown whether an own change was applied. */
+  leavesUnknown(error: unknown): error is OutcomeUnknownError {
+    return error instanceof OutcomeUnknownError && this.#isOwn(error);
+  }
+
+  #isOwn({ machine, id }: { readonly machine: string; readonly id: string }): boolean {
+    return machine === this.#entity.machine && id === this.#entity.id;
+  }
+
+  /** Finds the change itself in the entity's history if others changed the entity since; else returns the document. */
+  async #findChange(document: Change | Replay): Promise<Change | Replay> {
+    const { id, opVersion, createdAt } = document;
+    const changes = await history(this.#store, id).catch(() => []);
+    return changes.find((one) => one.version === opVersion && one.createdAt === createdAt) ?? document;
+  }
+
+  /** Explains why a change was applied to something other than the held state, though at the same version. */
+  #conflict(change: Change | Replay, version: number): string | undefined {
     const { createdAt, since, from, type } = change;
-    if (createdAt !== this.#createdAt) return `it was created anew, at ${createdAt}`;
-    // A replay shows the entity as it is now, not what its change met.
+    if (createdAt !== this.#entity.createdAt)
+      return `the entity was removed and created again at ${createdAt}`;
+    // A replay shows the entity as it is now, not the state that its change was applied to.
     if (from === undefined) return undefined;
-    const stays = type === `${this.#location.machine}.updated` || this.#removes(change);
-    if (from === this.state && (since === this.#since || !stays)) return undefined;
-    return `it was ${from} at version ${version} too, since ${since}`;
+    const stays = type === `${this.#entity.machine}.updated` || this.#isRemoval(change);
+    if (from === this.#entity.state && (since === this.#entity.since || !stays)) return undefined;
+    return `version ${version} was used twice, also for state ${from} since ${since}`;
   }
 
-  #removes({ type }: Change | Replay): boolean {
-    return type === `${this.#location.machine}.removed`;
+  #isRemoval({ type }: Change | Replay): boolean {
+    return type === `${this.#entity.machine}.removed`;
   }
+}
+
+/** Recognizes a result. A document may have an own field `ok`, but always has a version. */
+function isResult(value: unknown): value is Result {
+  return isObject(value) && typeof value.ok === "boolean" && !("version" in value);
+}
+
+function isDocument(value: unknown): value is Change | Replay {
+  return isObject(value) && (typeof value.type === "string" || typeof value.opVersion === "number");
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function describe(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  return isObject(value) && "version" in value ? "an entity that was read" : "something else";
 }

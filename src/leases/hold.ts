@@ -1,42 +1,57 @@
+import { checkDefined } from "../changes/options.js";
+import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
+import { NoLeaseError } from "../errors/no-lease-error.js";
 import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
 import { RejectedError } from "../errors/rejected-errors.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeat } from "./heartbeat.js";
-import { HeldState } from "./held-state.js";
-import {
-  changeBehind,
-  changeGiven,
-  type Given,
-  isOvertaken,
-  leavesOpen,
-  overtakenChange,
-} from "./hold-change.js";
-import type { LeaseLength } from "./lease-length.js";
-import { LeaseTimes } from "./lease-times.js";
-import { inside, isInside } from "./reentrancy.js";
+import { type ChangeResult, HeldState } from "./held-state.js";
+import { type LeaseLength, LeaseTimes, readLeaseLength } from "./lease-times.js";
+import { SerialQueue } from "./serial-queue.js";
 
-/** How to hold an entity. */
+/** Options of `hold`. */
 export interface HoldOptions {
   /**
-   * The version that is held: any change by anyone else is a loss. Own changes go through `hold.change`. Without it,
-   * the entity's stay in its present state is held, whatever is patched meanwhile.
+   * Version to hold: if anyone else changes the entity, the lease is lost. Make your own changes with `hold.change`.
+   * Without it, the lease is lost only if the entity leaves its current state; others may patch it.
    */
   readonly version?: number;
-  /** Told once, the moment that the lease is lost. Not where latchkey is closed: that only `signal` tells. */
+  /** Called once when the lease is lost. Not called when latchkey is closed: only `signal` aborts then. */
   readonly onLost?: (lost: LeaseLostError) => void;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof HoldOptions>(["version", "onLost"]);
+
+/** Renews the lease of an entity's current state once, and from then on automatically. */
+export async function hold<S extends string>(
+  store: MachineStore,
+  id: string,
+  options: HoldOptions,
+): Promise<Hold<S>> {
+  checkOptions(options, OPTIONS);
+  checkDefined(options, ["version"]);
+  const { version, onLost } = options;
+  checkFunctions({ onLost });
+  const sentAt = performance.now();
+  const result = await heartbeat<S>(store, id, version === undefined ? {} : { ifVersion: version });
+  if (!result.ok) throw result.error;
+  const { document } = result;
+  const { ms, version: machineVersion } = await readLeaseLength(store, id, document.state);
+  if (ms === undefined) throw new NoLeaseError(store.location.machine, document);
+  return new Hold<S>(store, { ms, version: machineVersion }, document, sentAt, options);
+}
+
 /**
- * Renews the lease of an entity by itself, at a third of its length, until it is closed or lost, or latchkey is closed.
- * Made by `agents.hold(id)`.
+ * Renews the lease of an entity automatically, after each third of its length, until the hold is closed, the lease is
+ * lost, or latchkey is closed. Returned by `agents.hold(id)`.
  *
- * It is lost when the server refuses a renewal: someone else changed the entity, it left the state, or it is gone. And
- * when no renewal was confirmed before the lease's own end, by a clock that nobody sets: by then another may have it.
+ * The lease is lost if the server rejects a renewal, because someone else changed the entity, it left the state or it no
+ * longer exists, and if no renewal was confirmed before the lease ended on the process's monotonic clock.
  *
  * @example
  * const hold = await agents.hold("a1", { version: agent.version });
@@ -45,209 +60,191 @@ export interface HoldOptions {
 export class Hold<S extends string = string> implements AsyncDisposable {
   readonly id: string;
   readonly #store: MachineStore;
-  readonly #stay: HeldState<S>;
+  readonly #state: HeldState<S>;
   readonly #onLost: ((lost: LeaseLostError) => void) | undefined;
-  readonly #over = new AbortController();
+  readonly #ending = new AbortController();
   readonly #times: LeaseTimes;
+  /** Runs renewals and own changes in sequence. */
+  readonly #queue = new SerialQueue();
   #isClosed = false;
-  /** Renewals and own changes, one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
-  /** Of the last change of one's own, while it is not known whether it was made. */
-  #unknown: OutcomeUnknownError | undefined;
+  /** The last own change while its outcome is unknown. */
+  #unknownChange: OutcomeUnknownError | undefined;
   #failure: unknown;
-  #forget = (): void => {};
+  #removeHook = (): void => {};
 
   constructor(
     store: MachineStore,
     length: LeaseLength & { readonly ms: number },
     entity: Snapshot<S>,
-    asked: number,
+    sentAt: number,
     { version, onLost }: HoldOptions,
   ) {
     this.id = entity.id;
     this.#store = store;
-    this.#stay = new HeldState(store.location, entity, version !== undefined);
+    this.#state = new HeldState(store, entity, version !== undefined);
     this.#onLost = onLost;
     this.#times = new LeaseTimes(
       store,
       entity,
       length,
-      () => void this.#inTurn(() => this.#renew()),
+      () => void this.#queue.run(() => this.#renew()),
       () => this.#lose("no renewal was confirmed before its end", null, this.#failure),
     );
-    this.#times.countFrom(asked);
-    if (!this.#isClosed) this.#forget = store.connection.beforeClose(async () => this.#endWithLatchkey());
+    this.#times.start(sentAt);
+    if (!this.#isClosed) this.#removeHook = store.connection.beforeClose(async () => this.#endWithLatchkey());
   }
 
   /**
-   * Aborted the moment that the lease is lost; its reason is a {@link LeaseLostError}. And when latchkey is closed, since
-   * nothing is renewed from then on; its reason is a {@link ConnectError}. Not by `close`.
+   * Aborts when the lease is lost, with a {@link LeaseLostError}, and when latchkey is closed, with a
+   * {@link ConnectError}. `close` does not abort it.
    */
   get signal(): AbortSignal {
-    return this.#over.signal;
+    return this.#ending.signal;
   }
 
-  /** The version that was last confirmed. */
+  /** Version that was last confirmed. */
   get version(): number {
-    return this.#stay.version;
+    return this.#state.version;
   }
 
   /**
-   * Makes a change of one's own while no renewal is under way, and holds the version that it made. A change that leaves
-   * the state ends the hold.
+   * Makes an own change between two renewals, and holds the version that it makes. The hold ends if the change leaves
+   * the state.
    *
-   * A change that was made is never a loss, whatever is thrown: not one that is not durable, nor one whose answer was lost.
-   * What became of the latter the hold finds out by itself, and makes no other before.
+   * An applied change never loses the lease, even if its call throws NotDurableError. If its outcome is unknown, the hold
+   * resolves it before the next own change. If a change is rejected, the lease is renewed at once, so that `onLost` is
+   * called before the rejection is thrown. Versions can repeat: after the id was removed and created again, and after
+   * the server lost its last changes. If an own change shows this, it is applied and the lease is lost.
    *
-   * A version can come again, where the id was removed and created anew or the server lost its last changes. A change that
-   * shows this is made, and the lease is lost. Where a change is refused the lease is renewed at once, so that a loss is
-   * told before the refusal is thrown.
-   *
-   * @param make makes it, with `ifVersion` as given, and returns what its call returned; that may be a `try…` call.
-   * Nothing is renewed until it ends: where it takes longer than the lease, the lease is lost, so do the work before, and
-   * only the change in here.
-   * @throws LeaseLostError when the lease is lost already, ConnectError when latchkey is closed, ContractError when the hold
-   * is closed (code CLOSED), `make` calls `change` or `close` of it (code NESTED), or returns no change of the entity (code
-   * BADARG); NotExecutedError, without calling `make`, when it can't be told yet what became of the change before; else
-   * what `make` throws
+   * @param make makes the change with the given `ifVersion` and returns the result of its call, which may be a `try…`
+   * call. Nothing is renewed while it runs. If it takes longer than the lease, the lease is lost: do the work before it.
+   * @throws LeaseLostError if the lease was lost; ConnectError if latchkey is closed; ContractError if the hold is closed
+   * (code CLOSED), if `make` calls `change` or `close` of this hold (NESTED) or does not return a change of the entity
+   * (BADARG); NotExecutedError, without calling `make`, if the outcome of the previous change is still unknown; else
+   * the error that `make` throws
    * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
    */
-  async change<C extends Given<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
-    this.#refuseInside("change");
-    return this.#inTurn(async () => {
-      this.#refuseWhenOver();
-      await this.#findOut().catch((cause: unknown) => {
-        const what = `${this.#store.location.machine} ${this.id} was not changed`;
-        const why = "what became of the change before it can't be told yet; try again";
-        const error = new NotExecutedError(`${what}: ${why}`, "");
-        error.cause = cause;
-        throw error;
+  async change<C extends ChangeResult<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
+    this.#rejectInCallback("change");
+    return this.#queue.run(async () => {
+      this.#rejectIfEnded();
+      await this.#resolveChange().catch((cause: unknown) => {
+        const name = `${this.#store.location.machine} ${this.id}`;
+        const message = `${name} was not changed: the outcome of the previous change is still unknown; try again`;
+        throw Object.assign(new NotExecutedError(message, ""), { cause });
       });
-      this.#refuseWhenOver();
+      this.#rejectIfEnded();
       try {
-        const given = await inside(this, async () => make(this.#stay.version));
-        const change = changeGiven(this.#store, this.id, given);
-        if (change === undefined) await this.#renew();
-        else await this.#adopt(change);
-        return given;
+        const returned = await this.#queue.callBack(async () => make(this.#state.version));
+        const change = this.#state.changeFrom(returned);
+        await (change === undefined ? this.#renew() : this.#accept(change));
+        return returned;
       } catch (error) {
-        await this.#take(error);
+        await this.#handleFailure(error);
         throw error;
       }
     });
   }
 
   /**
-   * Stops renewing. The lease itself runs on to its end.
+   * Stops renewing. The lease itself lasts until its end.
    *
-   * @throws ContractError with code NESTED when it is called inside `change`, for whose end it waits.
+   * @throws ContractError with code NESTED if it is called from the callback of `change`: it would wait for itself
    */
   async close(): Promise<void> {
-    this.#refuseInside("close");
+    this.#rejectInCallback("close");
     this.#stop();
-    await this.#turn.catch(() => {});
+    await this.#queue.drain();
   }
 
   /** Closes the hold at the end of an `await using` block. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
-  #refuseInside(what: "change" | "close"): void {
-    if (!isInside(this)) return;
-    const message = `${what} of the hold of ${this.id} was called inside its change, and would wait for itself`;
-    throw new ContractError("NESTED", `${message}; call it after that`);
+  #rejectInCallback(method: "change" | "close"): void {
+    if (!this.#queue.isInCallback) return;
+    const message = `${method} of the hold of ${this.id} would wait for its own caller, the callback of change`;
+    throw new ContractError("NESTED", `${message}; call it after the callback`);
   }
 
-  #refuseWhenOver(): void {
-    this.#over.signal.throwIfAborted();
+  #rejectIfEnded(): void {
+    this.signal.throwIfAborted();
     if (this.#isClosed) throw new ContractError("CLOSED", `the hold of ${this.id} is closed`);
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work, work);
-    this.#turn = done.catch(() => {});
-    return done;
   }
 
   async #renew(): Promise<void> {
     if (this.#isClosed) return;
     try {
-      const [found] = await Promise.allSettled([this.#findOut()]);
+      const [resolution] = await Promise.allSettled([this.#resolveChange()]);
       if (this.#isClosed) return;
-      const asked = performance.now();
-      const timeout = this.#times.answerMs;
-      const result = await heartbeat<S>(this.#store, this.id, { ...this.#stay.guard, timeout });
+      const sentAt = performance.now();
+      const timeout = this.#times.timeoutMs;
+      const result = await heartbeat<S>(this.#store, this.id, { ...this.#state.guard, timeout });
       if (this.#isClosed) return;
       const current = result.ok ? result.document : result.current;
-      const why = result.ok ? this.#stay.renewed(result.document) : result.error.message;
+      const why = result.ok ? this.#state.acceptRenewal(result.document) : result.error.message;
       if (why !== undefined) {
-        if (found.status === "rejected") throw found.reason; // it may be for one's own change
-        if (result.outcome === "EXPIRED") throw result.error; // says nothing of the lease
+        if (resolution.status === "rejected") throw resolution.reason; // an own change may explain it
+        if (result.outcome === "EXPIRED") throw result.error; // proves nothing about the lease
         return this.#lose(why, current, result.ok ? undefined : result.error);
       }
       this.#failure = undefined;
-      const isLease = await this.#times.renewed(asked, timeout);
-      if (!isLease) return this.#lose("a newer version of the machine took it away", current, undefined);
+      if (!(await this.#times.restart(sentAt, timeout)))
+        this.#lose("its state has no lease in the installed version", current, undefined);
     } catch (error) {
       if (this.#isClosed) return;
       if (error instanceof ContractError) return this.#lose(error.message, null, error);
-      this.#failure = error; // told if the lease ends over it
-      this.#times.renewAgain();
+      this.#failure = error; // the cause if the lease ends before a renewal succeeds
+      this.#times.retry();
     }
   }
 
-  /** A change of one's own failed, for its caller. For the hold that depends on whether it was made. */
-  async #take(error: unknown): Promise<void> {
-    const change = changeBehind(this.#store, this.id, error);
-    if (change !== undefined) await this.#adopt(change);
-    else if (leavesOpen(this.#store, this.id, error)) {
-      this.#unknown = error;
-      this.#times.renewAtOnce();
+  /** Updates the hold after an own change threw an error, which does not prove that the change was not applied. */
+  async #handleFailure(error: unknown): Promise<void> {
+    const change = this.#state.changeBehind(error);
+    if (change !== undefined) await this.#accept(change);
+    else if (this.#state.leavesUnknown(error)) {
+      this.#unknownChange = error;
+      this.#times.renewNow();
     } else if (error instanceof RejectedError || error instanceof ContractError) await this.#renew();
   }
 
-  /**
-   * Asks what became of a change of one's own of which that is not known.
-   *
-   * @throws what `resolve` throws: it can't be told yet
-   */
-  async #findOut(): Promise<void> {
-    const resolution = await this.#unknown?.resolve({ timeout: this.#times.answerMs });
-    this.#unknown = undefined;
-    if (resolution?.outcome === "DONE") await this.#adopt(resolution.document);
+  /** Resolves the outcome of an own change if it is unknown. Throws if the server does not reply. */
+  async #resolveChange(): Promise<void> {
+    const resolution = await this.#unknownChange?.resolve({ timeout: this.#times.timeoutMs });
+    this.#unknownChange = undefined;
+    if (resolution?.outcome === "DONE") await this.#accept(resolution.document);
   }
 
-  /** Goes on from a change of one's own. */
-  async #adopt(told: Change | Replay): Promise<void> {
-    const change = isOvertaken(told) ? await overtakenChange(this.#store, told) : told;
-    const standing = this.#stay.changed(change);
+  async #accept(change: Change | Replay): Promise<void> {
+    const standing = await this.#state.acceptChange(change);
     if (standing === "left") this.#stop();
-    else if (standing !== "held") this.#lose(standing.lost, change, undefined);
-    else if (isOvertaken(told)) await this.#renew();
+    else if (standing === "unconfirmed") await this.#renew();
+    else if (standing !== "held") this.#lose(standing.lost, standing.current, undefined);
   }
 
   #lose(why: string, current: Snapshot | null, cause: unknown): void {
     if (this.#isClosed) return;
     this.#stop();
-    const { connection, location } = this.#store;
-    const { machine } = location;
-    const message = `the lease of ${machine} ${this.id} is lost: ${why}`;
-    connection.logger.warn({ machine, id: this.id, why }, "lease lost");
-    const lost = new LeaseLostError(message, machine, this.id, current, cause);
-    this.#over.abort(lost);
-    tell(connection.logger, `of the lease of ${machine} ${this.id}`, this.#onLost, lost);
+    const { machine } = this.#store.location;
+    const { logger } = this.#store.connection;
+    const lease = `the lease of ${machine} ${this.id}`;
+    logger.warn({ machine, id: this.id, why }, "lease lost");
+    const lost = new LeaseLostError(`${lease} is lost: ${why}`, machine, this.id, current, cause);
+    this.#ending.abort(lost);
+    tell(logger, `of ${lease}`, this.#onLost, lost);
   }
 
-  /** Nothing is lost, but whoever works on by the signal has no renewal any more. */
+  /** Aborts the signal although the lease is not lost: it is not renewed any more. */
   #endWithLatchkey(): void {
     this.#stop();
-    this.#over.abort(new ConnectError(this.#store.connection.address, "ended"));
+    this.#ending.abort(new ConnectError(this.#store.connection.address, "ended"));
   }
 
   #stop(): void {
     this.#isClosed = true;
-    this.#forget();
+    this.#removeHook();
     this.#times.stop();
   }
 }

@@ -1,40 +1,81 @@
+import { parseCompiledMachine } from "../machine/compile.js";
+import { notInstalled } from "../reads/installed-machine.js";
+import { ask } from "../valkey/ask.js";
 import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
+import { partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { type LeaseLength, leaseLength } from "./lease-length.js";
+import { partitionOf } from "../valkey/partition.js";
 
-/** A lease is renewed after this part of it. */
-const RENEWAL_PART = 1 / 3;
-/** A renewal has this part of the lease to be answered, repeated attempts included. */
-const ANSWER_PART = 1 / 6;
-/** So long after a renewal without an answer the next one begins. */
-const RETRY_PART = 1 / 12;
+/** Length of a state's lease in one version of the machine. */
+export interface LeaseLength {
+  readonly version: string;
+  /** Undefined if the state has no lease in this version. */
+  readonly ms: number | undefined;
+}
 
-/** When a lease that is held is to be renewed, and when it ends, by a clock of this process that nobody sets. */
+/**
+ * Reads the length of a lease from the entity's own partition, because a new version reaches the partitions one by one.
+ *
+ * @param known the length that was read before; returned if the version is unchanged
+ * @throws ContractError with code NOMACHINE if the machine is not installed, NotExecutedError if the server did not reply
+ */
+export async function readLeaseLength(
+  { connection, location }: MachineStore,
+  id: string,
+  state: string,
+  known?: LeaseLength,
+  timeoutMs = connection.timeoutMs,
+): Promise<LeaseLength> {
+  const { machine } = partitionKeys(location, partitionOf(id, location.partitions));
+  return ask(
+    connection,
+    `the lease of ${location.machine} ${id}`,
+    async (client) => {
+      const version = await client.hget(machine, "version");
+      if (version !== null && version === known?.version) return known;
+      const text = await client.hget(machine, "definition");
+      if (text === null) throw notInstalled("hold", location);
+      const definition = parseCompiledMachine(text);
+      const lease = Object.hasOwn(definition.states, state) ? definition.states[state]?.lease : undefined;
+      return { version: String(definition.version), ms: lease?.for };
+    },
+    timeoutMs,
+  );
+}
+
+/** Share of the lease length after which it is renewed. */
+const RENEWAL_SHARE = 1 / 3;
+/** Share of the lease length allotted to one renewal, retries included. */
+const TIMEOUT_SHARE = 1 / 6;
+/** Share of the lease length before the next renewal if one got no reply. */
+const RETRY_SHARE = 1 / 12;
+
+/** Schedules the renewals and the end of a lease, by the process's monotonic clock. */
 export class LeaseTimes {
   readonly #store: MachineStore;
   readonly #id: string;
   readonly #state: string;
   readonly #renew: () => void;
-  readonly #end: () => void;
-  /** As it was last read. */
+  readonly #expire: () => void;
+  /** The length that was read last. */
   #length: LeaseLength;
-  /** What the last renewal counts. */
+  /** The length that the last renewal got. */
   #leaseMs: number;
   #confirmedUntil = Number.NEGATIVE_INFINITY;
   #isStopped = false;
-  #renewal: NodeJS.Timeout | undefined;
-  #ending: NodeJS.Timeout | undefined;
+  #renewalTimer: NodeJS.Timeout | undefined;
+  #expiryTimer: NodeJS.Timeout | undefined;
 
   /**
-   * @param renew called when it is to be renewed
-   * @param end called when nothing was confirmed before its end
+   * @param renew called when a renewal is due
+   * @param expire called if no renewal was confirmed before the lease ended
    */
   constructor(
     store: MachineStore,
     { id, state }: { readonly id: string; readonly state: string },
     length: LeaseLength & { readonly ms: number },
     renew: () => void,
-    end: () => void,
+    expire: () => void,
   ) {
     this.#store = store;
     this.#id = id;
@@ -42,63 +83,60 @@ export class LeaseTimes {
     this.#length = length;
     this.#leaseMs = length.ms;
     this.#renew = renew;
-    this.#end = end;
+    this.#expire = expire;
   }
 
-  /** How long each answer is waited for, in ms. */
-  get answerMs(): number {
-    return Math.ceil(Math.min(this.#leaseMs * ANSWER_PART, this.#store.connection.timeoutMs));
+  /** Time limit of one request to the server, in ms. */
+  get timeoutMs(): number {
+    return Math.ceil(Math.min(this.#leaseMs * TIMEOUT_SHARE, this.#store.connection.timeoutMs));
   }
 
-  /** It counts from when the server was reached, not before it was asked. */
-  countFrom(asked: number): void {
-    // What was confirmed once never comes nearer.
-    this.#confirmedUntil = Math.max(this.#confirmedUntil, asked + this.#leaseMs);
+  /** Starts a lease at the time at which its renewal was sent, which is never after the server's own start. */
+  start(sentAt: number): void {
+    // A confirmed end never moves closer.
+    this.#confirmedUntil = Math.max(this.#confirmedUntil, sentAt + this.#leaseMs);
     this.#watch();
-    this.#renewIn(this.#leaseMs * RENEWAL_PART);
+    this.#renewIn(this.#leaseMs * RENEWAL_SHARE);
   }
 
-  /**
-   * It was renewed: reads how long that is for.
-   *
-   * @returns false where there is no lease any more
-   */
-  async renewed(asked: number, timeoutMs: number): Promise<boolean> {
+  /** Starts the lease again after a renewal, with its current length. Returns false if the state has no lease any more. */
+  async restart(sentAt: number, timeoutMs: number): Promise<boolean> {
     const known = this.#length;
-    this.#length = await leaseLength(this.#store, this.#id, this.#state, known, timeoutMs);
+    this.#length = await readLeaseLength(this.#store, this.#id, this.#state, known, timeoutMs);
     const { ms } = this.#length;
     if (ms === undefined) return false;
-    this.#leaseMs = Math.min(known.ms ?? ms, ms); // which of the two the server counted is not known
-    this.countFrom(asked);
+    this.#leaseMs = Math.min(known.ms ?? ms, ms); // the server may have used either length
+    this.start(sentAt);
     return true;
   }
 
-  /** There was no answer. */
-  renewAgain(): void {
-    this.#renewIn(this.#leaseMs * RETRY_PART);
+  /** Schedules the next renewal after one that got no reply. */
+  retry(): void {
+    this.#renewIn(this.#leaseMs * RETRY_SHARE);
   }
 
-  renewAtOnce(): void {
+  /** Schedules a renewal now. */
+  renewNow(): void {
     this.#renewIn(0);
   }
 
   stop(): void {
     this.#isStopped = true;
-    clearTimeout(this.#renewal);
-    clearTimeout(this.#ending);
+    clearTimeout(this.#renewalTimer);
+    clearTimeout(this.#expiryTimer);
   }
 
   #renewIn(ms: number): void {
-    clearTimeout(this.#renewal);
-    if (!this.#isStopped) this.#renewal = setTimeout(this.#renew, Math.min(ms, LONGEST_TIMER_MS));
+    clearTimeout(this.#renewalTimer);
+    if (!this.#isStopped) this.#renewalTimer = setTimeout(this.#renew, Math.min(ms, LONGEST_TIMER_MS));
   }
 
   #watch(): void {
-    clearTimeout(this.#ending);
+    clearTimeout(this.#expiryTimer);
     if (this.#isStopped) return;
     const leftMs = this.#confirmedUntil - performance.now();
-    // Also where the answer came later than that: not even for a moment may anybody believe to hold it.
-    if (leftMs <= 0) this.#end();
-    else this.#ending = setTimeout(() => this.#watch(), Math.min(leftMs + 1, LONGEST_TIMER_MS));
+    // Expires at once if the reply came too late: nobody may believe for a moment that the lease is held.
+    if (leftMs <= 0) this.#expire();
+    else this.#expiryTimer = setTimeout(() => this.#watch(), Math.min(leftMs + 1, LONGEST_TIMER_MS));
   }
 }

@@ -25,7 +25,7 @@ export interface DeadLetter {
   readonly isRetried: boolean;
 }
 
-/** A consumer that no replica uses: the next replica takes over its events. */
+/** A consumer that no replica uses: the next `take` of any replica reassigns its events. */
 const NOBODY = "retry";
 const PAGE = 100;
 

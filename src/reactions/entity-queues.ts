@@ -1,6 +1,7 @@
+import { setMaxListeners } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Connection } from "../valkey/connection.js";
 import { safeMessage } from "../valkey/failure.js";
-import { onAbort } from "../valkey/on-abort.js";
 import type { Delivery, ReactionGroup } from "./group.js";
 import type { EntityQueue, HandlerRuns } from "./handler-runs.js";
 import type { ReactionSettings } from "./settings.js";
@@ -29,6 +30,7 @@ export class EntityQueues {
     this.#runs = runs;
     this.#stopping = stopping;
     this.#slots = new Slots(settings.concurrency);
+    setMaxListeners(0, stopping); // one per entity that waits for a retry
   }
 
   /** Number of new events to take. @throws the error of a call to the server that no retry can help. */
@@ -115,16 +117,7 @@ export class EntityQueues {
   async #park(ms: number): Promise<void> {
     this.#parked += 1;
     this.#onRoom();
-    await new Promise<void>((resolve) => {
-      if (this.#stopping.aborted) return resolve();
-      const done = (): void => {
-        clearTimeout(timer);
-        unlisten();
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      const unlisten = onAbort(this.#stopping, done);
-    });
+    await pause(ms, undefined, { signal: this.#stopping }).catch(() => {}); // aborted when the reaction stops
     this.#parked -= 1;
   }
 }

@@ -1,9 +1,8 @@
-import type { Valkey } from "iovalkey";
 import { checkFlag, checkOptions } from "../contract/arguments.js";
 import { ReactionInUseError } from "../errors/reaction-in-use-error.js";
 import { reactionScripts } from "../lua/reactions.js";
 import { ask } from "../valkey/ask.js";
-import { type MachineLocation, reactionKeys } from "../valkey/keys.js";
+import { reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { runScript } from "../valkey/script.js";
 import { checkReactionName } from "./settings.js";
@@ -47,10 +46,13 @@ export async function forget(
   checkOptions(options, OPTIONS);
   const { force = false } = options;
   checkFlag("force", force);
-  const run = (partition: number, mode: Mode): Promise<PartitionReply | undefined> =>
-    ask(connection, `forgetting reaction ${name}`, (client) =>
-      forgetPartition(client, location, partition, name, mode),
+  const run = (partition: number, mode: Mode): Promise<PartitionReply | undefined> => {
+    const keys = Object.values(reactionKeys(location, partition, name));
+    const args = [name, mode, String(FORGOTTEN_KEPT_MS)];
+    return ask(connection, `forgetting reaction ${name}`, async (client) =>
+      readReply(await runScript(client, reactionScripts.forget, keys, args)),
     );
+  };
   const before = new Map<number, PartitionReply>();
   for (let partition = 0; partition < location.partitions; partition += 1) {
     const part = await run(partition, "look");
@@ -73,20 +75,7 @@ export async function forget(
   return total;
 }
 
-/** @returns undefined if the partition holds nothing of the reaction */
-async function forgetPartition(
-  client: Valkey,
-  location: MachineLocation,
-  partition: number,
-  name: string,
-  mode: Mode,
-): Promise<PartitionReply | undefined> {
-  const keys = Object.values(reactionKeys(location, partition, name));
-  const reply = await runScript(client, reactionScripts.forget, keys, [
-    name,
-    mode,
-    String(FORGOTTEN_KEPT_MS),
-  ]);
+function readReply(reply: unknown): PartitionReply | undefined {
   if (reply === null) return undefined;
   const [removed, living, pending, deadLetters, consumers, lag] = reply as [
     ...counts: [number, number, number, number, number],

@@ -9,7 +9,7 @@ import { runScript } from "../valkey/script.js";
 import { START } from "../valkey/stream.js";
 import { endOf } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
-import type { MissedEvents } from "./missed-events.js";
+import type { MissedEvents } from "./settings.js";
 
 /** An event that was delivered to this replica. `mark` is `e` for the event log, `d` for a retried dead letter. */
 export interface Delivery {
@@ -113,7 +113,7 @@ export class ReactionGroup {
   }
 
   /**
-   * Sends a heartbeat, takes over the events of dead replicas and takes up to `count` new events.
+   * Sends a heartbeat, gets the events of dead replicas and takes up to `count` new events.
    *
    * @throws ContractError if other replicas use other event types (BADARG), or the reaction was forgotten (NOREACTION).
    */
@@ -201,7 +201,7 @@ export class ReactionGroup {
     return (rows as [id: string, consumer: string][])[0]?.[1] === this.#consumer;
   }
 
-  /** Removes this replica, so that others take over its events at once. */
+  /** Removes this replica, so that its events are reassigned at once. */
   async leave(): Promise<void> {
     await this.#ask("leaving", (client) => client.zrem(this.keys.lastSeen, this.#consumer));
   }

@@ -2,11 +2,11 @@ import { readDocument } from "../contract/document.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
+import { tell } from "../valkey/failed-listener.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import { thrownText } from "../valkey/thrown-text.js";
 import type { AttemptStart, Delivery, Ending, ReactionGroup } from "./group.js";
-import { reportMissed } from "./missed-events.js";
-import type { ReactionSettings } from "./settings.js";
+import type { MissedEvents, ReactionSettings } from "./settings.js";
 
 /** The events of one entity, handled one after the other. */
 export interface EntityQueue {
@@ -66,6 +66,14 @@ export class HandlerRuns {
     }
     this.#log("error", delivery, { attempt, error }, "an event became a dead letter");
     return this.#finish(run, { how: "dead", error: error.slice(0, LONGEST_ERROR_TEXT), text });
+  }
+
+  /** Logs events that were trimmed from the log before they were handled, and calls `onMissed`. */
+  reportMissed(missed: MissedEvents): void {
+    const { name, onMissed } = this.#settings;
+    const { logger } = this.#connection;
+    logger.error({ reaction: name, ...missed }, "events were trimmed from the log before they were handled");
+    tell(logger, `for a gap in reaction ${name}`, onMissed, missed);
   }
 
   /** Aborts the handlers of events that were reassigned while this replica counted as dead. */
@@ -129,8 +137,7 @@ export class HandlerRuns {
     }
     const { mark, id } = delivery;
     if (ending.how === "lost" && mark === "e") {
-      const missed = { partition: group.partition, from: id, to: id, count: 1 };
-      reportMissed(this.#connection, this.#settings, missed);
+      this.reportMissed({ partition: group.partition, from: id, to: id, count: 1 });
     }
     return "finished";
   }

@@ -5,6 +5,7 @@ import type { Change } from "../contract/document.js";
 import { askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
+import { Deadline } from "../valkey/deadline.js";
 import { reportListener } from "../valkey/failed-listener.js";
 import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -14,7 +15,6 @@ import { openInTime } from "../valkey/open-in-time.js";
 import { EntityQueues } from "./entity-queues.js";
 import { type Batch, ReactionGroup } from "./group.js";
 import { HandlerRuns } from "./handler-runs.js";
-import { reportMissed } from "./missed-events.js";
 import { type Handler, type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
 
 /** Longest time between two heartbeats. */
@@ -179,7 +179,7 @@ export class Reaction implements AsyncDisposable {
         this.#connection.logger.warn({ reaction: this.name, error: safeMessage(error) }, "no reply to take");
       }
     }
-    if (this.#queues.room === 0) await within(this.#tickMs, this.#queues.moreRoom());
+    if (this.#queues.room === 0) await this.#moreRoom();
     else if (!hasMore) await this.#news();
   }
 
@@ -201,7 +201,7 @@ export class Reaction implements AsyncDisposable {
       return true;
     }
     for (const delivery of batch.deliveries) this.#queues.add(group, delivery);
-    if (batch.missed !== undefined) reportMissed(this.#connection, this.#settings, batch.missed);
+    if (batch.missed !== undefined) this.#runs.reportMissed(batch.missed);
     this.#isStale ||= batch.isStale;
     if (this.#isStale) await this.#runs.abortReassigned();
     this.#isStale = false;
@@ -213,6 +213,13 @@ export class Reaction implements AsyncDisposable {
     return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
   }
 
+  /** Waits for more room, at most until the next heartbeat. */
+  async #moreRoom(): Promise<void> {
+    await Deadline.in(this.#tickMs)
+      .race(this.#queues.moreRoom())
+      .catch(() => {}); // time for the heartbeat
+  }
+
   /** Waits for new events, at most until the next heartbeat. All replicas wake, whichever takes the events. */
   async #news(): Promise<void> {
     const keys = this.#groups.map((group) => group.keys.events);
@@ -222,7 +229,7 @@ export class Reaction implements AsyncDisposable {
     } catch (error) {
       if (this.#isStopped) return;
       if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
-      await within(this.#tickMs, this.#queues.moreRoom());
+      await this.#moreRoom();
     }
   }
 }
@@ -235,13 +242,4 @@ async function join(groups: readonly ReactionGroup[], settings: ReactionSettings
     await Promise.allSettled(groups.map((group) => group.leave()));
     throw error;
   }
-}
-
-/** Waits for a promise, for a limited time. */
-async function within(ms: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([promise, end]).finally(() => clearTimeout(timer));
 }

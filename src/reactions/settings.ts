@@ -15,7 +15,16 @@ import type { CompiledMachine } from "../machine/compiled.js";
 import type { Duration } from "../machine/duration.js";
 import { MACHINE_NAME } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
-import type { MissedEvents } from "./missed-events.js";
+
+/** Events of a reaction that were trimmed from the log before they were handled. */
+export interface MissedEvents {
+  readonly partition: number;
+  /** The missed events have IDs after this one in the partition's stream, up to `to`. */
+  readonly from: string;
+  readonly to: string;
+  /** Number of missed events; undefined if the server cannot determine it. */
+  readonly count: number | undefined;
+}
 
 /** Information about the current attempt, passed to a handler beside the change. */
 export interface HandlerContext {

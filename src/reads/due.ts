@@ -1,9 +1,22 @@
+import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
 import { partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
+import type { Position } from "./position.js";
 
-/** When the first timer of each of these entities ends, in ms of server time; null where due has none. */
+/**
+ * Filters of a list by deadline: the earliest of timeout, lease and retention. They scan all entities in states with a
+ * timer.
+ */
+export interface DueOptions {
+  /** Only entities whose deadline is at most this far ahead, or has passed. */
+  readonly dueWithin?: Duration;
+  /** Only entities whose timer is overdue or missing. @default false */
+  readonly stuck?: boolean;
+}
+
+/** Reads when the first timer of each entity fires, in ms of server time; null for an entity without a timer. */
 export async function dueOf(
   { connection, location }: MachineStore,
   ids: readonly string[],
@@ -15,17 +28,39 @@ export async function dueOf(
     members.push(id);
     byPartition.set(partition, members);
   }
-  const found = new Map<string, number>();
+  const times = new Map<string, number>();
   await ask(connection, `due of ${location.machine}`, (client) =>
     Promise.all(
       [...byPartition].map(async ([partition, members]) => {
         const scores = await client.zmscore(partitionKeys(location, partition).due, ...members);
         for (const [at, id] of members.entries()) {
           const score = scores[at];
-          if (score != null) found.set(id, Number(score));
+          if (score != null) times.set(id, Number(score));
         }
       }),
     ),
   );
-  return ids.map((id) => found.get(id) ?? null);
+  return ids.map((id) => times.get(id) ?? null);
+}
+
+/** Selects index entries by the deadlines of their entities. */
+export type DueFilter = (entries: readonly Position[]) => Promise<Position[]>;
+
+/** Makes the filter of a list at `nowMs` (server time); undefined if no option asks for one. */
+export function dueFilter(
+  store: MachineStore,
+  { dueWithin, stuck = false }: DueOptions,
+  nowMs: number,
+): DueFilter | undefined {
+  if (dueWithin === undefined && !stuck) return undefined;
+  const until = nowMs + (dueWithin === undefined ? Number.POSITIVE_INFINITY : durationMs(dueWithin));
+  return async (entries) => {
+    const ids = entries.map(({ id }) => id);
+    const due = await dueOf(store, ids);
+    return entries.filter((_, at) => {
+      const end = due[at] ?? null;
+      if (stuck && end !== null && end > nowMs) return false;
+      return dueWithin === undefined || (end !== null && end <= until);
+    });
+  };
 }

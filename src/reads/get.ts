@@ -5,7 +5,7 @@ import { ask } from "../valkey/ask.js";
 import { entityKey, logKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 
-/** Reads one entity; null where there is none. */
+/** Reads one entity; null if it does not exist. */
 export async function get<S extends string>(store: MachineStore, id: string): Promise<Snapshot<S> | null> {
   const { connection, location } = store;
   const key = entityKey(location, checkId("id", id, 128));
@@ -13,7 +13,7 @@ export async function get<S extends string>(store: MachineStore, id: string): Pr
   return readEntity<S>(location.machine, id, hash);
 }
 
-/** Reads several entities in one round trip, in the order of their ids; null where there is none. */
+/** Reads several entities in one round trip, in the order of `ids`; null for those that do not exist. */
 export async function getMany<S extends string>(
   store: MachineStore,
   ids: readonly string[],
@@ -24,7 +24,7 @@ export async function getMany<S extends string>(
 /**
  * Reads an entity's last changes, oldest first.
  *
- * @param limit how many of the newest; all that the machine's `history` keeps where not given
+ * @param limit maximum number, counted from the newest; default: all that the machine's `history` keeps
  */
 export async function history<S extends string>(
   store: MachineStore,

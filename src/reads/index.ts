@@ -2,38 +2,38 @@ import { scoredIds } from "../contract/flat-reply.js";
 import { ask } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { isBehind, type Position, type Stretch } from "./position.js";
+import { isAfter, type Position, type StateRange } from "./position.js";
 
-/** Up to `limit` index entries of a stretch behind `position`, over all partitions, in the index's order. */
-export async function readStretch(
+/** Reads up to `limit` index entries of a range after `position`, of all partitions, in the order of the index. */
+export async function readRange(
   store: MachineStore,
-  stretch: Stretch,
+  range: StateRange,
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
   const keys = allPartitionKeys(store.location);
-  const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, stretch, position, limit)));
+  const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, range, position, limit)));
   return parts
     .flat()
-    .sort((a, b) => (isBehind(a, b) ? 1 : -1))
+    .sort((a, b) => (isAfter(a, b) ? 1 : -1))
     .slice(0, limit);
 }
 
 /**
- * The ids that entered one of the stretches' states since `ms` (server time). Each partition answers for one moment,
- * so that an entity that keeps moving between the stretches can't slip through.
+ * Reads the ids that entered one of the ranges' states since `ms` (server time). Reads each partition in one
+ * transaction, so that an entity that moves between the ranges cannot be missed.
  */
 export async function movedSince(
   store: MachineStore,
-  stretches: readonly Stretch[],
+  ranges: readonly StateRange[],
   ms: number,
 ): Promise<string[]> {
   const parts = await ask(store.connection, `list ${store.location.machine}`, (client) =>
     Promise.all(
       allPartitionKeys(store.location).map(async ({ index }) => {
-        const moment = client.multi();
-        for (const { from, to } of stretches) moment.zrangebyscore(index, from + ms, to);
-        const replies = (await moment.exec()) ?? [];
+        const transaction = client.multi();
+        for (const { from, to } of ranges) transaction.zrangebyscore(index, from + ms, to);
+        const replies = (await transaction.exec()) ?? [];
         return replies.flatMap(([error, ids]) => {
           if (error !== null) throw error;
           return ids as string[];
@@ -44,31 +44,24 @@ export async function movedSince(
   return parts.flat();
 }
 
-/** The same of one partition. */
+/** Reads up to `limit` index entries of a range after `position`, of one partition. */
 export async function readIndex(
   store: Pick<MachineStore, "connection" | "location">,
   key: string,
-  stretch: Stretch,
+  range: StateRange,
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
-  const behind = position !== undefined && position.score >= stretch.from ? position : undefined;
-  // By score and never by rank: entries leave the index meanwhile, and those after them move up. A position's own
-  // score comes as a whole, since many entities may enter a state in the same ms.
+  const after = position !== undefined && position.score >= range.from ? position : undefined;
+  // By score and never by rank, because ranks change when entries leave. All entries with the position's own score are
+  // read, because many entities may enter a state in the same millisecond.
+  const from = after === undefined ? range.from : `(${after.score}`;
   const [tied, later] = await ask(store.connection, `list ${store.location.machine}`, (client) =>
     Promise.all([
-      behind === undefined ? [] : client.zrangebyscore(key, behind.score, behind.score, "WITHSCORES"),
-      client.zrangebyscore(
-        key,
-        behind === undefined ? stretch.from : `(${behind.score}`,
-        stretch.to,
-        "WITHSCORES",
-        "LIMIT",
-        0,
-        limit,
-      ),
+      after === undefined ? [] : client.zrangebyscore(key, after.score, after.score, "WITHSCORES"),
+      client.zrangebyscore(key, from, range.to, "WITHSCORES", "LIMIT", 0, limit),
     ]),
   );
-  const rest = behind === undefined ? [] : scoredIds(tied).filter((entry) => isBehind(entry, behind));
+  const rest = after === undefined ? [] : scoredIds(tied).filter((entry) => isAfter(entry, after));
   return [...rest, ...scoredIds(later)].slice(0, limit);
 }

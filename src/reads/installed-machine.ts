@@ -6,17 +6,18 @@ import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { type MachineLocation, partitionKeys } from "../valkey/keys.js";
 
-/** A machine as it is installed on the server. */
+/** A machine that is installed on the server. */
 export interface InstalledMachine {
+  /** Its definition with all defaults. */
   readonly definition: CompiledMachine;
-  /** Every state that has ever been installed, by its place in the index. */
+  /** All states that were ever installed, in the order of the index. */
   readonly ordinals: readonly string[];
 }
 
 /**
- * Reads an installed machine; null where none is. Every partition holds the same.
+ * Reads an installed machine; null if it is not installed. All partitions hold the same.
  *
- * @throws LayoutError where it can't be read: it was damaged, or another version wrote it.
+ * @throws LayoutError if the definition is damaged, or another version of latchkey wrote it
  */
 export async function readMachine(
   connection: Connection,
@@ -35,15 +36,15 @@ function readDefinition(text: string, { machine }: MachineLocation): CompiledMac
     return parseCompiledMachine(text);
   } catch {
     throw new LayoutError(
-      `the definition of ${machine} on the server can't be read; \`latchkey fsck -m ${machine}\` tells what is wrong with it`,
+      `the definition of ${machine} on the server is unreadable; run \`latchkey fsck -m ${machine}\` for details`,
     );
   }
 }
 
 /**
- * Reads an installed machine that must be there.
+ * Reads an installed machine.
  *
- * @throws ContractError with code NOMACHINE when it is not: the server lost its data, for instance.
+ * @throws ContractError with code NOMACHINE if it is not installed, for example because the server lost its data
  */
 export async function needMachine(
   connection: Connection,
@@ -51,9 +52,12 @@ export async function needMachine(
   operation: string,
 ): Promise<InstalledMachine> {
   const installed = await readMachine(connection, location);
-  if (installed !== null) return installed;
-  throw new ContractError(
-    "NOMACHINE",
-    `${operation} ${location.machine}: no such machine is installed in this namespace; apply it first`,
-  );
+  if (installed === null) throw notInstalled(operation, location);
+  return installed;
+}
+
+/** Makes the error of an operation on a machine that is not installed. */
+export function notInstalled(operation: string, { machine }: MachineLocation): ContractError {
+  const message = `${operation} ${machine}: the machine is not installed in this namespace; apply it first`;
+  return new ContractError("NOMACHINE", message);
 }

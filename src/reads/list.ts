@@ -2,10 +2,9 @@ import {
   checkDuration,
   checkFlag,
   checkOptions,
+  checkStates,
   checkWhole,
   isId,
-  refuse,
-  shortText,
 } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
@@ -13,32 +12,32 @@ import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
-import { type DueFilter, type DueOptions, dueFilter } from "./due-filter.js";
+import { type DueFilter, type DueOptions, dueFilter } from "./due.js";
 import { getMany } from "./get.js";
-import { movedSince, readStretch } from "./index.js";
+import { movedSince, readRange } from "./index.js";
 import { needMachine } from "./installed-machine.js";
-import { cursorText, type Position, parseCursor, type Stretch, stretchOf } from "./position.js";
+import { cursorText, type Position, parseCursor, type StateRange, stateRange } from "./position.js";
 
-/** Which entities to list. */
+/** Filters of `list`. */
 export interface ListOptions<S extends string = string> extends DueOptions {
-  /** Only those in this state, or in one of these. */
+  /** Only entities in this state, or in one of these states. */
   readonly state?: S | readonly S[];
-  /** Only those that have been in their state for at least this long. */
+  /** Only entities that have been in their state for at least this long. */
   readonly olderThan?: Duration;
 }
 
-/** Which page of a list. */
+/** Options of `listPage`. */
 export interface PageOptions<S extends string = string> extends ListOptions<S> {
-  /** At most this many entities, 1 to 1000. @default 100 */
+  /** Maximum number of entities, 1 to 1000. @default 100 */
   readonly limit?: number;
-  /** Where the page before ended. */
+  /** Cursor of the previous page; omit it for the first page. */
   readonly cursor?: string;
 }
 
-/** A part of a list: by state, then longest in it first. */
+/** A page of a list, ordered by state, then longest in it first. */
 export interface Page<S extends string = string> {
   readonly items: readonly Snapshot<S>[];
-  /** Where to go on; absent at the end. */
+  /** Cursor of the next page; absent on the last page. */
   readonly cursor?: string;
 }
 
@@ -51,36 +50,35 @@ const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ListOptions>([
 const PAGE_OPTIONS: ReadonlySet<string> = new Set([...LIST_OPTIONS, "limit", "cursor"]);
 const PAGE = 100;
 const LONGEST_PAGE = 1000;
-/** So many index entries are looked through at once, where few of them may fit. */
-const LOOK = 1000;
+/** Number of index entries that are read at once if few of them may match the filter. */
+const BATCH = 1000;
 
 /**
- * Reads one page. An entity that changes its state between two pages may be met again, or be missed where it moved
- * to a state already listed; {@link list} has neither.
+ * Reads one page. An entity that changes its state between two pages may be listed twice, or be missed if it moved to a
+ * state that was already listed; {@link list} does neither.
  */
 export async function listPage<S extends string>(
   store: MachineStore,
   options: PageOptions<S>,
 ): Promise<Page<S>> {
-  checkKinds(options, PAGE_OPTIONS);
+  checkListOptions(options, PAGE_OPTIONS);
   const { limit = PAGE } = options;
   checkWhole("limit", limit, 1, LONGEST_PAGE);
-  const { olderThan, dueWithin, stuck } = options;
-  const isTimeless = olderThan === undefined && dueWithin === undefined && stuck !== true;
-  const { nowMs } = isTimeless ? { nowMs: 0 } : await serverTime(store);
-  const stretches = await stretchesOf(store, options, nowMs);
-  const fits = dueFilter(store, options, nowMs);
+  const needsTime = options.olderThan !== undefined || isTimed(options);
+  const { nowMs } = needsTime ? await serverTime(store) : { nowMs: 0 };
+  const ranges = await rangesOf(store, options, nowMs);
+  const filter = dueFilter(store, options, nowMs);
   let position = options.cursor === undefined ? undefined : parseCursor(options.cursor);
   const items: Snapshot<S>[] = [];
-  for (const stretch of stretches) {
-    if (position !== undefined && position.score > stretch.to) continue;
+  for (const range of ranges) {
+    if (position !== undefined && position.score > range.to) continue;
     while (items.length < limit) {
       const left = limit - items.length;
-      const found = await readStretch(store, stretch, position, fits === undefined ? left : LOOK);
-      const kept = (await fits?.(found))?.slice(0, left) ?? found;
-      items.push(...(await present<S>(store, stretch, kept)));
-      position = (kept.length === left ? kept.at(-1) : found.at(-1)) ?? position;
-      if (found.length === 0) break;
+      const entries = await readRange(store, range, position, filter === undefined ? left : BATCH);
+      const matches = (await filter?.(entries))?.slice(0, left) ?? entries;
+      items.push(...(await loadEntities<S>(store, [range], matches)));
+      position = (matches.length === left ? matches.at(-1) : entries.at(-1)) ?? position;
+      if (entries.length === 0) break;
     }
     if (items.length === limit) break;
   }
@@ -89,37 +87,34 @@ export async function listPage<S extends string>(
 }
 
 /**
- * Lists entities, by state and then longest in it first. Stable under change: an entity that exists all the while,
- * and fits the filter all the while, comes exactly once, even where it moves between listed states meanwhile.
+ * Lists entities, ordered by state, then longest in it first. An entity that exists and matches the filter all the time
+ * is listed exactly once, even if it moves between listed states meanwhile.
  */
 export async function* list<S extends string>(
   store: MachineStore,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
-  checkKinds(options, LIST_OPTIONS);
+  checkListOptions(options, LIST_OPTIONS);
   const { nowMs, errorMs } = await serverTime(store);
-  const stretches = await stretchesOf(store, options, nowMs);
-  const fits = dueFilter(store, options, nowMs);
-  const seen = new Set<string>();
-  for (const stretch of stretches) {
-    // Up to the start only: others may enter a state faster than it is read.
-    const to = Math.min(stretch.to, stretch.from + nowMs + errorMs);
-    for await (const entity of walk<S>(store, { ...stretch, to }, fits)) {
-      if (seen.has(entity.id)) continue;
-      seen.add(entity.id);
+  const ranges = await rangesOf(store, options, nowMs);
+  const filter = dueFilter(store, options, nowMs);
+  const listed = new Set<string>();
+  for (const range of ranges) {
+    // Ends at the start time: entities may enter a state faster than it is read.
+    const to = Math.min(range.to, range.from + nowMs + errorMs);
+    for await (const entity of walk<S>(store, { ...range, to }, filter)) {
+      if (listed.has(entity.id)) continue;
+      listed.add(entity.id);
       yield entity;
     }
   }
-  if (options.olderThan !== undefined) return; // Whoever entered a state meanwhile is too young.
-  // Whoever entered a listed state meanwhile stands behind the start now. Those that are new do not count.
-  const moved = await movedSince(store, stretches, nowMs - errorMs);
-  const unseen = moved.filter((id) => !seen.has(id));
-  const fitting = (await fits?.(unseen.map((id) => ({ id, score: 0 }))))?.map(({ id }) => id) ?? unseen;
-  const missed = fitting.filter((id) => isId(id));
-  const states = new Set(stretches.map(({ state }) => state));
+  if (options.olderThan !== undefined) return; // entities that entered a state meanwhile do not match
+  // Entities that entered a listed state meanwhile are after the end time. New ones are not listed.
+  const moved = await movedSince(store, ranges, nowMs - errorMs);
+  const entries = moved.flatMap((id) => (listed.has(id) ? [] : [{ id, score: 0 }]));
+  const missed = (await filter?.(entries)) ?? entries;
   for (let at = 0; at < missed.length; at += PAGE) {
-    for (const entity of await getMany<S>(store, missed.slice(at, at + PAGE))) {
-      if (entity === null || !states.has(entity.state)) continue;
+    for (const entity of await loadEntities<S>(store, ranges, missed.slice(at, at + PAGE))) {
       if (Date.parse(entity.createdAt) <= nowMs + errorMs) yield entity;
     }
   }
@@ -127,51 +122,54 @@ export async function* list<S extends string>(
 
 async function* walk<S extends string>(
   store: MachineStore,
-  stretch: Stretch,
-  fits: DueFilter | undefined,
+  range: StateRange,
+  filter: DueFilter | undefined,
 ): AsyncGenerator<Snapshot<S>, void> {
   let position: Position | undefined;
   for (;;) {
-    const found = await readStretch(store, stretch, position, fits === undefined ? PAGE : LOOK);
-    yield* await present<S>(store, stretch, (await fits?.(found)) ?? found);
-    position = found.at(-1);
+    const entries = await readRange(store, range, position, filter === undefined ? PAGE : BATCH);
+    yield* await loadEntities<S>(store, [range], (await filter?.(entries)) ?? entries);
+    position = entries.at(-1);
     if (position === undefined) return;
   }
 }
 
-/** The entities of some index entries that are still in the stretch's state. */
-async function present<S extends string>(
+/** Loads the entities of index entries, skipping those that have left the states of the ranges. */
+async function loadEntities<S extends string>(
   store: MachineStore,
-  stretch: Stretch,
-  found: readonly Position[],
+  ranges: readonly StateRange[],
+  entries: readonly Position[],
 ): Promise<Snapshot<S>[]> {
-  // What can't be an id got there by damage, which fsck tells of.
-  const ids = found.map(({ id }) => id).filter((id) => isId(id));
+  // Invalid ids are damage, which fsck reports.
+  const ids = entries.map(({ id }) => id).filter((id) => isId(id));
   const entities = await getMany<S>(store, ids);
-  return entities.flatMap((entity) => (entity?.state === stretch.state ? [entity] : []));
-}
-
-async function stretchesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<Stretch[]> {
-  const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
-  const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  for (const state of wanted) {
-    if (!ordinals.includes(state)) {
-      refuse(`unknown state ${shortText(state)} of ${store.location.machine}; it has ${ordinals.join(", ")}`);
-    }
-  }
-  const { olderThan, dueWithin, stuck } = options;
-  const untilMs = olderThan === undefined ? undefined : nowMs - durationMs(olderThan);
-  const isTimed = (state: string): boolean =>
-    Object.hasOwn(definition.states, state) &&
-    dueAt(definition.states[state] ?? { event: "" }, 0) !== undefined;
-  const mayFit = dueWithin === undefined && stuck !== true ? (): boolean => true : isTimed;
-  return ordinals.flatMap((state, ordinal) =>
-    wanted.includes(state) && mayFit(state) ? [stretchOf(state, ordinal, untilMs)] : [],
+  return entities.flatMap((entity) =>
+    entity !== null && ranges.some(({ state }) => state === entity.state) ? [entity] : [],
   );
 }
 
-/** @throws ContractError with code BADARG where an option is none, or can't be what it is */
-function checkKinds(options: ListOptions, known: ReadonlySet<string>): void {
+async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
+  const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
+  const wanted = options.state === undefined ? ordinals : [options.state].flat();
+  checkStates(store.location.machine, wanted, ordinals);
+  const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
+  const hasTimer = (state: string): boolean =>
+    Object.hasOwn(definition.states, state) &&
+    dueAt(definition.states[state] ?? { event: "" }, 0) !== undefined;
+  return ordinals.flatMap((state, ordinal) =>
+    wanted.includes(state) && (!isTimed(options) || hasTimer(state))
+      ? [stateRange(state, ordinal, untilMs)]
+      : [],
+  );
+}
+
+/** True if the options filter by deadline, so that only states with a timer match. */
+function isTimed({ dueWithin, stuck }: ListOptions): boolean {
+  return dueWithin !== undefined || stuck === true;
+}
+
+/** @throws ContractError with code BADARG if an option is unknown or invalid */
+function checkListOptions(options: ListOptions, known: ReadonlySet<string>): void {
   checkOptions(options, known);
   for (const name of ["olderThan", "dueWithin"] as const) {
     const duration = options[name];

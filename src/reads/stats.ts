@@ -5,7 +5,6 @@ import {
   entityKey,
   logKey,
   type MachineLocation,
-  type PartitionKeys,
   partitionKeys,
   reactionKeys,
 } from "../valkey/keys.js";
@@ -14,139 +13,125 @@ import { readServerTime } from "../valkey/server-clock.js";
 import { streamGroups } from "../valkey/stream.js";
 import { count } from "./count.js";
 
-/** One part of what is kept. */
-export interface PartStats {
+/** Memory usage of some keys. */
+export interface MemoryUsage {
   readonly keys: number;
-  /** Of the server's memory; of entities and logs by a sample, of large keys by a sample of their members. */
+  /** Bytes of memory. Estimated from samples for entities, logs and large keys. */
   readonly bytes: number;
 }
 
-/** What there is of one machine. */
+type MemoryPart = "entities" | "logs" | "index" | "due" | "events" | "reactions" | "machine";
+
+/** Size of one machine's data. */
 export interface Stats {
   readonly machine: string;
   readonly partitions: number;
   readonly entities: number;
+  /** Number of entities by state. */
   readonly states: Readonly<Record<string, number>>;
-  /** Entities with a deadline, and those whose deadline is over. */
+  /** Number of entities with a timer, and of those whose timer is overdue. */
   readonly due: { readonly entries: number; readonly over: number };
-  /** Changes that the event log holds. */
+  /** Number of changes in the event log. */
   readonly events: number;
-  readonly memory: Readonly<
-    Record<"entities" | "logs" | "index" | "due" | "events" | "reactions" | "machine" | "total", PartStats>
-  >;
+  readonly memory: Readonly<Record<MemoryPart | "total", MemoryUsage>>;
 }
 
-/** So many entities of a partition are weighed. */
+interface PartitionStats {
+  readonly entities: number;
+  readonly timers: number;
+  readonly overdue: number;
+  readonly events: number;
+  readonly memory: Readonly<Record<MemoryPart, MemoryUsage>>;
+}
+
+/** Number of entities per partition whose memory is measured. */
 const SAMPLE = 200;
 
-/** Counts and weighs what a machine keeps, with questions that are small for the server. */
+/** Counts a machine's entities and events and measures their memory, with requests that are cheap for the server. */
 export async function stats(store: MachineStore): Promise<Stats> {
   const { connection, location } = store;
   const states = await count(store);
   return ask(connection, `stats ${location.machine}`, async (client) => {
     const { nowMs } = await readServerTime(client);
-    const parts: Part[] = [];
-    for (const [partition, keys] of allPartitionKeys(location).entries())
-      parts.push({
-        ...(await statsOf(client, store, keys, nowMs)),
-        reactions: await reactionsOf(client, location, partition),
-      });
-    const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0);
-    const entities = sum((part) => part.entities);
-    const shared = (name: "index" | "due" | "events" | "machine"): PartStats => ({
-      keys: sum((part) => (part[name] > 0 ? 1 : 0)),
-      bytes: sum((part) => part[name]),
-    });
-    const kept = {
-      entities: { keys: entities, bytes: sum((part) => part.entityBytes) },
-      logs: { keys: sum((part) => part.logs), bytes: sum((part) => part.logBytes) },
-      ...{ index: shared("index"), due: shared("due") },
-      events: shared("events"),
-      reactions: {
-        keys: sum((part) => part.reactions.keys),
-        bytes: sum((part) => part.reactions.bytes),
-      },
-      machine: shared("machine"),
-    };
-    const all = Object.values(kept);
-    const total = {
-      keys: all.reduce((n, { keys }) => n + keys, 0),
-      bytes: all.reduce((n, { bytes }) => n + bytes, 0),
+    const parts: PartitionStats[] = [];
+    for (const partition of allPartitionKeys(location).keys())
+      parts.push(await partitionStats(client, location, partition, nowMs));
+    const usage = (part: MemoryPart): MemoryUsage => total(parts.map(({ memory }) => memory[part]));
+    const memory = {
+      entities: usage("entities"),
+      logs: usage("logs"),
+      index: usage("index"),
+      due: usage("due"),
+      events: usage("events"),
+      reactions: usage("reactions"),
+      machine: usage("machine"),
     };
     return {
-      ...{ machine: location.machine, partitions: location.partitions, entities, states },
-      due: { entries: sum((part) => part.dueEntries), over: sum((part) => part.over) },
-      events: sum((part) => part.eventEntries),
-      memory: { ...kept, total },
+      machine: location.machine,
+      partitions: location.partitions,
+      entities: sum(parts.map(({ entities }) => entities)),
+      states,
+      due: {
+        entries: sum(parts.map(({ timers }) => timers)),
+        over: sum(parts.map(({ overdue }) => overdue)),
+      },
+      events: sum(parts.map(({ events }) => events)),
+      memory: { ...memory, total: total(Object.values(memory)) },
     };
   });
 }
 
-/** The same of one partition. */
-type Part = Readonly<
-  Record<
-    | "entities"
-    | "dueEntries"
-    | "over"
-    | "eventEntries"
-    | "index"
-    | "due"
-    | "events"
-    | "machine"
-    | "entityBytes"
-    | "logBytes"
-    | "logs",
-    number
-  >
-> & { readonly reactions: PartStats };
-
-async function statsOf(
+async function partitionStats(
   client: Valkey,
-  { location }: MachineStore,
-  keys: PartitionKeys,
+  location: MachineLocation,
+  partition: number,
   nowMs: number,
-): Promise<Omit<Part, "reactions">> {
-  const [entities, dueEntries, over, eventEntries, index, due, events, machine, ids] = await Promise.all([
+): Promise<PartitionStats> {
+  const keys = partitionKeys(location, partition);
+  const [entities, timers, overdue, events, ids, groups] = await Promise.all([
     client.zcard(keys.index),
     client.zcard(keys.due),
     client.zcount(keys.due, "-inf", nowMs),
     client.xlen(keys.events),
-    bytesOf(client, keys.index),
-    bytesOf(client, keys.due),
-    bytesOf(client, keys.events),
-    bytesOf(client, keys.machine),
     client.zrandmember(keys.index, SAMPLE),
+    streamGroups(client, keys.events),
   ]);
-  const weights = await Promise.all(
-    [ids].flat().map(async (id) => ({
-      entity: await bytesOf(client, entityKey(location, id)),
-      log: await bytesOf(client, logKey(location, id)),
-    })),
-  );
-  // As many as the sample stands for: all of them, where it is whole.
-  const scale = weights.length === 0 ? 0 : entities / weights.length;
-  const sum = (of: (weight: (typeof weights)[number]) => number): number =>
-    Math.round(scale * weights.reduce((total, weight) => total + of(weight), 0));
+  const sample = [ids].flat();
+  const groupKeys = groups.flatMap((group) => {
+    const { events: _, ...own } = reactionKeys(location, partition, String(group.get("name")));
+    return Object.values(own);
+  });
+  const measure = (names: readonly string[]): Promise<MemoryUsage> => usageOf(client, names);
+  const [entitySample, logSample, index, due, log, reactions, machine] = await Promise.all([
+    measure(sample.map((id) => entityKey(location, id))),
+    measure(sample.map((id) => logKey(location, id))),
+    measure([keys.index]),
+    measure([keys.due]),
+    measure([keys.events]),
+    measure(groupKeys),
+    measure([keys.machine]),
+  ]);
+  /** Extrapolates from the sample to all entities. */
+  const scale = (value: number): number =>
+    sample.length === 0 ? 0 : Math.round((value * entities) / sample.length);
+  const logs = { keys: scale(logSample.keys), bytes: scale(logSample.bytes) };
+  const memory = { logs, index, due, events: log, reactions, machine };
   return {
-    ...{ entities, dueEntries, over, eventEntries, index, due, events, machine },
-    entityBytes: sum(({ entity }) => entity),
-    logBytes: sum(({ log }) => log),
-    logs: sum(({ log }) => (log > 0 ? 1 : 0)),
+    ...{ entities, timers, overdue, events },
+    memory: { ...memory, entities: { keys: entities, bytes: scale(entitySample.bytes) } },
   };
 }
 
-/** What reactions keep in a partition, but for how far they have come, which the event log itself holds. */
-async function reactionsOf(client: Valkey, location: MachineLocation, partition: number): Promise<PartStats> {
-  const groups = await streamGroups(client, partitionKeys(location, partition).events);
-  const keys = groups.flatMap((group) => {
-    const { events, ...own } = reactionKeys(location, partition, String(group.get("name")));
-    return Object.values(own);
-  });
-  const bytes = await Promise.all(keys.map((key) => bytesOf(client, key)));
-  return { keys: bytes.filter((one) => one > 0).length, bytes: bytes.reduce((all, one) => all + one, 0) };
+/** Measures the keys that exist. */
+async function usageOf(client: Valkey, keys: readonly string[]): Promise<MemoryUsage> {
+  const sizes = await Promise.all(keys.map(async (key) => (await client.memory("USAGE", key)) ?? 0));
+  return { keys: sizes.filter((bytes) => bytes > 0).length, bytes: sum(sizes) };
 }
 
-/** The memory of one key; 0 for none. */
-async function bytesOf(client: Valkey, key: string): Promise<number> {
-  return (await client.memory("USAGE", key)) ?? 0;
+function total(usages: readonly MemoryUsage[]): MemoryUsage {
+  return { keys: sum(usages.map(({ keys }) => keys)), bytes: sum(usages.map(({ bytes }) => bytes)) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
 }

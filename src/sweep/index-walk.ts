@@ -3,7 +3,7 @@ import { LayoutError } from "../errors/layout-error.js";
 import type { CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";
 import { readMachine } from "../reads/installed-machine.js";
-import { type Position, type Stretch, stretchOf } from "../reads/position.js";
+import { type Position, type StateRange, stateRange } from "../reads/position.js";
 import type { SweepPartition } from "./partition.js";
 
 /** The number of entities that one step checks. */
@@ -13,7 +13,7 @@ const TOLERANCE_MS = 5_000;
 
 /** A state with a timer, and its part of the index. */
 interface TimedState {
-  readonly stretch: Stretch;
+  readonly range: StateRange;
   /** The state, without a lease for which an older version of the machine may have set a later deadline. */
   readonly state: CompiledState;
 }
@@ -44,7 +44,7 @@ export class IndexWalk {
     const [timed] = this.#states;
     if (timed === undefined) return { ids: [], isEnd: true };
     const { keys } = this.#partition;
-    const entries = await readIndex(this.#partition, keys.index, timed.stretch, this.#position, STEP);
+    const entries = await readIndex(this.#partition, keys.index, timed.range, this.#position, STEP);
     this.#position = entries.length === STEP ? entries.at(-1) : undefined;
     if (this.#position === undefined) this.#states.shift();
     const isEnd = this.#states.length === 0;
@@ -54,7 +54,7 @@ export class IndexWalk {
     );
     const wrong = entries.filter(({ score }, at) => {
       const due = scores[at];
-      const latest = dueAt(timed.state, score - timed.stretch.from, nowMs + TOLERANCE_MS);
+      const latest = dueAt(timed.state, score - timed.range.from, nowMs + TOLERANCE_MS);
       return due == null || Number(due) > (latest ?? Number.POSITIVE_INFINITY);
     });
     return { ids: wrong.map(({ id }) => id), isEnd };
@@ -70,7 +70,7 @@ export class IndexWalk {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
       if (state === undefined || dueAt(state, 0) === undefined) return [];
       const { lease, ...others } = state;
-      return [{ stretch: stretchOf(name, ordinal), state: definition.version > 1 ? others : state }];
+      return [{ range: stateRange(name, ordinal), state: definition.version > 1 ? others : state }];
     });
   }
 }

@@ -1,6 +1,6 @@
-import { ContractError } from "../errors/latchkey-error.js";
 import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { readIndex } from "../reads/index.js";
+import { notInstalled } from "../reads/installed-machine.js";
 import type { Position } from "../reads/position.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { IndexWalk } from "./index-walk.js";
@@ -119,7 +119,7 @@ export class PartitionSweep {
         client.xlen(keys.events),
       ]),
     );
-    if (version == null) throw new ContractError("NOMACHINE", `${location.machine} is not installed`);
+    if (version == null) throw notInstalled("sweep", location);
     return time;
   }
 

@@ -9,7 +9,7 @@ import {
 } from "../contract/arguments.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Duration } from "../machine/duration.js";
-import { needMachine } from "../reads/installed-machine.js";
+import { notInstalled } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
@@ -69,7 +69,7 @@ export async function sweepMachine(
     const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
       Promise.all(allPartitionKeys(location).map(({ machine }) => client.exists(machine))),
     );
-    if (!counts.includes(1)) await needMachine(connection, location, "sweep"); // throws
+    if (!counts.includes(1)) throw notInstalled("sweep", location);
     return [location];
   }).run();
 }

@@ -8,11 +8,11 @@ export interface Address {
   readonly database: number;
   readonly username?: string;
   readonly password?: string;
-  /** Where Sentinels know which server is the primary now: host and port are the first of them. */
+  /** Sentinels that know the current primary; host and port are those of the first. */
   readonly sentinel?: SentinelGroup;
 }
 
-/** Sentinels, and the name under which they watch the primary. */
+/** Sentinels, and their name of the primary. */
 export interface SentinelGroup {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly primary: string;
@@ -32,7 +32,7 @@ const SENTINEL_HINT =
 const SENTINEL_PORT = 26_379;
 
 /**
- * Reads a server's URL: `valkey://[user[:password]@]host[:port][/database]`, or, where Sentinels watch it,
+ * Reads a server's URL: `valkey://[user[:password]@]host[:port][/database]`, or, with Sentinels,
  * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`; `valkeys` for TLS.
  *
  * @throws ContractError if it is invalid; the text never repeats the URL, which may contain a password
@@ -61,7 +61,7 @@ export function parseAddress(url: string): Address {
   };
 }
 
-/** Several hosts are more than a URL may have, so each is read as one of its own. */
+/** Reads each host as a URL of its own, because a URL has only one. */
 function parseSentinels(rest: string, tls: boolean): Address {
   const match = /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest);
   if (match === null) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
@@ -92,7 +92,7 @@ function decoded(what: "user" | "password", text: string): string {
   }
 }
 
-/** The address as it may be shown. */
+/** Formats an address without credentials. */
 export function addressText({ host, port, tls, database, sentinel }: Address): string {
   const scheme = tls ? "valkeys" : "valkey";
   const path = database === 0 ? "" : `/${database}`;

@@ -8,33 +8,30 @@ import { Deadline, TimeUpError } from "./deadline.js";
 import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
 import { retry } from "./retry.js";
 
-/** What to do about the error replies that the scripts give themselves. */
+/** Texts of the scripts' own error replies. */
 const CONTRACT_TEXTS = new Map([
-  ["NOMACHINE apply it first", "no such machine is installed in this namespace; apply it first"],
-  ["BADARG field", "a stamp is the machine's to set; take it out of set and unset"],
-  ["BADARG SET", "the entity would have more than 64 own fields, or more than 256 KiB of them; unset some"],
-  [
-    "BADARG MAP",
-    "map must lead from states that were installed and are dropped now to states of the definition",
-  ],
-  ["BADARG states", "too many states were ever installed under this name; use another machine name"],
+  ["NOMACHINE apply it first", "the machine is not installed in this namespace; apply it first"],
+  ["BADARG field", "stamps are managed by the machine and cannot be set or unset; omit the field"],
+  ["BADARG SET", "the entity would exceed 64 own fields or 256 KiB; unset some"],
+  ["BADARG MAP", "map must map states that the new version drops to states that it has"],
+  ["BADARG states", "too many states were installed under this machine name; use another name"],
 ]);
 
-/** What to do about error replies that the server gives before anything is executed. */
+/** Texts of error replies that the server gives before it executes anything. */
 const HINTS = new Map([
   ["OOM", "the server is out of memory"],
   ["READONLY", "the server is a replica"],
   ["NOPERM", "this user lacks a permission that latchkey needs"],
-  ["NOAUTH", "the server wants credentials"],
+  ["NOAUTH", "authentication required; give a user and a password"],
   ["BUSY", "the server is running a slow script"],
   ["LOADING", "the server is loading its data"],
-  ["MISCONF", "the server can't save its data"],
+  ["MISCONF", "the server cannot save its data"],
   ["NOREPLICAS", "too few replicas are connected to the server"],
   ["MASTERDOWN", "the server is a replica without its primary"],
-  ["WRONGTYPE", "a key of this machine holds something else; something other than latchkey wrote it"],
+  ["WRONGTYPE", "wrong key type: not written by latchkey"],
 ]);
 
-/** The error of a change that the server could not be asked to make, or refused as malformed. */
+/** Converts the failure of a change that was not executed. */
 export function notMade(error: unknown, name: string, address: string): Error {
   return (
     contractError(error, name) ??
@@ -42,7 +39,7 @@ export function notMade(error: unknown, name: string, address: string): Error {
   );
 }
 
-/** The error of what a script itself refused as malformed; undefined for any other. */
+/** Converts the rejection of a malformed call by a script; undefined for other failures. */
 export function contractError(error: unknown, name: string): Error | undefined {
   if (error instanceof LatchkeyError) return error;
   if (classifyFailure(error) !== "refused") return undefined;
@@ -60,11 +57,10 @@ export function contractError(error: unknown, name: string): Error | undefined {
 }
 
 /**
- * Asks the server something that changes nothing, or nothing that asking again would change. Asks again until there is
- * an answer, or the time of a call is over.
+ * Asks the server a question that is safe to repeat. Retries until there is a reply, or the timeout has passed.
  *
- * @param what the question, for the error
- * @throws NotExecutedError when there was no answer, or none but a refusal: ask again.
+ * @param what name of the question, for the error
+ * @throws NotExecutedError if there was no reply, or an error reply
  */
 export async function ask<T>(
   connection: Connection,
@@ -93,12 +89,12 @@ export async function askOnce<T>(
   } catch (error) {
     if (error instanceof LatchkeyError && !(error instanceof ConnectError)) throw error;
     const reply = replyCode(error);
-    const became = reply === "" ? "not answered" : "refused";
+    const became = reply === "" ? "not answered" : "rejected";
     throw new NotExecutedError(`${what} was ${became}: ${hint(error, connection.address)}`, reply);
   }
 }
 
-/** Why there was no answer, in words. */
+/** Explains why a call got no reply. */
 export function hint(error: unknown, address: string): string {
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;

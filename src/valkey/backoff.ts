@@ -1,11 +1,10 @@
 /**
- * How long to pause before trying again: a random part ("full jitter") of a length that doubles, so that callers who
- * failed together do not come back together. After M. Brooker, "Exponential Backoff And Jitter", AWS Architecture
- * Blog, 2015.
+ * Computes the delay before a retry: exponential backoff with full jitter, so that callers that failed together do not
+ * retry together. After M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  *
- * @param attempt how many have failed since the last success, less one
- * @param baseMs the longest first pause
- * @param longestMs the longest pause of all
+ * @param attempt number of failures since the last success, less one
+ * @param baseMs upper bound of the first delay
+ * @param longestMs upper bound of all delays
  */
 export function backoffMs(attempt: number, baseMs: number, longestMs: number): number {
   return Math.random() * Math.min(longestMs, baseMs * 2 ** Math.min(attempt, 30));

@@ -1,6 +1,6 @@
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
 
-/** What trying again soon would not change. */
+/** Reasons that a retry does not change. */
 const LASTING: ReadonlySet<ConnectCause> = new Set([
   "auth",
   "permission",
@@ -10,12 +10,12 @@ const LASTING: ReadonlySet<ConnectCause> = new Set([
   "ended",
 ]);
 
-/** True where it may go better if it is tried again. */
+/** Returns whether a retry may succeed. */
 export function mayPassSoon({ reason }: ConnectError): boolean {
   return !LASTING.has(reason);
 }
 
-/** Finds out why connecting failed, from the errors the client gave, first one first. */
+/** Finds the cause of a failed connection in the client's errors, the first one first. */
 export function connectError(address: string, errors: readonly unknown[]): ConnectError {
   for (const error of errors) {
     const reason = causeOf(error);
@@ -45,7 +45,7 @@ function causeOf(error: unknown): ConnectCause | undefined {
   return undefined;
 }
 
-/** The short code of an error, where it has one: texts may quote what was sent. */
+/** Returns the short code of an error. Its text may quote credentials. */
 function detailOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if ("code" in error && typeof error.code === "string") return error.code;

@@ -26,51 +26,50 @@ export { hangUp } from "./open-clients.js";
 const DEFAULT_URL = "valkey://127.0.0.1:6379";
 const DEFAULT_TIMEOUT_MS = 5_000;
 
-/** A connection to one server, and how to make more like it. */
+/** A connection to one server, which can open more with the same settings. */
 export interface Connection {
   readonly client: Valkey;
   /** The server, without credentials. */
   readonly address: string;
   readonly logger: Logger;
-  /** How long a call may take by default, in ms. */
+  /** Default timeout of a call, in ms. */
   readonly timeoutMs: number;
-  /** What a change waits for by default. */
+  /** Default acknowledgements of a change. */
   readonly durability: DurabilityNeed;
   /**
-   * The connection for changes that wait for copies, ready for use.
+   * Returns the connection for changes that wait for acknowledgements, when it is ready.
    *
-   * @throws OfflineError when it is not by then.
+   * @throws OfflineError if it is not ready in time
    */
   durable(deadline: Deadline): Promise<DurableLine>;
-  /** What is known of the server's clock; void after every loss of the connection. */
+  /** Estimate of the server's clock, discarded after every loss of the connection. */
   readonly clock: ServerClock;
-  /** How often the connection was made since it is used here: another server may answer each time. */
+  /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
   /**
-   * Waits for the connection to be there.
+   * Waits until the connection is ready.
    *
-   * @throws OfflineError when it is not by then, or never will be.
+   * @throws OfflineError if it is not ready in time, or has ended
    */
   untilReady(deadline: Deadline): Promise<void>;
   /**
-   * A further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
+   * Opens a further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
    *
-   * @throws ConnectError when it can't be made, or `close` was called before it was.
+   * @throws ConnectError if it cannot be opened, or `close` was called meanwhile
    */
   open(purpose: string): Promise<Valkey>;
-  /** Adds what `close` does first, while there is a connection; does it at once where that has begun. @returns what takes it away again */
+  /** Adds work that `close` does first; runs it at once if `close` has begun. @returns a function that removes it */
   beforeClose(work: () => Promise<void>): () => void;
-  /** True once `close` was called, and what goes before it is done. */
+  /** True after `close` was called and its first work is complete. */
   readonly isClosed: boolean;
-  /** Closes what was opened, the further connections as well; a client that was handed in stays open. */
+  /** Closes all connections that were opened here; a client of the caller stays open. */
   close(): Promise<void>;
 }
 
 /**
- * Connects, with the settings that keep a call from being sent twice: the client resends nothing, queues nothing and
- * batches nothing.
+ * Connects, with settings that prevent a call from being sent twice: the client resends, queues and batches nothing.
  *
- * @throws ConnectError naming the address and the cause when no connection can be made.
+ * @throws ConnectError with the address and the cause if it cannot connect
  * @throws ContractError if an option is invalid
  */
 export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
@@ -91,13 +90,13 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   return connectionOf(client, text, logger, defaults, opened);
 }
 
-/** What calls go by where they say nothing themselves. */
+/** Defaults of all calls. */
 interface CallDefaults {
   readonly timeoutMs: number;
   readonly durability: DurabilityNeed;
 }
 
-/** Further than this a timer must not be set: connecting adds a second. */
+/** The longest timer of Node, less the second that connecting adds. */
 const LONGEST_MS = 2_147_000_000;
 
 function callDefaults({
@@ -145,7 +144,7 @@ function connectionOf(
 ): Connection {
   const clock = new ServerClock(client);
   let epoch = 0;
-  const forget = (): void => clock.forget(); // another server may answer at the same address
+  const forget = (): void => clock.forget(); // another server may answer at this address
   const renew = (): void => {
     epoch += 1;
     forget();
@@ -194,7 +193,7 @@ function connectionOf(
   };
 }
 
-/** Waits for a client to be ready. Many calls may wait: they share one listener. */
+/** Returns a function that waits until a client is ready. All waiting calls share one listener. */
 function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) => Promise<void> {
   let turn: Promise<void> | undefined;
   const nextTurn = (): Promise<void> => {
@@ -211,7 +210,7 @@ function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) =>
   return async (deadline) => {
     while (client.status !== "ready" || opened.isClosed) {
       if (client.status === "end" || opened.isClosed || deadline.isOver) throw new OfflineError();
-      await deadline.race(nextTurn()).catch(() => {}); // the end of the time is seen in the next round
+      await deadline.race(nextTurn()).catch(() => {}); // the next round checks the deadline
     }
   };
 }

@@ -1,4 +1,4 @@
-/** The time was up before there was an answer. What was sent may still be executed. */
+/** No reply arrived in time. The call may still be executed. */
 export class TimeUpError extends Error {
   override readonly name = "TimeUpError";
 
@@ -10,9 +10,9 @@ export class TimeUpError extends Error {
 /** The longest time that Node's timers take, in ms. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The end of the time that a call may take, by this process's monotonic clock. */
+/** End of a call's timeout, by the monotonic clock of this process. */
 export class Deadline {
-  /** As `performance.now()` tells it, in ms. */
+  /** Value of `performance.now()`, in ms. */
   readonly endsAt: number;
 
   constructor(endsAt: number) {
@@ -32,9 +32,9 @@ export class Deadline {
   }
 
   /**
-   * What a promise gives, as long as there is time.
+   * Waits for a promise until the deadline.
    *
-   * @throws TimeUpError when the time is up first; what the promise gives then is dropped.
+   * @throws TimeUpError if the deadline comes first; the promise's result is then dropped
    */
   async race<T>(promise: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;

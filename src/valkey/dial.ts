@@ -2,11 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type RedisOptions, Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs } from "./backoff.js";
+import { logWarnings } from "./client-warnings.js";
 import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline } from "./deadline.js";
 import { safeMessage } from "./failure.js";
-import { logWarnings } from "./client-warnings.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 
@@ -15,9 +15,9 @@ const LONGEST_RECONNECT_PAUSE_MS = 2_000;
 const LONGEST_BUSY_PAUSE_MS = 500;
 
 /**
- * Connects, and from then on reconnects for ever. Waits for the end of a script that keeps the server from answering.
+ * Connects, and reconnects for ever after. Waits for the end of a slow script that blocks the server.
  *
- * @throws ConnectError when it can't connect at first.
+ * @throws ConnectError if the first connection fails
  */
 export async function dial(
   settings: RedisOptions,
@@ -56,7 +56,7 @@ async function dialOnce(
     ...settings,
     retryStrategy: pauseMs,
     sentinelRetryStrategy: pauseMs,
-    // A demoted primary keeps its connections: leave it, once for all that was refused. 1 = reconnect, without sending again.
+    // A demoted primary keeps its connections, so leave it, once per connection. 1 = reconnect without resending.
     reconnectOnError: ({ message }) => {
       if (!message.startsWith("READONLY") || left === client.stream) return false;
       left = client.stream;
@@ -66,10 +66,10 @@ async function dialOnce(
   logWarnings(client, logger, address);
   const errors = listen(client, logger, address);
   let timer: NodeJS.Timeout | undefined;
-  // The client's own limit ends at TCP connect; a frozen server would keep the first INFO waiting for ever.
+  // The client's own limit ends at TCP connect. A frozen server would never answer the first INFO.
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      // A plain server takes a TLS greeting for an unfinished command, and waits for the rest.
+      // A server without TLS reads a TLS greeting as an unfinished command, and waits for the rest.
       const isGreeting =
         settings.tls !== undefined && client.status === "connecting" && client.stream.connecting === false;
       reject(new Error(isGreeting ? "TLS handshake timed out" : "connect timed out"));
@@ -77,24 +77,23 @@ async function dialOnce(
   });
   try {
     await Promise.race([client.connect(), limit]);
-    // The client is ready in spite of a refused password (and goes on as the default user until it is cut), or of a
-    // database that is not there (and goes on in database 0).
+    // The client becomes ready despite a wrong password (as the default user) or an unknown database (in database 0).
     if (errors.length > 0) throw errors[0];
     wasReady = true;
-    tellOfLosses(client, logger, address);
+    logLosses(client, logger, address);
     guardReadyCheck(client);
     return client;
   } catch (error) {
     hangUp(client);
-    client.stream?.destroy(); // a frozen server would keep it open
+    client.stream?.destroy(); // a frozen server keeps it open
     throw connectError(address, [...errors, error]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Logs once that a connection was lost, however often connecting again fails, and that it is back. */
-function tellOfLosses(client: Valkey, logger: Logger, address: string): void {
+/** Logs the loss of a connection once, however many reconnections fail, and its return. */
+function logLosses(client: Valkey, logger: Logger, address: string): void {
   const fields = { address, connection: client.options.connectionName };
   let isLost = false;
   client.on("reconnecting", () => {
@@ -107,7 +106,7 @@ function tellOfLosses(client: Valkey, logger: Logger, address: string): void {
   });
 }
 
-/** Without a listener the client would print errors itself. Keeps the first few, which say why connecting failed. */
+/** Logs errors, which the client prints without a listener. Keeps the first few as the cause of a failed connection. */
 function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
   client.on("error", (error: unknown) => {
@@ -118,8 +117,8 @@ function listen(client: Valkey, logger: Logger, address: string): unknown[] {
 }
 
 /**
- * The client's time limit for connecting ends when TCP is up, which the kernel does for a frozen server too. Its first
- * question would then wait for ever.
+ * Limits the time of a reconnection. The client's own limit ends when TCP is connected, which the kernel does for a frozen
+ * server too. The client's first command would then wait for ever.
  */
 function guardReadyCheck(client: Valkey): void {
   let timer: NodeJS.Timeout | undefined;

@@ -3,7 +3,7 @@ import type { Deadline } from "./deadline.js";
 import { OfflineError } from "./failure.js";
 import { GroupCommit } from "./group-commit.js";
 
-/** Where changes are made that wait for copies: a WAIT holds up all that is sent behind it. */
+/** Connection for changes that wait for acknowledgements, because a WAIT blocks all later commands. */
 export interface DurableLine {
   readonly client: Valkey;
   readonly commits: GroupCommit;
@@ -14,7 +14,7 @@ interface Opened {
   untilReady(deadline: Deadline): Promise<void>;
 }
 
-/** Opens the line at the first call, and again at the next one where that failed. */
+/** Opens the connection at the first call, and again at the next call if that failed. */
 export function durableLine(open: () => Promise<Opened>): (deadline: Deadline) => Promise<DurableLine> {
   let opening: Promise<Opened & DurableLine> | undefined;
   return async (deadline) => {

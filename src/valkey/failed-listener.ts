@@ -2,7 +2,7 @@ import { safeMessage } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { thrownStack } from "./thrown-text.js";
 
-/** Nobody reads the silent logger, and an error of the caller's code must not vanish. */
+/** Reports the failure of a caller's function to the logger, or as a process warning if no logger is set. */
 export function reportListener(logger: Logger, where: string, error: unknown): void {
   const text = safeMessage(error);
   if (logger === silentLogger) {
@@ -14,7 +14,7 @@ export function reportListener(logger: Logger, where: string, error: unknown): v
   } else logger.error({ where, error: text }, "a listener failed");
 }
 
-/** Calls a listener, whose failure is reported and stops nothing. */
+/** Calls a listener. Its failure is reported and has no other effect. */
 export function tell<T>(
   logger: Logger,
   where: string,

@@ -1,21 +1,21 @@
 import { type RedisOptions, Valkey } from "iovalkey";
 import { backoffMs } from "./backoff.js";
-import { safeMessage } from "./failure.js";
 import { logWarnings } from "./client-warnings.js";
+import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 
-/** What Sentinels publish when another server has become the primary: its name, the old address, the new one. */
+/** Channel on which Sentinels publish a new primary: its name, the old address, the new one. */
 const SWITCH = "+switch-master";
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 
 /**
- * Listens to Sentinels, and calls `leave` when they have made another server the primary: a former primary that still
- * runs takes writes until it learns of it, and those are lost. iovalkey's `failoverDetector` does the same, but prints
- * an error for each Sentinel that is away, and takes any group's failover for its own.
+ * Listens to Sentinels, and calls `leave` after a failover. A former primary that still runs accepts writes until it is
+ * demoted, and those are lost. iovalkey's `failoverDetector` does the same, but prints an error for each unreachable
+ * Sentinel, and reacts to failovers of other groups.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function watchFailover(settings: RedisOptions, logger: Logger, leave: () => void): () => void {
   const { sentinels = [], name, sentinelUsername, sentinelPassword, sentinelTLS } = settings;
@@ -29,7 +29,7 @@ export function watchFailover(settings: RedisOptions, logger: Logger, leave: () 
       connectionName: "latchkey-failover",
       keepAlive: 10_000,
       enableOfflineQueue: false,
-      autoResubscribe: false, // it would not catch what goes wrong
+      autoResubscribe: false, // the client would not catch its failure
       retryStrategy: (attempt) => backoffMs(attempt, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS,
     });
     const tell = (error: unknown): void =>

@@ -5,29 +5,28 @@ import { pairsOf } from "../contract/flat-reply.js";
 import { classifyFailure } from "./failure.js";
 import { NoConfirmationError, noConfirmation } from "./no-confirmation.js";
 
-/** Longest that one WAIT may hold up what else is sent on its connection, in ms. */
+/** Longest time that one WAIT may block its connection, in ms. */
 const MAX_HOLD_MS = 2_000;
-/** The same while callers with other needs wait too, in ms. */
+/** Longest time of one WAIT while callers with other needs wait, in ms. */
 const TURN_MS = 100;
 
 interface Waiter {
   readonly need: Need;
-  /** By the monotonic clock, in ms. */
+  /** Value of the monotonic clock, in ms. */
   readonly deadline: number;
-  /** The connection that the write was answered on. */
+  /** Connection on which the write was answered. */
   readonly socket: unknown;
   readonly resolve: (acknowledged: Acknowledged) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Waits until writes are on replicas or on disk, many callers by one WAIT or WAITAOF.
+ * Waits until writes are on replicas or on disk. Many callers share one WAIT or WAITAOF.
  *
- * The server counts copies of all that was written on the same connection before, and goes on with that connection
- * only when the WAIT ends: writes to wait for need a connection of their own, best one for each kind of need. Two more
- * things follow. On a connection that has written nothing yet every replica counts, so no wait may move to another
- * connection than its write's. And since replies come in the order of commands, the count that a WAIT returns is true
- * of every write that was answered before that WAIT was, also of those answered while it was under way.
+ * A WAIT covers all earlier writes of its connection, and blocks that connection until it ends. So these writes need a
+ * connection of their own. On a connection without writes every replica counts, so a wait must stay on the connection of
+ * its write. Replies arrive in the order of commands, so the count of a WAIT is valid for each write that was answered
+ * before the WAIT was.
  *
  * @example
  * const socket = commits.socket;
@@ -36,7 +35,7 @@ interface Waiter {
  */
 export class GroupCommit {
   readonly #client: Valkey;
-  /** Whose turn it is first. */
+  /** Callers in the order of their turns. */
   #waiting: readonly Waiter[] = [];
   #isRunning = false;
 
@@ -44,20 +43,20 @@ export class GroupCommit {
     this.#client = client;
   }
 
-  /** Stands for the connection as it is now: another one after connecting anew, undefined while there is none. */
+  /** Identifies the current connection: another value after a reconnection, undefined without a connection. */
   get socket(): unknown {
     return this.#client.status === "ready" ? this.#client.stream : undefined;
   }
 
   /**
-   * Waits for copies of a write that was answered.
+   * Waits for the acknowledgements of a write that was answered.
    *
-   * @param timeoutMs when to give up, in ms
-   * @param socket what `socket` was before the write was sent; may be left out where `wait` is called at once when the
-   *   write is answered, with nothing awaited in between
-   * @returns how many copies there are: as many as needed, or as many as there were in time
-   * @throws NoConfirmationError where the server can't tell; the write was made all the same
-   * @throws the client's error where the connection was lost: whether the write survives is not known
+   * @param timeoutMs longest wait, in ms
+   * @param socket value of `socket` before the write was sent; the default is valid only if `wait` is called at once after
+   *   the reply, without an await in between
+   * @returns the acknowledgements: enough, or those that arrived in time
+   * @throws NoConfirmationError if the server cannot confirm; the write was applied nevertheless
+   * @throws the client's error if the connection was lost: the write may be lost too
    */
   wait(need: Need, timeoutMs: number, socket: unknown = this.socket): Promise<Acknowledged> {
     if (isMet(need, NOTHING)) return Promise.resolve(NOTHING);
@@ -71,7 +70,7 @@ export class GroupCommit {
   async #run(): Promise<void> {
     this.#isRunning = true;
     for (;;) {
-      // Whoever is answered in the same turn shares the WAIT, and what is sent in it goes first.
+      // Callers that are answered in the same turn of the event loop share the WAIT.
       await turn();
       const { socket } = this;
       this.#settle(
@@ -85,7 +84,7 @@ export class GroupCommit {
     this.#isRunning = false;
   }
 
-  /** Sends one WAIT, and settles those of whom its count is true: met, or out of time. The others queue again. */
+  /** Sends one WAIT, and settles the callers that it covers if they are satisfied or timed out. The others queue again. */
   async #ask(need: Need, socket: unknown): Promise<void> {
     let covered: ReadonlySet<Waiter> = new Set();
     const cover = (): void => {
@@ -95,11 +94,11 @@ export class GroupCommit {
       if (need.local === 1) await this.#checkFsync();
       if (this.socket !== socket) throw connectionLost();
       const reply = await this.#send(need).then((counts: unknown) => {
-        // Not one await later: writes that came behind the WAIT would be among them.
+        // Before any await, so that writes after the WAIT are not covered.
         cover();
         return counts;
       });
-      // A client that was handed in may have sent the WAIT again, on a connection without the writes.
+      // A client of the caller may have resent the WAIT on a connection without the writes.
       if (this.socket !== socket) throw connectionLost();
       const acknowledged = countsIn(reply);
       const now = performance.now();
@@ -114,7 +113,7 @@ export class GroupCommit {
       ];
     } catch (error) {
       cover();
-      // "Never sent" is true of the WAIT, and would be taken for the write's.
+      // "Not executed" is true for the WAIT, not for the write.
       const isUnsent = classifyFailure(error) === "not-executed";
       const reason = noConfirmation(error) ?? (isUnsent ? connectionLost() : error);
       this.#settle(
@@ -128,14 +127,14 @@ export class GroupCommit {
     const holdMs = this.#holdMs();
     if (local === 0) return this.#client.call("WAIT", replicas, holdMs);
     if (replicas === 0) return this.#client.call("WAITAOF", 1, 0, holdMs);
-    // Asked along with the write itself, a replica tells of its disk as it was before, and then not for a second. It
-    // flushes before it answers the WAIT, so that the question behind that one gets the news.
+    // Asked right after the write, a replica reports its disk as it was before, and then not for a second. It flushes
+    // before it answers the WAIT, so a WAITAOF after that WAIT gets the current state.
     const half = Math.ceil(holdMs / 2);
-    this.#client.call("WAIT", replicas, half).catch(() => {}); // what is wrong with it, the other one tells
+    this.#client.call("WAIT", replicas, half).catch(() => {}); // the WAITAOF reports the same failure
     return this.#client.call("WAITAOF", 1, replicas, half);
   }
 
-  /** Nobody is held up beyond the own time by what another one waits for, nor the client until it gives up. */
+  /** Limits a WAIT so that no caller waits beyond its own timeout, and the client does not disconnect. */
   #holdMs(): number {
     const [first, ...others] = this.#waiting;
     const isShared = first !== undefined && others.some(({ need }) => !isEqual(need, first.need));
@@ -145,7 +144,7 @@ export class GroupCommit {
     return Math.max(1, Math.ceil(Math.min(left, most)));
   }
 
-  /** With `everysec` Valkey answers WAITAOF before the fsync (seen in 8.0.1; mended in Redis by its PR 13793). */
+  /** Checks the settings: with `everysec` Valkey answers WAITAOF before the fsync (seen in 8.0.1; fixed in Redis by PR 13793). */
   async #checkFsync(): Promise<void> {
     const reply = await this.#client.call("CONFIG", "GET", "append*");
     const settings = new Map(pairsOf(Array.isArray(reply) ? reply.map(String) : []));
@@ -166,14 +165,14 @@ function isEqual(one: Need, other: Need): boolean {
   return one.local === other.local && one.replicas === other.replicas;
 }
 
-/** WAIT answers with a number, WAITAOF with two. */
+/** Reads the reply to WAIT, a number, or WAITAOF, two numbers. */
 function countsIn(reply: unknown): Acknowledged {
   if (!Array.isArray(reply)) return { local: 0, replicas: Number(reply) };
   const [local, replicas] = reply;
   return { local: Number(local), replicas: Number(replicas) };
 }
 
-/** What the client says of calls that a lost connection took along. */
+/** Returns the client's error for calls during which the connection was lost. */
 function connectionLost(): Error {
   return new Error("Connection is closed.");
 }

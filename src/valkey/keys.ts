@@ -1,6 +1,6 @@
 import { partitionOf } from "./partition.js";
 
-/** Where one machine's data of one namespace lives. */
+/** Namespace, partitions and name of a machine, from which its keys are built. */
 export interface MachineLocation {
   readonly namespace: string;
   readonly partitions: number;
@@ -15,12 +15,12 @@ export interface PartitionKeys {
   readonly events: string;
 }
 
-/** The key that holds a namespace's layout and number of partitions. */
+/** Returns the key of a namespace's layout and number of partitions. */
 export function metaKey(namespace: string): string {
   return `{${namespace}}:meta`;
 }
 
-/** The channel every change of a machine is published on. */
+/** Returns the channel of a machine's changes. */
 export function channelOf(location: MachineLocation): string {
   return `${location.namespace}:${location.machine}:events`;
 }
@@ -29,28 +29,28 @@ function prefix(location: MachineLocation, partition: number): string {
   return `{${location.namespace}:${partition}}:${location.machine}:`;
 }
 
-/** The keys that all entities of a partition share. */
+/** Returns the keys that all entities of a partition share. */
 export function partitionKeys(location: MachineLocation, partition: number): PartitionKeys {
   const start = prefix(location, partition);
   return { machine: `${start}machine`, index: `${start}index`, due: `${start}due`, events: `${start}events` };
 }
 
-/** Every partition's keys, partition 0 first. */
+/** Returns the keys of each partition, partition 0 first. */
 export function allPartitionKeys(location: MachineLocation): PartitionKeys[] {
   return Array.from({ length: location.partitions }, (_, partition) => partitionKeys(location, partition));
 }
 
-/** The hash of one entity. */
+/** Returns the key of an entity's hash. */
 export function entityKey(location: MachineLocation, id: string): string {
   return `${prefix(location, partitionOf(id, location.partitions))}id:${id}`;
 }
 
-/** The list of one entity's last changes. */
+/** Returns the key of an entity's log. */
 export function logKey(location: MachineLocation, id: string): string {
   return `${prefix(location, partitionOf(id, location.partitions))}log:${id}`;
 }
 
-/** The six keys every entity script takes, in their order: entity, log, machine, index, due, events. */
+/** Returns the six keys of every entity script, in order: entity, log, machine, index, due, events. */
 export function entityKeys(location: MachineLocation, id: string): string[] {
   const keys = partitionKeys(location, partitionOf(id, location.partitions));
   return [entityKey(location, id), logKey(location, id), keys.machine, keys.index, keys.due, keys.events];

@@ -5,22 +5,22 @@ import { metaKey } from "./keys.js";
 /** The layout of keys and fields that this version reads and writes. */
 export const LAYOUT = 1;
 
-/** More partitions than a cluster has use for. */
+/** Largest number of partitions. */
 export const MAX_PARTITIONS = 4096;
 
-/** How a field of the facts that names a machine begins. */
+/** Prefix of fields that name a machine. */
 const MACHINE_MARK = "machine:";
 
-/** What a namespace is fixed to. */
+/** Fixed settings of a namespace. */
 export interface NamespaceFacts {
   readonly layout: number;
   readonly partitions: number;
 }
 
 /**
- * Reads what a namespace is fixed to; undefined for a fresh one.
+ * Reads the fixed settings of a namespace; undefined for a fresh one.
  *
- * @throws LayoutError when another version of latchkey wrote it.
+ * @throws LayoutError if another version of latchkey wrote it
  */
 export async function readFacts(client: Valkey, namespace: string): Promise<NamespaceFacts | undefined> {
   const [layout, partitions] = await client.hmget(metaKey(namespace), "layout", "partitions");
@@ -30,14 +30,14 @@ export async function readFacts(client: Valkey, namespace: string): Promise<Name
       `namespace "${namespace}" has layout ${layout ?? "none"}, this version of latchkey works with ${LAYOUT}; use the version that wrote it`,
     );
   }
-  // Another client is between the two steps of initialising it.
+  // Another client is between the two steps of `initialise`.
   if (partitions == null) return undefined;
   return { layout: LAYOUT, partitions: Number(partitions) };
 }
 
 /**
- * Fixes a fresh namespace to a number of partitions; leaves an initialised one as it is. Of several callers at once
- * one wins, and all get the winner's facts.
+ * Fixes a fresh namespace to a number of partitions; does not change an initialised one. If several callers race, one wins,
+ * and all get its settings.
  */
 export async function initialise(
   client: Valkey,
@@ -54,12 +54,12 @@ export async function initialise(
   return facts;
 }
 
-/** Notes in the namespace's facts that a machine is installed, so that operators can list machines. */
+/** Records the name of an installed machine, so that operators can list machines. */
 export async function noteMachine(client: Valkey, namespace: string, machine: string): Promise<void> {
   await client.hset(metaKey(namespace), `${MACHINE_MARK}${machine}`, "1");
 }
 
-/** The names of the machines that were ever installed in a namespace. */
+/** Reads the names of all machines that were ever installed in a namespace. */
 export async function notedMachines(client: Valkey, namespace: string): Promise<string[]> {
   const fields = await client.hkeys(metaKey(namespace));
   return fields

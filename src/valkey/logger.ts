@@ -1,4 +1,4 @@
-/** The part of a pino logger that latchkey uses; a `pino.Logger` fits as it is. */
+/** The methods of a pino logger that latchkey uses. */
 export interface Logger {
   /** Logs detail for developers. */
   debug(fields: object, message: string): void;
@@ -12,5 +12,5 @@ export interface Logger {
 
 const nothing = (): void => {};
 
-/** The default: says nothing. */
+/** Logs nothing; the default. */
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -6,6 +6,6 @@ import type { MachineLocation } from "./keys.js";
 export interface MachineStore {
   readonly connection: Connection;
   readonly location: MachineLocation;
-  /** The machine as this client knows it. The server's copy decides. */
+  /** Definition that this client knows. The server's copy decides. */
   readonly definition: CompiledMachine;
 }

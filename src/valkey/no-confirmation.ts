@@ -1,27 +1,24 @@
 import { replyCode, safeMessage } from "./failure.js";
 
 /**
- * Why a server can't say how durable a change is.
- * - `appendonly`: it keeps no append-only file.
+ * Reason why a server cannot confirm the durability of a change.
+ * - `appendonly`: it has no append-only file.
  * - `appendfsync`: it acknowledges changes before they are on disk.
- * - `permission`: the user may not ask.
- * - `replica`: it is no primary any more; the change may be lost.
- * - `other`: it answered with another error.
+ * - `permission`: the user lacks a permission.
+ * - `replica`: it is no longer the primary; the change may be lost.
+ * - `other`: it returned another error.
  */
 export type NoConfirmation = "appendonly" | "appendfsync" | "permission" | "replica" | "other";
 
 const TEXTS: Record<Exclude<NoConfirmation, "other">, string> = {
-  appendonly: "the server keeps no append-only file: CONFIG SET appendonly yes, then CONFIG REWRITE",
+  appendonly: "the server has no append-only file: CONFIG SET appendonly yes, then CONFIG REWRITE",
   appendfsync:
     "the server acknowledges changes before they are on disk: CONFIG SET appendfsync always, then CONFIG REWRITE",
-  permission: "this user may not ask for it: grant +wait +waitaof, and for disks +config|get",
-  replica: "the server has become a replica meanwhile",
+  permission: "this user lacks a permission: grant +wait +waitaof, and for disks +config|get",
+  replica: "the server has become a replica",
 };
 
-/**
- * The server can't confirm that a change is as durable as was asked for. The change itself was made: this is about
- * the question only.
- */
+/** The server cannot confirm the durability of a change, which was applied nevertheless. */
 export class NoConfirmationError extends Error {
   override readonly name = "NoConfirmationError";
   readonly reason: NoConfirmation;
@@ -32,7 +29,7 @@ export class NoConfirmationError extends Error {
   }
 }
 
-/** What the error reply to WAIT, WAITAOF or CONFIG GET means; undefined for an error that is no reply. */
+/** Converts an error reply to WAIT, WAITAOF or CONFIG GET; undefined for other errors. */
 export function noConfirmation(error: unknown): NoConfirmationError | undefined {
   const code = replyCode(error);
   if (code === "") return undefined;

@@ -6,15 +6,15 @@ interface Bell {
 const bells = new WeakMap<AbortSignal, Bell>();
 
 /**
- * Calls a listener when a signal is aborted. However many listen to one signal (that of a shutdown, say), the signal
- * itself has one listener: where it has more than ten, Node warns of a leak.
+ * Calls a listener when a signal is aborted. All listeners of one signal share one event listener, because Node warns of
+ * a leak if a signal has more than ten.
  *
- * @returns what takes the listener away again
+ * @returns a function that removes the listener
  */
 export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
   if (signal === undefined) return () => {};
   const bell = bells.get(signal) ?? hang(signal);
-  const own = (): void => listener(); // given twice, it is called twice, and taken away once
+  const own = (): void => listener(); // a listener that is added twice is called twice, and removed once
   bell.listeners.add(own);
   return () => {
     bell.listeners.delete(own);

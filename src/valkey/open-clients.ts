@@ -1,15 +1,15 @@
 import type { Valkey } from "iovalkey";
 
-/** Closes a connection now; nothing of it reconnects. */
+/** Closes a connection at once, without a reconnection. */
 export function hangUp(client: Valkey): void {
-  // Ended already: disconnecting again would wait two seconds for a socket that has closed.
+  // Another disconnect would wait two seconds for a socket that has closed.
   if (client.status === "end") return;
-  // Between two attempts to connect it would never tell that it has ended; one that did not begin yet does, at once.
+  // Between two attempts to connect, the client would never emit `end`. In the status `wait` it does at once.
   if (client.status === "reconnecting") client.status = "wait";
   client.disconnect();
 }
 
-/** The clients of one connection, so that closing it leaves none behind. */
+/** All clients of one connection, so that `close` closes each of them. */
 export class OpenClients {
   readonly #clients = new Set<Valkey>();
   readonly #connect: (purpose: string) => Promise<Valkey>;
@@ -32,14 +32,14 @@ export class OpenClients {
     return this.#isClosed;
   }
 
-  /** Leaves the server that each is connected to, for the one that is the primary now. */
+  /** Reconnects each client, to the current primary. */
   reconnect(): void {
     for (const client of this.#clients) {
       if (client.status === "ready") client.disconnect(true);
     }
   }
 
-  /** What else ends when these are closed. */
+  /** Adds work of `close`. */
   onClose(closing: () => void): void {
     this.#closing = closing;
   }

@@ -9,12 +9,11 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 
 /**
- * Makes a further connection and readies it, again and again for as long as a call may take: a server that is away for
- * a moment fails neither a call nor this.
+ * Opens a further connection. Retries for the timeout of a call if the server is unreachable.
  *
- * @param open makes it. Each time has the whole of `connectTimeoutMs`, also where the time of a call is shorter.
- * @param isWanted false where nobody waits for it any more
- * @throws ConnectError, the last one, where it can't be made by then, or trying again would not help.
+ * @param open opens it once. Each attempt may take `connectTimeoutMs`, also if the timeout of a call is shorter.
+ * @param isWanted returns false if the caller has ended
+ * @throws ConnectError of the last attempt if the timeout has passed or a retry cannot help
  */
 export async function openInTime<T>(
   connection: Connection,

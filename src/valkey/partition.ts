@@ -1,4 +1,4 @@
-/** CRC16/XMODEM: polynomial 0x1021, start 0. The function Valkey Cluster maps keys to slots with. */
+/** Computes CRC16/XMODEM: polynomial 0x1021, start 0. Valkey Cluster maps keys to slots with it. */
 function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) {
@@ -10,7 +10,7 @@ function crc16(bytes: Uint8Array): number {
 }
 
 /**
- * The partition an entity lives in: CRC16/XMODEM over its whole id, modulo the number of partitions.
+ * Returns the partition of an entity: CRC16/XMODEM of its ID, modulo the number of partitions.
  *
  * @example
  * partitionOf("123456789", 16384); // 12739 (0x31C3), the check value of CRC16/XMODEM

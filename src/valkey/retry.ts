@@ -8,12 +8,11 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 
 /**
- * The one loop in which latchkey tries again: until there is an answer, an error that trying again would not change,
- * or no time left. Waits for a lost connection to be back. An attempt must be safe to repeat: a read, or a change that
- * carries its op.
+ * Retries a call until there is a reply, an error that a retry does not change, or no time left. Waits for a lost
+ * connection. An attempt must be safe to repeat: a read, or a change with an idempotency key.
  *
- * @param what the call, for the log
- * @throws an attempt's error, untouched; TimeUpError where none was answered in time.
+ * @param what name of the call, for the log
+ * @throws the error of an attempt, unchanged; TimeUpError if no reply arrived in time
  */
 export async function retry<T>(
   connection: Connection,
@@ -31,16 +30,15 @@ export async function retry<T>(
       if (cause === undefined || !saysLess(error, cause)) cause = error;
       await pause(Math.min(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), deadline.remainingMs));
       if (deadline.isOver || connection.isClosed || connection.client.status === "end") throw cause;
-      connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `${what} is tried again`);
+      connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `retrying ${what}`);
     }
   }
 }
 
 /**
- * The same for a read that somebody waits for with a time limit of their own: for as long as it is wanted, a call's
- * time after the other.
+ * Retries a read for as long as it is wanted, also beyond the timeout of a call.
  *
- * @throws what `retry` throws, where trying again would not change it or nobody wants to know any more.
+ * @throws the error of `retry` if a retry cannot help or the read is no longer wanted
  */
 export async function retryWhile<T>(
   connection: Connection,
@@ -58,7 +56,7 @@ export async function retryWhile<T>(
   }
 }
 
-/** A time-out says less than the error before it. So does a missing connection that was closed because of READONLY. */
+/** Returns whether the earlier error explains more: a timeout explains less, and so does a connection left after READONLY. */
 function saysLess(error: unknown, before: unknown): boolean {
   return error instanceof TimeUpError || (isOffline(error) && replyCode(before) === "READONLY");
 }

@@ -1,19 +1,19 @@
 import type { Script } from "../lua/index.js";
 
-/** What is needed of a client to run a script; iovalkey's `Valkey` is one. */
+/** The methods of a client that run a script, such as iovalkey's `Valkey`. */
 export interface ScriptClient {
   evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown>;
   script(subcommand: "LOAD", text: string): Promise<unknown>;
 }
 
-/** How often a script is loaded for one call: something may flush the script cache in between. */
+/** Limit of loads for one call. The script cache may be flushed in between. */
 const MAX_LOADS = 5;
 
 /**
- * Runs a script by its SHA-1. Where the server does not know it, loads it there and runs it: NOSCRIPT means that
- * nothing was executed, so the second call is the first one.
+ * Runs a script by its SHA-1. Loads it first if the server does not know it. NOSCRIPT means that nothing was executed, so
+ * the script runs once.
  *
- * @throws the client's error, untouched.
+ * @throws the client's error, unchanged
  */
 export async function runScript(
   client: ScriptClient,

@@ -1,24 +1,24 @@
 import type { Valkey } from "iovalkey";
 
-/** The server's time in ms, as exactly as one round trip tells. */
+/** Server time in ms, with the precision of one round trip. */
 export interface ServerTime {
   /** Estimated server time now, in ms. */
   readonly nowMs: number;
-  /** The estimate is off by no more than this, in ms. */
+  /** Largest error of the estimate, in ms. */
   readonly errorMs: number;
 }
 
-/** What is known of the server's clock. */
+/** Estimate of the server's clock. */
 export interface KnownClock {
   /**
-   * The server's time at a moment, less all that the estimate may be off: never later than what the clock shows then.
+   * Returns the server's time at a moment, less the largest error: never later than the server's clock.
    *
-   * @param at the moment, as `performance.now()` tells it
+   * @param at the moment, as a value of `performance.now()`
    */
   earliest(at: number): number;
 }
 
-/** Where the server's clock was seen to be, against this process's monotonic one. */
+/** One observation of the server's clock, relative to the monotonic clock of this process. */
 interface Sighting {
   /** Server time less `performance.now()`, in ms. */
   readonly offsetMs: number;
@@ -26,13 +26,13 @@ interface Sighting {
   readonly seenAt: number;
 }
 
-/** Two clocks drift apart by up to this much of the time that passes: the fastest that NTP slews one (ntp_adjtime). */
+/** Largest drift between two clocks, as a share of the elapsed time: the fastest slew of NTP (ntp_adjtime). */
 const DRIFT = 500e-6;
 
-/** After this long the clock is looked at again. */
+/** Age of an observation after which it is renewed. */
 const FRESH_MS = 30_000;
 
-/** Asks the server for its time. The client's wall clock plays no part. */
+/** Asks the server for its time. The client's wall clock is not used. */
 export async function readServerTime(client: Valkey): Promise<ServerTime> {
   const { offsetMs, errorMs, seenAt } = await look(client);
   return { nowMs: Math.round(offsetMs + seenAt), errorMs: Math.ceil(errorMs) };
@@ -47,14 +47,11 @@ async function look(client: Valkey): Promise<Sighting> {
   const before = performance.now();
   const stampMs = timeMs(await client.time());
   const seenAt = performance.now();
-  // The stamp was taken somewhere between the two, and is cut to whole ms.
+  // The stamp is from between the two moments, and rounded down to whole ms.
   return { offsetMs: stampMs - (before + seenAt) / 2, errorMs: (seenAt - before) / 2 + 1, seenAt };
 }
 
-/**
- * What this process knows of the server's clock. Its own wall clock may be hours off, and the server's may jump: then
- * the next look notices.
- */
+/** Estimates the server's clock, without the wall clock of this process. A jump of it is detected at the next observation. */
 export class ServerClock {
   readonly #client: Valkey;
   #sighting: Sighting | undefined;
@@ -65,21 +62,20 @@ export class ServerClock {
     this.#client = client;
   }
 
-  /** Another server may answer from now on, or the clock was moved: what was known is void. */
+  /** Discards the estimate, because another server may answer or the clock was set. */
   forget(): void {
     this.#sighting = undefined;
     this.#looking = undefined;
   }
 
   /**
-   * The server's time as it is known now; costs a round trip only after `forget`, and looks again in the background now
-   * and then.
+   * Returns the current estimate. Needs a round trip only after `forget`; renews it in the background.
    *
-   * @throws the client's error, untouched, where it is not known and can't be asked.
+   * @throws the client's error, unchanged, if there is no estimate and the server cannot be asked
    */
   async know(): Promise<KnownClock> {
-    while (this.#sighting === undefined) await this.#look(); // may be forgotten while it is looked at
-    if (performance.now() - this.#lookedAt > FRESH_MS) this.#look().catch(() => {}); // the next call asks again
+    while (this.#sighting === undefined) await this.#look(); // `forget` may run meanwhile
+    if (performance.now() - this.#lookedAt > FRESH_MS) this.#look().catch(() => {}); // the next call retries
     const sighting = this.#sighting;
     return { earliest: (at) => Math.floor(sighting.offsetMs + at - errorAt(sighting, at)) };
   }
@@ -88,7 +84,7 @@ export class ServerClock {
     if (this.#looking !== undefined) return this.#looking;
     const looking = look(this.#client)
       .then((sighting) => {
-        // Forgotten meanwhile: the answer may be the former server's.
+        // After `forget` the reply may be of the previous server.
         if (this.#looking === looking) this.#learn(sighting);
       })
       .finally(() => {
@@ -98,7 +94,7 @@ export class ServerClock {
     return looking;
   }
 
-  /** A slow answer tells less than an earlier fast one, unless the two contradict each other: then the clock jumped. */
+  /** Keeps the more precise observation, unless the two contradict each other: then the clock jumped. */
   #learn(seen: Sighting): void {
     this.#lookedAt = seen.seenAt;
     const known = this.#sighting;

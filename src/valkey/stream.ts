@@ -1,7 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { pairsOf } from "../contract/flat-reply.js";
 
-/** The place before everything. */
+/** The position before the first entry. */
 export const START = "0-0";
 
 /** One change in a stream. */
@@ -10,24 +10,24 @@ export interface StreamEntry {
   readonly text: string;
 }
 
-/** What stands behind a place in one stream. */
+/** Entries after a position of a stream. */
 export interface Stretch {
   readonly entries: readonly StreamEntry[];
-  /** Where to go on, if entries behind the place were trimmed away: just before what is left. */
+  /** Position before the oldest entry that is left, if entries after the requested position were trimmed. */
   readonly gap?: string;
 }
 
 interface StreamInfo {
   readonly lastId: string;
-  /** True when entries have been trimmed away. */
+  /** True if entries were trimmed. */
   readonly isTrimmed: boolean;
 }
 
 type RawEntry = [id: string, fields: string[]];
 
 /**
- * Reads up to `limit` entries behind a place and, in the same transaction, whether any behind it are gone: trimming
- * goes from the front, so where the place's own entry is still there, nothing behind it is missing.
+ * Reads up to `limit` entries after a position, and in the same transaction whether entries after it were trimmed. The
+ * oldest entries are trimmed first, so nothing is missing if the position's own entry exists.
  */
 export async function readBehind(client: Valkey, key: string, id: string, limit: number): Promise<Stretch> {
   const replies = await client
@@ -48,7 +48,7 @@ export async function readBehind(client: Valkey, key: string, id: string, limit:
   return isGap ? { entries, gap: left } : { entries };
 }
 
-/** The place before the oldest entry that a stream still holds. */
+/** Returns the position before the oldest entry of a stream. */
 export async function startOf(client: Valkey, key: string): Promise<string> {
   const replies = await client.multi().xrange(key, "-", "+", "COUNT", 1).xinfo("STREAM", key).exec();
   const info = readInfo(replies?.[1]);
@@ -57,13 +57,13 @@ export async function startOf(client: Valkey, key: string): Promise<string> {
   return oldest === undefined ? info.lastId : justBefore(oldest[0]);
 }
 
-/** The place behind the newest entry of a stream. */
+/** Returns the position of the newest entry of a stream. */
 export async function endOf(client: Valkey, key: string): Promise<string> {
   const replies = await client.multi().xinfo("STREAM", key).exec();
   return readInfo(replies?.[0])?.lastId ?? START;
 }
 
-/** Reads an answer to XINFO STREAM; undefined where there is no stream yet. */
+/** Reads a reply to XINFO STREAM; undefined if the stream does not exist. */
 function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamInfo | undefined {
   const [error, flat] = reply ?? [];
   if (isAbsent(error)) return undefined;
@@ -90,7 +90,7 @@ function isAbsent(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("ERR no such key");
 }
 
-/** True where stream id `a` stands behind `b`. */
+/** Returns whether stream ID `a` is after `b`. */
 export function isLater(a: string, b: string): boolean {
   const [[aMs = 0n, aSequence = 0n], [bMs = 0n, bSequence = 0n]] = [idParts(a), idParts(b)];
   return aMs > bMs || (aMs === bMs && aSequence > bSequence);
@@ -100,7 +100,7 @@ function idParts(id: string): bigint[] {
   return id.split("-").map(BigInt);
 }
 
-/** The id just before another one: no entry fits between the two. */
+/** Returns the greatest stream ID before another one. */
 function justBefore(id: string): string {
   const [ms = "0", sequence = "0"] = id.split("-");
   if (sequence !== "0") return `${ms}-${BigInt(sequence) - 1n}`;

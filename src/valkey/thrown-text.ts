@@ -1,19 +1,19 @@
 /**
- * A thrown value as text. Anything can be thrown, also what throws once more when it is looked at: a null-prototype
- * object, a getter, a proxy.
+ * Formats a thrown value. Any value can be thrown, also one that throws again when it is read: a null-prototype object, a
+ * getter, a proxy.
  *
- * @param hasName whether an error's class goes in front, as in `RangeError: too long`
+ * @param hasName true to begin with the error's class, as in `RangeError: too long`
  */
 export function thrownText(thrown: unknown, hasName = false): string {
   try {
     if (!(thrown instanceof Error)) return String(thrown);
     return hasName ? `${thrown.name}: ${thrown.message}` : `${thrown.message}`;
   } catch {
-    return "something was thrown that can't be told as text";
+    return "a value that cannot be shown as text was thrown";
   }
 }
 
-/** Where a thrown error comes from; undefined where that can't be told. */
+/** Returns the stack of a thrown error; undefined if it has none. */
 export function thrownStack(thrown: unknown): string | undefined {
   try {
     return thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack : undefined;

@@ -3,6 +3,7 @@ import {
   checkId,
   checkOptions,
   checkSignal,
+  checkStates,
   refuse,
   shortText,
 } from "../contract/arguments.js";
@@ -12,7 +13,6 @@ import { ConnectError } from "../errors/connect-error.js";
 import { WaitError } from "../errors/wait-error.js";
 import type { Feed, Follower } from "../events/feed.js";
 import type { Duration } from "../machine/duration.js";
-import { didYouMean } from "../machine/suggest.js";
 import { askOnce } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { entityKey } from "../valkey/keys.js";
@@ -84,11 +84,7 @@ function statesOf<S extends string>({ definition }: MachineStore, target: S | re
     refuse(`waitFor needs a state, a list of states or a function, not ${shortText(states)}`);
   if (states.length === 0) refuse("waitFor needs at least one state");
   const known = Object.keys(definition.states);
-  for (const state of states) {
-    if (known.includes(state)) continue;
-    const suggestion = didYouMean(String(state), known) || `; ${definition.name} has ${known.join(", ")}`;
-    refuse(`unknown state ${shortText(state)}${suggestion}`);
-  }
+  checkStates(definition.name, states, known);
   return states;
 }
 

@@ -23,7 +23,7 @@ async function agentsOf(options: ConnectOptions): Promise<Entities<AgentState>> 
 }
 
 describe("a change that waits for replicas", () => {
-  it("tells how many acknowledged it", async () => {
+  it("reports how many replicas acknowledged it", async () => {
     const { primary } = await replicated();
     const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
     const result = await agents.tryCreate("a1");
@@ -34,7 +34,7 @@ describe("a change that waits for replicas", () => {
     expect(await agents.transition("a1", "running")).toMatchObject({ version: 2 });
   });
 
-  it("is told as applied but not durable where too few acknowledge it, and stays made", async () => {
+  it("is reported as applied but not durable if too few replicas acknowledge it, and is not undone", async () => {
     const { primary, replica } = await replicated();
     const agents = await agentsOf({ url: primary.url });
     await agents.create("a1");
@@ -58,7 +58,7 @@ describe("a change that waits for replicas", () => {
     replica.resume();
   });
 
-  it("is told as applied but not durable, never as not executed, where its time is up first", async () => {
+  it("is reported as applied but not durable, never as not executed, if its time limit ends first", async () => {
     const { primary, replica } = await replicated();
     const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
     replica.pause();
@@ -70,7 +70,7 @@ describe("a change that waits for replicas", () => {
     replica.resume();
   });
 
-  it("waits for nothing where it is refused", async () => {
+  it("waits for nothing if it is rejected", async () => {
     const { primary, replica } = await replicated();
     const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
     await agents.create("a1");
@@ -79,7 +79,7 @@ describe("a change that waits for replicas", () => {
     replica.resume();
   });
 
-  it("is made once, and its copies are counted, where the connection breaks before the answer", async () => {
+  it("is applied once, and its acknowledgements are counted, if the connection is lost before the reply", async () => {
     const { primary } = await replicated();
     const proxy = await startProxy(primary);
     const agents = await agentsOf({ url: proxy.url, durability: { replicas: 1, timeoutMs: LONG } });
@@ -96,7 +96,7 @@ describe("a change that waits for replicas", () => {
     }
   });
 
-  it("is told as made, and its copies are counted, where notAfter has passed before it is tried again", async () => {
+  it("is reported as applied, and its acknowledgements are counted, if notAfter passes before the retry", async () => {
     const { primary, admin } = await replicated();
     const agents = await agentsOf({ url: primary.url });
     const serverMs = async () => Number((await admin.time())[0]) * 1000;
@@ -115,14 +115,14 @@ describe("a change that waits for replicas", () => {
     expect(await agents.get("a1")).toMatchObject({ version: 2 });
   });
 
-  it("is told as made, and that its copies can't be counted any more, where only the log tells of it", async () => {
+  it("is reported as applied, with acknowledgements that cannot be counted, if only the event log has it", async () => {
     const { primary } = await replicated();
     const proxy = await startProxy(primary);
     const agents = await agentsOf({ url: proxy.url, durability: { replicas: 1, timeoutMs: LONG } });
     for (const id of ["a1", "a2"]) await agents.create(id);
     await agents.remove("a2"); // the script is loaded now
     proxy.dropReply("evalsha");
-    const problem = "its answer was lost, and its copies can't be counted any more";
+    const problem = "its reply was lost, and acknowledgements can no longer be counted";
     expect(await agents.tryRemove("a1")).toMatchObject({
       outcome: "OK",
       document: { type: "agent.removed", version: 2 },
@@ -135,7 +135,7 @@ describe("a change that waits for replicas", () => {
   });
 });
 
-it("a change whose server is demoted while it waits is made once, and its copies are counted on the primary", async () => {
+it("a change whose server is demoted while it waits is applied once, and the new primary counts its acknowledgements", async () => {
   const { primary, replica, admin } = await replicated();
   const agents = await agentsOf({ url: primary.url, durability: { replicas: 1, timeoutMs: LONG } });
   await agents.create("a1");
@@ -143,7 +143,7 @@ it("a change whose server is demoted while it waits is made once, and its copies
   const change = agents.tryPatch("a1", { set: { n: 1 } });
   await expect.poll(() => admin.client("LIST")).toMatch(/flags=b .*cmd=wait/);
   await admin.replicaof("127.0.0.1", 1);
-  // The next one, of the same change, is turned away.
+  // The next attempt of the same change is rejected.
   await expect.poll(() => admin.info("errorstats")).toContain("errorstat_READONLY");
   await admin.replicaof("NO", "ONE");
   replica.resume();
@@ -152,7 +152,7 @@ it("a change whose server is demoted while it waits is made once, and its copies
 });
 
 describe("a change that waits for the disk", () => {
-  it("is durable where the server writes through", async () => {
+  it("is durable if the server writes every change to disk", async () => {
     const server = await startValkey({ appendOnly: true, args: ["--appendfsync", "always"] });
     onTestFinished(() => server.stop());
     const agents = await agentsOf({ url: server.url, durability: "fsync" });
@@ -162,27 +162,30 @@ describe("a change that waits for the disk", () => {
   it.each([
     [{ appendOnly: false }, "appendonly yes"],
     [{ appendOnly: true, args: ["--appendfsync", "everysec"] }, "appendfsync always"],
-  ])("is told as not durable, with what to set, where the server runs with %j", async (settings, setting) => {
-    const server = await startValkey(settings);
-    onTestFinished(() => server.stop());
-    const agents = await agentsOf({ url: server.url });
-    const error = await rejectionOf(NotDurableError, agents.create("a1", {}, { durability: "fsync" }));
-    expect(error.message).toContain(setting);
-    expect(await agents.get("a1")).toMatchObject({ version: 1 });
-  });
+  ])(
+    "is reported as not durable, with the setting to change, if the server runs with %j",
+    async (settings, setting) => {
+      const server = await startValkey(settings);
+      onTestFinished(() => server.stop());
+      const agents = await agentsOf({ url: server.url });
+      const error = await rejectionOf(NotDurableError, agents.create("a1", {}, { durability: "fsync" }));
+      expect(error.message).toContain(setting);
+      expect(await agents.get("a1")).toMatchObject({ version: 1 });
+    },
+  );
 });
 
 it.each([
   ["disk", 'durability must be "memory", "fsync" or an object'],
   [{ replica: 1 }, 'unknown option "replica"; did you mean "replicas"?'],
-])("durability %j is rejected, with what to write", async (durability, text) => {
+])("durability %j is rejected, with the accepted values", async (durability, text) => {
   const agents = await (await client()).machine(agent());
   const options = { durability } as unknown as { durability: "fsync" };
   expect((await rejectionOf(ContractError, agents.create("a1", {}, options))).message).toContain(text);
   expect((await rejectionOf(ContractError, client(options))).message).toContain(text);
 });
 
-it.each([0, "5 minutes"])("timeout %j is rejected, with what to write", async (timeout) => {
+it.each([0, "5 minutes"])("timeout %j is rejected, with the accepted values", async (timeout) => {
   const agents = await (await client()).machine(agent());
   const options = { timeout } as unknown as { timeout: number };
   expect((await rejectionOf(ContractError, agents.create("a1", {}, options))).message).toContain("timeout");

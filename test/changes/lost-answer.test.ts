@@ -13,7 +13,7 @@ import { agents, all, rejectionOf } from "../helpers/client.js";
 
 type Call = (agents: Entities<AgentState>) => Promise<unknown>;
 
-/** Each kind of change of an agent at version 1 (or of none). */
+/** Each kind of change, of an agent at version 1 or of a new one. */
 const calls: Record<string, { call: Call; version: number; event: string }> = {
   create: { call: (to) => to.create("a2", { n: 1 }), version: 1, event: "agent.spawned" },
   transition: { call: (to) => to.transition("a1", "running"), version: 2, event: "agent.running" },
@@ -24,7 +24,7 @@ const calls: Record<string, { call: Call; version: number; event: string }> = {
 for (const [name, { call, version, event }] of Object.entries(calls)) {
   const id = name === "create" ? "a2" : "a1";
 
-  it(`${name} whose answer is lost was executed once, and the caller gets the answer all the same`, async () => {
+  it(`${name} whose reply is lost is applied once, and the caller gets its result`, async () => {
     const { far, near, proxy } = await behindProxy();
     await near.create("a1");
     const before = await types(near);
@@ -33,7 +33,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     expect(await types(near)).toEqual([...before, event]);
   });
 
-  it(`${name} that is lost on its way is sent again, and executed once`, async () => {
+  it(`${name} whose request is lost is sent again and applied once`, async () => {
     const { far, near, proxy } = await behindProxy();
     await near.create("a1");
     const before = await types(near);
@@ -42,7 +42,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     expect(await types(near)).toEqual([...before, event]);
   });
 
-  it(`${name} whose answer stays lost is told as unknown, and resolve() finds it done`, async () => {
+  it(`${name} whose reply stays lost has an unknown outcome, and resolve() returns DONE`, async () => {
     const { far, near, proxy } = await behindProxy();
     await near.create("a1");
     const before = await types(near);
@@ -50,7 +50,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     proxy.dropReply("evalsha");
     const error = await rejectionOf(OutcomeUnknownError, call(brief(far)));
     expect(error).toMatchObject({ code: "UNKNOWN", machine: "agent", id });
-    expect(error.message).toContain(`repeat it with op "${error.op}" and sent ${error.sent}`);
+    expect(error.message).toContain(`repeat it with { op: "${error.op}", sent: ${error.sent} }`);
     proxy.shut(false);
     expect(await error.resolve({ timeout: "20s" })).toMatchObject({
       outcome: "DONE",
@@ -60,7 +60,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     expect(await types(near)).toEqual([...before, event]);
   });
 
-  it(`${name} that stays lost on its way is told as unknown, and resolve() finds that it was not done`, async () => {
+  it(`${name} whose request stays lost has an unknown outcome, and resolve() returns NOTDONE`, async () => {
     const { far, near, proxy } = await behindProxy();
     await near.create("a1");
     const before = await types(near);
@@ -74,7 +74,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
   });
 }
 
-it("resolve() that can't be answered in time leaves the outcome unknown, and can be asked again", async () => {
+it("resolve() without a reply in time leaves the outcome unknown and can be called again", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -83,28 +83,26 @@ it("resolve() that can't be answered in time leaves the outcome unknown, and can
   const again = await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "100ms" }));
   const { op, sent, notAfter } = error;
   expect(again).toMatchObject({ code: "UNKNOWN", machine: "agent", id: "a1", op, sent, notAfter });
-  expect(again.message).toMatch(
-    /^transition agent a1: what became of it can't be told yet: not connected to /,
-  );
+  expect(again.message).toMatch(/^transition agent a1: its outcome is still unknown: not connected to /);
   proxy.shut(false);
   expect(await again.resolve({ timeout: "20s" })).toMatchObject({ outcome: "DONE", version: 2 });
   const misspelt = rejectionOf(ContractError, error.resolve({ timout: "1s" } as object));
   expect((await misspelt).message).toBe('unknown option "timout"; did you mean "timeout"?');
 });
 
-it("resolve() tells how long a lost attempt may still be executed, where its time is too short for that", async () => {
+it("resolve() reports how long a lost attempt may still be executed, if its time limit is too short for that", async () => {
   const { near, namespace } = await behindProxy();
   const key = `{${namespace}:0}:agent:id:a1`;
-  await (await admin()).set(key, "mine"); // so that it can't be asked
+  await (await admin()).set(key, "mine"); // so that it cannot be read
   const before = { op: "mine", sent: await serverMs(), timeout: "1h" } as const;
   const error = await rejectionOf(OutcomeUnknownError, near.transition("a1", "running", before));
   await (await admin()).del(key);
   expect((await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "20s" }))).message).toMatch(
-    /can't be told yet: an attempt before may be on its way for another \d+ ms: allow more timeout; ask again/,
+    /still unknown: an earlier attempt may be executed for another \d+ ms: allow more timeout; resolve it again/,
   );
 });
 
-it("a server that falls silent is left for a new connection, where the answer is found", async () => {
+it("a connection to a silent server is replaced by a new one, and the outcome is found there", async () => {
   const { far, near, proxy } = await behindProxy(200);
   await near.create("a1");
   proxy.holdReply("evalsha");
@@ -112,7 +110,7 @@ it("a server that falls silent is left for a new connection, where the answer is
   expect(await near.history("a1")).toHaveLength(2);
 });
 
-it("a lost change of an agent that has changed far more often since than it remembers is found in the log", async () => {
+it("a lost change is found in the event log if the agent has forgotten its idempotency key", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -125,7 +123,7 @@ it("a lost change of an agent that has changed far more often since than it reme
   expect(await near.get("a1")).toMatchObject({ version: 22 });
 });
 
-it("a change lost on its way is made on an agent that has changed far more often since than it remembers", async () => {
+it("a change whose request was lost is applied even if the agent has forgotten older idempotency keys", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -138,7 +136,7 @@ it("a change lost on its way is made on an agent that has changed far more often
 });
 
 it.each(["dropReply", "dropRequest"] as const)(
-  "a retry that neither the agent nor the trimmed log can judge is refused, not made (%s)",
+  "a retry is rejected, not applied, if neither the agent nor the trimmed log knows its outcome (%s)",
   async (loss) => {
     const { far, near, proxy, namespace } = await behindProxy();
     await near.create("a1");
@@ -155,7 +153,7 @@ it.each(["dropReply", "dropRequest"] as const)(
   },
 );
 
-it("the refusal of a retry is the answer: the lost attempt can't be executed after it", async () => {
+it("the rejection of a retry is the result: the lost attempt cannot be executed after it", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -168,7 +166,7 @@ it("the refusal of a retry is the answer: the lost attempt can't be executed aft
   expect(await near.get("a1")).toMatchObject({ version: 2 });
 });
 
-it("another process finishes what one left behind, with its op and the time it was sent", async () => {
+it("another process finishes an interrupted change with its `op` and `sent`", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   for (const [loss, type] of [
@@ -188,16 +186,16 @@ it("another process finishes what one left behind, with its op and the time it w
   }
 });
 
-it("a repeat with less time than the attempt before it may still take is told so at once, and is not made", async () => {
+it("a repeat fails at once, and is not applied, if its time limit is shorter than an earlier attempt may take", async () => {
   const { near } = await behindProxy();
   await near.create("a1");
   const before = { op: "o1", sent: (await serverMs()) + 5_000, timeout: "1s" } as const;
   const error = await rejectionOf(OutcomeUnknownError, near.patch("a1", { set: { n: 1 }, ...before }));
-  expect(error.message).toMatch(/an attempt before may be on its way for another \d+ ms: allow more timeout/);
+  expect(error.message).toMatch(/an earlier attempt may be executed for another \d+ ms: allow more timeout/);
   expect(await near.get("a1")).toMatchObject({ version: 1 });
 });
 
-it("twenty calls on a connection that breaks are all answered, and each took effect once", async () => {
+it("twenty calls on a connection that is lost all return, and each takes effect once", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.dropReply("evalsha");
@@ -206,7 +204,7 @@ it("twenty calls on a connection that breaks are all answered, and each took eff
   expect(await near.get("a1")).toMatchObject({ version: 21 });
 });
 
-it("calls while the connection is down wait for it, and are not executed where it does not come back", async () => {
+it("calls wait while the connection is down, and are not executed if it does not return", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.shut(true);
@@ -219,14 +217,14 @@ it("calls while the connection is down wait for it, and are not executed where i
   expect(await near.history("a1")).toHaveLength(2);
 });
 
-it("a read whose answer is lost is asked again", async () => {
+it("a read whose reply is lost is sent again", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   proxy.dropReply("hgetall");
   expect(await far.get("a1")).toMatchObject({ version: 1 });
 });
 
-it("a process whose wall clock is hours off loses nothing by it", async () => {
+it("a process whose wall clock is hours off loses no change", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5 * 3_600_000 });
   try {
     const { far, near, proxy } = await behindProxy();
@@ -242,13 +240,13 @@ it("a process whose wall clock is hours off loses nothing by it", async () => {
   }
 });
 
-it("an op that an unrelated agent uses is another one", async () => {
+it("an idempotency key that another agent uses is independent", async () => {
   const ours = await agents();
   await ours.create("a1", {}, { op: "same" });
   expect((await ours.tryCreate("a2", {}, { op: "same" })).outcome).toBe("OK");
 });
 
-/** The same entities, with little time for each change. */
+/** Returns entities whose changes have a short time limit. */
 function brief(entities: Entities<AgentState>): Entities<AgentState> {
   const timeout = "300ms";
   return new Proxy(entities, {

@@ -14,7 +14,7 @@ import { freshNamespace } from "../helpers/valkey.js";
 interface Trouble {
   readonly reply: string;
   readonly args?: readonly string[];
-  /** Brings the server into trouble. */
+  /** Makes the server reject changes. */
   readonly cause: (valkey: Valkey, dataDir: string) => Promise<unknown>;
   readonly cure: (valkey: Valkey, dataDir: string) => Promise<unknown>;
 }
@@ -35,7 +35,7 @@ const troubles: Record<string, Trouble> = {
     cause: (valkey) => valkey.config("SET", "min-replicas-to-write", "1"),
     cure: (valkey) => valkey.config("SET", "min-replicas-to-write", "0"),
   },
-  "can't save its data": {
+  "cannot save its data": {
     reply: "MISCONF",
     cause: async (valkey, dataDir) => {
       await valkey.config("SET", "save", "3600 1");
@@ -58,12 +58,12 @@ const troubles: Record<string, Trouble> = {
       await expect.poll(() => valkey.ping().catch(() => "BUSY")).toBe("PONG");
     },
   },
-  "refuses the user": {
+  "rejects the user": {
     reply: "NOPERM",
     cause: (valkey) => valkey.acl("SETUSER", "default", "-evalsha"),
     cure: (valkey) => valkey.acl("SETUSER", "default", "+evalsha"),
   },
-  "refuses the user the channel": {
+  "denies the user the channel": {
     reply: "NOPERM",
     cause: (valkey) => valkey.acl("SETUSER", "default", "resetchannels"),
     cure: (valkey) => valkey.acl("SETUSER", "default", "allchannels"),
@@ -71,7 +71,7 @@ const troubles: Record<string, Trouble> = {
 };
 
 for (const [name, { reply, args = [], cause, cure }] of Object.entries(troubles)) {
-  it(`a change is not executed while the server ${name}, and is afterwards`, async () => {
+  it(`a change is not executed while the server ${name}, and is executed afterwards`, async () => {
     const dataDir = join(await freshFolder(), "data");
     await mkdir(dataDir);
     const server = await startValkey({ dataDir, args });
@@ -124,7 +124,7 @@ it.each([
   },
 );
 
-it("a server that went away is told from a lost answer, and calls wait for nothing", async () => {
+it("an unreachable server is distinguished from a lost reply, and calls fail without waiting", async () => {
   const server = await startValkey();
   const latchkey = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
   onTestFinished(() => latchkey.close());
@@ -139,7 +139,7 @@ it("a server that went away is told from a lost answer, and calls wait for nothi
   );
 });
 
-it("a server that comes back at the same address is used again, by changes and reads", async () => {
+it("changes and reads use a server again when it returns at the same address", async () => {
   const first = await startValkey();
   const latchkey = await connect({ url: first.url, namespace: freshNamespace() });
   onTestFinished(() => latchkey.close());
@@ -149,13 +149,13 @@ it("a server that comes back at the same address is used again, by changes and r
   onTestFinished(() => second.stop());
   await expect.poll(() => agents.get("a1").catch(() => "down")).toBeNull();
   expect((await rejection(agents.create("a1"))).message).toBe(
-    "create agent a1: no such machine is installed in this namespace; apply it first",
+    "create agent a1: the machine is not installed in this namespace; apply it first",
   );
   await latchkey.apply(agent());
   expect(await agents.create("a1")).toMatchObject({ version: 1 });
 });
 
-it("keys that something else wrote are reported, and left as they are", async () => {
+it("keys that another program wrote are reported and not changed", async () => {
   const latchkey = await client();
   const agents = await latchkey.machine(agent());
   await (await admin()).set(`{${latchkey.namespace}:0}:agent:id:a1`, "mine");
@@ -168,7 +168,7 @@ it("keys that something else wrote are reported, and left as they are", async ()
   expect(await keyspace(await admin(), latchkey.namespace)).toEqual(before);
 });
 
-it("what is reported as done was done, and as not executed was not, where connections are killed in between", async () => {
+it("a change is applied exactly if it is reported so, also if connections are killed", async () => {
   const latchkey = await client();
   const agents = await latchkey.machine(agent());
   const killer = await connection();

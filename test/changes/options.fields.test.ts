@@ -18,7 +18,7 @@ const odd: Record<string, JsonValue> = {
   toString: ["t"],
 };
 
-it("gives own values back as they were set, from every answer and every read", async () => {
+it("returns own values unchanged from every change and every read", async () => {
   const ours = await agents();
   const created = await ours.create("a1", odd);
   const patched = await ours.patch("a1", { set: { more: odd } });
@@ -43,7 +43,7 @@ it("gives own values back as they were set, from every answer and every read", a
   }
 });
 
-it("gives any JSON back as it was set", async () => {
+it("returns any JSON value unchanged", async () => {
   const ours = await agents();
   await ours.create("a1");
   await fc.assert(
@@ -56,7 +56,7 @@ it("gives any JSON back as it was set", async () => {
   );
 });
 
-it("keeps a field whose name every object knows", async () => {
+it("keeps a field with the name of an object's own method", async () => {
   const ours = await agents();
   await ours.create("a1", JSON.parse('{"__proto__":{"x":1},"hasOwnProperty":2}'));
   const own = ownFields((await ours.get("a1")) ?? (await ours.create("none")));
@@ -66,7 +66,7 @@ it("keeps a field whose name every object knows", async () => {
   ]);
 });
 
-it("sets, keeps and takes away fields", async () => {
+it("sets, keeps and removes fields", async () => {
   const ours = await agents();
   await ours.create("a1", { keep: 1, change: 1, drop: 1 });
   const changed = await ours.patch("a1", { set: { change: 2, fresh: 3 }, unset: ["drop", "never"] });
@@ -76,7 +76,7 @@ it("sets, keeps and takes away fields", async () => {
   expect(ownFields((await ours.get("a1")) ?? changed)).toEqual(ownFields(moved));
 });
 
-it("takes actor and reason in any language, and shows them in the change alone", async () => {
+it("accepts actor and reason in any language, and returns them in the change only", async () => {
   const ours = await agents();
   const words = { actor: 'replica "3" \\ ü𝄞', reason: 'zu spät: "oom" \\ 5 < 6' };
   expect(await ours.create("a1", {}, words)).toMatchObject(words);
@@ -84,7 +84,7 @@ it("takes actor and reason in any language, and shows them in the change alone",
   expect(await ours.get("a1")).not.toHaveProperty("actor");
 });
 
-it("keeps the newest changes, as many as the machine says, and gives as many of them as are asked for", async () => {
+it("keeps as many changes as the machine's history, and returns the newest up to the limit", async () => {
   const ours = await agents();
   await ours.create("a1");
   for (let n = 0; n < 20; n++) await ours.patch("a1", { set: { n } });

@@ -15,7 +15,7 @@ import { keyspace } from "../helpers/keyspace.js";
 import { order } from "../helpers/order.js";
 
 describe("ifVersion and ifState", () => {
-  it("let a change through that they hold for", async () => {
+  it("accept a change if the entity matches", async () => {
     const ours = await agents();
     await ours.create("a1");
     expect(await ours.patch("a1", { set: { n: 1 }, ifVersion: 1 })).toMatchObject({ version: 2 });
@@ -25,26 +25,26 @@ describe("ifVersion and ifState", () => {
     expect(await ours.remove("a1", { ifState: "running" })).toMatchObject({ version: 4 });
   });
 
-  it("refuse a change otherwise, and say what was expected and what is", async () => {
+  it("reject a change if it does not, and name the expected and the current values", async () => {
     const ours = await agents();
     await ours.create("a1");
     const now = await ours.get("a1");
-    const is = `it is spawning since ${now?.since}, version 1`;
+    const found = "found state spawning, version 1";
     for (const [call, expected] of [
-      [() => ours.transition("a1", "running", { ifVersion: 7 }), "at version 7"],
-      [() => ours.patch("a1", { set: { n: 1 }, ifState: "running" }), "running"],
-      [() => ours.remove("a1", { ifVersion: 0, ifState: "spawning" }), "at version 0 and spawning"],
+      [() => ours.transition("a1", "running", { ifVersion: 7 }), "version 7"],
+      [() => ours.patch("a1", { set: { n: 1 }, ifState: "running" }), "state running"],
+      [() => ours.remove("a1", { ifVersion: 0, ifState: "spawning" }), "state spawning, version 0"],
     ] as const) {
       const error = await rejectionOf(ConflictError, call());
       expect(error).toMatchObject({ code: "CONFLICT", machine: "agent", id: "a1", current: now });
-      expect(error.message).toBe(`agent a1 is not ${expected}: ${is}`);
+      expect(error.message).toBe(`agent a1 does not match: expected ${expected}; ${found}`);
     }
     expect(await ours.get("a1")).toEqual(now);
   });
 });
 
-describe("op and sent", () => {
-  it("a change that is repeated with its op is answered with how the entity is now, and done once", async () => {
+describe("`op` and `sent`", () => {
+  it("a change repeated with its `op` is applied once and returns the current entity", async () => {
     const ours = await agents();
     await ours.create("a1", { n: 0 }, { op: "o1" });
     await ours.transition("a1", "running", { op: "o2" });
@@ -58,14 +58,14 @@ describe("op and sent", () => {
     expect(await ours.get("a1")).toEqual(now);
   });
 
-  it("a change without an op is given one of its own", async () => {
+  it("a change without `op` gets a generated one", async () => {
     const ours = await agents();
     const [first, second] = [await ours.create("a1"), await ours.create("a2")];
     expect(first.op).toMatch(/^[A-Za-z0-9_-]{12}$/);
     expect(second.op).not.toBe(first.op);
   });
 
-  it("a retry is refused where so much happened since that it can't be judged", async () => {
+  it("a retry is rejected if its idempotency key has been forgotten", async () => {
     const home = await client();
     const ours = await home.machine(order);
     const { nowMs, errorMs } = await home.serverTime();
@@ -76,12 +76,12 @@ describe("op and sent", () => {
     await forgetEvents(home.namespace);
     const error = await rejectionOf(OutcomeForgottenError, ours.patch("a1", retry));
     expect(error).toMatchObject({ code: "FORGOTTEN", current: now });
-    expect(error.message).toContain("whether the first attempt was done can't be told any more");
+    expect(error.message).toContain("the outcome of the first attempt is no longer known");
     expect(await ours.patch("a1", { ...retry, op: "o3" })).toEqual({ ...now, opVersion: 4 });
     expect(await ours.get("a1")).toEqual(now);
   });
 
-  it("a retry of a create is refused where the entity may have been removed since", async () => {
+  it("a retry of create is rejected if the entity may have been removed since", async () => {
     const home = await client();
     const ours = await home.machine(order);
     const { nowMs, errorMs } = await home.serverTime();
@@ -96,7 +96,7 @@ describe("op and sent", () => {
 });
 
 describe("notAfter", () => {
-  it("refuses a call that comes too late by the server's clock, with the entity as it is", async () => {
+  it("rejects a call that is late by the server's clock, with the current entity", async () => {
     const home = await client();
     const ours = await home.machine(order);
     await ours.create("a1");
@@ -121,7 +121,7 @@ describe("notAfter", () => {
 });
 
 describe("force", () => {
-  it("skips the table, says so in the change, and keeps to all other checks", async () => {
+  it("allows any transition, marks the change as forced, and keeps all other checks", async () => {
     const ours = await entities(order);
     await ours.create("a1");
     const forced = await ours.transition("a1", "delivered", { force: true, reason: "found on the shelf" });
@@ -143,21 +143,21 @@ describe("force", () => {
   });
 });
 
-describe("a refusal", () => {
-  it("names the fields that are missing, in the state that needs them", async () => {
+describe("a rejection", () => {
+  it("names the missing fields and the state that requires them", async () => {
     const ours = await entities(order);
     await ours.create("a1");
     const rejected = { force: true, reason: "r" };
     const error = await rejectionOf(MissingFieldError, ours.transition("a1", "rejected", rejected));
     expect(error).toMatchObject({ code: "MISSING", fields: ["error"], current: { state: "draft" } });
-    expect(error.message).toBe("order a1 needs error to be rejected; set it in the same call");
+    expect(error.message).toBe('order a1: state rejected requires field "error"; set it in the same call');
     await ours.transition("a1", "rejected", { ...rejected, set: { error: null } });
     const unset = await rejectionOf(MissingFieldError, ours.patch("a1", { unset: ["error"] }));
     expect(unset.fields).toEqual(["error"]);
     expect(await ours.get("a1")).toMatchObject({ error: null, version: 2 });
   });
 
-  it("of a machine whose initial state requires fields names them on creation", async () => {
+  it("names the fields that the initial state requires on creation", async () => {
     const ours = await entities({
       name: "picky",
       version: 1,
@@ -166,12 +166,14 @@ describe("a refusal", () => {
     });
     const error = await rejectionOf(MissingFieldError, ours.create("p1", { ok: 1 }));
     expect(error).toMatchObject({ fields: ["constructor", "toString"], current: null });
-    expect(error.message).toBe("picky p1 needs constructor, toString to be made; set them in the same call");
+    expect(error.message).toBe(
+      'picky p1: state made requires fields "constructor", "toString"; set them in the same call',
+    );
     const made = await ours.create("p1", { ok: 1, constructor: 2, toString: 3 });
     expect(made).toMatchObject({ ok: 1, constructor: 2, toString: 3 });
   });
 
-  it("carries the entity as it is, and leaves the keyspace byte for byte", async () => {
+  it("carries the current entity, and changes no byte of the keyspace", async () => {
     const home = await client();
     const ours = await home.machine(order);
     await ours.create("a1", { n: 1 });
@@ -192,13 +194,13 @@ describe("a refusal", () => {
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
     expect((await rejectionOf(AlreadyExistsError, ours.create("a1"))).message).toBe(
-      `order a1 exists already: it is draft since ${now?.since}, version 1`,
+      "order a1 already exists: state draft, version 1",
     );
     expect((await rejectionOf(NotFoundError, ours.remove("a2"))).message).toBe("order a2 not found");
   });
 });
 
-/** Empties the machine's log, which would tell of ops that the entity has forgotten. */
+/** Empties the event log, which keeps the idempotency keys that the entity has forgotten. */
 async function forgetEvents(namespace: string): Promise<void> {
   await (await admin()).xtrim(`{${namespace}:0}:order:events`, "MAXLEN", 0);
 }

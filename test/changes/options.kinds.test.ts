@@ -7,7 +7,7 @@ import { all, client, rejectionOf } from "../helpers/client.js";
 type Ours = Entities<AgentState>;
 type Call = (ours: Ours, latchkey: Latchkey) => unknown;
 
-// What the compiler refuses, as JavaScript would pass it.
+// Passes invalid types to the compiler, as JavaScript can.
 const any = (value: unknown) => value as never;
 const patch = (options: object) => (ours: Ours) => ours.patch("a1", { set: { n: 1 }, ...options });
 const circular: Record<string, unknown> = {};
@@ -48,17 +48,17 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "patch with a version of NaN": [patch({ ifVersion: Number.NaN }), "999999999999999, not NaN"],
   "patch with an op of a bigint": [patch({ op: 1n }), "op 1n must be 1 to 64"],
-  "patch with an actor that no JSON can hold": [
+  "patch with an actor that JSON cannot hold": [
     patch({ actor: circular }),
     "actor must be text, not an object",
   ],
   "patch with an undefined version": [
     patch({ ifVersion: undefined }),
-    "ifVersion is undefined; give it, or leave it out",
+    "ifVersion is undefined; give a value or omit it",
   ],
   "patch with an undefined state": [
     patch({ ifState: undefined }),
-    "ifState is undefined; give it, or leave it out",
+    "ifState is undefined; give a value or omit it",
   ],
   "patch with a timeout of null": [patch({ timeout: null }), "timeout: invalid duration null"],
   "patch with a durability of null": [patch({ durability: null }), 'durability must be "memory", "fsync"'],
@@ -67,11 +67,11 @@ const calls: Record<string, [call: Call, text: string]> = {
   "heartbeat with options of null": [(ours) => ours.heartbeat("a1", any(null)), noObject(null)],
   "hold with options of null": [(ours) => ours.hold("a1", any(null)), noObject(null)],
   "sweep with options of null": [(ours) => ours.sweep(any(null)), noObject(null)],
-  "sweep with a signal that is none": [
+  "sweep with a signal that is invalid": [
     (ours) => ours.sweep({ signal: any("x") }),
     'signal must be an AbortSignal (of an AbortController, its signal), not "x"',
   ],
-  "sweep with a listener that is none": [
+  "sweep with a listener that is invalid": [
     (ours) => ours.sweep({ onStuck: any(5) }),
     "onStuck must be a function, not 5",
   ],
@@ -89,15 +89,15 @@ const calls: Record<string, [call: Call, text: string]> = {
     (ours) => all(ours.list({ stuck: any("no") })),
     'stuck must be true or false, not "no"',
   ],
-  "list of the states of null": [
+  "list with states of null": [
     (ours) => all(ours.list({ state: any(null) })),
-    "unknown state null of agent; it has spawning,",
+    "unknown state null; agent has spawning,",
   ],
-  "list with an age that is none": [
+  "list with an age that is invalid": [
     (ours) => all(ours.list({ olderThan: any("ten minutes") })),
     'olderThan: invalid duration "ten minutes"',
   ],
-  "list with a deadline that is none": [
+  "list with a deadline that is invalid": [
     (ours) => all(ours.list({ dueWithin: any(null) })),
     "dueWithin: invalid duration null",
   ],
@@ -116,7 +116,7 @@ const calls: Record<string, [call: Call, text: string]> = {
     (ours) => ours.events({ follow: any("no") }),
     "follow must be true or false",
   ],
-  "events with a signal that is none": [
+  "events with a signal that is invalid": [
     (ours) => ours.events({ signal: any({}) }),
     "signal must be an AbortSignal",
   ],
@@ -129,19 +129,19 @@ const calls: Record<string, [call: Call, text: string]> = {
     (ours) => ours.subscribe(() => {}, any({ onMised: () => {} })),
     'unknown option "onMised"; did you mean "onMissed"?',
   ],
-  "subscribe with an onMissed that is none": [
+  "subscribe with an onMissed that is invalid": [
     (ours) => ours.subscribe(() => {}, { onMissed: any("x") }),
     'onMissed must be a function, not "x"',
   ],
-  "react to an event that is none": [
+  "react to an event that is invalid": [
     (ours) => ours.react("r", () => {}, { on: ["order.paid"] }),
     'on: unknown event "order.paid"; agent has agent.spawned, agent.running, agent.completed,',
   ],
-  "retry of dead letters that are no list": [
+  "retry of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").retry(any("0:1-0")),
     'ids must be a list, not "0:1-0"',
   ],
-  "drop of dead letters that are no list": [
+  "drop of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").drop(any(null)),
     "ids must be a list, not null",
   ],
@@ -154,7 +154,7 @@ const calls: Record<string, [call: Call, text: string]> = {
     (_, latchkey) => latchkey.apply(agent(), { dryRun: any("no") }),
     'dryRun must be true or false, not "no"',
   ],
-  "apply with a map that is none": [
+  "apply with a map that is invalid": [
     (_, latchkey) => latchkey.apply(agent(), { map: any("x") }),
     'map must be an object, not "x"',
   ],
@@ -162,13 +162,13 @@ const calls: Record<string, [call: Call, text: string]> = {
     (ours) => new AgentLifecycle(ours, any({ onend: () => {} })),
     'unknown option "onend"; did you mean "onEnd"?',
   ],
-  "a lifecycle with an onEnd that is none": [
+  "a lifecycle with an onEnd that is invalid": [
     (ours) => new AgentLifecycle(ours, { onEnd: any("x") }),
     'onEnd must be a function, not "x"',
   ],
 };
 
-describe("is refused with what to do about it, and nothing is sent:", () => {
+describe("rejects, without sending anything,", () => {
   for (const [name, [call, text]] of Object.entries(calls)) {
     it(name, async () => {
       const latchkey = await client();
@@ -183,7 +183,7 @@ describe("is refused with what to do about it, and nothing is sent:", () => {
     });
   }
 
-  /** How many scripts the server has been asked to run. */
+  /** Counts the scripts that the server has run. */
   async function scriptsRun(): Promise<string | undefined> {
     return /^cmdstat_evalsha:calls=\d+/m.exec(String(await (await admin()).info("commandstats")))?.[0];
   }
@@ -198,8 +198,8 @@ it.each([null, 5, ["0-0"]])("events after %j is rejected, and the error shows a 
 });
 
 it.each([
-  [{ leese: "30s" }, 'leese: is no option; did you mean "lease"?'],
+  [{ leese: "30s" }, 'leese: unknown option; did you mean "lease"?'],
   [null, "options must be an object, not null"],
-])("agent(%j) is refused", (options, text) => {
+])("agent(%j) is rejected", (options, text) => {
   expect(() => agent(any(options))).toThrow(text);
 });

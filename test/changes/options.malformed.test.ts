@@ -21,82 +21,85 @@ const set = (field: string, value: unknown) => move({ set: { [field]: value as J
 const tooLong = (what: string, bytes: number) => `${what} is longer than ${bytes} bytes`;
 const idWords = "letters, digits or characters of _ . ~ : / @ + = -";
 
-/** Calls that must not be sent, with what the error says. */
+/** Calls that must not be sent, with a part of their error. */
 const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: string]> = {
   "an empty id": [(ours) => ours.create(""), `id "" must be 1 to 128 ${idWords}`],
   "an id with a blank": [(ours) => ours.get("a 1"), `id "a 1" must be 1 to 128 ${idWords}`],
   "an id with braces": [(ours) => ours.remove("{a}"), `id "{a}" must be 1 to 128 ${idWords}`],
   "an id with a newline": [(ours) => ours.history("a\n"), `id "a\\n" must be 1 to 128 ${idWords}`],
   "an id too long": [(ours) => ours.create("x".repeat(129)), `must be 1 to 128 ${idWords}`],
-  "an id that is no text": [(ours) => ours.create(any(7)), `id 7 must be 1 to 128 ${idWords}`],
+  "an id that is not text": [(ours) => ours.create(any(7)), `id 7 must be 1 to 128 ${idWords}`],
   "no id": [(ours) => ours.create(any(undefined)), `id undefined must be 1 to 128 ${idWords}`],
-  "sent without the op that was sent": [
+  "`sent` without `op`": [
     move({ sent: 1 }),
-    "sent tells when an op was tried before: give op as well",
+    "sent requires op: it is the server time before the first attempt",
   ],
   "a misspelt option": [move(any({ ifversion: 3 })), 'unknown option "ifversion"; did you mean "ifVersion"?'],
   "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
   "an op with a comma": [move({ op: "a,b" }), `op "a,b" must be 1 to 64 ${idWords}`],
-  "a state of no valid name": [
+  "a state with an invalid name": [
     (ours) => ours.transition("a1", any("Running")),
     'invalid state name "Running": a lower-case letter, then up to 31 letters, digits, _ or -',
   ],
-  "ifState of no valid name": [move({ ifState: any("") }), 'invalid state name "": a lower-case letter'],
+  "ifState with an invalid name": [move({ ifState: any("") }), 'invalid state name "": a lower-case letter'],
   "ifVersion below 0": [
     move({ ifVersion: -1 }),
     "ifVersion must be a whole number from 0 to 999999999999999, not -1",
   ],
   "ifVersion with a fraction": [move({ ifVersion: 1.5 }), "ifVersion must be a whole number"],
   "ifVersion as text": [move({ ifVersion: any("1") }), "ifVersion must be a whole number"],
-  "notAfter that is no number": [move({ notAfter: Number.NaN }), "notAfter must be a whole number"],
-  "notAfter beyond all time": [move({ notAfter: 1e15 }), "notAfter must be a whole number"],
-  "sent that is no number": [
+  "notAfter that is not a number": [move({ notAfter: Number.NaN }), "notAfter must be a whole number"],
+  "notAfter that is too large": [move({ notAfter: 1e15 }), "notAfter must be a whole number"],
+  "sent that is not a number": [
     move({ op: "o", sent: Number.POSITIVE_INFINITY }),
     "sent must be a whole number",
   ],
   "an empty actor": [move({ actor: "" }), "actor is empty; leave it out"],
   "an actor too long": [move({ actor: "ü".repeat(65) }), tooLong("actor", 128)],
-  "an actor that is no text": [move({ actor: any(7) }), "actor must be text, not 7"],
+  "an actor that is not text": [move({ actor: any(7) }), "actor must be text, not 7"],
   "a reason too long": [move({ reason: "x".repeat(1025) }), tooLong("reason", 1024)],
   "a reason with a newline": [
     move({ reason: "a\nb" }),
     "reason contains a control character (a newline?); replace it",
   ],
   "half a character in a reason": [move({ reason: "\ud800" }), "reason contains half a surrogate pair"],
-  "force without a reason": [move({ force: true }), "force needs a reason, which goes into the log"],
-  "a field of no valid name": [
+  "force without a reason": [
+    move({ force: true }),
+    "force requires a reason, which is stored in the history",
+  ],
+  "a field with an invalid name": [
     set("exit-code", 1),
     'invalid field name "exit-code": a letter or _, then up to 63',
   ],
-  "a field with a document's own name": [
+  "a field with the name of a document's field": [
     set("state", 1),
     '"state" cannot be a field name: every document uses that name',
   ],
-  "a field with the hash's own name": [set("ops", 1), '"ops" cannot be a field name'],
-  "a value that is undefined": [set("x", undefined), "set.x is undefined; leave it out, or use unset"],
-  "a value that is no number": [set("x", Number.NaN), "set.x: NaN is no JSON number"],
-  "a value that is a function": [set("x", () => 1), "set.x: a function is no JSON value"],
-  "a value that is a bigint": [set("x", 1n), "set.x: a bigint is no JSON value"],
+  "a field with the name of an internal hash field": [set("ops", 1), '"ops" cannot be a field name'],
+  "a value that is undefined": [set("x", undefined), "set.x is undefined; omit it or use unset"],
+  "a value that is not a number": [set("x", Number.NaN), "set.x: NaN is not a JSON number"],
+  "a value that is a function": [set("x", () => 1), "set.x: a function is not a JSON value"],
+  "a value that is a bigint": [set("x", 1n), "set.x: a bigint is not a JSON value"],
   "a date deep in a value": [
     set("x", { at: [new Date(0)] }),
-    "set.x.at.0: a class instance is no JSON value",
+    "set.x.at.0: a class instance is not a JSON value",
   ],
-  "a value that holds itself": [set("x", circular), "is nested too deeply, or in itself"],
-  "half a character in a value": [set("x", ["\udc00"]), "set.x.0: holds half a surrogate pair"],
+  "a value that contains itself": [set("x", circular), "is nested too deeply or circular"],
+  "half a character in a value": [set("x", ["\udc00"]), "set.x.0: contains half of a surrogate pair"],
   "a value too long": [set("x", "x".repeat(65_535)), "set.x is longer than 65536 bytes of JSON"],
-  "a field to take away of no valid name": [move({ unset: ["a b"] }), 'invalid field name "a b"'],
-  "a field both set and taken away": [
+  "a field to remove with an invalid name": [move({ unset: ["a b"] }), 'invalid field name "a b"'],
+  "a field both set and removed": [
     move({ set: { x: 1 }, unset: ["x"] }),
     '"x" is in both set and unset; choose one',
   ],
-  "a patch of nothing": [
+  "a patch that changes nothing": [
     (ours) => ours.patch("a1", {}),
-    "patch changes nothing: give it fields in `set` or names in `unset`",
+    "patch changes nothing: give fields in `set` or names in `unset`",
   ],
-  "a history of nothing": [(ours) => ours.history("a1", 0), "limit must be a whole number from 1"],
+  "a history of length 0": [(ours) => ours.history("a1", 0), "limit must be a whole number from 1"],
 };
 
-describe("refuses, without sending anything", () => {
+describe("rejects, without sending anything,", () => {
   for (const [name, [call, text]] of Object.entries(malformed)) {
     it(name, async () => {
       const home = await client();
@@ -110,7 +113,7 @@ describe("refuses, without sending anything", () => {
     });
   }
 
-  /** How many calls of scripts and reads the server has seen. */
+  /** Counts the scripts and reads that the server has run. */
   async function calls(): Promise<string> {
     const stats = String(await (await admin()).info("commandstats")).split("\r\n");
     const counted = stats.filter((line) => /^cmdstat_(evalsha|hgetall|lrange)\b/.test(line));
@@ -118,7 +121,7 @@ describe("refuses, without sending anything", () => {
   }
 });
 
-describe("is told by the server, with what to do about it, of", () => {
+describe("the server rejects, with a suggested fix,", () => {
   it("more than 64 own fields, or more than 256 KiB of them", async () => {
     const home = await client();
     const ours = await home.machine(agent());
@@ -138,34 +141,34 @@ describe("is told by the server, with what to do about it, of", () => {
       const error = await rejectionOf(ContractError, ours.patch(id, { set: { more: value } }));
       expect(error.code).toBe("BADARG");
       expect(error.message).toBe(
-        `patch agent ${id}: the entity would have more than 64 own fields, or more than 256 KiB of them; unset some`,
+        `patch agent ${id}: the entity would exceed 64 own fields or 256 KiB; unset some`,
       );
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
     expect(await ours.patch("a1", { set: { more: 1 }, unset: ["f0"] })).toMatchObject({ version: 2 });
   });
 
-  it("a stamp that a caller sets or takes away", async () => {
+  it("a stamp that a caller sets or removes", async () => {
     const ours = await (await client()).machine(agent());
     await ours.create("a1");
     await ours.transition("a1", "running");
     for (const options of [{ set: { startedAt: "2020" } }, { unset: ["startedAt"] }]) {
       const error = await rejectionOf(ContractError, ours.patch("a1", options));
       expect(error.message).toBe(
-        "patch agent a1: a stamp is the machine's to set; take it out of set and unset",
+        "patch agent a1: stamps are managed by the machine and cannot be set or unset; omit the field",
       );
     }
     expect((await ours.get("a1"))?.version).toBe(2);
   });
 
-  it("a machine that is gone", async () => {
+  it("a change of a machine that is not installed", async () => {
     const home = await client();
     const ours = await home.machine(agent());
     await (await admin()).del(`{${home.namespace}:0}:agent:machine`);
     const error = await rejectionOf(ContractError, ours.create("a1"));
     expect(error.code).toBe("NOMACHINE");
     expect(error.message).toBe(
-      "create agent a1: no such machine is installed in this namespace; apply it first",
+      "create agent a1: the machine is not installed in this namespace; apply it first",
     );
   });
 });

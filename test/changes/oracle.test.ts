@@ -23,7 +23,7 @@ const machineArb = fc
     const names = STATES.slice(0, count);
     const stateOf = ({ to, require, stamp }: Drawn, at: number) => ({
       to: to.filter((name) => names.includes(name)),
-      // A stamp that the initial state required could never be there.
+      // The initial state cannot require a stamp, because no state was entered before.
       require: at === 0 ? require.filter((field) => FIELDS.includes(field)) : require,
       ...(stamp !== undefined && { stamp }),
     });
@@ -69,7 +69,7 @@ function values(fields: readonly string[]): Record<string, string> {
   return Object.fromEntries(fields.map((field) => [field, `of ${field}`]));
 }
 
-/** Walks on the server, in XState and in a model at once; throws where they disagree. */
+/** Takes the same steps on the server, in XState and in a model. Throws if they disagree. */
 async function walk({ machine, begin, steps }: Walk, modelled: MachineDefinition = machine): Promise<void> {
   walks += 1;
   const entities = await home.machine({ ...machine, name: `m${walks}` });
@@ -111,14 +111,14 @@ it("the server, XState and the model agree on every step of random walks over ra
   );
 });
 
-describe("a model that is wrong is found out:", () => {
+describe("a wrong model is detected:", () => {
   type States = Record<string, { to: string[]; require: string[]; stamp?: string }>;
   const wrong: Record<string, (states: States) => States> = {
     "one transition too many or too few": ({ open, ...rest }) => ({
       open: flip(open ?? { to: [], require: [] }),
       ...rest,
     }),
-    "required fields that are not asked for": (states) =>
+    "required fields that are not checked": (states) =>
       Object.fromEntries(Object.entries(states).map(([name, state]) => [name, { ...state, require: [] }])),
     "stamps that are not set": (states) =>
       Object.fromEntries(Object.entries(states).map(([name, { stamp, ...state }]) => [name, state])),

@@ -50,7 +50,7 @@ afterAll(async () => {
   await home.close();
 });
 
-/** Lets all racers make a call at the same moment: one transaction starts them all. */
+/** Starts a call in all racers at the same moment, with one transaction. */
 async function race(call: (name: string) => readonly unknown[]): Promise<Finish[]> {
   const start = valkey.multi();
   for (const name of names) start.rpush(`${namespace}:start:${name}`, JSON.stringify(call(name)));
@@ -63,7 +63,7 @@ async function race(call: (name: string) => readonly unknown[]): Promise<Finish[
   return finishes;
 }
 
-/** The one that won; the others were all refused with this outcome, and shown what the winner made. */
+/** Returns the winner. All others must be rejected with this outcome and the winner's document. */
 function winnerOf(finishes: readonly Finish[], refusal: string): Change {
   const [winner, ...more] = finishes.filter(({ outcome }) => outcome === "OK");
   expect(more).toEqual([]);
@@ -76,8 +76,8 @@ function winnerOf(finishes: readonly Finish[], refusal: string): Change {
   return winner.document;
 }
 
-describe(`of ${RACERS} processes that race`, () => {
-  it(`one makes a transition, in each of ${ROUNDS} rounds, and one event tells of it`, async () => {
+describe(`of ${RACERS} racing processes`, () => {
+  it(`one makes a transition in each of ${ROUNDS} rounds, with one event`, async () => {
     const winners = new Set<string>();
     for (let round = 0; round < ROUNDS; round++) {
       const id = `moved-${round}`;
@@ -92,7 +92,7 @@ describe(`of ${RACERS} processes that race`, () => {
     expect(winners.size).toBeGreaterThan(1);
   });
 
-  it("one brings an agent to its end, whichever end they want", async () => {
+  it("one ends an agent, whichever final state they want", async () => {
     const ends: AgentState[] = ["completed", "failed", "killed"];
     for (let round = 0; round < ROUNDS; round++) {
       const id = `ended-${round}`;
@@ -110,7 +110,7 @@ describe(`of ${RACERS} processes that race`, () => {
     }
   });
 
-  it("one creates an agent, and the others are shown it", async () => {
+  it("one creates an agent, and the others receive it", async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const id = `made-${round}`;
       const won = winnerOf(await race((actor) => ["tryCreate", id, { by: actor }, { actor }]), "EXISTS");
@@ -118,7 +118,7 @@ describe(`of ${RACERS} processes that race`, () => {
     }
   });
 
-  it("one patches a version", async () => {
+  it("one patches a version of an agent", async () => {
     await agents.create("patched");
     for (let round = 1; round <= ROUNDS; round++) {
       const finishes = await race((actor) => [
@@ -130,7 +130,7 @@ describe(`of ${RACERS} processes that race`, () => {
     }
   });
 
-  it("all patch, one after the other, where none asks for a version", async () => {
+  it("all patch in sequence if none expects a version", async () => {
     await agents.create("shared");
     const finishes = await race((actor) => ["tryPatch", "shared", { set: { by: actor }, actor }]);
     const versions = finishes.map(({ document }) => document?.version ?? 0).sort((a, b) => a - b);
@@ -147,7 +147,7 @@ describe(`of ${RACERS} processes that race`, () => {
     }
   });
 
-  it("one makes the change that all were told to retry", async () => {
+  it("one makes a change that all retry with the same key", async () => {
     await agents.create("retried");
     const finishes = await race((actor) => ["tryPatch", "retried", { set: { n: 1 }, op: "the-same", actor }]);
     expect(finishes.filter(({ outcome }) => outcome === "OK")).toHaveLength(1);
@@ -156,7 +156,7 @@ describe(`of ${RACERS} processes that race`, () => {
   });
 });
 
-it("every accepted change of all these races is in the log once, with contiguous versions", async () => {
+it("every accepted change of these races is in the event log once, with contiguous versions", async () => {
   const versions = new Map<string, number>();
   for (const { id, version, type } of await all(agents.events({ after: "start", follow: false }))) {
     expect([id, version]).toEqual([id, (versions.get(id) ?? 0) + 1]);

@@ -14,7 +14,7 @@ import { keyspace } from "../helpers/keyspace.js";
 import { order } from "../helpers/order.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
-/** Every field that any state requires: set at creation, the transitions themselves need no options. */
+/** All fields that a state requires. They are set on creation, so that transitions need no options. */
 const REQUIRED = { error: "exit 137", carrier: "ups", claim: 7 };
 
 for (const machine of [agent(), order] as MachineDefinition[]) {
@@ -41,7 +41,7 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
               expect(await entities.get(name)).toEqual(snapshotOf(change as Change));
             });
           } else {
-            it(`is refused to move to ${to}`, async () => {
+            it(`cannot move to ${to}`, async () => {
               const before = await put(entities, machine, name, from);
               const untouched = await keyspace(await admin(), namespace);
               const error = await rejectionOf(IllegalTransitionError, entities.transition(name, to));
@@ -49,9 +49,9 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
               expect(error).toMatchObject({ code: "ILLEGAL", machine: machine.name, id: name, to });
               expect(error.current).toEqual(before);
               expect(error.allowed).toEqual(legal);
-              const ways = legal.length === 0 ? "it is final" : `possible: ${legal.join(", ")}`;
+              const ways = legal.length === 0 ? `${from} is final` : `allowed: ${legal.join(", ")}`;
               expect(error.message).toBe(
-                `${machine.name} ${name} can't go to ${to}: it is ${from} since ${before.since}, version ${before.version}; ${ways}`,
+                `${machine.name} ${name} cannot transition from ${from} to ${to}: ${ways}`,
               );
             });
           }
@@ -59,7 +59,7 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
       });
     }
 
-    it("is refused to move to a state that its machine does not have", async () => {
+    it("cannot move to a state that its machine does not have", async () => {
       const home = await client();
       const { namespace } = home;
       const entities = await home.machine(machine);
@@ -75,7 +75,7 @@ for (const machine of [agent(), order] as MachineDefinition[]) {
   });
 }
 
-it("returns a refusal as a value from the try form, with the error that the other form throws", async () => {
+it("returns a rejection from a `try…` method, with the error that the other method throws", async () => {
   const agents = await (await client()).machine(agent());
   const { outcome, ok } = await agents.tryCreate("a1");
   expect([outcome, ok]).toEqual(["OK", true]);
@@ -93,7 +93,7 @@ const DOCUMENT_ORDER = "type machine id from state version timestamp since creat
   " ",
 );
 
-/** Makes an entity and brings it into a state on the shortest way. */
+/** Creates an entity and moves it to a state on the shortest path. */
 async function put(
   entities: Entities,
   machine: MachineDefinition,
@@ -118,7 +118,7 @@ function wayTo(machine: MachineDefinition, state: string): readonly string[] {
   throw new Error(`No way leads to ${state}`);
 }
 
-/** The whole document of a change, of what was there before; only the server's time is taken from the answer. */
+/** Builds the expected document of a change. Only the server's time comes from the reply. */
 function expected(machine: MachineDefinition, before: Snapshot, to: string, { timestamp }: Snapshot): object {
   const { stamp, event } = machine.states[to] ?? {};
   expect(timestamp >= before.timestamp).toBe(true);

@@ -9,7 +9,7 @@ beforeAll(built);
 const silent = { exit: 0, stderr: "" };
 
 describe("changes", () => {
-  test("create, transition, patch and remove say what they did, and say it in each format", async () => {
+  test("create, transition, patch and remove print their result in each format", async () => {
     const { run, agents } = await agentCommandLine();
     expect(await run(["create", "a1", "--set", "taskId=t1"])).toEqual({
       ...silent,
@@ -33,7 +33,7 @@ describe("changes", () => {
     expect(await agents.get("a1")).toBeNull();
   });
 
-  test("who and why go into the history; without --actor it is the user", async () => {
+  test("actor and reason are in the history; the default actor is the user", async () => {
     const { run, agents } = await agentCommandLine();
     await run(["create", "a1"]);
     await run(["transition", "a1", "running", "--actor", "ann", "--reason", "it is time"]);
@@ -42,7 +42,7 @@ describe("changes", () => {
     expect(second).toMatchObject({ actor: "ann", reason: "it is time" });
   });
 
-  test("--set takes JSON where it parses, else text, and keeps what it is given", async () => {
+  test("--set takes JSON if it parses, otherwise text, and keeps the value", async () => {
     const { run, agents } = await agentCommandLine();
     const words = [
       "a=1.50",
@@ -69,31 +69,27 @@ describe("changes", () => {
   });
 
   test.each([
-    ["a field without a value", ["patch", "a1", "--set", "n"], "Write it like field=value."],
-    ["a field that is set twice", ["patch", "a1", "--set", "n=1", "--set", "n=2"], "n is set twice."],
+    ["a field without a value", ["patch", "a1", "--set", "n"], "It must have the form field=value."],
+    ["a field that is set twice", ["patch", "a1", "--set", "n=1", "--set", "n=2"], "n is given twice."],
     [
       "a number that would be rounded",
       ["patch", "a1", "--set", "n=[12345678901234567890]"],
-      "12345678901234567890 can't be kept",
+      "12345678901234567890 would lose digits",
     ],
-    ["a reserved field", ["patch", "a1", "--set", "state=running"], '"state" can\'t be a field name'],
-    ["a stamp", ["patch", "a1", "--set", "startedAt=now"], "a stamp is the machine's to set"],
-    ["nothing to patch", ["patch", "a1"], "patch needs something to change"],
-    ["force without a reason", ["transition", "a1", "running", "--force"], "force needs a reason"],
-    [
-      "a version that is none",
-      ["patch", "a1", "--set", "n=1", "--if-version", "x"],
-      "It must be a whole number",
-    ],
+    ["a reserved field", ["patch", "a1", "--set", "state=running"], '"state" cannot be a field name'],
+    ["a stamp", ["patch", "a1", "--set", "startedAt=now"], "stamps are managed by the machine"],
+    ["nothing to patch", ["patch", "a1"], "patch requires --set field=value or --unset field"],
+    ["force without a reason", ["transition", "a1", "running", "--force"], "--force requires --reason"],
+    ["an invalid version", ["patch", "a1", "--set", "n=1", "--if-version", "x"], "It must be a whole number"],
     ["an id with a space", ["create", "a 1"], 'id "a 1" must be'],
     ["an id with a line break", ["create", "a\r\nFLUSHALL"], "must be 1 to 128"],
     ["an empty id", ["create", ""], 'id "" must be'],
-    ["a state with an escape sequence", ["transition", "a1", "\u001b[31mred"], "is no state name"],
+    ["a state with an escape sequence", ["transition", "a1", "\u001b[31mred"], "invalid state name"],
     ["an unknown option", ["create", "a1", "--sett", "a=1"], "unknown option '--sett'"],
     ["a missing argument", ["transition", "a1"], "missing required argument 'state'"],
     ["an argument too many", ["remove", "a1", "a2"], "too many arguments"],
-    ["an unknown format", ["create", "a2", "-o", "xml"], '"xml" is no output format of create'],
-  ])("%s is wrong usage: 2, and says so on stderr only", async (_, words, text) => {
+    ["an unknown format", ["create", "a2", "-o", "xml"], 'unknown output format "xml" of create'],
+  ])("%s exits 2, and the error is on stderr only", async (_, words, text) => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     const { exit, stdout, stderr } = await run(words);
@@ -103,22 +99,22 @@ describe("changes", () => {
     expect(await agents.count()).toMatchObject({ spawning: 1, running: 0 });
   });
 
-  test("an illegal transition exits 5 and tells state, age, who moved it there and what to type", async () => {
+  test("an illegal transition exits 5 and prints state, age, origin and the possible commands", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     await agents.transition("a1", "running", { actor: "replica-3", reason: "picked up" });
     const { exit, stdout, stderr } = await run(["transition", "a1", "spawning"]);
     expect({ exit, stdout }).toEqual({ exit: 5, stdout: "" });
     expect(stderr).toMatch(
-      /^error: agent a1 can't go to spawning: it is running since \S+Z, version 2; possible: /,
+      /^error: agent a1 cannot transition from running to spawning: allowed: completed, failed, killed$/m,
     );
-    expect(stderr).toMatch(/running since \d+s, moved there from spawning by replica-3 \(picked up\)/);
+    expect(stderr).toMatch(/^ {2}it has been running for \d+s, from spawning by replica-3 \(picked up\)$/m);
     expect(stderr).toContain("transition a1 completed\n");
     expect(stderr).toContain("transition a1 failed --set error=VALUE\n");
     expect(stderr).toMatch(/try: .* get a1\n$/);
   });
 
-  test("a refusal with -o json is one JSON object on stderr, with the entity as it is stored", async () => {
+  test("a rejection with -o json is one JSON object on stderr, with the entity as it is stored", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     await agents.transition("a1", "completed").catch(() => {});
@@ -136,16 +132,16 @@ describe("changes", () => {
     });
   });
 
-  test("a misspelt state is told from an impossible one", async () => {
+  test("a misspelt state is named, with the nearest state", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1", {}, { actor: "ann" });
     const { exit, stderr } = await run(["transition", "a1", "runing"]);
     expect(exit).toBe(5);
-    expect(stderr).toContain('"runing" is no state of agent; did you mean "running"?');
-    expect(stderr).toMatch(/spawning since \d+s, created by ann$/m);
+    expect(stderr).toContain('unknown state "runing"; did you mean "running"?');
+    expect(stderr).toMatch(/it has been spawning for \d+s, created by ann$/m);
   });
 
-  test("from a final state nothing is possible, but --force with a reason is", async () => {
+  test("a final state allows no transition, except with --force and a reason", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     await agents.transition("a1", "killed");
@@ -157,37 +153,39 @@ describe("changes", () => {
     expect((await agents.history("a1")).at(-1)).toMatchObject({ forced: true, reason: "revived" });
   });
 
-  test("a missing required field exits 5 and says what to type", async () => {
+  test("a missing required field exits 5 and prints the command that sets it", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     const ended = await run(["transition", "a1", "failed"]);
     expect(ended).toMatchObject({ exit: 5, stdout: "" });
-    expect(ended.stderr).toContain("agent a1 needs error to be failed");
+    expect(ended.stderr).toContain('agent a1: state failed requires field "error"');
     expect(ended.stderr).toMatch(/try: .* transition a1 failed --set error=VALUE\n$/);
     const json = jsonError(await run(["transition", "a1", "failed", "-o", "jsonl"]));
     expect(json).toMatchObject({ code: "MISSING", fields: ["error"] });
   });
 
-  test("conditions that do not hold exit 6, and so does an id that is taken", async () => {
+  test("unmet conditions and an existing ID exit 6", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
-    const refusals = await Promise.all([
+    const rejections = await Promise.all([
       run(["transition", "a1", "running", "--if-version", "7"]),
       run(["patch", "a1", "--set", "n=1", "--if-state", "running"]),
       run(["remove", "a1", "--if-version", "2"]),
       run(["create", "a1"]),
     ]);
-    expect(refusals.map(({ exit, stdout }) => [exit, stdout])).toEqual(refusals.map(() => [6, ""]));
-    expect(refusals.map(({ stderr }) => stderr.split("\n")[0])).toEqual([
-      expect.stringContaining("agent a1 is not at version 7: it is spawning since"),
-      expect.stringContaining("agent a1 is not running: it is spawning since"),
-      expect.stringContaining("agent a1 is not at version 2: it is spawning since"),
-      expect.stringContaining("agent a1 exists already: it is spawning since"),
+    expect(rejections.map(({ exit, stdout }) => [exit, stdout])).toEqual(rejections.map(() => [6, ""]));
+    expect(rejections.map(({ stderr }) => stderr.split("\n")[0])).toEqual([
+      expect.stringContaining("agent a1 does not match: expected version 7; found state spawning, version 1"),
+      expect.stringContaining(
+        "agent a1 does not match: expected state running; found state spawning, version 1",
+      ),
+      expect.stringContaining("agent a1 does not match: expected version 2; found state spawning, version 1"),
+      expect.stringContaining("agent a1 already exists: state spawning, version 1"),
     ]);
     expect(await agents.get("a1")).toMatchObject({ version: 1 });
   });
 
-  test("an absent entity exits 4, an absent machine too, with what to type", async () => {
+  test("an absent entity exits 4, an absent machine too, with a command to try", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("other");
     const absent = await run(["transition", "a1", "running"]);
@@ -195,28 +193,28 @@ describe("changes", () => {
     expect(absent.stderr).toContain("error: agent a1 not found");
     const machine = await run(["create", "a1", "-m", "order"]);
     expect(machine).toMatchObject({ exit: 4, stdout: "" });
-    expect(machine.stderr).toMatch(/no machine "order" is installed in namespace .*; installed are agent/);
+    expect(machine.stderr).toMatch(/namespace ".*" has no machine "order"; it has agent/);
     expect(machine.stderr).toMatch(/try: -m agent, or .* apply -f order\.yaml\n/);
     const fresh = await (await commandLine()).run(["create", "a1"]);
     expect(fresh).toMatchObject({ exit: 4, stdout: "" });
-    expect(fresh.stderr).toMatch(/try: .* apply\n/);
+    expect(fresh.stderr).toMatch(/^error: namespace ".*" has no machines\n {2}try: .* apply\n$/);
   });
 
-  test("an op that is repeated does nothing: 0, and 3 with --error-unchanged", async () => {
+  test("a repeated idempotency key has no effect: exit 0, or 3 with --error-unchanged", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     const words = ["transition", "a1", "running", "--op", "op-1"];
     await run(words);
     expect(await run(words)).toEqual({
       ...silent,
-      stdout: "agent/a1 unchanged: op-1 was done before, at version 2; now running (version 2)\n",
+      stdout: "agent/a1 unchanged: op-1 was already applied at version 2; now running (version 2)\n",
     });
     const strict = await run([...words, "--error-unchanged", "-o", "json"]);
     expect(strict).toMatchObject({ exit: 3, stderr: "" });
     expect(JSON.parse(strict.stdout)).toMatchObject({ opVersion: 2, state: "running" });
   });
 
-  test("an id that looks like an option is taken behind --", async () => {
+  test("an id that looks like an option is accepted after --", async () => {
     const { run, agents } = await agentCommandLine();
     expect(await run(["create", "--", "-x"])).toMatchObject(silent);
     expect(await agents.get("-x")).not.toBeNull();
@@ -227,7 +225,7 @@ describe("changes", () => {
 });
 
 describe("--dry-run", () => {
-  test("says what would happen, exits as the change would, and writes nothing", async () => {
+  test("prints the result, exits as the change would, and writes nothing", async () => {
     const { run, agents, namespace } = await agentCommandLine();
     await agents.create("a1");
     const before = await keyspace(await admin(), namespace);
@@ -248,11 +246,11 @@ describe("--dry-run", () => {
       dry("transition", "a1", "nowhere", "--force", "--reason", "test"),
     ]);
     expect(ended.map(({ exit, stdout }) => [exit, stdout])).toEqual([
-      [0, "agent/a1 would be spawning -> running (version 2) (dry run)\n"],
-      [0, "agent/a2 would be created, spawning (dry run)\n"],
-      [0, "agent/a1 would be patched (version 2) (dry run)\n"],
-      [0, "agent/a1 would be removed, is spawning (dry run)\n"],
-      [0, "agent/a1 would be spawning -> completed (version 2) (dry run)\n"],
+      [0, "agent/a1 spawning -> running (version 2, dry run)\n"],
+      [0, "agent/a2 created, spawning (version 1, dry run)\n"],
+      [0, "agent/a1 patched (version 2, dry run)\n"],
+      [0, "agent/a1 removed, was spawning (version 2, dry run)\n"],
+      [0, "agent/a1 spawning -> completed (version 2, dry run)\n"],
       [5, ""],
       [5, ""],
       [6, ""],
@@ -273,5 +271,32 @@ describe("--dry-run", () => {
       version: 2,
     });
     expect(await keyspace(await admin(), namespace)).toEqual(before);
+  });
+
+  test("a stamp of the state to enter is never missing, in a dry run and in suggested commands", async () => {
+    const { run, latchkey } = await commandLine();
+    const orders = await latchkey.machine({
+      name: "order",
+      version: 1,
+      initial: "open",
+      states: { open: { to: ["paid"] }, paid: { require: ["receipt", "paidAt"], stamp: "paidAt" } },
+    });
+    await orders.create("o1");
+    const order = (...words: string[]) => run([...words, "-m", "order"]);
+    const [page, rejected, dry] = await Promise.all([
+      order("get", "o1"),
+      order("transition", "o1", "paid"),
+      order("transition", "o1", "paid", "--set", "receipt=5", "--dry-run"),
+    ]);
+    expect(page.stdout).toContain("transition o1 paid --set receipt=VALUE -m order\n");
+    expect(rejected.stderr).toContain('state paid requires field "receipt"; set it in the same call\n');
+    expect(rejected.stderr).toContain(
+      "try: node bin/latchkey.js transition o1 paid --set receipt=VALUE -m order\n",
+    );
+    expect(dry).toEqual({ ...silent, stdout: "order/o1 open -> paid (version 2, dry run)\n" });
+    expect(await order("transition", "o1", "paid", "--set", "receipt=5")).toEqual({
+      ...silent,
+      stdout: "order/o1 open -> paid (version 2)\n",
+    });
   });
 });

@@ -33,7 +33,7 @@ const helpOf = (name: string): Ended => helps.get(name) ?? { exit: -1, stdout: "
 const unwrapped = (text: string): string => text.replace(/\s+/g, " ");
 
 describe("help", () => {
-  test("of the whole names every command, the exit codes and examples; so does no command at all", async () => {
+  test("without a command names every command, the exit codes and examples", async () => {
     const [help, none, command] = [await run("--help"), await run(), await run("help")];
     expect(help).toMatchObject({ exit: 0, stderr: "" });
     for (const name of COMMANDS.filter((one) => !one.includes(" "))) {
@@ -103,11 +103,11 @@ describe("wrong words", () => {
   });
 
   test.each([
-    [["lua"], "a command is missing", "lua --help"],
-    [["--namespace", "n"], "a command is missing", "--help"],
-    [["help", "trnasition"], "there is no command trnasition", "--help"],
-    [["lua", "help", "shwo"], "there is no command shwo", "lua --help"],
-  ])("%j says what is wrong and exits 2", async (words, problem, hint) => {
+    [["lua"], "missing command", "lua --help"],
+    [["--namespace", "n"], "missing command", "--help"],
+    [["help", "trnasition"], "unknown command 'trnasition'", "--help"],
+    [["lua", "help", "shwo"], "unknown command 'shwo'", "lua --help"],
+  ])("%j exits 2 and names the problem", async (words, problem, hint) => {
     expect(await run(...words)).toEqual({
       exit: 2,
       stdout: "",
@@ -115,7 +115,7 @@ describe("wrong words", () => {
     });
   });
 
-  test("they are told as JSON where JSON is asked for", async () => {
+  test("they are JSON with -o json", async () => {
     const ended = await run("get", "-o", "json");
     expect(ended).toMatchObject({ exit: 2, stdout: "" });
     expect(JSON.parse(ended.stderr)).toEqual({
@@ -128,7 +128,7 @@ describe("wrong words", () => {
   });
 });
 
-test("a copy that is not built says what to type", async () => {
+test("a copy that is not built prints the command to build it", async () => {
   const folder = await freshFolder();
   await cp(join(root, "bin"), join(folder, "bin"), { recursive: true });
   await writeFile(join(folder, "package.json"), '{"type":"module"}');

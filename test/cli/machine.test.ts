@@ -31,7 +31,7 @@ describe("init", () => {
     const { run, namespace } = await commandLine();
     expect(await run(["init", "--partitions", "4"])).toEqual({
       ...silent,
-      stdout: `namespace/${namespace} initialised: 4 partitions, layout 1\n`,
+      stdout: `namespace/${namespace} initialized: 4 partitions, layout 1\n`,
     });
     const [again, strict, other] = await Promise.all([
       run(["init", "--partitions", "4"]),
@@ -42,10 +42,10 @@ describe("init", () => {
     expect(strict.exit).toBe(3);
     expect(JSON.parse(strict.stdout)).toEqual({ namespace, layout: 1, partitions: 4, changed: false });
     expect(other).toMatchObject({ exit: 6, stdout: "" });
-    expect(other.stderr).toContain("has 4 partitions, which can't be changed");
+    expect(other.stderr).toContain("has 4 partitions, which cannot be changed");
   });
 
-  test("refuses a number of partitions that is none: 2", async () => {
+  test("rejects an invalid number of partitions: 2", async () => {
     const { run } = await commandLine();
     const ended = await Promise.all(["0", "4097", "x"].map((n) => run(["init", "--partitions", n])));
     expect(ended.map(({ exit }) => exit)).toEqual([2, 2, 2]);
@@ -55,9 +55,9 @@ describe("init", () => {
 describe("apply", () => {
   test("installs the built-in agent machine; a second time nothing changes, 3 with --error-unchanged", async () => {
     const { run, latchkey } = await commandLine();
-    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent installed: version 1\n" });
+    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent installed (version 1)\n" });
     expect((await latchkey.definition("agent"))?.definition.json).toBe(agentJson);
-    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent unchanged: version 1\n" });
+    expect(await run(["apply"])).toEqual({ ...silent, stdout: "machine/agent unchanged (version 1)\n" });
     expect(await run(["apply", "--error-unchanged"])).toMatchObject({ exit: 3 });
   });
 
@@ -70,11 +70,11 @@ describe("apply", () => {
     const file = await orderFile(2, WITHOUT_PACKING);
     const refused = await run(["apply", "-f", file]);
     expect(refused).toMatchObject({ exit: 6, stdout: "" });
-    expect(refused.stderr).toContain("entities sit in states that would be dropped (1 in packing)");
+    expect(refused.stderr).toContain("entities are in states that this version drops (1 in packing)");
     const dry = await run(["apply", "-f", file, "--map", "packing=paid", "--dry-run"]);
     expect(dry.stdout).toBe(
-      "machine/order would be updated from version 1: version 2 (dry run)\n" +
-        "  version: 1 -> 2\n  states.open.to: - packing\n  states.packing: removed\n  1 entity in packing\n",
+      "machine/order updated from version 1 (version 2, dry run)\n" +
+        "  version: 1 -> 2\n  states.open.to: - packing\n  states.packing: removed\n  1 entity in dropped state packing\n",
     );
     expect((await latchkey.definition("order"))?.definition.version).toBe(1);
     const done = await run(["apply", "-f", file, "--map", "packing=paid", "--actor", "ann", "-o", "json"]);
@@ -90,7 +90,7 @@ describe("apply", () => {
       run(["apply", "-f", await orderFile(1, STATES)]),
     ]);
     expect(different).toMatchObject({ exit: 6, stdout: "" });
-    expect(different.stderr).toContain("version 2 is installed with another content");
+    expect(different.stderr).toContain("version 2 is installed with another definition");
     expect(lower).toMatchObject({ exit: 8, stdout: "" });
     expect(lower.stderr).toContain("version 2 is installed, which is newer");
   });
@@ -100,7 +100,7 @@ describe("apply", () => {
     const before = await keyspace(await admin(), namespace);
     expect(await run(["apply", "--dry-run"])).toEqual({
       ...silent,
-      stdout: "machine/agent would be installed: version 1 (dry run)\n",
+      stdout: "machine/agent installed (version 1, dry run)\n",
     });
     expect(await keyspace(await admin(), namespace)).toEqual(before);
   });
@@ -112,7 +112,7 @@ describe("apply", () => {
     expect(stderr).toMatch(/^warning: states.lost: cannot be reached/);
   });
 
-  test("wrong files and words are wrong usage, each with its place: 2", async () => {
+  test("invalid files and arguments are usage errors, each with its position: 2", async () => {
     const { run } = await commandLine();
     const broken = await orderFile(1, "  open: { to: [payd] }\n  paid: {}\n");
     const good = await orderFile(1, STATES);
@@ -126,12 +126,14 @@ describe("apply", () => {
     ]);
     expect(ended.map(({ exit, stdout }) => [exit, stdout])).toEqual(ended.map(() => [2, ""]));
     const errors = ended.map(({ stderr }) => stderr);
-    expect(errors[0]).toContain('order.yaml:5: states.open.to[0]: "payd" is no state; did you mean "paid"?');
-    expect(errors[1]).toContain("machine file no-such.yaml: there is no such file");
-    expect(errors[2]).toContain("defines order, and -m says invoice");
-    expect(errors[3]).toContain("give the file of invoice: -f invoice.yaml");
-    expect(errors[4]).toContain("Write it like old=new.");
-    expect(errors[5]).toContain("a is mapped twice.");
+    expect(errors[0]).toContain(
+      'order.yaml:5: states.open.to[0]: unknown state "payd"; did you mean "paid"?',
+    );
+    expect(errors[1]).toContain("machine file no-such.yaml: file not found");
+    expect(errors[2]).toContain(`defines machine "order", but -m is "invoice"`);
+    expect(errors[3]).toContain("add its file: -f invoice.yaml");
+    expect(errors[4]).toContain("It must have the form old=new.");
+    expect(errors[5]).toContain("a is given twice.");
   });
 });
 
@@ -160,7 +162,7 @@ describe("graph", () => {
     expect(markedTable).toMatch(/^\* +spawning +initial +running,failed,killed /m);
   });
 
-  test("draws a file without a server, and the built-in agent where nothing is installed or nobody listens", async () => {
+  test("draws a file without a server, and the built-in agent if no machine is installed or no server runs", async () => {
     const { run } = await commandLine();
     const nowhere = { LATCHKEY_URL: "valkey://127.0.0.1:1" };
     const [file, fresh, unreachable, order] = await Promise.all([
@@ -173,14 +175,14 @@ describe("graph", () => {
     expect(fresh).toEqual({
       exit: 0,
       stdout: toMermaid(agent()),
-      stderr: "the built-in agent machine: none is installed\n",
+      stderr: "no machine is installed; this is the built-in agent machine\n",
     });
     // Whoever names a server wants to see what is there.
     expect(unreachable).toMatchObject({ exit: 7, stdout: "" });
     expect(order).toMatchObject({ exit: 4, stdout: "" });
   });
 
-  test("refuses to mark what has no mark, and an entity that is absent", async () => {
+  test("rejects --id for formats without a mark, and for an absent entity", async () => {
     const { run } = await agentCommandLine();
     expect(await run(["graph", "--id", "a1", "-o", "xstate"])).toMatchObject({ exit: 2, stdout: "" });
     expect(await run(["graph", "--id", "a1"])).toMatchObject({ exit: 4, stdout: "" });
@@ -211,7 +213,7 @@ describe("lua", () => {
     expect(await readFile(join(String(path).trim(), "transition.lua"), "utf8")).toBe(scripts.transition.text);
   });
 
-  test("loads scripts and functions into the server, and tells which it knows", async () => {
+  test("loads scripts and functions into the server, and prints which it has", async () => {
     const { run } = await commandLine();
     const valkey = await admin();
     await valkey.script("FLUSH");
@@ -226,7 +228,7 @@ describe("lua", () => {
     const functions = await run(["lua", "load", "--functions"]);
     expect(functions.stdout).toContain("latchkey_v1_transition loaded\n");
     expect(await check()).toMatchObject(known(names.map(() => true)));
-    expect((await run(["lua", "check"])).stdout).toMatch(/^transition +[0-9a-f]{40} +known$/m);
+    expect((await run(["lua", "check"])).stdout).toMatch(/^transition +[0-9a-f]{40} +loaded$/m);
   });
 
   test("a misspelt operation is wrong usage: 2", async () => {

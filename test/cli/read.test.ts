@@ -17,7 +17,7 @@ const order = defineMachine({
 });
 
 describe("get", () => {
-  test("explains an entity: state, age, fields, next steps to paste, history with who and why", async () => {
+  test("shows an entity: state, age, fields, next commands to paste, history with actor and reason", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1", { taskId: "t1" }, { actor: "scheduler" });
     const running = await agents.transition("a1", "running", { actor: "replica-3", reason: "picked up" });
@@ -66,7 +66,7 @@ describe("get", () => {
     expect(stdout).toContain("State:    paid (final)\n");
     expect(stdout).toMatch(/^Since: {4}\S+Z \(\d+s ago\)$/m);
     expect(stdout).toContain("Next: <none>\n");
-    expect(stdout).toContain("History: (the 2 before are not kept)\n");
+    expect(stdout).toContain("History: (2 earlier changes are not kept)\n");
   });
 
   test("JSON is the document as it is stored, with all its digits, and YAML keeps them too", async () => {
@@ -110,7 +110,7 @@ describe("get", () => {
     expect(table.stderr).toMatch(/^error: agent lost not found\n {2}try: .* list\n$/);
   });
 
-  test("what a terminal would act on is shown as an escape", async () => {
+  test("control characters are shown as escapes", async () => {
     const { run, agents } = await agentCommandLine();
     const evil = "\u001b[2J\u009b31m\u202eabc\r\n";
     await agents.create("a1", { note: evil }, { actor: "a\u007fb", reason: "\u009b2J" });
@@ -171,13 +171,13 @@ describe("list", () => {
     expect(none).toEqual({ ...silent, stdout: "ID   STATE   VERSION   AGE\n" });
   });
 
-  test("--limit says on stderr where to go on, and --cursor goes on there", async () => {
+  test("--limit prints the command of the next page on stderr, and --cursor continues there", async () => {
     const { run, agents } = await agentCommandLine();
     const ids = ["a1", "a2", "a3", "a4", "a5"];
     for (const id of ids) await agents.create(id);
     const first = await run(["list", "--limit", "2", "-o", "name"]);
     expect(first.stdout).toBe("a1\na2\n");
-    const [, cursor = ""] = /^more: --cursor (\S+)\n$/.exec(first.stderr) ?? [];
+    const [, cursor = ""] = /^Next page: .* list --cursor (\S+) --limit 2\n$/.exec(first.stderr) ?? [];
     const rest = await run(["list", "--cursor", cursor, "-o", "name"]);
     expect(rest).toEqual({ ...silent, stdout: "a3\na4\na5\n" });
     // What one command names, the next one takes.
@@ -185,20 +185,16 @@ describe("list", () => {
   });
 
   test.each([
-    [
-      "a state that is none",
-      ["list", "--state", "runing"],
-      'unknown state "runing" of agent; it has spawning, ',
-    ],
-    ["an empty state", ["list", "--state", ","], "It is empty."],
-    ["a duration that is none", ["list", "--older-than", "2w"], 'invalid duration "2w"'],
-    ["a limit of 0", ["list", "--limit", "0"], "It must be 1 or more."],
-    ["a cursor of its own making", ["list", "--cursor", "x"], "cursor is none that a list gave"],
-    ["a format it lacks", ["list", "-o", "dot"], '"dot" is no output format of list'],
-    ["a count of no state", ["count", "--state", "nowhere"], '"nowhere" is no state of agent'],
+    ["an unknown state", ["list", "--state", "runing"], 'unknown state "runing"; did you mean "running"?'],
+    ["an empty state", ["list", "--state", ","], "It must not be empty."],
+    ["an invalid duration", ["list", "--older-than", "2w"], "It must be a duration such as"],
+    ["a limit of 0", ["list", "--limit", "0"], "It must be a whole number, 1 or more."],
+    ["an invalid cursor", ["list", "--cursor", "x"], "invalid cursor; omit it to start at the beginning"],
+    ["a format it lacks", ["list", "-o", "dot"], 'unknown output format "dot" of list'],
+    ["a count of an unknown state", ["count", "--state", "nowhere"], 'unknown state "nowhere"; agent has '],
     ["a hostile machine name", ["list", "-m", "a}:b"], 'invalid machine name "a}:b"'],
     ["a hostile namespace", ["list", "--namespace", "a b"], 'invalid namespace "a b"'],
-  ])("%s is wrong usage: 2", async (_, words, text) => {
+  ])("%s is a usage error: 2", async (_, words, text) => {
     const { run } = await agentCommandLine();
     const { exit, stdout, stderr } = await run(words);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
@@ -222,7 +218,7 @@ describe("count, history and machines", () => {
     expect(some.stdout).toBe("STATE    COUNT\nfailed   0\nkilled   1\nTOTAL    1\n");
   });
 
-  test("history is oldest first, marks what was forced, and can be limited to the newest", async () => {
+  test("history is oldest first, marks forced changes, and can be limited to the newest", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     await agents.transition("a1", "completed", { force: true, reason: "by hand" });
@@ -245,14 +241,14 @@ describe("count, history and machines", () => {
     expect(absent.stderr).toContain("agent a9 not found");
   });
 
-  test("what to type where a history is not there leads to the same machine on the same server", async () => {
+  test("the hint for an absent history leads to the same machine on the same server", async () => {
     const { run, namespace, url } = await agentCommandLine();
     const location = ["-m", "agent", "--namespace", namespace, "--url", url];
     const { stderr } = await run(["history", "a9", ...location]);
     expect(stderr).toContain(`\n  try: node bin/latchkey.js events ${location.join(" ")}\n`);
   });
 
-  test("machines lists what is installed, with states and how many entities", async () => {
+  test("machines lists the installed machines with their states and number of entities", async () => {
     const line = await commandLine();
     expect(await line.run(["machines"])).toEqual({
       ...silent,

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bytesText } from "../../src/cli/output/bytes-text.js";
-import { dueText } from "../../src/cli/output/due-text.js";
+import { bytesText } from "../../src/cli/actions/stats.js";
+import { dueText } from "../../src/cli/output/ages.js";
 import { defineMachine, type Entities } from "../../src/index.js";
 import { runOut } from "../helpers/age.js";
 import { built, root } from "../helpers/built.js";
@@ -46,7 +46,7 @@ async function running(
 }
 
 describe("heartbeat", () => {
-  test("renews the lease, and says when it ends", async () => {
+  test("renews the lease, and prints its end", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"]);
     const { exit, stdout, stderr } = await it.run(["heartbeat", "a1", "--if-version", "2"]);
@@ -56,27 +56,29 @@ describe("heartbeat", () => {
     expect(JSON.parse(json.stdout)).toEqual(await it.agents.get("a1"));
   });
 
-  test("says what is where it is refused", async () => {
+  test("prints the current state if it is rejected", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"]);
     const lost = await it.run(["heartbeat", "a1", "--if-version", "1"]);
     expect(lost.exit).toBe(6);
-    expect(lost.stderr).toMatch(/^error: agent a1 is not at version 1: it is running since /);
+    expect(lost.stderr).toMatch(
+      /^error: agent a1 does not match: expected version 1; found state running, version 2$/m,
+    );
     await it.agents.transition("a1", "completed");
     const none = await it.run(["heartbeat", "a1", "-o", "json"]);
     expect(none.exit).toBe(5);
     expect(jsonError(none)).toMatchObject({ code: "ILLEGAL", id: "a1", current: { state: "completed" } });
-    expect(jsonError(none).message).toMatch(/^agent a1 has no lease to renew: it is completed since /);
+    expect(jsonError(none).message).toMatch(/^agent a1 has no lease to renew: state completed has none /);
     expect((await it.run(["heartbeat", "a2"])).exit).toBe(4);
   });
 });
 
 describe("sweep --once", () => {
-  test("shows each change that it makes, and what it did", async () => {
+  test("prints each change, and a summary", async () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2", "a3"], ["a1", "a3"]);
     const { exit, stdout, stderr } = await it.run(["sweep", "--once"]);
-    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "2 ran out, 0 removed\n" });
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "2 timers fired, 0 entities removed\n" });
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^WHEN +ID +TYPE +VERSION +FROM +TO +ACTOR +REASON$/);
     expect(rows).toHaveLength(2);
@@ -85,7 +87,7 @@ describe("sweep --once", () => {
     expect(await it.run(["sweep", "--once", "-o", "json"])).toEqual({
       exit: 0,
       stdout: "[]\n",
-      stderr: "0 ran out, 0 removed\n",
+      stderr: "0 timers fired, 0 entities removed\n",
     });
   });
 
@@ -99,7 +101,7 @@ describe("sweep --once", () => {
     expect(await it.run(["sweep", "--once", "-o", "name"])).toMatchObject({ exit: 0, stdout: "a1\n" });
   });
 
-  test("says what it gave a deadline, and what is stuck", async () => {
+  test("reports added timers, and stuck entities", async () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2"], ["a2"]);
     const valkey = await admin();
@@ -108,18 +110,18 @@ describe("sweep --once", () => {
     const { exit, stderr } = await it.run(["sweep", "--once"]);
     expect(exit).toBe(0);
     expect(stderr).toMatch(
-      /^stuck: agent\/a2: .*LAYOUT.*\n0 ran out, 0 removed, 1 given the deadline that they lacked, 1 stuck \(latchkey list --stuck\)\n$/,
+      /^stuck: agent\/a2: .*LAYOUT.*\n0 timers fired, 0 entities removed, 1 missing timer added, 1 stuck \(latchkey list --stuck\)\n$/,
     );
   });
 
-  test("fails where its machine is not installed", async () => {
+  test("fails if its machine is not installed", async () => {
     const it = await line();
     expect(await it.run(["sweep", "--once", "-m", "nothing"])).toMatchObject({ exit: 4, stdout: "" });
   });
 });
 
 describe("sweep", () => {
-  test("goes on until Ctrl-C, and then says what it did", async () => {
+  test("runs until Ctrl-C, and then prints a summary", async () => {
     const it = await line();
     const child = spawn(process.execPath, ["bin/latchkey.js", "sweep", "--interval", "10", "-o", "name"], {
       cwd: root,
@@ -139,10 +141,10 @@ describe("sweep", () => {
     }
     child.kill("SIGINT");
     expect(await ended).toBe(130);
-    expect(stderr).toBe("2 ran out, 0 removed\n");
+    expect(stderr).toBe("2 timers fired, 0 entities removed\n");
   });
 
-  test("says once that it waits for the server, and once that it goes on", async () => {
+  test("reports once that the server is unreachable, and once that it is back", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"], ["a1"]);
     const proxy = await startProxy(await useValkey());
@@ -157,9 +159,11 @@ describe("sweep", () => {
     });
     proxy.shut(true);
     proxy.cut();
-    await expect.poll(() => stderr).toMatch(/^waiting for the server: sweep agent was not answered: .+\n$/);
+    await expect
+      .poll(() => stderr)
+      .toMatch(/^server unreachable, retrying: sweep agent was not answered: .+\n$/);
     proxy.shut(false);
-    await expect.poll(() => stderr).toMatch(/\nthe server is back; sweeping goes on\n$/);
+    await expect.poll(() => stderr).toMatch(/\nconnected again; sweeping continues\n$/);
     sweeping.child.kill("SIGINT");
     const ended = await sweeping.ended;
     expect(ended.stderr.match(/\n/g)).toHaveLength(3);
@@ -175,7 +179,7 @@ describe("sweep", () => {
     for (const batch of ["0", "1.5", "1001"]) {
       const ended = await it.run(["sweep", "--once", "--batch", batch]);
       expect(ended).toMatchObject({ exit: 2, stdout: "" });
-      expect(ended.stderr).toContain("Give a whole number from 1 to 1000.");
+      expect(ended.stderr).toContain("It must be a whole number from 1 to 1000.");
     }
     const url = "valkey://127.0.0.1:1";
     expect(await it.run(["sweep", "--once", "--url", url])).toMatchObject({ exit: 7, stdout: "" });
@@ -183,7 +187,7 @@ describe("sweep", () => {
 });
 
 describe("list", () => {
-  test("shows what is due, when, and what is stuck", async () => {
+  test("shows due entities with their due time, and stuck entities", async () => {
     const it = await line();
     await it.agents.create("a0");
     await running(it.agents, it, ["a1", "a2", "a3"], ["a2"]);
@@ -191,10 +195,10 @@ describe("list", () => {
     const soon = await it.run(["list", "--due-within", "10m"]);
     expect(soon).toMatchObject({ exit: 0, stderr: "" });
     expect(soon.stdout).toMatch(
-      /^ID +STATE +VERSION +AGE +DUE\na2 +running +2 +30d +30d over\na1 +running +2 +\d+s +in 4\ds\n$/,
+      /^ID +STATE +VERSION +AGE +DUE\na2 +running +2 +30d +overdue by 30d\na1 +running +2 +\d+s +in 4\ds\n$/,
     );
     const stuck = await it.run(["list", "--stuck"]);
-    expect(stuck.stdout).toMatch(/\na2 +running .* 30d over\na3 +running .* <none>\n$/);
+    expect(stuck.stdout).toMatch(/\na2 +running .* overdue by 30d\na3 +running .* <none>\n$/);
     expect((await it.run(["list", "--stuck", "--limit", "1", "-o", "name"])).stdout).toBe("a2\n");
     expect((await it.run(["list", "--due-within", "2h", "--state", "spawning", "-o", "name"])).stdout).toBe(
       "a0\n",
@@ -204,7 +208,7 @@ describe("list", () => {
 });
 
 describe("get", () => {
-  test("says when an entity is due, where it has a deadline", async () => {
+  test("shows the due time of an entity that has a timer", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"]);
     expect((await it.run(["get", "a1"])).stdout).toMatch(/^Due: {6}\S+Z \(in 4\ds\)$/m);
@@ -214,7 +218,7 @@ describe("get", () => {
 });
 
 describe("stats", () => {
-  test("counts entities by state and what is due, and weighs each part", async () => {
+  test("counts entities by state and those that are due, and shows the memory of each part", async () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2", "a3"], ["a3"]);
     await it.agents.transition("a1", "failed");
@@ -243,7 +247,7 @@ describe("stats", () => {
     expect(table).toMatchObject({ exit: 0, stderr: "" });
     expect(table.stdout).toMatch(/^STATE +COUNT\nspawning +0\nrunning +2\n/);
     expect(table.stdout).toMatch(/\nPART +KEYS +MEMORY +EACH\nentities +3 +\S+ +\d+B\n/);
-    expect(table.stdout).toMatch(/\n3 entities, 2 with a deadline, 1 over\n$/);
+    expect(table.stdout).toMatch(/\n3 entities, 2 with a timer, 1 overdue\n$/);
   });
 
   test("stands for more than it weighs", async () => {
@@ -260,7 +264,7 @@ describe("stats", () => {
     const it = await line();
     const { stdout } = await it.run(["stats"]);
     expect(stdout).toMatch(/\nentities +0 +0B +<none>\n/);
-    expect(stdout).toMatch(/\n0 entities, 0 with a deadline\n$/);
+    expect(stdout).toMatch(/\n0 entities, 0 with a timer, 0 overdue\n$/);
   });
 });
 
@@ -277,5 +281,5 @@ test.each([
 
 test("writes a deadline from now", () => {
   expect(dueText(90_000, 60_000)).toBe("in 30s");
-  expect(dueText(60_000, 90_000)).toBe("30s over");
+  expect(dueText(60_000, 90_000)).toBe("overdue by 30s");
 });

@@ -27,7 +27,7 @@ async function logged(id: string, text: string): Promise<void> {
 }
 
 describe("docker-compose.yml", () => {
-  test("has no keys that docker-compose 1.29 refuses or ignores", () => {
+  test("has only keys that docker-compose 1.29 supports", () => {
     expect(Object.keys(compose).sort()).toEqual(["services", "volumes"]);
   });
 

@@ -67,7 +67,7 @@ describe("startValkey with a container preferred", () => {
     await expect(attempt).rejects.toThrow("A container of latchkey-no-such-image:never could not be started");
   });
 
-  test("refuses an argument that is latchkey's own", async () => {
+  test("rejects an argument that latchkey sets itself", async () => {
     await expect(startValkey({ prefer: "container", args: ["--port", "1"] })).rejects.toThrow(
       "use the option port",
     );

@@ -6,7 +6,7 @@ import { admin } from "../helpers/calls.js";
 import { all, client, rejection } from "../helpers/client.js";
 import { freshNamespace } from "../helpers/valkey.js";
 
-/** A server of its own, because all of it stands still while a script runs. */
+/** Starts a server for one test, because a slow script blocks all of it. */
 async function slowServer(): Promise<{ url: string; connection: () => Valkey }> {
   const server = await startValkey({ args: ["--busy-reply-threshold", "1"] });
   onTestFinished(() => server.stop());
@@ -20,7 +20,7 @@ async function slowServer(): Promise<{ url: string; connection: () => Valkey }> 
   };
 }
 
-it("waits while the server runs a slow script, and goes on", async () => {
+it("the event log waits while the server runs a slow script, and continues", async () => {
   const { url, connection } = await slowServer();
   const latchkey = await connect({ url, namespace: freshNamespace() });
   onTestFinished(() => latchkey.close());
@@ -36,7 +36,7 @@ it("waits while the server runs a slow script, and goes on", async () => {
   const stopped = rejection(runner.eval("while true do end", 0));
   const busy = async (): Promise<boolean> => (await other.ping().catch(String)).includes("BUSY");
   while (!(await busy()));
-  // It asks for what comes next, and is refused: one round trip of another client after the other is more than it needs.
+  // The log reads and gets BUSY: it has time for that during the round trips of another client.
   const next = log.next();
   for (let trips = 0; trips < 50; trips += 1) expect(await busy()).toBe(true);
   await other.script("KILL");
@@ -46,7 +46,7 @@ it("waits while the server runs a slow script, and goes on", async () => {
   await log.return(undefined);
 });
 
-it("says why it can't be read where that does not pass", async () => {
+it("the event log reports a permanent error of the server", async () => {
   const latchkey = await client();
   const agents = await latchkey.machine(agent());
   await agents.create("a1");

@@ -4,7 +4,7 @@ import { admin } from "../helpers/calls.js";
 import { all, client } from "../helpers/client.js";
 import { dial } from "../helpers/dial.js";
 
-it("a copy that is kept by the log is whole again after every gap: listed anew, and kept on with what is newer", async () => {
+it("a copy that follows the log is complete after every gap, by listing the entities again and applying newer changes", async () => {
   const home = await client();
   await home.init(4);
   const list = await home.machine(dial);

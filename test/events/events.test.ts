@@ -18,7 +18,7 @@ import { startProxy } from "../helpers/proxy.js";
 import { recordingLogger } from "../helpers/secrets.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
-/** Dials over four partitions, and the keys of their logs. */
+/** Creates dials over four partitions, and returns the keys of their logs. */
 async function dials(partitions = 4): Promise<{ list: Entities<DialState>; logs: string[] }> {
   const home = await client();
   await home.init(partitions);
@@ -32,13 +32,13 @@ function names(changes: readonly Change[]): string[] {
 
 /** Takes the next `count` changes and stops there. */
 async function take<C>(log: AsyncIterable<C>, count: number): Promise<C[]> {
-  const taken: C[] = [];
-  for await (const change of log) if (taken.push(change) === count) break;
-  return taken;
+  const changes: C[] = [];
+  for await (const change of log) if (changes.push(change) === count) break;
+  return changes;
 }
 
 describe("the event log", () => {
-  it("holds the very documents that the changes returned, in their order", async () => {
+  it("contains the documents that the changes returned, in order", async () => {
     const ours = await agents();
     const done = [
       await ours.create("a1", { taskId: "t1" }, { actor: "me" }),
@@ -54,7 +54,7 @@ describe("the event log", () => {
     expect(await ours.history("a2")).toEqual([done[1], done[3]]);
   });
 
-  it("goes on exactly behind any cursor, over partitions as well", async () => {
+  it("continues exactly after any cursor, over all partitions", async () => {
     const { list } = await dials();
     for (let n = 0; n < 30; n++) {
       await list.create(`x${n}`);
@@ -76,7 +76,7 @@ describe("the event log", () => {
     expect(await all(list.events({ after, follow: false }))).toEqual([]);
   });
 
-  it("is followed: what comes later is given as it comes", async () => {
+  it("delivers later changes as they happen", async () => {
     const { list } = await dials();
     await list.create("x0");
     const met: string[] = [];
@@ -91,7 +91,7 @@ describe("the event log", () => {
     expect(met.slice(0, 2)).toEqual(["x0@1", "x1@1"]);
   });
 
-  it("gives from the end only what comes from then on", async () => {
+  it("delivers only later changes from the end", async () => {
     const { list } = await dials();
     await list.create("x0");
     const log = list.events();
@@ -102,7 +102,7 @@ describe("the event log", () => {
     expect(await all(list.events({ after: "end", follow: false }))).toEqual([]);
   });
 
-  it("gives more than one batch at once, each change once", async () => {
+  it("delivers more than one batch, each change once", async () => {
     const { list } = await dials(1);
     await Promise.all(Array.from({ length: 1000 }, (_, n) => list.create(`x${n}`)));
     const whole = names(await all(list.events({ after: "start", follow: false })));
@@ -110,7 +110,7 @@ describe("the event log", () => {
   });
 
   it.each(["", "soon", "1-2-3", "5", "0-0,0-0,0-0", "-1-0"])(
-    "refuses the cursor %j, and says what one looks like",
+    "rejects the cursor %j and shows a valid one",
     async (after) => {
       const { list } = await dials();
       expect(() => list.events({ after })).toThrow(ContractError);
@@ -121,12 +121,12 @@ describe("the event log", () => {
   );
 });
 
-describe("a reader that fell behind", () => {
+describe("a reader whose cursor is before the trimmed part of the log", () => {
   /** Trims a log to its newest `keep` entries. */
   const trim = async (key: string | undefined, keep: number) =>
     (await admin()).xtrim(key ?? "", "MAXLEN", keep);
 
-  it("is told so, with a cursor to go on behind the gap", async () => {
+  it("gets an error with a cursor after the gap", async () => {
     const { list, logs } = await dials(1);
     const log = list.events({ after: "start", follow: false });
     await list.create("x0");
@@ -137,14 +137,14 @@ describe("a reader that fell behind", () => {
     const error = await rejectionOf(GapError, all(list.events({ after: cursor, follow: false })));
     expect(error.code).toBe("GAP");
     expect(error.message).toBe(
-      `the event log of dial was trimmed past ${cursor}; list the entities again and go on after ${error.cursor}`,
+      `the event log of dial was trimmed after ${cursor}; list the entities again, then continue after ${error.cursor}`,
     );
     const rest = list.events({ after: error.cursor, follow: false });
     expect(names(await all(rest))).toEqual(["x6@1", "x7@1", "x8@1", "x9@1"]);
     expect(await all(list.events({ after: rest.cursor ?? "", follow: false }))).toEqual([]);
   });
 
-  it("is told so when the log that it knows is trimmed while it follows", async () => {
+  it("gets an error if the log is trimmed while it follows", async () => {
     const { list, logs } = await dials(1);
     await list.create("x0");
     const error = await rejectionOf(
@@ -160,7 +160,7 @@ describe("a reader that fell behind", () => {
     expect(names(await all(list.events({ after: error.cursor, follow: false })))).toHaveLength(10);
   });
 
-  it("is told so where its log was empty at its cursor and was trimmed since", async () => {
+  it("gets an error if the log was empty at its cursor and was trimmed since", async () => {
     const { list, logs } = await dials();
     const log = list.events({ after: "end", follow: false });
     await all(log);
@@ -171,7 +171,7 @@ describe("a reader that fell behind", () => {
     expect(await all(list.events({ after: error.cursor, follow: false }))).toHaveLength(4);
   });
 
-  it("is told so where nothing is left of what it has not read", async () => {
+  it("gets an error if all entries after its cursor were trimmed", async () => {
     const { list, logs } = await dials(1);
     await list.create("x0");
     const log = list.events({ after: "start", follow: false });
@@ -182,7 +182,7 @@ describe("a reader that fell behind", () => {
     expect(await all(list.events({ after: error.cursor, follow: false }))).toEqual([]);
   });
 
-  it("is told nothing when only what it has read is gone", async () => {
+  it("gets no error if only entries before its cursor were trimmed", async () => {
     const { list, logs } = await dials(1);
     for (let n = 0; n < 10; n++) await list.create(`x${n}`);
     const log = list.events({ after: "start", follow: false });
@@ -192,14 +192,14 @@ describe("a reader that fell behind", () => {
     expect(names(await all(list.events({ after: log.cursor ?? "", follow: false })))).toEqual(["x10@1"]);
   });
 
-  it("is told nothing when it starts at what is left", async () => {
+  it("gets no error if it starts at the oldest entry", async () => {
     const { list, logs } = await dials(1);
     for (let n = 0; n < 10; n++) await list.create(`x${n}`);
     await trim(logs[0], 3);
     expect(await all(list.events({ after: "start", follow: false }))).toHaveLength(3);
   });
 
-  it("is told so by the machine's own limit, `events.keep`", async () => {
+  it("gets an error if the machine's limit `events.keep` trimmed the log", async () => {
     const home = await client();
     const ours = await home.machine(agent({ version: 2, keepEvents: 1 }));
     await ours.create("a0");
@@ -213,7 +213,7 @@ describe("a reader that fell behind", () => {
   });
 });
 
-describe("following ends", () => {
+describe("an iteration that follows the log ends", () => {
   it("at once when its signal is aborted while it waits", async () => {
     const ours = await agents();
     await ours.create("a1");
@@ -238,7 +238,7 @@ describe("following ends", () => {
     expect(met).toEqual(["a1", "a2"]);
   });
 
-  it("without a change when its signal was aborted before, or is while it connects", async () => {
+  it("without a change if its signal was aborted before, or while it connects", async () => {
     const ours = await agents();
     await ours.create("a1");
     expect(await all(ours.events({ after: "start", signal: AbortSignal.abort() }))).toEqual([]);
@@ -248,7 +248,7 @@ describe("following ends", () => {
     expect(await following).toEqual([]);
   });
 
-  it("and leaves no connection behind", async () => {
+  it("without leaving a connection open", async () => {
     const home = await client({ connectionName: "mine" });
     const ours = await home.machine(agent());
     await ours.create("a1");
@@ -260,8 +260,8 @@ describe("following ends", () => {
   });
 });
 
-describe("where the connection is lost", () => {
-  it("the log is followed on, without loss or repeat", async () => {
+describe("after a lost connection", () => {
+  it("the log continues without loss or repetition", async () => {
     const { list } = await dials();
     const killer = new Valkey({ ...(await useValkey()), lazyConnect: true });
     await killer.connect();
@@ -277,7 +277,7 @@ describe("where the connection is lost", () => {
     expect(met.slice().sort()).toEqual(Array.from({ length: 200 }, (_, n) => `x${n}@1`).sort());
   });
 
-  it("the log is followed on when the server comes back after a while", async () => {
+  it("the log continues when the server comes back after a while", async () => {
     const first = await startValkey();
     const namespace = freshNamespace();
     const home = await connect({ url: first.url, namespace });
@@ -297,10 +297,10 @@ describe("where the connection is lost", () => {
     expect(names(await following)).toEqual(["a1@1"]);
   });
 
-  it("the log is followed on when a server that froze is back", async () => {
+  it("the log continues when a frozen server comes back", async () => {
     const server = await startValkey();
     onTestFinished(() => server.stop());
-    if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
+    if (!("pid" in server)) throw new Error("A server in a container cannot be frozen");
     const { logger, lines } = recordingLogger();
     const { namespace } = await client({ url: server.url });
     const watched = await client({ url: server.url, namespace, silenceTimeoutMs: 200, logger });
@@ -323,20 +323,20 @@ describe("where the connection is lost", () => {
     expect(names(await following)).toEqual(["a1@1", "a2@1"]);
   });
 
-  it("a log whose server froze at first is read once it is back in time", async () => {
+  it("the log is read if a frozen server comes back within the time limit", async () => {
     const proxy = await startProxy(await useValkey());
     const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
     const ours = await far.machine(agent());
     await ours.create("a1");
     proxy.freeze(true);
     const reading = all(ours.events({ after: "start", follow: false }));
-    reading.catch(() => {}); // seen below
+    reading.catch(() => {}); // awaited below
     await expect.poll(() => proxy.frozen).toBeGreaterThan(1);
     proxy.freeze(false);
     expect(names(await reading)).toEqual(["a1@1"]);
   });
 
-  it("a log that can't be reached at first is an error", async () => {
+  it("the log throws if the server is unreachable at first", async () => {
     const server = await startValkey();
     const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
     onTestFinished(() => home.close());
@@ -356,7 +356,7 @@ async function clientList({ host, port }: { host: string; port: number }): Promi
   }
 }
 
-it("a log that the user may not read is an error, and not waited for", async () => {
+it("the log throws at once if the server rejects the read", async () => {
   const ours = await agents();
   await ours.create("a1");
   const valkey = await admin();

@@ -8,7 +8,7 @@ import { startProxy } from "../helpers/proxy.js";
 import { recordingLogger, textsIn } from "../helpers/secrets.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
-it("hears every change as the very document that the caller got, in order", async () => {
+it("a subscription delivers every change as the document that the caller got, in order", async () => {
   const home = await client();
   await home.init(4);
   const ours = await home.machine(agent());
@@ -27,7 +27,7 @@ it("hears every change as the very document that the caller got, in order", asyn
   expect(heard).toEqual([...done, last]);
 });
 
-it("hears nothing more once it is closed", async () => {
+it("a subscription delivers nothing after it is closed", async () => {
   const ours = await agents();
   const heard: string[] = [];
   const stayed: string[] = [];
@@ -42,7 +42,7 @@ it("hears nothing more once it is closed", async () => {
   expect(heard).toEqual(["a1"]);
 });
 
-it("hears again after its connection was killed", async () => {
+it("a subscription works again after its connection was killed", async () => {
   const ours = await agents();
   const heard: string[] = [];
   await ours.subscribe(({ id }) => void heard.push(id));
@@ -57,7 +57,7 @@ it("hears again after its connection was killed", async () => {
     .toBeGreaterThan(0);
 });
 
-it("hears again after its connection was lost once more in the moment of subscribing again", async () => {
+it("a subscription works again if its connection is lost a second time while it subscribes again", async () => {
   const proxy = await startProxy(await useValkey());
   const { logger, lines } = recordingLogger();
   const far = await client({ url: proxy.url, logger });
@@ -77,7 +77,7 @@ it("hears again after its connection was lost once more in the moment of subscri
   expect(lines.join()).toContain("could not subscribe again");
 });
 
-it("ignores a message that is no change, with a warning that does not repeat it", async () => {
+it("a subscription ignores a message that is not a change, with a warning that does not quote it", async () => {
   const { logger, lines } = recordingLogger();
   const home = await client({ logger });
   const ours = await home.machine(agent());
@@ -98,7 +98,7 @@ it.each([
     },
   ],
   ["rejects", async () => Promise.reject(new Error("boom"))],
-])("hears on, losing no message, and logs an error where a listener %s", async (_, fail) => {
+])("a subscription loses no message and logs an error if its listener %s", async (_, fail) => {
   const { logger, lines } = recordingLogger();
   const ours = await (await client({ logger })).machine(agent());
   const heard: string[] = [];
@@ -106,7 +106,7 @@ it.each([
     heard.push(id);
     return fail();
   });
-  // At once, so that several messages come in one read of the socket.
+  // Concurrently, so that several messages arrive in one read of the socket.
   await Promise.all(["a1", "a2", "a3", "a4"].map((id) => ours.create(id)));
   await expect.poll(() => heard).toEqual(["a1", "a2", "a3", "a4"]);
   const failures = () => lines.filter((line) => line.includes("a listener failed"));
@@ -114,14 +114,14 @@ it.each([
   expect(failures()[0]).toContain("boom");
 });
 
-it("goes on where a listener throws what can't be told as text, with a logger and without", async () => {
+it("a subscription continues if its listener throws a value without text, with a logger and without", async () => {
   const { logger, lines } = recordingLogger();
   const warned = new Promise<Error>((resolve) => {
     process.on("warning", resolve);
     onTestFinished(() => void process.off("warning", resolve));
   });
-  const [told, warns] = [await (await client({ logger })).machine(agent()), await agents()];
-  for (const ours of [told, warns]) {
+  const [logged, unlogged] = [await (await client({ logger })).machine(agent()), await agents()];
+  for (const ours of [logged, unlogged]) {
     const heard: string[] = [];
     await ours.subscribe(({ id }) => {
       heard.push(id);
@@ -131,11 +131,11 @@ it("goes on where a listener throws what can't be told as text, with a logger an
     await ours.create("a2");
     await expect.poll(() => heard).toEqual(["a1", "a2"]);
   }
-  expect(lines.join()).toContain("something was thrown that can't be told as text");
-  expect((await warned).message).toContain("something was thrown that can't be told as text");
+  expect(lines.join()).toContain("a value that cannot be shown as text was thrown");
+  expect((await warned).message).toContain("a value that cannot be shown as text was thrown");
 });
 
-it("warns of a failing listener where there is no logger", async () => {
+it("a failing listener becomes a process warning without a logger", async () => {
   const ours = await agents();
   const warned = new Promise<Error>((resolve) => {
     process.on("warning", resolve);
@@ -149,7 +149,7 @@ it("warns of a failing listener where there is no logger", async () => {
   expect((await warned).message).toContain("boom");
 });
 
-it("says so, and not what was sent, where the user may not listen on the channel", async () => {
+it("subscribe throws without quoting the command if the user may not use the channel", async () => {
   const { url } = await useValkey();
   const home = await client();
   const ours = await home.machine(agent());
@@ -163,14 +163,14 @@ it("says so, and not what was sent, where the user may not listen on the channel
   expect(textsIn(error).join()).not.toContain(`${name}:agent:events`);
 });
 
-it("begins where the server froze at first, and is back in time", async () => {
+it("a subscription begins if a frozen server comes back within the time limit", async () => {
   const proxy = await startProxy(await useValkey());
   const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
   const ours = await far.machine(agent());
   const heard: string[] = [];
   proxy.freeze(true);
   const subscribing = ours.subscribe(({ id }) => void heard.push(id));
-  subscribing.catch(() => {}); // seen below
+  subscribing.catch(() => {}); // awaited below
   await expect.poll(() => proxy.frozen).toBeGreaterThan(1);
   proxy.freeze(false);
   await subscribing;
@@ -178,10 +178,10 @@ it("begins where the server froze at first, and is back in time", async () => {
   await expect.poll(() => heard).toEqual(["a1"]);
 });
 
-it("begins where its connection was lost in the moment of subscribing", async () => {
+it("a subscription begins if its connection is lost while it subscribes", async () => {
   const proxy = await startProxy(await useValkey());
   const ours = await (await client({ url: proxy.url })).machine(agent());
-  const { heard, counts, onMissed, listener } = ears();
+  const { heard, counts, onMissed, listener } = recorder();
   proxy.dropRequest("$9\r\nsubscribe");
   await ours.subscribe(listener, { onMissed });
   await proxy.lost;
@@ -190,7 +190,7 @@ it("begins where its connection was lost in the moment of subscribing", async ()
   expect(counts.missed).toBe(0);
 });
 
-it("says why when it can't subscribe", async () => {
+it("subscribe throws the reason if the server is unreachable", async () => {
   const server = await startValkey();
   const home = await connect({ url: server.url, namespace: freshNamespace(), timeout: "1s" });
   onTestFinished(() => home.close());
@@ -206,8 +206,8 @@ it("says why when it can't subscribe", async () => {
   ).toBe("refused");
 });
 
-/** Counts how often it was told that changes may have been missed, and what it heard. */
-function ears() {
+/** Makes a listener that collects IDs, and an `onMissed` that counts its calls. */
+function recorder() {
   const heard: string[] = [];
   const counts = { missed: 0 };
   const onMissed = (): void => {
@@ -216,15 +216,15 @@ function ears() {
   return { heard, counts, onMissed, listener: ({ id }: { readonly id: string }) => void heard.push(id) };
 }
 
-it("says that it may have missed something after its connection was lost, when it listens again", async () => {
+it("a subscription calls onMissed when it works again after a lost connection", async () => {
   const proxy = await startProxy(await useValkey());
   const far = await client({ url: proxy.url });
   const near = await (await client({ namespace: far.namespace })).machine(agent());
-  const { heard, counts, listener } = ears();
-  const found: (string | undefined)[] = [];
+  const { heard, counts, listener } = recorder();
+  const states: (string | undefined)[] = [];
   const onMissed = async () => {
     counts.missed += 1;
-    found.push((await near.get("a0"))?.state);
+    states.push((await near.get("a0"))?.state);
     await near.create("a1");
   };
   await (await far.machine(agent())).subscribe(listener, { onMissed: () => void onMissed() });
@@ -233,17 +233,17 @@ it("says that it may have missed something after its connection was lost, when i
   await near.create("a0");
   proxy.shut(false);
   await expect.poll(() => heard).toEqual(["a1"]);
-  expect({ ...counts, found }).toEqual({ missed: 1, found: ["spawning"] });
+  expect({ ...counts, states }).toEqual({ missed: 1, states: ["spawning"] });
 });
 
-it("says so after the server cut it off for reading too slowly", async () => {
+it("a subscription calls onMissed after the server disconnected it for reading too slowly", async () => {
   const server = await startValkey({ args: ["--client-output-buffer-limit", "pubsub 64kb 0 0"] });
   onTestFinished(() => server.stop());
   const home = await client({ url: server.url });
   const ours = await home.machine(agent());
-  const { heard, counts, onMissed, listener } = ears();
+  const { heard, counts, onMissed, listener } = recorder();
   await ours.subscribe(listener, { onMissed });
-  // One transaction: nothing of it is sent before all of it is in the buffer.
+  // One transaction: the server sends nothing before all of it is in the buffer.
   const loud = new Valkey(server.port, server.host);
   onTestFinished(() => loud.disconnect());
   const shout = loud.multi();
@@ -254,16 +254,16 @@ it("says so after the server cut it off for reading too slowly", async () => {
   await expect.poll(() => heard).toEqual(["a1"]);
 });
 
-it("notices a server that froze, and says so when it is back", async () => {
+it("a subscription notices a frozen server and calls onMissed when the server is back", async () => {
   const server = await startValkey();
   onTestFinished(() => server.stop());
-  if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
+  if (!("pid" in server)) throw new Error("A server in a container cannot be frozen");
   const home = await client({ url: server.url, silenceTimeoutMs: 200 });
   const { logger, lines } = recordingLogger();
   const { namespace } = home;
   const watched = await client({ url: server.url, namespace, silenceTimeoutMs: 200, logger });
   const ours = await home.machine(agent());
-  const { heard, counts, onMissed, listener } = ears();
+  const { heard, counts, onMissed, listener } = recorder();
   await (await watched.machine(agent())).subscribe(listener, { onMissed });
   process.kill(server.pid, "SIGSTOP");
   onTestFinished(() => void process.kill(server.pid, "SIGCONT"));
@@ -275,7 +275,7 @@ it("notices a server that froze, and says so when it is back", async () => {
   await expect.poll(() => heard).toEqual(["a1"]);
 });
 
-it("says so where it could not subscribe again at first, and the channel was given back later", async () => {
+it("a subscription calls onMissed when it gets the permission for its channel back", async () => {
   const { url } = await useValkey();
   const home = await client();
   const ours = await home.machine(agent());
@@ -284,9 +284,9 @@ it("says so where it could not subscribe again at first, and the channel was giv
   const { logger, lines } = recordingLogger();
   const user = { username: name, password: "pass", silenceTimeoutMs: 1000, logger };
   const theirs = await (await client({ url, namespace: name, ...user })).machine(agent());
-  const { heard, counts, onMissed, listener } = ears();
+  const { heard, counts, onMissed, listener } = recorder();
   await theirs.subscribe(listener, { onMissed });
-  await (await admin()).call("ACL", "SETUSER", name, "resetchannels"); // which ends its connection
+  await (await admin()).call("ACL", "SETUSER", name, "resetchannels"); // closes its connection
   await expect.poll(() => lines.join()).toContain("could not subscribe again");
   await ours.create("a0");
   expect({ heard, ...counts }).toEqual({ heard: [], missed: 0 });
@@ -297,10 +297,10 @@ it("says so where it could not subscribe again at first, and the channel was giv
   expect(counts.missed).toBe(1);
 });
 
-it("hears on where what is called for what was missed fails", async () => {
+it("a subscription continues if onMissed throws", async () => {
   const { logger, lines } = recordingLogger();
   const ours = await (await client({ logger })).machine(agent());
-  const { heard, listener } = ears();
+  const { heard, listener } = recorder();
   const onMissed = (): void => {
     throw new Error("boom");
   };

@@ -1,13 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { audit } from "../../faults/canary/audit.js";
+import { Canary } from "../../faults/canary/canary.js";
 import { Violation } from "../../faults/fault.js";
-import { audit } from "../../faults/servers/audit.js";
-import { Canary } from "../../faults/servers/canary.js";
-import { cutHoles } from "../../faults/servers/holes.js";
+import { tailFile } from "../../faults/servers/append-only-file.js";
+import { removeHoles } from "../../faults/servers/file-holes.js";
 import { DataNode } from "../../faults/servers/node.js";
 import { freePort } from "../../faults/servers/ports.js";
 import { hasServerProgram } from "../../faults/servers/program.js";
-import { tailFile } from "../../faults/servers/torn-file.js";
 import { freshFolder } from "../helpers/folder.js";
 
 let server: DataNode;
@@ -19,21 +19,21 @@ beforeEach(async () => {
   server = await DataNode.start({ name: "n", port: await freePort(), folder: await freshFolder(), settings });
   onTestFinished(() => server.close());
   canary = await Canary.start({ url: server.url, callers: 2 });
-  await canary.acknowledges(30);
+  await canary.awaitChanges(30);
   await canary.stop();
   prefix = `{${canary.namespace}:0}:agent:`;
 });
 
 const audited = () => audit(server.admin, canary, performance.now());
 
-describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () => {
-  test("finds everything where nothing happened", async () => {
+describe.skipIf(!hasServerProgram())("an audit of a canary", () => {
+  test("finds every change if nothing happened", async () => {
     const { acknowledged, kept, lost, oldestLostMs } = await audited();
     expect({ acknowledged, lost, oldestLostMs }).toEqual({ acknowledged: kept, lost: 0, oldestLostMs: 0 });
     expect(kept).toBeGreaterThanOrEqual(30);
   });
 
-  test("counts what was acknowledged and is not there, as a whole, and says how old it was", async () => {
+  test("counts lost changes and reports their age", async () => {
     await server.admin.flushall();
     const { acknowledged, lost, oldestLostMs } = await audited();
     expect(lost).toBe(acknowledged);
@@ -42,8 +42,8 @@ describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () =>
 
   test.each([
     ["an entity without its hash", () => server.admin.del(`${prefix}id:c0-0`)],
-    ["an entity without its place in the index", () => server.admin.zrem(`${prefix}index`, "c0-0")],
-    ["an entity whose log ends too soon", () => server.admin.rpop(`${prefix}log:c0-0`)],
+    ["an entity without its index entry", () => server.admin.zrem(`${prefix}index`, "c0-0")],
+    ["an entity with an incomplete log", () => server.admin.rpop(`${prefix}log:c0-0`)],
     [
       "an entity at another version than its last event",
       () => server.admin.hincrby(`${prefix}id:c0-0`, "version", 1),
@@ -56,18 +56,18 @@ describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () =>
       },
     ],
     [
-      "a change that was done twice",
+      "a change that was applied twice",
       async () => {
         const [[, fields] = ["", []]] = await server.admin.xrange(`${prefix}events`, "-", "+", "COUNT", 1);
         await server.admin.xadd(`${prefix}events`, "*", ...fields);
       },
     ],
-  ])("takes %s for a violation", async (_, damage) => {
+  ])("reports %s as a violation", async (_, damage) => {
     await damage();
     await expect(audited()).rejects.toThrow(Violation);
   });
 
-  test("takes a change that was said not to be done, or came too late, for a violation", async () => {
+  test("reports a change as a violation if it was reported as not applied, or was too late", async () => {
     const [first, ...others] = canary.calls;
     if (first === undefined) throw new Error("The canary did nothing");
     const { namespace } = canary;
@@ -80,7 +80,7 @@ describe.skipIf(!hasServerProgram())("an audit of what a canary was told", () =>
   });
 });
 
-describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a file", () => {
+describe.skipIf(!hasServerProgram())("holes that a full disk leaves in a file", () => {
   async function damage(change: (bytes: Buffer) => readonly Buffer[]): Promise<void> {
     await server.kill9();
     const file = await tailFile(server.dataDir);
@@ -90,34 +90,34 @@ describe.skipIf(!hasServerProgram())("the holes that a full disk leaves in a fil
   const EXEC = Buffer.from("*1\r\n$4\r\nEXEC\r\n");
   const hole = Buffer.alloc(1000);
 
-  test("are cut out where they lie between transactions, and nothing is lost", async () => {
+  test("are removed between transactions without a loss", async () => {
     await damage((bytes) => {
       const at = bytes.indexOf(EXEC, bytes.length / 2) + EXEC.length;
       return [bytes.subarray(0, at), hole, bytes.subarray(at)];
     });
-    expect(await cutHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: false });
+    expect(await removeHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: false });
     await server.restart();
     expect(await audited()).toMatchObject({ lost: 0 });
   });
 
-  test("cut the file short where they lie within one, and what is left is whole", async () => {
+  test("end the file if they are within a transaction, and the rest is consistent", async () => {
     await damage((bytes) => {
       const at = bytes.indexOf(EXEC, bytes.length / 2) - 100;
       return [bytes.subarray(0, at), hole, bytes.subarray(at + 100)];
     });
-    expect(await cutHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: true });
+    expect(await removeHoles(server.dataDir)).toEqual({ holes: 1, isCutShort: true });
     await server.restart();
     const { lost, kept, acknowledged } = await audited();
     expect(lost).toBeGreaterThan(0);
     expect(lost + kept).toBe(acknowledged);
   });
 
-  test("are not what is wrong with a file that is damaged in another way", async () => {
+  test("are not confused with other damage of a file", async () => {
     await damage((bytes) => [
       bytes.subarray(0, bytes.length / 2),
       Buffer.from("x"),
       bytes.subarray(bytes.length / 2),
     ]);
-    await expect(cutHoles(server.dataDir)).rejects.toThrow(Violation);
+    await expect(removeHoles(server.dataDir)).rejects.toThrow(Violation);
   });
 });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { witness } from "../../faults/check/witness.js";
-import type { HistoryRecord, ReturnRecord } from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import type { HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: { to: ["open"] }, open: {} }, history: 16 };
 const TIME = "2026-11-22T10:27:03.197Z";
 
-/** A door is opened by a call with an uncertain end, from 10 to 12; created from 20 to 21; seen open at last. */
+/** A call of uncertain outcome opens the door from 10 to 12; it is created from 20 to 21; at last it is read as open. */
 function history(outcome: ReturnRecord["outcome"], attempts?: number): HistoryRecord[] {
   const facts = { timestamp: TIME, since: TIME, createdAt: TIME, fields: {} };
   const shut = { document: { state: "shut", version: 1, ...facts } };
@@ -37,7 +37,7 @@ function history(outcome: ReturnRecord["outcome"], attempts?: number): HistoryRe
   ];
 }
 
-/** What a server holds after these changes of the door. */
+/** Returns the final state of the server after these changes of the door. */
 function final(
   changes: readonly { type: string; from: string | null; state: string; version: number; op: string }[],
 ): HistoryRecord[] {
@@ -63,17 +63,17 @@ async function rules(records: readonly HistoryRecord[]) {
   return { wgl: linear(facts).count, witness: Object.keys(witness(facts).byRule) };
 }
 
-describe("a change whose caller was not told that it was made", () => {
-  it("may have been made long after, where the caller was told nothing", async () => {
+describe("a change without an acknowledgement", () => {
+  it("may have been applied much later if its outcome is unknown", async () => {
     expect(await rules(history("UNKNOWN"))).toEqual({ wgl: 0, witness: [] });
   });
 
   it.each([
-    ["it was not executed", "NOTEXECUTED", undefined, "refused"],
-    ["there was no entity, in one attempt", "NOTFOUND", 1, "refused"],
-    ["there was no entity, after attempts that may have found it", "NOTFOUND", undefined, "real-time"],
-    ["nobody knows any more", "FORGOTTEN", undefined, "real-time"],
-  ] as const)("was not made after that caller was told that %s", async (_, outcome, attempts, rule) => {
+    ["not executed", "NOTEXECUTED", undefined, "rejections"],
+    ["not found in one attempt", "NOTFOUND", 1, "rejections"],
+    ["not found after several attempts", "NOTFOUND", undefined, "real-time"],
+    ["forgotten", "FORGOTTEN", undefined, "real-time"],
+  ] as const)("was not applied after its caller received: %s", async (_, outcome, attempts, rule) => {
     expect(await rules(history(outcome, attempts))).toEqual({ wgl: 1, witness: [rule] });
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { simulate } from "../../faults/check/simulation/simulate.js";
-import { witness } from "../../faults/check/witness.js";
-import type { AllowedLoss, AskedDurability, HistoryRecord } from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import type { AllowedLoss, DurabilityLevel, HistoryRecord } from "../../faults/history/records.js";
+import { simulate } from "./simulation/simulate.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: {} }, history: 16 };
 const TIME = "2026-11-22T10:27:03.197Z";
@@ -13,7 +13,7 @@ interface Creation {
   readonly id: string;
   readonly at: number;
   readonly until: number;
-  readonly durability?: AskedDurability;
+  readonly durability?: DurabilityLevel;
   readonly isLost?: boolean;
 }
 
@@ -77,72 +77,77 @@ it.each([
   [ALLOWED, 0],
   [[], 1],
 ] as const)(
-  "a sight of what was lost may share version and time with what came after (%j)",
+  "a read of a lost change may have the version and time of its successor (%j)",
   async (loss, violations) => {
     const [run, ...rest] = history(loss, { id: "d1", at: 120, until: 121 });
     if (run === undefined) throw new Error("A history begins with its run");
     const who = { process: "r", number: 1 } as const;
     const fields = { note: "of the one that was lost" };
     const facts = { state: "shut", version: 1, timestamp: TIME, since: TIME, createdAt: TIME };
-    const sight: HistoryRecord[] = [
+    const read: HistoryRecord[] = [
       { kind: "call", ...who, at: 97, operation: "get", machine: "door", id: "d1" },
       { kind: "return", ...who, at: 98, outcome: "OK", document: { ...facts, fields } },
     ];
     async function* records() {
-      yield* [run, ...sight, ...rest] as HistoryRecord[];
+      yield* [run, ...read, ...rest] as HistoryRecord[];
     }
     const report = witness(await gather(records()));
     expect(report.byRule).toEqual(violations === 0 ? {} : { reads: 1 });
   },
 );
 
-async function judged(records: readonly HistoryRecord[]) {
+async function verdictOf(records: readonly HistoryRecord[]) {
   const { byRule, lost: losses } = witness(await gather(records));
   return { byRule, losses };
 }
 
 describe("an acknowledged change that is not in the log", () => {
-  it("is a violation where no fault may lose it", async () => {
-    expect(await judged(history([], lost))).toEqual({ byRule: { acknowledged: 1 }, losses: [] });
+  it("is a violation if no fault may lose it", async () => {
+    expect(await verdictOf(history([], lost))).toEqual({ byRule: { acknowledgements: 1 }, losses: [] });
   });
 
   it("is counted for the fault that may have lost it", async () => {
     const losses = [{ fault: KILL, changes: 1, reads: 0, events: 0 }];
-    expect(await judged(history(ALLOWED, lost))).toEqual({ byRule: {}, losses });
-    expect(await judged(history(ALLOWED, { ...lost, at: 109, until: 120 }))).toEqual({ byRule: {}, losses });
+    expect(await verdictOf(history(ALLOWED, lost))).toEqual({ byRule: {}, losses });
+    expect(await verdictOf(history(ALLOWED, { ...lost, at: 109, until: 120 }))).toEqual({
+      byRule: {},
+      losses,
+    });
   });
 
   it.each([
     ["ended too long before the fault", { at: 80, until: 89 }],
-    ["began when the fault was over", { at: 111, until: 112 }],
-    ["asked for more than the fault may take", { durability: "fsync" as const }],
-  ])("is a violation where it %s", async (_, other) => {
-    const { byRule, losses } = await judged(history(ALLOWED, { ...lost, ...other }));
-    expect({ byRule, losses }).toEqual({ byRule: { acknowledged: 1 }, losses: [] });
+    ["began after the fault", { at: 111, until: 112 }],
+    ["requested a durability that the fault must spare", { durability: "fsync" as const }],
+  ])("is a violation if it %s", async (_, other) => {
+    const { byRule, losses } = await verdictOf(history(ALLOWED, { ...lost, ...other }));
+    expect({ byRule, losses }).toEqual({ byRule: { acknowledgements: 1 }, losses: [] });
   });
 
-  it("may be of any age where the fault has no window", async () => {
-    const { byRule } = await judged(history([{ fault: KILL, windowMs: null }], { ...lost, at: 1, until: 2 }));
+  it("may have any age if the fault has no window", async () => {
+    const { byRule } = await verdictOf(
+      history([{ fault: KILL, windowMs: null }], { ...lost, at: 1, until: 2 }),
+    );
     expect(byRule).toEqual({});
   });
 
-  it("leaves a hole where a later one, acknowledged before the fault, is kept", async () => {
+  it("is a violation if a later change, acknowledged before the fault, is kept", async () => {
     const kept = { id: "d2", at: 97, until: 98 };
-    expect((await judged(history(ALLOWED, lost, kept))).byRule).toEqual({ holes: 1 });
+    expect((await verdictOf(history(ALLOWED, lost, kept))).byRule).toEqual({ "loss-order": 1 });
   });
 
   it.each([
     ["overlapped it", { at: 95.5, until: 98 }],
-    ["was acknowledged when the fault had begun", { at: 97, until: 101 }],
-  ])("leaves no hole where the later one %s", async (_, times) => {
-    expect((await judged(history(ALLOWED, lost, { id: "d2", ...times }))).byRule).toEqual({});
+    ["was acknowledged after the fault began", { at: 97, until: 101 }],
+  ])("is permitted if the later change %s", async (_, times) => {
+    expect((await verdictOf(history(ALLOWED, lost, { id: "d2", ...times }))).byRule).toEqual({});
   });
 });
 
-describe("histories of servers that lose what they may", () => {
+describe("histories with permitted losses", () => {
   const seeds = Array.from({ length: 12 }, (_, at) => at + 1);
 
-  it("pass both checkers, and what was lost is counted", async () => {
+  it("pass both checkers, and losses are counted", async () => {
     let changes = 0;
     for (const seed of seeds) {
       const facts = await gather(simulate({ seed, calls: 500, crashes: 4, concurrent: 12 }));
@@ -154,21 +159,21 @@ describe("histories of servers that lose what they may", () => {
     expect(changes).toBeGreaterThan(0);
   });
 
-  // Lives of an id can then begin in one millisecond, and what is lost be made again with the same version and time.
-  it("pass while their clock is set back", async () => {
-    const misjudged = [
+  // Two lives of an id can then begin in one millisecond, and a lost change can be applied again with the same version and time.
+  it("pass while the clock is set back", async () => {
+    const misverdictOf = [
       [34, 3],
       [24, 0],
       [213, 3],
     ] as const;
-    for (const [seed, crashes] of [...misjudged, ...seeds.map((one) => [one, 4] as const)]) {
+    for (const [seed, crashes] of [...misverdictOf, ...seeds.map((one) => [one, 4] as const)]) {
       const facts = await gather(simulate({ seed, calls: 500, ids: 3, concurrent: 10, crashes, jumps: 4 }));
       expect(witness(facts).violations).toEqual([]);
-      expect(linear(facts, { stretch: 60, budget: 200_000 }).violations).toEqual([]);
+      expect(linear(facts, { segment: 60, budget: 200_000 }).violations).toEqual([]);
     }
   });
 
-  it("do not pass where nothing may be lost", async () => {
+  it("do not pass if no loss is permitted", async () => {
     let caught = 0;
     for (const seed of seeds) {
       const records = simulate({ seed, calls: 500, crashes: 4, concurrent: 12 });

@@ -1,16 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import {
-  addScores,
-  MUTATIONS,
-  type MutationScore,
-  mutationScore,
-  mutationTable,
-} from "../../faults/check/mutation/score.js";
-import { simulate } from "../../faults/check/simulation/simulate.js";
-import { witness } from "../../faults/check/witness.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import { addScores, MUTATIONS, type MutationScore, mutationScore, mutationTable } from "./mutations/score.js";
+import { simulate } from "./simulation/simulate.js";
 
 describe("a correct history", () => {
   const optionsArb = fc.record({
@@ -20,32 +14,32 @@ describe("a correct history", () => {
     concurrent: fc.integer({ min: 1, max: 12 }),
     unknown: fc.constantFrom(0, 0.02, 0.2),
     jumps: fc.constantFrom(0, 4),
-    stretch: fc.constantFrom(40, 1000),
+    segment: fc.constantFrom(40, 1000),
   });
 
-  it("passes both checkers, whatever was unknown, late, repeated or removed, and however the clock was set", async () => {
+  it("passes both checkers with unknown, late and retried calls, removals and clock changes", async () => {
     await fc.assert(
       fc.asyncProperty(optionsArb, async (options) => {
-        const { stretch, ...rest } = options;
+        const { segment, ...rest } = options;
         const facts = await gather(simulate(rest));
         expect(witness(facts)).toMatchObject({ violations: [], lost: [] });
-        expect(linear(facts, { stretch, budget: 200_000 }).violations).toEqual([]);
+        expect(linear(facts, { segment, budget: 200_000 }).violations).toEqual([]);
       }),
       { numRuns: 60 },
     );
   });
 
-  it("passes where what was begun before the stretch was made before a call that saw nothing of it", async () => {
+  it("passes if a call that began before the segment was applied before a read that did not see it", async () => {
     const options = { seed: 863672808, calls: 181, ids: 2, concurrent: 6, unknown: 0, jumps: 0 };
-    expect(linear(await gather(simulate(options)), { stretch: 40 }).violations).toEqual([]);
+    expect(linear(await gather(simulate(options)), { segment: 40 }).violations).toEqual([]);
   });
 
-  it("passes where two lives of an id share their creation, and the end of the first was seen by nobody", async () => {
+  it("passes if two lives of an id have one creation time, and nobody read the end of the first", async () => {
     const options = { seed: 8127103, calls: 194, ids: 2, concurrent: 4, unknown: 0, jumps: 4 };
-    expect(linear(await gather(simulate(options)), { stretch: 5 }).violations).toEqual([]);
+    expect(linear(await gather(simulate(options)), { segment: 5 }).violations).toEqual([]);
   });
 
-  it("passes whatever the order is in which its processes stand in the file", async () => {
+  it("passes in any order of its processes in the file", async () => {
     const records = simulate({ seed: 3, calls: 300 });
     const isOf = (record: object, process: string): boolean =>
       "process" in record && record.process === process;
@@ -60,13 +54,13 @@ describe("a correct history", () => {
   });
 });
 
-describe("a spoilt history is noticed:", () => {
+describe("both checkers find a spoiled history:", () => {
   let certain: MutationScore[];
   let all: MutationScore[];
   beforeAll(async () => {
     const score = (seed: number, unknown: number) =>
       mutationScore(simulate({ seed, calls: 250, ids: 4, unknown }), seed, 3);
-    // Where every outcome is known, callers can tell. Elsewhere what is unknown may explain what they see.
+    // Callers can prove an error only if every outcome is known. An unknown outcome may explain what they read.
     certain = addScores([await score(1, 0), await score(2, 0), await score(3, 0)]);
     all = addScores([certain, await score(4, 0.2), await score(5, 0.2)]);
   });
@@ -82,7 +76,7 @@ describe("a spoilt history is noticed:", () => {
     },
   );
 
-  it("and a table tells how often", () => {
+  it("and a table shows how often", () => {
     const [title, first] = mutationTable(all).split("\n");
     expect(title).toMatch(/^mutation +injected +witness +WGL$/);
     expect(first).toMatch(/^lost write +\d+ +\d+ +\d+$/);

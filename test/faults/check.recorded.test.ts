@@ -1,25 +1,20 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
-import { linear } from "../../faults/check/linear.js";
-import { MUTATIONS, type MutationScore, mutationScore } from "../../faults/check/mutation/score.js";
-import { STATES, TASK } from "../../faults/check/simulation/machine.js";
-import { witness } from "../../faults/check/witness.js";
-import {
-  type CallRecord,
-  type HistoryRecord,
-  monotonicMs,
-  observed,
-  type ReturnRecord,
-} from "../../faults/history.js";
+import { linear } from "../../faults/check/linear/linear.js";
+import { witness } from "../../faults/check/witness/witness.js";
+import type { CallRecord, HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
+import { monotonicMs, observationOf } from "../../faults/history/writer.js";
 import { Random } from "../../faults/random.js";
 import { connect, type Entities, type MachineDefinition, type Snapshot } from "../../src/index.js";
 import { connection } from "../helpers/calls.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
+import { MUTATIONS, type MutationScore, mutationScore } from "./mutations/score.js";
+import { STATES, TASK } from "./simulation/machine.js";
 
 const CLIENTS = 6;
 const CALLS = 60;
 const IDS = 5;
-/** Longer than a call's timeout: what was sent so long before a repeat can't still be on its way. */
+/** Longer than the timeout of a call, so that no earlier attempt can still arrive. */
 const LONG_AGO_MS = 10_000;
 
 const definition: MachineDefinition = {
@@ -30,13 +25,13 @@ const definition: MachineDefinition = {
   },
 };
 
-/** One call of one client, with its records. */
+/** Makes one call of one client, and returns its records. */
 async function perform(entities: Entities, call: CallRecord): Promise<HistoryRecord[]> {
   const { operation, id, to = "", set = {}, op = "", process, number, sent } = call;
   const fields = set as Record<string, string>;
   const options = { op, ...(sent !== undefined && { sent }) };
   const back = (outcome: ReturnRecord["outcome"], document: Snapshot | null): HistoryRecord[] => {
-    const shown = document && { document: observed(document) };
+    const shown = document && { document: observationOf(document) };
     return [call, { kind: "return", process, number, at: monotonicMs(), outcome, attempts: 1, ...shown }];
   };
   if (operation === "get") {
@@ -52,7 +47,7 @@ async function perform(entities: Entities, call: CallRecord): Promise<HistoryRec
   return back(result.outcome, result.ok ? result.document : result.current);
 }
 
-/** What one client does, by its seed. */
+/** Makes the calls of one client, from its seed. */
 async function work(entities: Entities, name: string, seed: number, sent: number): Promise<HistoryRecord[]> {
   const random = new Random(seed);
   const records: HistoryRecord[] = [];
@@ -81,7 +76,7 @@ async function work(entities: Entities, name: string, seed: number, sent: number
   return records;
 }
 
-/** A history of several clients at once on a real server, and of a follower. */
+/** Records a history of several concurrent clients and a follower on a real server. */
 async function record(): Promise<HistoryRecord[]> {
   const { url } = await useValkey();
   const namespace = freshNamespace();
@@ -147,7 +142,7 @@ async function endState(prefix: string): Promise<HistoryRecord[]> {
   return records;
 }
 
-describe("a history recorded from a server with several clients", () => {
+describe("a history of several clients, recorded from a server", () => {
   let records: HistoryRecord[];
   let scores: MutationScore[];
   beforeAll(async () => {
@@ -161,7 +156,7 @@ describe("a history recorded from a server with several clients", () => {
     expect(linear(facts)).toMatchObject({ violations: [], undecided: 0 });
   });
 
-  // Nothing was unknown here, so that nothing had to be resolved.
+  // No outcome is unknown here, so nothing has to be resolved.
   const possible = MUTATIONS.filter(({ name }) => !name.startsWith("resolved"));
   it.each(possible.map(({ name, isVisible }) => ({ name, isVisible })))(
     "does not hide: $name",

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { FAULT, iso, LEASE_MS, timedHistory, UNTIL_MS } from "../../faults/check/simulation/timed.js";
-import { timed } from "../../faults/check/timed.js";
-import { gatherTimed } from "../../faults/check/timed-facts.js";
-import { nameOf } from "../../faults/history/timed.js";
-import type { HistoryRecord } from "../../faults/history.js";
-import { parseRecord } from "../../faults/history.js";
+import { gatherTimed } from "../../faults/check/timed/facts.js";
+import { timed } from "../../faults/check/timed/timed.js";
+import { parseRecord } from "../../faults/history/parse.js";
+import type { HistoryRecord } from "../../faults/history/records.js";
+import { nameOf } from "../../faults/history/timed-records.js";
+import { FAULT, iso, LEASE_MS, timedHistory, UNTIL_MS } from "./simulation/timed.js";
 
 type Spoil = (records: HistoryRecord[]) => HistoryRecord[];
 type Kind = HistoryRecord["kind"];
@@ -19,7 +19,7 @@ async function rulesOf(records: readonly HistoryRecord[]): Promise<string[]> {
   return Object.keys(byRule);
 }
 
-/** Puts what `change` returns in the place of the only record of a kind that fits; nothing takes it away. */
+/** Replaces the only record of a kind that fits with what `change` returns. */
 function replace<K extends Kind>(
   kind: K,
   fits: (record: Of<K>) => boolean,
@@ -32,7 +32,7 @@ function replace<K extends Kind>(
   };
 }
 
-/** Changes an event of the log, and names it so wherever it is spoken of. */
+/** Changes an event of the log, and its identity in all records that refer to it. */
 function event(id: string, version: number, change: (document: Record<string, unknown>) => object): Spoil {
   const isIt = (of: { readonly id: string; readonly version: number }): boolean =>
     of.id === id && of.version === version;
@@ -50,7 +50,7 @@ function event(id: string, version: number, change: (document: Record<string, un
 }
 
 const HISTORY = timedHistory();
-/** When `left` was renewed last, expired, and what its log says of that. */
+/** Time of the last renewal of `left`. */
 const RENEWED = 3_000;
 const expiredAt = (at: number, from = at - LEASE_MS): ((document: object) => object) => {
   const reason = `lease of ${LEASE_MS / 1000}s ran out at ${iso(from + LEASE_MS)}, last renewed at ${iso(from)}`;
@@ -58,12 +58,12 @@ const expiredAt = (at: number, from = at - LEASE_MS): ((document: object) => obj
 };
 const ofLeft = ({ id }: { readonly id: string }): boolean => id === "left";
 
-/** Each with the rule that has to see it. */
-const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] = [
-  ["a lease fired before its own end", "lease", event("left", 3, expiredAt(4_900, RENEWED))],
+/** Ways to spoil the history, with the rules that must find them. */
+const SPOILED: readonly (readonly [name: string, rule: string, spoil: Spoil])[] = [
+  ["a lease that fired early", "lease", event("left", 3, expiredAt(4_900, RENEWED))],
   ["a lease that does not count from the last renewal", "lease", event("left", 3, expiredAt(4_900))],
   [
-    "a lease fired after it was renewed once more",
+    "a lease that fired after another renewal",
     "lease",
     replace(
       "renewal",
@@ -97,17 +97,17 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "an expiry that two sweepers were told to have fired",
+    "an expiry that two sweepers reported",
     "once",
     replace("fired", ofLeft, (one) => [one, { ...one, process: "sweeper-2" }]),
   ],
   [
-    "an expiry that was told and is not in the log",
+    "a reported expiry that is not in the log",
     "once",
     replace("fired", ofLeft, (one) => [{ ...one, id: "nobody" }]),
   ],
   [
-    "an entity left past due",
+    "an overdue entity",
     "overdue",
     replace(
       "final-due",
@@ -134,7 +134,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "a deadline of what is not there",
+    "a deadline of an entity that does not exist",
     "overdue",
     replace(
       "final-entity",
@@ -143,7 +143,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "an entity that stays on the list of what is stuck",
+    "a stuck entity",
     "overdue",
     replace(
       "swept",
@@ -152,7 +152,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "nobody sweeping at the end",
+    "no sweep at the end",
     "overdue",
     replace(
       "swept",
@@ -175,7 +175,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "an event begun before the one ahead of it was done with",
+    "an event that began before the previous one was finished",
     "order",
     replace(
       "handled",
@@ -184,7 +184,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "an event begun before a dead letter ahead of it was tried",
+    "an event that began before an earlier dead letter",
     "order",
     (records) =>
       records.map((one) =>
@@ -194,7 +194,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
       ),
   ],
   [
-    "an event that was taken over when later ones had been handled, though it had been handled before",
+    "a handled event that was redelivered after later events",
     "order",
     (records) =>
       records.flatMap((one): HistoryRecord[] => {
@@ -214,7 +214,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "a dead letter given up too early",
+    "a dead letter with too few attempts",
     "dead-letters",
     replace(
       "dead-letter",
@@ -232,7 +232,7 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "a dead letter of no event",
+    "a dead letter without an event",
     "dead-letters",
     replace(
       "dead-letter",
@@ -241,18 +241,18 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "a holder that believes longer than was confirmed to it",
+    "a holder that believes longer than its last confirmed lease",
     "holder",
     replace("held", ofLeft, (one) => [{ ...one, until: RENEWED + LEASE_MS + 200 }]),
   ],
   ["a holder that believes after the expiry", "lease holder", event("left", 3, expiredAt(4_600))],
   [
-    "a holder to which nothing was confirmed",
+    "a holder without a confirmed renewal",
     "holder",
     (records) => records.filter((one) => one.kind !== "renewal" || one.id !== "left"),
   ],
   [
-    "a write after the loss that was acknowledged",
+    "an acknowledged write after the loss",
     "fence",
     replace(
       "return",
@@ -261,12 +261,12 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
     ),
   ],
   [
-    "a write after the loss that was refused, and made",
+    "a rejected write after the loss that was applied",
     "fence",
     event("left", 3, (document) => ({ ...document, op: "left-patch" })),
   ],
   [
-    "a fenced write that was made at another version",
+    "a write with an expected version that was applied to another one",
     "fence",
     replace(
       "call",
@@ -277,38 +277,38 @@ const SPOILT: readonly (readonly [name: string, rule: string, spoil: Spoil])[] =
 ];
 
 function facts({ document }: Of<"return">): NonNullable<Of<"return">["document"]> {
-  if (document === undefined) throw new Error("It was told nothing");
+  if (document === undefined) throw new Error("The call has no document");
   return document;
 }
 
 describe("a history of leases, sweepers and reactions", () => {
-  it("passes where all promises are kept", async () => {
+  it("passes if every guarantee holds", async () => {
     const report = timed(await gatherTimed(HISTORY));
     expect(report).toMatchObject({ violations: [], lost: [], losses: 1, expiries: 3, deadLetters: 1 });
   });
 
-  it.each(SPOILT)("is noticed when spoilt by %s, by the rule %s", async (_, rule, spoil) => {
+  it.each(SPOILED)("spoiled by %s, is found by the rule %s", async (_, rule, spoil) => {
     expect(await rulesOf(spoil([...HISTORY]))).toEqual(rule.split(" "));
   });
 
-  it("is not complete without how the clocks stood", async () => {
-    const spoilt = HISTORY.filter(({ kind }) => kind !== "clock");
-    await expect(gatherTimed(spoilt)).rejects.toThrow(/not whole/);
+  it("is incomplete without a clock record", async () => {
+    const spoiled = HISTORY.filter(({ kind }) => kind !== "clock");
+    await expect(gatherTimed(spoiled)).rejects.toThrow(/is incomplete/);
   });
 });
 
 describe("a process that was frozen inside a handler", () => {
-  it("may go on with it when others have handled the event and later ones", async () => {
-    const spoilt = HISTORY.flatMap((one): HistoryRecord[] => {
+  it("may continue after others have handled the event and later ones", async () => {
+    const spoiled = HISTORY.flatMap((one): HistoryRecord[] => {
       if (one.kind !== "handled" || one.id !== "kept" || one.version !== 2) return [one];
       return [one, { ...one, process: "reactor-2", at: one.at + 9_000 }];
     });
-    expect(await rulesOf(spoilt)).toEqual([]);
+    expect(await rulesOf(spoiled)).toEqual([]);
   });
 });
 
 describe("a renewal that the server may forget", () => {
-  /** It counts from the renewal before the last one. */
+  /** Makes the lease count from the renewal before the last one. */
   const forgotten = event("left", 3, expiredAt(4_300));
   const fault =
     (begin: number, windowMs: number | null, clocks: readonly string[] = []): Spoil =>
@@ -330,15 +330,15 @@ describe("a renewal that the server may forget", () => {
     expect(report.lost).toEqual([{ fault: FAULT, changes: 0, reads: 0, events: 0, renewals: 1 }]);
   });
 
-  it("is not, where it was confirmed before the time that the fault reaches back to", async () => {
+  it("is a violation if it was confirmed before the fault's window", async () => {
     expect(await rulesOf(fault(3_500, 400)(forgotten([...HISTORY])))).toContain("lease");
   });
 
-  it("is not, where the fault may lose nothing", async () => {
+  it("is a violation if the fault must not lose anything", async () => {
     expect(await rulesOf(fault(3_500, -1)(forgotten([...HISTORY])))).toContain("lease");
   });
 
-  it("may bear another time where a clock was set meanwhile, and counts from that", async () => {
+  it("may have another time if a clock was set meanwhile, and the lease counts from that", async () => {
     const during = fault(2_995, -1, [FAULT]);
     expect(await rulesOf(during(forgotten([...HISTORY])))).toEqual([]);
     const early = event("left", 3, expiredAt(4_299, 2_300));

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { chooseCuts } from "../../faults/kinds/cuts.js";
-import { randomFor } from "../../faults/seeds.js";
+import { chooseCuts } from "../../faults/kinds/disk/cuts.js";
+import { randomFor } from "../../faults/random.js";
 
 const PLACES = 1165;
 
-/** How many places all injections of a run cut at, and how many one cut at in the most. */
+/** Counts the places that all injections of a run cut, and the most that one injection cuts. */
 function runOf(injections: number): { covered: number; most: number } {
   const before = new Set<number>();
   let most = 0;
@@ -18,17 +18,17 @@ function runOf(injections: number): { covered: number; most: number } {
   return { covered: before.size, most };
 }
 
-describe("the places where a file is cut", () => {
+describe("the places at which a file is cut", () => {
   it.each([10, 17, 18, 100])("are all of them after %i injections", (injections) => {
     expect(runOf(injections)).toMatchObject({ covered: PLACES });
   });
 
-  it("are no more than a bounded number in one injection", () => {
+  it("are limited in number in one injection", () => {
     expect(runOf(1)).toEqual({ covered: 128, most: 128 });
     expect(runOf(9)).toEqual({ covered: 9 * 128, most: 128 });
   });
 
-  it("are as many as ever when all have been cut", () => {
+  it("are as many as before when all have been cut", () => {
     const all = new Set(Array.from({ length: PLACES }, (_, location) => location));
     expect(chooseCuts(PLACES, all, 1, randomFor(1, "cuts"))).toHaveLength(64);
   });

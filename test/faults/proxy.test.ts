@@ -6,7 +6,7 @@ import { openProxy } from "../../faults/proxy/open.js";
 import type { NodeProxy } from "../../faults/proxy/proxy.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
-/** A proxy in front of this test's server, and how to connect through it and past it. */
+/** Opens a proxy in front of this test's server, with connections through it and around it. */
 async function proxied(): Promise<{ proxy: NodeProxy; through: (name: string) => Valkey; direct: Valkey }> {
   const { host, port } = await useValkey();
   const proxy = await openProxy(port);
@@ -19,7 +19,7 @@ async function proxied(): Promise<{ proxy: NodeProxy; through: (name: string) =>
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
     });
-    valkey.on("error", () => {}); // told by the calls
+    valkey.on("error", () => {}); // calls report it
     onTestFinished(() => valkey.disconnect());
     return valkey;
   };
@@ -28,14 +28,14 @@ async function proxied(): Promise<{ proxy: NodeProxy; through: (name: string) =>
 
 const INCR = "return redis.call('INCR', KEYS[1])";
 
-/** Loads a script and has a client past its greetings. */
+/** Loads a script, and connects a client whose handshake is complete. */
 async function ready(valkey: Valkey): Promise<string> {
   const sha = (await valkey.script("LOAD", INCR)) as string;
   for (let i = 0; i < 3; i += 1) await valkey.ping();
   return sha;
 }
 
-it("loses a reply after the request was executed, and cuts the connection", async () => {
+it("discards a reply after the request was executed, and closes the connection", async () => {
   const { proxy, through, direct } = await proxied();
   const valkey = through("a");
   const key = freshNamespace();
@@ -46,7 +46,7 @@ it("loses a reply after the request was executed, and cuts the connection", asyn
   expect(proxy.hits.dropReply).toBe(1);
 });
 
-it.each(["dropRequest", "resetMidRequest"] as const)("keeps a request from the server: %s", async (kind) => {
+it.each(["dropRequest", "resetMidRequest"] as const)("does not deliver a request: %s", async (kind) => {
   const { proxy, through, direct } = await proxied();
   const valkey = through("a");
   const key = freshNamespace();
@@ -57,7 +57,7 @@ it.each(["dropRequest", "resetMidRequest"] as const)("keeps a request from the s
   expect(proxy.hits[kind]).toBe(1);
 });
 
-it("delivers a script call twice, and gives one reply", async () => {
+it("delivers a script call twice, and returns one reply", async () => {
   const { proxy, through, direct } = await proxied();
   const valkey = through("a");
   const key = freshNamespace();
@@ -68,7 +68,7 @@ it("delivers a script call twice, and gives one reply", async () => {
   expect(await direct.get(key)).toBe("2");
 });
 
-it("treats those clients alone that it is told to, and cuts what fell silent when it heals", async () => {
+it("treats only the selected clients, and closes silent connections at the end", async () => {
   const { proxy, through } = await proxied();
   const [near, far] = [through("near"), through("far")];
   await Promise.all([ready(near), ready(far)]);
@@ -80,7 +80,7 @@ it("treats those clients alone that it is told to, and cuts what fell silent whe
   expect(await near.ping()).toBe("PONG");
 });
 
-it("passes on every byte in its order where it is slow", async () => {
+it("forwards every byte in order when it is slow", async () => {
   const { proxy, through } = await proxied();
   const valkey = through("a");
   await ready(valkey);
@@ -91,7 +91,7 @@ it("passes on every byte in its order where it is slow", async () => {
   expect(await valkey.echo("fast again")).toBe("fast again");
 });
 
-it("closes its connections with itself", async () => {
+it("closes its connections when it is closed", async () => {
   const { proxy, through } = await proxied();
   const valkey = through("a");
   await ready(valkey);
@@ -102,7 +102,7 @@ it("closes its connections with itself", async () => {
   await ended;
 });
 
-it("finds the ends of values wherever the pieces are cut", () => {
+it("finds the ends of values wherever the pieces are split", () => {
   const values = [
     "*3\r\n$7\r\nEVALSHA\r\n$0\r\n\r\n$6\r\na\r\nb\rc\r\n",
     "+OK\r\n",

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { mkdir, symlink } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readHistory } from "../../faults/history.js";
-import { faults } from "../../faults/registry.js";
-import { schedule } from "../../faults/run/schedule.js";
+import { readHistory } from "../../faults/history/reader.js";
+import { faults } from "../../faults/kinds/registry.js";
+import { schedule } from "../../faults/run/injections.js";
 import { root } from "../helpers/built.js";
 import { freshFolder } from "../helpers/folder.js";
 
@@ -36,7 +36,7 @@ function runFaultsIn(env: NodeJS.ProcessEnv, ...words: string[]): Promise<Ended>
   });
 }
 
-/** A PATH with the programs alone that every run takes: no compiler, no Python. */
+/** Makes a PATH with the required programs only: no compiler, no Python. */
 async function barePath(): Promise<string> {
   const folder = await freshFolder();
   await symlink(process.execPath, join(folder, "node"));
@@ -60,14 +60,14 @@ describe("the schedule", () => {
     expect(schedule(own, own.length, 8)).not.toEqual(made.slice(0, own.length));
   });
 
-  it("knows each fault by a name of its own", () => {
+  it("has a unique name for each fault", () => {
     expect(new Set(faults.map(({ name }) => name)).size).toBe(faults.length);
     for (const { name } of faults) expect(name).toMatch(/^F\d+ \S/);
   });
 });
 
 describe("npm run faults", () => {
-  it("injects what it is asked to, checks what happened, and tells how to do it again", async () => {
+  it("injects the chosen faults, checks what happened, and prints how to repeat the run", async () => {
     const history = join(await freshFolder(), "history.jsonl");
     const words = ["--ops", "800", "--seed", "5", "--only", "F1,F3", "--history", history];
     const { exit, stdout, stderr } = await runFaults(...words);
@@ -77,7 +77,7 @@ describe("npm run faults", () => {
     expect(stdout).toMatch(/^witness +no violation/m);
     expect(stdout).toMatch(/^linearizable +no violation/m);
     expect(stdout).toMatch(/^fsck +clean$/m);
-    expect(stdout).toMatch(/^again +npm run faults -- .*--seed 5/m);
+    expect(stdout).toMatch(/^repeat +npm run faults -- .*--seed 5/m);
     const kinds = new Set<string>();
     for await (const { kind } of readHistory(history)) kinds.add(kind);
     expect([...kinds]).toEqual(
@@ -85,26 +85,26 @@ describe("npm run faults", () => {
     );
   });
 
-  it("refuses what it can't do, with exit status 2", async () => {
-    const refused = async (...words: string[]): Promise<string> => {
+  it("rejects invalid usage with exit status 2", async () => {
+    const usageError = async (...words: string[]): Promise<string> => {
       const { exit, stderr } = await runFaults(...words);
       expect(exit).toBe(2);
       return stderr;
     };
-    expect(await refused("--only", "no such fault")).toMatch(
-      /no fault of standalone is called no such fault/,
+    expect(await usageError("--only", "no such fault")).toMatch(
+      /standalone has no fault named no such fault/,
     );
-    expect(await refused("--only", "F2", "--faults", "1")).toMatch(/too few/);
-    expect(await refused("--ops", "many")).toMatch(/whole number/i);
-    expect(await refused("--only", "F1,")).toMatch(/a word before and behind each comma/);
+    expect(await usageError("--only", "F2", "--faults", "1")).toMatch(/too few/);
+    expect(await usageError("--ops", "many")).toMatch(/must be an integer/);
+    expect(await usageError("--only", "F1,")).toMatch(/has an empty word/);
     const folder = await freshFolder();
     const nowhere = join(folder, "none", "x.jsonl");
-    expect(await refused("--history", nowhere)).toMatch(
-      /^error: the history can't be written to \S+x\.jsonl: ENOENT/m,
+    expect(await usageError("--history", nowhere)).toMatch(
+      /^error: cannot write the history to \S+x\.jsonl: ENOENT/m,
     );
-    expect(await refused("--history", folder)).toMatch(/it is there, and not a file/);
+    expect(await usageError("--history", folder)).toMatch(/it exists and is not a file/);
     await mkdir(join(folder, "x.time.jsonl"));
-    expect(await refused("--history", join(folder, "x.jsonl"))).toMatch(/x\.time\.jsonl: it is there/);
+    expect(await usageError("--history", join(folder, "x.jsonl"))).toMatch(/x\.time\.jsonl: it exists/);
   });
 
   it("shows one default of --seed", async () => {
@@ -113,38 +113,41 @@ describe("npm run faults", () => {
     expect(seed.match(/default/g)).toHaveLength(1);
   });
 
-  it("is not well where this machine lacks what the faults take, unless that is allowed", async () => {
+  it("fails if faults are unavailable here, unless that is allowed", async () => {
     const history = join(await freshFolder(), "history.jsonl");
     const env = { ...process.env, PATH: await barePath() };
     const words = ["--ops", "400", "--seed", "3", "--only", "F16,F22", "--history", history];
     const strict = await runFaultsIn(env, ...words);
     expect(strict).toMatchObject({ exit: 1 });
-    expect(strict.stdout).toMatch(/^ {2}F22 other .*: there is no python3: install it$/m);
+    expect(strict.stdout).toMatch(/^ {2}F22 other .*: python3 is not installed$/m);
     expect(strict.stdout).toMatch(/^ {2}F16 clock jumps: .*Linux.*C compiler/m);
-    expect(strict.stdout).toMatch(/^verdict +NOT WELL$/m);
-    const lenient = await runFaultsIn(env, ...words, "--allow-missing");
+    expect(strict.stdout).toMatch(/^verdict +FAILED$/m);
+    const lenient = await runFaultsIn(env, ...words, "--allow-unavailable");
     expect(lenient).toMatchObject({ exit: 0 });
-    expect(lenient.stdout).toMatch(/^again .* --allow-missing$/m);
+    expect(lenient.stdout).toMatch(/^repeat .* --allow-unavailable$/m);
   });
 
-  it.each(["SIGINT", "SIGTERM"] as const)("ends quietly when its group gets %s", async (signal) => {
-    const history = join(await freshFolder(), "history.jsonl");
-    const child = spawn(process.execPath, [PROGRAM, "--only", "F1", "--history", history], {
-      ...{ cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] },
-    });
-    const ended = once(child, "exit");
-    let text = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (part: string) => {
-        text += part;
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "ends without an error when its group receives %s",
+    async (signal) => {
+      const history = join(await freshFolder(), "history.jsonl");
+      const child = spawn(process.execPath, [PROGRAM, "--only", "F1", "--history", history], {
+        ...{ cwd: root, detached: true, stdio: ["ignore", "pipe", "pipe"] },
       });
-    }
-    await expect.poll(() => text, { timeout: 60_000 }).toMatch(/ calls, /);
-    process.kill(-(child.pid ?? 0), signal);
-    const [exit] = await ended;
-    expect({ exit, text }).toMatchObject({ exit: 130 });
-    const [progress, ...rest] = text.trimEnd().split("\n").slice(-2);
-    expect(progress).toMatch(/ calls, /);
-    expect(rest).toEqual([`interrupted by ${signal}: nothing was checked`]);
-  });
+      const ended = once(child, "exit");
+      let text = "";
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", (part: string) => {
+          text += part;
+        });
+      }
+      await expect.poll(() => text, { timeout: 60_000 }).toMatch(/ calls, /);
+      process.kill(-(child.pid ?? 0), signal);
+      const [exit] = await ended;
+      expect({ exit, text }).toMatchObject({ exit: 130 });
+      const [progress, ...rest] = text.trimEnd().split("\n").slice(-2);
+      expect(progress).toMatch(/ calls, /);
+      expect(rest).toEqual([`interrupted by ${signal}: nothing was checked`]);
+    },
+  );
 });

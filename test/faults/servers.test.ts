@@ -37,7 +37,7 @@ async function node(settings: Settings = {}, dataDir?: string): Promise<DataNode
 const ALWAYS = { appendonly: "yes", appendfsync: "always" };
 
 describe.skipIf(!hasServerProgram())("a server of the fault runner", () => {
-  test("keeps what it wrote when it is killed and started again, on the same port", async () => {
+  test("keeps its data when it is killed and restarted on the same port", async () => {
     const server = await node(ALWAYS);
     await server.admin.set("key", "value");
     await server.kill9();
@@ -46,7 +46,7 @@ describe.skipIf(!hasServerProgram())("a server of the fault runner", () => {
     expect(await server.admin.get("key")).toBe("value");
   });
 
-  test("takes settings at a restart, and keeps them at the next", async () => {
+  test("applies settings at a restart, and keeps them at the next one", async () => {
     const server = await node(ALWAYS);
     await server.restart({ appendfsync: "everysec" });
     await server.restart();
@@ -54,7 +54,7 @@ describe.skipIf(!hasServerProgram())("a server of the fault runner", () => {
     expect(await server.admin.config("GET", "appendonly")).toEqual(["appendonly", "yes"]);
   });
 
-  test("does nothing while it is stopped, and all of it afterwards", async () => {
+  test("does nothing while it is frozen, and everything afterwards", async () => {
     const server = await node();
     server.stop();
     let isAnswered = false;
@@ -70,7 +70,7 @@ describe.skipIf(!hasServerProgram())("a server of the fault runner", () => {
     expect(await server.admin.get("key")).toBe("value");
   });
 
-  test("sees its clock jump while it runs, forwards and backwards", async (context) => {
+  test("sees its clock change forward and back while it runs", async (context) => {
     const server = await node();
     const apart = async () => {
       const [seconds = 0, micros = 0] = (await server.admin.time()).map(Number);
@@ -102,7 +102,7 @@ describe.skipIf(!hasServerProgram())("a small disk", () => {
     }
   }
 
-  test("that is full makes a server end which flushes always, and nothing acknowledged is lost", async (context) => {
+  test("makes a server exit that flushes always, without a loss, when it is full", async (context) => {
     const disk = await mounted(context);
     const server = await node(ALWAYS, disk.dataDir);
     await disk.fill(0);
@@ -113,7 +113,7 @@ describe.skipIf(!hasServerProgram())("a small disk", () => {
     expect(await server.admin.dbsize()).toBeGreaterThanOrEqual(acknowledged);
   });
 
-  test("that is full makes a server refuse changes which flushes every second, until it is freed", async (context) => {
+  test("makes a server reject changes that flushes every second, until it is freed", async (context) => {
     const disk = await mounted(context);
     const server = await node({ ...ALWAYS, appendfsync: "everysec" }, disk.dataDir);
     await disk.fill(0);
@@ -123,7 +123,7 @@ describe.skipIf(!hasServerProgram())("a small disk", () => {
     await expect.poll(() => server.admin.set("again", "1").catch(String)).toBe("OK");
   });
 
-  /** Writes until that fails, and says how much was acknowledged. */
+  /** Writes until that fails, and returns how much was acknowledged. */
   async function write({ admin }: DataNode): Promise<{ acknowledged: number; answer: string }> {
     for (let at = 0; ; at += 1) {
       const answer = await admin.set(`key-${at}`, "x".repeat(1000)).catch(String);
@@ -133,7 +133,7 @@ describe.skipIf(!hasServerProgram())("a small disk", () => {
 });
 
 describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
-  test("promote a replica when the primary is killed, and take it back as a replica", async () => {
+  test("promote a replica when the primary is killed, and make it a replica later", async () => {
     const servers = await SentinelServers.start({ folder: await freshFolder(), settings: ALWAYS, openProxy });
     onTestFinished(() => servers.close());
     const primary = await servers.primary();
@@ -144,12 +144,12 @@ describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
     expect(successor.name).not.toBe(primary.name);
     expect(await successor.admin.get("key")).toBe("value");
     await primary.restart();
-    expect(await servers.allWell()).toBe(successor);
+    expect(await servers.awaitHealth()).toBe(successor);
     const [role, , port] = (await primary.admin.role()) as unknown[];
     expect([role, port]).toEqual(["slave", servers.proxyOf(successor).port]);
   });
 
-  test("let the primary go on for clients that reach it, while replicas and Sentinels do not", async () => {
+  test("let the primary serve clients while it is partitioned from replicas and Sentinels", async () => {
     const servers = await SentinelServers.start({ folder: await freshFolder(), settings: ALWAYS, openProxy });
     onTestFinished(() => servers.close());
     const primary = await servers.primary();
@@ -162,7 +162,7 @@ describe.skipIf(!hasServerProgram())("servers with Sentinels", () => {
     const successor = await servers.successorOf(primary);
     expect(await client.set("key", "lost")).toBe("OK");
     servers.proxyOf(primary).heal();
-    expect(await servers.allWell()).toBe(successor);
+    expect(await servers.awaitHealth()).toBe(successor);
     expect(await successor.admin.get("key")).toBe(null);
   });
 });

@@ -2,7 +2,7 @@ import { dueAt } from "../../src/contract/due-at.js";
 import { parseCompiledMachine, partitionOf } from "../../src/index.js";
 import { admin } from "./calls.js";
 
-/** Where the entities of a test live. */
+/** Names the keys of a test's entities. */
 export interface Home {
   readonly namespace: string;
   readonly partitions: number | undefined;
@@ -26,10 +26,10 @@ export async function enteredAt(
   await valkey.zadd(`${prefix}index`, Number(score) - Number(since) + sinceMs, id);
 }
 
-/** And an hour, so that short timers are over since a month too. */
+/** One more hour, so that short timers have been due for a month too. */
 const MONTH = 30 * 86_400_000 + 3_600_000;
 
-/** Makes the server believe that an entity entered its state a month ago, and that its timer ran out since, as planned. */
+/** Makes an entity a month old: it entered its state then, and its timer has been due since as planned. */
 export async function runOut(home: Home, machine: { name: string }, id: string): Promise<void> {
   const valkey = await admin();
   const [seconds] = await valkey.time();

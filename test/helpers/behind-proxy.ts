@@ -29,7 +29,7 @@ export async function behindProxy(silenceTimeoutMs = 5_000): Promise<Behind> {
   return { far: await latchkey.machine(agent()), near, proxy, straight, namespace };
 }
 
-/** Has an agent changed so often that it remembers no op from before. */
+/** Changes an agent so often that it forgets all earlier idempotency keys. */
 export async function pushOut(entities: Entities<AgentState>, id: string): Promise<void> {
   for (let n = 0; n < 7; n++) await entities.patch(id, { set: { n } });
 }

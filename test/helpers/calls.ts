@@ -65,7 +65,7 @@ export class Calls {
     this.channel = `${namespace}:${machine}:events`;
   }
 
-  /** The same namespace and machine through another connection. */
+  /** Uses the same namespace and machine with another connection. */
   as(valkey: Valkey): Calls {
     return new Calls(valkey, this.machine, this.namespace);
   }
@@ -84,7 +84,7 @@ export class Calls {
     return evalsha(this.valkey, operation, this.keys(id), [id, ...args]);
   }
 
-  /** The same, for calls whose outcome must be OK: the document, parsed. */
+  /** Makes a call whose outcome must be OK, and returns the parsed document. */
   async ok(operation: Operation, id: string, ...args: Argument[]): Promise<Document> {
     const [outcome, document] = await this.run(operation, id, ...args);
     if (outcome !== "OK") throw new Error(`${operation} was answered with ${outcome} ${document}`);

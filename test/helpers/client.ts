@@ -28,7 +28,7 @@ export async function agents(): Promise<Entities<AgentState>> {
   return entities(agent());
 }
 
-/** What a promise is rejected with; fails when it is not. */
+/** Returns the rejection of a promise. Fails if it resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<Error> {
   const answer = await promise.then(
     () => "an answer",
@@ -39,7 +39,7 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
   return answer;
 }
 
-/** The same, for errors of one class. */
+/** Returns the rejection of a promise, which must be of one class. */
 export async function rejectionOf<E extends Error>(
   kind: abstract new (...args: never[]) => E,
   promise: Promise<unknown>,

@@ -1,10 +1,10 @@
 import { type Operation, scripts } from "../../src/lua/index.js";
 import { type Argument, admin, Calls, type Definition, type Reply } from "./calls.js";
 
-/** Where the clock of a test stands at first: well before the server's own. */
+/** Initial clock of a test: well before the server's own. */
 const START = Date.UTC(2026, 0, 1);
 
-/** Calls of one machine under a clock that only the test moves: the scripts run as they are, but for what TIME tells. */
+/** Calls one machine under a clock that only the test moves. The scripts are unchanged except for the reply of TIME. */
 export class Clocked extends Calls {
   nowMs = START;
 

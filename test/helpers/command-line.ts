@@ -32,7 +32,7 @@ export async function commandLine(): Promise<CommandLine> {
   };
 }
 
-/** The same with the agent machine installed, and its entities. */
+/** Runs the command line with the agent machine installed, and returns its entities. */
 export async function agentCommandLine(): Promise<CommandLine & { agents: Entities<AgentState> }> {
   const line = await commandLine();
   return { ...line, agents: await line.latchkey.machine(agent()) };

@@ -7,7 +7,7 @@ import { startProxy } from "./proxy.js";
 import { keyOf, nameOf } from "./reactions.js";
 import { useValkey } from "./valkey.js";
 
-/** A replica behind a proxy, and one beside it for what the test itself does. */
+/** Connects one replica through a proxy, and one directly for the test itself. */
 export async function farAndNear(options: ConnectOptions = {}) {
   const proxy = await startProxy(await useValkey());
   const far = await client({ url: proxy.url, ...options });
@@ -21,22 +21,23 @@ export async function farAndNear(options: ConnectOptions = {}) {
     namespace,
     far: await far.machine(dial),
     near,
-    /** Settles right after a sign of life: the next one is a while off. */
+    /** Settles right after a heartbeat: the next one is a while away. */
     sign: async () => {
       const before = await signs();
       await expect.poll(signs, { interval: 1 }).not.toBe(before);
     },
-    /** Gives all new events to a consumer that lives until it is told to die. */
+    /** Delivers all new events to a consumer that stays live until `die`. */
     give: async (consumer: string) => {
       await valkey.zadd(seen, "+inf", consumer);
       const events = `{${namespace}:0}:dial:events`;
       await (await connection()).xreadgroup("GROUP", "r", consumer, "COUNT", 10, "STREAMS", events, ">");
     },
+    /** Makes a consumer count as dead. */
     die: async (consumer: string) => void (await valkey.zadd(seen, 0, consumer)),
   };
 }
 
-/** A handler, and how often it was called for what. */
+/** Makes a handler that records the changes and attempts of its calls. */
 export function counted(work: (change: Change, context: HandlerContext) => void | Promise<void> = () => {}) {
   const met: [string, number][] = [];
   return {

@@ -6,7 +6,7 @@ import { client } from "./client.js";
 /** Renewed at a third of that: short enough to wait for, long enough for a busy machine. */
 export const LEASE_MS = 1000;
 
-/** Where a renewal has to come first. */
+/** The state in which a renewal must come first. */
 export const SOON = { interval: 20 };
 
 /** A machine whose state `working` has a lease. */
@@ -49,12 +49,12 @@ export function working(...ids: string[]): Promise<Working> {
 
 export interface Held {
   readonly hold: Hold;
-  /** The first loss that was told. */
+  /** Resolves with the first reported loss. */
   readonly lost: Promise<LeaseLostError>;
   readonly losses: readonly LeaseLostError[];
 }
 
-/** Holds until the test has finished, and tells what is lost. */
+/** Holds until the test has finished, and reports losses. */
 export async function held(tasks: Entities, id: string, version?: number): Promise<Held> {
   const losses: LeaseLostError[] = [];
   let lose = (_: LeaseLostError): void => {};

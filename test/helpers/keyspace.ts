@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
 
-/** What reads each type of key whole. */
+/** Commands that read a whole key of each type. */
 const READ: Record<string, [command: string, ...args: string[]]> = {
   string: ["GET"],
   hash: ["HGETALL"],
@@ -11,8 +11,8 @@ const READ: Record<string, [command: string, ...args: string[]]> = {
 };
 
 /**
- * What a server holds of a namespace: of each key its type, time of expiry and contents, byte for byte; and how many
- * keys there are in all. Contents rather than DUMP, which changes by itself while a server rehashes.
+ * Returns what a server holds of a namespace: type, expiry and content of each key, byte for byte, and the number of all
+ * keys. It does not use DUMP, which changes while a server rehashes.
  */
 export async function keyspace(valkey: Valkey, namespace: string): Promise<Record<string, unknown>> {
   const keys = (await valkey.keys(`*${namespace}*`)).sort();

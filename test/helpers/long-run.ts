@@ -13,9 +13,9 @@ export interface LongRun {
   readonly tmp: string;
   /** The first line of stdout that matches, now or later. @throws Error when it ends without one. */
   line(pattern: RegExp): Promise<string>;
-  /** How it ended and what it printed. */
+  /** Exit code and output. */
   readonly ended: Promise<{ exit: number | null; stdout: string; stderr: string }>;
-  /** What is still running of all that it started, itself included: command lines. */
+  /** Command lines of the processes that it started and that still run, including itself. */
   remains(): Promise<string[]>;
 }
 
@@ -54,8 +54,8 @@ export async function startLatchkey(words: readonly string[], env: NodeJS.Proces
 }
 
 /**
- * The processes that were given a folder for temporary files, as all get it from the one that starts them, or that work
- * in there, as a server does, which writes its title where its variables were. Linux tells.
+ * Finds the processes whose environment names a folder for temporary files, as it is inherited, or which work in it, as a
+ * server does that overwrites its environment with its title. This needs Linux.
  */
 async function processesOf(tmp: string): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));

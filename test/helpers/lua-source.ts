@@ -11,7 +11,7 @@ export const path = (name: string) => fileURLToPath(new URL(name, root));
 /** The source of an operation, includes unresolved. */
 export const sourceText = (operation: Operation) => read(`lua/${operation}.lua`);
 
-/** What the build made of it: what EVALSHA runs. */
+/** Returns the built script, as EVALSHA runs it. */
 export const builtText = (operation: Operation) => read(`dist/lua/${operation}.lua`);
 
 /** Reads a piece that operations share: a function, or a step. */
@@ -26,7 +26,7 @@ export interface Header {
   readonly errors: string[];
 }
 
-/** What the comment at the top of an operation promises, section by section. */
+/** Returns the comment at the top of an operation, by section. */
 export function header(operation: Operation): Header {
   return headerOf(`lua/${operation}.lua`, sourceText(operation));
 }

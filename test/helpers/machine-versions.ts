@@ -40,7 +40,7 @@ const timers = {
 const none: Timers = { timeout: 0, timeoutTo: 0, lease: 0, leaseTo: 0, retain: 0 };
 const state = (...names: string[]) => fc.constantFrom(...names);
 
-/** What may change from one version to the next: mostly timers. */
+/** Changes from one version to the next: mostly timers. */
 export const editArb: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("timers"), state: state(...STATES), ...timers }) },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("timers"), state: state(...BUSY), ...timers }) },
@@ -62,7 +62,7 @@ export const firstArb: fc.Arbitrary<readonly Edit[]> = fc.tuple(
   ),
 );
 
-/** What a version is made from. */
+/** Parts of a version. */
 export interface Plan {
   readonly timers: ReadonlyMap<string, Timers>;
   /** States that it lacks. */
@@ -115,7 +115,7 @@ function stateOf(
   const to = isFinal ? [] : (WAYS[name] ?? []).filter((other) => present.includes(other));
   const { timeout = 0, timeoutTo = 0, lease = 0, leaseTo = 0, retain = 0 } = timers.get(name) ?? {};
   const target = (way: number) => to[way % to.length] ?? "";
-  const isStamped = present.includes("held"); // a stamp that no state sets can't be required
+  const isStamped = present.includes("held"); // a stamp that no state sets cannot be required
   return {
     to,
     ...(name === "held" && { stamp: "seenAt" }),

@@ -1,6 +1,6 @@
 import type { MachineDefinition } from "../../src/index.js";
 
-/** What one call asks: a transition, or a patch where `to` is absent. */
+/** Describes one call: a transition, or a patch if `to` is absent. */
 export interface Step {
   readonly to?: string;
   readonly set: readonly string[];
@@ -22,7 +22,7 @@ export class Model {
     this.#stamp();
   }
 
-  /** Whether an entity of the machine may come into being with these fields. */
+  /** Returns true if an entity of the machine can be created with these fields. */
   static mayBegin(machine: MachineDefinition, fields: readonly string[]): boolean {
     return (machine.states[machine.initial]?.require ?? []).every((field) => fields.includes(field));
   }

@@ -1,4 +1,4 @@
-/** What differs from run to run and from machine to machine, and the word that stands for it in a comparison. */
+/** Values that differ between runs and machines, and the words that replace them in a comparison. */
 const VARYING: readonly [pattern: RegExp, word: string][] = [
   [/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?/g, "<time>"],
   [/\b\d{13}-\d+\b/g, "<cursor>"],
@@ -40,8 +40,8 @@ function parse(text: string): unknown {
 }
 
 /**
- * Where printed lines leave the documented ones: the first documented line that is missing, or the first printed one that
- * is too much; undefined where they agree. A documented line that is only an ellipsis stands for any number of lines.
+ * Returns the first difference between printed and documented lines: the first missing documented line, or the first extra
+ * printed one; undefined if they agree. A documented line with only an ellipsis matches any number of lines.
  */
 export function firstDifference(
   documented: readonly string[],

@@ -10,7 +10,7 @@ export interface Packed {
   readonly files: readonly string[];
 }
 
-/** npm as a user calls it, without what `npm test` tells its own children about this project. */
+/** Runs npm as a user does, without the variables that `npm test` sets for its children. */
 function npm(cwd: string, ...args: string[]): Promise<string> {
   const own = /^(npm_(package|lifecycle|config_local_prefix|config_prefix)|INIT_CWD)/i;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));

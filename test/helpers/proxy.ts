@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createConnection, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** What becomes of what is sent: passed on, swallowed or kept for later. Where it is not passed on, the connection is cut. */
+/** Decides what happens to sent bytes: forwarded, discarded, or kept. If they are not forwarded, the connection is closed. */
 type Fate = "pass" | "cut" | "delay";
 
 /** A TCP proxy in front of a server, which can lose requests and replies. */
@@ -27,9 +27,9 @@ export interface TcpProxy {
   shut(isShut: boolean): void;
   /** Takes new connections from now on as the kernel of a frozen server does, and answers nothing on them; or serves them again. */
   freeze(isFrozen: boolean): void;
-  /** How many connections were taken so. */
+  /** Number of accepted connections. */
   readonly frozen: number;
-  /** How many connections were turned away. */
+  /** Number of refused connections. */
   readonly refused: number;
   /** Settles when a request or reply was lost or held. */
   readonly lost: Promise<void>;

@@ -4,7 +4,7 @@ import type { AttemptStart, Delivery, Ending, ReactionGroup } from "../../src/re
 import { client } from "./client.js";
 import { type DialState, dial } from "./dial.js";
 
-/** Replicas of one program: each with a client of its own, in the same namespace. */
+/** Connects replicas of one program, each with its own client, to one namespace. */
 export async function replicas(
   count: number,
   partitions = 1,
@@ -17,7 +17,7 @@ export async function replicas(
   return { namespace, list: [await first.machine(dial), ...more] };
 }
 
-/** Pauses so short that no test waits for them. */
+/** Delays so short that no test waits for them. */
 export const AT_ONCE = { first: 1, longest: 1 } as const;
 
 /** Starts a reaction named `r` that is closed with the test. */
@@ -31,12 +31,12 @@ export async function reacting(
   return reaction;
 }
 
-/** Begins a new try of an event, as one of ten. */
+/** Begins an attempt to handle an event, as one of ten. */
 export async function begin(group: ReactionGroup, event: Delivery): Promise<AttemptStart | undefined> {
   return group.begin(event, group.nextCall(), 10);
 }
 
-/** Ends an event, whose try began before all that is known. */
+/** Finishes an event whose attempt began before any other call. */
 export async function finish(
   group: ReactionGroup,
   event: Delivery,
@@ -45,17 +45,17 @@ export async function finish(
   return group.finish(event, 0, group.nextCall(), undefined, ending);
 }
 
-/** A key of the reaction named `r`. */
+/** Returns a key of the reaction named `r`. */
 export function keyOf(namespace: string, rest: string, partition = 0): string {
   return `{${namespace}:${partition}}:dial:reaction:r:${rest}`;
 }
 
-/** A change as `id@version`. */
+/** Formats a change as `id@version`. */
 export function nameOf({ id, version }: Change): string {
   return `${id}@${version}`;
 }
 
-/** A promise, and what settles it. */
+/** Makes a promise and the function that settles it. */
 export function gate<T = void>(): { readonly promise: Promise<T>; readonly open: (value: T) => void } {
   let open: (value: T) => void = () => {};
   const promise = new Promise<T>((resolve) => {

@@ -73,9 +73,9 @@ export class Reader {
   }
 
   /**
-   * Does with a block what its hint says.
+   * Checks a block as its hint requires.
    *
-   * @throws Error telling what does not hold.
+   * @throws Error with the difference
    */
   async follow(snippet: Snippet): Promise<void> {
     const { check, text, language } = snippet;
@@ -120,7 +120,7 @@ export class Reader {
     return tryRun(process.execPath, [`built/${moduleName(line)}.js`], options);
   }
 
-  /** A shell that stops at the first command that fails and says which one it was. */
+  /** A shell that stops at the first command that fails and prints it. */
   #commands(text: string, line: number): string {
     const says = `echo "line $((LINENO + ${line - 3})): exit $? of: $BASH_COMMAND"`;
     return `exec 2>&1; set -Eeuo pipefail; trap '${says}' ERR\n\n${this.#here(text)}`;

@@ -9,14 +9,14 @@ export interface RunOptions {
   readonly timeout?: number;
 }
 
-/** How a program ended, and what it printed. */
+/** Exit code and output of a program. */
 export interface Ended {
   readonly exit: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a program to its end. @throws Error when it can't be started, or had to be ended. */
+/** Runs a program to its end. @throws Error if it cannot be started, or had to be killed */
 export async function tryRun(program: string, args: readonly string[], options: RunOptions): Promise<Ended> {
   const settings = { encoding: "utf8", timeout: 60_000, maxBuffer: 2 ** 26, ...options } as const;
   try {

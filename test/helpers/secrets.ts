@@ -19,7 +19,7 @@ export function textsIn(value: unknown, seen = new Set<unknown>()): string[] {
   ]);
 }
 
-/** What an object has itself, and what its classes compute. */
+/** Returns an object's own properties, and those that its classes compute. */
 function propertiesOf(value: object): [key: string | symbol, part: unknown][] {
   const own = Reflect.ownKeys(value).map((key): [string | symbol, unknown] => [key, Reflect.get(value, key)]);
   const computed: [string | symbol, unknown][] = [];
@@ -35,13 +35,13 @@ function propertiesOf(value: object): [key: string | symbol, part: unknown][] {
   return [...own, ...computed];
 }
 
-/** The same, and what printing or logging the value would show. */
+/** Returns the same, and what printing or logging the value would show. */
 export function allTextsOf(value: unknown): string[] {
   const shown = inspect(value, { depth: 20, showHidden: true, maxStringLength: null, maxArrayLength: null });
   return [...textsIn(value), String(value), shown];
 }
 
-/** What could be told from script text: its lines, but for the short ones that may stand in any text. */
+/** Returns the lines of a script that would reveal it. Short lines may be in any text. */
 const SCRIPT_LINES = [
   "#!lua",
   ...new Set(
@@ -55,8 +55,8 @@ const SCRIPT_LINES = [
 ];
 
 /**
- * How a secret may stand in a text: as it is, its plain core, which no way of quoting changes, or as binary
- * data is written.
+ * Returns the forms of a secret in a text: as it is, its plain core, which no quoting changes, and as binary data is
+ * written.
  */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
@@ -70,7 +70,7 @@ function formsOf(secret: string): string[] {
   ];
 }
 
-/** What of these secrets, and of the scripts, stands in any of the texts. */
+/** Returns which of these secrets and scripts are in any of the texts. */
 export function secretsIn(texts: readonly string[], secrets: readonly string[]): string[] {
   const all = texts.join("\n");
   return [...secrets.flatMap(formsOf), ...SCRIPT_LINES].filter((secret) => all.includes(secret));
@@ -83,7 +83,7 @@ export function expectNoSecrets(texts: readonly string[], secrets: readonly stri
   expect(secretsIn(texts, secrets).map((secret) => `${secret} in: ${where(secret)}`)).toEqual([]);
 }
 
-/** A pino logger that takes down all it is told, at every level. */
+/** A pino logger that keeps all its messages, of every level. */
 export function recordingLogger(): { logger: pino.Logger; lines: string[] } {
   const lines: string[] = [];
   const sink = new Writable({

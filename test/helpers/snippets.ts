@@ -1,4 +1,4 @@
-/** What a block's info string says is to be done with it. */
+/** Describes what a block's info string requests. */
 export type Check =
   | { readonly kind: "test"; readonly exit: number }
   | { readonly kind: "file"; readonly name: string }

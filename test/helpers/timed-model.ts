@@ -7,13 +7,13 @@ export interface Alive {
   since: number;
   /** From when its lease counts. */
   sign: number;
-  /** When it is due, as it was told last. */
+  /** The deadline that was last returned. */
   told: number | undefined;
   isSeen: boolean;
   logged: number;
 }
 
-/** What ends when; `sign` is given where the lease counts from now on, since nobody could know of it. */
+/** The end of a timer; `sign` is set if the lease counts from now, because nobody could know of it. */
 interface Ends {
   readonly fixed: number | undefined;
   readonly lease: number | undefined;
@@ -25,11 +25,11 @@ const least = (...ends: (number | undefined)[]): number | undefined => {
   return set.length === 0 ? undefined : Math.min(...set);
 };
 
-/** What becomes of entities by the pages of the design alone, whichever version of the machine finds them where. */
+/** Models entities by the design alone, with any version of the machine. */
 export class Timed {
   readonly alive = new Map<string, Alive>();
   machine: CompiledMachine;
-  /** Where entities in dropped states may go. */
+  /** States that entities in dropped states may go to. */
   map: Readonly<Record<string, string>> = {};
   changes = 0;
   now = 0;
@@ -38,7 +38,7 @@ export class Timed {
     this.machine = machine;
   }
 
-  /** A state as it is in the present version; empty where that lacks it. */
+  /** Returns a state of the current version; empty if it is dropped. */
   spec(state: string): CompiledState {
     return this.machine.states[state] ?? { event: "" };
   }
@@ -104,11 +104,11 @@ export class Timed {
     }
     const ranOut = ends.fixed === due ? timeout : lease;
     if (ranOut === undefined) return this.remove(id);
-    it.told = due; // where it stays if it can't fire
+    it.told = due; // it stays there if it cannot fire
     return this.#enter(id, ranOut.to);
   }
 
-  /** When it is due where nothing but entry and the last sign of life counts. */
+  /** Returns when it is due if only its entry and the last heartbeat count. */
   plain(it: Alive): number | undefined {
     const { lease } = this.spec(it.state);
     return least(this.#ends(it).fixed, lease && it.sign + lease.for);
@@ -119,9 +119,9 @@ export class Timed {
     const fixed = least(timeout && since + timeout.after, retain === undefined ? undefined : since + retain);
     if (lease === undefined) return { fixed, lease, sign };
     const own = sign + lease.for;
-    // Its holder may reckon with what was told, so that never comes nearer.
+    // Its holder may rely on the returned deadline, so that never moves closer.
     if (told !== undefined && told > this.now) return { fixed, lease: Math.max(told, own), sign };
-    // What was told is over, and was the end of this lease, or the lease is longer.
+    // The returned deadline has passed and was the end of this lease, or the lease is longer.
     if (told !== undefined && (told === own || own > this.now)) return { fixed, lease: own, sign };
     return { fixed, lease: this.now + lease.for, sign: this.now };
   }

@@ -6,7 +6,7 @@ import type { Clocked } from "./clock.js";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** What an entity was before a call, what the call was answered, and what is told of it after. */
+/** Holds an entity before a call, the reply, and the entity afterwards. */
 interface Answered {
   readonly id: string;
   readonly operation: Operation;
@@ -67,7 +67,7 @@ export class Promises {
     return [outcome, told === NEVER ? undefined : told];
   }
 
-  /** What a heartbeat that renewed and an expiry that found nothing due leave. */
+  /** Checks the effects of a heartbeat that renewed, and of an expiry that found nothing due. */
   #stillBroken(machine: CompiledMachine, answered: Answered): string[] {
     const { id, operation, outcome, now, state, toldBefore, told } = answered;
     if (operation === "expire" && outcome === "MISSING") {
@@ -102,7 +102,7 @@ export class Promises {
   }
 }
 
-/** Whether it is due when the present version alone would have it. */
+/** Returns true if it is due according to the current version alone. */
 function isPlainEnd(machine: CompiledMachine, answered: Answered): boolean {
   const { operation, outcome, state, since, renewedNow, told } = answered;
   if (outcome === "OK" && operation !== "heartbeat") return true; // it was written by that version
@@ -110,7 +110,7 @@ function isPlainEnd(machine: CompiledMachine, answered: Answered): boolean {
   return [fixedEnd(machine, answered), Math.max(since, renewedNow) + (lease?.for ?? NEVER)].includes(told);
 }
 
-/** What a change leaves undone that it must not do. */
+/** Checks that a change has all its effects. */
 function firedBroken(machine: CompiledMachine, answered: Answered): string[] {
   const { operation, outcome, type, reason, now, state, since, renewed, toldBefore } = answered;
   if (outcome !== "OK" || operation === "heartbeat") return [];

@@ -32,7 +32,7 @@ const job: MachineDefinition = {
   },
 };
 
-/** Without `paused`. */
+/** The machine without state `paused`. */
 const job2: MachineDefinition = {
   ...job,
   version: 2,
@@ -40,7 +40,7 @@ const job2: MachineDefinition = {
 };
 
 describe("apply", () => {
-  it("installs a machine once, and tells what it did", async () => {
+  it("installs a machine once, and returns what it did", async () => {
     const home = await client();
     expect(home.partitions).toBeUndefined();
     const first = await home.apply(job);
@@ -63,7 +63,7 @@ describe("apply", () => {
     expect(await home.machines()).toEqual(["agent", "job"]);
   });
 
-  it("installs a newer version, and tells what is different", async () => {
+  it("installs a newer version, and returns the differences", async () => {
     const home = await client();
     await home.apply(job);
     const dry = await home.apply(job2, { dryRun: true });
@@ -76,7 +76,7 @@ describe("apply", () => {
     expect((await home.definition("job"))?.ordinals).toEqual(["queued", "active", "paused", "done"]);
   });
 
-  it("writes nothing on a dry run into a fresh namespace", async () => {
+  it("writes nothing on a dry run in an empty namespace", async () => {
     const home = await client();
     const before = await keyspace(await admin(), home.namespace);
     expect(await home.apply(job, { dryRun: true })).toMatchObject({ changed: true, before: null });
@@ -86,21 +86,23 @@ describe("apply", () => {
     expect(await home.installed("job")).toBeNull();
   });
 
-  it("refuses a lower version, and the same version with another content", async () => {
+  it("rejects a lower version, and the same version with another definition", async () => {
     const home = await client();
     await home.apply(job2);
     const before = await keyspace(await admin(), home.namespace);
     const lower = await rejectionOf(MachineInUseError, home.apply(job));
     expect(lower).toMatchObject({ code: "INUSE", problem: "LOWER", machine: "job", installedVersion: 2 });
-    expect(lower.message).toContain("version 2 is installed, which is newer; raise the definition's version");
+    expect(lower.message).toContain(
+      "version 2 is installed, which is newer; raise the version of the definition",
+    );
     const other = await rejectionOf(MachineInUseError, home.apply({ ...job2, history: 5 }));
     expect(other.problem).toBe("DIFFERENT");
-    expect(other.message).toContain("version 2 is installed with another content");
+    expect(other.message).toContain("version 2 is installed with another definition");
     await rejectionOf(MachineInUseError, home.machine({ ...job2, history: 5 }));
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
 
-  it("refuses to drop a state that entities sit in, and says how many sit where", async () => {
+  it("rejects a version that drops a state with entities, and counts them", async () => {
     const home = await client();
     const jobs = await home.machine(job);
     await jobs.create("j1");
@@ -113,13 +115,13 @@ describe("apply", () => {
     ]) {
       const error = await rejectionOf(MachineInUseError, call());
       expect(error).toMatchObject({ problem: "STATES", installedVersion: 1, states: { paused: 1 } });
-      expect(error.message).toContain("(1 in paused); say where they go with map old=new");
+      expect(error.message).toContain("(1 in paused); add map old=new for each state");
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
 
   it.each([1, 4])(
-    "moves entities out of dropped states by ordinary changes, over %i partitions",
+    "moves entities out of dropped states by transitions, over %i partitions",
     async (partitions) => {
       const home = await client();
       await home.init(partitions);
@@ -146,14 +148,14 @@ describe("apply", () => {
     },
   );
 
-  it("moves the rest when a run that was cut short is repeated with its map, and not with another", async () => {
+  it("moves the remaining entities if an interrupted run is repeated with its map, and not with another", async () => {
     const home = await client();
     const jobs = await home.machine(job);
     for (const id of ["j1", "j2", "j3"]) {
       await jobs.create(id);
       await jobs.transition(id, "paused");
     }
-    // Cut short: installed, and nobody moved yet. That is what the script alone does.
+    // Interrupted: the script installed the machine, and no entity was moved.
     const map = { paused: "queued" };
     const ours = { ...job2, states: { ...job2.states, done: {} } };
     const valkey = await admin();
@@ -165,7 +167,7 @@ describe("apply", () => {
     expect((await all(jobs.list({ state: "paused" }))).map(({ id }) => id)).toEqual(["j1", "j2", "j3"]);
 
     expect((await rejection(home.apply(ours, { map: { paused: "active" } }))).message).toContain(
-      "can't go to active",
+      " to active: ",
     );
     expect(await home.apply(ours)).toMatchObject({ changed: false, retired: { paused: 3 }, moved: 0 });
     expect(await home.apply(ours, { map })).toMatchObject({
@@ -176,7 +178,7 @@ describe("apply", () => {
     expect(await jobs.count()).toEqual({ queued: 3, active: 0, done: 0 });
   });
 
-  it("installs nowhere what can't be installed in every partition", async () => {
+  it("installs a machine in no partition if one partition rejects it", async () => {
     const home = await client();
     await home.init(4);
     const jobs = await home.machine(job);
@@ -188,13 +190,13 @@ describe("apply", () => {
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
 
-  it("refuses a map that does not lead from dropped states to states that stay", async () => {
+  it("rejects a map that does not lead from dropped states to existing ones", async () => {
     const home = await client();
     await home.apply(job);
     for (const map of [{ paused: "nowhere" }, { active: "queued" }, { never: "queued" }]) {
       const error = await rejectionOf(ContractError, home.apply(job2, { map }));
       expect(error.message).toBe(
-        "apply job: map must lead from states that were installed and are dropped now to states of the definition",
+        "apply job: map must map states that the new version drops to states that it has",
       );
     }
     await rejectionOf(MachineDefinitionError, home.apply({ ...job, initial: "qeued" }));
@@ -202,7 +204,7 @@ describe("apply", () => {
 });
 
 describe("machine", () => {
-  it("works for an older replica by the newer definition that is installed", async () => {
+  it("works in an older replica, with the newer installed definition", async () => {
     const home = await client();
     await home.apply(job2);
     const jobs = await home.machine(job);
@@ -214,7 +216,7 @@ describe("machine", () => {
     expect(await jobs.transition("j1", "active")).toMatchObject({ version: 2 });
   });
 
-  it("does not explain by its older definition what the newer one refuses, where the two differ", async () => {
+  it("does not explain a rejection with its older definition if the newer one differs", async () => {
     const order: MachineDefinition = {
       name: "order",
       version: 1,
@@ -232,22 +234,22 @@ describe("machine", () => {
     const illegal = await rejectionOf(IllegalTransitionError, older.transition("o1", "gone"));
     expect(illegal.allowed).toEqual([]);
     expect(illegal.message).toMatch(
-      /version 1; the order machine that is installed is not version 1, which this process knows$/,
+      /: the installed order machine is not version 1, which this process uses$/,
     );
     const missing = await rejectionOf(MissingFieldError, older.transition("o1", "paid"));
     expect(missing.fields).toEqual([]);
     expect(missing.message).toBe(
-      "order o1 needs further fields to be paid: the order machine that is installed is not version 1, which this process knows",
+      "order o1: state paid requires further fields: the installed order machine is not version 1, which this process uses",
     );
     await newer.transition("o1", "paid", { set: { sum: 1 } });
     await newer.transition("o1", "sent");
     const final = await rejectionOf(IllegalTransitionError, older.transition("o1", "paid"));
     expect(final.message).toMatch(
-      /it is sent since .*; that is no state of version 1, which this process knows$/,
+      /: state sent is not in version 1 of the machine, which this process uses$/,
     );
   });
 
-  it("of a name opens what is installed, with the states that it has there", async () => {
+  it("opens an installed machine by name, with its installed states", async () => {
     const home = await client();
     expect(await home.installed("job")).toBeNull();
     expect(await home.definition("job")).toBeNull();
@@ -263,14 +265,14 @@ describe("machine", () => {
 });
 
 describe("a namespace", () => {
-  it("is fixed to its partitions at first, and says so when others are wanted", async () => {
+  it("has a fixed number of partitions, and rejects another number", async () => {
     const home = await client();
     expect(await home.init(4)).toEqual({ layout: 1, partitions: 4 });
     expect(await home.init(4)).toEqual({ layout: 1, partitions: 4 });
     const error = await rejectionOf(ContractError, home.init(2));
     expect(error.code).toBe("PARTITIONS");
     expect(error.message).toBe(
-      `namespace "${home.namespace}" has 4 partitions, which can't be changed; use another namespace`,
+      `namespace "${home.namespace}" has 4 partitions, which cannot be changed; use another namespace`,
     );
     const later = await client({ namespace: home.namespace });
     expect(later.partitions).toBe(4);
@@ -280,7 +282,7 @@ describe("a namespace", () => {
     }
   });
 
-  it("that many initialise at once is fixed to what one of them wanted", async () => {
+  it("initialised by several clients at once gets the number of one of them", async () => {
     const namespace = freshNamespace();
     const homes = await Promise.all(Array.from({ length: 8 }, () => client({ namespace })));
     await Promise.allSettled(homes.map((home, at) => home.init(at + 1)));
@@ -293,7 +295,7 @@ describe("a namespace", () => {
     ["with partitions", { layout: "2", partitions: "1" }],
     ["that is being initialised", { layout: "2" }],
     ["without a layout", { partitions: "1" }],
-  ])("of another layout, %s, is left alone", async (_, facts) => {
+  ])("of another layout, %s, is not changed", async (_, facts) => {
     const namespace = freshNamespace();
     await (await admin()).hset(`{${namespace}}:meta`, facts);
     const before = await keyspace(await admin(), namespace);
@@ -304,7 +306,7 @@ describe("a namespace", () => {
     expect(await keyspace(await admin(), namespace)).toEqual(before);
   });
 
-  it("of another layout that turns up later is left alone as well", async () => {
+  it("that gets another layout later is not changed", async () => {
     const home = await client();
     await (await admin()).hset(`{${home.namespace}}:meta`, { layout: "2" });
     const before = await keyspace(await admin(), home.namespace);
@@ -313,7 +315,7 @@ describe("a namespace", () => {
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
 
-  it("whose entities another version wrote tells so, and leaves them", async () => {
+  it("whose entities another version wrote is rejected and not changed", async () => {
     const home = await client();
     const agents = await home.machine(agent());
     await (await admin()).hset(`{${home.namespace}:0}:agent:id:a1`, { state: "running", layout: "9" });
@@ -321,7 +323,7 @@ describe("a namespace", () => {
     expect(error.message).toContain("transition agent a1: another version of latchkey wrote the data");
   });
 
-  it.each(["", "Latchkey", "a b", "a:b", "{a}", "x".repeat(33)])("can't be named %j", async (namespace) => {
+  it.each(["", "Latchkey", "a b", "a:b", "{a}", "x".repeat(33)])("cannot be named %j", async (namespace) => {
     const { url } = await useValkey();
     const error = await rejectionOf(ContractError, connect({ url, namespace }));
     expect(error.message).toMatch(
@@ -330,7 +332,7 @@ describe("a namespace", () => {
   });
 });
 
-it("says that a machine may be installed whose answer was lost", async () => {
+it("reports that a machine may be installed if the reply was lost", async () => {
   const proxy = await startProxy(await useValkey());
   await (await admin()).script("LOAD", scripts.apply.text);
   const home = await client({ url: proxy.url, timeout: "1s" });
@@ -340,7 +342,7 @@ it("says that a machine may be installed whose answer was lost", async () => {
   const error = await rejectionOf(LatchkeyError, home.apply(job));
   expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });
   expect(error.message).toMatch(
-    /^apply job was not answered: .*; it may be installed, in part at least: apply it again$/,
+    /^apply job was not answered: .*; some partitions may have the new definition: apply it again$/,
   );
   proxy.shut(false);
   const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again

@@ -36,7 +36,7 @@ async function working() {
   return { home, tasks, change, leaseAt };
 }
 
-it("renews the lease and returns the entity as it is", async () => {
+it("renews the lease and returns the current entity", async () => {
   const { tasks, leaseAt } = await working();
   expect(await leaseAt()).toBe("");
   const now = await tasks.heartbeat("t1", { ifVersion: 2, ifState: "working" });
@@ -45,28 +45,30 @@ it("renews the lease and returns the entity as it is", async () => {
   expect(await tasks.history("t1")).toHaveLength(2);
 });
 
-it("tells whoever lost the entity, with the entity as it is now", async () => {
+it("is rejected with the current entity if someone else changed it", async () => {
   const { tasks } = await working();
   await tasks.transition("t1", "waiting");
   await tasks.transition("t1", "working");
   const error = await rejectionOf(ConflictError, tasks.heartbeat("t1", { ifVersion: 2 }));
   expect(error).toMatchObject({ code: "CONFLICT", id: "t1", current: { state: "working", version: 4 } });
-  expect(error.message).toMatch(/^task t1 is not at version 2: it is working since .*, version 4$/);
+  expect(error.message).toMatch(
+    /^task t1 does not match: expected version 2; found state working, version 4$/,
+  );
   const result = await tasks.tryHeartbeat("t1", { ifState: "waiting" });
   expect(result).toMatchObject({ ok: false, outcome: "CONFLICT", current: { version: 4 } });
 });
 
-it("refuses where the state has no lease, and where there is no such entity", async () => {
+it("is rejected if the state has no lease, or the entity does not exist", async () => {
   const { tasks } = await working();
   await tasks.transition("t1", "waiting");
   const error = await rejectionOf(NoLeaseError, tasks.heartbeat("t1"));
   expect(error).toMatchObject({ code: "ILLEGAL", current: { state: "waiting" } });
-  expect(error.message).toMatch(/^task t1 has no lease to renew: it is waiting since .*, version 3$/);
+  expect(error.message).toMatch(/^task t1 has no lease to renew: state waiting has none \(version 3\)$/);
   await rejectionOf(NotFoundError, tasks.heartbeat("t2"));
   await rejectionOf(DeadlineExceededError, tasks.heartbeat("t1", { notAfter: 1 }));
 });
 
-it("refuses what the server would take for malformed, before it is sent", async () => {
+it("rejects invalid options before anything is sent", async () => {
   const { tasks } = await working();
   for (const options of [
     { ifVersion: -1 },
@@ -81,11 +83,11 @@ it("refuses what the server would take for malformed, before it is sent", async 
   await rejectionOf(ContractError, tasks.heartbeat("t 1"));
   for (const name of ["ifVersion", "ifState"]) {
     const unguarded = await rejectionOf(ContractError, tasks.heartbeat("t1", { [name]: undefined }));
-    expect(unguarded.message).toBe(`${name} is undefined; give it, or leave it out`);
+    expect(unguarded.message).toBe(`${name} is undefined; give a value or omit it`);
   }
 });
 
-/** The same through a proxy that can lose answers. */
+/** Starts a proxy that can drop replies. */
 async function behindProxy() {
   const { home, change, leaseAt } = await working();
   const proxy = await startProxy(await useValkey());
@@ -95,7 +97,7 @@ async function behindProxy() {
   return { proxy, tasks, change, leaseAt, home };
 }
 
-it("asks again where the answer was lost", async () => {
+it("is sent again if the reply was lost", async () => {
   const { proxy, tasks, leaseAt } = await behindProxy();
   const before = await leaseAt();
   proxy.dropReply("IFVERSION");
@@ -103,7 +105,7 @@ it("asks again where the answer was lost", async () => {
   expect(Number(await leaseAt())).toBeGreaterThanOrEqual(Number(before));
 });
 
-it("says that it may have been made where the answer is lost until its time is up", async () => {
+it("has an unknown outcome if replies are lost until the time limit", async () => {
   const { proxy, tasks, leaseAt } = await behindProxy();
   const before = Number(await leaseAt());
   await pastServerTime(before);
@@ -113,12 +115,12 @@ it("says that it may have been made where the answer is lost until its time is u
   expect(error).not.toBeInstanceOf(NotExecutedError);
   expect(error.code).toBe("UNKNOWN");
   expect(error.message).toMatch(
-    /^heartbeat task t1: the answer was lost, and the lease may be renewed: .*; send it again$/,
+    /^heartbeat task t1: the reply was lost, and the lease may be renewed: .*; send it again$/,
   );
   expect(Number(await leaseAt())).toBeGreaterThan(before);
 });
 
-it("says that it was not made where it could not be sent, or was turned down", async () => {
+it("is reported as not executed if it could not be sent, or the server rejected it", async () => {
   const { proxy, tasks, home } = await behindProxy();
   proxy.shut(true);
   proxy.cut();
@@ -130,7 +132,7 @@ it("says that it was not made where it could not be sent, or was turned down", a
   expect(await rejectionOf(NotExecutedError, tasks.heartbeat("t1"))).toMatchObject({ reply: "WRONGTYPE" });
 });
 
-it("renews nothing after its caller was told that it may have been made or not", async () => {
+it("renews nothing after its caller got an unknown outcome", async () => {
   const { server, admin } = await ownServer();
   const latchkey = await client({ url: server.url, namespace: "t" });
   const tasks = await latchkey.machine(task);
@@ -141,12 +143,12 @@ it("renews nothing after its caller was told that it may have been made or not",
   await admin.call("CLIENT", "PAUSE", 60_000, "WRITE");
   const error = await rejectionOf(LatchkeyError, tasks.heartbeat("t1", { timeout: "1s" }));
   expect(error.code).toBe("UNKNOWN");
-  await admin.call("CLIENT", "UNPAUSE"); // what was held back comes to its turn now
-  await tasks.get("t1"); // behind it, on the same connection
+  await admin.call("CLIENT", "UNPAUSE"); // the paused writes are executed now
+  await tasks.get("t1"); // after them, on the same connection
   expect(await keyspace(admin, "t")).toEqual(before);
 });
 
-it("takes a notAfter that has passed when it is sent again for no answer: the lost one may have been made", async () => {
+it("has an unknown outcome if notAfter passes before the retry, because the lost attempt may have been executed", async () => {
   const { proxy, tasks } = await behindProxy();
   const notAfter = (await serverMs()) + 3_000;
   proxy.shut(true);
@@ -158,7 +160,7 @@ it("takes a notAfter that has passed when it is sent again for no answer: the lo
   expect(await lost).toMatchObject({ code: "UNKNOWN" });
 });
 
-it("says that the machine is gone where it is", async () => {
+it("reports a machine that is no longer installed", async () => {
   const { home, tasks } = await working();
   await (await admin()).del(`{${home.namespace}:0}:task:machine`);
   expect(await rejectionOf(ContractError, tasks.heartbeat("t1"))).toMatchObject({ code: "NOMACHINE" });

@@ -3,10 +3,10 @@ import { type Change, ContractError } from "../../src/index.js";
 import { rejectionOf } from "../helpers/client.js";
 import { held, LEASE_MS, SOON, working } from "../helpers/held.js";
 
-it("takes what a `try…` call returns, and holds the version that it made", async () => {
+it("accepts the result of a `try…` call, and holds the version that it made", async () => {
   const { tasks, leaseAt } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
-  // An own field may have any name that a result has.
+  // Own fields may have the names that a result has.
   const set = { ok: false, outcome: "OK" };
   const result = await hold.change((ifVersion) => tasks.tryPatch("t1", { set, ifVersion }));
   expect(result).toMatchObject({ ok: true, document: { version: 3 } });
@@ -16,7 +16,7 @@ it("takes what a `try…` call returns, and holds the version that it made", asy
   expect([hold.version, losses]).toEqual([4, []]);
 });
 
-it("tells the loss before it returns that a `try…` call was refused", async () => {
+it("reports the loss before it returns the rejection of a `try…` call", async () => {
   const { tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await tasks.patch("t1", { set: { taken: true } });
@@ -25,7 +25,7 @@ it("tells the loss before it returns that a `try…` call was refused", async ()
   expect([losses.length, hold.signal.reason]).toEqual([1, losses[0]]);
 });
 
-it("ends without a loss where a `try…` call left the state", async () => {
+it("ends without a loss if a `try…` call left the state", async () => {
   const { tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await hold.change((ifVersion) => tasks.tryTransition("t1", "done", { ifVersion }));
@@ -41,10 +41,10 @@ it.each([
   ["null", null],
   ["a number", 3],
   ["an empty object", {}],
-  ["an entity as it was read", { machine: "task", id: "t1", state: "working", version: 2 }],
+  ["an entity that was read", { machine: "task", id: "t1", state: "working", version: 2 }],
   ["a change of task t2", { type: "task.updated", machine: "task", id: "t2", state: "working", version: 3 }],
   ["a change of other t1", { type: "other.updated", machine: "other", id: "t1", state: "a", version: 3 }],
-])("refuses a callback that gives %s, and goes on", async (what, given) => {
+])("rejects a callback that returns %s, and continues", async (what, given) => {
   const { tasks, leaseAt } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   const error = await rejectionOf(
@@ -53,15 +53,15 @@ it.each([
   );
   expect(error.code).toBe("BADARG");
   expect(error.message).toBe(
-    `the callback of change gave ${what.replace(/^(a number|an empty object)$/, "something else")}, not a change of task t1; ` +
-      "return what its call for the change returned",
+    `the callback of change returned ${what.replace(/^(a number|an empty object)$/, "something else")}, not a change of task t1; ` +
+      "return the result of its call",
   );
   const before = await leaseAt("t1");
   await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before);
   expect([hold.version, losses]).toEqual([2, []]);
 });
 
-it("tells the loss before it refuses a callback that does not give the change that it made", async () => {
+it("reports the loss before it rejects a callback that does not return its change", async () => {
   const { tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   const make = async (ifVersion: number): Promise<void> => {

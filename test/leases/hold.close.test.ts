@@ -12,7 +12,7 @@ import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
 beforeAll(built);
 
-it("ends when latchkey is closed, and says so by its signal, but not as a loss", async () => {
+it("ends when latchkey is closed: the signal aborts, and there is no loss", async () => {
   const { home, tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await home.close();
@@ -24,7 +24,7 @@ it("ends when latchkey is closed, and says so by its signal, but not as a loss",
   await hold.close();
 });
 
-it("tells nothing of a hold that was closed before latchkey was", async () => {
+it("reports nothing if the hold was closed before latchkey", async () => {
   const { home, tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await hold.close();
@@ -32,7 +32,7 @@ it("tells nothing of a hold that was closed before latchkey was", async () => {
   expect([hold.signal.aborted, losses]).toEqual([false, []]);
 });
 
-it("renews nothing any more once latchkey is closed over a client that was handed in, which stays open", async () => {
+it("stops renewing when latchkey is closed, although the caller's own client stays open", async () => {
   const { url } = await useValkey();
   const valkey = new Valkey(url);
   onTestFinished(() => valkey.disconnect());
@@ -48,7 +48,7 @@ it("renews nothing any more once latchkey is closed over a client that was hande
   expect(await leaseAt("t1")).toBe(closedAt);
 });
 
-it("is over from the first where latchkey is being closed while it begins", async () => {
+it("has ended from the start if latchkey is being closed meanwhile", async () => {
   const { home, tasks } = await working("t1", "t2");
   const [handling, mayEnd] = [gate(), gate()];
   await tasks.react("r", async () => {
@@ -57,7 +57,7 @@ it("is over from the first where latchkey is being closed while it begins", asyn
   });
   await tasks.patch("t2", { set: { n: 1 } });
   await handling.promise;
-  // While the closing waits for the reaction, the connection still serves.
+  // The connection still works while closing waits for the reaction.
   const closing = home.close();
   const { hold, losses } = await held(tasks, "t1", 2);
   expect([hold.signal.reason, losses]).toEqual([expect.any(ConnectError), []]);
@@ -65,11 +65,11 @@ it("is over from the first where latchkey is being closed while it begins", asyn
   await closing;
 });
 
-it("lets the process end once latchkey is closed, however long the lease", async () => {
+it("lets the process end when latchkey is closed, however long the lease", async () => {
   const { url } = await useValkey();
   const entry = pathToFileURL(join(root, "dist/index.js")).href;
-  // Longer than a test may take: a process that stays for it fails this one.
-  const told = await inNode(`
+  // Longer than a test may take: if the process waited for the lease, this test would fail.
+  const isAborted = await inNode(`
     import { connect } from ${JSON.stringify(entry)};
     const latchkey = await connect(${JSON.stringify({ url, namespace: freshNamespace() })});
     const tasks = await latchkey.machine(${JSON.stringify(taskOf(300_000))});
@@ -79,5 +79,5 @@ it("lets the process end once latchkey is closed, however long the lease", async
     await latchkey.close();
     console.log(JSON.stringify(hold.signal.aborted));
   `);
-  expect(told).toBe(true);
+  expect(isAborted).toBe(true);
 });

@@ -21,7 +21,7 @@ const task = (version: number, lease?: number): MachineDefinition => ({
   },
 });
 
-/** A task that is held through a connection of its own. */
+/** Holds a task over a connection of its own. */
 async function held(lease: number) {
   const home = await client();
   const tasks: Entities = await home.machine(task(1, lease));
@@ -38,13 +38,13 @@ async function held(lease: number) {
   return { home, tasks, hold, losses, leaseAt, proxy };
 }
 
-it("outlives a newer version that shortens its lease, while others sweep", async () => {
+it("keeps the lease under a newer version that shortens it, while others sweep", async () => {
   const { home, tasks, hold, losses, leaseAt } = await held(6000);
   const stopping = new AbortController();
   const sweeping = tasks.sweep({ signal: stopping.signal, interval: 50 });
   await home.apply(task(2, 1900)); // less than a third of before
   const first = await leaseAt();
-  // Past the end that was planned by the older version, which nobody moves.
+  // After the end by the older version.
   await expect.poll(leaseAt, { interval: 50 }).toBeGreaterThan(first + 6000 + 1900);
   stopping.abort();
   expect(await sweeping).toMatchObject({ expired: 0 });
@@ -52,7 +52,7 @@ it("outlives a newer version that shortens its lease, while others sweep", async
   expect(await tasks.get("t1")).toMatchObject({ state: "working", version: 1 });
 });
 
-it("does not lose the lease over an answer that is lost while it asks for its length", async () => {
+it("does not lose the lease if a reply is lost while it reads the length", async () => {
   const { losses, leaseAt, proxy } = await held(1500);
   proxy.dropReply("\r\nversion\r\n");
   await proxy.lost;
@@ -61,7 +61,7 @@ it("does not lose the lease over an answer that is lost while it asks for its le
   expect(losses).toEqual([]);
 });
 
-it("is lost where a newer version takes the lease away", async () => {
+it("is lost if a newer version removes the lease", async () => {
   const { home, hold, losses } = await held(600);
   await home.apply(task(2));
   await expect.poll(() => hold.signal.aborted, { interval: 20 }).toBe(true);

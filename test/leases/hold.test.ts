@@ -18,7 +18,7 @@ import { held, LEASE_MS, SOON, taskOf, working } from "../helpers/held.js";
 import { startProxy } from "../helpers/proxy.js";
 import { useValkey } from "../helpers/valkey.js";
 
-it("renews the lease again and again, so that it outlives its length", async () => {
+it("renews the lease repeatedly, so that it lasts longer than its length", async () => {
   const { tasks, leaseAt } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   const first = await leaseAt("t1");
@@ -27,7 +27,7 @@ it("renews the lease again and again, so that it outlives its length", async () 
   expect([hold.id, hold.version, hold.signal.aborted, losses]).toEqual(["t1", 2, false, []]);
 });
 
-it("tells the moment that someone else has changed the entity", async () => {
+it("reports the loss when someone else has changed the entity", async () => {
   const { tasks } = await working("t1");
   const { hold, lost } = await held(tasks, "t1", 2);
   await tasks.patch("t1", { set: { taken: true } });
@@ -39,13 +39,13 @@ it("tells the moment that someone else has changed the entity", async () => {
     current: { version: 3, taken: true },
   });
   expect(error.message).toMatch(
-    /^the lease of task t1 is lost: task t1 is not at version 2: it is working since /,
+    /^the lease of task t1 is lost: task t1 does not match: expected version 2; found state working, /,
   );
   expect(error.cause).toBeInstanceOf(ConflictError);
   expect(hold.signal.reason).toBe(error);
 });
 
-it("without a version holds the stay in the state: a patch is no loss, to leave or to enter anew is", async () => {
+it("without a version, is lost if the entity leaves or enters the state again, and not by a patch", async () => {
   const { tasks, leaseAt } = await working("t1", "t2");
   const first = await held(tasks, "t1");
   const second = await held(tasks, "t2");
@@ -56,10 +56,10 @@ it("without a version holds the stay in the state: a patch is no loss, to leave 
   await tasks.transition("t1", "waiting");
   expect((await first.lost).cause).toBeInstanceOf(ConflictError);
   await tasks.transition("t2", "working");
-  expect((await second.lost).message).toMatch(/is lost: it was entered anew at /);
+  expect((await second.lost).message).toMatch(/is lost: the state was entered again at /);
 });
 
-it("tells of an entity that is gone", async () => {
+it("is lost if the entity is removed", async () => {
   const { tasks } = await working("t1");
   const { lost } = await held(tasks, "t1", 2);
   await tasks.remove("t1");
@@ -67,7 +67,7 @@ it("tells of an entity that is gone", async () => {
   expect((await lost).cause).toBeInstanceOf(NotFoundError);
 });
 
-it("is lost at the lease's own end where the server keeps silent", async () => {
+it("is lost at the end of the lease if the server does not reply", async () => {
   const { home } = await working("t1");
   const proxy = await startProxy(await useValkey());
   const far = await connect({ url: proxy.url, namespace: home.namespace });
@@ -79,7 +79,7 @@ it("is lost at the lease's own end where the server keeps silent", async () => {
   expect([error.current, hold.signal.aborted]).toEqual([null, true]);
 });
 
-it("tries again while the server is away, and is lost only when the lease's own end has come", async () => {
+it("retries while the server is unreachable, and is lost only at the end of the lease", async () => {
   const { home, tasks, leaseAt } = await working("t1");
   const proxy = await startProxy(await useValkey());
   const far = await connect({ url: proxy.url, namespace: home.namespace });
@@ -96,7 +96,7 @@ it("tries again while the server is away, and is lost only when the lease's own 
   expect(await tasks.get("t1")).toMatchObject({ state: "working" });
 });
 
-it("makes changes of one's own between renewals, and holds the version that they make", async () => {
+it("makes own changes between renewals, and holds the version that they make", async () => {
   const { tasks, leaseAt } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   for (let n = 0; n < 20; n++) {
@@ -110,13 +110,13 @@ it("makes changes of one's own between renewals, and holds the version that they
 it.each<[string, (tasks: Entities, ifVersion: number) => Promise<Change | Replay>]>([
   ["leaves the state", (tasks, ifVersion) => tasks.transition("t1", "done", { ifVersion })],
   ["removes the entity", (tasks, ifVersion) => tasks.remove("t1", { ifVersion })],
-])("ends without a loss when a change of one's own %s", async (_, make) => {
+])("ends without a loss when an own change %s", async (_, make) => {
   const { tasks } = await working("t1", "t2");
   const first = await held(tasks, "t1", 2);
   const second = await held(tasks, "t2", 2);
   await first.hold.change((ifVersion) => make(tasks, ifVersion));
   await tasks.remove("t2");
-  await second.lost; // a renewal's time has passed
+  await second.lost; // by now a renewal was due
   expect([first.losses, first.hold.signal.aborted]).toEqual([[], false]);
   const error = await rejectionOf(
     ContractError,
@@ -125,7 +125,7 @@ it.each<[string, (tasks: Entities, ifVersion: number) => Promise<Change | Replay
   expect(error.code).toBe("CLOSED");
 });
 
-describe("a change of one's own that met the held version again is made, and tells that the lease is lost, where", () => {
+describe("an own change is applied, and shows that the lease is lost because the version repeated, if", () => {
   async function lostWith(meddle: (tasks: Entities, lose: () => Promise<unknown>) => Promise<unknown>) {
     const { home, tasks } = await working("t1");
     const key = `{${home.namespace}:0}:task:id:t1`;
@@ -145,31 +145,35 @@ describe("a change of one's own that met the held version again is made, and tel
       await lose();
       await tasks.transition("t1", "done");
     });
-    expect(message).toMatch(/^the lease of task t1 is lost: it was done at version 3 too, since /);
+    expect(message).toMatch(
+      /^the lease of task t1 is lost: version 3 was used twice, also for state done since /,
+    );
   });
 
-  it("the server had lost the last change, and the state was entered anew", async () => {
+  it("the server had lost the last change, and the state was entered again", async () => {
     const message = await lostWith(async (tasks, lose) => {
       const { since } = (await tasks.get("t1")) ?? {};
-      // Not within the millisecond.
+      // Not within the same millisecond.
       do await lose();
       while ((await tasks.transition("t1", "working")).since === since);
     });
-    expect(message).toMatch(/^the lease of task t1 is lost: it was working at version 3 too, since /);
+    expect(message).toMatch(
+      /^the lease of task t1 is lost: version 3 was used twice, also for state working since /,
+    );
   });
 
-  it("the id was removed and created anew", async () => {
+  it("the id was removed and created again", async () => {
     const message = await lostWith(async (tasks) => {
       await tasks.remove("t1");
       await tasks.create("t1");
       await tasks.transition("t1", "working");
       await tasks.transition("t1", "working");
     });
-    expect(message).toMatch(/^the lease of task t1 is lost: it was created anew, at /);
+    expect(message).toMatch(/^the lease of task t1 is lost: the entity was removed and created again at /);
   });
 });
 
-it("tells the loss before it throws that a change of one's own was refused", async () => {
+it("reports the loss before it throws the rejection of an own change", async () => {
   const { tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await tasks.patch("t1", { set: { taken: true } });
@@ -179,7 +183,7 @@ it("tells the loss before it throws that a change of one's own was refused", asy
   expect(losses[0]?.current).toMatchObject({ version: 3, taken: true });
 });
 
-it("goes on where a change of one's own is refused for another cause", async () => {
+it("continues if an own change is rejected for another reason", async () => {
   const { tasks, leaseAt } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await rejectionOf(
@@ -191,7 +195,7 @@ it("goes on where a change of one's own is refused for another cause", async () 
   expect([hold.version, losses]).toEqual([2, []]);
 });
 
-it("refuses to wait for its own change inside of that, which goes on", async () => {
+it("rejects calls that would wait for their own callback, which continues", async () => {
   const { tasks } = await working("t1", "t2");
   const { hold } = await held(tasks, "t1", 2);
   const other = await held(tasks, "t2", 2);
@@ -207,7 +211,7 @@ it("refuses to wait for its own change inside of that, which goes on", async () 
   expect([codes, change]).toMatchObject([["NESTED", "NESTED", "NESTED"], { version: 3, n: 2 }]);
 });
 
-it("lets what a change left running make the next", async () => {
+it("accepts a change from work that an earlier callback left running", async () => {
   const { tasks } = await working("t1");
   const { hold } = await held(tasks, "t1", 2);
   let next: Promise<Change | Replay> | undefined;
@@ -223,7 +227,7 @@ it("lets what a change left running make the next", async () => {
   expect(await next).toMatchObject({ version: 4, n: 2 });
 });
 
-it("makes no change where the lease is lost", async () => {
+it("makes no change if the lease is lost", async () => {
   const { tasks } = await working("t1");
   const { hold, lost } = await held(tasks, "t1", 2);
   await tasks.patch("t1", { set: { taken: true } });
@@ -232,7 +236,7 @@ it("makes no change where the lease is lost", async () => {
   expect(await tasks.get("t1")).not.toHaveProperty("n");
 });
 
-it("stops when it is closed, and tells nothing more", async () => {
+it("stops when it is closed, and reports nothing more", async () => {
   const { tasks } = await working("t1", "t2");
   const first = await held(tasks, "t1", 2);
   const second = await held(tasks, "t2", 2);
@@ -261,7 +265,7 @@ it("reports a callback that fails", async () => {
   expect((await warned).message).toBe("a listener of the lease of task t1 failed: boom");
 });
 
-it("does not begin where there is nothing to hold", async () => {
+it("does not start if there is no lease to hold", async () => {
   const { tasks } = await working("t1");
   await rejectionOf(ConflictError, tasks.hold("t1", { version: 1 }));
   await rejectionOf(NotFoundError, tasks.hold("t2"));
@@ -269,7 +273,7 @@ it("does not begin where there is nothing to hold", async () => {
   await rejectionOf(NoLeaseError, tasks.hold("t1"));
 });
 
-it("refuses a misspelt option, which would leave the hold unfenced", async () => {
+it("rejects a misspelt option, which would leave the hold unfenced", async () => {
   const { tasks } = await working("t1");
   const options = { versoin: 2 };
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
@@ -277,16 +281,16 @@ it("refuses a misspelt option, which would leave the hold unfenced", async () =>
 });
 
 it.each([
-  [{ version: undefined }, "version is undefined; give the version to hold, or leave it out"],
-  [{ onLost: 5 }, "onLost must be a function; leave it out where nobody is to be told"],
-])("refuses the options %o, which would be of no use", async (options, message) => {
+  [{ version: undefined }, "version is undefined; give a value or omit it"],
+  [{ onLost: 5 }, "onLost must be a function, not 5"],
+])("rejects the useless options %o", async (options, message) => {
   const { tasks, leaseAt } = await working("t1");
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));
   expect([error.code, error.message]).toEqual(["BADARG", message]);
   expect(await leaseAt("t1")).toBe(0);
 });
 
-it("is lost from the first where the server answers later than the lease ends", async () => {
+it("is lost from the start if the reply arrives after the end of the lease", async () => {
   const brief = defineMachine({
     name: "brief",
     version: 1,

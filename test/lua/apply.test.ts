@@ -40,7 +40,7 @@ it("changes nothing when the same is applied again", async () => {
   expect(await keyspace(calls.valkey, calls.namespace)).toEqual(before);
 });
 
-it("refuses another definition under the same version", async () => {
+it("rejects another definition under the same version", async () => {
   const calls = await machine(parcel);
   expect(await calls.apply({ ...parcel, history: 5 })).toEqual([
     "INUSE",
@@ -48,7 +48,7 @@ it("refuses another definition under the same version", async () => {
   ]);
 });
 
-it("refuses a lower version, telling the installed one", async () => {
+it("rejects a lower version, and returns the installed one", async () => {
   const calls = await machine({ ...parcel, version: 7 });
   const lower = ["INUSE", '{"machine":"parcel","version":7,"problem":"LOWER","states":{}}'];
   expect(await calls.apply({ ...parcel, version: 6 })).toEqual(lower);
@@ -74,7 +74,7 @@ it("judges every later change by the newer version", async () => {
   expect((await calls.ok("create", "p2")).type).toBe("parcel.born");
 });
 
-it("refuses to drop states that entities sit in, and says how many", async () => {
+it("rejects dropping states that still have entities, and returns how many", async () => {
   const calls = await machine(parcel);
   for (const id of ["p1", "p2", "p3"]) await calls.ok("create", id, "SET", "signature", "1");
   for (const id of ["p2", "p3"]) await calls.ok("transition", id, "sent");
@@ -150,7 +150,7 @@ it("never gives a state another location in the index, nor a new one the place o
   expect(await calls.score("index", "p1")).toBe(String(1e13 + Date.parse(sent.timestamp)));
 });
 
-it("tells by DRYRUN what it would do, and does nothing", async () => {
+it("returns with DRYRUN what it would do, and writes nothing", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -174,21 +174,21 @@ it.each([
   ["no target", ["MAP", "sent"]],
   ["no state", ["MAP"]],
   ["no name of a state", ["MAP", "Sent", "packed"]],
-])("refuses MAP of %s", async (_, args) => {
+])("rejects MAP of %s", async (_, args) => {
   const calls = await machine(parcel);
   const text = JSON.stringify(without(["sent"]));
   const keys = [calls.key("machine"), calls.key("index")];
   expect(await calls.error("apply", keys, [text, ...args])).toBe("BADARG MAP");
 });
 
-it("refuses to touch a machine of another layout", async () => {
+it("rejects a machine of another layout", async () => {
   const calls = await machine(parcel);
   await calls.valkey.hset(calls.key("machine"), "layout", "2");
   const keys = [calls.key("machine"), calls.key("index")];
   expect(await calls.error("apply", keys, [JSON.stringify({ ...parcel, version: 2 })])).toMatch(/^LAYOUT /);
 });
 
-it("lets one of many definitions of the same version win, and tells the others", async () => {
+it("lets one of many definitions of a version win, and returns the winner to the others", async () => {
   const calls = new Calls(await admin(), "parcel");
   const replies = await Promise.all(
     Array.from({ length: 10 }, (_, n) => calls.apply({ ...parcel, history: n + 1 })),

@@ -14,7 +14,7 @@ const ask = async (calls: Calls, op: string, sent: number) => {
 
 const serverMs = async () => Number((await (await admin()).time())[0]) * 1000;
 
-it("EXPIRED on a retry tells nothing about the first attempt, and the question by its op does", async () => {
+it("proves nothing about the first attempt if a retry is EXPIRED, but the question by its idempotency key does", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const sent = await serverMs();
@@ -29,7 +29,7 @@ it("EXPIRED on a retry tells nothing about the first attempt, and the question b
   }
 });
 
-it("the question by an op says where only the stream can tell: forgotten by the entity, or gone with it", async () => {
+it("distinguishes keys that the entity forgot from keys that are gone with it, if only the stream knows", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const sent = await serverMs();

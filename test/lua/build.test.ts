@@ -36,7 +36,7 @@ describe.each(operations)("%s", (operation) => {
     expect(await (await admin()).script("LOAD", text)).toBe(sha1);
   });
 
-  it("writes only below its last refusal, in the part for it, and by its shared commit", () => {
+  it("writes only below its last rejection, in the part for it, and by its shared commit", () => {
     const [before = "", after = ""] = sourceText(operation).split("\n-- 4 write\n");
     expect(writesIn(before)).toEqual([]);
     expect(before).not.toMatch(/steps\/(commit|erase)\.lua/);
@@ -110,7 +110,7 @@ it("builds the same bytes every time, and they are the ones in place", async () 
   }
 });
 
-it("refuses to build with an include that is not there", async () => {
+it("rejects an include that does not exist", async () => {
   const folder = await freshFolder();
   mkdirSync(join(folder, "scripts"));
   cpSync(path("lua"), join(folder, "lua"), {

@@ -26,7 +26,7 @@ describe.each(operations)("%s", (operation, args) => {
     ["IFSTATE", "packe"],
     ["IFSTATE", "packed", "IFVERSION", "2"],
     ["IFSTATE", "sent", "IFVERSION", "3"],
-  ])("refuses at another version or in another state: %s %s %s %s", async (...condition) => {
+  ])("rejects at another version or in another state: %s %s %s %s", async (...condition) => {
     const calls = await atVersion3();
     const [outcome, document] = await calls.run(operation, "p1", ...args, ...condition);
     expect(outcome).toBe("CONFLICT");
@@ -43,7 +43,7 @@ describe.each(operations)("%s", (operation, args) => {
     expect(await calls.ok(operation, "p1", ...args, ...condition)).toMatchObject({ version: 4 });
   });
 
-  it("refuses after NOTAFTER, with the entity where there is one", async () => {
+  it("rejects after NOTAFTER, with the entity if it exists", async () => {
     const calls = await atVersion3();
     const [outcome, document] = await calls.run(operation, "p1", ...args, "NOTAFTER", "1", "IFVERSION", "9");
     expect(outcome).toBe("EXPIRED");
@@ -90,7 +90,7 @@ it("lets one of many callers with the same expectation win", async () => {
   for (const current of lost) expect(current).toMatchObject({ version: 2, winner: won[0].winner });
 });
 
-it("refuses creation after NOTAFTER, whether the id is taken or not", async () => {
+it("rejects creation after NOTAFTER, whether the id exists or not", async () => {
   const calls = await atVersion3();
   expect(await calls.run("create", "p2", "NOTAFTER", "1")).toEqual(["EXPIRED", null]);
   const [outcome, document] = await calls.run("create", "p1", "NOTAFTER", "1");

@@ -64,7 +64,7 @@ it("stamps the initial state where it has a stamp", async () => {
   expect(lamp.litAt).toBe(lamp.timestamp);
 });
 
-it("refuses an id that is taken with the entity as it is now", async () => {
+it("rejects an existing id with the current entity", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SET", "n", "1", "ACTOR", "bob", "OP", "o1");
   const sent = await calls.ok("transition", "p1", "sent");
@@ -76,7 +76,7 @@ it("refuses an id that is taken with the entity as it is now", async () => {
   );
 });
 
-it("refuses when a field that the initial state requires is absent, and has no document to show", async () => {
+it("rejects a missing required field of the initial state without a document", async () => {
   const calls = await machine({
     name: "form",
     version: 1,
@@ -87,12 +87,12 @@ it("refuses when a field that the initial state requires is absent, and has no d
   expect((await calls.ok("create", "f1", "SET", "who", '"bob"', "SET", "why", "null")).why).toBeNull();
 });
 
-it("says so when the machine was never applied", async () => {
+it("returns NOMACHINE if the machine was never applied", async () => {
   const calls = new Calls(await admin(), "parcel");
   expect(await calls.error("create", calls.keys("p1"), ["p1"])).toBe("NOMACHINE apply it first");
 });
 
-it("says so when the entity's hash is not one it knows", async () => {
+it("returns an error if the entity's hash is unknown", async () => {
   const calls = await machine(parcel);
   await calls.valkey.hset(calls.key("id:p1"), "status", "packed");
   expect(await calls.error("create", calls.keys("p1"), ["p1"])).toMatch(/^LAYOUT /);

@@ -48,25 +48,22 @@ const cases = Object.entries(damage).flatMap(([field, values]) =>
   values.map((value) => [field, value] as const),
 );
 
-it.each(cases)(
-  "refuses an entity whose %s was overwritten with %j, whatever is asked of it",
-  async (field, value) => {
-    for (const json of ["1", WIDE]) {
-      const location = await standing(json);
-      await location.valkey.hset(location.key("id:p1"), field, value);
-      await refused(location, changes);
-    }
-  },
-);
+it.each(cases)("rejects every call for an entity whose %s was overwritten with %j", async (field, value) => {
+  for (const json of ["1", WIDE]) {
+    const location = await standing(json);
+    await location.valkey.hset(location.key("id:p1"), field, value);
+    await refused(location, changes);
+  }
+});
 
-it.each(Object.keys(damage))("refuses an entity without %s", async (field) => {
+it.each(Object.keys(damage))("rejects an entity without %s", async (field) => {
   const location = await standing("1");
   await location.valkey.hdel(location.key("id:p1"), field);
   await refused(location, changes);
 });
 
 it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
-  "refuses a retry of an op that is remembered as %j",
+  "rejects a retry whose idempotency key is remembered as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:1", remembered);
@@ -75,7 +72,7 @@ it.each(["o2 ", "o2 nan 1795343223000", "o2 2", "o2 2 x", "o2 02 1"])(
 );
 
 it.each(["x", "o1 1", "o1 1 nan", "o1 1 12345678901234"])(
-  "refuses a change that would push out an op remembered as %j",
+  "rejects a change that would push out a key remembered as %j",
   async (remembered) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("id:p1"), "op:2", remembered);
@@ -95,7 +92,7 @@ it.each([
   ["stream length", 3, "1e3"],
   ["timer", 4, "soon"],
   ["head", 9, "nothing"],
-] as const)("refuses a change by a row of the machine whose %s is damaged", async (_, word, value) => {
+] as const)("rejects a change by a row of the machine whose %s is damaged", async (_, word, value) => {
   const location = await standing("1");
   const row = String(await location.valkey.hget(location.key("machine"), "sent>sent")).split(" ");
   row[word] = value;
@@ -104,7 +101,7 @@ it.each([
 });
 
 it.each(["nan", "2 soon    ", "2 1 1 1 a", "1 3600000   lost ", "2 3600000   lost lost lost"])(
-  "refuses to judge timers by a row that is %j",
+  "rejects timers that depend on a row that is %j",
   async (row) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "@sent", row);
@@ -128,7 +125,7 @@ it.each([
 });
 
 it.each(["nan", "soon", "", "-1", "1e3"])(
-  "refuses what the time of the last removal decides where it is %j",
+  "rejects decisions by the time of the last removal if it is %j",
   async (time) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "removed", time);

@@ -162,7 +162,7 @@ const cases = Object.entries(wrong).flatMap(([word, definitions]) =>
   Object.entries(definitions).map(([what, definition]) => [word, what, definition] as const),
 );
 
-it.each(cases)("refuses a definition with a wrong %s: %s", async (word, _, definition) => {
+it.each(cases)("rejects a definition with a wrong %s: %s", async (word, _, definition) => {
   const calls = new Calls(await admin(), "parcel");
   const before = await keyspace(calls.valkey, calls.namespace);
   const keys = [calls.key("machine"), calls.key("index")];

@@ -71,7 +71,7 @@ it("gives one and the same text as reply, last log entry, stream entry and publi
   expect(replies.map((document) => JSON.parse(String(document)).version)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
-it("publishes and logs nothing for a refusal or a replay", async () => {
+it("publishes and logs nothing for a rejection or a replay", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   const recorder = await record(calls.valkey, calls.channel);

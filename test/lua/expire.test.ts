@@ -15,14 +15,14 @@ async function inState(state: string, id = "t1"): Promise<Clocked> {
   return location;
 }
 
-/** What is kept of an id. */
+/** Reads everything that is stored for an id. */
 async function traces(location: Clocked, id: string): Promise<unknown[]> {
   const { valkey } = location;
   const keys = await valkey.exists(location.key(`id:${id}`), location.key(`log:${id}`));
   return [keys, await location.score("index", id), await location.score("due", id)];
 }
 
-it("records that a lease ran out as a change like any other, told in every place where changes are", async () => {
+it("records an expired lease as a change like any other, in every place for changes", async () => {
   const location = await inState("working");
   const recorder = await record(location.valkey, location.channel);
   location.pass(20 * SECOND);
@@ -100,7 +100,7 @@ it.each([
   expect((await location.ok("expire", "o1")).reason).toContain(`timeout of ${text} ran out at `);
 });
 
-it("takes away entity, log, index and due together when its time to be kept is over", async () => {
+it("removes entity, log, index and due together when the retention ends", async () => {
   const location = await inState("late");
   await location.ok("create", "t2");
   const recorder = await record(location.valkey, location.channel);
@@ -181,7 +181,7 @@ it("takes away the place in due of an entity that is gone", async () => {
 });
 
 it.each(["1", "99999999999999", "-inf", "1.5", "inf"])(
-  "puts a place in due of %s right where nothing has run out",
+  "corrects an entry in due of %s if nothing has expired",
   async (score) => {
     for (const [state, length] of [
       ["waiting", 3_600_000 - SECOND],
@@ -196,7 +196,7 @@ it.each(["1", "99999999999999", "-inf", "1.5", "inf"])(
   },
 );
 
-it("gives an entity that lacks its place in due the one it should have", async () => {
+it("adds the missing entry in due of an entity", async () => {
   const location = await inState("working");
   await location.valkey.del(location.key("due"));
   location.pass(SECOND);
@@ -217,7 +217,7 @@ it("stays in the limits of what a stream keeps", async () => {
   expect(await location.log("t1")).toHaveLength(4);
 });
 
-it("sets what a timer sets even where a caller could set no more", async () => {
+it("sets what a timer sets even if a caller could set no more fields", async () => {
   const location = await inState("working");
   const full = Array.from({ length: 63 }, (_, n) => ["SET", `f${n}`, "1"]).flat();
   await location.ok("patch", "t1", ...full);
@@ -226,7 +226,7 @@ it("sets what a timer sets even where a caller could set no more", async () => {
   expect(await location.ok("expire", "t1")).toMatchObject({ state: "lost", error: "no sign of life", n: 1 });
 });
 
-it("refuses to enter a state whose stamp was never set, and stays in due, where it is seen", async () => {
+it("rejects a state whose required stamp was never set, and keeps the entity in due", async () => {
   const states = {
     open: { to: ["shut", "tried"], timeout: { after: 1, to: "shut" } },
     tried: { stamp: "triedAt", to: ["shut"] },
@@ -247,7 +247,7 @@ it("refuses to enter a state whose stamp was never set, and stays in due, where 
   }
 });
 
-it("says so when the machine was never applied", async () => {
+it("returns NOMACHINE if the machine was never applied", async () => {
   const location = await inState("working");
   await location.valkey.del(location.key("machine"));
   const calls = [
@@ -281,7 +281,7 @@ describe("under a newer version of the machine", () => {
     expect(await location.score("due", "t1")).toBeNull();
   });
 
-  it("ends a shorter timeout at once where its time is over", async () => {
+  it("ends a shorter timeout at once if it has passed", async () => {
     const location = await inState("waiting");
     location.pass(2 * MINUTE);
     const waiting = { to: ["working"], timeout: { after: MINUTE, to: "working" } };

@@ -4,7 +4,7 @@ import { parcel } from "../helpers/parcel.js";
 
 const FUTURE = 4102444800000; // 2100: the entity's clock starts there, so a test knows the time of every change
 
-/** An entity that does the ops one after the other, op number n at FUTURE + n. */
+/** Makes an entity with a number of changes, one after the other, key number n at FUTURE + n. */
 async function withOps(count: number): Promise<Calls> {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
@@ -25,13 +25,13 @@ it("remembers the last five ops", async () => {
   for (let n = 2; n <= 6; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
 });
 
-it("lets changes without an op push none out", async () => {
+it("keeps all keys over changes without a key", async () => {
   const calls = await withOps(5);
   for (let n = 1; n <= 10; n++) await calls.ok("patch", "p1", "SET", "n", "0");
   expect((await retry(calls, "o1", FUTURE + 1))[0]).toBe("REPLAYED");
 });
 
-it("refuses a retry sent when an op was done that is forgotten now, with the entity as it is", async () => {
+it("rejects a retry that was sent before a change that is forgotten now, with the entity", async () => {
   const calls = await withOps(12); // o1 to o7 are forgotten, the newest of them done at FUTURE + 7
   const [outcome, document] = await retry(calls, "o7", FUTURE + 7);
   expect(outcome).toBe("FORGOTTEN");
@@ -39,19 +39,19 @@ it("refuses a retry sent when an op was done that is forgotten now, with the ent
   expect((await retry(calls, "unheard-of", FUTURE + 3))[0]).toBe("FORGOTTEN");
 });
 
-it("does what a retry asks when every op done since it was sent is remembered, and its own is none of them", async () => {
+it("applies a retry if every key since it was sent is remembered, and its own is not among them", async () => {
   const calls = await withOps(12);
   expect((await retry(calls, "new", FUTURE + 8))[0]).toBe("OK");
 });
 
-it("refuses a retry that was sent later than the clock shows now, where anything is forgotten: it was set back", async () => {
+it("rejects a retry that was sent later than the clock shows, if anything is forgotten: the clock was set back", async () => {
   const calls = await withOps(6);
   expect((await retry(calls, "new", FUTURE + 60_000))[0]).toBe("FORGOTTEN");
   const fresh = await withOps(5);
   expect((await retry(fresh, "new", FUTURE + 60_000))[0]).toBe("OK");
 });
 
-it("refuses a retry of create that was sent later than the clock shows now, where anything was removed", async () => {
+it("rejects a retry of create that was sent later than the clock shows, if anything was removed", async () => {
   const calls = await machine(parcel);
   const create = (id: string) => calls.run("create", id, "OP", "o1", "SENT", String(FUTURE));
   expect((await create("p1"))[0]).toBe("OK");
@@ -88,7 +88,7 @@ it.each([
   ["transition", ["sent"]],
   ["patch", ["SET", "n", "1"]],
   ["remove", []],
-] as const)("refuses a retry of %s that it can't judge", async (operation, args) => {
+] as const)("rejects a retry of %s that it cannot judge", async (operation, args) => {
   const calls = await withOps(6);
   const [outcome, document] = await calls.run(
     operation,
@@ -111,7 +111,7 @@ it("starts with nothing forgotten", async () => {
   });
 });
 
-it("takes a retry sent at 0 for one sent before everything: done where nothing is forgotten, else refused", async () => {
+it("takes a retry sent at 0 as sent before everything: applied if nothing is forgotten, otherwise rejected", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SENT", "0");
   await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o1", "SENT", "0");
@@ -140,7 +140,7 @@ it("creates on a retry that was first sent after the last removal, and on a firs
   await calls.ok("create", "p1", "OP", "o3");
 });
 
-it("refuses a retry that may have been done to an earlier life of the id", async () => {
+it("rejects a retry that may have been applied to an earlier life of the id", async () => {
   const calls = await machine(parcel);
   const at = await removed(calls);
   await calls.ok("create", "p1");

@@ -70,7 +70,7 @@ it("never moves the timeout: a state that has both ends with the earlier", async
   expect(await due(location)).toBe(-10 * SECOND);
 });
 
-it("renews even late, as long as nobody has recorded that the lease ran out", async () => {
+it("renews even late, until the expiry of the lease is recorded", async () => {
   const location = await working();
   location.pass(MINUTE);
   expect((await location.run("heartbeat", "t1"))[0]).toBe("OK");
@@ -80,7 +80,7 @@ it("renews even late, as long as nobody has recorded that the lease ran out", as
   expect((await location.run("heartbeat", "t1"))[0]).toBe("ILLEGAL");
 });
 
-it("refuses whoever has lost the entity to another, with the entity as it is now", async () => {
+it("rejects a caller that has lost the entity, with the current entity", async () => {
   const location = await working();
   await location.ok("transition", "t1", "waiting");
   await location.ok("transition", "t1", "working", "ACTOR", "another");
@@ -91,7 +91,7 @@ it("refuses whoever has lost the entity to another, with the entity as it is now
   expect(await due(location)).toBe(30 * SECOND);
 });
 
-it.each(["waiting", "parked", "lost", "done"])("refuses in %s, which has no lease", async (state) => {
+it.each(["waiting", "parked", "lost", "done"])("rejects in %s, which has no lease", async (state) => {
   const location = await clocked(task);
   await location.ok("create", "t1", "SET", "error", "1");
   if (state !== "waiting") await location.ok("transition", "t1", state, "FORCE", "REASON", "to be there");
@@ -123,7 +123,7 @@ it("counts a lease anew from entry when the state is entered again, whatever was
   expect((await location.ok("expire", "t1")).reason).toMatch(/, never renewed since /);
 });
 
-it("keeps the renewal over a patch, with and without an op", async () => {
+it("keeps the renewal over a patch, with and without a key", async () => {
   const location = await working();
   location.pass(20 * SECOND);
   await location.run("heartbeat", "t1");

@@ -38,7 +38,7 @@ const NO_NAMES: readonly (readonly [what: string, value: Argument])[] = [
   ["a pattern of Lua", "%a"],
   ["Lua", "a'..redis.call('FLUSHALL')..'"],
 ];
-/** What is no name of a state or a field besides, and what is no text. */
+/** Invalid names of states and fields, and invalid texts. */
 const NO_STATES: typeof NO_NAMES = [
   ...NO_NAMES,
   ["a digit first", "1a"],
@@ -118,19 +118,19 @@ describe.each(operations)("%s", (operation) => {
   const [id, ...rest] = args;
 
   it.each([...NO_NAMES, ["129 long", "a".repeat(129)] as const])(
-    "refuses an id that is wrong: %s",
+    "rejects an invalid id: %s",
     async (_, value) => {
       await badarg(operation, "id", [value, ...rest]);
     },
   );
 
-  it("refuses a call without arguments", async () => {
+  it("rejects a call without arguments", async () => {
     await badarg(operation, "id", [], location.keys(String(id)));
   });
 
   const texts = takes(operation, ["OP", "ACTOR", "REASON"]);
   it.each(texts.includes("OP") ? [...NO_NAMES, ["65 long", "a".repeat(65)] as const] : [])(
-    "refuses an op that is wrong: %s",
+    "rejects an invalid idempotency key: %s",
     async (_, value) => {
       await badarg(operation, "OP", [...args, "OP", value]);
     },
@@ -138,7 +138,7 @@ describe.each(operations)("%s", (operation) => {
 
   const limits = [["ACTOR", 128] as const, ["REASON", 1024] as const];
   it.each(limits.filter(([word]) => texts.includes(word)))(
-    "refuses %s that is no text, or too long",
+    "rejects %s that is not a text, or too long",
     async (word, most) => {
       for (const [, value] of NO_TEXTS) await badarg(operation, word, [...args, word, value]);
       await badarg(operation, word, [...args, word, "a".repeat(most + 1)]);
@@ -147,21 +147,21 @@ describe.each(operations)("%s", (operation) => {
   );
 
   const numbers = takes(operation, ["NOTAFTER", "SENT", "IFVERSION"]);
-  it.each(numbers)("refuses %s that is no whole number", async (word) => {
+  it.each(numbers)("rejects %s that is not an integer", async (word) => {
     for (const value of [...NO_NUMBERS, ...TOO_LARGE]) await badarg(operation, word, [...args, word, value]);
   });
 
-  it("refuses an option word without its value", async () => {
+  it("rejects an option word without its value", async () => {
     for (const word of [...numbers, ...texts]) await badarg(operation, word, [...args, word]);
   });
 
-  it("refuses an option word given twice", async () => {
+  it("rejects a repeated option word", async () => {
     for (const word of [...numbers, ...texts]) {
       await badarg(operation, word, [...args, word, "1", word, "1"]);
     }
   });
 
-  it("refuses words that are no options", async () => {
+  it("rejects unknown options", async () => {
     for (const word of [
       "",
       "set",
@@ -179,7 +179,7 @@ describe.each(operations)("%s", (operation) => {
     }
   });
 
-  it("refuses keys that are swapped, foreign, too few or too many", async () => {
+  it("rejects keys that are swapped, foreign, too few or too many", async () => {
     const keys = location.keys(String(id));
     const refused = (wrong: string[]) => badarg(operation, "keys", args, wrong);
     for (let at = 0; at < 6; at++) {
@@ -200,11 +200,11 @@ describe.each(operations)("%s", (operation) => {
 describe.each(["create", "transition", "patch"] as const)("%s with SET", (operation) => {
   const args = good[operation];
 
-  it.each(NO_FIELDS)("refuses a field that is wrong: %s", async (_, field) => {
+  it.each(NO_FIELDS)("rejects an invalid field: %s", async (_, field) => {
     await badarg(operation, "field", [...args, "SET", field, "1"]);
   });
 
-  it("refuses a field given twice, without its value, or of more than 64 KiB", async () => {
+  it("rejects a field that is repeated, without its value, or of more than 64 KiB", async () => {
     await badarg(operation, "SET", [...args, "SET", "a", "1", "SET", "a", "1"]);
     await badarg(operation, "SET", [...args, "SET", "a"]);
     await badarg(operation, "field", [...args, "SET"]);
@@ -212,7 +212,7 @@ describe.each(["create", "transition", "patch"] as const)("%s with SET", (operat
     await badarg(operation, "SET", [...args, "SET", "a", `${" ".repeat(65_536)}1`]);
   });
 
-  it("refuses 65 fields, and more than 256 KiB of them", async () => {
+  it("rejects 65 fields, and more than 256 KiB of them", async () => {
     const many = Array.from({ length: 65 }, (_, n) => ["SET", `f${n}`, "1"]).flat();
     await badarg(operation, "SET", [...args, ...many]);
     const large = Array.from({ length: 5 }, (_, n) => ["SET", `f${n}`, `"${"x".repeat(60_000)}"`]).flat();
@@ -223,25 +223,25 @@ describe.each(["create", "transition", "patch"] as const)("%s with SET", (operat
 describe.each(["transition", "patch"] as const)("%s with UNSET", (operation) => {
   const args = good[operation];
 
-  it.each(NO_FIELDS)("refuses a field that is wrong: %s", async (_, field) => {
+  it.each(NO_FIELDS)("rejects an invalid field: %s", async (_, field) => {
     await badarg(operation, "field", [...args, "UNSET", field]);
   });
 
-  it("refuses no field, and one that is set by the same call", async () => {
+  it("rejects a missing field, and one that is set by the same call", async () => {
     await badarg(operation, "field", [...args, "UNSET"]);
     await badarg(operation, "UNSET", [...args, "SET", "m", "1", "UNSET", "m"]);
     await badarg(operation, "UNSET", [...args, "UNSET", "m", "SET", "m", "1"]);
   });
 });
 
-it.each(NO_STATES)("refuses a state that is wrong: %s", async (_, state) => {
+it.each(NO_STATES)("rejects an invalid state: %s", async (_, state) => {
   await badarg("transition", "to", ["p1", state]);
   for (const operation of ["transition", "patch", "heartbeat", "remove"] as const) {
     await badarg(operation, "IFSTATE", [...good[operation], "IFSTATE", state]);
   }
 });
 
-it("refuses no state, and one given twice", async () => {
+it("rejects a missing state, and a repeated one", async () => {
   await badarg("transition", "to", ["p1"]);
   for (const operation of ["transition", "patch", "heartbeat", "remove"] as const) {
     await badarg(operation, "IFSTATE", [...good[operation], "IFSTATE"]);
@@ -249,11 +249,11 @@ it("refuses no state, and one given twice", async () => {
   }
 });
 
-it("refuses FORCE given twice", async () => {
+it("rejects a repeated FORCE", async () => {
   await badarg("transition", "FORCE", ["p1", "sent", "FORCE", "FORCE", "REASON", "r"]);
 });
 
-it("refuses keys of apply that are swapped, foreign, too few, too many, or of no namespace and partition", async () => {
+it("rejects keys of apply that are swapped, foreign, too few, too many, or of another namespace and partition", async () => {
   const definition = JSON.stringify({ ...parcel, version: 2 });
   const [first, second] = [location.key("machine"), location.key("index")];
   const both = (change: (key: string) => string) => [change(first), change(second)];
@@ -275,7 +275,7 @@ it("refuses keys of apply that are swapped, foreign, too few, too many, or of no
   }
 });
 
-it("refuses words that are no options of apply", async () => {
+it("rejects unknown options of apply", async () => {
   const keys = [location.key("machine"), location.key("index")];
   for (const word of ["", "dryrun", "FORCE", "SET", "MAP "]) {
     await badarg("apply", "option", [JSON.stringify({ ...parcel, version: 2 }), word], keys);

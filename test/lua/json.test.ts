@@ -15,7 +15,7 @@ beforeAll(async () => {
   await calls.ok("create", "b1");
 });
 
-/** The document of a change that sets a value, or undefined where the value is refused as no JSON. */
+/** Returns the document of a change that sets a value, or undefined if the value is rejected as invalid JSON. */
 async function set(value: Argument): Promise<Buffer | undefined> {
   const patch = ["patch", "b1", "SET", "value", value] as const;
   const refusal = await calls.run(...patch).then(
@@ -36,7 +36,7 @@ function parsed(document: Buffer): Record<string, unknown> {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(document));
 }
 
-/** What latchkey calls JSON: what JSON.parse accepts, without half surrogate pairs, on which parsers disagree. */
+/** Accepts the JSON of latchkey: that of JSON.parse without half surrogate pairs, on which parsers disagree. */
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -174,7 +174,7 @@ it("accepts every edge of UTF-8, and nothing beyond one", async () => {
   }
 });
 
-describe("refuses as a value", () => {
+describe("rejects as a value", () => {
   it.each([
     "",
     " ",

@@ -58,7 +58,7 @@ it("accepts the removal of a field that is not there", async () => {
   expect(await calls.ok("patch", "p1", "UNSET", "n")).toMatchObject({ version: 2 });
 });
 
-it("refuses to touch a stamp, whether set yet or not", async () => {
+it("rejects a stamp, whether set yet or not", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
@@ -71,7 +71,7 @@ it("refuses to touch a stamp, whether set yet or not", async () => {
   }
 });
 
-it("refuses a call that changes nothing", async () => {
+it("rejects a call that changes nothing", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   expect(await calls.error("patch", calls.keys("p1"), ["p1", "ACTOR", "bob"])).toBe("BADARG SET");
@@ -103,7 +103,7 @@ it("counts the fields as they stand after the change: those it removes make room
   expect(patched).not.toHaveProperty("f0");
 });
 
-it("finds no entity where there is none, and says so when the machine was never applied", async () => {
+it("returns NOTFOUND for an absent entity, and NOMACHINE if the machine was never applied", async () => {
   const calls = await machine(parcel);
   expect(await calls.run("patch", "p1", "SET", "n", "1")).toEqual(["NOTFOUND", null]);
   const bare = new Calls(await admin(), "parcel");
@@ -112,7 +112,7 @@ it("finds no entity where there is none, and says so when the machine was never 
   );
 });
 
-it("says so when the hash, or the compiled machine, is not one it knows", async () => {
+it("returns an error if the hash or the compiled machine is unknown", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("create", "p2");

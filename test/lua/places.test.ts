@@ -21,7 +21,7 @@ it("indexes an entity by state and by the time of entering it", async () => {
   expect(await calls.valkey.zcard(calls.key("index"))).toBe(1);
 });
 
-it("scores the time that the document tells, even one ahead of the server's clock", async () => {
+it("scores the time of the document, even one ahead of the server's clock", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.valkey.hset(calls.key("id:p1"), "at", "4102444800123");

@@ -36,7 +36,7 @@ it("shows a session that goes exactly as it says, with valkey-cli and the built 
   ).toEqual(steps.map(({ command, output }) => ({ command, output: timeless(output.trimEnd()) })));
 });
 
-it("tells the partitions that a cluster's own function and the client give", async () => {
+it("documents the partitions that a cluster's own function and the client compute", async () => {
   const server = await startValkey({ args: ["--cluster-enabled", "yes"] });
   onTestFinished(() => server.stop());
   const valkey = new Valkey({ host: server.host, port: server.port, enableReadyCheck: false });

@@ -29,7 +29,7 @@ it("leaves other entities alone", async () => {
   expect(await calls.log("p")).toHaveLength(1);
 });
 
-it("finds no entity where there is none, or no longer", async () => {
+it("returns NOTFOUND for an absent or removed entity", async () => {
   const calls = await machine(parcel);
   expect(await calls.run("remove", "p1")).toEqual(["NOTFOUND", null]);
   await calls.ok("create", "p1");
@@ -47,7 +47,7 @@ it("starts a new life at version 1 when the id is created again", async () => {
   expect(await calls.log("p1")).toHaveLength(1);
 });
 
-it("says so when the machine was never applied, or the hash or the machine is not one it knows", async () => {
+it("returns an error if the machine was never applied, or the hash or the machine is unknown", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   await calls.ok("create", "p2");

@@ -5,7 +5,7 @@ import { Calls, machine } from "../helpers/calls.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 
-it("tells a retry at which version its op was done, and how the entity is now", async () => {
+it("returns to a retry the version of its change, and the current entity", async () => {
   const calls = await machine(parcel);
   const created = await calls.ok("create", "p1", "SET", "n", "1", "OP", "o1");
   const patched = await calls.ok("patch", "p1", "SET", "n", "2", "OP", "o2");
@@ -19,7 +19,7 @@ it("tells a retry at which version its op was done, and how the entity is now", 
   ]);
 });
 
-it("recognises an op of any operation in any other", async () => {
+it("recognises the key of any operation in any other", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   await calls.ok("transition", "p1", "sent", "OP", "o2");
@@ -47,13 +47,13 @@ it("answers a replay before it judges conditions, table and required fields, whi
   expect((await calls.run("transition", "p1", ...move))[0]).toBe("REPLAYED");
 });
 
-it("refuses a replay after NOTAFTER: whoever asks so late wants no answer", async () => {
+it("rejects a replay after NOTAFTER, because its caller no longer waits", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "OP", "o1");
   expect((await calls.run("create", "p1", "OP", "o1", "NOTAFTER", "1"))[0]).toBe("EXPIRED");
 });
 
-it("takes no op for another one that looks alike", async () => {
+it("distinguishes similar keys", async () => {
   const calls = await machine({ ...parcel, history: 100 });
   await calls.ok("create", "p1", "OP", "x.1");
   for (const [at, op] of [".1", "x.", "x11", "1", "2", "0", "X.1"].entries()) {
@@ -67,7 +67,7 @@ it("keeps ops of different entities apart", async () => {
   await calls.ok("create", "p2", "OP", "o1");
 });
 
-it("takes an op of any of its characters, 64 long, and none longer", async () => {
+it("accepts a key of all permitted characters with a length of 64, and no longer one", async () => {
   const calls = await machine(parcel);
   const op = "aZ09_.~:/@+=-%".slice(0, -1).padEnd(64, "x");
   await calls.ok("create", "p1", "OP", op);

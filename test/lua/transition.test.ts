@@ -7,7 +7,7 @@ async function created(...options: string[]) {
   return { calls, before: await calls.ok("create", "p1", ...options) };
 }
 
-it("moves an entity along its machine's table and answers with the change", async () => {
+it("moves an entity along a transition of its machine and returns the change", async () => {
   const { calls, before } = await created("SET", "n", "1", "ACTOR", "ann", "OP", "o1");
   const [outcome, document] = await calls.run(
     "transition",
@@ -47,7 +47,7 @@ it("accepts exactly the transitions of the table, from every state to every stat
   }
 });
 
-it("refuses a state that the machine does not have as it refuses any illegal one", async () => {
+it("rejects an unknown state like any illegal one", async () => {
   const { calls, before } = await created();
   const [outcome, document] = await calls.run("transition", "p1", "elsewhere");
   expect(outcome).toBe("ILLEGAL");
@@ -58,7 +58,7 @@ it("refuses a state that the machine does not have as it refuses any illegal one
   expect((await calls.run("transition", "p1", "elsewhere", "FORCE", "REASON", "lost"))[0]).toBe("ILLEGAL");
 });
 
-it("enters its own state anew where the table says so", async () => {
+it("enters its own state anew if the machine permits it", async () => {
   const { calls } = await created();
   const first = await calls.ok("transition", "p1", "sent");
   await calls.valkey.hset(calls.key("id:p1"), { at: "1000", since: "1000" });
@@ -97,7 +97,7 @@ it("sets and removes own fields along with the move", async () => {
   expect(hash).not.toHaveProperty("a");
 });
 
-it("refuses while a field that the state requires is absent, whether never set or taken away just now", async () => {
+it("rejects if a field that the state requires is absent, whether never set or removed by this call", async () => {
   const { calls } = await created("SET", "n", "1");
   const missing = await calls.run("transition", "p1", "lost", "SET", "error", '"fell off"');
   expect(missing[0]).toBe("MISSING");
@@ -114,7 +114,7 @@ it("accepts a required field that was set before", async () => {
   expect((await calls.ok("transition", "p1", "delivered")).signature).toBe("x");
 });
 
-it("goes past the table by FORCE with a reason, and marks the change", async () => {
+it("ignores the transitions with FORCE and a reason, and marks the change", async () => {
   const { calls } = await created("SET", "signature", '"x"');
   const [outcome, document] = await calls.run(
     "transition",
@@ -133,7 +133,7 @@ it("goes past the table by FORCE with a reason, and marks the change", async () 
   expect((await calls.run("transition", "p1", "packed"))[0]).toBe("ILLEGAL");
 });
 
-it("marks a forced change even where the table would have allowed it", async () => {
+it("marks a forced change even if the machine permits it", async () => {
   const { calls } = await created();
   expect(await calls.ok("transition", "p1", "sent", "FORCE", "REASON", "sure")).toMatchObject({
     forced: true,
@@ -148,17 +148,17 @@ it("still checks fields and conditions under FORCE", async () => {
   expect((await calls.run("transition", "p1", "sent", ...force, "NOTAFTER", "1"))[0]).toBe("EXPIRED");
 });
 
-it("refuses FORCE without a reason", async () => {
+it("rejects FORCE without a reason", async () => {
   const { calls } = await created();
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent", "FORCE"])).toBe("BADARG REASON");
 });
 
-it("finds no entity where there is none", async () => {
+it("returns NOTFOUND for an absent entity", async () => {
   const calls = await machine(parcel);
   expect(await calls.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null]);
 });
 
-it("says so when the machine was never applied, or the hash is not one it knows", async () => {
+it("returns an error if the machine was never applied, or the hash is unknown", async () => {
   const { calls } = await created();
   const bare = new Calls(await admin(), "parcel");
   expect(await bare.error("transition", bare.keys("p1"), ["p1", "sent"])).toBe("NOMACHINE apply it first");
@@ -166,7 +166,7 @@ it("says so when the machine was never applied, or the hash is not one it knows"
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent"])).toMatch(/^LAYOUT /);
 });
 
-it("says so when the compiled machine is of another layout", async () => {
+it("returns an error if the compiled machine is of another layout", async () => {
   const { calls } = await created();
   await calls.valkey.hset(calls.key("machine"), "packed>sent", "2 and something else");
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent"])).toMatch(/^LAYOUT /);

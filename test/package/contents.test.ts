@@ -14,7 +14,7 @@ beforeAll(async () => {
   packed = await pack(folder);
 });
 
-/** What may be in the package, and nothing else. */
+/** Lists what the package may contain. */
 const BELONGS = [
   /^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$|^docker-compose\.yml$/,
   /^bin\/latchkey\.js$/,

@@ -13,7 +13,7 @@ function fail(text: string): never {
 }
 
 describe("an event whose handler fails", () => {
-  it("is tried again, each try counted, and given up after as many as asked for, with why and when", async () => {
+  it("is retried, and becomes a dead letter after the set number of attempts, with error and times", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     const tries: [string, number][] = [];
@@ -47,7 +47,7 @@ describe("an event whose handler fails", () => {
     ["a message that throws", () => Object.defineProperty(new Error(), "message", { get: () => fail("m") })],
     ["traps", () => new Proxy({}, { getPrototypeOf: () => fail("trap") })],
   ])(
-    "is tried again and given up where what it throws has %s, and those behind it are handled",
+    "is retried and becomes a dead letter if the thrown value has %s, and later events are handled",
     async (_, odd) => {
       const { list } = await replicas(1);
       const [ours] = list;
@@ -61,13 +61,13 @@ describe("an event whose handler fails", () => {
       await ours.transition("x1", "b");
       await expect.poll(() => met).toEqual(["x1@1", "x1@1", "x1@2"]);
       const [letter] = await all(ours.deadLetters("r"));
-      expect(letter).toMatchObject({ attempts: 2, error: "something was thrown that can't be told as text" });
+      expect(letter).toMatchObject({ attempts: 2, error: "a value that cannot be shown as text was thrown" });
       await reaction.close();
       await reaction.closed;
     },
   );
 
-  it("is given up where the process died at each try, which nobody could tell of", async () => {
+  it("becomes a dead letter if the process crashed in each attempt", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -96,7 +96,7 @@ describe("an event whose handler fails", () => {
 });
 
 describe("dead letters", () => {
-  it("are retried: handled once more, alone for their entity, and gone only then", async () => {
+  it("are retried: handled again, one at a time per entity, and removed only then", async () => {
     const { list } = await replicas(2, 4);
     const [one, two = one] = list;
     const met: string[] = [];
@@ -117,7 +117,7 @@ describe("dead letters", () => {
     const ids = (await all(letters)).map(({ id }) => id);
     expect(await letters.retry(["0:1-1", "junk", "9999:1-1"])).toEqual([]);
 
-    // Still wrong: they come back, each once.
+    // The handler still fails: each letter comes back once.
     expect(await letters.retry(ids.slice(0, 2))).toEqual(ids.slice(0, 2));
     await expect.poll(async () => (await all(letters)).filter(({ id }) => !ids.includes(id)).length).toBe(2);
     expect(await all(letters)).toHaveLength(10);
@@ -129,7 +129,7 @@ describe("dead letters", () => {
     expect(met.slice(10).sort()).toEqual(Array.from({ length: 10 }, (_, n) => `x${n}@2`).sort());
   });
 
-  it("say that they are retried until a replica takes them", async () => {
+  it("are marked as retried until a replica takes them", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     const reaction = await reacting(
@@ -152,7 +152,7 @@ describe("dead letters", () => {
     await expect.poll(async () => (await all(letters)).length).toBe(0);
   });
 
-  it("are dropped for good, those that are retried as well", async () => {
+  it("are dropped for good, also while they are retried", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     const reaction = await reacting(
@@ -176,7 +176,7 @@ describe("dead letters", () => {
     await expect.poll(() => met).toEqual(["x4@1"]);
   });
 
-  it("of events that the log lost can be dropped, not retried", async () => {
+  it("of a gap can be dropped, but not retried", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -193,8 +193,8 @@ describe("dead letters", () => {
   });
 });
 
-describe("what is told of reactions", () => {
-  it("is how far each has come, over all partitions", async () => {
+describe("the statistics of reactions", () => {
+  it("report the progress of each reaction over all partitions", async () => {
     const { list } = await replicas(1, 4);
     const [ours] = list;
     expect(await ours.reactions()).toEqual([]);
@@ -231,7 +231,7 @@ describe("what is told of reactions", () => {
     expect(await find("r")).toMatchObject({ consumers: 0 });
   });
 
-  it("counts what was given out and is not finished, by the age of the oldest", async () => {
+  it("report the number of pending events and the age of the oldest", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     await reacting(

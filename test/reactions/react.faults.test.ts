@@ -10,7 +10,7 @@ import { gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js
 import { recordingLogger } from "../helpers/secrets.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
-/** A replica behind a proxy, and one beside it for what the test itself does. */
+/** Connects one replica through a proxy, and one directly for the test itself. */
 async function farAndNear() {
   const proxy = await startProxy(await useValkey());
   const far = await client({ url: proxy.url });
@@ -18,7 +18,7 @@ async function farAndNear() {
   return { proxy, namespace: far.namespace, far: await far.machine(dial), near };
 }
 
-it("handles on over connections that are killed again and again, in order, and leaves nothing open", async () => {
+it("a reaction handles all events in order although its connections are killed repeatedly", async () => {
   const { list, namespace } = await replicas(3, 2);
   const [writer, ...rest] = list;
   const met: string[] = [];
@@ -61,7 +61,7 @@ it("handles on over connections that are killed again and again, in order, and l
 });
 
 it.each(["request", "reply"] as const)(
-  "misses nothing where the %s of taking events is lost",
+  "a reaction misses nothing if the %s of take is lost",
   async (what) => {
     const { proxy, far, near } = await farAndNear();
     const met: string[] = [];
@@ -77,7 +77,7 @@ it.each(["request", "reply"] as const)(
   },
 );
 
-it("is told later of what it took over where the answer to that is lost", async () => {
+it("a replica gets reassigned events later if the reply is lost", async () => {
   const { proxy, far, near, namespace } = await farAndNear();
   await (await reacting(near, () => {})).close();
   await near.create("x1");
@@ -90,12 +90,12 @@ it("is told later of what it took over where the answer to that is lost", async 
   await near.transition("x1", "c");
   await near.transition("x1", "b");
   await expect.poll(() => met).toEqual(["x1@2", "x1@4"]);
-  // An old event in the hands of nobody: only who takes it over is told of it.
+  // An old event of a consumer that does not exist: only the reply that reassigns it contains it.
   const valkey = await admin();
   const [first] = await valkey.xrange(events, "-", "+");
   const mark = async () => (await valkey.zrange(keyOf(namespace, "seen"), 0, -1, "WITHSCORES")).join();
   const before = await mark();
-  await expect.poll(mark, { interval: 1 }).not.toBe(before); // the next time is a while off
+  await expect.poll(mark, { interval: 1 }).not.toBe(before); // the next heartbeat is a while away
   proxy.dropReply(reactionScripts.take.sha1);
   await valkey.xclaim(events, "r", "died", 0, first?.[0] ?? "", "FORCE", "JUSTID");
   await proxy.lost;
@@ -103,7 +103,7 @@ it("is told later of what it took over where the answer to that is lost", async 
 });
 
 it.each(["begin", "finish"] as const)(
-  "handles an event once where the answer to %s is lost",
+  "a reaction handles an event once if the reply to %s is lost",
   async (script) => {
     const { proxy, far, near } = await farAndNear();
     const met: [string, number][] = [];
@@ -121,7 +121,7 @@ it.each(["begin", "finish"] as const)(
   },
 );
 
-it("goes on when a server that froze is back", async () => {
+it("a reaction continues when a frozen server is back", async () => {
   const server = await startValkey();
   onTestFinished(() => server.stop());
   if (!("pid" in server)) throw new Error("A server in a container can't be frozen");
@@ -160,7 +160,7 @@ it("goes on when a server that froze is back", async () => {
   await expect.poll(async () => (await ours.reactions())[0]?.pending).toBe(0);
 });
 
-it("handles again what a server forgot that had been handled", async () => {
+it("a reaction handles events again if the server lost that they were handled", async () => {
   const first = await startValkey();
   const namespace = freshNamespace();
   const home = await connect({ url: first.url, namespace });
@@ -186,7 +186,7 @@ it("handles again what a server forgot that had been handled", async () => {
   await reaction.close();
 });
 
-it("is closed where the server is gone, and says that the others could not be told", async () => {
+it("closing a reaction without a server logs that it could not leave", async () => {
   const server = await startValkey();
   const { logger, lines } = recordingLogger();
   const home = await client({ url: server.url, timeout: "1s", logger });
@@ -197,7 +197,7 @@ it("is closed where the server is gone, and says that the others could not be to
   expect(lines.join()).toContain("could not leave the reaction");
 });
 
-it("does not keep a process alive that closed it", async () => {
+it("a closed reaction does not keep the process alive", async () => {
   const { url } = await useValkey();
   const script = `
     import { connect, agent } from "latchkey";
@@ -214,7 +214,7 @@ it("does not keep a process alive that closed it", async () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 
-it("begins where no further connection can be had at first", async () => {
+it("a reaction begins although its further connection fails at first", async () => {
   const proxy = await startProxy(await useValkey());
   const far = await client({ url: proxy.url, connectTimeoutMs: 500, timeout: "1m" });
   const ours = await far.machine(dial);

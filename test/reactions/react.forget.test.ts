@@ -8,12 +8,12 @@ import { all, client, rejectionOf } from "../helpers/client.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
 import { useValkey } from "../helpers/valkey.js";
 
-/** Every key of a namespace but those of entities and the log, with its type. */
+/** Lists the keys of the reactions in a namespace. */
 async function reactionKeys(namespace: string): Promise<string[]> {
   return (await (await admin()).keys(`{${namespace}:*}:*:reaction:*`)).sort();
 }
 
-/** The groups on a partition's log. */
+/** Lists the consumer groups on a partition's log. */
 async function groups(namespace: string, partition = 0): Promise<string[]> {
   const found = (await (
     await admin()
@@ -21,7 +21,7 @@ async function groups(namespace: string, partition = 0): Promise<string[]> {
   return found.map(([, name]) => String(name));
 }
 
-/** From now on all replicas count as dead, as those do that were killed or froze. */
+/** Makes all replicas count as dead, as after a kill or a freeze. */
 async function allDie(namespace: string, partitions = 1): Promise<void> {
   const valkey = await admin();
   for (let partition = 0; partition < partitions; partition += 1) {
@@ -30,8 +30,8 @@ async function allDie(namespace: string, partitions = 1): Promise<void> {
   }
 }
 
-describe("a reaction that is forgotten", () => {
-  it("leaves nothing but a note that ends by itself, and other reactions as they were", async () => {
+describe("forgetting a reaction", () => {
+  it("leaves nothing but a note that expires, and does not touch other reactions", async () => {
     const { list, namespace } = await replicas(1, 3);
     const [ours] = list;
     const other = await ours.react("other", () => {});
@@ -59,7 +59,7 @@ describe("a reaction that is forgotten", () => {
     expect(await ours.forgetReaction("r")).toBeNull();
   });
 
-  it("begins anew under its name, as one that nobody has started before, and its keys stay", async () => {
+  it("lets a new reaction of the same name begin from the start", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -76,7 +76,7 @@ describe("a reaction that is forgotten", () => {
     await again.close();
   });
 
-  it("of which nobody has heard is none, and a name or an option that can't be is refused", async () => {
+  it("returns null for an unknown reaction and rejects invalid names and options", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     expect(await ours.forgetReaction("r")).toBeNull();
@@ -90,7 +90,7 @@ describe("a reaction that is forgotten", () => {
     }
   });
 
-  it("goes too where its group was removed by hand", async () => {
+  it("works if the consumer group was removed by hand", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -99,7 +99,7 @@ describe("a reaction that is forgotten", () => {
     expect(await reactionKeys(namespace)).toEqual([keyOf(namespace, "rules")]);
   });
 
-  it("goes whole where an attempt before ended between two partitions", async () => {
+  it("completes an earlier attempt that ended between two partitions", async () => {
     const { list, namespace } = await replicas(1, 2);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -112,8 +112,8 @@ describe("a reaction that is forgotten", () => {
   });
 });
 
-describe("a reaction is not forgotten", () => {
-  it("while replicas of it live, forced or not, and theirs go on", async () => {
+describe("forgetting is rejected", () => {
+  it("while replicas are live, with or without force, and they continue", async () => {
     const { list, namespace } = await replicas(3, 2);
     const [one, two = one, three = one] = list;
     const met: string[] = [];
@@ -130,7 +130,7 @@ describe("a reaction is not forgotten", () => {
     await expect.poll(() => met.toSorted()).toEqual(["x0@1", "x1@1", "x2@1", "x3@1"]);
   });
 
-  it("before the takeOverAfter of its replicas has passed since one gave a sign of life", async () => {
+  it("before takeOverAfter has passed since the last heartbeat", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     await (await reacting(ours, () => {}, { takeOverAfter: "1h" })).close();
@@ -145,7 +145,7 @@ describe("a reaction is not forgotten", () => {
     expect(await ours.forgetReaction("r")).toMatchObject({ consumers: 1 });
   });
 
-  it("for a day after the last sign of life where no takeOverAfter is noted, or where only one partition saw it", async () => {
+  it("for a day after the last heartbeat if no takeOverAfter is noted, also if only one partition saw the heartbeat", async () => {
     const { list, namespace } = await replicas(1, 2);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -162,7 +162,7 @@ describe("a reaction is not forgotten", () => {
     expect(await ours.forgetReaction("r")).toMatchObject({ consumers: 1 });
   });
 
-  it("where events of it are unfinished, unless it is forced", async () => {
+  it("if events are unfinished, unless it is forced", async () => {
     const { list, namespace } = await replicas(1, 2);
     const [ours] = list;
     const hold = gate();
@@ -187,7 +187,7 @@ describe("a reaction is not forgotten", () => {
     hold.open();
   });
 
-  it("where there are dead letters, retried or not, unless it is forced", async () => {
+  it("if there are dead letters, retried or not, unless it is forced", async () => {
     const { list } = await replicas(1);
     const [ours] = list;
     const fail = () => {
@@ -208,7 +208,7 @@ describe("a reaction is not forgotten", () => {
   });
 });
 
-it("is judged once more by the script that removes it, in the same step", async () => {
+it("the script that removes a reaction checks it again in the same step", async () => {
   const { list, namespace } = await replicas(1);
   await (await reacting(list[0], () => {})).close();
   const valkey = await admin();
@@ -228,7 +228,7 @@ it("is judged once more by the script that removes it, in the same step", async 
   expect(await groups(namespace)).toEqual([]);
 });
 
-it("is gone where several forget it at once, and none of them fails", async () => {
+it("several callers can forget a reaction at once without an error", async () => {
   const { list } = await replicas(4, 2);
   const [ours] = list;
   await (await reacting(ours, () => {})).close();
@@ -237,34 +237,37 @@ it("is gone where several forget it at once, and none of them fails", async () =
   expect(await ours.reactions()).toEqual([]);
 });
 
-it.each(["xgroup|destroy", "del", "pexpire"])("stays whole where the user lacks %s", async (command) => {
-  const { list, namespace } = await replicas(1);
-  await (await reacting(list[0], () => {})).close();
-  const before = await reactionKeys(namespace);
-  const { url } = await useValkey();
-  const username = `u${namespace}`;
-  await (await admin()).call(
-    "ACL",
-    "SETUSER",
-    username,
-    "reset",
-    "on",
-    ">sesame",
-    "~*",
-    "&*",
-    "+@all",
-    `-${command}`,
-  );
-  onTestFinished(async () => void (await (await admin()).call("ACL", "DELUSER", username)));
-  const theirs = await (await client({ url, namespace, username, password: "sesame" })).installed("dial");
-  if (theirs === null) throw new Error("There is no such machine");
-  const error = await rejectionOf(NotExecutedError, theirs.forgetReaction("r"));
-  expect(error).toMatchObject({ reply: "NOPERM" });
-  expect(await reactionKeys(namespace)).toEqual(before);
-  expect(await groups(namespace)).toEqual(["r"]);
-});
+it.each(["xgroup|destroy", "del", "pexpire"])(
+  "a reaction stays complete if the user lacks the permission for %s",
+  async (command) => {
+    const { list, namespace } = await replicas(1);
+    await (await reacting(list[0], () => {})).close();
+    const before = await reactionKeys(namespace);
+    const { url } = await useValkey();
+    const username = `u${namespace}`;
+    await (await admin()).call(
+      "ACL",
+      "SETUSER",
+      username,
+      "reset",
+      "on",
+      ">sesame",
+      "~*",
+      "&*",
+      "+@all",
+      `-${command}`,
+    );
+    onTestFinished(async () => void (await (await admin()).call("ACL", "DELUSER", username)));
+    const theirs = await (await client({ url, namespace, username, password: "sesame" })).installed("dial");
+    if (theirs === null) throw new Error("There is no such machine");
+    const error = await rejectionOf(NotExecutedError, theirs.forgetReaction("r"));
+    expect(error).toMatchObject({ reply: "NOPERM" });
+    expect(await reactionKeys(namespace)).toEqual(before);
+    expect(await groups(namespace)).toEqual(["r"]);
+  },
+);
 
-it("is forgotten of one machine only", async () => {
+it("forgetting a reaction does not touch the reaction of another machine", async () => {
   const home = await client();
   const twin = { ...(await definitionOf()), name: "twin" };
   const [one, two] = [await home.machine(await definitionOf()), await home.machine(twin)];

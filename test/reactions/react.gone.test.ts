@@ -18,7 +18,7 @@ import { useValkey } from "../helpers/valkey.js";
 
 beforeAll(built);
 
-/** What the server keeps of the reaction that is no note of its end. */
+/** Lists the keys of the reaction, without the note that it was forgotten. */
 async function kept(namespace: string): Promise<string[]> {
   const valkey = await admin();
   const keys = await valkey.keys(`{${namespace}:*}:dial:reaction:r:*`);
@@ -28,7 +28,7 @@ async function kept(namespace: string): Promise<string[]> {
   return keys.filter((_, at) => noted[at] === 0);
 }
 
-/** Forgets the reaction as soon as its replicas count as dead, which they do at each attempt. */
+/** Forgets the reaction; makes its replicas count as dead before each attempt. */
 async function forgetsAll(
   { list, namespace }: Awaited<ReturnType<typeof replicas>>,
   partitions: number,
@@ -44,8 +44,8 @@ async function forgetsAll(
   await expect.poll(attempt, { interval: 1 }).toMatchObject({ name: "r" });
 }
 
-describe("a replica whose reaction was forgotten while it was taken for dead", () => {
-  it("ends when it thaws, tells its handlers, and makes nothing anew", async () => {
+describe("a replica whose reaction was forgotten while it counted as dead", () => {
+  it("ends when it thaws, aborts its handlers, and creates nothing", async () => {
     const { list, namespace } = await replicas(1, 2);
     const [ours] = list;
     const { url } = await useValkey();
@@ -55,7 +55,7 @@ describe("a replica whose reaction was forgotten while it was taken for dead", (
       const dials = await latchkey.machine(${JSON.stringify(dial)});
       const reaction = await dials.react("r", (change, { signal }) => new Promise((resolve) => {
         console.log("begun");
-        signal.addEventListener("abort", () => { console.log("told " + signal.reason.message); resolve(); });
+        signal.addEventListener("abort", () => { console.log("aborted " + signal.reason.message); resolve(); });
       }), { takeOverAfter: "300ms" });
       await reaction.closed.catch(({ name, code, message }) => console.log([name, code, message].join(" ")));
       await latchkey.close();`;
@@ -63,27 +63,27 @@ describe("a replica whose reaction was forgotten while it was taken for dead", (
       cwd: root,
     });
     onTestFinished(() => void child.kill("SIGKILL"));
-    const said: string[] = [];
-    createInterface(child.stdout).on("line", (line) => said.push(line));
+    const output: string[] = [];
+    createInterface(child.stdout).on("line", (line) => output.push(line));
     await expect.poll(async () => (await ours.reactions())[0]?.consumers).toBe(1);
     await ours.create("x1");
-    await expect.poll(() => said).toEqual(["begun"]);
+    await expect.poll(() => output).toEqual(["begun"]);
     child.kill("SIGSTOP");
     const forget = () => ours.forgetReaction("r", { force: true }).catch((error: unknown) => error);
     await expect.poll(forget).toMatchObject({ name: "r", pending: 1, consumers: 1 });
     const exit = once(child, "exit");
     child.kill("SIGCONT");
     expect((await exit)[0]).toBe(0);
-    expect(said).toEqual([
+    expect(output).toEqual([
       "begun",
-      expect.stringMatching(/^told reaction r was forgotten while this replica sent no heartbeat/),
+      expect.stringMatching(/^aborted reaction r was forgotten while this replica sent no heartbeat/),
       expect.stringMatching(/^ContractError NOREACTION reaction r was forgotten .* start it again only if/),
     ]);
     expect(await ours.reactions()).toEqual([]);
     expect(await kept(namespace)).toEqual([]);
   });
 
-  it("ends with all handlers busy and others waiting for their next try, over all partitions", async () => {
+  it("ends with all handlers busy and others waiting for a retry, over all partitions", async () => {
     const stage = await replicas(2, 3);
     const [ours, writer = ours] = stage.list;
     const hold = gate();
@@ -110,13 +110,13 @@ describe("a replica whose reaction was forgotten while it was taken for dead", (
     hold.open();
     await reaction.close();
     expect(signals).toHaveLength(3);
-    for (let n = 0; n < 5; n++) await far.serverTime(); // behind what was asked of the tries that were cut off
+    for (let n = 0; n < 5; n++) await far.serverTime(); // after the calls that take back the interrupted attempts
     expect(lines.join()).not.toContain("an attempt counts although it was interrupted");
     expect(await ours.reactions()).toEqual([]);
     expect(await kept(stage.namespace)).toEqual([]);
   });
 
-  it("takes part where others have begun it anew meanwhile, with what it has of old gone", async () => {
+  it("takes part in a new reaction of the same name, without its old events", async () => {
     const { list, namespace } = await replicas(2);
     const [one, two = one] = list;
     const { url } = await useValkey();
@@ -128,7 +128,7 @@ describe("a replica whose reaction was forgotten while it was taken for dead", (
     await (await admin()).xgroup("SETID", away.keys.events, "r", "0");
     const taking = { count: 10, takeOverMs: 1, types: [] };
     const [old] = (await away.take(taking)).deliveries;
-    if (old === undefined) throw new Error("It was given nothing");
+    if (old === undefined) throw new Error("nothing was delivered");
     await expect.poll(() => one.forgetReaction("r", { force: true }).catch(() => null)).not.toBeNull();
     const met: string[] = [];
     const anew = await reacting(two, (change) => void met.push(nameOf(change)));
@@ -158,18 +158,14 @@ describe("a consumer", () => {
     return { ours: list[0], namespace, group, taking, valkey: await admin() };
   }
 
-  it("does nothing with events of a reaction that was forgotten, and is told so when it asks for more", async () => {
+  it("cannot change events of a forgotten reaction, and gets an error when it takes more", async () => {
     const { ours, namespace, group, taking } = await consumer();
     await ours.create("x1");
     const [event] = (await group.take(taking)).deliveries;
-    if (event === undefined) throw new Error("It was given nothing");
+    if (event === undefined) throw new Error("nothing was delivered");
     await expect.poll(() => ours.forgetReaction("r", { force: true }).catch(() => null)).not.toBeNull();
-    for (const asked of [
-      () => begin(group, event),
-      () => finish(group, event),
-      () => group.uncount(event, 1),
-    ])
-      expect((await rejection(asked())).message).toMatch(/^NOGROUP /);
+    for (const call of [() => begin(group, event), () => finish(group, event), () => group.uncount(event, 1)])
+      expect((await rejection(call())).message).toMatch(/^NOGROUP /);
     expect(await group.owns(event)).toBe(false);
     await group.leave();
     const error = await rejectionOf(ContractError, group.take(taking));
@@ -180,7 +176,7 @@ describe("a consumer", () => {
     expect(await kept(namespace)).toEqual([]);
   });
 
-  it("can't begin where the reaction is forgotten between its two steps, and can after that", async () => {
+  it("cannot begin if the reaction is forgotten between its two steps, and can afterwards", async () => {
     const { ours, group, taking } = await consumer();
     await ours.forgetReaction("r");
     await rejectionOf(ContractError, group.join(taking));
@@ -189,7 +185,7 @@ describe("a consumer", () => {
     expect((await ours.reactions())[0]).toMatchObject({ consumers: 1 });
   });
 
-  it("that was away for longer than the server notes what was forgotten can't tell that from a loss, and ends", async () => {
+  it("ends if it was away for longer than the server notes that a reaction was forgotten", async () => {
     const { group, taking, valkey } = await consumer();
     await group.take(taking);
     await valkey.xgroup("DESTROY", group.keys.events, "r");
@@ -207,11 +203,11 @@ describe("a consumer", () => {
     const nowMs = Number(seconds) * 1000;
     expect((await asks(nowMs + 60_000)).message).toMatch(/^NOGROUP /);
     expect((await asks(nowMs - 1)).message).toMatch(/^GONE /);
-    expect((await asks(0)).message).toMatch(/^NOGROUP /); // it was never there
+    expect((await asks(0)).message).toMatch(/^NOGROUP /); // a new consumer
   });
 });
 
-it("is told with each call until when it is known that it was forgotten: a day after it was last there", async () => {
+it("a consumer passes the time until which the server knows that the reaction was forgotten: a day after its last heartbeat", async () => {
   const { server, admin: valkey } = await ownServer({ args: ["--slowlog-log-slower-than", "0"] });
   const connection = await openConnection({ url: server.url });
   onTestFinished(() => connection.close());
@@ -226,7 +222,7 @@ it("is told with each call until when it is known that it was forgotten: a day a
   expect(Math.abs(second - 86_400_000 - Number(seconds) * 1000)).toBeLessThan(60_000);
 });
 
-it("goes from all partitions once it is gone from the first, though the answer was lost and a replica came to another", async () => {
+it("forgetting completes in all partitions after the first, although a reply was lost and a replica joined another partition", async () => {
   const proxy = await startProxy(await useValkey());
   const { list, namespace } = await replicas(1, 2);
   const far = await (await client({ url: proxy.url, namespace })).machine(dial);

@@ -7,7 +7,7 @@ import { admin } from "../helpers/calls.js";
 import { begin, finish, keyOf, nameOf, replicas } from "../helpers/reactions.js";
 import { useValkey } from "../helpers/valkey.js";
 
-/** Consumers of one reaction, which do only what a test tells them, each step one script. */
+/** Makes consumers of one reaction that only do single steps, each of them one script. */
 async function stage() {
   const { list, namespace } = await replicas(1);
   const { url } = await useValkey();
@@ -19,14 +19,14 @@ async function stage() {
   return {
     ours: list[0],
     consumer,
-    /** From now on a consumer counts as dead. */
+    /** Makes a consumer count as dead. */
     die: async (name: string) => void (await (await admin()).zadd(keyOf(namespace, "seen"), 0, name)),
     seen: async () => (await admin()).zrange(keyOf(namespace, "seen"), 0, -1),
     held: async () => (await admin()).hgetall(keyOf(namespace, "held")),
   };
 }
 
-/** Takes events, and asks for all that is the consumer's. */
+/** Takes events, and returns all events of the consumer. */
 async function take(group: ReactionGroup, count = 10): Promise<readonly Delivery[]> {
   group.reset();
   return (await group.take({ count, takeOverMs: 600_000, types: [] })).deliveries;
@@ -41,8 +41,8 @@ async function begunName(group: ReactionGroup, event: Delivery): Promise<string 
   return begun && nameOf(changeOf(begun));
 }
 
-describe("of an entity's events", () => {
-  it("those that come later go to whoever has an earlier one, also after it was taken over", async () => {
+describe("the events of an entity", () => {
+  it("go to the consumer that has earlier ones, also after those were reassigned", async () => {
     const { ours, consumer, die, held } = await stage();
     const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
     await ours.create("x1");
@@ -62,12 +62,12 @@ describe("of an entity's events", () => {
     expect(await held()).toEqual({});
   });
 
-  it("one that was taken over is not begun, nor finished, by who had it before", async () => {
+  it("cannot be begun or finished by their previous consumer after they were reassigned", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
     const [event] = await take(a);
-    if (event === undefined) throw new Error("It was given nothing");
+    if (event === undefined) throw new Error("nothing was delivered");
     expect(await begunName(a, event)).toBe("x1@1");
     await die("a");
     expect(await take(b)).toEqual([event]);
@@ -80,12 +80,12 @@ describe("of an entity's events", () => {
     expect(await finish(b, event)).toBe(true);
   });
 
-  it("a try that is taken back counts no more, and only by who has the event, and once", async () => {
+  it("lose an attempt that their consumer takes back, once", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
     const [event] = await take(a);
-    if (event === undefined) throw new Error("It was given nothing");
+    if (event === undefined) throw new Error("nothing was delivered");
     const tryIt = async (group: ReactionGroup, call = group.nextCall()) => {
       const begun = await group.begin(event, call, 10);
       return [begun?.attempt, call] as const;
@@ -107,12 +107,12 @@ describe("of an entity's events", () => {
     await b.uncount(event, fourth);
   });
 
-  it("a try that is taken back before the server hears of its begin does not count, nor one that came late", async () => {
+  it("do not count an attempt that is taken back before its begin arrives, nor one that arrives late", async () => {
     const { ours, consumer } = await stage();
     const a = consumer("a");
     await ours.create("x1");
     const [event] = await take(a);
-    if (event === undefined) throw new Error("It was given nothing");
+    if (event === undefined) throw new Error("nothing was delivered");
     const [early, late] = [a.nextCall(), a.nextCall()];
     await a.uncount(event, late);
     expect(await a.begin(event, late, 10)).toBeUndefined();
@@ -124,12 +124,12 @@ describe("of an entity's events", () => {
     expect(await a.owns(event)).toBe(true);
   });
 
-  it("one that is finished is told as finished however often that is asked, and as another's where it was that", async () => {
+  it("are reported as finished to the consumer that finished them, on each repeated call, and to no other", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
     const [event] = await take(a);
-    if (event === undefined) throw new Error("It was given nothing");
+    if (event === undefined) throw new Error("nothing was delivered");
     const [begun, call] = [a.nextCall(), a.nextCall()];
     await a.begin(event, begun, 10);
     const end = () => a.finish(event, begun, call, undefined, { how: "dead", error: "e", text: "{}" });
@@ -137,7 +137,7 @@ describe("of an entity's events", () => {
     expect(await (await admin()).xlen(a.keys.deadLetters)).toBe(1);
     await ours.create("x2");
     const [other] = await take(a);
-    if (other === undefined) throw new Error("It was given nothing");
+    if (other === undefined) throw new Error("nothing was delivered");
     const late = a.nextCall();
     await a.begin(other, late, 10);
     await die("a");
@@ -147,12 +147,12 @@ describe("of an entity's events", () => {
     expect(await a.finish(other, late, a.nextCall(), undefined, { how: "done" })).toBe(false);
   });
 
-  it("those that it handles later stay its own where a retried letter lies between them", async () => {
+  it("stay with their consumer if a retried dead letter lies between them", async () => {
     const { ours, consumer } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
     const [first] = await take(a);
-    if (first === undefined) throw new Error("It was given nothing");
+    if (first === undefined) throw new Error("nothing was delivered");
     await begin(a, first);
     await finish(a, first, {
       how: "dead",
@@ -163,9 +163,9 @@ describe("of an entity's events", () => {
     await (await admin()).xclaim(a.keys.deadLetters, "r", "retry", 0, letter?.[0] ?? "", "FORCE", "JUSTID");
     await take(a);
     await ours.transition("x1", "b");
-    // Asked anew, it is given the log's event first, though the letter came to it before.
+    // After a reset the event of the log comes first, although the letter was delivered before.
     const [event, retried] = await take(a);
-    if (event === undefined) throw new Error("It was given nothing");
+    if (event === undefined) throw new Error("nothing was delivered");
     expect([event.mark, retried?.mark]).toEqual(["e", "d"]);
     await begin(a, event);
     expect(await a.finish(event, 0, a.nextCall(), retried, { how: "done" })).toBe(true);
@@ -174,7 +174,7 @@ describe("of an entity's events", () => {
     expect((await take(a)).map(({ mark }) => mark).sort()).toEqual(["d", "e"]);
   });
 
-  it("all of a dead consumer's go to one other, whoever comes first", async () => {
+  it("of a dead consumer are all reassigned to one other consumer", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
     for (const id of ["x1", "x2", "x3"]) await ours.create(id);
@@ -185,8 +185,8 @@ describe("of an entity's events", () => {
   });
 });
 
-describe("a consumer that only told that it is there", () => {
-  it("takes nothing, counts while it lives, and is forgotten when it died", async () => {
+describe("a consumer that only joined", () => {
+  it("takes nothing, counts while it is live, and is removed when it is dead", async () => {
     const { ours, consumer, die, seen } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
@@ -200,8 +200,8 @@ describe("a consumer that only told that it is there", () => {
   });
 });
 
-describe.each([1, 2, 3, 4, 5])("consumers that come and die at random, run %i", (seed) => {
-  it("finish each event once and in order, and begin none before those in front of it are finished", async () => {
+describe.each([1, 2, 3, 4, 5])("consumers that join and crash at random, run %i", (seed) => {
+  it("finish each event once and in order, and begin none before the previous one is finished", async () => {
     const { ours, consumer, die, held } = await stage();
     const random = new Random(seed);
     const pick = (n: number): number => random.below(n);
@@ -212,11 +212,11 @@ describe.each([1, 2, 3, 4, 5])("consumers that come and die at random, run %i", 
     const finished = new Map<string, number>();
     const isOpen = () => [...versions].some(([id, version]) => finished.get(id) !== version);
     for (let step = 0; step < 400 || isOpen(); step += 1) {
-      if (step > 5_000) throw new Error("It does not come to an end");
+      if (step > 5_000) throw new Error("the run does not end");
       const names = [...actors.keys()];
       const name = names[pick(names.length)] ?? "";
       const actor = actors.get(name);
-      if (actor === undefined) throw new Error("Nobody is there");
+      if (actor === undefined) throw new Error("no consumer");
       const dice = pick(100);
       if (step < 400 && dice < 30) {
         const id = `x${pick(4)}`;

@@ -5,8 +5,8 @@ import { dial } from "../helpers/dial.js";
 import { counted, farAndNear } from "../helpers/far-reaction.js";
 import { gate, keyOf, reacting } from "../helpers/reactions.js";
 
-describe("dead letters, where an answer is lost or a request late", () => {
-  /** Two letters, and what their handler does the next time. */
+describe("dead letters, if a reply is lost or a request late", () => {
+  /** Makes two dead letters and a handler for their retry. */
   async function letters() {
     const stage = await farAndNear();
     const { near, far } = stage;
@@ -24,7 +24,7 @@ describe("dead letters, where an answer is lost or a request late", () => {
     return { ...stage, met, ids, next, far: far.deadLetters("r"), near: near.deadLetters("r"), all: near };
   }
 
-  it("says which ones it gave back, though they are handled by then", async () => {
+  it("retry returns the IDs although the letters are handled by then", async () => {
     const { proxy, far, near, ids, next } = await letters();
     next(() => {});
     proxy.dropReply("xclaim");
@@ -36,14 +36,14 @@ describe("dead letters, where an answer is lost or a request late", () => {
     expect(await retried).toEqual(ids.slice(0, 1));
   });
 
-  it("says which ones it dropped", async () => {
+  it("drop returns the IDs", async () => {
     const { proxy, far, near, ids } = await letters();
     proxy.dropReply("xdel");
     expect(await far.drop([...ids, "0:1-1"])).toEqual(ids);
     expect(await all(near)).toEqual([]);
   });
 
-  it("takes none away from who handles it", async () => {
+  it("retry does not reassign a letter that a replica is retrying", async () => {
     const { proxy, far, near, ids, met, next } = await letters();
     const [begun, hold] = [gate(), gate()];
     next(async () => {
@@ -59,7 +59,7 @@ describe("dead letters, where an answer is lost or a request late", () => {
     expect(met.slice(2).map(([name]) => name)).toEqual(["x1@1"]);
   });
 
-  it("tells nothing of one that was dropped while it waited to be handled, and makes none of it", async () => {
+  it("a letter that is dropped while it waits is not reported, nor dead-lettered again", async () => {
     const { near, ids, met, next, all: ours, namespace } = await letters();
     const [begun, hold] = [gate(), gate()];
     next(async () => {
@@ -81,7 +81,7 @@ describe("dead letters, where an answer is lost or a request late", () => {
   });
 });
 
-it("gives up what failed at each try, the last of which nobody told the end of, by as many tries as there were", async () => {
+it("an event whose last attempt has no known result becomes a dead letter with the right number of attempts", async () => {
   const { near, namespace } = await farAndNear();
   const [begun, hold] = [gate(), gate()];
   const { handler } = counted(async (_, { attempt }) => {
@@ -108,7 +108,7 @@ it("gives up what failed at each try, the last of which nobody told the end of, 
   hold.open();
 });
 
-it("warns of no leak where many reactions run on one connection and share a signal, and many events wait", async () => {
+it("many reactions that share a connection and a signal cause no warning about leaked listeners", async () => {
   const warned: Error[] = [];
   const note = (warning: Error): void => void warned.push(warning);
   process.on("warning", note);

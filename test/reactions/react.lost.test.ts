@@ -7,7 +7,7 @@ import { counted, farAndNear } from "../helpers/far-reaction.js";
 import { gate, keyOf, nameOf, reacting } from "../helpers/reactions.js";
 import { recordingLogger } from "../helpers/secrets.js";
 
-/** A replica that has handled something younger than what another, which dies now, has of the entity x1. */
+/** Makes a replica that has handled a later event than the one that a dead replica has of entity x1. */
 async function scene(options: ConnectOptions = {}) {
   const stage = await farAndNear(options);
   const { far, near, namespace, give } = stage;
@@ -23,8 +23,8 @@ async function scene(options: ConnectOptions = {}) {
   return { ...stage, met };
 }
 
-describe("what a dead replica left", () => {
-  it("is handled in order where the answer that gave it over is lost", async () => {
+describe("the events of a dead replica", () => {
+  it("are handled in order if the reply that reassigns them is lost", async () => {
     const { proxy, near, met, sign, die } = await scene();
     await sign();
     proxy.dropReply(reactionScripts.take.sha1);
@@ -36,12 +36,12 @@ describe("what a dead replica left", () => {
     expect(met.slice(1)).toEqual(["x1@1 try 1", "x1@2 try 1", "x1@3 try 1"]);
   });
 
-  it("is handled in order where the request for more comes to the server later than its repeat", async () => {
+  it("are handled in order if a request arrives later than its retry", async () => {
     const { proxy, near, met, sign, die } = await scene();
     const release = proxy.delayRequest(reactionScripts.take.sha1);
     await proxy.lost;
-    await sign(); // the repeat
-    await near.create("x3"); // something younger again
+    await sign(); // the retry
+    await near.create("x3"); // a later event
     await expect.poll(() => met.length).toBe(2);
     await sign();
     await die("other");
@@ -52,8 +52,8 @@ describe("what a dead replica left", () => {
   });
 });
 
-describe("a try", () => {
-  it("counts once where the answer to its begin is lost", async () => {
+describe("an attempt", () => {
+  it("counts once if the reply to its begin is lost", async () => {
     const { proxy, far, near } = await farAndNear();
     const { met, handler } = counted();
     await reacting(far, handler, { deadLetterAfter: 1 });
@@ -65,7 +65,7 @@ describe("a try", () => {
     expect(await all(near.deadLetters("r"))).toEqual([]);
   });
 
-  it("counts once where the request to begin comes to the server later than its repeat, or than the next try", async () => {
+  it("counts once if its begin arrives later than its retry, or than the next attempt", async () => {
     const { proxy, far, near } = await farAndNear();
     const second = gate();
     const { met, handler } = counted(async (_, { attempt }) => {
@@ -82,7 +82,7 @@ describe("a try", () => {
     expect(met.map(([, attempt]) => attempt)).toEqual([1, 2, 3]);
   });
 
-  it("does not count where the replica stops before it has the answer to its begin", async () => {
+  it("does not count if the replica stops before the reply to its begin arrives", async () => {
     const { proxy, far, near } = await farAndNear({ silenceTimeoutMs: 300 });
     const stop = new AbortController();
     const reaction = await reacting(far, () => {}, { signal: stop.signal });
@@ -97,7 +97,7 @@ describe("a try", () => {
     expect(await all(near.deadLetters("r"))).toEqual([]);
   });
 
-  it("of an event that the log lost is not counted for the one behind it", async () => {
+  it("on a trimmed event does not count for the next event", async () => {
     const { near, namespace, give, die } = await farAndNear();
     await (await reacting(near, () => {})).close();
     await near.create("x1");
@@ -116,12 +116,12 @@ describe("a try", () => {
   });
 });
 
-describe("an end", () => {
-  it.each(["well", "given up"])("whose answer is lost is told as its own: %s", async (how) => {
+describe("finishing an event", () => {
+  it.each(["handled", "dead-lettered"])("succeeds if the reply is lost: %s", async (how) => {
     const { logger, lines } = recordingLogger();
     const { proxy, far, near } = await farAndNear({ logger });
     const { met, handler } = counted(() => {
-      if (how === "given up") throw new Error("no");
+      if (how === "dead-lettered") throw new Error("no");
     });
     await reacting(far, handler, { deadLetterAfter: 1 });
     proxy.dropReply(reactionScripts.finish.sha1);
@@ -135,11 +135,11 @@ describe("an end", () => {
         ["x1@1", 1],
         ["x1@2", 1],
       ]);
-    await expect.poll(async () => (await all(near.deadLetters("r"))).length).toBe(how === "well" ? 0 : 2);
+    await expect.poll(async () => (await all(near.deadLetters("r"))).length).toBe(how === "handled" ? 0 : 2);
     expect(lines.join()).not.toContain("taken over");
   });
 
-  it("whose answer is lost is told as another's where that took the event over and ended it", async () => {
+  it("is reported as reassigned if the reply is lost and another replica finished the event", async () => {
     const { logger, lines } = recordingLogger();
     const { proxy, far, near, namespace } = await farAndNear({ logger });
     const [begun, hold] = [gate(), gate()];
@@ -164,15 +164,15 @@ describe("an end", () => {
   });
 });
 
-describe("events that were trimmed before anyone handled them", () => {
-  it("are told of where the answer that told of them is lost, once", async () => {
+describe("events that were trimmed before they were handled", () => {
+  it("are reported once if the reply that reports them is lost", async () => {
     const { proxy, far, near, namespace } = await farAndNear();
     await (await reacting(near, () => {})).close();
     for (let n = 0; n < 10; n++) await near.create(`x${n}`);
     await (await admin()).xtrim(`{${namespace}:0}:dial:events`, "MAXLEN", 4);
     const missed: MissedEvents[] = [];
     const { met, handler } = counted();
-    proxy.dropReply("\r\n$2\r\n10\r\n$3\r\n0-0\r\n"); // the first call that takes events
+    proxy.dropReply("\r\n$2\r\n10\r\n$3\r\n0-0\r\n"); // the reply to the first take with events
     await reacting(far, handler, { onMissed: (one) => void missed.push(one) });
     await proxy.lost;
     await expect.poll(() => met.length).toBe(4);
@@ -183,7 +183,7 @@ describe("events that were trimmed before anyone handled them", () => {
     expect(await all(near.deadLetters("r"))).toHaveLength(1);
   });
 
-  it("between being given and being begun are told of too", async () => {
+  it("are reported too if that happened between their delivery and their begin", async () => {
     const { far, near, namespace } = await farAndNear();
     const [begun, hold] = [gate(), gate()];
     const missed: MissedEvents[] = [];
@@ -208,13 +208,13 @@ describe("events that were trimmed before anyone handled them", () => {
   });
 });
 
-it("tells a handler that its event was taken over, though the answer that said so was lost", async () => {
+it("a handler is aborted after its event was reassigned, although the reply was lost", async () => {
   const { proxy, far, near, namespace } = await farAndNear();
-  const [begun, told] = [gate(), gate<unknown>()];
+  const [begun, aborted] = [gate(), gate<unknown>()];
   await reacting(far, async (_, { signal }) => {
     begun.open();
     await new Promise<void>((resolve) =>
-      signal.addEventListener("abort", () => resolve(told.open(signal.reason))),
+      signal.addEventListener("abort", () => resolve(aborted.open(signal.reason))),
     );
   });
   await near.create("x1");
@@ -230,5 +230,5 @@ it("tells a handler that its event was taken over, though the answer that said s
   proxy.dropReply(reactionScripts.take.sha1);
   proxy.shut(false);
   await proxy.lost;
-  expect(String(await told.promise)).toContain("the event was reassigned to another replica");
+  expect(String(await aborted.promise)).toContain("the event was reassigned to another replica");
 }, 15_000);

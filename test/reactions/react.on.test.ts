@@ -4,7 +4,7 @@ import { admin } from "../helpers/calls.js";
 import { rejectionOf } from "../helpers/client.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
 
-it("is refused where other replicas live that want other events, and theirs go on", async () => {
+it("react is rejected while live replicas use other events, and those continue", async () => {
   const { list, namespace } = await replicas(2, 2);
   const [one, two = one] = list;
   const met: string[] = [];
@@ -28,7 +28,7 @@ it("is refused where other replicas live that want other events, and theirs go o
   await expect.poll(() => met.toSorted()).toEqual(Array.from({ length: 6 }, (_, n) => `x${n}@2`));
 });
 
-it("takes part with the same events in another order, and under another name with others", async () => {
+it("react accepts the same events in another order, and other events under another name", async () => {
   const { list } = await replicas(3);
   const [one, two = one, three = one] = list;
   await reacting(one, () => {}, { on: ["dial.b", "dial.removed"] });
@@ -40,7 +40,7 @@ it("takes part with the same events in another order, and under another name wit
   await other.close();
 });
 
-it("may want other events from where the others left, once they all have", async () => {
+it("react accepts other events after all replicas left, and continues at their position", async () => {
   const { list } = await replicas(2);
   const [one, two = one] = list;
   await (await reacting(one, () => {}, { on: ["dial.b"] })).close();
@@ -50,20 +50,20 @@ it("may want other events from where the others left, once they all have", async
   await expect.poll(() => met).toEqual(["x1@1"]);
 });
 
-it("ends, and `closed` says why, where it was taken for dead and others want other events since", async () => {
+it("a replica that counted as dead ends with an error if other replicas use other events now", async () => {
   const { list, namespace } = await replicas(2);
   const [one, two = one] = list;
   const hold = gate();
   const old = await reacting(one, () => hold.promise, { on: ["dial.b"] });
   const ended = rejectionOf(ContractError, old.closed);
   const met: string[] = [];
-  // What a replica that froze for long looks like to the others.
+  // To the others, a replica that froze for long looks like this.
   await expect
     .poll(async () => {
       await (await admin()).zadd(keyOf(namespace, "seen"), 0, String(await consumerOf(namespace)));
       return reacting(two, (change) => void met.push(nameOf(change))).then(
         () => "started",
-        () => "refused",
+        () => "rejected",
       );
     })
     .toBe("started");

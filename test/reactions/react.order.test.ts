@@ -3,7 +3,7 @@ import type { Change } from "../../src/index.js";
 import { admin, connection } from "../helpers/calls.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
 
-/** What replicas did with events, and whether they kept to the order. */
+/** Records the events that replicas handle, and checks their order. */
 class Witness {
   readonly ended: string[] = [];
   readonly wrong: string[] = [];
@@ -11,7 +11,7 @@ class Witness {
   readonly #running = new Map<string, string>();
   readonly #last = new Map<string, number>();
 
-  /** Runs one try of a handler; checks that it stands alone for its entity, and behind all earlier events of it. */
+  /** Runs one attempt of a handler; checks that no other runs for its entity, and that all earlier events are handled. */
   async watch(replica: number, change: Change, work: () => Promise<void>): Promise<void> {
     const name = nameOf(change);
     const other = this.#running.get(change.id);
@@ -37,15 +37,15 @@ describe("replicas that share a reaction", () => {
       const { list } = await replicas(4, partitions);
       const witness = new Witness();
       const [first, ...rest] = list;
-      let tries = 0;
+      let attempts = 0;
       for (const [replica, ours] of [first, ...rest].entries()) {
         await reacting(
           ours,
           (change) =>
             witness.watch(replica, change, async () => {
               await new Promise((resolve) => setImmediate(resolve));
-              tries += 1;
-              if (tries % 3 === 0) throw new Error("every third try fails");
+              attempts += 1;
+              if (attempts % 3 === 0) throw new Error("every third attempt fails");
             }),
           { concurrency: 3, deadLetterAfter: 1000 },
         );
@@ -65,7 +65,7 @@ describe("replicas that share a reaction", () => {
     30_000,
   );
 
-  it("keep the later events of an entity behind one that fails, and handle other entities meanwhile", async () => {
+  it("delay the later events of an entity while one fails, and handle other entities in the meantime", async () => {
     const { list, namespace } = await replicas(2);
     const [one, two = one] = list;
     const met: string[] = [];
@@ -86,7 +86,7 @@ describe("replicas that share a reaction", () => {
     await expect.poll(async () => (await admin()).hlen(keyOf(namespace, "held"))).toBe(0);
   });
 
-  it("hand over, in order, when one is closed", async () => {
+  it("handle the events of a closed replica, in order", async () => {
     const { list } = await replicas(2);
     const [one, two = one] = list;
     const begun = gate();
@@ -111,11 +111,11 @@ describe("replicas that share a reaction", () => {
   });
 });
 
-describe("a replica that gives no sign of life", () => {
-  it("loses its events to another, in order, and its handler is told", async () => {
+describe("a replica without heartbeats", () => {
+  it("loses its events to another, in order, and its handler is aborted", async () => {
     const { list, namespace } = await replicas(2);
     const [one, two = one] = list;
-    const [begun, told] = [gate(), gate<unknown>()];
+    const [begun, aborted] = [gate(), gate<unknown>()];
     const sleeping: string[] = [];
     await reacting(
       one,
@@ -123,7 +123,7 @@ describe("a replica that gives no sign of life", () => {
         sleeping.push(nameOf(change));
         begun.open();
         await new Promise<void>((resolve) =>
-          signal.addEventListener("abort", () => resolve(told.open(signal.reason))),
+          signal.addEventListener("abort", () => resolve(aborted.open(signal.reason))),
         );
       },
       { concurrency: 1 },
@@ -136,18 +136,18 @@ describe("a replica that gives no sign of life", () => {
     const [sleeper = ""] = await valkey.zrange(seen, 0, -1);
     const met: string[] = [];
     await reacting(two, (change) => void met.push(nameOf(change)));
-    // As if it had been stopped for long: its mark is old until the other one comes by.
+    // As if it had been stopped for long: its heartbeat is old when the other replica takes events.
     const plant = async () => {
       if (met.length === 0) await valkey.zadd(seen, "XX", 0, sleeper);
       return met.length;
     };
     await expect.poll(plant, { interval: 1 }).toBe(2);
     expect(met).toEqual(["x1@1", "x1@2"]);
-    expect(String(await told.promise)).toContain("the event was reassigned to another replica");
+    expect(String(await aborted.promise)).toContain("the event was reassigned to another replica");
     expect(sleeping).toEqual(["x1@1"]);
   });
 
-  it("is not taken for dead while its handler runs on and on", async () => {
+  it("does not count as dead while its handler runs for long", async () => {
     const { list, namespace } = await replicas(2);
     const [one, two = one] = list;
     const [begun, hold] = [gate(), gate()];
@@ -161,7 +161,7 @@ describe("a replica that gives no sign of life", () => {
     await one.create("x1");
     await begun.promise;
     await reacting(two, handler(2), { takeOverAfter: "2s" });
-    // Both give signs of life, over and over, while the handler has been running for longer than that.
+    // Both send heartbeats while the handler has been running for longer than that.
     const marks = new Set<string>();
     const started = Number((await (await admin()).time())[0]);
     await expect
@@ -179,7 +179,7 @@ describe("a replica that gives no sign of life", () => {
     expect(marks.size).toBeGreaterThan(2);
   });
 
-  it("leaves its unfinished events, as one that died between being given them and handling them", async () => {
+  it("leaves its unfinished events to others if it crashed between delivery and handling", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     await (await reacting(ours, () => {})).close();
@@ -197,7 +197,7 @@ describe("a replica that gives no sign of life", () => {
     expect(consumers.map(([, name]) => name)).not.toContain("died");
   });
 
-  it("whose unfinished events were trimmed away is told of", async () => {
+  it("whose unfinished events were trimmed causes a report", async () => {
     const { list, namespace } = await replicas(1);
     const [ours] = list;
     const events = `{${namespace}:0}:dial:events`;

@@ -19,8 +19,8 @@ const task = {
 const HOUR = 3_600_000;
 
 /**
- * w1 to w3 work and are due in 60, 10 and -40 minutes, w4 lacks its deadline, d1 is due in 7 days; v1 waits, which has
- * no deadline.
+ * w1 to w3 work and are due in 60, 10 and -40 minutes, the timer of w4 is missing, d1 is due in 7 days; v1 waits, in a
+ * state without a timer.
  */
 async function tasks(): Promise<Entities> {
   const home = await client();
@@ -48,7 +48,7 @@ async function listed(entities: Entities, options: ListOptions): Promise<string[
   return (await all(entities.list(options))).map(({ id }) => id);
 }
 
-/** The same by pages of one. */
+/** Lists by pages of one entity. */
 async function paged(entities: Entities, options: ListOptions): Promise<string[]> {
   const ids: string[] = [];
   let cursor: string | undefined;
@@ -79,7 +79,7 @@ it.each<[ListOptions, string[]]>([
   expect(await paged(entities, options)).toEqual(ids);
 });
 
-it("finds the few that fit among many that do not", async () => {
+it("finds the few matches among many entities", async () => {
   const home = await client();
   const entities: Entities = await home.machine(task as MachineDefinition);
   const ids = Array.from({ length: 1100 }, (_, n) => `t${n}`);

@@ -29,7 +29,7 @@ async function filled(
   return list;
 }
 
-/** Reads a list to its end, and lets others change entities at every step. */
+/** Reads a whole list and changes entities at every step. */
 async function readWhile(
   list: AsyncIterable<{ id: string }>,
   change: () => Promise<unknown>,
@@ -38,7 +38,7 @@ async function readWhile(
   let changing: Promise<unknown> = Promise.resolve();
   for await (const { id } of list) {
     met.push(id);
-    // Every other time it goes on while the changes are under way.
+    // Continues before the changes are complete at every second step.
     await (met.length % 2 === 0 ? changing : undefined);
     changing = change();
   }
@@ -48,7 +48,7 @@ async function readWhile(
 
 const everyone = Array.from({ length: COUNT }, (_, n) => `x${n}`).sort();
 
-it("gives each entity once, wherever it moves meanwhile", async () => {
+it("lists each entity once, wherever it moves meanwhile", async () => {
   await fc.assert(
     fc.asyncProperty(seeds, async ({ seed, partitions, moves }) => {
       const random = new Random(seed);
@@ -66,7 +66,7 @@ it("gives each entity once, wherever it moves meanwhile", async () => {
   );
 });
 
-it("gives each entity once that stays within the listed states, and the others at most once", async () => {
+it("lists each entity once that stays within the listed states, and the others at most once", async () => {
   await fc.assert(
     fc.asyncProperty(seeds, async ({ seed, partitions, moves }) => {
       const random = new Random(seed);
@@ -74,7 +74,7 @@ it("gives each entity once that stays within the listed states, and the others a
       const met = await readWhile(list.list({ state: ["a", "c"] }), () =>
         Promise.all(
           Array.from({ length: moves }, async (_, n) => {
-            // The first thirty wander about, are removed and made again; the others stay within the listed states.
+            // The first thirty move, are removed and created again; the others stay within the listed states.
             const id = `x${random.below(COUNT)}`;
             if (Number(id.slice(1)) >= 30) return list.transition(id, random.of(["a", "c"]));
             if (n % 5 === 0) await list.tryRemove(id);
@@ -91,7 +91,7 @@ it("gives each entity once that stays within the listed states, and the others a
   );
 });
 
-it("gives each entity of one state once that enters it again and again", async () => {
+it("lists each entity of one state once, although it enters the state repeatedly", async () => {
   await fc.assert(
     fc.asyncProperty(seeds, async ({ seed, partitions, moves }) => {
       const random = new Random(seed);
@@ -105,7 +105,7 @@ it("gives each entity of one state once that enters it again and again", async (
   );
 });
 
-it("gives everything once on pages while nothing that was listed moves back", async () => {
+it("lists each entity once on pages if no listed entity moves back", async () => {
   const list = await filled(4, new Random(1), ["a", "b", "c"]);
   const expected = (await all(list.list())).map(({ id }) => id);
   const met: string[] = [];
@@ -114,13 +114,13 @@ it("gives everything once on pages while nothing that was listed moves back", as
     met.push(...page.items.map(({ id }) => id));
     ({ cursor } = page);
     if (cursor === undefined) break;
-    // What was listed leaves: those after it move up by rank, and must not be skipped.
+    // Listed entities leave, so the ranks of later ones change. None may be skipped.
     await Promise.all(met.slice(-13).map((id) => list.remove(id)));
   }
   expect(met).toEqual(expected);
 });
 
-it("ends, with those that were there at the start, while entities are made faster than they are read", async () => {
+it("ends with the entities that existed at the start, while entities are created faster than they are read", async () => {
   const list = await filled(1, new Random(2), ["a"]);
   let made = 0;
   const met = await readWhile(list.list(), async () => {

@@ -17,7 +17,7 @@ function idsOf(items: readonly { id: string }[]): string[] {
   return items.map(({ id }) => id);
 }
 
-/** The ids on all pages, and the length of each page. */
+/** Returns the ids on all pages, and the length of each page. */
 async function pages(
   list: Entities<DialState>,
   limit: number,
@@ -35,7 +35,7 @@ async function pages(
 }
 
 describe.each([1, 4])("a list over %i partitions", (partitions) => {
-  it("goes by state, and then from the longest in it", async () => {
+  it("is ordered by state, then longest in it first", async () => {
     const { home, list } = await dials(partitions);
     const { nowMs } = await home.serverTime();
     const ages = { x1: 3, x2: 1, x3: 2, y1: 1, y2: 5, z1: 4 };
@@ -56,14 +56,14 @@ describe.each([1, 4])("a list over %i partitions", (partitions) => {
     expect((await list.listPage({ olderThan: "150m", limit: 2 })).items).toHaveLength(2);
   });
 
-  it("gives whole snapshots, as get does", async () => {
+  it("returns whole snapshots, as `get` does", async () => {
     const { list } = await dials(partitions);
     await list.create("x1", { n: 1, text: "ü", none: null, list: [] });
     await list.transition("x1", "b", { set: { deep: { a: [{}] } } });
     expect(await all(list.list())).toEqual([await list.get("x1")]);
   });
 
-  it("comes page by page where hundreds entered a state in the same ms", async () => {
+  it("can be paged if hundreds of entities entered a state in the same millisecond", async () => {
     const { home, list } = await dials(partitions);
     const ids = Array.from({ length: 300 }, (_, n) => `x${n}`).sort();
     await Promise.all(ids.map((id) => list.create(id)));
@@ -77,7 +77,7 @@ describe.each([1, 4])("a list over %i partitions", (partitions) => {
     expect(idsOf(await all(list.list()))).toEqual(ids);
   });
 
-  it("leaves out what was removed meanwhile, and misses nothing else", async () => {
+  it("omits entities that were removed meanwhile, and no others", async () => {
     const { list } = await dials(partitions);
     const ids = Array.from({ length: 250 }, (_, n) => `x${n}`);
     await Promise.all(ids.map((id) => list.create(id)));
@@ -95,7 +95,7 @@ describe.each([1, 4])("a list over %i partitions", (partitions) => {
   });
 });
 
-it("leaves out what stands in the index and can't be an id, wherever it stands", async () => {
+it("omits index entries that are not valid ids", async () => {
   const { home, list } = await dials();
   for (const id of ["a1", "a2"]) await list.create(id);
   const index = `{${home.namespace}:0}:dial:index`;
@@ -106,7 +106,7 @@ it("leaves out what stands in the index and can't be an id, wherever it stands",
   expect(await all(list.list({ stuck: true }))).toEqual([]);
 });
 
-it("spreads entities over the partitions, each where its id says", async () => {
+it("stores each entity in the partition that its id determines", async () => {
   const { home, list } = await dials(4);
   const ids = Array.from({ length: 40 }, (_, n) => `x${n}`);
   await Promise.all(ids.map((id) => list.create(id)));
@@ -117,7 +117,7 @@ it("spreads entities over the partitions, each where its id says", async () => {
   }
 });
 
-it("counts by state over all partitions, with the states that nobody is in", async () => {
+it("counts by state over all partitions, including empty states", async () => {
   const { list } = await dials(4);
   expect(await list.count()).toEqual({ a: 0, b: 0, c: 0 });
   for (let n = 0; n < 20; n++) await list.create(`x${n}`);
@@ -126,14 +126,14 @@ it("counts by state over all partitions, with the states that nobody is in", asy
   expect(await list.count()).toEqual({ a: 13, b: 0, c: 6 });
 });
 
-it("is empty where there is nothing, without a cursor", async () => {
+it("is empty, without a cursor, if there are no entities", async () => {
   const ours = await agents();
   expect(await all(ours.list())).toEqual([]);
   expect(await ours.listPage()).toEqual({ items: [] });
   expect(await ours.count()).toEqual({ spawning: 0, running: 0, failed: 0, killed: 0, completed: 0 });
 });
 
-it("does not pass off a machine that is gone, as after a loss of data, for one without entities", async () => {
+it("reports a machine that is no longer installed, as after a loss of data", async () => {
   const { home, list } = await dials();
   await list.create("x1");
   await (await admin()).del(`{${home.namespace}:0}:dial:machine`);
@@ -145,11 +145,11 @@ it("does not pass off a machine that is gone, as after a loss of data, for one w
   ]) {
     const error = await rejectionOf(ContractError, call());
     expect(error.code).toBe("NOMACHINE");
-    expect(error.message).toMatch(/^(list|count) dial: no such machine is installed .* apply it first$/);
+    expect(error.message).toMatch(/^(list|count) dial: the machine is not installed .* apply it first$/);
   }
 });
 
-it("refuses what is no page, state, age or cursor, and says what to do", async () => {
+it("rejects an invalid limit, state, age or cursor, with the accepted values", async () => {
   const list = await entities(dial);
   for (const limit of [0, -1, 1.5, 1001, Number.NaN]) {
     const error = await rejectionOf(ContractError, list.listPage({ limit }));
@@ -157,9 +157,9 @@ it("refuses what is no page, state, age or cursor, and says what to do", async (
   }
   for (const cursor of ["", "x", "1/", "/x", "-1/x", "99999999999999999/x"]) {
     const error = await rejectionOf(ContractError, list.listPage({ cursor }));
-    expect(error.message).toBe("cursor is none that a list gave; leave it out to start from the first");
+    expect(error.message).toBe("invalid cursor; omit it to start at the beginning");
   }
   const error = await rejectionOf(ContractError, all(list.list({ state: "d" as DialState })));
-  expect(error.message).toBe('unknown state "d" of dial; it has a, b, c');
+  expect(error.message).toBe('unknown state "d"; did you mean "a"?');
   await rejectionOf(ContractError, all(list.list({ olderThan: "soon" as "1s" })));
 });

@@ -99,7 +99,7 @@ it("may be closed twice, and turns later calls away as not executed", async () =
   expect(await all(ours.events({ after: "start" }))).toEqual([]);
 });
 
-it("opens no connection any more, and says so, where it is closed before or meanwhile", async () => {
+it("opens no connection and throws ConnectError if it is closed before or meanwhile", async () => {
   const latchkey = await client();
   const ours = await latchkey.machine(agent());
   const opening = rejectionOf(

@@ -129,7 +129,7 @@ describe("a server that wants a password", () => {
     }
   });
 
-  it("tells a user without rights what is missing, and shows no secret of a working client", async () => {
+  it("names the permission that a user lacks, and shows no secret of a working client", async () => {
     const { logger, lines } = recordingLogger();
     const latchkey = await connect({
       url: address(`reader:${SECRET}r`),

@@ -4,7 +4,7 @@ import { Deadline, TimeUpError } from "../../src/valkey/deadline.js";
 
 const DAY_MS = 86_400_000;
 
-it("a deadline that is further away than Node's timers reach is no shorter for that", async () => {
+it("a deadline beyond the longest timer of Node is kept", async () => {
   expect(await Deadline.in(30 * DAY_MS).race(pause(30, "the answer"))).toBe("the answer");
 });
 

@@ -48,7 +48,7 @@ for (const [failure, texts] of Object.entries(table)) {
 }
 
 it.each([undefined, null, "OOM", { message: "OOM" }, 7])(
-  "takes %j, which is no error, for unknown",
+  "classifies %j, which is not an error, as unknown",
   (thrown) => {
     expect(classifyFailure(thrown)).toBe("unknown");
   },
@@ -65,11 +65,11 @@ it.each([
   expect(replyCode(new Error(text))).toBe(code);
 });
 
-it("finds no code in what is no error", () => {
+it("finds no code in a text that is not an error", () => {
   expect(replyCode("OOM")).toBe("");
 });
 
-it("cuts off what an error text says of the script, and whatever is too long", () => {
+it("removes the script from an error text, and shortens a long one", () => {
   const sha = "a".repeat(40);
   expect(safeMessage(new Error(`WRONGTYPE bad kind script: ${sha}, on @user_script:3.`))).toBe(
     "WRONGTYPE bad kind",
@@ -78,7 +78,7 @@ it("cuts off what an error text says of the script, and whatever is too long", (
   expect(safeMessage("text")).toBe("text");
 });
 
-it("takes a transaction that was given up for what it was given up for", () => {
+it("classifies a discarded transaction by the cause of the discard", () => {
   const named = new Error("EXECABORT Transaction discarded because of: LOADING the data");
   const refusals = Object.assign(new Error("EXECABORT Transaction discarded because of previous errors."), {
     previousErrors: [new Error("BUSY a script runs")],

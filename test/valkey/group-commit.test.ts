@@ -8,11 +8,11 @@ import { rejection, rejectionOf } from "../helpers/client.js";
 import { adminOf, ownServer } from "../helpers/doctor.js";
 import { replicated } from "../helpers/replica.js";
 
-/** Long enough never to run out in a test. */
+/** Longer than any test. */
 const LONG = 25_000;
 const ONE = { local: 0, replicas: 1 } as const;
 
-/** How often the server was asked to wait, by either command, since the statistics were reset. */
+/** Counts the WAIT and WAITAOF commands since the statistics were reset. */
 async function waits(admin: Valkey): Promise<number> {
   const calls = [...(await admin.info("commandstats")).matchAll(/^cmdstat_wait(?:aof)?:calls=(\d+)/gm)];
   return calls.reduce((sum, [, count]) => sum + Number(count), 0);
@@ -24,7 +24,7 @@ async function untilWaiting(admin: Valkey): Promise<void> {
 }
 
 describe("a wait for replicas", () => {
-  it("tells how many have the write", async () => {
+  it("returns the number of replicas that have the write", async () => {
     const { connect } = await replicated();
     const client = await connect();
     const commits = new GroupCommit(client);
@@ -33,7 +33,7 @@ describe("a wait for replicas", () => {
     expect(await commits.wait({ local: 0, replicas: 2 }, 50)).toEqual({ local: 0, replicas: 1 });
   });
 
-  it("tells that none has it while the replica is stopped, and when it is gone", async () => {
+  it("returns 0 while the replica is stopped, and after it has ended", async () => {
     const { connect, replica } = await replicated();
     const client = await connect();
     const commits = new GroupCommit(client);
@@ -47,7 +47,7 @@ describe("a wait for replicas", () => {
     expect(await commits.wait(ONE, 50)).toEqual({ local: 0, replicas: 0 });
   });
 
-  it("is never met by a replica that is stopped where an op is only replayed, on a connection that wrote nothing", async () => {
+  it("is not satisfied by a stopped replica if the change is only replayed, on a connection without writes", async () => {
     const { connect, replica } = await replicated();
     const first = new Calls(await connect(), "agent");
     await first.apply(JSON.parse(JSON.stringify(agent())));
@@ -69,7 +69,7 @@ describe("a wait for replicas", () => {
     expect(await commits.wait(ONE, LONG)).toEqual({ local: 0, replicas: 1 });
   });
 
-  it("asks nothing where nothing is needed", async () => {
+  it("sends nothing if no acknowledgement is required", async () => {
     const { server, admin } = await ownServer();
     const commits = new GroupCommit(await adminOf(server));
     expect(await commits.wait({ local: 0, replicas: 0 }, LONG)).toEqual({ local: 0, replicas: 0 });
@@ -107,7 +107,7 @@ describe("callers share waits", () => {
     expect(await waits(admin)).toBe(1);
   });
 
-  it("what was written behind a wait needs the next one, even where both are answered at once", async () => {
+  it("a write after a WAIT needs the next one, even if both are answered at once", async () => {
     const { connect, admin, replica } = await replicated();
     const client = await connect();
     const commits = new GroupCommit(client);
@@ -121,7 +121,7 @@ describe("callers share waits", () => {
     expect(await waits(admin)).toBe(2);
   });
 
-  it("with other needs take turns: each is told the count when its own is met, or its own time is over", async () => {
+  it("with other needs take turns: each gets the count when its own need is satisfied or its timeout has passed", async () => {
     const { connect } = await replicated();
     const client = await connect();
     const commits = new GroupCommit(client);
@@ -139,7 +139,7 @@ describe("callers share waits", () => {
     expect(ended.slice(-2)).toEqual(["five", "three"]);
   });
 
-  it("for disks and for replicas are each told their own counts, and none waits for ever behind the other", async () => {
+  it("for disks and for replicas get their own counts, and neither waits for ever after the other", async () => {
     const { connect, admin } = await replicated({ primary: ["--appendfsync", "always"] });
     await admin.config("SET", "appendonly", "yes");
     const client = await connect();
@@ -149,7 +149,7 @@ describe("callers share waits", () => {
     await Promise.all([commits.wait(ONE, LONG), commits.wait(disk, LONG)]);
     const short = [commits.wait({ local: 1, replicas: 1 }, 50), commits.wait({ local: 0, replicas: 2 }, 50)];
     expect(await Promise.all(short)).toEqual([disk, ONE]);
-    const never = commits.wait({ local: 0, replicas: 3 }, LONG).catch(() => {}); // cut off with the test
+    const never = commits.wait({ local: 0, replicas: 3 }, LONG).catch(() => {}); // interrupted at the end of the test
     expect(await Promise.race([never, commits.wait(disk, LONG)])).toEqual(disk);
   });
 });
@@ -233,7 +233,7 @@ describe("a connection that is lost", () => {
     expect((await wait).message).toBe("Connection is closed.");
   });
 
-  it("in the very moment of asking is no write that was never sent", async () => {
+  it("in the moment of the WAIT is not reported as a write that was not sent", async () => {
     const given = {
       host: "127.0.0.1",
       maxRetriesPerRequest: 0,
@@ -294,7 +294,7 @@ describe("a wait for disks", () => {
     expect(await group.wait({ local: 1, replicas: 1 }, 50)).toEqual({ local: 1, replicas: 0 });
   });
 
-  it("is refused where there is no append-only file, with the line that makes one", async () => {
+  it("is rejected without an append-only file, with the line that enables it", async () => {
     const { server } = await ownServer({ args: always });
     const client = await adminOf(server);
     await client.set("k", "v");
@@ -303,16 +303,19 @@ describe("a wait for disks", () => {
     expect(error.message).toContain("CONFIG SET appendonly yes");
   });
 
-  it.each(["everysec", "no"])("is refused with appendfsync %s, with the line that mends it", async (mode) => {
-    const { server } = await ownServer({ appendOnly: true, args: ["--appendfsync", mode] });
-    const client = await adminOf(server);
-    await client.set("k", "v");
-    const error = await rejectionOf(NoConfirmationError, new GroupCommit(client).wait(fsync, LONG));
-    expect(error.reason).toBe("appendfsync");
-    expect(error.message).toContain("CONFIG SET appendfsync always");
-  });
+  it.each(["everysec", "no"])(
+    "is rejected with appendfsync %s, with the line that fixes it",
+    async (mode) => {
+      const { server } = await ownServer({ appendOnly: true, args: ["--appendfsync", mode] });
+      const client = await adminOf(server);
+      await client.set("k", "v");
+      const error = await rejectionOf(NoConfirmationError, new GroupCommit(client).wait(fsync, LONG));
+      expect(error.reason).toBe("appendfsync");
+      expect(error.message).toContain("CONFIG SET appendfsync always");
+    },
+  );
 
-  it("is refused where the file is given up meanwhile", async () => {
+  it("is rejected if the append-only file is disabled meanwhile", async () => {
     const { connect, admin, replica } = await replicated({ primary: always });
     await admin.config("SET", "appendonly", "yes");
     const client = await connect();
@@ -328,7 +331,7 @@ describe("a wait for disks", () => {
   });
 });
 
-describe("a server that can't tell", () => {
+describe("a server that cannot confirm", () => {
   it.each([
     ["-wait", ONE],
     ["-waitaof", { local: 1, replicas: 0 } as const],
@@ -343,7 +346,7 @@ describe("a server that can't tell", () => {
     expect(error.message).toContain("+wait +waitaof, and for disks +config|get");
   });
 
-  it("because it became a replica is told, while waiting and afterwards", async () => {
+  it("because it became a replica is reported, during the wait and afterwards", async () => {
     const { connect, admin, replica } = await replicated();
     const [client, idle] = [await connect(), await connect()];
     replica.pause();

@@ -51,7 +51,7 @@ it("closes the further connections that it opened beside a client that is handed
   await expect.poll(async () => (await ours()).length).toBe(before);
 });
 
-it("refuses a client with keyPrefix, which would rewrite keys but not script arguments", async () => {
+it("rejects a client with keyPrefix, which rewrites keys but not script arguments", async () => {
   const { host, port } = await useValkey();
   const given = new Valkey({ host, port, keyPrefix: "app:", lazyConnect: true });
   const error = await rejectionOf(ContractError, connect({ client: given }));
@@ -67,7 +67,7 @@ it("takes a client with an empty keyPrefix", async () => {
   await expect(connect({ client: given, namespace: freshNamespace() })).resolves.toBeDefined();
 });
 
-it("refuses a Cluster and whatever else is no client of iovalkey", async () => {
+it("rejects a Cluster and every other value that is not a client of iovalkey", async () => {
   const { host, port } = await useValkey();
   const cluster = new Cluster([{ host, port }], { lazyConnect: true });
   for (const other of [cluster, {}, "valkey://localhost"]) {
@@ -77,7 +77,7 @@ it("refuses a Cluster and whatever else is no client of iovalkey", async () => {
   }
 });
 
-it("shows no credentials of a client that is handed in, where it can't connect further ones", async () => {
+it("shows no credentials of the caller's client if it cannot open further connections", async () => {
   const { host, port } = await useValkey();
   const given = await connection();
   const { logger, lines } = recordingLogger();

@@ -27,7 +27,7 @@ async function onOwnServer() {
   };
 }
 
-it("a change that the server comes to when the caller has been told of no answer is not executed", async () => {
+it("a change that reaches the server after its caller has timed out is not executed", async () => {
   const { agents, admin, hold, release } = await onOwnServer();
   const before = await keyspace(admin, "t");
   await hold(60_000);
@@ -58,7 +58,7 @@ it("the caller's own notAfter is no later for being retried", async () => {
   expect(result).toMatchObject({ ok: false, outcome: "EXPIRED" });
 });
 
-it("the server's time is known without asking for it again, and never told later than it is", async () => {
+it("the server's time is estimated without another question, and never later than it is", async () => {
   const valkey = await admin();
   const clock = new ServerClock(valkey);
   const known = await clock.know();

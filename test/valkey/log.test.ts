@@ -45,7 +45,7 @@ it("logs no loss of a connection that was closed on purpose", async () => {
   expect(told()).toEqual([]);
 });
 
-it("logs a call whose answer was lost, with the op to ask by", async () => {
+it("logs a call whose reply was lost, with its idempotency key", async () => {
   const { proxy, latchkey, lines } = await logged();
   const agents = await latchkey.machine(agent());
   await agents.create("a1");
@@ -53,9 +53,9 @@ it("logs a call whose answer was lost, with the op to ask by", async () => {
   proxy.dropReply("evalsha");
   const call = agents.transition("a1", "running", { timeout: "100ms" });
   const { op, message } = await rejectionOf(OutcomeUnknownError, call);
-  expect(message).toContain("transition agent a1: the answer was lost, and ");
-  const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /tried again/.test(msg));
-  expect(again[0]).toMatchObject({ level: 20, msg: "transition agent a1 is tried again", failed: 1 });
+  expect(message).toContain("transition agent a1: the reply was lost, and ");
+  const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /^retrying/.test(msg));
+  expect(again[0]).toMatchObject({ level: 20, msg: "retrying transition agent a1", failed: 1 });
   const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
   expect(failed).toMatchObject([{ level: 40, machine: "agent", id: "a1", op, error: message }]);
 });

@@ -42,7 +42,7 @@ it("a server that takes connections and answers nothing is left again, by calls,
   await log.return(undefined);
 });
 
-it("a server that refuses many calls at once as READONLY is left once", async () => {
+it("a server that rejects many calls at once with READONLY is left once", async () => {
   const server = await startValkey();
   onTestFinished(() => server.stop());
   const latchkey = await connect({ url: server.url, namespace: freshNamespace() });

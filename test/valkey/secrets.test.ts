@@ -133,7 +133,7 @@ interface Scene {
 
 interface Trouble {
   readonly begin: (scene: Scene) => Promise<unknown>;
-  /** What happens while calls are under way. */
+  /** Runs while calls are pending. */
   readonly meanwhile?: (scene: Scene) => Promise<unknown>;
   /** Stands in some error or log line: the trouble was met. */
   readonly sign: RegExp;
@@ -198,7 +198,7 @@ const troubles: Record<string, Trouble> = {
   "a server that is gone": { begin: ({ stop }) => stop(), sign: /not connected|ECONNREFUSED/ },
 };
 
-describe("no password, own value or script text is told of", () => {
+describe("no password, own value or script text is shown by", () => {
   for (const [name, { begin, meanwhile = nothing, sign }] of Object.entries(troubles)) {
     it(name, async () => {
       const { server, boss, proxy, namespace, homes, told } = await planted();
@@ -216,7 +216,7 @@ describe("no password, own value or script text is told of", () => {
     });
   }
 
-  it("a machine that can't be installed", async () => {
+  it("a machine that cannot be installed", async () => {
     const { homes, told } = await planted();
     for (const { latchkey } of homes) {
       const error = await rejectionOf(MachineInUseError, latchkey.apply(different));
@@ -224,7 +224,7 @@ describe("no password, own value or script text is told of", () => {
     }
   });
 
-  it("a refusal, which has own values in `current` and nowhere else", async () => {
+  it("a rejection, which has own values in `current` and nowhere else", async () => {
     const { homes, told } = await planted();
     for (const { agents } of homes) {
       const error = await rejectionOf(AlreadyExistsError, agents.create("a1", { token: OWN_VALUE }));
@@ -295,7 +295,7 @@ const unusable: Record<string, () => Promise<ConnectOptions>> = {
   },
 };
 
-describe("no password is told of by connecting to a server", () => {
+describe("no password is shown by a connection to a server", () => {
   for (const [name, prepare] of Object.entries(unusable)) {
     it(name, async () => {
       const { logger, told } = listen();
@@ -331,7 +331,7 @@ describe("the look for secrets finds", () => {
     expect(secretsIn(allTextsOf(value), SECRETS)).not.toEqual([]);
   });
 
-  it("a line of a script, and nothing where there is none", () => {
+  it("a line of a script, and nothing in other text", () => {
     expect(secretsIn(["#!lua\nreturn 1"], SECRETS)).toEqual(["#!lua"]);
     expect(secretsIn(["planted", "nothing of it"], SECRETS)).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { rejectionOf } from "../helpers/client.js";
 import { replicated } from "../helpers/replica.js";
 import { watchedBy } from "../helpers/sentinel.js";
 
-it("a change made while the primary dies is made on the server that takes its place, and events go on there", async () => {
+it("a change during the crash of the primary is made on its successor, and events continue there", async () => {
   const { primary, stopPrimary } = await replicated();
   const sentinel = await watchedBy(primary);
   // The first of the Sentinels does not answer.
@@ -63,7 +63,7 @@ it.each([
   "valkey+sentinel:///main",
   "valkey+sentinel://h:x/main",
   "valkey+sentinel://h/",
-])("%s is no address, and what one looks like is said", (url) => {
+])("rejects the address %s with an example", (url) => {
   expect(() => parseAddress(url)).toThrow(
     "write it like valkey+sentinel://host1:26379,host2:26379/primary-name",
   );

@@ -15,13 +15,13 @@ import { dial } from "../helpers/dial.js";
 import { startProxy } from "../helpers/proxy.js";
 import { useValkey } from "../helpers/valkey.js";
 
-/** The connections that follow event logs now. */
+/** Counts the connections that follow event logs now. */
 async function followers(): Promise<number> {
   return String(await (await admin()).client("LIST")).match(/name=latchkey-events/g)?.length ?? 0;
 }
 
-describe("waiting for an entity", () => {
-  it("ends at once where it is as wanted already, with the entity as it is", async () => {
+describe("waitFor", () => {
+  it("returns the entity at once if it matches already", async () => {
     const ours = await agents();
     await ours.create("a1");
     const now = await ours.transition("a1", "running");
@@ -30,7 +30,7 @@ describe("waiting for an entity", () => {
     expect(await ours.waitFor("a1", ({ version }) => version > 1)).toMatchObject({ state: "running" });
   });
 
-  it("ends with the change that made it so", async () => {
+  it("returns the change that made the entity match", async () => {
     const ours = await agents();
     await ours.create("a1");
     const waiting = ours.waitFor("a1", ["completed", "failed"]);
@@ -39,17 +39,17 @@ describe("waiting for an entity", () => {
     expect(await waiting).toEqual(done);
   });
 
-  it("counts a state that is left again at once", async () => {
+  it("matches a state that the entity leaves at once", async () => {
     const home = await client();
     const list = await home.machine(dial);
     await list.create("x1");
-    const seen = list.waitFor("x1", "b");
+    const waiting = list.waitFor("x1", "b");
     await expect.poll(followers).toBeGreaterThan(0);
     await Promise.all([list.transition("x1", "b"), list.transition("x1", "c")]);
-    expect(await seen).toMatchObject({ state: "b" });
+    expect(await waiting).toMatchObject({ state: "b" });
   });
 
-  it("misses no change between reading and following, however close", async () => {
+  it("misses no change between reading and following", async () => {
     const home = await client();
     await home.init(4);
     const list = await home.machine(dial);
@@ -60,7 +60,7 @@ describe("waiting for an entity", () => {
     }
   });
 
-  it("takes one connection however many wait, and none when nobody does", async () => {
+  it("uses one connection for any number of waits, and none without a wait", async () => {
     const ours = await agents();
     const before = await followers();
     const ids = Array.from({ length: 50 }, (_, n) => `a${n}`);
@@ -75,7 +75,7 @@ describe("waiting for an entity", () => {
     await expect.poll(followers).toBe(before);
   });
 
-  it("goes on over a lost connection, and is told of what happened meanwhile", async () => {
+  it("survives a lost connection and sees the changes of the meantime", async () => {
     const proxy = await startProxy(await useValkey());
     const far = await client({ url: proxy.url });
     const near = await (await client({ namespace: far.namespace })).machine(dial);
@@ -91,7 +91,7 @@ describe("waiting for an entity", () => {
     expect(await waiting).toMatchObject({ state: "b", version: 2 });
   });
 
-  it("reads the entity again where the log was trimmed past it", async () => {
+  it("reads the entity again after a gap in the log", async () => {
     const proxy = await startProxy(await useValkey());
     const far = await client({ url: proxy.url });
     const near = await (await client({ namespace: far.namespace })).machine(dial);
@@ -110,39 +110,39 @@ describe("waiting for an entity", () => {
   });
 });
 
-describe("a wait that begins while the server is away", () => {
-  /** Agents seen through a proxy, by calls that give up soon; and the same ones seen directly. */
+describe("a wait that begins while the server is unreachable", () => {
+  /** Connects to the same agents through a proxy, with a short time limit per call, and directly. */
   async function through(settings: ConnectOptions = {}) {
     const proxy = await startProxy(await useValkey());
     const far = await client({ url: proxy.url, timeout: "500ms", ...settings });
     const near = await (await client({ namespace: far.namespace })).machine(agent());
     const ours = await far.machine(agent());
     await near.create("a1");
-    // Two of them, one after the other, take longer than any one call has.
+    // Two calls in a row take longer than the time limit of one.
     const callsFail = async () => {
       for (let n = 0; n < 2; n += 1) await rejectionOf(NotExecutedError, ours.get("a1"));
     };
     return { proxy, near, ours, callsFail };
   }
 
-  it("has its own time limit alone, and is told of what happened meanwhile", async () => {
+  it("has only its own time limit, and sees the changes of the meantime", async () => {
     const { proxy, near, ours, callsFail } = await through();
     proxy.shut(true);
     proxy.cut();
     const waiting = ours.waitFor("a1", "running");
-    waiting.catch(() => {}); // seen below
+    waiting.catch(() => {}); // awaited below
     await callsFail();
     await near.transition("a1", "running");
     proxy.shut(false);
     expect(await waiting).toMatchObject({ state: "running", version: 2 });
   });
 
-  it("waits for a server that froze", async () => {
+  it("waits for a frozen server", async () => {
     const { proxy, near, ours, callsFail } = await through({ silenceTimeoutMs: 500 });
     proxy.freeze(true);
     proxy.cut();
     const waiting = ours.waitFor("a1", "running");
-    waiting.catch(() => {}); // seen below
+    waiting.catch(() => {}); // awaited below
     await callsFail();
     await near.transition("a1", "running");
     proxy.freeze(false);
@@ -150,13 +150,13 @@ describe("a wait that begins while the server is away", () => {
   });
 
   it.each([
-    ["asked how the entity is", "hgetall"],
-    ["greeted on the connection for the log", "info\r\n"],
-  ])("waits for one that went away as it was %s", async (_, request) => {
+    ["reading the entity", "hgetall"],
+    ["connecting to follow the log", "info\r\n"],
+  ])("waits for a server that is lost while %s", async (_, request) => {
     const { proxy, near, ours, callsFail } = await through();
     proxy.dropRequest(request);
     const waiting = ours.waitFor("a1", "running");
-    waiting.catch(() => {}); // seen below
+    waiting.catch(() => {}); // awaited below
     await proxy.lost;
     proxy.shut(true);
     proxy.cut();
@@ -166,7 +166,7 @@ describe("a wait that begins while the server is away", () => {
     expect(await waiting).toMatchObject({ state: "running" });
   });
 
-  it("says so where that time is up", async () => {
+  it("reports an unreachable server when the time is up", async () => {
     const server = await startValkey();
     const home = await client({ url: server.url, timeout: "1s" });
     const ours = await home.machine(agent());
@@ -179,8 +179,8 @@ describe("a wait that begins while the server is away", () => {
   });
 });
 
-describe("a wait that can't be fulfilled", () => {
-  it("ends when the time is up, and says what the entity is", async () => {
+describe("a wait that fails", () => {
+  it("reports the state of the entity when the time is up", async () => {
     const ours = await agents();
     const { version } = await ours.create("a1");
     const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout: 500 }));
@@ -189,7 +189,7 @@ describe("a wait that can't be fulfilled", () => {
     await expect.poll(followers).toBe(0);
   });
 
-  it("ends when the time is up while nothing answers", async () => {
+  it("ends when the time is up while no reply arrives", async () => {
     const proxy = await startProxy(await useValkey());
     const far = await client({ url: proxy.url });
     const ours = await far.machine(agent());
@@ -199,7 +199,7 @@ describe("a wait that can't be fulfilled", () => {
     expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
   });
 
-  it("says so where there is no such entity, and where it is removed meanwhile", async () => {
+  it("rejects an entity that does not exist or is removed", async () => {
     const ours = await agents();
     const none = await rejectionOf(WaitError, ours.waitFor("a1", "running"));
     expect(none).toMatchObject({ code: "NOTFOUND", current: null });
@@ -214,21 +214,21 @@ describe("a wait that can't be fulfilled", () => {
     expect((await waiting).message).toBe("agent a1 was removed during the wait; its last state was spawning");
   });
 
-  it("says so where the entity ends otherwise; a predicate may still come true", async () => {
+  it("rejects an entity in another final state, unless a predicate may still match", async () => {
     const ours = await agents();
     await ours.create("a1");
     const waiting = rejectionOf(WaitError, ours.waitFor("a1", ["running", "completed"]));
-    const patient = ours.waitFor("a1", ({ cleaned }) => cleaned === true);
+    const predicate = ours.waitFor("a1", ({ cleaned }) => cleaned === true);
     await ours.transition("a1", "killed");
     expect(await waiting).toMatchObject({ code: "FINAL", current: { state: "killed" } });
     expect((await waiting).message).toBe(
       "agent a1 is killed, which is final: no transition leads to running or completed",
     );
     await ours.patch("a1", { set: { cleaned: true } });
-    expect(await patient).toMatchObject({ state: "killed", cleaned: true });
+    expect(await predicate).toMatchObject({ state: "killed", cleaned: true });
   });
 
-  it("ends with the signal's reason", async () => {
+  it("rejects with the signal's reason", async () => {
     const ours = await agents();
     await ours.create("a1");
     const stop = new AbortController();
@@ -241,7 +241,7 @@ describe("a wait that can't be fulfilled", () => {
     expect((await rejection(before)).message).toBe("before");
   });
 
-  it("ends when latchkey is closed", async () => {
+  it("rejects when latchkey is closed", async () => {
     const home = await client();
     const ours = await home.machine(agent());
     await ours.create("a1");
@@ -251,7 +251,7 @@ describe("a wait that can't be fulfilled", () => {
     expect((await waiting).reason).toBe("ended");
   });
 
-  it("says so when latchkey was closed before, or is as it begins", async () => {
+  it("rejects if latchkey was closed before, or is closed as the wait begins", async () => {
     const home = await client();
     const ours = await home.machine(agent());
     await ours.create("a1");
@@ -261,7 +261,7 @@ describe("a wait that can't be fulfilled", () => {
       expect(error).toMatchObject({ name: "ConnectError", reason: "ended" });
   });
 
-  it("says so where the server refuses to tell", async () => {
+  it("rejects if the server rejects the read", async () => {
     const home = await client();
     const ours = await home.machine(agent());
     await (await admin()).set(`{${home.namespace}:0}:agent:id:a1`, "mine");
@@ -270,7 +270,7 @@ describe("a wait that can't be fulfilled", () => {
     await expect.poll(followers).toBe(0);
   });
 
-  it("shares its signal with any number of others, without a warning of Node's", async () => {
+  it("shares one listener per signal with any number of waits, so that Node does not warn", async () => {
     const ours = await agents();
     await ours.create("a1");
     const warned: string[] = [];
@@ -282,7 +282,7 @@ describe("a wait that can't be fulfilled", () => {
     const wait = () => rejection(ours.waitFor("a1", "running", { signal }));
     const waiting = Array.from({ length: 20 }, wait);
     const reading = Array.from({ length: 20 }, () => all(ours.events({ signal })));
-    await ours.waitFor("a1", "spawning", { signal }); // ends, and leaves those of the others
+    await ours.waitFor("a1", "spawning", { signal }); // its end leaves the listeners of the others
     await expect.poll(followers).toBeGreaterThan(20);
     expect(getEventListeners(signal, "abort")).toHaveLength(1);
     stop.abort(new Error("enough"));
@@ -294,17 +294,17 @@ describe("a wait that can't be fulfilled", () => {
     expect(getEventListeners(other, "abort")).toEqual([]);
   });
 
-  it("refuses a predicate that answers with a promise, which would always be true", async () => {
+  it("rejects a predicate that returns a promise, which would always be true", async () => {
     const ours = await agents();
     await ours.create("a1");
-    const isWanted = async () => Promise.reject(new Error("asked in vain"));
-    const error = await rejectionOf(ContractError, ours.waitFor("a1", isWanted as unknown as () => boolean));
+    const matches = async () => Promise.reject(new Error("unused"));
+    const error = await rejectionOf(ContractError, ours.waitFor("a1", matches as unknown as () => boolean));
     expect(error.message).toContain(
       "the predicate of waitFor returned a promise; it must return true or false",
     );
   });
 
-  it("ends with what the predicate throws", async () => {
+  it("rejects with the error that the predicate throws", async () => {
     const ours = await agents();
     await ours.create("a1");
     const waiting = ours.waitFor("a1", () => {
@@ -314,47 +314,42 @@ describe("a wait that can't be fulfilled", () => {
   });
 
   it.each([
-    ["a state that is none", "runing", {}, 'unknown state "runing"; did you mean "running"?'],
-    ["no state", [], {}, "waitFor needs at least one state"],
-    ["nothing", undefined, {}, "waitFor needs a state, a list of states or a function, not undefined"],
+    ["an unknown state", "runing", {}, 'unknown state "runing"; did you mean "running"?'],
+    ["an empty list", [], {}, "waitFor needs at least one state"],
+    ["undefined", undefined, {}, "waitFor needs a state, a list of states or a function, not undefined"],
     ["a number", 5, {}, "waitFor needs a state, a list of states or a function, not 5"],
     ["a number among states", ["running", 5], {}, "unknown state 5; agent has spawning"],
-    ["a timeout that is none", "running", { timeout: "soon" }, 'timeout: invalid duration "soon"'],
-    ["a timeout that no timer takes", "running", { timeout: "25d" }, "at most 24d"],
-    [
-      "an option that is none",
-      "running",
-      { timout: "1s" },
-      'unknown option "timout"; did you mean "timeout"?',
-    ],
-    ["no options", "running", null, "options must be an object (of timeout, signal), not null"],
-    ["a signal that is none", "running", { signal: "x" }, "signal must be an AbortSignal"],
-  ])("refuses %s", async (_, wanted, options, text) => {
+    ["an invalid timeout", "running", { timeout: "soon" }, 'timeout: invalid duration "soon"'],
+    ["a timeout longer than any timer", "running", { timeout: "25d" }, "at most 24d"],
+    ["an unknown option", "running", { timout: "1s" }, 'unknown option "timout"; did you mean "timeout"?'],
+    ["null as options", "running", null, "options must be an object (of timeout, signal), not null"],
+    ["an invalid signal", "running", { signal: "x" }, "signal must be an AbortSignal"],
+  ])("rejects %s", async (_, target, options, text) => {
     const ours = await agents();
-    const waiting = ours.waitFor("a1", wanted as "running", options as object);
+    const waiting = ours.waitFor("a1", target as "running", options as object);
     expect((await rejectionOf(ContractError, waiting)).message).toContain(text);
     expect((await rejection(ours.waitFor("a 1", "running"))).message).toContain("id");
   });
 });
 
-it("says that an entity is gone which the server lost meanwhile, of which no event tells", async () => {
+it("waitFor reports an entity that the server lost without an event", async () => {
   const home = await client();
   const ours = await home.machine(agent());
   await ours.create("a1");
-  let looked = (): void => {};
-  const look = new Promise<void>((resolve) => {
-    looked = resolve;
+  let judged = (): void => {};
+  const firstRead = new Promise<void>((resolve) => {
+    judged = resolve;
   });
   const wait = ours.waitFor(
     "a1",
     () => {
-      looked();
+      judged();
       return false;
     },
     { timeout: "2s" },
   );
   const error = rejectionOf(WaitError, wait);
-  await look;
+  await firstRead;
   await (await admin()).flushdb();
   expect(await error).toMatchObject({
     code: "NOTFOUND",

@@ -1,49 +1,51 @@
-import type { Applied } from "../../install/apply.js";
 import { validateMachine } from "../../machine/validate.js";
-import type { ApplyFlags } from "../commands/apply.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { defaultActor } from "../input/actor.js";
-import { givenMachine } from "../input/machine-source.js";
+import { readDefinition } from "../input/machine-source.js";
 import type { Settings } from "../input/settings.js";
+import { asJson, writeResult } from "../output/documents.js";
 import { withLatchkey } from "../session.js";
 
-/** Installs a machine and says what is different from before. */
-export async function applyFile(context: CliContext, settings: Settings, flags: ApplyFlags): Promise<void> {
-  const definition = await givenMachine(flags.file, settings);
+/** Options of `apply`. */
+export interface ApplyFlags {
+  readonly file?: string;
+  readonly map?: ReadonlyMap<string, string>;
+  readonly dryRun?: boolean;
+  readonly actor?: string;
+  readonly errorUnchanged?: boolean;
+}
+
+/** Installs a machine and prints the differences from the installed version. */
+export async function applyMachine(
+  context: CliContext,
+  settings: Settings,
+  flags: ApplyFlags,
+): Promise<void> {
+  const { file, map, dryRun = false, actor = defaultActor(context.env), errorUnchanged } = flags;
+  const definition = await readDefinition(file, settings);
   for (const { path, message } of validateMachine(definition).warnings) {
     context.note(`warning: ${path}: ${message}`);
   }
   await withLatchkey(settings, async (latchkey) => {
     const applied = await latchkey.apply(definition, {
-      actor: flags.actor ?? defaultActor(context.env),
-      ...(flags.map !== undefined && { map: Object.fromEntries(flags.map) }),
-      ...(flags.dryRun !== undefined && { dryRun: flags.dryRun }),
+      ...{ actor, dryRun },
+      ...(map !== undefined && { map: Object.fromEntries(map) }),
     });
-    if (!applied.changed && applied.moved === 0 && flags.errorUnchanged === true) {
-      context.exitWith(EXIT.unchanged);
-    }
-    if (settings.format === "json") {
-      const dryRun = flags.dryRun === true ? { dryRun: true } : {};
-      await context.write(`${JSON.stringify({ ...dryRun, ...applied })}\n`);
-      return;
-    }
-    await context.write(appliedText(applied, flags.dryRun === true));
+    const { machine, version, before, changed, differences, retired, moved } = applied;
+    if (!changed && moved === 0 && errorUnchanged === true) context.exitWith(EXIT.unchanged);
+    const updated = before === null ? "installed" : `updated from version ${before}`;
+    const lines = [
+      `machine/${machine} ${changed ? updated : "unchanged"} (version ${version}${dryRun ? ", dry run" : ""})`,
+      ...differences.map((line) => `  ${line}`),
+      ...Object.entries(retired).map(([state, n]) => `  ${entityCount(n)} in dropped state ${state}`),
+      ...(moved > 0 ? [`  ${entityCount(moved)} moved`] : []),
+    ];
+    const document = asJson({ ...(dryRun && { dryRun }), ...applied }, machine);
+    await writeResult(context, settings.format, document, `${lines.join("\n")}\n`);
   });
 }
 
-function appliedText(applied: Applied, isDryRun: boolean): string {
-  const { machine, version, before, changed, differences, retired, moved } = applied;
-  const would = isDryRun ? "would be " : "";
-  const note = isDryRun ? " (dry run)" : "";
-  const what = before === null ? "installed" : `updated from version ${before}`;
-  const first = changed ? `${would}${what}` : "unchanged";
-  return [
-    `machine/${machine} ${first}: version ${version}${note}`,
-    ...differences.map((line) => `  ${line}`),
-    ...Object.entries(retired).map(([state, n]) => `  ${n} ${n === 1 ? "entity" : "entities"} in ${state}`),
-    ...(moved > 0 ? [`  ${moved} moved`] : []),
-  ]
-    .join("\n")
-    .concat("\n");
+function entityCount(n: number): string {
+  return `${n} ${n === 1 ? "entity" : "entities"}`;
 }

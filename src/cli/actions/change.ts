@@ -1,126 +1,75 @@
-import type { Command } from "commander";
 import type { TransitionOptions } from "../../changes/options.js";
-import type { Result } from "../../changes/result.js";
-import { unwrap } from "../../changes/result.js";
-import { documentText } from "../../contract/document.js";
+import type { Change, Replay } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
-import { RejectedError } from "../../errors/rejected-errors.js";
+import type { JsonValue } from "../../machine/json-value.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { defaultActor } from "../input/actor.js";
-import type { ChangeFlags } from "../input/change-flags.js";
-import { isForPeople } from "../input/formats.js";
-import { type Settings, settingsOf } from "../input/settings.js";
-import { writeDocument } from "../output/documents.js";
-import { explainedRefusal } from "../rejection.js";
+import type { Settings } from "../input/settings.js";
+import { asJson, stored, writeResult } from "../output/documents.js";
+import { explained } from "../rejection.js";
 import { withEntities } from "../session.js";
-import { foresee, type IntendedChange, type Outlook } from "./dry-run.js";
+import { type ChangeTarget, dryRun } from "./dry-run.js";
 
-type Done = Extract<Result, { readonly ok: true }>;
+/** Options of the commands that change an entity. */
+export interface ChangeFlags {
+  readonly set?: ReadonlyMap<string, JsonValue>;
+  readonly unset?: readonly string[];
+  readonly ifVersion?: number;
+  readonly ifState?: string;
+  readonly op?: string;
+  readonly actor?: string;
+  readonly reason?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly errorUnchanged?: boolean;
+}
+
+/** One change of one entity. */
+export interface EntityChange extends ChangeTarget {
+  readonly send: (entities: Entities, options: TransitionOptions) => Promise<Change | Replay>;
+  /** Describes the accepted change. */
+  readonly summary: (from: string | null, state: string) => string;
+}
 
 /**
- * Makes one change of one entity and says what came of it.
+ * Makes one change of one entity and prints the result.
  *
- * @throws CliError for a refusal, with what is possible instead.
+ * @throws CliError for a rejection, with the commands that are possible instead.
  */
 export async function runChange(
   context: CliContext,
-  command: Command,
+  settings: Settings,
   flags: ChangeFlags,
-  change: Omit<IntendedChange, "options">,
+  change: EntityChange,
 ): Promise<void> {
-  const settings = settingsOf(command, context);
-  const intended = { ...change, options: changeOptions(flags, context) };
+  const { format } = settings;
+  const { verb, id, to, send, summary } = change;
+  const options = changeOptions(flags, context);
   await withEntities(settings, async (entities, store) => {
+    const machine = entities.name;
     try {
-      if (flags.dryRun === true) await tellOutlook(context, settings, entities, intended);
-      else await tellResult(context, settings, flags, intended, await send(entities, intended));
+      if (flags.dryRun === true) {
+        const { from, state, version } = await dryRun(entities, change, options);
+        const document = asJson({ dryRun: true, verb, machine, id, from, state, version }, id);
+        const text = `${machine}/${id} ${summary(from, state)} (version ${version}, dry run)\n`;
+        return await writeResult(context, format, document, text);
+      }
+      const document = await send(entities, options);
+      const { from, state, version, opVersion } = document;
+      const isReplay = opVersion !== undefined;
+      if (isReplay && flags.errorUnchanged === true) context.exitWith(EXIT.unchanged);
+      const what = isReplay
+        ? `unchanged: ${options.op} was already applied at version ${opVersion}; now ${state}`
+        : summary(from ?? null, state);
+      await writeResult(context, format, stored(document), `${machine}/${id} ${what} (version ${version})\n`);
     } catch (error) {
-      if (!(error instanceof RejectedError)) throw error;
-      const to = change.to === undefined ? {} : { to: change.to };
-      throw await explainedRefusal(error, { entities, store, settings, ...to });
+      throw await explained(error, { entities, store, settings, to });
     }
   });
 }
 
-function changeOptions(flags: ChangeFlags, context: CliContext): TransitionOptions {
-  const { set, unset, ifVersion, ifState, op, actor, reason, force } = flags;
-  return {
-    actor: actor ?? defaultActor(context.env),
-    ...(set !== undefined && { set: Object.fromEntries(set) }),
-    ...(unset !== undefined && { unset }),
-    ...(ifVersion !== undefined && { ifVersion }),
-    ...(ifState !== undefined && { ifState }),
-    ...(op !== undefined && { op }),
-    ...(reason !== undefined && { reason }),
-    ...(force !== undefined && { force }),
-  };
-}
-
-async function send(entities: Entities, { verb, id, to = "", options }: IntendedChange): Promise<Done> {
-  const { set, unset, force, ...guards } = options;
-  const result = await {
-    create: () => entities.tryCreate(id, set, guards),
-    transition: () => entities.tryTransition(id, to, options),
-    patch: () => entities.tryPatch(id, options),
-    remove: () => entities.tryRemove(id, guards),
-  }[verb]();
-  unwrap(result);
-  return result as Done;
-}
-
-async function tellResult(
-  context: CliContext,
-  { format }: Settings,
-  { errorUnchanged }: ChangeFlags,
-  { verb, options }: IntendedChange,
-  { outcome, document }: Done,
-): Promise<void> {
-  const { machine, id, state, version } = document;
-  if (outcome === "REPLAYED" && errorUnchanged === true) context.exitWith(EXIT.unchanged);
-  if (!isForPeople(format)) {
-    await writeDocument(context, format, { machine, id, text: documentText(document) });
-    return;
-  }
-  const what =
-    outcome === "REPLAYED"
-      ? `unchanged: ${options.op} was done before, at version ${document.opVersion}; now ${state}`
-      : done(verb, document.from, state);
-  await context.write(`${machine}/${id} ${what} (version ${version})\n`);
-}
-
-function done(verb: IntendedChange["verb"], from: string | null, state: string): string {
-  return {
-    create: `created, ${state}`,
-    transition: `${from} -> ${state}`,
-    patch: "patched",
-    remove: `removed, was ${state}`,
-  }[verb];
-}
-
-async function tellOutlook(
-  context: CliContext,
-  { format }: Settings,
-  entities: Entities,
-  intended: IntendedChange,
-): Promise<void> {
-  const outlook = await foresee(entities, intended);
-  const { verb, id } = intended;
-  if (!isForPeople(format)) {
-    const from = outlook.current?.state ?? null;
-    const { state, version } = outlook;
-    const text = JSON.stringify({ dryRun: true, verb, machine: entities.name, id, from, state, version });
-    await writeDocument(context, format, { machine: entities.name, id, text });
-    return;
-  }
-  await context.write(`${entities.name}/${id} would be ${would(verb, outlook)} (dry run)\n`);
-}
-
-function would(verb: IntendedChange["verb"], { current, state, version }: Outlook): string {
-  return {
-    create: `created, ${state}`,
-    transition: `${current?.state} -> ${state} (version ${version})`,
-    patch: `patched (version ${version})`,
-    remove: `removed, is ${state}`,
-  }[verb];
+function changeOptions(flags: ChangeFlags, { env }: CliContext): TransitionOptions {
+  const { dryRun, errorUnchanged, set, actor = defaultActor(env), ...options } = flags;
+  return { ...options, actor, ...(set !== undefined && { set: Object.fromEntries(set) }) };
 }

@@ -1,19 +1,18 @@
 import type { Command, Option } from "commander";
-import { SHELLS } from "../commands/completion.js";
 import type { CliContext } from "../context.js";
 import { formatsOf } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** A command line so far. */
+/** The words before the one to complete. */
 interface Typed {
   readonly command: Command;
-  /** Words that are no options, behind the command. */
+  /** Words after the command that are not options. */
   readonly positionals: readonly string[];
-  /** The option whose value the last word is. */
+  /** The option that the last word is the value of. */
   readonly option?: Option;
 }
 
-/** What the last of some words may become: commands, options, formats, machines, ids, states. */
+/** Lists the completions of the last word: commands, options, formats, machines, ids or states. */
 export async function completions(
   program: Command,
   words: readonly string[],
@@ -23,7 +22,7 @@ export async function completions(
   const [, option = ""] = ASSIGNED.exec(last) ?? [];
   const before = readWords(program, [...words.slice(0, -1), ...(option === "" ? [] : [option])]);
   const value = option === "" ? last : last.slice(option.length + 1);
-  // A list of states: what stands before the last comma is done.
+  // In a list of states, only the text after the last comma is completed.
   const done = before.option?.long === "--state" ? value.slice(0, value.lastIndexOf(",") + 1) : "";
   const current = value.slice(done.length);
   const candidates = await candidatesFor(program, before, current, context);
@@ -73,7 +72,7 @@ async function candidatesFor(
   context: CliContext,
 ): Promise<readonly string[]> {
   const fromServer = async () => {
-    const { ServerWords } = await import("./complete-from-server.js");
+    const { ServerWords } = await import("./server-words.js");
     return new ServerWords(settingsOf(program, context), context.env);
   };
   if (option !== undefined) {
@@ -86,8 +85,6 @@ async function candidatesFor(
   if (current.startsWith("-")) return optionsOf(program, command).flatMap(({ long }) => long ?? []);
   const isAboutCommand = positionals.length === 0 || (positionals.length === 1 && positionals[0] === "help");
   if (command.commands.length > 0 && isAboutCommand) return visibleNames(command);
-  if (command.name() === "completion") return positionals.length === 0 ? SHELLS : [];
-  if (command.parent?.name() === "lua") return luaWords(command, positionals);
   const wanted = command.registeredArguments[positionals.length] ?? command.registeredArguments.at(-1);
   if (
     wanted === undefined ||
@@ -95,8 +92,10 @@ async function candidatesFor(
   ) {
     return [];
   }
-  // A new entity's id is not there yet.
+  if (wanted.argChoices !== undefined) return wanted.argChoices;
+  // The id of a new entity is not on the server.
   if (wanted.name() === "id") return command.name() === "create" ? [] : (await fromServer()).ids(current);
+  if (wanted.name() === "operation") return (await import("./lua.js")).OPERATIONS;
   if (wanted.name() === "reaction") return (await fromServer()).reactions();
   if (command.name() === "wait" && wanted.name() === "state") return (await fromServer()).states();
   if (wanted.name() === "state") return (await fromServer()).nextStates(positionals[0] ?? "");
@@ -106,10 +105,4 @@ async function candidatesFor(
 function visibleNames(command: Command): string[] {
   const names = command.commands.map((one) => one.name()).filter((name) => !name.startsWith("__"));
   return command.parent === null ? [...names, "help"] : names;
-}
-
-async function luaWords(command: Command, positionals: readonly string[]): Promise<readonly string[]> {
-  if (command.registeredArguments.length === 0 || positionals.length > 0) return [];
-  const { OPERATIONS } = await import("./lua-scripts.js");
-  return OPERATIONS;
 }

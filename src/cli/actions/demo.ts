@@ -3,7 +3,7 @@ import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { settingsOf } from "../input/settings.js";
 import { connectionOptions } from "../session.js";
-import { thisProgram } from "../this-program.js";
+import { thisProgram } from "../shell-command.js";
 
 /** Flags of `demo`. */
 export interface DemoFlags {

@@ -1,24 +1,28 @@
 import { ServerStartError } from "../../errors/server-start-error.js";
 import type { Latchkey } from "../../latchkey.js";
 import { agent } from "../../machine/agent.js";
-import { type ResolvedServer, resolveEmbedded, resolveServer } from "../../server/resolve.js";
-import { startEmbedded } from "../../server/start.js";
+import { type ResolvedServer, resolveEmbedded, resolveServer, startEmbedded } from "../../server/resolve.js";
 import { CliError, usageError } from "../cli-error.js";
-import type { DevFlags } from "../commands/dev.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
-import { placeOptions } from "../output/next-steps.js";
 import { withLatchkey } from "../session.js";
-import { shellCommand } from "../shell-command.js";
-import { thisProgram } from "../this-program.js";
+import { commandFor } from "../shell-command.js";
+
+/** Options of `dev`. */
+export interface DevFlags {
+  readonly port?: number;
+  readonly data?: string;
+  readonly appendOnly?: boolean;
+  readonly serverBin?: string;
+}
 
 /**
- * Keeps a server running until the user has had enough; where a running one is named, says so and starts nothing.
+ * Starts a server and keeps it running until Ctrl-C. If a running server is named, starts none.
  *
- * @throws NoValkeyError where there is nothing to start, ServerStartError where it does not start, CliError where it
- * ends by itself.
+ * @throws NoValkeyError if there is no server program, ServerStartError if it does not start, CliError if it ends by
+ * itself.
  */
-export async function dev(settings: Settings, flags: DevFlags, context: CliContext): Promise<void> {
+export async function runDev(context: CliContext, settings: Settings, flags: DevFlags): Promise<void> {
   const found = await resolve(settings, flags, context);
   if (found.kind === "url") await showNamed(found, settings, context);
   else await keepRunning(found, settings, flags, context);
@@ -30,14 +34,11 @@ async function resolve(
   { env }: CliContext,
 ): Promise<ResolvedServer> {
   if (flags.appendOnly === true && flags.data === undefined) {
-    throw usageError(
-      "--append-only needs a folder to keep the data in",
-      "latchkey dev --data ./data --append-only",
-    );
+    throw usageError("--append-only requires --data", "latchkey dev --data ./data --append-only");
   }
   const wantsOwn = serverBin !== undefined || flags.port !== undefined || flags.data !== undefined;
   if (url !== undefined && wantsOwn) {
-    throw usageError("--url names a running server, the other options start one; leave out one or the other");
+    throw usageError("--url cannot be combined with --port, --data or --server-bin, which start a server");
   }
   const bin = serverBin === undefined ? {} : { bin: serverBin };
   if (wantsOwn) return resolveEmbedded({ env, ...bin });
@@ -52,7 +53,7 @@ async function showNamed(
   const named = pointedAt(settings, url);
   await withLatchkey(named, async (latchkey) => {
     const isInstalled = (await latchkey.definition("agent")) !== null;
-    const apply = isInstalled ? [] : [command("apply", [], named)];
+    const apply = isInstalled ? [] : [commandFor(named, "apply")];
     await context.write(
       `${namedBy} names a running server: ${latchkey.address}. Nothing was started.\n` +
         `${await toTry(latchkey, named, apply)}`,
@@ -79,33 +80,33 @@ async function keepRunning(
   try {
     const own = pointedAt(settings, server.url);
     const lines = await withLatchkey(own, async (latchkey) => {
-      // What a kept folder holds stays as it is.
+      // Data of an earlier run stays unchanged.
       if ((await latchkey.definition("agent")) === null) await latchkey.apply(agent());
       return toTry(latchkey, own, []);
     });
     const what = found.kind === "program" ? `${found.program.product} ${found.program.version}` : found.image;
     const kept =
       data === undefined
-        ? "In memory: everything is lost on Ctrl-C."
-        : `Kept in ${data}, append-only: start again with --data ${data}.`;
+        ? "In memory: all data is lost on Ctrl-C."
+        : `Data is kept in ${data} (append-only). To continue with it: --data ${data}`;
     await context.write(
       `${context.paint.bold(server.url)}  (${what})\n${kept}\n${lines}Ctrl-C stops the server.\n`,
     );
     await Promise.race([server.ended, aborted(signal)]);
-    if (!signal.aborted) throw new CliError("SERVER_ENDED", "the server has ended by itself");
+    if (!signal.aborted) throw new CliError("SERVER_ENDED", "the server ended unexpectedly");
   } finally {
     clearInterval(alive);
     await server.stop();
   }
 }
 
-/** Where the port is in use, the server's own lines add nothing to that. */
+/** Removes the server's log from the error of a port in use, which needs no further explanation. */
 function withoutLog(error: unknown): unknown {
   if (!(error instanceof ServerStartError && error.portInUse)) return error;
   return new CliError(error.code, error.message.split("\n", 1).join(), {}, error);
 }
 
-/** The settings for a server that was found or started here, so that commands to paste lead there. */
+/** Returns settings for this server, so that commands to paste use it. */
 function pointedAt(settings: Settings, url: string): Settings {
   const { given, machine } = settings;
   const isKnown = given.url === undefined && settings.url === url;
@@ -117,7 +118,7 @@ function pointedAt(settings: Settings, url: string): Settings {
   };
 }
 
-/** Commands to try, as they can be pasted; with the id of an agent that is not there yet. */
+/** Lists commands to paste, with the id of an agent that does not exist yet. */
 async function toTry(latchkey: Latchkey, settings: Settings, before: readonly string[]): Promise<string> {
   const agents = await latchkey.installed("agent");
   let number = 1;
@@ -125,16 +126,11 @@ async function toTry(latchkey: Latchkey, settings: Settings, before: readonly st
   const id = `a${number}`;
   const lines = [
     ...before,
-    command("create", [id, "--set", `taskId=t${number}`], settings),
-    command("transition", [id, "running"], settings),
-    command("get", [id], settings),
+    commandFor(settings, "create", [id], ["--set", `taskId=t${number}`]),
+    commandFor(settings, "transition", [id, "running"]),
+    commandFor(settings, "get", [id]),
   ];
   return `Try:\n${lines.map((line) => `  ${line}\n`).join("")}`;
-}
-
-function command(verb: string, words: readonly string[], settings: Settings): string {
-  const typed = shellCommand(verb, [], [...words, ...placeOptions(settings)]);
-  return typed.replace(/^latchkey/, thisProgram());
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

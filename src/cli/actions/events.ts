@@ -3,62 +3,59 @@ import type { Entities } from "../../entities.js";
 import { ContractError } from "../../errors/latchkey-error.js";
 import type { EventLog } from "../../events/log.js";
 import { CliError, usageError } from "../cli-error.js";
-import type { EventFlags } from "../commands/events.js";
 import type { CliContext } from "../context.js";
-import { isForPeople } from "../input/formats.js";
+import { codeOf } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
-import { eventColumns, writtenChange } from "../output/change-columns.js";
-import { writeDocuments } from "../output/documents.js";
-import { placeOptions } from "../output/next-steps.js";
-import { TableLines } from "../output/table.js";
+import { eventColumns } from "../output/changes.js";
+import { stored, writeRows } from "../output/documents.js";
 import { withEntities } from "../session.js";
-import { shellCommand } from "../shell-command.js";
+import { commandFor } from "../shell-command.js";
+
+/** Options of `events`. */
+export interface EventFlags {
+  readonly after?: string;
+  readonly follow?: boolean;
+}
 
 /**
- * Shows a machine's changes and says where to go on.
+ * Prints the event log of a machine, and at the end the cursor to continue with.
  *
- * @throws CliError GAP where the log was trimmed past the cursor.
+ * @throws CliError GAP if events after the cursor were trimmed.
  */
 export async function showEvents(context: CliContext, settings: Settings, flags: EventFlags): Promise<void> {
+  const { format } = settings;
+  if (flags.follow === true && format === "json") {
+    throw usageError("-o json with --follow would never end; use -o jsonl");
+  }
   const signal = context.interruption();
-  const isLive = flags.follow === true;
   await withEntities(
     settings,
     async (entities) => {
-      const log = openLog(entities, flags, signal);
+      const rows = openLog(entities, flags, signal);
+      const columns = eventColumns(format);
       try {
-        if (isForPeople(settings.format)) {
-          const table = new TableLines(eventColumns(settings.format), isLive);
-          await context.write(table.start());
-          for await (const change of log) await context.write(table.add(change));
-          await context.write(table.end());
-        } else await writeDocuments(context, settings.format, written(log));
+        await writeRows(context, format, { rows, columns, document: stored, isLive: flags.follow === true });
       } catch (error) {
-        throw withCommand(error, settings);
+        if (!(error instanceof Error && codeOf(error) === "GAP" && "cursor" in error)) throw error;
+        const cursor = String(error.cursor);
+        const hint = commandFor(settings, "events", [], ["--after", cursor]);
+        throw new CliError("GAP", error.message, { hint, facts: { cursor } }, error);
       }
-      if (log.cursor !== undefined) context.note(`continue with --after ${log.cursor}`);
+      if (rows.cursor !== undefined) context.note(`next events: --after ${rows.cursor}`);
     },
     { signal },
   );
 }
 
-function openLog(entities: Entities, flags: EventFlags, signal: AbortSignal): EventLog<Change> {
-  const follow = flags.follow === true;
+function openLog(
+  entities: Entities,
+  { follow = false, after = follow ? "end" : "start" }: EventFlags,
+  signal: AbortSignal,
+): EventLog<Change> {
   try {
-    return entities.events({ after: flags.after ?? (follow ? "end" : "start"), follow, signal });
+    return entities.events({ after, follow, signal });
   } catch (error) {
     if (error instanceof ContractError) throw usageError(error.message.replace(/^after/, "--after"));
     throw error;
   }
-}
-
-async function* written(log: AsyncIterable<Change>) {
-  for await (const change of log) yield writtenChange(change);
-}
-
-function withCommand(error: unknown, settings: Settings): unknown {
-  if (!(error instanceof Error && "code" in error && error.code === "GAP" && "cursor" in error)) return error;
-  const cursor = String(error.cursor);
-  const hint = shellCommand("events", [], ["--after", cursor, ...placeOptions(settings)]);
-  return new CliError("GAP", error.message, { hint, facts: { cursor: JSON.stringify(cursor) } }, error);
 }

@@ -1,27 +1,30 @@
-import { checkName } from "../../contract/arguments.js";
 import type { Finding } from "../../fsck/finding.js";
-import { type Checked, fsck, type Progress } from "../../fsck/fsck.js";
-import { MACHINE_NAME } from "../../machine/names.js";
-import type { FsckFlags } from "../commands/fsck.js";
+import { type FsckProgress, type FsckSummary, fsck } from "../../fsck/fsck.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
 import { jsonFor } from "../output/documents.js";
 import { ProgressLine } from "../output/progress-line.js";
-import { TableLines } from "../output/table.js";
-import { withConnection } from "../session.js";
+import { type Column, TableLines } from "../output/table.js";
+import { checkedNames, withConnection } from "../session.js";
 
-/** How many findings ended how. */
+/** Options of `fsck`. */
+export interface FsckFlags {
+  readonly repair?: boolean;
+  readonly deep?: boolean;
+  readonly strict?: boolean;
+}
+
+/** Number of findings by result. */
 type Counts = Record<Finding["result"], number>;
 
-/** Checks a machine and shows findings as they are made; at the end a verdict on stderr, and in JSON with them. */
+/** Checks a machine and prints findings as they are made, and a verdict at the end. */
 export async function runFsck(context: CliContext, settings: Settings, flags: FsckFlags): Promise<void> {
-  const { namespace, format } = settings;
-  const machine = checkName(MACHINE_NAME, settings.machine);
-  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
+  const { format } = settings;
+  const { machine, namespace } = await checkedNames(settings);
   const signal = context.interruption(true);
   const progress = new ProgressLine(process.stderr);
-  const counts: Counts = { mended: 0, mendable: 0, left: 0, notice: 0, unchecked: 0 };
+  const counts: Counts = { repaired: 0, repairable: 0, manual: 0, notice: 0, unchecked: 0 };
   const table = new TableLines(columns(context));
   const findings: Finding[] = [];
   const show = async (text: string): Promise<void> => {
@@ -29,82 +32,68 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
     progress.clear();
     await context.write(text);
   };
-  const take = async (finding: Finding): Promise<void> => {
-    counts[finding.result] += 1;
-    if (format === "json") findings.push(finding);
-    else if (format === "jsonl") await show(`${jsonFor(context, JSON.stringify(finding))}\n`);
-    else await show(table.add(finding));
+  const onProgress = ({ partition, partitions, entities, events }: FsckProgress): void => {
+    const place = partitions === 1 ? "" : `partition ${partition + 1} of ${partitions}: `;
+    progress.show(`checking ${machine}: ${place}${entities} entities, ${events} events`);
   };
   const checked = await withConnection(
     settings,
     async (connection) => {
-      const onProgress = ({ partition, partitions, entities, events }: Progress): void => {
-        const where = partitions === 1 ? "" : `partition ${partition + 1} of ${partitions}: `;
-        progress.show(`checking ${machine}: ${where}${entities} entities, ${events} events`);
-      };
       const steps = fsck(connection, namespace, machine, { ...flags, signal, onProgress });
       for (;;) {
-        const step = await steps.next();
-        if (step.done === true) return step.value;
-        await take(step.value);
+        const { done, value } = await steps.next();
+        if (done === true) return value;
+        counts[value.result] += 1;
+        if (format === "json") findings.push(value);
+        else if (format === "jsonl") await show(`${jsonFor(context, JSON.stringify(value))}\n`);
+        else await show(table.add(value));
       }
     },
     { signal },
   ).finally(() => progress.clear());
-  if (format === "table" && findingsIn(counts) > 0) await show(table.end());
+  if (format === "table" && Object.values(counts).some((n) => n > 0)) await show(table.end());
   if (format === "json") {
     const report = { machine, namespace, ...checked, ...counts, findings };
     await context.write(`${jsonFor(context, JSON.stringify(report))}\n`);
   }
-  if (counts.left + counts.mendable > 0) context.exitWith(EXIT.unexpected);
+  if (counts.manual + counts.repairable > 0) context.exitWith(EXIT.unexpected);
   context.note(verdict(machine, checked, counts));
 }
 
-function findingsIn(counts: Counts): number {
-  return Object.values(counts).reduce((sum, n) => sum + n, 0);
-}
-
-function verdict(machine: string, { entities, events, partitions }: Checked, counts: Counts): string {
-  const { mended, mendable, left, notice, unchecked } = counts;
+function verdict(machine: string, { entities, events, partitions }: FsckSummary, counts: Counts): string {
+  const { repaired, repairable, manual, notice, unchecked } = counts;
+  const problems = repairable + manual;
   const parts = [
-    ...(mended > 0 ? [`${mended} mended`] : []),
-    ...(mendable > 0 ? [`${mendable} that --repair mends`] : []),
-    ...(left > 0 ? [`${left} that can't be mended here`] : []),
+    ...(repaired > 0 ? [`${repaired} repaired`] : []),
+    ...(repairable > 0 ? [`${repairable} repairable with --repair`] : []),
+    ...(manual > 0 ? [`${manual} manual`] : []),
     ...(notice > 0 ? [`${notice} that an older version of the machine may explain`] : []),
-    ...(unchecked > 0 ? [`${unchecked} that could not be checked here`] : []),
+    ...(unchecked > 0 ? [`${counted(unchecked, "check")} not possible`] : []),
   ];
   const checked = [
     counted(entities, "entity", "entities"),
     counted(events, "event"),
     counted(partitions, "partition"),
   ];
-  const state = mendable + left > 0 ? "has damage" : mended > 0 ? "had damage" : "is clean";
-  return `machine/${machine} ${[state, ...parts].join(", ")} (${checked.join(", ")})`;
+  const state = problems > 0 ? `has ${counted(problems, "problem")}` : "is clean";
+  const details = parts.length > 0 ? `: ${parts.join(", ")}` : "";
+  return `machine/${machine} ${state}${details} (${checked.join(", ")})`;
 }
 
 function counted(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }
 
-function columns({ paint }: CliContext) {
-  const colours = {
-    mended: paint.green,
-    mendable: paint.yellow,
-    left: paint.red,
-    notice: paint.dim,
-    unchecked: paint.yellow,
-  };
+function columns({ paint }: CliContext): readonly Column<Finding>[] {
+  const { green, yellow, red, dim } = paint;
+  const colours = { repaired: green, repairable: yellow, manual: red, notice: dim, unchecked: yellow };
   return [
-    { title: "KIND", value: ({ kind }: Finding) => kind },
-    { title: "ID", value: ({ id }: Finding) => id },
-    {
-      title: "RESULT",
-      value: ({ result }: Finding) => result,
-      paint: (text: string, { result }: Finding) => colours[result](text),
-    },
+    { title: "KIND", value: ({ kind }) => kind },
+    { title: "ID", value: ({ id }) => id },
+    { title: "RESULT", value: ({ result }) => result, paint: (text, { result }) => colours[result](text) },
     {
       title: "WHAT",
-      value: ({ message, why }: Finding) => (why === undefined ? message : `${message}; ${why}`),
+      value: ({ message, why }) => (why === undefined ? message : `${message}; ${why}`),
     },
   ];
 }

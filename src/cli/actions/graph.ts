@@ -5,16 +5,21 @@ import { durationText } from "../../machine/duration.js";
 import { toMermaid } from "../../machine/mermaid.js";
 import { toXState } from "../../machine/xstate.js";
 import { CliError, usageError } from "../cli-error.js";
-import type { GraphFlags } from "../commands/graph.js";
 import type { CliContext } from "../context.js";
 import { codeOf } from "../exit-codes.js";
-import { givenMachine } from "../input/machine-source.js";
+import { readDefinition } from "../input/machine-source.js";
 import type { Settings } from "../input/settings.js";
 import { paintState } from "../output/state-paint.js";
 import { type Column, tableText } from "../output/table.js";
 import { withEntities } from "../session.js";
 
-/** Draws a machine, with the state of one entity marked where that is asked for. */
+/** Options of `graph`. */
+export interface GraphFlags {
+  readonly file?: string;
+  readonly id?: string;
+}
+
+/** Draws a machine. With `--id`, marks the state of an entity. */
 export async function drawMachine(
   context: CliContext,
   settings: Settings,
@@ -22,16 +27,16 @@ export async function drawMachine(
 ): Promise<void> {
   const { format } = settings;
   if (id !== undefined && (format === "xstate" || format === "machine")) {
-    throw usageError(`--id has nothing to mark in -o ${format}; use mermaid, dot or table`);
+    throw usageError(`--id does not apply to -o ${format}; use mermaid, dot or table`);
   }
-  const fromFile = file === undefined ? undefined : compileMachine(await givenMachine(file, settings));
+  const fromFile = file === undefined ? undefined : compileMachine(await readDefinition(file, settings));
   const needsServer = fromFile === undefined || id !== undefined;
   const drawn = needsServer ? await fromServer(context, settings, fromFile, id) : undefined;
   const machine = drawn?.definition ?? fromFile;
   if (machine !== undefined) await context.write(drawing(context, settings, machine, drawn?.state));
 }
 
-/** What the server has: the machine, unless a file gave it, and the entity's state. */
+/** Reads the machine, unless a file defines it, and the state of the entity from the server. */
 async function fromServer(
   context: CliContext,
   settings: Settings,
@@ -51,9 +56,9 @@ async function fromServer(
     const isAbsent =
       codeOf(error) === "NOMACHINE" || (codeOf(error) === "UNREACHABLE" && settings.isDefaultUrl);
     if (id !== undefined || settings.machine !== "agent" || !isAbsent) throw error;
-    const why = codeOf(error) === "NOMACHINE" ? "none is installed" : "no server is there";
-    context.note(`the built-in agent machine: ${why}`);
-    return { definition: compileMachine(await givenMachine(undefined, settings)) };
+    const why = codeOf(error) === "NOMACHINE" ? "no machine is installed" : "no server is running";
+    context.note(`${why}; this is the built-in agent machine`);
+    return { definition: compileMachine(await readDefinition(undefined, settings)) };
   }
 }
 

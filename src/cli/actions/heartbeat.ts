@@ -1,20 +1,22 @@
-import { documentText } from "../../contract/document.js";
-import { RejectedError } from "../../errors/rejected-errors.js";
 import { dueOf } from "../../reads/due.js";
-import type { HeartbeatFlags } from "../commands/heartbeat.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
-import { writeDocument } from "../output/documents.js";
-import { dueText } from "../output/due-text.js";
-import { explainedRefusal } from "../rejection.js";
-import { serverNow } from "../server-now.js";
-import { withEntities } from "../session.js";
+import { dueText } from "../output/ages.js";
+import { stored, writeDocument } from "../output/documents.js";
+import { explained } from "../rejection.js";
+import { serverNow, withEntities } from "../session.js";
+
+/** Options of `heartbeat`. */
+export interface HeartbeatFlags {
+  readonly ifVersion?: number;
+  readonly ifState?: string;
+}
 
 /**
- * Renews a lease once, and says when the entity is due now.
+ * Renews a lease once and prints the new due time.
  *
- * @throws CliError for a refusal, with what is possible instead.
+ * @throws CliError for a rejection, with the commands that are possible instead.
  */
 export async function sendHeartbeat(
   context: CliContext,
@@ -22,23 +24,15 @@ export async function sendHeartbeat(
   id: string,
   flags: HeartbeatFlags,
 ): Promise<void> {
-  const { ifVersion, ifState } = flags;
   await withEntities(settings, async (entities, store) => {
-    const guards = {
-      ...(ifVersion !== undefined && { ifVersion }),
-      ...(ifState !== undefined && { ifState }),
-    };
-    const entity = await entities.heartbeat(id, guards).catch(async (error: unknown) => {
-      if (!(error instanceof RejectedError)) throw error;
-      throw await explainedRefusal(error, { entities, store, settings });
+    const entity = await entities.heartbeat(id, flags).catch(async (error: unknown) => {
+      throw await explained(error, { entities, store, settings });
     });
-    const { machine, state, version } = entity;
-    if (!isForPeople(settings.format)) {
-      await writeDocument(context, settings.format, { machine, id, text: documentText(entity) });
-      return;
-    }
+    if (!isForPeople(settings.format)) return writeDocument(context, settings.format, stored(entity));
     const [[due = null], nowMs] = await Promise.all([dueOf(store, [id]), serverNow(store)]);
-    const when = due === null ? "" : `, due ${dueText(due, nowMs)}`;
-    await context.write(`${machine}/${id} renewed, ${state}${when} (version ${version})\n`);
+    const when = due === null ? "" : `, ${due > nowMs ? "due " : ""}${dueText(due, nowMs)}`;
+    await context.write(
+      `${entity.machine}/${id} renewed, ${entity.state}${when} (version ${entity.version})\n`,
+    );
   });
 }

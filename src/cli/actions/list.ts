@@ -1,51 +1,67 @@
-import { documentText, type Snapshot } from "../../contract/document.js";
+import type { Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
+import type { Duration } from "../../machine/duration.js";
 import { dueOf } from "../../reads/due.js";
 import { list, listPage } from "../../reads/list.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
-import type { ListFlags } from "../commands/list.js";
 import type { CliContext } from "../context.js";
 import { type Format, isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
-import { ageText } from "../output/age.js";
-import { writeDocuments } from "../output/documents.js";
-import { dueText } from "../output/due-text.js";
+import { ageText, dueText } from "../output/ages.js";
+import { stored, writeRows } from "../output/documents.js";
 import { ownFieldTexts } from "../output/own-fields.js";
 import { paintState } from "../output/state-paint.js";
-import { type Column, TableLines } from "../output/table.js";
-import { serverNow } from "../server-now.js";
-import { withStore } from "../session.js";
+import type { Column } from "../output/table.js";
+import { serverNow, withStore } from "../session.js";
+import { commandFor } from "../shell-command.js";
 
-/** The most that one page of a list may have. */
+/** Options of `list`. */
+export interface ListFlags {
+  readonly state?: readonly string[];
+  readonly olderThan?: Duration;
+  readonly dueWithin?: Duration;
+  readonly stuck?: boolean;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** Maximum number of entities in one page of the library. */
 const LONGEST_PAGE = 1000;
 
-/** Shows entities as they are read, until all are shown, the limit is reached or Ctrl-C is pressed. */
+/** Prints entities as they are read, until the end, the limit or Ctrl-C. */
 export async function listEntities(context: CliContext, settings: Settings, flags: ListFlags): Promise<void> {
+  const { format } = settings;
   const signal = context.interruption();
   await withStore(
     settings,
     async (store) => {
-      const found = new Found(store, flags, signal);
-      if (isForPeople(settings.format)) {
-        const nowMs = await serverNow(store);
-        const due = new Map<string, number | null>();
-        const isDue = flags.dueWithin !== undefined || flags.stuck === true;
-        const its = columns(context, store.definition, nowMs, settings.format);
-        const table = new TableLines(isDue ? [...its, dueColumn(due, nowMs)] : its);
-        for await (const entity of found) {
-          if (isDue) due.set(entity.id, (await dueOf(store, [entity.id]))[0] ?? null);
-          await context.write(table.add(entity));
-        }
-        await context.write(table.end());
-      } else await writeDocuments(context, settings.format, written(found));
-      if (found.cursor !== undefined) context.note(`more: --cursor ${found.cursor}`);
+      const entities = new Entities(store, flags, signal);
+      const nowMs = isForPeople(format) ? await serverNow(store) : 0;
+      const isDue = isForPeople(format) && (flags.dueWithin !== undefined || flags.stuck === true);
+      const rows = withDue(entities, store, isDue);
+      const columns = columnsOf(context, store.definition, nowMs, format, isDue);
+      await writeRows(context, format, { rows, columns, document: ({ entity }) => stored(entity) });
+      const { cursor } = entities;
+      if (cursor === undefined) return;
+      const next = commandFor(settings, "list", [], ["--cursor", cursor, ...optionsOf(flags)]);
+      context.note(`Next page: ${next}`);
     },
     { signal },
   );
 }
 
-/** The entities asked for, and where to go on when a limit cut them short. */
-class Found implements AsyncIterable<Snapshot> {
+/** Returns the options of a list, without its cursor, as they are typed. */
+function optionsOf({ cursor: _, ...flags }: ListFlags): string[] {
+  return Object.entries(flags).flatMap(([name, value]) => {
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (value === true) return [option];
+    const isDuration = name === "olderThan" || name === "dueWithin";
+    return [option, isDuration ? `${value}ms` : String(value)];
+  });
+}
+
+/** The entities of a list, and the cursor of the next page if a limit ended it. */
+class Entities implements AsyncIterable<Snapshot> {
   readonly #store: MachineStore;
   readonly #flags: ListFlags;
   readonly #signal: AbortSignal;
@@ -58,71 +74,72 @@ class Found implements AsyncIterable<Snapshot> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot, void> {
-    const { limit, cursor } = this.#flags;
-    const all = limit === undefined && cursor === undefined;
-    for await (const entity of all ? list(this.#store, this.#filter()) : this.#pages()) {
+    const { limit, cursor, ...filter } = this.#flags;
+    const isAll = limit === undefined && cursor === undefined;
+    for await (const entity of isAll ? list(this.#store, filter) : this.#pages()) {
       if (this.#signal.aborted) return;
       yield entity;
     }
   }
 
   async *#pages(): AsyncGenerator<Snapshot, void> {
-    let left = this.#flags.limit ?? Number.POSITIVE_INFINITY;
-    let { cursor } = this.#flags;
+    let { limit: left = Number.POSITIVE_INFINITY, cursor, ...filter } = this.#flags;
     do {
-      const limit = Math.min(left, LONGEST_PAGE);
       const at = cursor === undefined ? {} : { cursor };
-      const page = await listPage(this.#store, { ...this.#filter(), ...at, limit });
+      const page = await listPage(this.#store, { ...filter, ...at, limit: Math.min(left, LONGEST_PAGE) });
       yield* page.items;
       left -= page.items.length;
       cursor = page.cursor;
     } while (cursor !== undefined && left > 0);
     this.cursor = cursor;
   }
-
-  #filter(): Omit<ListFlags, "limit" | "cursor"> {
-    const { limit, cursor, ...filter } = this.#flags;
-    return filter;
-  }
 }
 
-async function* written(entities: AsyncIterable<Snapshot>) {
+interface Row {
+  readonly entity: Snapshot;
+  readonly due: number | null;
+}
+
+async function* withDue(
+  entities: AsyncIterable<Snapshot>,
+  store: MachineStore,
+  isDue: boolean,
+): AsyncGenerator<Row, void> {
   for await (const entity of entities) {
-    yield { machine: entity.machine, id: entity.id, text: documentText(entity) };
+    const [due = null] = isDue ? await dueOf(store, [entity.id]) : [];
+    yield { entity, due };
   }
 }
 
-function columns(
+function columnsOf(
   { paint }: CliContext,
   definition: CompiledMachine,
   nowMs: number,
   format: Format,
-): Column<Snapshot>[] {
-  const wide: Column<Snapshot>[] = [
-    { title: "SINCE", value: ({ since }) => since },
-    { title: "CREATED", value: ({ createdAt }) => createdAt },
-    { title: "CHANGED", value: ({ timestamp }) => timestamp },
-    { title: "FIELDS", value: fieldsText },
+  isDue: boolean,
+): Column<Row>[] {
+  const wide: Column<Row>[] = [
+    { title: "SINCE", value: ({ entity }) => entity.since },
+    { title: "CREATED", value: ({ entity }) => entity.createdAt },
+    { title: "CHANGED", value: ({ entity }) => entity.timestamp },
+    { title: "FIELDS", value: ({ entity }) => fieldsText(entity) },
   ];
+  const due: Column<Row> = {
+    title: "DUE",
+    value: ({ due }) => (due === null ? undefined : dueText(due, nowMs)),
+  };
   return [
-    { title: "ID", value: ({ id }) => id },
+    { title: "ID", value: ({ entity }) => entity.id },
     {
       title: "STATE",
-      value: ({ state }) => state,
-      paint: (text, { state }) => paintState(paint, definition, state, text),
+      value: ({ entity }) => entity.state,
+      paint: (text, { entity }) => paintState(paint, definition, entity.state, text),
     },
-    { title: "VERSION", value: ({ version }) => String(version) },
+    { title: "VERSION", value: ({ entity }) => String(entity.version) },
     ...(format === "wide" ? wide : []),
-    { title: "AGE", value: ({ since }) => ageText(nowMs - Date.parse(since)) },
+    { title: "AGE", value: ({ entity }) => ageText(nowMs - Date.parse(entity.since)) },
+    ...(isDue ? [due] : []),
   ];
-}
-
-function dueColumn(due: ReadonlyMap<string, number | null>, nowMs: number): Column<Snapshot> {
-  const value = ({ id }: Snapshot): string | undefined => {
-    const end = due.get(id);
-    return end == null ? undefined : dueText(end, nowMs);
-  };
-  return { title: "DUE", value };
 }
 
 function fieldsText(entity: Snapshot): string {

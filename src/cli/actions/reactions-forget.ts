@@ -1,20 +1,24 @@
 import { ReactionInUseError } from "../../errors/reaction-in-use-error.js";
 import type { ForgottenReaction } from "../../reactions/forget.js";
 import { CliError } from "../cli-error.js";
-import type { ForgetFlags } from "../commands/reactions.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
-import { writeDocument } from "../output/documents.js";
-import { placeOptions } from "../output/next-steps.js";
+import { asJson, writeResult } from "../output/documents.js";
 import { type Column, tableText } from "../output/table.js";
 import { withEntities } from "../session.js";
-import { shellCommand } from "../shell-command.js";
-import { noReaction } from "./known-reaction.js";
+import { commandFor } from "../shell-command.js";
+import { unknownReaction } from "./reactions-list.js";
+
+/** Options of `reactions forget`. */
+export interface ForgetFlags {
+  readonly force?: boolean;
+}
 
 /**
- * Removes a reaction, and shows what was removed.
+ * Removes a reaction and prints a summary.
  *
- * @throws CliError NOTFOUND where there is none, INUSE where replicas live, or something would be thrown away unforced
+ * @throws CliError NOTFOUND if there is no such reaction; INUSE if replicas of it are alive, or if `--force` is absent
+ * and pending events or dead letters would be discarded
  */
 export async function forgetReaction(
   context: CliContext,
@@ -24,48 +28,31 @@ export async function forgetReaction(
 ): Promise<void> {
   await withEntities(settings, async (entities) => {
     const forgotten = await entities.forgetReaction(name, { force }).catch((error: unknown) => {
-      throw error instanceof ReactionInUseError ? explained(error, settings, force) : error;
+      throw error instanceof ReactionInUseError ? explainedUse(error, settings, force) : error;
     });
-    if (forgotten === null) throw await noReaction(entities, settings, name);
-    if (settings.format === "table") await context.write(tableText(COLUMNS, [forgotten]));
-    else {
-      const text = JSON.stringify(forgotten);
-      await writeDocument(context, settings.format, { machine: entities.name, id: name, text });
-    }
+    if (forgotten === null) throw await unknownReaction(entities, settings, name);
+    await writeResult(context, settings.format, asJson(forgotten, name), tableText(COLUMNS, [forgotten]));
   });
 }
 
 const COLUMNS: readonly Column<ForgottenReaction>[] = [
   { title: "FORGOTTEN", value: ({ name }) => name },
-  { title: "LAG", value: ({ lag }) => (lag === undefined ? undefined : String(lag)) },
+  { title: "LAG", value: ({ lag }) => lag?.toString() },
   { title: "PENDING", value: ({ pending }) => String(pending) },
   { title: "CONSUMERS", value: ({ consumers }) => String(consumers) },
   { title: "DEAD", value: ({ deadLetters }) => String(deadLetters) },
 ];
 
-function explained(error: ReactionInUseError, settings: Settings, isForced: boolean): CliError {
-  const { message, problem, reaction, replicas, pending, deadLetters } = error;
-  const options = placeOptions(settings);
+function explainedUse(error: ReactionInUseError, settings: Settings, isForced: boolean): CliError {
+  const { code, message, problem, reaction, replicas, pending, deadLetters } = error;
   const isLiving = problem === "LIVING";
   const hint = isLiving
-    ? shellCommand("reactions", [], options)
+    ? commandFor(settings, "reactions")
     : deadLetters > 0
-      ? shellCommand("reactions", ["dead", reaction], options)
-      : shellCommand("reactions", ["forget", reaction], ["--force", ...options]);
-  return new CliError(
-    "INUSE",
-    message,
-    {
-      lines:
-        isLiving && isForced ? ["--force throws away what is unfinished; it does not stop replicas"] : [],
-      hint,
-      facts: {
-        problem: JSON.stringify(problem),
-        replicas: JSON.stringify(replicas),
-        pending: JSON.stringify(pending),
-        deadLetters: JSON.stringify(deadLetters),
-      },
-    },
-    error,
-  );
+      ? commandFor(settings, "reactions", ["dead", reaction])
+      : commandFor(settings, "reactions", ["forget", reaction], ["--force"]);
+  const lines =
+    isLiving && isForced ? ["--force discards unfinished events. It does not stop replicas."] : [];
+  const facts = { problem, replicas, pending, deadLetters };
+  return new CliError(code, message, { lines, hint, facts }, error);
 }

@@ -1,22 +1,17 @@
 import { stats } from "../../reads/stats.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
-import { bytesText } from "../output/bytes-text.js";
-import { writeDocument } from "../output/documents.js";
+import { asJson, writeResult } from "../output/documents.js";
 import { paintState } from "../output/state-paint.js";
 import { type Column, tableText } from "../output/table.js";
 import { withStore } from "../session.js";
 
-/** Shows what a machine's entities are, and what they take of the server's memory. */
+/** Prints the entities of a machine by state, and their memory. */
 export async function showStats(context: CliContext, settings: Settings): Promise<void> {
-  const { format, machine } = settings;
   await withStore(settings, async (store) => {
-    const found = await stats(store);
-    if (format !== "table") {
-      await writeDocument(context, format, { machine, id: "", text: JSON.stringify(found) });
-      return;
-    }
-    const states: Column<[string, number]>[] = [
+    const result = await stats(store);
+    const { entities, states, due, memory } = result;
+    const stateColumns: Column<[string, number]>[] = [
       {
         title: "STATE",
         value: ([state]) => state,
@@ -24,18 +19,32 @@ export async function showStats(context: CliContext, settings: Settings): Promis
       },
       { title: "COUNT", value: ([, count]) => String(count) },
     ];
-    const parts: Column<[string, { keys: number; bytes: number }]>[] = [
-      { title: "PART", value: ([part]) => part },
-      { title: "KEYS", value: ([, { keys }]) => String(keys) },
-      { title: "MEMORY", value: ([, { bytes }]) => bytesText(bytes) },
-      { title: "EACH", value: ([, { keys, bytes }]) => (keys === 0 ? undefined : bytesText(bytes / keys)) },
-    ];
-    const { entities, states: byState, due, memory } = found;
-    await context.write(tableText(states, Object.entries(byState)));
-    await context.write(`\n${tableText(parts, Object.entries(memory))}`);
-    const over = due.over === 0 ? "" : `, ${due.over} over`;
-    await context.write(
-      `\n${entities} ${entities === 1 ? "entity" : "entities"}, ${due.entries} with a deadline${over}\n`,
-    );
+    const text = [
+      tableText(stateColumns, Object.entries(states)),
+      tableText(MEMORY_COLUMNS, Object.entries(memory)),
+      `${entities} ${entities === 1 ? "entity" : "entities"}, ${due.entries} with a timer, ${due.over} overdue\n`,
+    ].join("\n");
+    await writeResult(context, settings.format, asJson(result), text);
   });
+}
+
+const MEMORY_COLUMNS: readonly Column<[string, { readonly keys: number; readonly bytes: number }]>[] = [
+  { title: "PART", value: ([part]) => part },
+  { title: "KEYS", value: ([, { keys }]) => String(keys) },
+  { title: "MEMORY", value: ([, { bytes }]) => bytesText(bytes) },
+  { title: "EACH", value: ([, { keys, bytes }]) => (keys === 0 ? undefined : bytesText(bytes / keys)) },
+];
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/**
+ * Formats an amount of memory for people.
+ *
+ * @example
+ * bytesText(1536); // "1.5KiB"
+ */
+export function bytesText(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length - 1);
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? Math.round(amount) : amount.toFixed(1)}${UNITS[power]}`;
 }

@@ -1,57 +1,64 @@
 import type { Change } from "../../contract/document.js";
+import type { Duration } from "../../machine/duration.js";
 import { MAX_STUCK, type Stuck, type SweepReport } from "../../sweep/report.js";
 import type { SweepOptions } from "../../sweep/sweep.js";
-import type { SweepFlags } from "../commands/sweep.js";
+import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
-import { eventColumns, writtenChange } from "../output/change-columns.js";
-import { writeDocument, writeDocuments } from "../output/documents.js";
+import { eventColumns } from "../output/changes.js";
+import { stored, writeDocument, writeDocuments } from "../output/documents.js";
 import { TableLines } from "../output/table.js";
 import { shownText } from "../output/terminal-text.js";
 import { withEntities, withLatchkey } from "../session.js";
 
+/** Options of `sweep`. */
+export interface SweepFlags {
+  readonly once?: boolean;
+  readonly interval?: Duration;
+  readonly batch?: number;
+}
+
 /**
- * Sweeps all machines of the namespace, or the one that `-m` names, until Ctrl-C or `--once`. Shows each change as it
- * is made, and at the end what was done.
+ * Sweeps all machines of the namespace, or the one that `-m` names, until Ctrl-C or `--once`. Prints each change as it
+ * is made, and a summary at the end.
  *
- * @throws NotExecutedError where the user lacks a right that sweeping needs.
+ * @throws NotExecutedError if the user lacks a permission.
  */
 export async function runSweep(context: CliContext, settings: Settings, flags: SweepFlags): Promise<void> {
+  if (flags.once !== true && settings.format === "json") {
+    throw usageError("-o json without --once would never end; use -o jsonl");
+  }
   const denied = new AbortController();
-  const signal = AbortSignal.any([context.interruption(), denied.signal]);
   const lines = new ChangeLines(context, settings);
-  const { interval, batch, once } = flags;
   const options: SweepOptions = {
-    ...(interval !== undefined && { interval }),
-    ...(batch !== undefined && { batch }),
-    ...(once !== undefined && { once }),
-    signal,
+    ...flags,
+    signal: AbortSignal.any([context.interruption(), denied.signal]),
     onChange: (change) => lines.add(change),
     onStuck: ({ machine, id, why }: Stuck) =>
       context.note(shownText(`stuck: ${id === "" ? machine : `${machine}/${id}`}: ${why}`)),
-    onAway: (why) => {
-      // Waiting grants no rights.
-      if (why.reply === "NOPERM") denied.abort(why);
-      else context.note(`waiting for the server: ${why.message}`);
+    onAway: (error) => {
+      // Waiting does not grant permissions.
+      if (error.reply === "NOPERM") denied.abort(error);
+      else context.note(`server unreachable, retrying: ${error.message}`);
     },
-    onBack: () => context.note("the server is back; sweeping goes on"),
+    onBack: () => context.note("connected again; sweeping continues"),
   };
-  const swept =
+  const report =
     settings.given.machine === undefined
       ? await withLatchkey(settings, (latchkey) => latchkey.sweep(options))
       : await withEntities(settings, (entities) => entities.sweep(options));
   await lines.end();
   if (denied.signal.aborted) throw denied.signal.reason;
-  context.note(told(swept));
+  context.note(summary(report));
 }
 
-/** Writes changes one after the other, in the order in which they are told. */
+/** Writes changes one after the other, in the order in which they are reported. */
 class ChangeLines {
   readonly #context: CliContext;
   readonly #settings: Settings;
   readonly #table: TableLines<Change>;
-  readonly #held: Change[] = [];
+  readonly #buffered: Change[] = [];
   #written: Promise<void> = Promise.resolve();
   #hasHead = false;
 
@@ -62,8 +69,8 @@ class ChangeLines {
   }
 
   add(change: Change): void {
-    // A JSON array is written at the end, as one.
-    if (this.#settings.format === "json") this.#held.push(change);
+    // A JSON array is written at the end.
+    if (this.#settings.format === "json") this.#buffered.push(change);
     else this.#written = this.#written.then(() => this.#write(change));
   }
 
@@ -71,17 +78,17 @@ class ChangeLines {
     await this.#written;
     const { format } = this.#settings;
     if (isForPeople(format)) await this.#context.write(this.#head());
-    if (format === "json") await writeDocuments(this.#context, "json", this.#held.map(writtenChange));
+    if (format === "json") await writeDocuments(this.#context, "json", this.#buffered.map(stored));
   }
 
   #write(change: Change): Promise<void> {
     const { format } = this.#settings;
     return isForPeople(format)
       ? this.#context.write(this.#head() + this.#table.add(change))
-      : writeDocument(this.#context, format, writtenChange(change));
+      : writeDocument(this.#context, format, stored(change));
   }
 
-  /** The table's head, the first time: not before it is known that there will be a table, if only an empty one. */
+  /** Returns the header of the table once: with the first row, or at the end. */
   #head(): string {
     if (this.#hasHead) return "";
     this.#hasHead = true;
@@ -89,11 +96,11 @@ class ChangeLines {
   }
 }
 
-function told({ expired, removed, given, stuck }: SweepReport): string {
+function summary({ expired, removed, given, stuck }: SweepReport): string {
   const parts = [
-    `${expired} ran out`,
-    `${removed} removed`,
-    ...(given === 0 ? [] : [`${given} given the deadline that they lacked`]),
+    `${expired} timer${expired === 1 ? "" : "s"} fired`,
+    `${removed} ${removed === 1 ? "entity" : "entities"} removed`,
+    ...(given === 0 ? [] : [`${given} missing timer${given === 1 ? "" : "s"} added`]),
     ...(stuck === 0 ? [] : [`${stuck}${stuck >= MAX_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
   ];
   return parts.join(", ");

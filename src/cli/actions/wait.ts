@@ -1,41 +1,41 @@
-import { documentText, type Snapshot } from "../../contract/document.js";
+import type { Snapshot } from "../../contract/document.js";
 import { WaitError } from "../../errors/wait-error.js";
+import { durationText } from "../../machine/duration.js";
 import { DEFAULT_CONNECT_MS } from "../../valkey/connection-options.js";
 import { LONGEST_TIMER_MS } from "../../valkey/deadline.js";
-import { CliError } from "../cli-error.js";
+import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
-import { isForPeople } from "../input/formats.js";
 import type { Settings } from "../input/settings.js";
-import { writeDocument } from "../output/documents.js";
-import { placeOptions } from "../output/next-steps.js";
+import { stored, writeResult } from "../output/documents.js";
 import { withEntities } from "../session.js";
-import { shellCommand } from "../shell-command.js";
+import { commandFor } from "../shell-command.js";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** By so much connecting may outlast the wait, so that it is the wait that ends. */
+/** Time in ms by which connecting may take longer than the wait, so that the wait ends first. */
 const SPARE_MS = 100;
 
 /**
- * Waits until an entity is in one of the states, and shows it.
+ * Waits until an entity is in one of the states, and prints it.
  *
- * @param timeoutMs how long, connecting included
- * @throws CliError where that does not come, with what programs need to go on beside the message.
+ * @throws CliError TIMEDOUT, NOTFOUND or FINAL if it does not enter one of them.
  */
 export async function waitForEntity(
   context: CliContext,
   settings: Settings,
   id: string,
-  states: readonly string[],
-  timeoutMs = DEFAULT_TIMEOUT_MS,
+  lists: readonly string[],
+  { timeout: timeoutMs = DEFAULT_TIMEOUT_MS }: { readonly timeout?: number },
 ): Promise<void> {
+  const states = lists.flatMap((list) => list.split(",").filter((state) => state !== ""));
+  if (states.length === 0) throw usageError("give at least one state to wait for");
   const signal = context.interruption();
   const endsAt = performance.now() + timeoutMs;
   const timedOut = (current: Snapshot | null): CliError => {
-    const now = current === null ? "nothing is known of it" : `it is ${current.state}`;
-    const text = `${settings.machine} ${id} was not ${states.join(" or ")} within ${timeoutMs} ms; ${now}`;
+    const now = current === null ? "its state is unknown" : `it is still ${current.state}`;
+    const text = `${settings.machine} ${id} was not ${states.join(" or ")} within ${durationText(timeoutMs)}; ${now}`;
     return failure(settings, id, "TIMEDOUT", text, current);
   };
-  const told = (error: unknown): never => {
+  const fail = (error: unknown): never => {
     if (!(error instanceof WaitError)) throw error;
     const { code, message, current } = error;
     throw code === "TIMEDOUT" ? timedOut(current) : failure(settings, id, code, message, current, error);
@@ -55,11 +55,9 @@ export async function waitForEntity(
       clearTimeout(timer);
       if (isLate) return;
       const timeout = Math.max(1, Math.round(endsAt - performance.now()));
-      const entity = await entities.waitFor(id, states, { timeout, signal }).catch(told);
-      const { machine, state, version } = entity;
-      if (isForPeople(settings.format))
-        await context.write(`${machine}/${id} is ${state} (version ${version})\n`);
-      else await writeDocument(context, settings.format, { machine, id, text: documentText(entity) });
+      const entity = await entities.waitFor(id, states, { timeout, signal }).catch(fail);
+      const text = `${entity.machine}/${id} is ${entity.state} (version ${entity.version})\n`;
+      await writeResult(context, settings.format, stored(entity), text);
     },
     { signal, connectTimeoutMs: Math.min(timeoutMs + SPARE_MS, DEFAULT_CONNECT_MS) },
   );
@@ -78,18 +76,6 @@ function failure(
   current: Snapshot | null,
   cause?: unknown,
 ): CliError {
-  const options = placeOptions(settings);
-  return new CliError(
-    code,
-    message,
-    {
-      hint: code === "NOTFOUND" ? shellCommand("list", [], options) : shellCommand("get", [id], options),
-      facts: {
-        machine: JSON.stringify(settings.machine),
-        id: JSON.stringify(id),
-        current: current === null ? "null" : documentText(current),
-      },
-    },
-    cause,
-  );
+  const hint = code === "NOTFOUND" ? commandFor(settings, "list") : commandFor(settings, "get", [id]);
+  return new CliError(code, message, { hint, facts: { machine: settings.machine, id, current } }, cause);
 }

@@ -1,15 +1,15 @@
 import type { Command } from "commander";
 import type { CliContext } from "../context.js";
 
-/** `latchkey __complete -- words…`: what the last word may become, a line each. Never fails, never complains. */
+/** Adds `latchkey __complete -- words…`, which prints the completions of the last word and never fails. */
 export function register(program: Command, context: CliContext): void {
   program.command("__complete [words...]", { hidden: true }).action(async (words: string[]) => {
     try {
       const { completions } = await import("../actions/complete.js");
-      const found = await completions(program, words, context);
-      await context.write(found.map((word) => `${word}\n`).join(""));
+      const lines = await completions(program, words, context);
+      await context.write(lines.map((line) => `${line}\n`).join(""));
     } catch {
-      // A shell that is completing has no place for errors.
+      // A shell cannot show errors during completion.
     }
   });
 }

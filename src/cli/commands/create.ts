@@ -1,14 +1,16 @@
 import type { Command } from "commander";
+import type { ChangeFlags } from "../actions/change.js";
 import type { CliContext } from "../context.js";
-import { type ChangeFlags, withChangeOptions, withSet } from "../input/change-flags.js";
+import { withChangeOptions, withSet } from "../input/change-options.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
+import { settingsOf } from "../input/settings.js";
 
-/** `latchkey create <id>`: brings an entity into being in the initial state. */
+/** Adds `latchkey create <id>`. */
 export function register(program: Command, context: CliContext): void {
   const command = program.command("create <id>").description("create an entity in the initial state");
   withChangeOptions(withSet(command)).action(async (id: string, flags: ChangeFlags) => {
-    const { runChange } = await import("../actions/change.js");
-    await runChange(context, command, flags, { verb: "create", id });
+    const { createEntity } = await import("../actions/create.js");
+    await createEntity(context, settingsOf(command, context), id, flags);
   });
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { type DemoFlags, demo } from "../actions/demo.js";
 import type { CliContext } from "../context.js";
 import { withExamples, withFormats } from "../input/formats.js";
-import { numberWithin } from "../input/number-within.js";
+import { wholeNumber } from "../input/option-values.js";
 
 /** Adds `demo`: replicas race over real processes, first without latchkey and then with it. */
 export function register(program: Command, context: CliContext): void {
@@ -18,8 +18,8 @@ export function register(program: Command, context: CliContext): void {
         "With --url the demo runs on that server, in a namespace of its own, which it removes afterwards. It ignores " +
         "--namespace, --machine and the server URLs in the environment.",
     )
-    .option("--agents <n>", "number of processes, 1 to 10000", numberWithin(1, 10_000), 200)
-    .option("--replicas <n>", "number of replicas, 2 to 16", numberWithin(2, 16), 3)
+    .option("--agents <n>", "number of processes, 1 to 10000", wholeNumber(1, 10_000), 200)
+    .option("--replicas <n>", "number of replicas, 2 to 16", wholeNumber(2, 16), 3)
     .option(
       "--keep",
       "keep the server until Ctrl-C (with --url: keep the keys), to look at the agents",

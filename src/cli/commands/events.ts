@@ -1,29 +1,19 @@
 import type { Command } from "commander";
-import { usageError } from "../cli-error.js";
+import type { EventFlags } from "../actions/events.js";
 import type { CliContext } from "../context.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** Which events to show, as it was typed. */
-export interface EventFlags {
-  readonly after?: string;
-  readonly follow?: boolean;
-}
-
-/** `latchkey events`: the durable log of a machine's changes. */
+/** Adds `latchkey events`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("events")
-    .description("the durable log of all changes, oldest first")
-    .option("--after <cursor>", "start, end, or a cursor that this command gave (default: start)")
-    .option("--follow", "wait for more; from the end, unless --after says otherwise")
+    .description("print the durable event log, oldest first")
+    .option("--after <cursor>", "start, end, or the cursor of an earlier output (default: start)")
+    .option("--follow", "wait for new events; starts at the end unless --after is given")
     .action(async (flags: EventFlags) => {
-      const settings = settingsOf(command, context);
-      if (flags.follow === true && settings.format === "json") {
-        throw usageError("--follow never ends, a JSON array must: use -o jsonl");
-      }
       const { showEvents } = await import("../actions/events.js");
-      await showEvents(context, settings, flags);
+      await showEvents(context, settingsOf(command, context), flags);
     });
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(

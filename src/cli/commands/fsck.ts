@@ -1,27 +1,19 @@
 import type { Command } from "commander";
+import type { FsckFlags } from "../actions/fsck.js";
 import type { CliContext } from "../context.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** Options of `latchkey fsck`. */
-export interface FsckFlags {
-  readonly repair?: boolean;
-  readonly deep?: boolean;
-  readonly strict?: boolean;
-}
-
-/** `latchkey fsck`: checks index, timers and logs against the entities. */
+/** Adds `latchkey fsck`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("fsck")
-    .description(
-      "check index, timers and logs of a machine against its entities; exit 1 where damage is left",
-    )
-    .option("--repair", "mend what follows from entities and event log; never changes an entity")
-    .option("--deep", "also walk over all keys, for entities that nothing else tells of")
+    .description("check index, timers and logs of a machine against its entities; exit 1 if damage remains")
+    .option("--repair", "repair what follows from the entities and the event log; never changes an entity")
+    .option("--deep", "also scan all keys of the server for entities that nothing else mentions")
     .option(
       "--strict",
-      "take for damage what an older version of the machine may explain; --repair then cuts leases that it promised",
+      "report leftovers of older machine versions as damage; with --repair, shorten existing leases",
     )
     .action(async (flags: FsckFlags) => {
       const { runFsck } = await import("../actions/fsck.js");

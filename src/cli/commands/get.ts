@@ -3,11 +3,11 @@ import type { CliContext } from "../context.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** `latchkey get <id...>`: explains entities. */
+/** Adds `latchkey get <id...>`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("get <id...>")
-    .description("explain an entity: state, age, fields, next steps, history")
+    .description("show an entity in detail: state, age, fields, next commands, history")
     .action(async (ids: string[]) => {
       const { getEntities } = await import("../actions/get.js");
       await getEntities(context, settingsOf(command, context), ids);

@@ -1,21 +1,18 @@
 import type { Command } from "commander";
+import type { GraphFlags } from "../actions/graph.js";
 import type { CliContext } from "../context.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** What to draw, as it was typed. */
-export interface GraphFlags {
-  readonly file?: string;
-  readonly id?: string;
-}
-
-/** `latchkey graph`: draws a machine. */
+/** Adds `latchkey graph`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("graph")
-    .description("draw a machine: the installed one, a file's (needs no server), else the built-in agent")
-    .option("-f, --file <file>", "machine file, .json or .yaml; - reads standard input")
-    .option("--id <id>", "mark the state that this entity is in")
+    .description(
+      "draw a machine: the installed one, or one from a file; if none is installed, the built-in agent",
+    )
+    .option("-f, --file <file>", "machine file, .json or .yaml; - reads standard input; needs no server")
+    .option("--id <id>", "mark the state of this entity")
     .action(async (flags: GraphFlags) => {
       const { drawMachine } = await import("../actions/graph.js");
       await drawMachine(context, settingsOf(command, context), flags);

@@ -1,20 +1,15 @@
 import type { Command } from "commander";
+import type { HeartbeatFlags } from "../actions/heartbeat.js";
 import type { CliContext } from "../context.js";
-import { withConditions } from "../input/change-flags.js";
+import { withConditions } from "../input/change-options.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** What must still be so, as it was typed. */
-export interface HeartbeatFlags {
-  readonly ifVersion?: number;
-  readonly ifState?: string;
-}
-
-/** `latchkey heartbeat <id>`: renews the lease of the state that an entity is in. */
+/** Adds `latchkey heartbeat <id>`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("heartbeat <id>")
-    .description("renew the lease of an entity's state; no change, no event");
+    .description("renew the lease of the current state; creates no version and no event");
   withConditions(command).action(async (id: string, flags: HeartbeatFlags) => {
     const { sendHeartbeat } = await import("../actions/heartbeat.js");
     await sendHeartbeat(context, settingsOf(command, context), id, flags);

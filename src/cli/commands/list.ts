@@ -1,40 +1,33 @@
 import type { Command } from "commander";
-import type { Duration } from "../../machine/duration.js";
+import type { ListFlags } from "../actions/list.js";
 import type { CliContext } from "../context.js";
-import { collectList, positiveNumber } from "../input/change-flags.js";
-import { durationOption } from "../input/duration-option.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
+import { collectList, durationOption, wholeNumber } from "../input/option-values.js";
 import { settingsOf } from "../input/settings.js";
 
-/** What to list, as it was typed. */
-export interface ListFlags {
-  readonly state?: readonly string[];
-  readonly olderThan?: Duration;
-  readonly dueWithin?: Duration;
-  readonly stuck?: boolean;
-  readonly limit?: number;
-  readonly cursor?: string;
-}
-
-/** `latchkey list`: entities by state, then longest in it first. */
+/** Adds `latchkey list`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("list")
-    .summary("list entities: by state, then longest in it first")
+    .summary("list entities by state, longest in the state first")
     .description(
-      "Lists entities: by state, then longest in it first. --due-within and --stuck look through all entities that " +
-        "have a timer, 1000 in a step, however few fit; `latchkey stats` counts those whose timer is over at once.",
+      "Lists entities by state, longest in the state first. --due-within and --stuck scan every entity with a timer, " +
+        "1000 per request; `latchkey stats` returns the number of overdue entities in constant time.",
     )
     .option("--state <states>", "only in these states (comma list, repeatable)", collectList)
-    .option("--older-than <duration>", "only that long in their state: 30s, 10m, 2h, 7d", durationOption)
     .option(
-      "--due-within <duration>",
-      "only those that time out, lose their lease or are removed by then",
+      "--older-than <duration>",
+      "only entities in their state for at least DURATION: 30s, 10m, 2h, 7d",
       durationOption,
     )
-    .option("--stuck", "only those whose timer has run out and not fired, or that lack theirs")
-    .option("--limit <n>", "only so many, and say where to go on", positiveNumber)
-    .option("--cursor <cursor>", "go on where the page before ended")
+    .option(
+      "--due-within <duration>",
+      "only entities whose timeout, lease or retention ends within DURATION",
+      durationOption,
+    )
+    .option("--stuck", "only entities with an overdue or missing timer")
+    .option("--limit <n>", "maximum number of results; prints the cursor of the next page", wholeNumber(1))
+    .option("--cursor <cursor>", "continue after the previous page")
     .action(async (flags: ListFlags) => {
       const { listEntities } = await import("../actions/list.js");
       await listEntities(context, settingsOf(command, context), flags);

@@ -1,30 +1,19 @@
 import type { Command } from "commander";
-import { usageError } from "../cli-error.js";
+import type { ChangeFlags } from "../actions/change.js";
 import type { CliContext } from "../context.js";
-import {
-  type ChangeFlags,
-  withChangeOptions,
-  withConditions,
-  withSet,
-  withUnset,
-} from "../input/change-flags.js";
+import { withChangeOptions, withConditions, withSet, withUnset } from "../input/change-options.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
+import { settingsOf } from "../input/settings.js";
 
-/** `latchkey patch <id>`: changes own fields, and leaves the state as it is. */
+/** Adds `latchkey patch <id>`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("patch <id>")
-    .description("change an entity's own fields; its state stays as it is");
+    .description("change the fields of an entity; its state stays the same");
   withChangeOptions(withConditions(withUnset(withSet(command)))).action(
     async (id: string, flags: ChangeFlags) => {
-      if (flags.set === undefined && flags.unset === undefined) {
-        throw usageError(
-          "patch needs something to change: --set field=value or --unset field",
-          "latchkey patch --help",
-        );
-      }
-      const { runChange } = await import("../actions/change.js");
-      await runChange(context, command, flags, { verb: "patch", id });
+      const { patchEntity } = await import("../actions/patch.js");
+      await patchEntity(context, settingsOf(command, context), id, flags);
     },
   );
   withFormats(command, ...ENTITY_FORMATS);

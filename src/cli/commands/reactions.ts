@@ -1,79 +1,55 @@
 import type { Command } from "commander";
+import type { ForgetFlags } from "../actions/reactions-forget.js";
+import type { LetterFlags } from "../actions/reactions-retry.js";
 import type { CliContext } from "../context.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** Which dead letters, as it was typed. */
-export interface LetterFlags {
-  readonly all?: boolean;
-}
-
-/** How a reaction is forgotten, as it was typed. */
-export interface ForgetFlags {
-  readonly force?: boolean;
-}
-
-/** `latchkey reactions`: how far reactions have come, and what they gave up. */
+/** Adds `latchkey reactions` and its subcommands. */
 export function register(program: Command, context: CliContext): void {
   const reactions = program
     .command("reactions")
-    .description("how far each reaction has come, and its dead letters")
+    .description("list the reactions of a machine: lag, pending events, replicas, dead letters")
     .action(async () => {
-      const { showReactions } = await import("../actions/reactions-list.js");
-      await showReactions(context, settingsOf(reactions, context));
+      const { listReactions } = await import("../actions/reactions-list.js");
+      await listReactions(context, settingsOf(reactions, context));
     });
   withFormats(reactions, "table", "json", "jsonl", "yaml", "name");
-  const letters = () => import("../actions/reactions-dead.js");
 
   const dead = reactions
     .command("dead <reaction>")
-    .description("events that were given up: how often they were tried, and why")
-    .action(async (name: string) =>
-      (await letters()).showDeadLetters(context, settingsOf(dead, context), name),
-    );
+    .description("list the dead letters: the event, the number of attempts and the last error")
+    .action(async (name: string) => {
+      const { listDeadLetters } = await import("../actions/reactions-dead.js");
+      await listDeadLetters(context, settingsOf(dead, context), name);
+    });
   withFormats(dead, "table", "wide", "json", "jsonl", "yaml", "name");
   withExamples(dead, "latchkey reactions dead cleanup", "latchkey reactions dead cleanup -o name");
 
-  const retry = reactions
-    .command("retry <reaction> [letters...]")
-    .description("give dead letters back to the reaction; each stays until it is handled")
-    .option("--all", "all of them")
-    .action(async (name: string, ids: string[], flags: LetterFlags) =>
-      (await letters()).changeDeadLetters(context, settingsOf(retry, context), name, {
-        verb: "retry",
-        ids,
-        ...flags,
-      }),
+  for (const [verb, description] of [
+    ["retry", "deliver dead letters again; each stays until it is handled"],
+    ["drop", "remove dead letters permanently"],
+  ] as const) {
+    const command = reactions
+      .command(`${verb} <reaction> [letters...]`)
+      .description(description)
+      .option("--all", "all dead letters of the reaction")
+      .action(async (name: string, ids: string[], flags: LetterFlags) => {
+        const { changeDeadLetters } = await import("../actions/reactions-retry.js");
+        await changeDeadLetters(context, settingsOf(command, context), name, verb, ids, flags);
+      });
+    withFormats(command, "name", "json");
+    withExamples(
+      command,
+      `latchkey reactions ${verb} cleanup --all`,
+      `latchkey reactions ${verb} cleanup 0:1763807223197-0`,
     );
-  withFormats(retry, "name", "json");
-  withExamples(
-    retry,
-    "latchkey reactions retry cleanup --all",
-    "latchkey reactions retry cleanup 0:1763807223197-0",
-  );
-
-  const drop = reactions
-    .command("drop <reaction> [letters...]")
-    .description("remove dead letters for good")
-    .option("--all", "all of them")
-    .action(async (name: string, ids: string[], flags: LetterFlags) =>
-      (await letters()).changeDeadLetters(context, settingsOf(drop, context), name, {
-        verb: "drop",
-        ids,
-        ...flags,
-      }),
-    );
-  withFormats(drop, "name", "json");
-  withExamples(
-    drop,
-    "latchkey reactions drop cleanup --all",
-    "latchkey reactions drop cleanup 0:1763807223197-0",
-  );
+  }
 
   const forget = reactions
     .command("forget <reaction>")
-    .description("remove all that is kept of a reaction of which no replica lives")
-    .option("--force", "throw its unfinished events and dead letters away too")
+    .description("remove everything that the server stores about a reaction that no replica runs")
+    .option("--force", "discard its pending events and dead letters too")
     .action(async (name: string, flags: ForgetFlags) => {
       const { forgetReaction } = await import("../actions/reactions-forget.js");
       await forgetReaction(context, settingsOf(forget, context), name, flags);

@@ -3,11 +3,11 @@ import type { CliContext } from "../context.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
-/** `latchkey stats`: entities per state, and the memory of each part. */
+/** Adds `latchkey stats`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("stats")
-    .description("entities by state, what is due, and the memory of each part (sampled)")
+    .description("show entities by state, overdue entities, and memory usage (estimated from samples)")
     .action(async () => {
       const { showStats } = await import("../actions/stats.js");
       await showStats(context, settingsOf(command, context));

@@ -1,24 +1,20 @@
 import type { Command } from "commander";
+import type { ChangeFlags } from "../actions/change.js";
 import type { CliContext } from "../context.js";
-import {
-  type ChangeFlags,
-  withChangeOptions,
-  withConditions,
-  withSet,
-  withUnset,
-} from "../input/change-flags.js";
+import { withChangeOptions, withConditions, withSet, withUnset } from "../input/change-options.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
+import { settingsOf } from "../input/settings.js";
 
-/** `latchkey transition <id> <state>`: moves an entity to another state. */
+/** Adds `latchkey transition <id> <state>`. */
 export function register(program: Command, context: CliContext): void {
   const command = program.command("transition <id> <state>").description("move an entity to another state");
   withConditions(withUnset(withSet(command))).option(
     "--force",
-    "skip the machine's table of transitions; needs --reason",
+    "ignore the transitions of the machine, not its other rules; requires --reason",
   );
   withChangeOptions(command).action(async (id: string, to: string, flags: ChangeFlags) => {
-    const { runChange } = await import("../actions/change.js");
-    await runChange(context, command, flags, { verb: "transition", id, to });
+    const { transitionEntity } = await import("../actions/transition.js");
+    await transitionEntity(context, settingsOf(command, context), id, to, flags);
   });
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(

@@ -1,21 +1,22 @@
 import type { Command } from "commander";
-import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
-import { durationOption } from "../input/duration-option.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
+import { durationOption } from "../input/option-values.js";
 import { settingsOf } from "../input/settings.js";
 
-/** `latchkey wait <id> <state…>`: until an entity is in one of the states. */
+/** Adds `latchkey wait <id> <state…>`. */
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("wait <id> <state...>")
-    .description("wait until an entity is in one of the states (each may be a comma list)")
-    .option("--timeout <duration>", "exit 124 after this long: 30s, 10m, 2h (default: 30s)", durationOption)
-    .action(async (id: string, lists: string[], flags: { readonly timeout?: number }) => {
-      const states = lists.flatMap((list) => list.split(",").filter((state) => state !== ""));
-      if (states.length === 0) throw usageError("give at least one state to wait for");
+    .description("wait until an entity is in one of the states (comma lists are accepted)")
+    .option(
+      "--timeout <duration>",
+      "maximum time, then exit 124: 30s, 10m, 2h (default: 30s)",
+      durationOption,
+    )
+    .action(async (id: string, states: string[], flags: { readonly timeout?: number }) => {
       const { waitForEntity } = await import("../actions/wait.js");
-      await waitForEntity(context, settingsOf(command, context), id, states, flags.timeout);
+      await waitForEntity(context, settingsOf(command, context), id, states, flags);
     });
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(

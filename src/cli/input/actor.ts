@@ -2,7 +2,7 @@ import { hostname, userInfo } from "node:os";
 
 const MAX_BYTES = 128;
 
-/** Who works with the command line, where nobody says otherwise: `cli:<user>@<host>`. */
+/** Returns the default actor of changes: `cli:<user>@<host>`. */
 export function defaultActor(env: Readonly<Record<string, string | undefined>>): string {
   const text = `cli:${userName(env)}@${hostname()}`.replace(/\p{Cc}/gu, "");
   let actor = "";
@@ -13,7 +13,7 @@ export function defaultActor(env: Readonly<Record<string, string | undefined>>):
   return actor;
 }
 
-/** A container may run as a user that has no name. */
+/** Returns the name of the user. A container may run as a user without one. */
 function userName(env: Readonly<Record<string, string | undefined>>): string {
   try {
     return userInfo().username;

@@ -4,24 +4,24 @@ import { usageError } from "../cli-error.js";
 import type { Settings } from "./settings.js";
 
 /**
- * The definition that a command is given: a file's, else the built-in agent machine.
+ * Reads the definition from a file; without a file, returns the built-in agent machine.
  *
- * @throws MachineFileError or MachineDefinitionError for a wrong file; CliError USAGE where `-m` names another machine.
+ * @throws MachineFileError or MachineDefinitionError for an invalid file; CliError USAGE if `-m` names another machine.
  */
-export async function givenMachine(
+export async function readDefinition(
   file: string | undefined,
   { machine, given }: Settings,
 ): Promise<MachineDefinition> {
   if (file === undefined) {
     if (machine !== "agent") {
-      throw usageError(`only the agent machine is built in; give the file of ${machine}: -f ${machine}.yaml`);
+      throw usageError(`machine "${machine}" is not built in; add its file: -f ${machine}.yaml`);
     }
     return agent();
   }
   const { readMachineFile } = await import("../../machine/file.js");
   const definition = await readMachineFile(file);
   if (given.machine !== undefined && given.machine !== definition.name) {
-    throw usageError(`${file} defines ${definition.name}, and -m says ${given.machine}; leave -m out`);
+    throw usageError(`${file} defines machine "${definition.name}", but -m is "${given.machine}"; omit -m`);
   }
   return definition;
 }

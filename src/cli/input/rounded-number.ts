@@ -1,9 +1,9 @@
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/gs;
 
 /**
- * The first number of a JSON text that JavaScript would round.
+ * Finds the first number of a JSON text that JavaScript would round.
  *
- * @returns undefined where all are kept as they are written
+ * @returns undefined if every number keeps its digits
  * @example firstRoundedNumber("[1.50, 12345678901234567890]"); // "12345678901234567890"
  */
 export function firstRoundedNumber(json: string): string | undefined {
@@ -13,7 +13,7 @@ export function firstRoundedNumber(json: string): string | undefined {
   return undefined;
 }
 
-/** A number's text in the one form that all its spellings share: digits without outer zeros, and their exponent. */
+/** Normalizes the text of a number: digits without outer zeros, and an exponent. */
 function decimal(text: string): string {
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text);
   if (match === null) return text;

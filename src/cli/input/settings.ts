@@ -6,7 +6,7 @@ import { type Format, formatsOf } from "./formats.js";
 
 const DEFAULT_URL = "valkey://127.0.0.1:6379";
 
-/** Options that every command has. */
+/** The options of every command. */
 export interface GlobalOptions {
   readonly machine?: string;
   readonly url?: string;
@@ -15,33 +15,31 @@ export interface GlobalOptions {
   readonly output?: string;
 }
 
-/** Where a command works and how it answers: options, else the environment, else defaults. */
+/** Server, namespace, machine and format of a command: from options, then the environment, then defaults. */
 export interface Settings {
   readonly machine: string;
   readonly namespace: string;
-  /** May hold a password: never show it. */
+  /** May contain a password: never show it. */
   readonly url: string;
-  /** Nobody named a server. */
+  /** Neither an option nor the environment names a server. */
   readonly isDefaultUrl: boolean;
   readonly password?: string;
   readonly format: Format;
-  /** The options that led here, for commands to paste. The URL among them may hold a password. */
+  /** The options as they were typed, for commands to paste. The URL may contain a password. */
   readonly given: GlobalOptions;
 }
 
 /**
- * Reads the options that every command has. An option beats the environment, which beats the default.
+ * Reads the options of every command. Options take precedence over the environment, and the environment over defaults.
  *
- * @throws CliError USAGE for a format that the command does not have.
+ * @throws CliError USAGE if the command does not have the format.
  */
 export function settingsOf(command: Command, context: CliContext): Settings {
   const { env } = context;
   const given = command.optsWithGlobals<GlobalOptions>();
   const url = given.url ?? firstSet(env.LATCHKEY_URL, env.VALKEY_URL);
   if (given.url !== undefined && /:\/\/[^/@]*:[^/@]+@/.test(given.url)) {
-    context.note(
-      "warning: others can read a password in --url in the list of processes; use LATCHKEY_PASSWORD",
-    );
+    context.note("warning: a password in --url is visible in the process list; use LATCHKEY_PASSWORD");
   }
   const password = passwordOf(given.passwordFile, env);
   return {
@@ -55,7 +53,7 @@ export function settingsOf(command: Command, context: CliContext): Settings {
   };
 }
 
-/** Whether what is asked for is for programs, its errors too. */
+/** Returns true if the output is for programs: errors are then written as JSON. */
 export function isForPrograms(output: string | undefined): boolean {
   return output === "json" || output === "jsonl";
 }
@@ -69,7 +67,7 @@ function formatOf(command: Command, wanted: string | undefined): Format {
   const format = wanted === undefined ? formats[0] : formats.find((one) => one === wanted);
   if (format !== undefined) return format;
   if (formats.length === 0) return "table";
-  throw usageError(`"${wanted}" is no output format of ${command.name()}; it has ${formats.join(", ")}`);
+  throw usageError(`unknown output format "${wanted}" of ${command.name()}; use ${formats.join(", ")}`);
 }
 
 function passwordOf(file: string | undefined, env: CliContext["env"]): string | undefined {
@@ -79,7 +77,7 @@ function passwordOf(file: string | undefined, env: CliContext["env"]): string | 
     text = readFileSync(file, "utf8");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? ` (${error.code})` : "";
-    throw usageError(`the password file ${file} can't be read${code}`);
+    throw usageError(`cannot read the password file ${file}${code}`);
   }
   const password = text.replace(/\r?\n$/, "");
   if (password === "") throw usageError(`the password file ${file} is empty`);

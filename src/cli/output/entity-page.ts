@@ -2,28 +2,26 @@ import type { Change, Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
-import { ageText } from "./age.js";
-import { historyColumns } from "./change-columns.js";
-import { byWhom, entryInto } from "./change-words.js";
-import { dueText } from "./due-text.js";
+import { ageText, dueText } from "./ages.js";
+import { entryInto, historyColumns, originText } from "./changes.js";
 import { nextSteps } from "./next-steps.js";
 import { ownFieldTexts } from "./own-fields.js";
 import { paintState } from "./state-paint.js";
 import { tableText } from "./table.js";
 import { shownText } from "./terminal-text.js";
 
-/** All that is known of one entity. */
+/** An entity with its history, its machine and its timer. */
 export interface EntityView {
   readonly entity: Snapshot;
   readonly changes: readonly Change[];
   readonly definition: CompiledMachine;
-  /** When its timeout, its lease or its retention ends, in ms of server time; null where it has none. */
+  /** End of its timeout, its lease or its retention, in ms of server time; null without a timer. */
   readonly due: number | null;
   /** Server time in ms. */
   readonly nowMs: number;
 }
 
-/** Explains one entity the way an operator needs it: what it is, since when, why, and what can be done. */
+/** Formats one entity for an operator: state, age, origin, fields, next commands and history. */
 export function entityPage(context: CliContext, settings: Settings, view: EntityView): string {
   const { entity, changes, definition, nowMs, due } = view;
   const { paint } = context;
@@ -33,11 +31,11 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
   const entry = entryInto(entity, changes);
   const facts: [string, string][] = [
     ["State", `${paintState(paint, definition, entity.state)}${steps.length === 0 ? " (final)" : ""}`],
-    ["Since", `${ago(entity.since)}${entry === undefined ? "" : `, ${shownText(byWhom(entry))}`}`],
+    ["Since", `${ago(entity.since)}${entry === undefined ? "" : `, ${shownText(originText(entry))}`}`],
     ...(due === null ? [] : [dueFact(due, nowMs)]),
     ["Version", String(entity.version)],
     ["Created", ago(entity.createdAt)],
-    ["Changed", `${ago(entity.timestamp)}${last === undefined ? "" : `, ${shownText(whatWas(last))}`}`],
+    ["Changed", `${ago(entity.timestamp)}${last === undefined ? "" : `, ${shownText(changeText(last))}`}`],
   ];
   return [
     `${paint.bold(`${entity.machine}/${entity.id}`)}\n`,
@@ -47,7 +45,7 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
       paint.bold("Next"),
       steps.map(({ command }) => command),
     ),
-    `${paint.bold("History")}${olderAreGone(changes)}\n`,
+    `${paint.bold("History")}${historyTitle(changes)}\n`,
     indented(tableText(historyColumns(context, nowMs, settings.format), changes)),
   ].join("");
 }
@@ -70,15 +68,15 @@ function fieldLines(entity: Snapshot, definition: CompiledMachine): string[] {
   );
 }
 
-function whatWas({ type, actor, reason }: Change): string {
+function changeText({ type, actor, reason }: Change): string {
   return `${type}${actor === undefined ? "" : ` by ${actor}`}${reason === undefined ? "" : ` (${reason})`}`;
 }
 
-function olderAreGone(changes: readonly Change[]): string {
+function historyTitle(changes: readonly Change[]): string {
   const first = changes[0];
   return first === undefined || first.version === 1
     ? ":"
-    : `: (the ${first.version - 1} before are not kept)`;
+    : `: (${first.version - 1} earlier ${first.version === 2 ? "change is" : "changes are"} not kept)`;
 }
 
 function indented(text: string): string {

@@ -1,9 +1,9 @@
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
 
-/** Puts colour around a text, or leaves it as it is. */
+/** Colours texts, or returns them unchanged. */
 export type Paint = Readonly<Record<keyof typeof CODES, (text: string) => string>>;
 
-/** Whether a stream takes colours: a terminal, unless NO_COLOR or TERM=dumb say otherwise. */
+/** Returns true for a terminal, unless NO_COLOR or TERM=dumb is set. */
 export function takesColour(
   stream: { readonly isTTY?: boolean },
   env: Readonly<Record<string, string | undefined>>,
@@ -11,7 +11,7 @@ export function takesColour(
   return stream.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
 }
 
-/** Colours, or none. */
+/** Makes the functions that colour texts. */
 export function makePaint(coloured: boolean): Paint {
   const style = (code: number) => (text: string) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
   return {

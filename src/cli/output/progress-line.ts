@@ -1,4 +1,4 @@
-/** What a progress line is written to. */
+/** The stream of a progress line. */
 export interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -8,7 +8,7 @@ export interface ProgressStream {
 const PAUSE_MS = 100;
 const CLEAR_LINE = "\r\u001b[K";
 
-/** One line on a terminal that says how far something is; nothing where there is no terminal. */
+/** Shows progress in one line of a terminal; writes nothing if the stream is not a terminal. */
 export class ProgressLine {
   readonly #stream: ProgressStream;
   #shownAt = Number.NEGATIVE_INFINITY;
@@ -18,18 +18,18 @@ export class ProgressLine {
     this.#stream = stream;
   }
 
-  /** Puts this text in the place of the one before, a few times a second at most. */
+  /** Replaces the line, at most ten times per second. */
   show(text: string): void {
     const now = performance.now();
     if (this.#stream.isTTY !== true || now - this.#shownAt < PAUSE_MS) return;
     this.#shownAt = now;
     this.#isShown = true;
-    // A terminal that does not know its width says 0.
+    // A terminal without a known width reports 0.
     const columns = this.#stream.columns || 80;
     this.#stream.write(`${CLEAR_LINE}${text.slice(0, columns - 1)}`);
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   clear(): void {
     if (!this.#isShown) return;
     this.#isShown = false;

@@ -3,53 +3,53 @@ import { shownText, textWidth } from "./terminal-text.js";
 /** One column of a table. */
 export interface Column<R> {
   readonly title: string;
-  /** What stands in a row; undefined and "" are shown as `<none>`. */
+  /** Returns the text of a cell; undefined and "" are shown as `<none>`. */
   readonly value: (row: R) => string | undefined;
-  /** Colours what `value` gave. */
+  /** Colours the text of a cell. */
   readonly paint?: (text: string, row: R) => string;
-  /** Columns to leave room for where the rows are not known beforehand. */
+  /** Width of the column if the rows are not known in advance. */
   readonly width?: number;
 }
 
-/** From so many rows the widths are taken; later rows keep to them as far as they fit. */
+/** Number of rows that decide the widths. */
 const SAMPLE = 200;
 const GAP = "   ";
 
 /**
- * Lines of a table as its rows come: padded columns with a header, nothing else, so that awk can read them. The first
- * rows are held back until the widths are known.
+ * Formats a table as its rows arrive: padded columns with a header, so that awk can read them. The first rows are
+ * buffered until the widths are known.
  */
 export class TableLines<R> {
   readonly #columns: readonly Column<R>[];
-  readonly #held: R[] = [];
+  readonly #buffered: R[] = [];
   #widths: number[] | undefined;
 
-  /** @param isLive rows come over time: none is held back, the columns' own widths count */
+  /** @param isLive rows arrive over time: none is buffered, and columns have their own widths */
   constructor(columns: readonly Column<R>[], isLive = false) {
     this.#columns = columns;
     if (isLive) this.#widths = columns.map(({ title, width = 0 }) => Math.max(title.length, width));
   }
 
-  /** The header, where it does not wait for rows. */
+  /** Returns the header if it does not depend on the rows. */
   start(): string {
     return this.#widths === undefined ? "" : this.#header(this.#widths);
   }
 
-  /** Takes a row; gives the lines that are ready. */
+  /** Adds a row and returns the lines that are ready. */
   add(row: R): string {
     if (this.#widths !== undefined) return this.#line(row, this.#widths);
-    this.#held.push(row);
-    return this.#held.length < SAMPLE ? "" : this.end();
+    this.#buffered.push(row);
+    return this.#buffered.length < SAMPLE ? "" : this.end();
   }
 
-  /** Gives what was held back, with the header. */
+  /** Returns the buffered rows, with the header. */
   end(): string {
     if (this.#widths !== undefined) return "";
     const widths = this.#columns.map((column) =>
-      Math.max(column.title.length, ...this.#held.map((row) => textWidth(cell(column, row)))),
+      Math.max(column.title.length, ...this.#buffered.map((row) => textWidth(cell(column, row)))),
     );
     this.#widths = widths;
-    return this.#header(widths) + this.#held.map((row) => this.#line(row, widths)).join("");
+    return this.#header(widths) + this.#buffered.map((row) => this.#line(row, widths)).join("");
   }
 
   #header(widths: readonly number[]): string {
@@ -67,7 +67,7 @@ export class TableLines<R> {
   }
 }
 
-/** A whole table. */
+/** Formats a whole table. */
 export function tableText<R>(columns: readonly Column<R>[], rows: readonly R[]): string {
   const lines = new TableLines(columns);
   return rows.map((row) => lines.add(row)).join("") + lines.end();

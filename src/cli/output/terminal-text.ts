@@ -1,31 +1,28 @@
-/**
- * Characters that a terminal acts on or that reorder what is shown: controls (C0, DEL, C1), line separators and the
- * marks of text direction.
- */
+/** Characters that control a terminal or reorder its text: C0, DEL, C1, line separators and text direction marks. */
 const ACTIVE = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** A text that does nothing to a terminal: what it would act on is shown as `\u001b`. */
+/** Escapes the characters of a text that would control a terminal, such as `\u001b`. */
 export function shownText(text: string): string {
   return text.replace(ACTIVE, escaped);
 }
 
-/** JSON that does nothing to a terminal and means the same: such characters stand only in strings, as escapes. */
+/** Escapes the same characters in JSON, where they occur only in strings; the value stays the same. */
 export function shownJson(json: string): string {
   return shownText(json);
 }
 
-/** What terminals show in two columns: East Asian wide and full-width characters, and emoji. */
+/** Characters that take two columns: East Asian wide and full-width characters, and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
 const PLAIN = /^[ -~]*$/;
 let graphemes: Intl.Segmenter | undefined;
 
 /**
- * How many columns of a terminal a shown text takes.
+ * Computes the width of a text in columns of a terminal.
  *
  * @example textWidth("操作者"); // 6
  */

@@ -3,7 +3,7 @@ import type { ScalarTag, Tags } from "yaml";
 const NUMBERS = new Set(["tag:yaml.org,2002:int", "tag:yaml.org,2002:float"]);
 
 /**
- * A JSON text as YAML in its block style. Numbers keep the digits they are written with.
+ * Converts JSON to YAML in block style. Numbers keep their digits.
  *
  * @example await yamlOf('{"n":1.50}'); // "n: 1.50\n"
  */
@@ -20,7 +20,7 @@ export async function yamlOf(json: string): Promise<string> {
       if (node.items.length > 0) node.flow = false;
     },
     Scalar: (_, node) => {
-      // JSON's quotes go where YAML needs none.
+      // Drops quotes that YAML does not need.
       if (node.type === "QUOTE_DOUBLE") node.type = "PLAIN";
     },
   });

@@ -9,7 +9,7 @@ const SCRIPT = fileURLToPath(new URL("../../../scripts/count-tests.mjs", import.
 const GREEN = { success: true, numPassedTests: 5, numFailedTests: 0, testResults: [] };
 const SKIPPED = { assertionResults: [{ status: "skipped", fullName: "a test" }] };
 
-/** What the script says, and its exit code, for these reports and this number of failed steps. */
+/** Returns the script's output and exit code for these reports and this number of failed steps. */
 async function count(failedSteps: number, reports: (object | undefined)[]) {
   const folder = await freshFolder();
   const paths = reports.map((_, index) => join(folder, `${index}.json`));

@@ -30,7 +30,7 @@ describe("withLock", () => {
     expect(await readdir(join(folder, "deep"))).toEqual([]);
   });
 
-  test("tells once whom it waits for", async () => {
+  test("prints once which process it waits for", async () => {
     const path = join(await freshFolder(), "lock");
     const waits: number[] = [];
     let second: Promise<string> | undefined;
@@ -48,7 +48,7 @@ describe("withLock", () => {
     expect(waits).toEqual([process.pid]);
   });
 
-  test("takes over the lock of a process that is gone", async () => {
+  test("ignores the lock of a process that no longer exists", async () => {
     const path = join(await freshFolder(), "lock");
     const { pid } = spawnSync(process.execPath, ["--version"]);
     await writeFile(path, String(pid));

@@ -9,7 +9,7 @@ describe("nodeVersionProblem", () => {
   });
 
   test.each(["v18.20.8", "v20.18.9", "v21.7.3", "v22.11.0", "v23.11.1"])(
-    "refuses %s and names it",
+    "rejects %s and names it",
     (version) => {
       expect(nodeVersionProblem(RANGE, version)).toBe(
         `latchkey needs Node ${RANGE}, this is ${version}. Install a supported version and try again.`,
@@ -17,7 +17,7 @@ describe("nodeVersionProblem", () => {
     },
   );
 
-  test("says which part of a range it cannot read", () => {
+  test("names the part of a range that it cannot read", () => {
     expect(() => nodeVersionProblem("~20.1", "v20.1.0")).toThrow('holds "~20.1", which set-up cannot read');
   });
 });

@@ -4,7 +4,7 @@ import { aptLine } from "../../../scripts/setup/server.mjs";
 
 const BOOKWORM = { ID: "debian", VERSION_CODENAME: "bookworm" };
 
-describe("what set-up tells a user who may not install packages", () => {
+describe("what set-up prints for a user who may not install packages", () => {
   test("gives the line that adds the backports from this machine's mirror, without the password in its address", () => {
     const sources = parseAptSources(
       "sources.list",

@@ -1,0 +1,42 @@
+import type { RunState } from "../../history/records.js";
+import type { Findings } from "../report.js";
+import { timeWords } from "../words.js";
+import type { TimedEntity, TimedFacts } from "./facts.js";
+
+/** Checks after the final sweeps that nothing is overdue, and that sweepers can find every deadline. */
+export function checkEnd({ entities, states, swept }: TimedFacts, findings: Findings): void {
+  if (swept === undefined) {
+    findings.add("overdue", undefined, "the run has no final sweep");
+    return;
+  }
+  const add = (id: string, message: string, ...lines: number[]): void =>
+    findings.add("overdue", undefined, `${id}: ${message}`, swept.line, ...lines);
+  for (const id of swept.stuck) add(id, "is listed as stuck");
+  for (const entity of entities.values()) {
+    const { id, hash, due } = entity;
+    if (due !== undefined && due.score <= swept.untilMs) {
+      add(id, `was due at ${timeWords(due.score)} and has not fired`, due.line);
+    }
+    if (hash === undefined) {
+      if (due !== undefined) add(id, "is in due but does not exist", due.line);
+      continue;
+    }
+    const deadline = deadlineOf(entity, states[hash.hash.state ?? ""]);
+    if (deadline === due?.score) continue;
+    const place = due === undefined ? "is not in due" : `is in due at ${timeWords(due.score)}`;
+    const message = `${place}, but its deadline is ${deadline === undefined ? "none" : timeWords(deadline)}`;
+    add(id, message, hash.line, due?.line ?? 0);
+  }
+}
+
+/** Computes the deadline of an entity from its hash. */
+function deadlineOf({ hash }: TimedEntity, state: RunState | undefined): number | undefined {
+  const since = Number(hash?.hash.since);
+  const renewed = Math.max(since, Number(hash?.hash["lease:at"] ?? since));
+  const ends = [
+    state?.timeout && since + state.timeout.after,
+    state?.lease && renewed + state.lease.for,
+    state?.retain === undefined ? undefined : since + state.retain,
+  ].filter((end) => end !== undefined);
+  return ends.length === 0 ? undefined : Math.min(...ends);
+}

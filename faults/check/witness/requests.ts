@@ -1,0 +1,84 @@
+import type { FieldMap } from "../../history/records.js";
+import type { Call, Entity, LogEntry } from "../facts.js";
+import { changedFields, differingField } from "../field-map.js";
+import type { Findings } from "../report.js";
+import { callWords, changeWords, timeWords } from "../words.js";
+import { kindOf, previousOf } from "./log.js";
+
+/** Groups the requested changes of an entity by idempotency key. */
+export type Requests = ReadonlyMap<string, readonly Call[]>;
+
+export function requestsOf({ calls }: Entity): Requests {
+  const requests = new Map<string, Call[]>();
+  for (const call of calls) {
+    if (call.op === undefined) continue;
+    const same = requests.get(call.op);
+    if (same === undefined) requests.set(call.op, [call]);
+    else same.push(call);
+  }
+  return requests;
+}
+
+/** Checks that every change in the log was requested, its conditions held, and its fields are as requested. */
+export function checkRequests(entity: Entity, requests: Requests, findings: Findings): void {
+  entity.events.forEach((event, at) => {
+    const previous = previousOf(entity, at);
+    const calls = event.op === undefined ? [] : (requests.get(event.op) ?? []);
+    const call = calls.find((one) => matches(one, event)) ?? calls[0];
+    if (call === undefined) {
+      findings.add("requests", entity, `${changeWords(event)} was not requested`, event.line);
+      return;
+    }
+    const problem = mismatch(call, event, previous);
+    if (problem !== undefined) {
+      findings.add("requests", entity, `${changeWords(event)} ${problem}`, call.line, event.line);
+    } else checkFields(event, previous, call, findings);
+  });
+}
+
+function matches({ operation, to }: Call, event: LogEntry): boolean {
+  return operation === kindOf(event) && (operation !== "transition" || to === event.state);
+}
+
+function mismatch(call: Call, event: LogEntry, previous: LogEntry | undefined): string | undefined {
+  if (!matches(call, event))
+    return `is a ${kindOf(event)}, but its idempotency key belongs to ${callWords(call)}`;
+  if (event.forced && !call.force) return `was forced, but ${callWords(call)} did not request that`;
+  const { ifVersion, ifState } = call;
+  if (ifVersion !== undefined && ifVersion !== previous?.version) {
+    return `required version ${ifVersion}, but changed version ${previous?.version ?? "none"}`;
+  }
+  if (ifState !== undefined && ifState !== previous?.state) {
+    return `required state ${ifState}, but changed state ${previous?.state ?? "none"}`;
+  }
+  return undefined;
+}
+
+function checkFields(event: LogEntry, previous: LogEntry | undefined, call: Call, findings: Findings): void {
+  const { entity, state, fields } = event;
+  const { machine } = entity;
+  const kind = kindOf(event);
+  const wrong = (message: string): void => {
+    findings.add(
+      "fields",
+      entity,
+      `${changeWords(event)} ${message}`,
+      previous?.line ?? 0,
+      call.line,
+      event.line,
+    );
+  };
+  let expected: FieldMap = changedFields(previous?.fields ?? {}, call.set, call.unset);
+  if (kind === "create" || kind === "transition") {
+    const stamp = machine.stampOf(state);
+    if (stamp !== undefined && !Object.hasOwn(expected, stamp)) {
+      expected = { ...expected, [stamp]: timeWords(event.timestamp) };
+    }
+  }
+  const field = differingField(expected, fields);
+  if (field !== undefined) {
+    wrong(`has ${field} as ${JSON.stringify(fields[field])} instead of ${JSON.stringify(expected[field])}`);
+  }
+  const missingField = kind === "remove" ? undefined : machine.missingFieldIn(state, fields);
+  if (missingField !== undefined) wrong(`lacks ${missingField}, which ${state} requires`);
+}

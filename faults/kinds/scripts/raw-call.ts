@@ -1,0 +1,65 @@
+import type { Valkey } from "iovalkey";
+import { type Operation as Script, scripts } from "latchkey/lua";
+import type { PlannedCall } from "../../client/workload.js";
+import type { Arena } from "../../fault.js";
+import type { Observation, Outcome } from "../../history/records.js";
+import { monotonicMs, observationOf } from "../../history/writer.js";
+import { keyPrefix } from "../../run/final-state.js";
+
+/** The reply of a script: outcome and document, or the text of an error reply. */
+export type RawReply = readonly [outcome: string, document: string | null] | { readonly error: string };
+
+/** Sends one call of a script by any means. */
+export type Send = (script: Script, keys: readonly string[], args: readonly string[]) => Promise<RawReply>;
+
+let count = 0;
+
+/** Returns the six keys of an entity, in order. */
+export function keysOf({ namespace, machine }: Arena, id: string): string[] {
+  const prefix = keyPrefix(namespace, machine);
+  return ["id:", "log:"]
+    .map((part) => `${prefix}${part}${id}`)
+    .concat(["machine", "index", "due", "events"].map((part) => `${prefix}${part}`));
+}
+
+/** Returns the arguments of a script for a call, as the wire protocol defines them. */
+function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall): string[] {
+  return [
+    id,
+    ...(to === undefined ? [] : [to]),
+    ...Object.entries(set ?? {}).flatMap(([field, value]) => ["SET", field, JSON.stringify(value)]),
+    ...(unset ?? []).flatMap((field) => ["UNSET", field]),
+    ...(ifVersion === undefined ? [] : ["IFVERSION", String(ifVersion)]),
+    ...(ifState === undefined ? [] : ["IFSTATE", ifState]),
+    ...(op === undefined ? [] : ["OP", op]),
+  ];
+}
+
+/** Makes a change of the clients' machine without the library, and records it like theirs. */
+export async function rawCall(arena: Arena, name: string, step: PlannedCall, send: Send): Promise<RawReply> {
+  count += 1;
+  const call = { process: name, number: count };
+  const named = { ...step, op: `${name}.${count}@0` };
+  const { history, machine } = arena;
+  history.append({ kind: "call", ...call, at: monotonicMs(), machine, ...named });
+  history.flush();
+  const script = step.operation as Script;
+  const reply = await send(script, keysOf(arena, step.id), argumentsOf(named));
+  history.append({ kind: "return", ...call, at: monotonicMs(), ...resultOf(reply) });
+  return reply;
+}
+
+function resultOf(reply: RawReply): { outcome: Outcome; document?: Observation; error?: string } {
+  if ("error" in reply) return { outcome: "NOTEXECUTED", error: reply.error };
+  const [outcome, text] = reply;
+  return { outcome: outcome as Outcome, ...(text !== null && { document: observationOf(JSON.parse(text)) }) };
+}
+
+/** Sends with EVALSHA of another version of the scripts, which behaves the same and has another SHA-1. */
+export function otherVersion(admin: Valkey): Send {
+  return async (script, keys, args) => {
+    const text = `${scripts[script].text}\n-- another version`;
+    const reply = await admin.eval(text, keys.length, ...keys, ...args);
+    return reply as [string, string | null];
+  };
+}

@@ -1,0 +1,28 @@
+import type { CliContext } from "../context.js";
+import { EXIT } from "../exit-codes.js";
+import type { Settings } from "../input/settings.js";
+import { asJson, writeResult } from "../output/documents.js";
+import { withLatchkey } from "../session.js";
+
+/** Options of `init`. */
+export interface InitFlags {
+  readonly partitions: number;
+  readonly errorUnchanged?: boolean;
+}
+
+/** Prepares a namespace. */
+export async function initNamespace(
+  context: CliContext,
+  settings: Settings,
+  flags: InitFlags,
+): Promise<void> {
+  await withLatchkey(settings, async (latchkey) => {
+    const { namespace } = latchkey;
+    const changed = latchkey.partitions === undefined;
+    const { layout, partitions } = await latchkey.init(flags.partitions);
+    if (!changed && flags.errorUnchanged === true) context.exitWith(EXIT.unchanged);
+    const what = changed ? "initialized" : "unchanged";
+    const text = `namespace/${namespace} ${what}: ${partitions} partition${partitions === 1 ? "" : "s"}, layout ${layout}\n`;
+    await writeResult(context, settings.format, asJson({ namespace, layout, partitions, changed }), text);
+  });
+}

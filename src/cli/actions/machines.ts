@@ -1,0 +1,35 @@
+import type { CliContext } from "../context.js";
+import type { Settings } from "../input/settings.js";
+import { asJson, writeRows } from "../output/documents.js";
+import type { Column } from "../output/table.js";
+import { withLatchkey } from "../session.js";
+
+interface InstalledMachine {
+  readonly name: string;
+  readonly version: number;
+  readonly states: readonly string[];
+  readonly entities: number;
+}
+
+const columns: readonly Column<InstalledMachine>[] = [
+  { title: "NAME", value: ({ name }) => name },
+  { title: "VERSION", value: ({ version }) => String(version) },
+  { title: "STATES", value: ({ states }) => states.join(",") },
+  { title: "ENTITIES", value: ({ entities }) => String(entities) },
+];
+
+/** Lists the installed machines of the namespace. */
+export async function listMachines(context: CliContext, settings: Settings): Promise<void> {
+  await withLatchkey(settings, async (latchkey) => {
+    const rows: InstalledMachine[] = [];
+    for (const name of await latchkey.machines()) {
+      const entities = await latchkey.installed(name);
+      if (entities === null) continue;
+      const { version, states } = entities.definition;
+      const total = Object.values(await entities.count()).reduce((sum, n) => sum + n, 0);
+      rows.push({ name, version, states: Object.keys(states), entities: total });
+    }
+    const document = (row: InstalledMachine) => asJson(row, row.name);
+    await writeRows(context, settings.format, { rows, columns, document });
+  });
+}

@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { collect, collectPairs, fieldValue, wholeNumber } from "./option-values.js";
+
+/** Adds the options that all changes share. */
+export function withChangeOptions(command: Command): Command {
+  return command
+    .option("--op <id>", "idempotency key: retries with the same key have no effect")
+    .option("--actor <text>", "who makes the change (default: cli:<user>@<host>)")
+    .option("--reason <text>", "why; stored in the history")
+    .option("--dry-run", "print what would change; write nothing (ignores --op)")
+    .option("--error-unchanged", "exit 3 if the change with this --op was already applied");
+}
+
+/** Adds the conditions of a change. */
+export function withConditions(command: Command): Command {
+  return command
+    .option("--if-version <n>", "expected version; exit 6 if the entity has another one", wholeNumber(0))
+    .option("--if-state <state>", "expected state; exit 6 if the entity is in another one");
+}
+
+/** Adds `--set`. */
+export function withSet(command: Command): Command {
+  const text = "set a field; JSON if the value parses, otherwise text (repeatable)";
+  return command.option("--set <field=value>", text, collectPairs("field=value", fieldValue));
+}
+
+/** Adds `--unset`. */
+export function withUnset(command: Command): Command {
+  return command.option("--unset <field>", "remove a field (repeatable)", collect);
+}

@@ -1,0 +1,401 @@
+import { describe, expect, test } from "vitest";
+import { permissions } from "../../src/doctor/checks/permissions.js";
+import { DoctorContext } from "../../src/doctor/context.js";
+import { allRules, userLine } from "../../src/doctor/permissions/acl.js";
+import {
+  DURABILITY,
+  FSCK_ONLY,
+  REACTION_ONLY,
+  readerCommands,
+  STATS_ONLY,
+  writerCommands,
+} from "../../src/doctor/permissions/commands.js";
+import { samplesOf } from "../../src/doctor/permissions/samples.js";
+import { fsck } from "../../src/fsck/fsck.js";
+import { agent, connect, type Entities, type Latchkey, NotDurableError } from "../../src/index.js";
+import { type Operation, scripts } from "../../src/lua/index.js";
+import { reactionScripts } from "../../src/lua/reactions.js";
+import type { AgentState } from "../../src/machine/agent.js";
+import { compileMachine } from "../../src/machine/compile.js";
+import { stats } from "../../src/reads/stats.js";
+import type { TestServer } from "../../src/testing/index.js";
+import { Calls, machine } from "../helpers/calls.js";
+import { all, rejectionOf } from "../helpers/client.js";
+import { adminOf, connected, ownServer, result, results, user, userOf } from "../helpers/doctor.js";
+import { builtText } from "../helpers/lua-source.js";
+import { parcel } from "../helpers/parcel.js";
+import { record } from "../helpers/recorder.js";
+import { useValkey } from "../helpers/valkey.js";
+
+const operations = Object.keys(scripts) as Operation[];
+const location = { namespace: "here", machine: "agent", partitions: 1 };
+/** Commands of the test itself or without permissions; CONFIG GET is granted only for durability, because it exposes passwords. */
+const NOT_COUNTED = ["auth", "hello", "acl|setuser", "config|resetstat", "client|list", "config|get"];
+
+/** Returns the commands that the server has executed since `CONFIG RESETSTAT`. */
+async function calledSince(server: TestServer): Promise<string[]> {
+  const stats = await (await adminOf(server)).info("commandstats");
+  const names = [...stats.matchAll(/^cmdstat_([^:]+):/gm)].map(([, name]) => String(name));
+  return names.filter((name) => !NOT_COUNTED.includes(name)).sort();
+}
+
+const timed = agent({ version: 2, spawnTimeout: "1h", lease: "1h" });
+
+/** Calls everything that a reader may do. */
+async function lookAtAll(latchkey: Latchkey, weigh: () => Promise<void>): Promise<void> {
+  expect(await latchkey.machines()).toEqual(["agent"]);
+  await latchkey.serverTime();
+  const agents = await latchkey.installed("agent");
+  if (agents === null) throw new Error("no agents");
+  await agents.get("a1");
+  await agents.history("a1");
+  await agents.count();
+  await all(agents.list());
+  await all(agents.list({ stuck: true }));
+  await all(agents.events({ after: "start", follow: false }));
+  await (await agents.subscribe(() => {})).close();
+  await agents.waitFor("a1", () => true);
+  await agents.reactions();
+  await all(agents.deadLetters("cleanup"));
+  await weigh();
+}
+
+/** Runs a reaction that fails, retries one dead letter and drops another. */
+async function react(agents: Entities<AgentState>): Promise<void> {
+  const reaction = await agents.react(
+    "cleanup",
+    () => {
+      throw new Error("no");
+    },
+    { deadLetterAfter: 1 },
+  );
+  await agents.create("r1");
+  await agents.create("r2");
+  const letters = agents.deadLetters("cleanup");
+  const ids = async () => (await all(letters)).map(({ id }) => id);
+  await expect.poll(ids).toHaveLength(2);
+  const [first = "", second = ""] = await ids();
+  await letters.retry([first]);
+  await letters.drop([second]);
+  await expect.poll(ids).not.toContain(first);
+  await reaction.close();
+}
+
+describe("the list of commands", () => {
+  test("contains every command in the built scripts, each of which is written out", () => {
+    for (const operation of operations) {
+      const code = builtText(operation).replace(/--.*$/gm, "");
+      const calls = code.match(/\b(?:redis\.p)?call\s*\(/g) ?? [];
+      const named = [...code.matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = ""]) => name.toLowerCase());
+      expect(named.length).toBe(calls.length);
+      expect(named.filter((name) => !writerCommands().includes(name))).toEqual([]);
+    }
+  });
+
+  test("contains exactly the commands that the client sends", async () => {
+    const { server, admin } = await ownServer({ appendOnly: true, args: ["--appendfsync", "always"] });
+    const namespace = "here";
+    for (const kind of ["writer", "reader"] as const) {
+      const line = userLine(kind, namespace).split(" ");
+      await admin.call(...(line as [string, ...string[]]));
+    }
+    const as = (username: string) => connect({ url: server.url, namespace, username, password: "PASSWORD" });
+    const writer = await as("here-writer");
+    await admin.config("RESETSTAT");
+    const fresh = await as("here-writer");
+    await fresh.init();
+    const agents = await fresh.machine(timed);
+    await agents.create("a1", { taskId: "t1" });
+    await agents.transition("a1", "running", { set: { x: 1 } });
+    await agents.patch("a1", { unset: ["x"] });
+    await (await agents.hold("a1")).close();
+    await agents.sweep({ once: true });
+    await react(agents);
+    await lookAtAll(fresh, () => weigh(server, "here-writer"));
+    const followed = agents.events({ after: "end" })[Symbol.asyncIterator]();
+    const next = followed.next();
+    await untilInside(server, "xread");
+    await agents.transition("a1", "completed");
+    expect((await next).value).toMatchObject({ state: "completed" });
+    await admin.call("ACL", "SETUSER", "here-writer", "+config|get");
+    await agents.patch("a1", { set: { x: 2 }, durability: "fsync" });
+    const copied = agents.patch("a1", { set: { x: 3 }, durability: { replicas: 1, timeoutMs: 1 } });
+    await rejectionOf(NotDurableError, copied);
+    await agents.remove("a1");
+    expect(await check(server, "here-writer")).toEqual([]);
+    const written = await calledSince(server);
+    expect(written.filter((name) => !writerCommands().includes(name))).toEqual([]);
+    const texts = [...operations.map(builtText), ...Object.values(reactionScripts).map(({ text }) => text)];
+    const inScripts = new Set(texts.flatMap((text) => text.replaceAll("', '", "|").match(/'[A-Z|]+/g) ?? []));
+    const ownCalls = writerCommands().filter((name) => !inScripts.has(`'${name.toUpperCase()}`));
+    expect(ownCalls.filter((name) => !written.includes(name))).toEqual([]);
+    await fresh.close();
+
+    await agentsAgain(writer);
+    await admin.config("RESETSTAT");
+    const reader = await as("here-reader");
+    await lookAtAll(reader, () => weigh(server, "here-reader"));
+    const looked = (await reader.installed("agent"))?.events({ after: "end" })[Symbol.asyncIterator]();
+    const seen = looked?.next();
+    await untilInside(server, "xread");
+    expect(await check(server, "here-reader")).toEqual(["unchecked"]);
+    // A check asks what installs machines too, which readers may not run.
+    const asked = (await calledSince(server)).filter((name) => !readerCommands().includes(name));
+    expect(asked).toEqual(["evalsha"]);
+    await reader.close();
+    await seen; // a blocked XREAD counts when it ends
+    const called = await calledSince(server);
+    expect(readerCommands().filter((name) => !called.includes(name) && name !== "xread")).toEqual([]);
+    await writer.close();
+  });
+
+  test("marks the commands for reactions only", () => {
+    expect(REACTION_ONLY.filter((name) => !writerCommands().includes(name))).toEqual([]);
+    expect(REACTION_ONLY.filter((name) => name.startsWith("x")).sort()).toEqual(
+      "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|destroy xgroup|setid xinfo|consumers xinfo|groups xpending xreadgroup".split(
+        " ",
+      ),
+    );
+  });
+
+  test("has a sample call for every command", () => {
+    for (const command of [...writerCommands(), "select"]) {
+      for (const [name, sub] of samplesOf(command, location)) {
+        const words = `${name} ${sub}`.toLowerCase();
+        expect(words.startsWith(command.replace("|", " "))).toBe(true);
+      }
+    }
+    expect(() => samplesOf("flushall", location)).toThrow("has no sample call of flushall");
+  });
+
+  test("is enough for every write of the scripts", async () => {
+    const server = await useValkey();
+    const standing = await machine(parcel);
+    await standing.ok("create", "p1", "SET", "m", "1");
+    const rules = allRules("writer", standing.namespace);
+    const { username, password } = await user(server, ...rules);
+    const calls = new Calls(await adminOf(server, { username, password }), "parcel", standing.namespace);
+    for (let n = 0; n < 4; n++) await calls.ok("patch", "p1", "SET", "n", n);
+    await calls.ok("transition", "p1", "sent", "UNSET", "m");
+    await calls.ok("transition", "p1", "packed");
+    await calls.ok("remove", "p1");
+    expect((await calls.apply({ ...parcel, version: 2 }))[0]).toBe("OK");
+    expect(
+      await calls.error("patch", new Calls(calls.valkey, "none", calls.namespace).keys("p2"), [
+        "p2",
+        "SET",
+        "n",
+        "1",
+      ]),
+    ).toMatch(/^NOMACHINE/);
+  });
+});
+
+async function agentsAgain(latchkey: Latchkey): Promise<void> {
+  const agents = await latchkey.machine(timed);
+  await agents.create("a1");
+}
+
+/** Runs fsck as a user and returns the kinds of its findings. */
+async function check(server: TestServer, username: string): Promise<string[]> {
+  const connection = await connected({ url: server.url, username, password: "PASSWORD" });
+  const kinds: string[] = [];
+  for await (const { kind } of fsck(connection, "here", "agent")) kinds.push(kind);
+  return kinds;
+}
+
+/** Runs stats as a user. */
+async function weigh(server: TestServer, username: string): Promise<void> {
+  const connection = await connected({ url: server.url, username, password: "PASSWORD" });
+  const definition = compileMachine(timed);
+  await stats({ connection, location, definition });
+}
+
+/** Waits until a client is inside a command. */
+async function untilInside(server: TestServer, command: string): Promise<void> {
+  const admin = await adminOf(server);
+  await expect.poll(() => admin.call("CLIENT", "LIST")).toContain(`cmd=${command}`);
+}
+
+/** Both ways to check permissions: by ACL DRYRUN, and by a transaction that is never executed. */
+describe.each([
+  ["checked by dry run", ["+acl|dryrun"]],
+  ["checked by transaction", []],
+])("permissions, %s", (_way, way) => {
+  test("of a writer are sufficient", async () => {
+    const visit = await userOf("writer", ...way);
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "ok",
+      status: `sufficient for user ${visit.username}`,
+    });
+  });
+
+  test("of a reader are info, with the command that makes it a writer", async () => {
+    const visit = await userOf("reader", ...way);
+    const outcome = await result("permissions", visit);
+    expect(outcome).toMatchObject({
+      level: "info",
+      status: `user ${visit.username} may read, and change nothing`,
+    });
+    await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+    expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
+  });
+
+  test("of a reader without fsck are info that names the loss", async () => {
+    const visit = await userOf("reader", ...way, "-zscan", "-llen");
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "info",
+      status: `user ${visit.username} may read, and change nothing`,
+      meaning: "enough for get, list, history and events, but NOPERM for: fsck",
+    });
+    await visit.admin.call("ACL", "SETUSER", visit.username, "+zscan", "+llen", "-memory|usage", "-xpending");
+    expect(await result("permissions", visit)).toMatchObject({
+      meaning: "enough for get, list, history and events, but NOPERM for: reactions, stats",
+    });
+    await visit.admin.call("ACL", "SETUSER", visit.username, "+memory|usage", "+xpending");
+    expect(await result("permissions", visit)).toMatchObject({
+      meaning: "enough for get, list, history and events, and for fsck",
+    });
+  });
+
+  test("of a writer without several optional commands are info that names each loss", async () => {
+    const visit = await userOf("writer", ...way, "-zscan", "-wait");
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "info",
+      meaning: "enough for changes, but NOPERM for: durability, fsck",
+      fix: `ACL SETUSER ${visit.username} +wait +zscan`,
+    });
+  });
+
+  test("of a writer without CONFIG GET have a separate info with a fix, because durability fsync needs it", async () => {
+    const visit = await userOf("writer", ...way);
+    const outcome = await result("permissions/fsync", visit);
+    expect(outcome).toMatchObject({
+      level: "info",
+      status: `user ${visit.username} lacks CONFIG GET`,
+      fix: `ACL SETUSER ${visit.username} +config|get`,
+    });
+    expect(outcome.meaning).toContain("NotDurableError");
+    expect((await result("permissions", visit)).meaning).toContain("except CONFIG GET");
+    await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+    expect((await results(visit)).map(({ id }) => id)).not.toContain("permissions/fsync");
+    expect((await result("permissions", visit)).meaning).not.toContain("CONFIG GET");
+  });
+
+  test("of a reader, or of a writer without durability, do not mention CONFIG GET", async () => {
+    for (const visit of [await userOf("reader", ...way), await userOf("writer", ...way, "-waitaof")]) {
+      expect((await results(visit)).map(({ id }) => id)).not.toContain("permissions/fsync");
+    }
+  });
+
+  test.each(writerCommands().filter((command) => !["multi", "info"].includes(command)))(
+    "without %s fail, or are info if it is optional, and the fix grants exactly that",
+    async (command) => {
+      const visit = await userOf("writer", ...way, `-${command}`);
+      const outcome = await result("permissions", visit);
+      expect(outcome.level).toBe(
+        [...DURABILITY, ...REACTION_ONLY, ...FSCK_ONLY, ...STATS_ONLY].includes(command) ? "info" : "fail",
+      );
+      expect(outcome.fix).toBe(`ACL SETUSER ${visit.username} +${command}`);
+      await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+      expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
+    },
+  );
+
+  test("on the keys of another namespace only fail, and the fix grants the keys", async () => {
+    const visit = await userOf("writer", ...way, "resetkeys", "~{other:*");
+    const outcome = await result("permissions", visit);
+    expect(outcome).toMatchObject({
+      level: "fail",
+      fix: `ACL SETUSER ${visit.username} ~{${visit.namespace}:* ~{${visit.namespace}}:meta`,
+    });
+  });
+
+  test("without the namespace's metadata fail too", async () => {
+    const visit = await userOf("writer", ...way, "resetkeys", "~{NS:*");
+    expect(await result("permissions", visit)).toMatchObject({ level: "fail" });
+  });
+
+  test("on another channel only fail, and the fix grants the channel", async () => {
+    const visit = await userOf("writer", ...way, "resetchannels", "&other:*");
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "fail",
+      fix: `ACL SETUSER ${visit.username} &${visit.namespace}:*`,
+    });
+  });
+});
+
+describe("permissions", () => {
+  test("in another database include SELECT", async () => {
+    const visit = await userOf("writer", "+acl|dryrun", "+select");
+    const elsewhere = { ...visit, connection: await connected({ ...visit, url: `${visit.url}/1` }) };
+    const look = async () =>
+      permissions(new DoctorContext(elsewhere.connection, { namespace: visit.namespace, machine: "agent" }));
+    expect(await look()).toMatchObject({ level: "ok" });
+    await visit.admin.call("ACL", "SETUSER", visit.username, "-select");
+    expect(await look()).toMatchObject({ level: "fail", fix: `ACL SETUSER ${visit.username} +select` });
+    expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
+  });
+
+  test("that cannot be checked fail, and the fix makes the user a writer", async () => {
+    const visit = await user(await useValkey(), "-@all");
+    const outcome = await result("permissions", visit);
+    expect(outcome).toMatchObject({
+      level: "fail",
+      status: expect.stringContaining("unknown without +multi"),
+    });
+    await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+    expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
+  });
+
+  test("of the default user exceed the needed ones: info with the command for a writer", async () => {
+    const { url } = await useValkey();
+    expect(await result("permissions", { url, namespace: "here" })).toMatchObject({
+      level: "info",
+      fix: userLine("writer", "here"),
+    });
+  });
+
+  test("are checked without changes to the data", async () => {
+    for (const way of [["+acl|dryrun"], []]) {
+      const { server, admin } = await ownServer();
+      const visit = await user(server, ...allRules("writer", "NS"), ...way);
+      const recorder = await record(admin, `${visit.namespace}:agent:events`);
+      await results(visit);
+      expect(await recorder.published()).toEqual([]);
+      expect(await admin.dbsize()).toBe(0);
+      expect(await admin.script("EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db")).toEqual([0]); // return 1
+    }
+  });
+});
+
+test("a user without permissions gets a fix for each denied check, and no check throws", async () => {
+  const visit = await user(await useValkey(), "-@all");
+  const all = await results(visit);
+  const denied = all.filter(({ permission }) => permission !== undefined);
+  expect(new Set(denied.map(({ permission }) => permission))).toEqual(
+    new Set([
+      "+info",
+      "+config|get",
+      "+acl|getuser",
+      "+function|stats",
+      "+function|list",
+      "+script|exists",
+      "+time",
+      "+hmget",
+    ]),
+  );
+  for (const { id, level, status, fix, permission } of denied) {
+    expect([id, level, status, fix]).toEqual([
+      id,
+      "info",
+      `permission denied: needs ${permission}`,
+      `ACL SETUSER ${visit.username} ${permission}`,
+    ]);
+  }
+  expect(all.find(({ id }) => id === "role")).toMatchObject({ level: "ok" });
+  expect(all.find(({ id }) => id === "server")).toMatchObject({ level: "ok" });
+  const grants = denied.map(({ permission }) => String(permission));
+  await visit.admin.call("ACL", "SETUSER", visit.username, ...grants, ...allRules("writer", visit.namespace));
+  expect((await results(visit)).filter(({ permission }) => permission !== undefined)).toEqual([]);
+});
