@@ -6,7 +6,9 @@ max_line_length = 120
 -- A pattern that splits a row names all its words, whichever of them a script needs.
 unused_secondaries = false
 
--- The sources use and set each other's locals; whether all of them are there shows in the built files.
-files["lua"] = { ignore = { "11.", "211", "231", "311", "542" } }
+-- Scripts and their pieces use each other's locals; the check of the built files finds one that is missing.
+for _, sources in ipairs({ "lua/*.lua", "lua/functions", "lua/steps", "lua/reactions" }) do
+  files[sources] = { ignore = { "11.", "211", "231", "311", "542" } }
+end
 -- Lengths are judged in the sources. A piece that several scripts share leaves more than each of them needs.
 files["dist/lua"] = { ignore = { "631", "211/first", "211/last", "211/created", "211/lease_end", "211/removal_at" } }

@@ -7,12 +7,12 @@
 -- ARGV
 --   1 definition       JSON of the machine; all lengths of time in ms
 --   MAP old new        repeatable: entities in the dropped state `old` may still move, to `new` only
---   DRYRUN             answers, and writes nothing
+--   DRYRUN             replies, and writes nothing
 -- Reply [outcome, document]
 --   OK         {"machine","version","changed","retired":{state: entities still in it}}
 --   INUSE      {"machine","version","problem","states":{state: entities in it}} with the installed version; problem is
 --              LOWER (a newer version is installed), DIFFERENT (this version has another definition) or
---              STATES (entities sit in states that would be dropped)
+--              STATES (entities are in states that would be dropped)
 -- Errors
 --   BADARG <which>  LAYOUT  NOPERM hset
 -- Events
@@ -60,7 +60,7 @@ call('ZCARD', index_key)
 local version = (string.match(installed.version or '0', '^%d+$') or -1) + 0
 local is_known = not flat[1] or installed.layout == '1' and version >= 1 and version <= 1e9
   and string.find(installed.states or '', '^%l')
-local order, ordinals = {}, {} -- append-only: a state keeps its place in the index for ever
+local order, ordinals = {}, {} -- append-only: a state keeps its ordinal in the index forever
 for state in string.gmatch(installed.states or '', '%S+') do
   is_known = is_known and is_state(state) and not ordinals[state]
   order[#order + 1] = state
@@ -73,7 +73,7 @@ for _, state in ipairs(walk(machine)) do
     ordinals[state] = #order - 1
   end
 end
-if #order > 800 then return redis.error_reply('BADARG states') end -- a score stays below 2^53
+if #order > 800 then return redis.error_reply('BADARG states') end -- keeps every score below 2^53
 
 local dropped = {} -- state to the number of entities still in it
 for _, state in ipairs(order) do
@@ -91,7 +91,7 @@ local function counts()
   return '{' .. table.concat(parts, ',') .. '}'
 end
 
--- One row answers all that a script asks of the machine; steps/rule.lua unpacks it.
+-- One row holds everything that a script needs of the machine; steps/rule.lua unpacks it.
 local stamps = {}
 for _, state in ipairs(order) do
   local stamp = states[state] and states[state].stamp
@@ -106,17 +106,17 @@ local function row(ordinal, due, stamp, required, event)
     table.concat(required, ','), table.concat(stamps, ','),
     '{"type":"' .. event .. '","machine":"' .. name .. '","id":"' }, ' ')
 end
-local rows = { ['-'] = row(0, '', nil, {}, name .. '.removed') } -- on leaving for good
+local rows = { ['-'] = row(0, '', nil, {}, name .. '.removed') } -- for a removal
 for state, spec in pairs(states) do
-  rows['>' .. state] = row(ordinals[state], spec.due, spec.stamp, spec.require, spec.event) -- on entering by FORCE
-  rows['=' .. state] = row(ordinals[state], '', nil, spec.require, name .. '.updated') -- while staying
+  rows['>' .. state] = row(ordinals[state], spec.due, spec.stamp, spec.require, spec.event) -- for FORCE
+  rows['=' .. state] = row(ordinals[state], '', nil, spec.require, name .. '.updated') -- for a patch
 end
-rows['>'] = machine.initial .. ' ' .. rows['>' .. machine.initial] -- on creation
+rows['>'] = machine.initial .. ' ' .. rows['>' .. machine.initial] -- for a creation
 for state, spec in pairs(states) do
   for _, to in ipairs(spec.to) do rows[state .. '>' .. to] = rows['>' .. to] end
 end
--- The timers of a state in a row that steps/timers.lua unpacks, and what each sets in one of its own. A set is sorted,
--- so that all partitions hold the same.
+-- The timers of a state are in one row, which steps/timers.lua unpacks. The fields that a timer sets are in another,
+-- sorted, so that all partitions have equal rows.
 for state, spec in pairs(states) do
   local timeout, lease = spec.timeout or {}, spec.lease or {}
   if spec.due ~= '' then
@@ -134,12 +134,12 @@ for state, spec in pairs(states) do
     if set[1] then rows['@' .. state .. ' ' .. kind] = cjson.encode(set) end
   end
 end
-for state in pairs(dropped) do -- there until the last entity has left
+for state in pairs(dropped) do -- rows for the entities that are still in it
   rows['=' .. state] = row(ordinals[state], '', nil, {}, name .. '.updated')
   if map[state] then rows[state .. '>' .. map[state]] = rows['>' .. map[state]] end
 end
 
--- 3 refuse
+-- 3 reject
 local function reply(outcome, number, middle, label)
   local text = '{"machine":"' .. name .. '","version":' .. number .. middle .. ',"' .. label .. '":' .. counts() .. '}'
   return { outcome, text }

@@ -1,8 +1,8 @@
 #!lua
--- expire: fires what has run out for an entity: the timeout or the lease of its state, or the time for which a final
--- state keeps it. However many ask, it fires once. Where nothing fires, it puts the entity's place in due right,
--- if that is not what follows from the entity and from the machine as it is now, but for a later end of its lease that
--- an older version of the machine planned.
+-- expire: fires the expired timer of an entity: the timeout or the lease of its state, or the retention of a final
+-- state. A timer fires once, however many callers ask. If nothing fires, the time in due is corrected to the one that
+-- follows from the entity and the current machine. A later end of a lease that an older version of the machine set
+-- stays.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
@@ -14,14 +14,14 @@
 -- ARGV
 --   1 id
 -- Reply [outcome, document]
---   OK         the change; its actor is latchkey, its reason says what ran out, and since when
---   NOTDUE     snapshot: nothing has run out
---   MISSING    snapshot: a stamp that the state to enter requires is absent; it stays in due, at when that ran out
---   NOTFOUND   null: no such entity, and no place in due any more
+--   OK         the change; its actor is latchkey, its reason names the timer and its start
+--   NOTDUE     snapshot: no timer has expired
+--   MISSING    snapshot: a stamp that the next state requires is absent; the timer stays in due
+--   NOTFOUND   null: no such entity; its timer in due is removed
 -- Errors
 --   BADARG <which>  NOMACHINE  LAYOUT  NOPERM <command>
 -- Events
---   of a timeout or lease the event of the state it leads to, of a retention <machine>.removed
+--   for a timeout or a lease the event of the next state, for a retention <machine>.removed
 
 -- @include functions/iso.lua
 -- @include functions/document.lua
@@ -34,7 +34,7 @@ local id = ARGV[1]
 -- @include steps/identity.lua
 if ARGV[2] then return redis.error_reply('BADARG option') end
 
--- 2 read: each key by a command of its type, so that a wrong one shows before any write
+-- 2 read: each key by a command of its type, so that a wrong type fails before any write
 -- @include steps/entity.lua
 local logged = call('LLEN', log_key)
 local planned = call('ZSCORE', due_key, id)
@@ -44,7 +44,7 @@ call('XLEN', events_key)
 local timing = state and call('HGET', machine_key, '@' .. state)
 local last_removal = call('HGET', machine_key, 'removed')
 
--- 3 refuse
+-- 3 reject
 if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 if not timing and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not state then
@@ -55,10 +55,9 @@ end
 -- @include steps/timers.lua
 local plan, renewal = planned and planned + 0, nil
 if lease_end and plan ~= lease_end and (lease_end <= now or not plan or plan > lease_end) then
-  -- Due tells of another end. An older version of the machine may have planned it, and whoever holds the entity reckons
-  -- with that, since nobody told him of a lease that is shorter or new: it stands. Once it is over, and where due tells
-  -- of none, the lease counts from now.
-  local is_older = call('HGET', machine_key, 'version') ~= '1' -- no version came before the first
+  -- Due has another end. An older version of the machine may have set it, and the holder relies on it, because it does
+  -- not know about a shorter or a new lease: this end stays. After it, or if due has none, the lease counts from now.
+  local is_older = call('HGET', machine_key, 'version') ~= '1' -- version 1 has no older version
   if is_older and plan and plan > now and plan > lease_end and plan < 1e13 then
     lease_end = plan
   elseif is_older and not plan or lease_end <= now and (is_older or not plan or plan > now) then
@@ -76,7 +75,7 @@ if not due_at or due_at > now then
   return { 'NOTDUE', snapshot(machine_key, id, entity) }
 end
 local row = call('HGET', machine_key, removal_at and '-' or state .. '>' .. to)
-local packed = call('HGET', machine_key, '@' .. state .. ' ' .. what) -- what the timer sets, or false
+local packed = call('HGET', machine_key, '@' .. state .. ' ' .. what) -- the fields that the timer sets, or false
 local is_read, set = true, nil
 if packed then is_read, set = pcall(cjson.decode, packed) end
 if not row or not is_read then return redis.error_reply('LAYOUT another one than this script knows') end
@@ -89,14 +88,14 @@ local actor = ',"actor":"latchkey"'
 local reason = ',"reason":"' .. what .. ' of ' .. amount .. unit .. ' ran out at ' .. iso(due_at) .. ', '
   .. (what ~= 'lease' and state .. ' since ' or renewed > begun and 'last renewed at ' or 'never renewed since ')
   .. iso(what == 'lease' and renewed or begun) .. '"'
-local op, unset, force = nil, nil, nil -- of a caller's options, which nobody gives here
+local op, unset, force = nil, nil, nil -- options of other scripts, which expire does not have
 -- @include steps/rule.lua
 local is_there = { [stamp] = true }
 for i = 1, set and #set or 0, 2 do is_there[set[i]] = true end
 for i = first, last, 2 do is_there[entity[i]] = true end
 for name in string.gmatch(required, '[^,]+') do
   if not is_there[name] then
-    renewal = nil -- due shows that it ran out, also where an older version of the machine planned another end or none
+    renewal = nil -- due keeps the expired time, even if an older version of the machine set another one or none
 -- @include steps/settle.lua
     return { 'MISSING', snapshot(machine_key, id, entity) }
   end

@@ -1,6 +1,6 @@
 #!lua
--- heartbeat: renews the lease of an entity's state: it ends its whole length from now, or when an older version of the
--- machine planned, where that is later.
+-- heartbeat: renews the lease of an entity's state. It ends its full length from now, or at the end that an older
+-- version of the machine set, if that is later.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
@@ -11,9 +11,9 @@
 --   6 events   {ns:p}:<machine>:events    stream  the durable log
 -- ARGV
 --   1 id
---   IFVERSION n        only at this version
---   IFSTATE state      only in this state
---   NOTAFTER ms        server time after which nothing is done
+--   IFVERSION n        the expected version
+--   IFSTATE state      the expected state
+--   NOTAFTER ms        server time after which the call is rejected
 -- Reply [outcome, document]
 --   OK         snapshot: the lease is renewed; no new version, and no event
 --   ILLEGAL    snapshot: its state has no lease
@@ -38,7 +38,7 @@ local option = 2
 local not_after, if_version, if_state, wrong
 local args = ARGV
 local word = args[option]
-while word do -- like steps/options.lua, which reads more words than may stand here
+while word do -- like steps/options.lua, which accepts more words
   local value = args[option + 1]
   if word == 'IFSTATE' then
     wrong = (if_state or not value or #value > 32 or not find(value, '^%l[%w_-]*$')) and 'IFSTATE'
@@ -60,13 +60,13 @@ while word do -- like steps/options.lua, which reads more words than may stand h
   word = args[option]
 end
 
--- 2 read: the keys that it writes, each by a command of its type, so that a wrong one shows before any write
+-- 2 read: each key that is written, by a command of its type, so that a wrong type fails before any write
 -- @include steps/entity.lua
 local planned = call('ZSCORE', due_key, id)
 -- @include steps/clock.lua
 local timing = state and call('HGET', machine_key, '@' .. state)
 
--- 3 refuse
+-- 3 reject
 if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 if not timing and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
@@ -77,7 +77,7 @@ end
 -- @include steps/timers.lua
 if lease == '' then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
 local renewed_end, plan = now + lease, planned and planned + 0
--- Due tells of a later end, with which its holder reckons: as in expire.lua.
+-- A later end in due stays, because its holder relies on it: see expire.lua.
 if plan and plan > renewed_end and plan < 1e13 and call('HGET', machine_key, 'version') ~= '1' then
   renewed_end = plan
 end

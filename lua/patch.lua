@@ -1,5 +1,5 @@
 #!lua
--- patch: changes an entity's own fields; its state and its timers stay.
+-- patch: changes an entity's own fields, but not its state or its timers.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
@@ -12,19 +12,19 @@
 --   1 id
 --   SET field json     repeatable: an own field and its JSON text
 --   UNSET field        repeatable; at least one SET or UNSET
---   IFVERSION n        only at this version
---   IFSTATE state      only from this state
---   OP id              this intended change, the same on every retry of it
---   ACTOR text         who
---   REASON text        why
---   NOTAFTER ms        server time after which nothing is done
+--   IFVERSION n        the expected version
+--   IFSTATE state      the expected state
+--   OP id              the idempotency key, the same on every retry
+--   ACTOR text         who makes the change
+--   REASON text        why it is made
+--   NOTAFTER ms        server time after which the call is rejected
 --   SENT ms            on a retry: server time of the first attempt
 -- Reply [outcome, document]
 --   OK         the change
---   REPLAYED   snapshot with opVersion: this op was done before
+--   REPLAYED   snapshot with opVersion: this key was applied before
 --   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
 --   MISSING    snapshot: a field that the state requires would be absent
---   FORGOTTEN  snapshot: a retry that can't be judged any more
+--   FORGOTTEN  snapshot: a retry that cannot be decided any more
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   NOTFOUND   null: no such entity
 -- Errors
@@ -48,7 +48,7 @@ local option = 2
 if force then return redis.error_reply('BADARG option') end
 if not (set or unset) then return redis.error_reply('BADARG SET') end
 
--- 2 read: each key by a command of its type, so that a wrong one shows before any write
+-- 2 read: each key by a command of its type, so that a wrong type fails before any write
 -- @include steps/entity.lua
 local logged = call('LLEN', log_key)
 call('ZCARD', index_key)
@@ -57,7 +57,7 @@ call('XLEN', events_key)
 -- @include steps/clock.lua
 local row = state and call('HGET', machine_key, '=' .. state)
 
--- 3 refuse
+-- 3 reject
 if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
@@ -70,7 +70,7 @@ local stamped, to, entered = iso(now), state, entity[8] + 0
 -- @include steps/limits.lua
 -- @include steps/change.lua
 -- @include steps/ops.lua
-local since, score, timer, called_off = entity[8], nil, nil, nil -- the state stays, and so do its timers
+local since, score, timer, called_off = entity[8], nil, nil, nil -- state and timers do not change
 local is_full = logged + trim >= 0
 -- @include steps/rights.lua
 

@@ -1,5 +1,5 @@
 #!lua
--- remove: deletes an entity, its log and its places in index and due.
+-- remove: deletes an entity, its log, its index entry and its timer.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
@@ -10,18 +10,18 @@
 --   6 events   {ns:p}:<machine>:events    stream  the durable log
 -- ARGV
 --   1 id
---   IFVERSION n        only at this version
---   IFSTATE state      only from this state
---   OP id              this intended change, the same on every retry of it
---   ACTOR text         who
---   REASON text        why
---   NOTAFTER ms        server time after which nothing is done
+--   IFVERSION n        the expected version
+--   IFSTATE state      the expected state
+--   OP id              the idempotency key, the same on every retry
+--   ACTOR text         who makes the change
+--   REASON text        why it is made
+--   NOTAFTER ms        server time after which the call is rejected
 --   SENT ms            on a retry: server time of the first attempt
 -- Reply [outcome, document]
---   OK         the change: the entity as it was, one version on
---   REPLAYED   snapshot with opVersion: this op was done before, on an entity that still stands
+--   OK         the change: the last state of the entity, with the next version
+--   REPLAYED   snapshot with opVersion: this key was applied before, on an entity that still exists
 --   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
---   FORGOTTEN  snapshot: a retry that can't be judged any more
+--   FORGOTTEN  snapshot: a retry that cannot be decided any more
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   NOTFOUND   null: no such entity, perhaps because the first attempt removed it
 -- Errors
@@ -44,7 +44,7 @@ local option = 2
 -- @include steps/options.lua
 if set or unset or force then return redis.error_reply('BADARG option') end
 
--- 2 read: each key by a command of its type, so that a wrong one shows before any write
+-- 2 read: each key by a command of its type, so that a wrong type fails before any write
 -- @include steps/entity.lua
 call('LLEN', log_key)
 call('ZCARD', index_key)
@@ -54,7 +54,7 @@ call('XLEN', events_key)
 local row = call('HGET', machine_key, '-')
 local last_removal = call('HGET', machine_key, 'removed')
 
--- 3 refuse
+-- 3 reject
 if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 -- @include steps/removal.lua
 if not row then return redis.error_reply('NOMACHINE apply it first') end

@@ -13,21 +13,21 @@
 --   2 to               the state to enter
 --   SET field json     repeatable: an own field and its JSON text
 --   UNSET field        repeatable
---   IFVERSION n        only at this version
---   IFSTATE state      only from this state
---   OP id              this intended change, the same on every retry of it
---   ACTOR text         who
---   REASON text        why
---   NOTAFTER ms        server time after which nothing is done
+--   IFVERSION n        the expected version
+--   IFSTATE state      the expected state
+--   OP id              the idempotency key, the same on every retry
+--   ACTOR text         who makes the change
+--   REASON text        why it is made
+--   NOTAFTER ms        server time after which the call is rejected
 --   SENT ms            on a retry: server time of the first attempt
---   FORCE              skips the table of transitions, not the checks; needs REASON
+--   FORCE              allows any target state; all other checks apply; needs REASON
 -- Reply [outcome, document]
 --   OK         the change
---   REPLAYED   snapshot with opVersion: this op was done before
+--   REPLAYED   snapshot with opVersion: this key was applied before
 --   ILLEGAL    snapshot: the machine has no such transition
 --   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
 --   MISSING    snapshot: a field that the state requires would be absent
---   FORGOTTEN  snapshot: a retry that can't be judged any more
+--   FORGOTTEN  snapshot: a retry that cannot be decided any more
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   NOTFOUND   null: no such entity
 -- Errors
@@ -51,7 +51,7 @@ if not to or #to > 32 or not find(to, '^%l[%w_-]*$') then return redis.error_rep
 -- @include steps/options.lua
 if force and not reason then return redis.error_reply('BADARG REASON') end
 
--- 2 read: each key by a command of its type, so that a wrong one shows before any write
+-- 2 read: each key by a command of its type, so that a wrong type fails before any write
 -- @include steps/entity.lua
 local logged = call('LLEN', log_key)
 local timers = call('ZCARD', due_key)
@@ -61,7 +61,7 @@ call('XLEN', events_key)
 local row = state and (call('HGET', machine_key, state .. '>' .. to)
   or force and call('HGET', machine_key, '>' .. to))
 
--- 3 refuse
+-- 3 reject
 if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
 if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
 if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
@@ -74,8 +74,8 @@ local stamped, entered = iso(now), now
 -- @include steps/limits.lua
 -- @include steps/change.lua
 -- @include steps/ops.lua
-local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, whose 13 digits last until 2286
-local timer = due ~= '' and now + due -- ms at which it fires
+local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, which has 13 digits until 2286
+local timer = due ~= '' and now + due -- time at which it fires, in ms
 local called_off = not timer and timers > 0
 local is_full = logged + trim >= 0
 -- @include steps/rights.lua

@@ -3,7 +3,8 @@
 //   dist/lua/latchkey_v1.lua   the same operations as a Valkey Function library
 //   dist/lua/manifest.json     operation -> file, sha1, KEYS, ARGV
 //   src/lua/index.ts           texts and SHAs, so that bundlers need no file at run time
-//   src/lua/reactions.ts       the same of lua/reactions/, which are this client's own and no operations
+//   src/lua/reactions.ts       the same for lua/reactions/, and
+//   src/lua/maintenance.ts     for lua/maintenance/: scripts of this client that are no operations of the protocol
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -50,17 +51,28 @@ function library(scripts) {
   return `#!lua name=${LIBRARY}\n${functions.join("\n")}`;
 }
 
-/** The scripts by which this client's replicas share reactions. */
-function reactionScripts() {
-  const folder = join(source, "reactions");
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".lua"))
-    .sort()
-    .map((name) => {
-      const text = expand(`reactions/${name.slice(0, -4)}`);
-      const sha1 = createHash("sha1").update(text).digest("hex");
-      return `  ${name.slice(0, -4)}: { sha1: "${sha1}", text: ${JSON.stringify(text)} },`;
-    });
+/** Writes the module of the scripts in a folder of lua/ that are no operations. */
+function writeScripts(folder, name, docstring) {
+  const files = readdirSync(join(source, folder)).filter((file) => file.endsWith(".lua"));
+  const entries = files.sort().map((file) => {
+    const text = expand(`${folder}/${file.slice(0, -4)}`);
+    return entry(file.slice(0, -4), text, createHash("sha1").update(text).digest("hex"));
+  });
+  writeFileSync(
+    join(root, `src/lua/${folder}.ts`),
+    `// Built from lua/${folder}/. Do not edit.
+import type { Script } from "./index.js";
+
+/** ${docstring} */
+export const ${name} = {
+${entries.join("\n")}
+} as const satisfies Record<string, Script>;
+`,
+  );
+}
+
+function entry(name, text, sha1) {
+  return `  ${name}: { sha1: "${sha1}", text: ${JSON.stringify(text)} },`;
 }
 
 /** Writes everything that is made of lua/. */
@@ -97,9 +109,7 @@ export function buildLua() {
     ),
   };
   writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  const entries = scripts.map(
-    ({ operation, text, sha1 }) => `  ${operation}: { sha1: "${sha1}", text: ${JSON.stringify(text)} },`,
-  );
+  const entries = scripts.map(({ operation, text, sha1 }) => entry(operation, text, sha1));
   writeFileSync(
     join(root, "src/lua/index.ts"),
     `// Built from lua/. Do not edit.
@@ -155,15 +165,6 @@ export const manifest: {
 } = ${JSON.stringify(manifest)};
 `,
   );
-  writeFileSync(
-    join(root, "src/lua/reactions.ts"),
-    `// Built from lua/reactions/. Do not edit.
-import type { Script } from "./index.js";
-
-/** The scripts by which replicas share a reaction. */
-export const reactionScripts = {
-${reactionScripts().join("\n")}
-} as const satisfies Record<string, Script>;
-`,
-  );
+  writeScripts("reactions", "reactionScripts", "Lists the scripts by which replicas share a reaction.");
+  writeScripts("maintenance", "maintenanceScripts", "Lists the scripts that fsck runs.");
 }

@@ -1,4 +1,5 @@
-// Writes the table of all error codes into docs/reference/errors.md, from src/errors/codes.ts. Run the build first.
+// Writes the table of all error codes into docs/reference/errors.md, from the comments in src/errors/codes.ts. Run the
+// build first.
 //
 //   node scripts/docs-errors.mjs
 import { readFileSync, writeFileSync } from "node:fs";
@@ -6,6 +7,19 @@ import { fileURLToPath } from "node:url";
 
 const PAGE = new URL("../docs/reference/errors.md", import.meta.url);
 const TABLE = /(<!-- codes:begin -->\n).*?(<!-- codes:end -->)/s;
+
+const SOURCE = new URL("../src/errors/codes.ts", import.meta.url);
+const CODE = /\/\*\* ([^|]+) \| ([^|]+) \| ([^|]+) \*\/\s*\| "(\w+)"/g;
+
+/** Reads the documented codes: code to classes, meaning and action. */
+export function documentedCodes(source = readFileSync(SOURCE, "utf8")) {
+  return Object.fromEntries(
+    [...source.matchAll(CODE)].map(([, classes, meaning, action, code]) => [
+      code,
+      { classes: classes.split(", "), meaning, action },
+    ]),
+  );
+}
 
 /** Returns the page with its table replaced. `exitCodeOf` takes an error with a code. */
 export function pageWithCodes(page, codes, exitCodeOf) {
@@ -19,7 +33,6 @@ export function pageWithCodes(page, codes, exitCodeOf) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { codes } = await import("../dist/errors/codes.js");
   const { exitCodeOf } = await import("../dist/cli/exit-codes.js");
-  writeFileSync(PAGE, pageWithCodes(readFileSync(PAGE, "utf8"), codes, exitCodeOf));
+  writeFileSync(PAGE, pageWithCodes(readFileSync(PAGE, "utf8"), documentedCodes(), exitCodeOf));
 }

@@ -61,7 +61,7 @@ it("no file in src publishes: only scripts do, so that each published change was
     if (name.startsWith("lua/")) continue;
     // The doctor only checks this permission; its own test proves that it does not publish.
     const rest =
-      name === "doctor/rights/samples.ts"
+      name === "doctor/permissions/samples.ts"
         ? text.replace('[["PUBLISH", channelOf(location), "m"]]', "")
         : text;
     expect([name, /\bs?publish\s*\(|["'`]S?PUBLISH["'`]/i.test(rest)]).toEqual([name, false]);

@@ -26,21 +26,21 @@ async function latchkey(...args: readonly string[]): Promise<Output> {
   );
 }
 
-/** Describes one finding of `latchkey doctor`. */
-export interface Finding {
+/** Describes one result of `latchkey doctor`. */
+export interface DoctorResult {
   readonly id: string;
-  readonly level: "ok" | "note" | "warn" | "bad";
+  readonly level: "ok" | "info" | "warn" | "fail";
 }
 
 /** Runs `latchkey doctor` on a server. */
-export async function doctor(url: string): Promise<readonly Finding[]> {
+export async function doctor(url: string): Promise<readonly DoctorResult[]> {
   const { stdout } = await latchkey("doctor", "-o", "json", "--url", url);
-  return JSON.parse(stdout).findings;
+  return JSON.parse(stdout).checks;
 }
 
-/** Returns one finding of `latchkey doctor`, or undefined if the doctor does not report it. */
-export async function doctorFinding(url: string, id: string): Promise<Finding | undefined> {
-  return (await doctor(url)).find((finding) => finding.id === id);
+/** Returns one result of `latchkey doctor`, or undefined if the doctor does not report it. */
+export async function doctorResult(url: string, id: string): Promise<DoctorResult | undefined> {
+  return (await doctor(url)).find((result) => result.id === id);
 }
 
 /** Describes the result of `latchkey fsck`. */

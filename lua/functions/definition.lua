@@ -1,10 +1,10 @@
--- Reads the pieces of a machine's definition, as cjson decoded it. Each returns nil where the piece is wrong.
+-- Functions that read a machine's definition as cjson decoded it. Each returns nil if its part is invalid.
 
 local function is_state(state)
   return state and #state <= 32 and string.find(state, '^%l[%w_-]*$') ~= nil
 end
 
--- A list of distinct names that `is_name` accepts; {} for none.
+-- Reads a list of distinct names that `is_name` accepts; {} if there is none.
 local function read_names(list, is_name)
   if list == nil then return {} end
   if type(list) ~= 'table' then return nil end
@@ -17,13 +17,13 @@ local function read_names(list, is_name)
   return count == #list and count <= 64 and list or nil
 end
 
--- A whole number from `least` to `most`; `default` where none is given.
+-- Reads a whole number from `least` to `most`; `default` if there is none.
 local function read_whole(value, least, most, default)
   if value == nil then return default end
   return type(value) == 'number' and value % 1 == 0 and value >= least and value <= most and value or nil
 end
 
--- True where the table holds no other properties than the words of `known`, each between blanks.
+-- Returns true if all properties of the table are in `known`, a list of words with a blank before and after each.
 local function has_only(object, known)
   if type(object) ~= 'table' then return false end
   for property in pairs(object) do
@@ -35,8 +35,8 @@ local function has_only(object, known)
   return true
 end
 
--- A timer of a state: ms under the property `length`, false for none. Nobody is there to name a required field when it
--- fires, so its own `set` has to hold all that its target requires, but stamps, which only the server sets.
+-- Reads the length in ms of a state's timer from its property `length`; false if there is none. No caller can supply a
+-- required field when the timer fires, so its `set` must hold all fields that its target requires, except stamps.
 local function read_timer(timer, length, state, states, is_stamp)
   if timer == nil then return false end
   if not has_only(timer, ' ' .. length .. ' to set ') then return nil end
@@ -57,7 +57,7 @@ local function read_timer(timer, length, state, states, is_stamp)
   end
 end
 
--- A whole definition, checked, with its defaults filled in. Returns nil and the word for BADARG where it is wrong.
+-- Checks a definition and fills in its defaults. Returns nil and the word for BADARG if it is invalid.
 local function read_definition(machine)
   if not has_only(machine, ' name version initial states history events ') then return nil, 'definition' end
   local name = machine.name
@@ -80,7 +80,7 @@ local function read_definition(machine)
     if not spec.require then return nil, 'require' end
     spec.event = spec.event == nil and name .. '.' .. state or spec.event
     if type(spec.event) ~= 'string' or #spec.event > 96 or not string.find(spec.event, '^%l[%w._-]*$')
-      or spec.event == name .. '.updated' or spec.event == name .. '.removed' then -- of patch and remove
+      or spec.event == name .. '.updated' or spec.event == name .. '.removed' then -- events of patch and remove
       return nil, 'event'
     end
     if spec.stamp ~= nil and (type(spec.stamp) ~= 'string' or not is_field(spec.stamp)) then return nil, 'stamp' end
@@ -99,7 +99,7 @@ local function read_definition(machine)
   return machine
 end
 
--- Every state in the order of a walk from the initial one, breadth first; then the unreachable, by name.
+-- Returns all states in breadth-first order from the initial one, then the unreachable ones by name.
 local function walk(machine)
   local order, seen, rest = { machine.initial }, { [machine.initial] = true }, {}
   local at = 1

@@ -1,5 +1,5 @@
--- The own fields as the tail of a document. Three at a time, because the server hashes every byte of every string
--- that is made, so few and short ones are what is fast.
+-- Returns the own fields as the tail of a document. It joins three at a time, because the server hashes every byte of
+-- every string that it creates, so fewer strings are faster.
 local function own_text(own, first, last)
   local text, i = '', first
   while i + 4 < last do
@@ -14,8 +14,8 @@ local function own_text(own, first, last)
   return text
 end
 
--- The entity as it is now, for refusals and replays, or false where there is none. `entity` is what steps/entity.lua
--- read; `done` is the version of a replayed op, or nil.
+-- Returns the document of the entity as it is now, for rejections and replays, or false if there is none. `entity` is
+-- the list that steps/entity.lua left; `done` is the version of a replayed op, or nil.
 local function snapshot(machine_key, id, entity, done)
   if not entity[1] then return false end
   local machine = string.match(machine_key, '^{[^}]*}:([^:]*):')

@@ -1,5 +1,5 @@
--- ISO-8601 UTC text of a time in ms. Days to date: C. Neri and L. Schneider, "Euclidean affine functions and their
--- application to calendar algorithms"; their years begin in March. x - x % n rounds down without a call.
+-- Returns a time in ms as ISO-8601 text in UTC. Days to date: C. Neri and L. Schneider, "Euclidean affine functions
+-- and their application to calendar algorithms"; their years begin in March. x - x % n rounds down without a call.
 local function iso(ms)
   local in_day = ms % 86400000
   local days = 4 * ((ms - in_day) / 86400000 + 719468) + 3

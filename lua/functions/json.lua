@@ -1,14 +1,14 @@
--- The JSON of a text that a caller gave, of 1 to `limit` bytes: as it is where it should be JSON itself (`is_json`),
--- else as a JSON string without control characters. Returns nil where it is none, or not valid UTF-8 (RFC 3629).
--- cjson.decode alone is no judge: it accepts nan, inf, Infinity, 0x10, 01, 1., +1, a lone -, raw control
--- characters inside strings and broken UTF-8. It judges the structure; the scans before it, what it lets pass.
+-- Returns a caller's text of 1 to `limit` bytes as JSON: unchanged if it must be JSON already (`is_json`), else as a
+-- JSON string without control characters. Returns nil if it is not JSON or not valid UTF-8 (RFC 3629).
+-- cjson.decode checks the structure only: it accepts nan, inf, Infinity, 0x10, 01, 1., +1, a lone -, raw control
+-- characters in strings and broken UTF-8. The scans before it reject these.
 local function json_text(text, limit, is_json)
   local find, gsub = string.find, string.gsub
   if #text == 0 or #text > limit then return nil end
   if find(text, '[^ -~]') then
-    -- Whitespace may stand between JSON tokens.
+    -- JSON may have whitespace between its tokens.
     if find(text, is_json and '[%z\1-\8\11\12\14-\31]' or '[%z\1-\31]') then return nil end
-    -- Well-formed sequences become blanks, a scan per form; a byte above 127 that is left belongs to none.
+    -- One scan per form replaces well-formed sequences by blanks; any byte above 127 that remains is invalid.
     local tail = '[\128-\191]'
     local rest = gsub(text, '[\241-\243]' .. tail .. tail .. tail, ' ')
     rest = gsub(rest, '\240[\144-\191]' .. tail .. tail, ' ')
@@ -23,16 +23,16 @@ local function json_text(text, limit, is_json)
 
   local bare = text
   if find(bare, '\\', 1, true) then
-    -- Escapes become letters, so that every quote that is left begins or ends a string. A \u that is a lone
-    -- surrogate keeps its backslash: parsers disagree about it.
+    -- Escapes become letters, so that every remaining quote begins or ends a string. The \u of a lone surrogate
+    -- keeps its backslash, because parsers disagree about it.
     bare = gsub(bare, '\\(.)', {
       ['"'] = '_', ['\\'] = '_', ['/'] = '_', b = '_', f = '_', n = '_', r = '_', t = '_' })
     bare = gsub(bare, '\\u[dD][89abAB]%x%x\\u[dD][c-fC-F]%x%x', '_')
     bare = gsub(bare, '\\u[0-9a-cA-CefEF]%x%x%x', '_')
     bare = gsub(bare, '\\u[dD][0-7]%x%x', '_')
   end
-  -- Strings become quotes. What is left is punctuation, literals and numbers, with a blank at either end. Each scan
-  -- below runs only where there is something for it to find.
+  -- Strings become quotes. Punctuation, literals and numbers remain, with a blank at each end. Each scan below runs
+  -- only if the text contains a character that it looks for.
   bare = gsub(' ' .. bare .. ' ', '"([^"]*)"', function(inside) return find(inside, '[\t\n\r\\]') and '\\' or '"' end)
   if find(bare, '%a') then
     bare = gsub(bare, '%f[%w]%l+%f[%W]', { ['true'] = '', ['false'] = '', ['null'] = '' })

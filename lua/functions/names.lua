@@ -1,4 +1,4 @@
--- Own fields carry no word that the document or the hash uses itself.
+-- Returns true for the name of an own field. Names that the document or the hash uses are reserved.
 local function is_field(field)
   return field and #field <= 64 and string.find(field, '^[%a_][%w_]*$')
     and not (field == 'type' or field == 'machine' or field == 'id' or field == 'from' or field == 'state'

@@ -1,5 +1,5 @@
--- The document of the change that takes the entity to state `to`, which it entered at `entered` (ms); and its version:
--- `document` and `next_version`. Takes `now`, its text `stamped`, and what options, entity, rule and fields left.
+-- Builds the document of the change to state `to`, entered at `entered` (ms). Leaves `document` and `next_version`.
+-- Takes `now`, its text `stamped`, and the locals of options, entity, rule and fields.
 local next_version = (version or 0) + 1 .. ''
 local from, quote = state or 'null', state and '"' or ''
 local document = head .. id .. '","from":' .. quote .. from .. quote .. ',"state":"' .. to .. '","version":'

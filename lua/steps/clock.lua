@@ -1,6 +1,6 @@
--- The server's clock in ms, never behind the entity's last change and the last renewal of its lease: `now`, and the
--- same as text in `at`. Takes `entity`. Cut and joined as text, because to write a number out costs as much as half a
--- command.
+-- Reads the server's clock in ms, or takes the time of the entity's last change or last renewal if that is later.
+-- Takes `entity`. Leaves `now`, and the same as text in `at`. The text is joined from the reply, because formatting a
+-- number costs half as much as a command.
 local time = call('TIME')
 local micro = time[2]
 if #micro < 6 then micro = string.format('%06d', micro) end

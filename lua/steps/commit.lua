@@ -1,7 +1,7 @@
--- Writes the change that its operation planned: `document`, `to`, `next_version`, `since`, `ops`, `slot`,
--- `remembered`, `written`, `unset`; nil where nothing is to do: `score`, `timer`, `called_off`, `is_full`. The
--- stream comes first, because it alone may still refuse (it has no id left, or the user lacks the right):
--- nothing is written then. After that nothing can fail, for it was read or asked before.
+-- Writes the change of an operation. Takes `document`, `to`, `next_version`, `since`, `ops`, `slot`, `remembered`,
+-- `written` and `unset`, and `score`, `timer`, `called_off` and `is_full`, which are nil if there is nothing to write.
+-- The stream comes first, because only XADD can still fail (no stream id is left, or the user lacks the permission):
+-- then nothing is written. Nothing after it can fail, because types and permissions were checked before.
 call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document)
 call('HSET', entity_key, 'state', to, 'version', next_version, 'at', at, 'since', since, 'ops', ops, slot, remembered,
   unpack(written))

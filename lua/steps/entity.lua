@@ -1,13 +1,13 @@
 -- Reads the entity's hash. Leaves
---   entity               a flat list, field and value by turns, always in this order: see below; {} for none
---   unknown              true where the hash is not one of ours, or was damaged; `entity` is {} then
---   first, last          where the caller's own fields begin and end in it
---   state, version, created  texts, nil for none
--- Among those before the own fields: since (ms) at 8; at 10 the slot where the next op goes and the ms of the newest
--- op that is remembered no more; at 12, 14, 16, 18, 20 the five that are, each "op version ms" or ''; at 24 when the
--- lease was last renewed (ms), in this state or in one before, '' for never.
+--   entity               flat list of fields and values, always in the order below; {} if there is no entity
+--   unknown              true if the hash is damaged or not an entity; then `entity` is {}
+--   first, last          the positions of the first and the last own field in the list
+--   state, version, created  texts, nil if there is no entity
+-- The values of internal fields: at 8 since (ms); at 10 the slot for the next op, and the time (ms) of the newest
+-- forgotten op; at 12, 14, 16, 18 and 20 the five remembered ops, each "op version ms" or ''; at 24 the time (ms) of
+-- the last renewal of a lease, in this state or an earlier one, '' for never.
 local entity, unknown = call('HGETALL', entity_key), false
--- A small hash stays in the order in which create wrote it; a big one has no order, and is put into that one here.
+-- A small hash keeps the order in which create wrote it. A large one has no order, so it is sorted here.
 if entity[1] and not (entity[1] == 'state' and entity[3] == 'version' and entity[5] == 'at' and entity[7] == 'since'
   and entity[9] == 'ops' and entity[11] == 'op:0' and entity[13] == 'op:1' and entity[15] == 'op:2'
   and entity[17] == 'op:3' and entity[19] == 'op:4' and entity[21] == 'created' and entity[23] == 'lease:at') then
@@ -27,7 +27,7 @@ if entity[1] and not (entity[1] == 'state' and entity[3] == 'version' and entity
   end
   entity = ordered
 end
--- Every part that arithmetic or a document takes as it is. At most 13 digits: Lua writes 15 as 1e+14.
+-- Checks every value that is used in arithmetic or in a document. At most 13 digits: Lua writes 15 digits as 1e+14.
 if entity[1] and not (find(entity[2], '^%l[%w_-]*$') and find(entity[4], '^[1-9]%d*$') and #entity[4] <= 13
   and find(entity[6], '^%d+$') and #entity[6] <= 13
   and (entity[8] == entity[6] or find(entity[8], '^%d+$') and #entity[8] <= 13)

@@ -1,4 +1,4 @@
--- The first right that this user lacks of those that a removal needs after its first write. Takes `channel`.
+-- Rejects the call if the user lacks a permission for a write of a removal after the first one. Takes `channel`.
 local may = redis.acl_check_cmd
 local lacks = not (may('DEL', entity_key) and may('DEL', log_key)) and 'del'
   or not may('HSET', machine_key) and 'hset'

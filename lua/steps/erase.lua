@@ -1,5 +1,5 @@
--- Takes an entity away with all that it has, and leaves its last change in the stream: `document`. Takes `keep`,
--- `channel` and `latest`. The order is that of steps/commit.lua, for the same reasons.
+-- Deletes an entity with its log, index entry and timer, and adds its last change to the stream. Takes `document`,
+-- `keep`, `channel` and `latest`. The order is that of steps/commit.lua, for the same reasons.
 call('XADD', events_key, 'MAXLEN', '~', keep, '*', 'doc', document)
 call('DEL', entity_key, log_key)
 call('HSET', machine_key, 'removed', latest)

@@ -1,7 +1,7 @@
--- Makes the own fields what they are after the change, in the list `entity` from `first` to `last`, which it moves, and
--- leaves the ones to write in `written`, a flat list too; and in `count` and `bytes`, where `set` is given, how many
--- there are and their size together, stamps apart. Takes `set` and `unset` of the options, `stamp`, `stamps` and
--- `required` of the rule, and the text `stamped` of now.
+-- Applies the change to the own fields in the list `entity` from `first` to `last`, and moves `last`.
+-- Takes `set` and `unset` of the options, `stamp`, `stamps` and `required` of the rule, and the text `stamped` of now.
+-- Leaves the fields to write in `written`, also a flat list, and if `set` is given, the number of own fields without
+-- stamps in `count` and their total size in `bytes`.
 local written, count, bytes = set or {}, 0, 0
 if set or unset or required ~= '' then
   local function place_of(list, field, begin, finish)
@@ -11,7 +11,7 @@ if set or unset or required ~= '' then
   end
   local unwanted, is_stamp = unset or {}, {}
   for name in string.gmatch(stamps, '[^,]+') do
-    is_stamp[name] = true -- the machine's to set
+    is_stamp[name] = true -- only the machine sets it
     if unwanted[name] or place_of(written, name, 1, #written) then return redis.error_reply('BADARG field') end
   end
   for name in string.gmatch(required, '[^,]+') do
@@ -37,7 +37,7 @@ if set or unset or required ~= '' then
   last = kept
 end
 if stamp ~= '' then
-  for i = last - 1, first, -2 do -- stamps stand near the end
+  for i = last - 1, first, -2 do -- stamps are near the end
     if entity[i] == stamp then stamp = '' break end
   end
 end

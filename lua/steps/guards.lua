@@ -1,17 +1,17 @@
--- What a standing entity refuses in every script, in this order. Takes the options and the entity, leaves nothing.
+-- Rejections of all scripts for an existing entity, in this order. Takes the options and the entity, leaves nothing.
 if op then
   local begin = op .. ' '
   for i = 12, 20, 2 do
     if find(entity[i], begin, 1, true) == 1 then
       local done = string.match(entity[i], '^%S+ ([1-9]%d*) %d+$')
       if not done then return redis.error_reply('LAYOUT another one than this script knows') end
-      call('HSET', entity_key, 'version', version) -- gives WAIT a write of this caller to wait for
+      call('HSET', entity_key, 'version', version) -- gives WAIT a write of this connection to wait for
       return { 'REPLAYED', snapshot(machine_key, id, entity, done) }
     end
   end
 end
--- The first attempt may have been an op that is remembered no more, or have met an earlier life of the id. A SENT that
--- is still to come says that the clock was set back, and nothing of what came before.
+-- The `op` of the first attempt may be forgotten, or the first attempt may have changed an earlier entity with this id.
+-- A SENT in the future shows that the clock was set back, and then says nothing about earlier changes.
 if sent then
   local forgotten, removed = sub(entity[10], 3) + 0, call('HGET', machine_key, 'removed') or '0' -- 0 for never
   if not find(removed, '^%d+$') then return redis.error_reply('LAYOUT another one than this script knows') end

@@ -1,2 +1,2 @@
--- What a caller sets must leave room. What a timer sets may go beyond: nobody is there to make room when it fires.
+-- Limits the fields that a caller sets. A timer may exceed the limits, because no caller can make room when it fires.
 if set and (count > 64 or bytes > 262144) then return redis.error_reply('BADARG SET') end

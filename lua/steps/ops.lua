@@ -1,5 +1,5 @@
--- Remembers the op in a ring of five: the one in its slot is forgotten, and when that was done is kept. Leaves what to
--- write: `ops`, and `remembered` under the field `slot`; as they are where no op is given.
+-- Remembers `op` in a ring of five. The one that was in its slot is forgotten, and its time is kept. Leaves the values
+-- to write: `ops`, and `remembered` in the field `slot`, both unchanged if there is no `op`.
 -- Takes `op`, `entity`, `next_version` and `at`.
 local ops, slot, remembered = entity[10], entity[11], entity[12]
 if op then

@@ -1,6 +1,6 @@
--- Reads the option words of ARGV from position `option` on, in any order. Leaves nil where a word is not given, else
+-- Reads the option words of ARGV from position `option` on, in any order. Leaves nil for an absent word, else
 --   op, if_state                    text
---   actor, reason                   text, as its part of a document
+--   actor, reason                   text, as it appears in a document
 --   not_after, sent, if_version     number
 --   force                           true
 --   set                             flat list: field, JSON, field, JSON
@@ -23,7 +23,7 @@ while word do
     wrong = (reason or not value) and 'REASON'
     reason = value and ',"reason":' .. value
   elseif word == 'NOTAFTER' or word == 'SENT' or word == 'IFVERSION' then
-    -- Digits, because arithmetic alone also takes nan, 0x10 and 1e3; at most 15, because more are not exact.
+    -- Digits only, because arithmetic accepts nan, 0x10 and 1e3; at most 15, because more are not exact.
     value = value and #value <= 15 and find(value, '^%d+$') and value + 0
     if word == 'NOTAFTER' then
       wrong = (not_after or not value) and 'NOTAFTER'

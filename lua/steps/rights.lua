@@ -1,5 +1,5 @@
--- The first right that this user lacks of those that commit needs after its first write, or nil: a write refused
--- halfway has no rollback. Takes the same as commit, and `channel`.
+-- Rejects the call if the user lacks a permission for a write of commit after the first one, because a script cannot
+-- roll back. Takes the locals of commit, and `channel`.
 local may = redis.acl_check_cmd
 local lacks = not may('HSET', entity_key) and 'hset' or not may('RPUSH', log_key) and 'rpush'
   or is_full and not may('LTRIM', log_key) and 'ltrim' or not may('PUBLISH', channel) and 'publish'

@@ -1,6 +1,6 @@
--- The writes of a call that fires nothing and ends after it: make the entity's place in due what it should be, `due_at`
--- in ms or nil for none, where it is not that already. Takes `planned`, the score in due or false, and `renewal`, the
--- time from which a lease counts that nobody was told of, or nil.
+-- The writes of a call that fires nothing and ends after them: corrects the timer in due.
+-- Takes `due_at`, the right time in ms or nil for no timer, `planned`, the score in due or false, and `renewal`, the
+-- time from which a lease counts that its holder does not know about, or nil.
 local may = redis.acl_check_cmd
 local is_right = not planned and not due_at or planned and due_at and planned + 0 == due_at
 local lacks = renewal and not may('HSET', entity_key) and 'hset'

@@ -1,8 +1,8 @@
--- When the timers of the present state end, in ms: `timeout_end` counts from entry, `lease_end` from entry or from the
--- last renewal since (`renewed`), `removal_at` from entry; nil for none. All of it follows from the entity and from the
--- machine as it is now. Leaves the lengths in `after`, `lease` and `retain` and the targets in `timeout_to` and
--- `lease_to`, '' for none, and the time of entry in `begun`. Takes `timing`, the state's row of timers or nil, and
--- `entity`.
+-- Computes the times of the current state's timers from the entity and the current machine. Takes `timing`, the row of
+-- the state's timers or nil, and `entity`. Leaves, nil for no such timer and all in ms,
+--   timeout_end, removal_at  counted from the time of entry, `begun`
+--   lease_end                counted from the last renewal since entry, or from entry: `renewed`
+-- and the lengths in `after`, `lease` and `retain` and the targets in `timeout_to` and `lease_to`, '' for none.
 local after, lease, retain, timeout_to, lease_to =
   string.match(timing or '2     ', '^2 (%d*) (%d*) (%d*) (%S*) (%S*)$')
 if not after then return redis.error_reply('LAYOUT another one than this script knows') end

@@ -1,17 +1,17 @@
 import { pairsOf } from "../contract/flat-reply.js";
 import type { Connection } from "../valkey/connection.js";
 import type { MachineLocation } from "../valkey/keys.js";
-import { type Greeting, readGreeting } from "./greeting.js";
-import { look, NotAllowed } from "./not-allowed.js";
+import { query, unlessDenied } from "./query.js";
+import { readIdentity, type ServerIdentity } from "./server-identity.js";
 
-/** The server, the user and the namespace that are looked at. Each question is asked once. */
+/** Holds the server, the user and the namespace that the doctor checks. Sends each query once. */
 export class DoctorContext {
   readonly connection: Connection;
-  /** The namespace, and the machine whose keys stand for all in questions about rights. */
+  /** The namespace, and the machine whose keys represent all others in questions about permissions. */
   readonly location: Omit<MachineLocation, "partitions">;
-  /** This machine's wall clock, in ms. */
+  /** Returns the local wall clock, in ms. */
   readonly now: () => number;
-  #greeting: Promise<Greeting> | undefined;
+  #identity: Promise<ServerIdentity> | undefined;
   #info: Promise<ReadonlyMap<string, string>> | undefined;
   #config: Promise<ReadonlyMap<string, string>> | undefined;
 
@@ -25,52 +25,47 @@ export class DoctorContext {
     this.now = now;
   }
 
-  /** The user that this connection acts as. */
+  /** Returns the user of this connection. */
   get user(): string {
     return this.connection.client.options.username ?? "default";
   }
 
-  /** Needs no right, since every user may say HELLO; tells more with the right to INFO. */
-  greeting(): Promise<Greeting> {
-    this.#greeting ??= this.#greet();
-    return this.#greeting;
+  /** Identifies the server. HELLO needs no permission; the result is more precise with the permission for INFO. */
+  identity(): Promise<ServerIdentity> {
+    this.#identity ??= this.#identify();
+    return this.#identity;
   }
 
-  async #greet(): Promise<Greeting> {
-    const hello = await look("hello", () => this.connection.client.call("HELLO"));
-    const info = await this.info().catch((error: unknown) => {
-      if (error instanceof NotAllowed) return undefined;
-      throw error;
-    });
-    return readGreeting(settingsIn(hello), info);
+  async #identify(): Promise<ServerIdentity> {
+    const hello = await query("hello", () => this.connection.client.call("HELLO"));
+    return readIdentity(pairs(hello), await unlessDenied(this.info()));
   }
 
-  /** INFO, by field. @throws NotAllowed */
+  /** Returns the fields of INFO. @throws CheckDeniedError */
   info(): Promise<ReadonlyMap<string, string>> {
-    this.#info ??= look("info", async () => {
+    this.#info ??= query("info", async () => {
       const text = await this.connection.client.info();
-      const lines = text.split(/\r?\n/).filter((line) => line.includes(":"));
       return new Map(
-        lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+        [...text.matchAll(/^([^:\r\n]*):(.*?)\r?$/gm)].map(([, name = "", value = ""]) => [name, value]),
       );
     });
     return this.#info;
   }
 
-  /** The settings that matter here, by name. @throws NotAllowed */
+  /** Returns the settings that latchkey depends on. @throws CheckDeniedError */
   config(): Promise<ReadonlyMap<string, string>> {
-    this.#config ??= look("config|get", async () =>
-      settingsIn(await this.connection.client.config("GET", ...SETTINGS)),
+    this.#config ??= query("config|get", async () =>
+      pairs(await this.connection.client.config("GET", ...SETTINGS)),
     );
     return this.#config;
   }
 
-  /** One field of INFO; undefined where the server does not tell it. @throws NotAllowed */
+  /** Returns one field of INFO; undefined if the server does not report it. @throws CheckDeniedError */
   async infoField(name: string): Promise<string | undefined> {
     return (await this.info()).get(name);
   }
 
-  /** One setting; undefined where the server has none of that name. @throws NotAllowed */
+  /** Returns one setting; undefined if the server does not have it. @throws CheckDeniedError */
   async setting(name: (typeof SETTINGS)[number]): Promise<string | undefined> {
     return (await this.config()).get(name);
   }
@@ -85,7 +80,7 @@ const SETTINGS = [
   "min-replicas-to-write",
 ] as const;
 
-/** Reads a flat reply of names and values. */
-export function settingsIn(reply: unknown): Map<string, string> {
+/** Turns a flat reply of names and values into a map. */
+export function pairs(reply: unknown): Map<string, string> {
   return new Map(pairsOf(Array.isArray(reply) ? reply.map(String) : []));
 }

@@ -1,27 +1,26 @@
 import { replyCode } from "../valkey/failure.js";
-import { BUSY, busy } from "./checks/busy.js";
+import type { CheckResult, Outcome } from "./check-result.js";
 import { clock, latency } from "./checks/clock.js";
+import { defaultUser } from "./checks/default-user.js";
 import { knownDefects } from "./checks/defects.js";
-import { fsyncRight } from "./checks/fsync-right.js";
+import { fsyncPermission } from "./checks/fsync-permission.js";
 import { evictionPolicy, memoryHeadroom } from "./checks/memory.js";
 import { machines, namespace } from "./checks/namespace.js";
+import { permissions } from "./checks/permissions.js";
 import { appendFsync, appendOnly, diskWrites, fsyncOnRewrite, loadTruncated } from "./checks/persistence.js";
-import { replayUser } from "./checks/replay-user.js";
 import { replicas, role } from "./checks/replication.js";
-import { rights } from "./checks/rights.js";
-import { functionLibrary, scriptsPresent } from "./checks/scripts.js";
-import { serverKind } from "./checks/server-kind.js";
+import { BUSY, functionLibrary, runningScript, scriptsPresent } from "./checks/scripts.js";
+import { serverProduct } from "./checks/server-product.js";
 import type { DoctorContext } from "./context.js";
-import type { Finding } from "./finding.js";
-import { NotAllowed } from "./not-allowed.js";
+import { CheckDeniedError } from "./query.js";
 
-type Check = (context: DoctorContext) => Promise<Finding | readonly Finding[]>;
+type Check = (context: DoctorContext) => Promise<Outcome | readonly CheckResult[]>;
 
-/** Every check, by the name that stands in place of a finding where the check may not look. */
+/** Lists every check by the id of its result, or by the id that a denied check reports. */
 const CHECKS: Readonly<Record<string, Check>> = {
-  server: serverKind,
+  server: serverProduct,
   defects: knownDefects,
-  busy,
+  busy: runningScript,
   role,
   replicas,
   appendonly: appendOnly,
@@ -29,11 +28,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "no-appendfsync-on-rewrite": fsyncOnRewrite,
   "aof-load-truncated": loadTruncated,
   disk: diskWrites,
-  "default-user": replayUser,
+  "default-user": defaultUser,
   "maxmemory-policy": evictionPolicy,
   maxmemory: memoryHeadroom,
-  rights,
-  "rights/fsync": fsyncRight,
+  permissions,
+  "permissions/fsync": fsyncPermission,
   clock,
   latency,
   namespace,
@@ -43,38 +42,33 @@ const CHECKS: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Looks at everything that latchkey depends on, and changes nothing. A check that this user may not make becomes a
- * note that says which permission it needs.
+ * Checks everything that latchkey depends on, and changes nothing. A check that the user lacks permissions for results
+ * in an `info` that names the permission.
  *
- * @throws the client's error where the connection is lost meanwhile.
+ * @throws the client's error if the connection is lost meanwhile
  */
-export async function examine(context: DoctorContext): Promise<Finding[]> {
-  const findings: Finding[] = [];
+export async function examine(context: DoctorContext): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
   for (const [id, check] of Object.entries(CHECKS)) {
     try {
-      findings.push(...[await check(context)].flat());
+      const outcome = await check(context);
+      if ("level" in outcome) results.push({ id, ...outcome });
+      else results.push(...outcome);
     } catch (error) {
-      if (error instanceof NotAllowed) findings.push(notAllowed(id, error, context.user));
-      else if (replyCode(error) === "BUSY") return [...findings, BUSY];
-      else if (replyCode(error) === "") throw error;
-      else findings.push(refused(id, replyCode(error)));
+      const code = replyCode(error);
+      if (error instanceof CheckDeniedError) results.push(denied(id, error, context.user));
+      else if (code === "BUSY") return [...results, BUSY];
+      else if (code === "") throw error;
+      else {
+        const status = `the server replied with ${code}`;
+        results.push({ id, level: "warn", status, meaning: "not checked", fix: "run the doctor again" });
+      }
     }
   }
-  return findings;
+  return results;
 }
 
-function notAllowed(id: string, { message, needs }: NotAllowed, user: string): Finding {
-  const means = "this was not checked";
-  return {
-    id,
-    level: "note",
-    seen: message,
-    means,
-    ...(needs !== undefined && { mend: `ACL SETUSER ${user} ${needs}`, needs }),
-  };
-}
-
-function refused(id: string, code: string): Finding {
-  const means = "this was not checked";
-  return { id, level: "warn", seen: `the server answered with ${code}`, means, mend: "run the doctor again" };
+function denied(id: string, { message, permission }: CheckDeniedError, user: string): CheckResult {
+  const fix = permission === undefined ? {} : { fix: `ACL SETUSER ${user} ${permission}`, permission };
+  return { id, level: "info", status: message, meaning: "not checked", ...fix };
 }

@@ -2,109 +2,111 @@
 // Source: the project's security advisories (github.com/valkey-io/valkey/security/advisories), release notes
 // (00-RELEASENOTES of each line) and the pull requests named here, as of 22 November 2026.
 
-/** A line that never had the defect, or had the fix in its first release. */
-type Fixed = string | "never";
+/** The first fixed release; `never` if no release of the line has the defect. */
+type Fix = string | "never";
 
-/** One defect, or several that were fixed together. */
-export interface Defect {
-  /** The numbers it is known by, the first of them in the finding's id. */
+/** Describes one defect, or several with the same fix. */
+export interface KnownDefect {
+  /** Its public numbers; the first one is in the id of the result. */
   readonly numbers: readonly string[];
-  readonly level: "warn" | "bad";
-  /** What can happen. */
-  readonly what: string;
-  /** First fixed release by line of releases; a line that is absent was not looked up. */
-  readonly fixed: Readonly<Record<string, Fixed>>;
-  /** Lines whose first fixed release could not be confirmed: inferred from its date, or sources differ by one release. */
+  readonly level: "warn" | "fail";
+  /** The possible damage. */
+  readonly impact: string;
+  /** The first fixed release of each line; a line is absent if it was not looked up. */
+  readonly fixes: Readonly<Record<string, Fix>>;
+  /** Lines with an unconfirmed release: it was inferred from its date, or sources differ by one release. */
   readonly unconfirmed?: readonly string[];
 }
 
-/** Oldest first. */
-export const KNOWN_DEFECTS: readonly Defect[] = [
+/** Lists the known defects, oldest first. */
+export const KNOWN_DEFECTS: readonly KnownDefect[] = [
   {
     numbers: ["CVE-2024-31449", "CVE-2024-31227", "CVE-2024-31228"],
-    level: "bad",
-    what: "whoever may run scripts can run code in the server (Lua bit library); ACL rules and patterns can stop it",
-    fixed: { "8.0": "8.0.1", "8.1": "never", "9.0": "never", "9.1": "never" },
+    level: "fail",
+    impact:
+      "any user who may run scripts can run code in the server (Lua bit library); ACL rules and patterns can stop it",
+    fixes: { "8.0": "8.0.1", "8.1": "never", "9.0": "never", "9.1": "never" },
   },
   {
     numbers: ["CVE-2024-46981", "CVE-2024-51741"],
-    level: "bad",
-    what: "whoever may run scripts can run code in the server (Lua garbage collector)",
-    fixed: { "8.0": "8.0.2", "8.1": "never", "9.0": "never", "9.1": "never" },
+    level: "fail",
+    impact: "any user who may run scripts can run code in the server (Lua garbage collector)",
+    fixes: { "8.0": "8.0.2", "8.1": "never", "9.0": "never", "9.1": "never" },
   },
   {
     numbers: ["CVE-2025-21605"],
     level: "warn",
-    what: "anyone who can connect can fill the server's memory",
-    fixed: { "8.0": "8.0.3", "8.1": "8.1.1", "9.0": "never", "9.1": "never" },
+    impact: "any client that can connect can fill the server's memory",
+    fixes: { "8.0": "8.0.3", "8.1": "8.1.1", "9.0": "never", "9.1": "never" },
     unconfirmed: ["8.0"],
   },
   {
     numbers: ["CVE-2025-27151"],
     level: "warn",
-    what: "a long file name can make valkey-check-aof write outside memory",
-    fixed: { "8.0": "8.0.4", "8.1": "8.1.2", "9.0": "never", "9.1": "never" },
+    impact: "a long file name can make valkey-check-aof write outside memory",
+    fixes: { "8.0": "8.0.4", "8.1": "8.1.2", "9.0": "never", "9.1": "never" },
     unconfirmed: ["8.0"],
   },
   {
     numbers: ["CVE-2025-32023", "CVE-2025-48367"],
     level: "warn",
-    what: "HyperLogLog commands can write outside memory; connections can stop the server",
-    fixed: { "8.0": "8.0.4", "8.1": "8.1.3", "9.0": "never", "9.1": "never" },
+    impact: "HyperLogLog commands can write outside memory; connections can stop the server",
+    fixes: { "8.0": "8.0.4", "8.1": "8.1.3", "9.0": "never", "9.1": "never" },
   },
   {
     numbers: ["CVE-2025-49844", "CVE-2025-46817", "CVE-2025-46818", "CVE-2025-46819"],
-    level: "bad",
-    what: "whoever may run scripts can run code in the server (Lua parser), or act as another user",
-    fixed: { "8.0": "8.0.6", "8.1": "8.1.4", "9.0": "9.0.0", "9.1": "never" },
+    level: "fail",
+    impact: "any user who may run scripts can run code in the server (Lua parser), or act as another user",
+    fixes: { "8.0": "8.0.6", "8.1": "8.1.4", "9.0": "9.0.0", "9.1": "never" },
   },
   {
     numbers: ["CVE-2025-67733", "CVE-2026-21863"],
-    level: "bad",
-    what: "error texts of scripts can forge replies to other callers; a cluster packet can stop the server",
+    level: "fail",
+    impact: "error texts of scripts can forge replies to other callers; a cluster packet can stop the server",
     // The release notes say 9.0.3, an advisory 9.0.2.
-    fixed: { "8.0": "8.0.7", "8.1": "8.1.6", "9.0": "9.0.3", "9.1": "never" },
+    fixes: { "8.0": "8.0.7", "8.1": "8.1.6", "9.0": "9.0.3", "9.1": "never" },
     unconfirmed: ["9.0"],
   },
   {
     numbers: ["CVE-2026-27623"],
     level: "warn",
-    what: "an empty request can stop the server",
-    fixed: { "8.0": "never", "8.1": "never", "9.0": "9.0.3", "9.1": "never" },
+    impact: "an empty request can stop the server",
+    fixes: { "8.0": "never", "8.1": "never", "9.0": "9.0.3", "9.1": "never" },
   },
   {
     numbers: ["CVE-2026-23479", "CVE-2026-25243", "CVE-2026-23631"],
-    level: "bad",
-    what: "blocked clients, RESTORE, or a full sync during a slow script can corrupt the server's memory",
-    fixed: { "8.0": "8.0.9", "8.1": "8.1.7", "9.0": "9.0.4", "9.1": "9.1.0" },
+    level: "fail",
+    impact: "blocked clients, RESTORE, or a full sync during a slow script can corrupt the server's memory",
+    fixes: { "8.0": "8.0.9", "8.1": "8.1.7", "9.0": "9.0.4", "9.1": "9.1.0" },
   },
   {
     numbers: ["CVE-2026-56684", "CVE-2026-63639"],
     level: "warn",
-    what: "CLIENT KILL under TLS, or a corrupt stream in an RDB file, can corrupt the server's memory",
-    fixed: { "8.0": "8.0.10", "8.1": "8.1.9", "9.0": "9.0.5", "9.1": "9.1.1" },
+    impact: "CLIENT KILL under TLS, or a corrupt stream in an RDB file, can corrupt the server's memory",
+    fixes: { "8.0": "8.0.10", "8.1": "8.1.9", "9.0": "9.0.5", "9.1": "9.1.1" },
   },
   {
     numbers: ["PR-4342", "PR-3983", "GHSA-jcj7", "GHSA-fq2f"],
-    level: "bad",
-    what: "acknowledged changes are lost: a torn transaction stays in the append-only file and swallows what follows; replay obeys the ACL of the user `default`",
-    fixed: { "7.2": "7.2.15", "8.0": "8.0.11", "8.1": "8.1.10", "9.0": "9.0.6", "9.1": "9.1.2" },
+    level: "fail",
+    impact:
+      "acknowledged changes are lost: a truncated transaction stays in the append-only file and hides later ones; replay obeys the ACL of the user `default`",
+    fixes: { "7.2": "7.2.15", "8.0": "8.0.11", "8.1": "8.1.10", "9.0": "9.0.6", "9.1": "9.1.2" },
     unconfirmed: ["9.0"],
   },
   {
     numbers: ["GHSA-f4q9-j22m-xqq9"],
     level: "warn",
-    what: "an oversized PUBLISH in a cluster can write outside memory",
-    fixed: { "8.0": "8.0.12", "8.1": "8.1.11", "9.0": "9.0.7", "9.1": "9.1.3" },
+    impact: "an oversized PUBLISH in a cluster can write outside memory",
+    fixes: { "8.0": "8.0.12", "8.1": "8.1.11", "9.0": "9.0.7", "9.1": "9.1.3" },
   },
   {
     numbers: ["CVE-2026-130822"],
-    level: "bad",
-    what: "evicting clients (maxmemory-clients) can corrupt the server's memory",
-    fixed: { "8.0": "8.0.13", "8.1": "8.1.12", "9.0": "9.0.8", "9.1": "9.1.4" },
+    level: "fail",
+    impact: "evicting clients (maxmemory-clients) can corrupt the server's memory",
+    fixes: { "8.0": "8.0.13", "8.1": "8.1.12", "9.0": "9.0.8", "9.1": "9.1.4" },
     unconfirmed: ["8.1", "9.1"],
   },
 ];
 
-/** The defect of which replay of the append-only file obeys the ACL of the user `default`. */
+/** The number of the defect by which the replay of the append-only file obeys the ACL of the user `default`. */
 export const REPLAY_DEFECT = "PR-3983";

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
 import { ownFields, type Snapshot } from "../contract/document.js";
+import { isOwnField } from "../contract/entity-hash.js";
 import { isObject } from "../machine/json-value.js";
 
-/** A change as a log holds it. */
+/** Holds a change as the logs store it. */
 export interface ChangeText {
   readonly id: string;
   readonly version: number;
   readonly state: string;
-  /** It is the entity's last: its removal. */
+  /** True for the entity's last change, its removal. */
   readonly isRemoval: boolean;
-  /** The names of the caller's own fields. */
+  /** The names of the own fields. */
   readonly fields: readonly string[];
   readonly timestamp: string;
   readonly since: string;
@@ -17,7 +18,7 @@ export interface ChangeText {
   readonly text: string;
 }
 
-/** Reads the document of a change of this machine; undefined where it is none. */
+/** Reads the document of a change of this machine. Returns undefined for any other text. */
 export function readChange(machine: string, text: string): ChangeText | undefined {
   let document: unknown;
   try {
@@ -30,29 +31,26 @@ export function readChange(machine: string, text: string): ChangeText | undefine
   if (typeof id !== "string" || typeof state !== "string" || !isVersion(version)) return undefined;
   if (typeof timestamp !== "string" || typeof since !== "string" || typeof createdAt !== "string")
     return undefined;
-  return {
-    id,
-    version,
-    state,
-    isRemoval: type === `${machine}.removed` && from === state,
-    fields: Object.keys(ownFields(document as Snapshot)),
-    timestamp,
-    since,
-    createdAt,
-    text,
-  };
+  const isRemoval = type === `${machine}.removed` && from === state;
+  const fields = Object.keys(ownFields(document as Snapshot));
+  return { id, version, state, isRemoval, fields, timestamp, since, createdAt, text };
 }
 
 function isVersion(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
 }
 
-/** Tells texts apart in little space. */
+/** Returns a short hash by which texts are compared. */
 export function digestOf(text: string): string {
   return createHash("sha1").update(text).digest("base64").slice(0, 16);
 }
 
-/** What of an entity's hash is not as its last change says; undefined where all is. */
+/** Returns the names of an entity's own fields, stamps included. */
+export function ownNames(hash: ReadonlyMap<string, string>): string[] {
+  return [...hash.keys()].filter(isOwnField);
+}
+
+/** Describes the first difference between an entity's hash and its last change; undefined if there is none. */
 export function differenceFrom(
   change: ChangeText,
   hash: ReadonlyMap<string, string>,
@@ -66,12 +64,12 @@ export function differenceFrom(
     ["since", since, isoText(hash.get("since"))],
     ["created", createdAt, hash.get("created")],
   ];
-  for (const [name, logged, held] of facts) {
-    if (logged !== held) return `${name} is ${held ?? "missing"} in the entity, ${logged} in the change`;
+  for (const [name, logged, stored] of facts) {
+    if (logged !== stored) return `${name} is ${stored ?? "missing"} in the entity, ${logged} in the change`;
   }
   const missing = fields.find((field) => !own.includes(field));
   if (missing !== undefined) return `the entity lacks the field ${missing}`;
-  // The scripts copy the fields' texts, so that they stand in the document as they are in the hash.
+  // The scripts copy the texts of fields, so a document contains them exactly as the hash does.
   const other = own.find(
     (field) => !fields.includes(field) || !text.includes(`,"${field}":${hash.get(field)}`),
   );

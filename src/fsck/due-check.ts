@@ -1,48 +1,48 @@
 import { dueAt } from "../contract/due-at.js";
-import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";
-import type { Installed } from "./installed.js";
-import type { Look } from "./look.js";
+import type { Partition } from "./partition.js";
+import type { StoredEntity } from "./stored-entity.js";
+import type { StoredMachine } from "./stored-machine.js";
 
 /**
- * An entity stands among the timers where its state has one, at the time that follows from its entry and from the last
- * renewal of its lease; nothing else does. What an older version of the machine set may differ from what the present one
- * would: a sweep puts it right in time, but for the end of a longer lease, which stands until it is over.
+ * Checks that an entity has a timer if its state has one, at the time that follows from its time of entry and from the
+ * last renewal of its lease, and that nothing else has one. A timer that an older version of the machine set may differ:
+ * a sweep corrects it, except for the later end of a lease, which stays until it has passed.
  */
-export function checkDue(look: Look, { keys }: Part, { definition }: Installed): Defect[] {
-  const { id, hash, due, wrongTypes } = look;
-  if (wrongTypes.includes(keys.due) || wrongTypes.includes(look.places.entity)) return [];
+export function checkDue(entity: StoredEntity, { keys }: Partition, { definition }: StoredMachine): Defect[] {
+  const { id, hash, due, wrongTypes } = entity;
+  if (wrongTypes.includes(keys.due) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.due };
   if (hash === undefined) {
     if (due === null) return [];
-    return [{ ...at, kind: "due-orphan", message: "there is no such entity", mend: { due: null } }];
+    return [{ ...at, kind: "due-orphan", message: "the entity does not exist", repair: { due: null } }];
   }
-  const state = hash.get("state") ?? "";
+  const name = hash.get("state") ?? "";
   const since = hash.get("since") ?? "";
   const renewed = hash.get("lease:at") ?? "";
-  if (definition === undefined || !Object.hasOwn(definition.states, state)) return [];
-  if (!/^\d{13}$/.test(since) || !/^(\d{13})?$/.test(renewed)) return []; // that is told of by itself
-  const right = dueAt(definition.states[state] ?? { event: "" }, Number(since), Number(renewed));
-  const common = { ...at, isExplicable: definition.version > 1 };
+  const state = Object.hasOwn(definition?.states ?? {}, name) ? definition?.states[name] : undefined;
+  // Malformed times and unknown states are findings of their own.
+  if (state === undefined || !/^\d{13}$/.test(since) || !/^(\d{13})?$/.test(renewed)) return [];
+  const right = dueAt(state, Number(since), Number(renewed));
+  const common = { ...at, isExplicable: definition?.version !== 1 };
   if (right === undefined) {
     if (due === null) return [];
-    return [{ ...common, kind: "due-extra", message: `${state} has no timer`, mend: { due: null } }];
+    return [{ ...common, kind: "due-extra", message: `state ${name} has no timer`, repair: { due: null } }];
   }
-  const mend = { due: right };
+  const repair = { due: right };
   if (due === null) {
-    const message = `${state} has a timer, which should run out at ${iso(right)}`;
-    return [{ ...common, kind: "due-missing", message, mend }];
+    const message = `state ${name} has a timer, which fires at ${iso(right)}`;
+    return [{ ...common, kind: "due-missing", message, repair }];
   }
   if (Number(due) === right) return [];
-  const planned = iso(Number(due), due);
-  const isKept = common.isExplicable && Number(due) > right && definition.states[state]?.lease !== undefined;
-  const message = isKept
-    ? `the timer runs out at ${planned}; the present version alone would have it at ${iso(right)}, but a holder may reckon with the later time`
-    : `the timer runs out at ${planned}, but should at ${iso(right)}`;
-  return [{ ...common, kind: "due-time", message, mend }];
+  const isPromised = common.isExplicable && Number(due) > right && state.lease !== undefined;
+  const message = isPromised
+    ? `the timer fires at ${iso(Number(due), due)}; the current version sets ${iso(right)}, but a holder may rely on the later time`
+    : `the timer fires at ${iso(Number(due), due)} instead of ${iso(right)}`;
+  return [{ ...common, kind: "due-time", message, repair }];
 }
 
-/** @param text what to show where it is no time */
+/** @param text shown if the number is not a time */
 function iso(ms: number, text = String(ms)): string {
   return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : text;
 }

@@ -1,139 +1,140 @@
 import type { Valkey } from "iovalkey";
 import { checkDue } from "./due-check.js";
-import type { Part } from "./entity-places.js";
-import { checkEvents, type Told } from "./event-check.js";
+import { checkEvents } from "./event-check.js";
 import type { EventWalk, LastEvent } from "./event-walk.js";
-import type { Defect, Finding } from "./finding.js";
+import { type Defect, type Finding, manual } from "./finding.js";
 import { checkHash } from "./hash-check.js";
 import { checkIndex } from "./index-check.js";
-import { type Installed, readInstalled } from "./installed.js";
 import { checkLog, checkOlder } from "./log-check.js";
-import { rebuiltLog } from "./log-rebuild.js";
-import { type Look, lookAt } from "./look.js";
-import { cureOf, mendEntity } from "./mend.js";
+import type { Partition } from "./partition.js";
+import { rebuildLog, repairEntity, repairOf } from "./repair.js";
 import { checkState } from "./state-check.js";
+import { readStoredEntity, type StoredEntity } from "./stored-entity.js";
+import { readStoredMachine, type StoredMachine } from "./stored-machine.js";
 
-/** How often an entity that keeps changing is looked at again, before it is left as it is. */
+/** Number of attempts to repair an entity that keeps changing. */
 const ATTEMPTS = 5;
 
-/** What to do about what is found. */
-export interface Treatment {
+/** Options for the treatment of defects. */
+export interface RepairOptions {
   readonly repair: boolean;
   readonly strict: boolean;
 }
 
-/** Checks the entities of one partition, a few at a time, while others change them. */
+interface CheckedEntity {
+  readonly entity: StoredEntity;
+  readonly defects: Defect[];
+}
+
+/** Checks the entities of one partition, several at a time, while other clients change them. */
 export class EntityCheck {
   readonly #client: Valkey;
-  readonly #part: Part;
+  readonly #partition: Partition;
   readonly #events: EventWalk | undefined;
-  readonly #treatment: Treatment;
-  #installed: Installed;
+  readonly #options: RepairOptions;
+  #machine: StoredMachine;
 
   constructor(
     client: Valkey,
-    part: Part,
-    installed: Installed,
+    partition: Partition,
+    machine: StoredMachine,
     events: EventWalk | undefined,
-    treatment: Treatment,
+    options: RepairOptions,
   ) {
     this.#client = client;
-    this.#part = part;
-    this.#installed = installed;
+    this.#partition = partition;
+    this.#machine = machine;
     this.#events = events;
-    this.#treatment = treatment;
+    this.#options = options;
   }
 
-  /** Looks at some ids, and tells how many entities there are among them. What is found counts only where it is found again. */
-  async check(
-    ids: readonly string[],
-  ): Promise<{ findings: Finding[]; logDefects: Defect[]; entities: number }> {
-    const findings: Finding[] = [];
-    const { seen, logDefects } = await this.#judge(ids);
-    for (const { look, defects } of seen) {
-      if (defects.length > 0) findings.push(...(await this.#confirm(look.id, defects)));
+  /** Checks some ids and counts the entities that exist. A defect is reported only if a second reading confirms it. */
+  async check(ids: readonly string[]): Promise<{ findings: Finding[]; entities: number }> {
+    const { results, logDefects } = await this.#read(ids);
+    const findings = logDefects.map((defect) => manual(this.#partition.number, defect));
+    for (const { entity, defects } of results) {
+      if (defects.length > 0) findings.push(...(await this.#confirm(entity.id, defects)));
     }
-    return { findings, logDefects, entities: seen.filter(({ look }) => look.hash !== undefined).length };
+    return { findings, entities: results.filter(({ entity }) => entity.hash !== undefined).length };
   }
 
-  async #judge(ids: readonly string[]): Promise<{
-    seen: { look: Look; defects: Defect[] }[];
-    logDefects: Defect[];
-  }> {
+  async #read(ids: readonly string[]): Promise<{ results: CheckedEntity[]; logDefects: Defect[] }> {
     const before = ids.map((id) => this.#events?.last(id));
-    const looks = await Promise.all(ids.map((id) => lookAt(this.#client, this.#part, id)));
+    const entities = await Promise.all(ids.map((id) => readStoredEntity(this.#client, this.#partition, id)));
     const logDefects = (await this.#events?.catchUp(this.#client)) ?? [];
-    const seen = await Promise.all(
-      looks.map(async (look, at) => ({ look, defects: await this.#defectsOf(look, before[at]) })),
+    const results = await Promise.all(
+      entities.map(async (entity, at) => ({ entity, defects: await this.#defectsOf(entity, before[at]) })),
     );
-    return { seen, logDefects };
+    return { results, logDefects };
   }
 
-  async #defectsOf(look: Look, before: LastEvent | undefined): Promise<Defect[]> {
-    const part = this.#part;
-    const installed = this.#installed;
+  async #defectsOf(entity: StoredEntity, before: LastEvent | undefined): Promise<Defect[]> {
+    const partition = this.#partition;
+    const machine = this.#machine;
+    const events = this.#events;
+    const evidence = events && {
+      ...{ before, after: events.last(entity.id) },
+      ...{ isWhole: events.isWhole, oldestMs: events.oldestMs },
+    };
     return [
-      ...checkState(look, part, installed),
-      ...checkHash(look),
-      ...checkIndex(look, part, installed),
-      ...checkDue(look, part, installed),
-      ...(await this.#logDefects(look)),
-      ...(await checkOlder(this.#client, part, look)),
-      ...(this.#events === undefined ? [] : checkEvents(look, part, told(this.#events, look.id, before))),
+      ...checkState(entity, partition, machine),
+      ...checkHash(entity),
+      ...checkIndex(entity, partition, machine),
+      ...checkDue(entity, partition, machine),
+      ...(await this.#logDefects(entity)),
+      ...(await checkOlder(this.#client, partition, entity)),
+      ...(evidence === undefined ? [] : checkEvents(entity, partition, evidence)),
     ];
   }
 
-  async #logDefects(look: Look): Promise<Defect[]> {
-    const defects = checkLog(look, this.#part, this.#installed);
+  async #logDefects(entity: StoredEntity): Promise<Defect[]> {
+    const defects = checkLog(entity, this.#partition, this.#machine);
     if (this.#events === undefined || !defects.some(({ kind }) => kind === "log-missing")) return defects;
-    const log = await rebuiltLog(this.#client, this.#part, look, this.#installed, this.#events);
+    const log = await rebuildLog(this.#client, this.#partition, entity, this.#machine, this.#events);
     if (log === undefined) return defects;
-    return defects.map((defect) => (defect.kind === "log-missing" ? { ...defect, mend: { log } } : defect));
+    return defects.map((defect) => (defect.kind === "log-missing" ? { ...defect, repair: { log } } : defect));
   }
 
-  /** Looks again, with the machine as it is by now, and mends what is to be mended and still wrong. */
-  async #confirm(id: string, first: readonly Defect[]): Promise<Finding[]> {
-    let before = first;
+  /** Reads the entity again, with the machine as it is now, and repairs the defects that are confirmed. */
+  async #confirm(id: string, defects: readonly Defect[]): Promise<Finding[]> {
+    let kinds = kindsOf(defects);
     for (let attempt = 1; ; attempt++) {
-      this.#installed = (await readInstalled(this.#client, this.#part)) ?? this.#installed;
-      const { seen } = await this.#judge([id]);
-      const [now] = seen;
-      const kinds = new Set(before.map(({ kind }) => kind));
+      this.#machine = (await readStoredMachine(this.#client, this.#partition)) ?? this.#machine;
+      const [now] = (await this.#read([id])).results;
       const confirmed = now?.defects.filter(({ kind }) => kinds.has(kind)) ?? [];
       if (now === undefined || confirmed.length === 0) return [];
-      const cure = this.#treatment.repair
-        ? cureOf(confirmed.filter((defect) => !this.#isNotice(defect)))
+      const repair = this.#options.repair
+        ? repairOf(confirmed.filter((defect) => !this.#isNotice(defect)))
         : undefined;
-      if (cure === undefined || attempt > ATTEMPTS)
+      if (repair === undefined || attempt > ATTEMPTS)
         return confirmed.map((defect) => this.#finding(defect, false));
-      if (await mendEntity(this.#client, this.#part, now.look, cure)) {
-        const after = await this.#judge([id]);
-        const left = new Set(after.seen.flatMap(({ defects }) => defects.map(({ kind }) => kind)));
-        return confirmed.map((defect) => this.#finding(defect, !left.has(defect.kind)));
+      if (await repairEntity(this.#client, this.#partition, now.entity, repair)) {
+        const after = await this.#read([id]);
+        const rest = kindsOf(after.results.flatMap((result) => result.defects));
+        return confirmed.map((defect) => this.#finding(defect, !rest.has(defect.kind)));
       }
-      before = now.defects;
+      kinds = kindsOf(now.defects);
     }
   }
 
   #isNotice(defect: Defect): boolean {
-    return defect.isExplicable === true && !this.#treatment.strict;
+    return defect.isExplicable === true && !this.#options.strict;
   }
 
-  #finding(defect: Defect, isMended: boolean): Finding {
-    const { kind, id, key, message, mend, why } = defect;
-    const common = { kind, id, partition: this.#part.partition, key, message };
+  #finding(defect: Defect, isRepaired: boolean): Finding {
+    const finding = manual(this.#partition.number, defect);
     if (this.#isNotice(defect)) {
-      const reason = "an older version of the machine may have left it so; --strict takes it for damage";
-      return { ...common, result: "notice", why: reason };
+      const why = "an older version of the machine may have caused it; --strict reports it as damage";
+      return { ...finding, result: "notice", why };
     }
-    if (mend === undefined) return { ...common, result: "left", ...(why !== undefined && { why }) };
-    if (isMended) return { ...common, result: "mended" };
-    return this.#treatment.repair
-      ? { ...common, result: "left", why: "it is still so, or kept changing; run this again" }
-      : { ...common, result: "mendable", why: "--repair mends it" };
+    if (defect.repair === undefined) return finding;
+    if (isRepaired) return { ...finding, result: "repaired" };
+    return this.#options.repair
+      ? { ...finding, why: "it is still wrong, or kept changing; run fsck again" }
+      : { ...finding, result: "repairable", why: "--repair fixes it" };
   }
 }
 
-function told(events: EventWalk, id: string, before: LastEvent | undefined): Told {
-  return { before, after: events.last(id), isWhole: events.isWhole, oldestMs: events.oldestMs };
+function kindsOf(defects: readonly Defect[]): ReadonlySet<Defect["kind"]> {
+  return new Set(defects.map(({ kind }) => kind));
 }

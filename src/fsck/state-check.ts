@@ -1,34 +1,42 @@
 import { partitionOf } from "../valkey/partition.js";
-import type { Part } from "./entity-places.js";
 import type { Defect } from "./finding.js";
-import type { Installed } from "./installed.js";
-import type { Look } from "./look.js";
+import type { Partition } from "./partition.js";
+import type { StoredEntity } from "./stored-entity.js";
+import type { StoredMachine } from "./stored-machine.js";
 
-/** The entity must be in a state of the machine, in the partition that its id leads to, under keys of the right types. */
-export function checkState(look: Look, part: Part, installed: Installed): Defect[] {
-  const { id, places, hash, wrongTypes } = look;
-  // Those that all entities share are told of once.
-  const own = wrongTypes.filter((key) => key === places.entity || key === places.log);
-  const defects: Defect[] = own.map((key) => ({
-    kind: "key-type",
-    id,
-    key,
-    message: "something other than latchkey wrote this key",
-    why: "look at what it holds, then rename or delete it",
-  }));
+/** Checks that an entity is in a state of the machine, in the partition of its id, under keys of the right types. */
+export function checkState(
+  entity: StoredEntity,
+  { location, number }: Partition,
+  { rows }: StoredMachine,
+): Defect[] {
+  const { id, keys, hash, wrongTypes } = entity;
+  // Keys that all entities share are checked once per partition.
+  const own = wrongTypes.filter((key) => key === keys.entity || key === keys.log);
+  const message = "the key has the wrong type: not written by latchkey";
+  const why = "read its contents, then rename or delete it";
+  const defects: Defect[] = own.map((key) => ({ kind: "key-type", id, key, message, why }));
   if (hash === undefined) return defects;
   const state = hash.get("state");
-  // A state that was dropped keeps a row until its last entity has left.
-  if (state !== undefined && !installed.rows.has(`=${state}`)) {
-    const message = `the machine has no state ${JSON.stringify(state.slice(0, 40))}`;
-    const why = "apply a machine that has this state, or one that maps it to another";
-    defects.push({ kind: "state-unknown", id, key: places.entity, message, why });
+  // A state that was removed from the machine keeps a row until its last entity has left.
+  if (state !== undefined && !rows.has(`=${state}`)) {
+    defects.push({
+      kind: "state-unknown",
+      id,
+      key: keys.entity,
+      message: `the machine has no state ${JSON.stringify(state.slice(0, 40))}`,
+      why: "apply a machine that has this state, or one that maps it to another",
+    });
   }
-  const home = partitionOf(id, part.location.partitions);
-  if (home !== part.partition) {
-    const message = `its id leads to partition ${home}, so no client finds it here`;
-    const why = "some caller computes partitions wrongly; create it again through a right one";
-    defects.push({ kind: "misplaced", id, key: places.entity, message, why });
+  const home = partitionOf(id, location.partitions);
+  if (home !== number) {
+    defects.push({
+      kind: "misplaced",
+      id,
+      key: keys.entity,
+      message: `its id belongs to partition ${home}, so no client finds it here`,
+      why: "some client computes partitions incorrectly; create the entity again with a correct one",
+    });
   }
   return defects;
 }

@@ -8,19 +8,19 @@ import { didYouMean } from "./suggest.js";
 /** The states of the built-in `agent` machine. */
 export type AgentState = "spawning" | "running" | "completed" | "failed" | "killed";
 
-/** How a deployment's agent machine differs from the built-in one. */
+/** Customizes the built-in agent machine. */
 export interface AgentOptions {
-  /** 2 or more as soon as anything else differs; raise it with every further change. @default 1 */
+  /** Version: 2 or more if any other option is set; increase it with every further change. @default 1 */
   readonly version?: number;
-  /** Completed, failed and killed agents are removed this long after. @default kept for ever */
+  /** Time after which completed, failed and killed agents are removed. @default never */
   readonly retain?: Duration;
-  /** Changes remembered for each agent, 1 to 1000. @default 16 */
+  /** Number of changes in the history of each agent, 1 to 1000. @default 16 */
   readonly history?: number;
-  /** Changes of all agents that the durable log holds, 1 to 10,000,000. @default 100000 */
+  /** Number of changes of all agents in the event log, 1 to 10,000,000. @default 100000 */
   readonly keepEvents?: number;
-  /** An agent spawning for longer fails with the error `spawn timed out`. @default never */
+  /** Time in the state spawning after which an agent fails with the error `spawn timed out`. @default never */
   readonly spawnTimeout?: Duration;
-  /** A running agent without a heartbeat for longer fails with the error `lease expired`. @default never */
+  /** Time without a heartbeat after which a running agent fails with the error `lease expired`. @default never */
   readonly lease?: Duration;
 }
 
@@ -34,10 +34,10 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof AgentOptions>([
 ]);
 
 /**
- * The built-in machine for agents: spawning, running, then completed, failed or killed.
+ * Returns the built-in machine for agents: spawning, running, then completed, failed or killed.
  *
- * @throws MachineDefinitionError when an option is invalid, or when options change the machine under version 1:
- * a server refuses the same version with other content
+ * @throws MachineDefinitionError if an option is invalid, or if options change the machine under version 1, because a
+ * server rejects the same version with another definition
  * @example
  * agent();
  * agent({ version: 2, retain: "7d", lease: "30s" });
@@ -51,20 +51,20 @@ export function agent(options: AgentOptions = {}): Machine<AgentState, "agent"> 
       .map(([option]) => option);
     const message =
       `must be 2 or more with ${changed.join(", ")}: these change the built-in machine, ` +
-      "and a server refuses version 1 with other content";
+      "and a server rejects version 1 with another definition";
     throw new MachineDefinitionError([{ path: "version", message }]);
   }
   return machine;
 }
 
-/** The compiler sees to it, but not in JavaScript: there a misspelt lease would be none. */
+/** Rejects unknown options, which the compiler does not do in JavaScript. A misspelt lease would have no effect. */
 function checkNames(options: AgentOptions): void {
   if (typeof options !== "object" || options === null || Array.isArray(options))
     throw new MachineDefinitionError([{ path: "", message: `options must be an object, not ${options}` }]);
   const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
   if (unknown.length === 0) return;
   throw new MachineDefinitionError(
-    unknown.map((name) => ({ path: name, message: `is no option${didYouMean(name, OPTIONS)}` })),
+    unknown.map((name) => ({ path: name, message: `unknown option${didYouMean(name, OPTIONS)}` })),
   );
 }
 

@@ -2,10 +2,10 @@ import type { CompiledMachine, CompiledState } from "./compiled.js";
 import { durationText } from "./duration.js";
 
 /**
- * What differs between two machines, one line each, for people to read. Both are compared as the server sees
- * them, so `"7d"` and `604800000` are the same.
+ * Compares two machines and describes each difference in one line. It compares compiled machines, so `"7d"` and
+ * `604800000` are equal.
  *
- * @returns no lines exactly when both have the same `json`
+ * @returns an empty list exactly if both have the same `json`
  * @example
  * compareMachines(before, after); // ["version: 1 -> 2", "states.running.to: + paused", "states.paused: added"]
  */
@@ -14,7 +14,7 @@ export function compareMachines(before: CompiledMachine, after: CompiledMachine)
     ...changes("", machineFacts(before), machineFacts(after)),
     ...compareStates(before.states, after.states),
   ];
-  if (lines.length === 0 && before.json !== after.json) return ["the same content, written differently"];
+  if (lines.length === 0 && before.json !== after.json) return ["the same definition with another spelling"];
   return lines;
 }
 

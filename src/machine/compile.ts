@@ -5,10 +5,10 @@ import type { MachineDefinition } from "./definition.js";
 import { isObject } from "./json-value.js";
 
 /**
- * Brings a definition into the form the server takes: every default explicit, durations in ms, the machine's
- * `retain` on each final state that has none, properties in a fixed order.
+ * Compiles a definition to the form that the server accepts: all defaults are explicit, durations are in ms, each final
+ * state has its `retain`, and properties have a fixed order.
  *
- * @throws MachineDefinitionError when the definition is invalid
+ * @throws MachineDefinitionError if the definition is invalid
  * @example
  * compileMachine(agent()).json; // {"name":"agent","version":1,"initial":"spawning","states":{…
  */
@@ -17,24 +17,24 @@ export function compileMachine(definition: MachineDefinition): CompiledMachine {
 }
 
 /**
- * Reads a compiled machine back from its JSON text, such as the one a server holds.
+ * Parses the JSON text of a compiled machine, such as the one that a server stores.
  *
- * @param json the text of `CompiledMachine.json`, by this or another client
- * @returns the machine; its `json` is the text as given
- * @throws MachineDefinitionError when the text is no compiled machine
+ * @param json the text of `CompiledMachine.json`, from this or another client
+ * @returns the machine; its `json` is the given text
+ * @throws MachineDefinitionError if the text is not a compiled machine
  */
 export function parseCompiledMachine(json: string): CompiledMachine {
   let form: unknown;
   try {
     form = withSetValues(JSON.parse(json));
   } catch (cause) {
-    const message = `is no compiled machine: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const message = `is not a compiled machine: ${cause instanceof Error ? cause.message : String(cause)}`;
     throw new MachineDefinitionError([{ path: "", message }]);
   }
   return { ...compileValid(checkedMachine(form)), json };
 }
 
-/** The compiled form with the JSON texts of each `set` as values again: a definition, if all is well. */
+/** Turns the JSON texts of each `set` into values again, so that the result can be checked as a definition. */
 function withSetValues(form: unknown): unknown {
   if (!isObject(form) || !isObject(form.states)) return form;
   const states = mapValues(form.states, (state) =>

@@ -4,10 +4,10 @@ import { type Duration, durationMs } from "./duration.js";
 const DEFAULT_HISTORY = 16;
 const DEFAULT_KEEP = 100_000;
 
-/** Fields a deadline writes, each as its JSON text: the server stores it as it is and never re-encodes it. */
+/** The fields that a timer writes, each as JSON text, which the server stores unchanged. */
 export type FieldTexts = Readonly<Record<string, string>>;
 
-/** A state with its defaults filled in and durations in ms. */
+/** Describes a state with all defaults, and durations in ms. */
 export interface CompiledState {
   readonly to?: readonly string[];
   readonly event: string;
@@ -18,7 +18,7 @@ export interface CompiledState {
   readonly retain?: number;
 }
 
-/** A machine in the one form the server takes. */
+/** Describes a machine in the form that the server accepts. */
 export interface CompiledMachine {
   readonly name: string;
   readonly version: number;
@@ -26,7 +26,7 @@ export interface CompiledMachine {
   readonly states: Readonly<Record<string, CompiledState>>;
   readonly history: number;
   readonly events: { readonly keep: number };
-  /** All of the above as compact JSON: the same text for the same definition, always. */
+  /** All of the above as compact JSON. Equal definitions have equal texts. */
   readonly json: string;
 }
 
@@ -35,7 +35,7 @@ export function stateOf({ states }: CompiledMachine, name: string): CompiledStat
   return Object.hasOwn(states, name) ? states[name] : undefined;
 }
 
-/** The compiled form of a definition that is known to be valid. */
+/** Compiles a definition that was checked before. */
 export function compileValid(definition: MachineDefinition): CompiledMachine {
   const { name, version, initial, states, history, events, retain } = definition;
   const form = {
@@ -70,7 +70,7 @@ function compileState(defaultEvent: string, state: StateDefinition, retain?: Dur
   };
 }
 
-/** Sorted by field, since their order means nothing. */
+/** Sorts the fields, because their order has no meaning. */
 function compileSet(set: FieldValues = {}): { set?: FieldTexts } {
   const fields = Object.keys(set).sort();
   if (fields.length === 0) return {};

@@ -3,11 +3,11 @@ import type { Machine, MachineDefinition } from "./definition.js";
 import { validateMachine } from "./validate.js";
 
 /**
- * Defines a machine. The state names are inferred from the keys of `states`, so that a misspelt `to`, `initial`,
- * `timeout.to` or `lease.to` does not compile; everything else is checked when the call runs.
+ * Defines a machine. The compiler infers the state names from the keys of `states` and rejects a misspelt `to`,
+ * `initial`, `timeout.to` or `lease.to`. Everything else is checked at run time.
  *
- * @returns a frozen copy of the definition; `StateOf` gives the union of its states
- * @throws MachineDefinitionError with every problem, each with its place
+ * @returns a frozen copy of the definition; `StateOf` is the union of its states
+ * @throws MachineDefinitionError with all problems and their paths
  * @example
  * const order = defineMachine({
  *   name: "order",
@@ -17,7 +17,7 @@ import { validateMachine } from "./validate.js";
  *     open: { to: ["paid"], timeout: { after: "30m", to: "expired" } },
  *     paid: { stamp: "paidAt" },
  *   },
- * }); // does not compile: "expired" is no state
+ * }); // does not compile: the machine has no state "expired"
  */
 export function defineMachine<const S extends string, const N extends string>(
   definition: MachineDefinition<S, N>,
@@ -26,9 +26,9 @@ export function defineMachine<const S extends string, const N extends string>(
 }
 
 /**
- * A definition from an untyped source, checked.
+ * Checks a definition from an untyped source.
  *
- * @throws MachineDefinitionError with every problem, each with its place
+ * @throws MachineDefinitionError with all problems and their paths
  */
 export function checkedMachine(input: unknown): MachineDefinition {
   const { problems, definition } = validateMachine(input);

@@ -2,12 +2,12 @@ import { durationText } from "./duration.js";
 import { type AnyMachine, compiled, edgesOf } from "./edges.js";
 
 /**
- * Draws a machine in the DOT language of Graphviz: final states have a double border, and transitions that a
- * deadline can take are dashed.
+ * Draws a machine in the DOT language of Graphviz. Final states have a double border, and transitions by timers are
+ * dashed.
  *
- * @param current a state to fill with colour: the one an entity is in
- * @returns the graph's text, ending in a newline
- * @throws MachineDefinitionError when the definition is invalid
+ * @param current a state to highlight
+ * @returns the text of the graph with a final newline
+ * @throws MachineDefinitionError if the definition is invalid
  * @example
  * toDot(agent()); // digraph "agent" {\n  rankdir=LR;\n  …
  */
@@ -17,7 +17,7 @@ export function toDot(machine: AnyMachine, current?: string): string {
     `digraph "${form.name}" {`,
     "  rankdir=LR;",
     "  node [shape=box, style=rounded];",
-    // No state has an empty name, so the entry point cannot clash.
+    // No state has an empty name, so this name is free for the entry point.
     '  "" [shape=point];',
   ];
   for (const [name, { to, retain }] of Object.entries(form.states)) {
@@ -28,8 +28,8 @@ export function toDot(machine: AnyMachine, current?: string): string {
     lines.push(`  "${current}" [style="rounded,filled", fillcolor="gold"];`);
   }
   lines.push(`  "" -> "${form.initial}";`);
-  for (const { from, to, deadlines } of edgesOf(form)) {
-    const label = deadlines.length > 0 ? ` [style=dashed, label="${deadlines.join("\\n")}"]` : "";
+  for (const { from, to, timers } of edgesOf(form)) {
+    const label = timers.length > 0 ? ` [style=dashed, label="${timers.join("\\n")}"]` : "";
     lines.push(`  "${from}" -> "${to}"${label};`);
   }
   return `${lines.join("\n")}\n}\n`;

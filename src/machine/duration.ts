@@ -1,21 +1,21 @@
 import { ContractError } from "../errors/latchkey-error.js";
 import { shown } from "./json-value.js";
 
-/** Units of a duration's text, in ms. */
+/** Units of durations, in ms. */
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `ms`, `s`, `m`, `h` or `d`. */
 export type DurationUnit = keyof typeof UNITS;
 
-/** A length of time: text such as `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`, or whole milliseconds. */
+/** A duration: text such as `"500ms"`, `"30s"`, `"5m"`, `"12h"`, `"7d"`, or whole milliseconds. */
 export type Duration = number | `${number}${DurationUnit}`;
 
-/** The longest duration in ms; the server takes up to 10^12 ms, some 11574 days. */
+/** The longest duration in ms; the server accepts up to 10^12 ms, about 11574 days. */
 export const MAX_DURATION_MS = 10_000 * UNITS.d;
 
 const TEXT = /^([1-9][0-9]{0,11})(ms|s|m|h|d)$/;
 
-/** Says what is wrong with a value that should be a duration; undefined if it is valid. */
+/** Describes the problem of an invalid duration; undefined if it is valid. */
 export function durationProblem(value: unknown): string | undefined {
   const ms = typeof value === "string" ? textMs(value) : value;
   const invalid = `invalid duration ${shown(value)}`;
@@ -45,7 +45,7 @@ export function durationMs(duration: Duration): number {
 }
 
 /**
- * The shortest text of a length in ms, in the largest unit that holds it whole.
+ * Formats a duration in ms in the largest unit that gives a whole number.
  *
  * @example
  * durationText(604_800_000); // "7d"

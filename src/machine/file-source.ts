@@ -5,26 +5,26 @@ import type { Problem } from "./problem.js";
 
 type Yaml = typeof import("yaml");
 
-/** A machine file's text, read. */
+/** Holds the parsed text of a machine file. */
 export interface Source {
-  /** What it says; undefined where there are problems. */
+  /** The value; undefined if there are problems. */
   readonly value: unknown;
-  /** What keeps it from being read. */
+  /** The problems that prevent parsing. */
   readonly problems: readonly Problem[];
-  /** The line, from 1, of a place in the value; of the nearest place around it where it is absent. */
+  /** Returns the line, from 1, of a path in the value, or of the nearest existing parent. */
   lineOf(keys: Keys): number;
 }
 
 /**
- * Reads JSON or YAML and remembers the lines.
+ * Parses JSON or YAML and remembers the lines.
  *
- * @param format `either` takes the text as JSON when it is JSON, else as YAML
+ * @param format `either` parses the text as JSON if it is JSON, else as YAML
  */
 export async function parseSource(text: string, format: "json" | "yaml" | "either"): Promise<Source> {
   const json = format === "yaml" ? undefined : readJson(text);
   if (format === "json" && json?.problem !== undefined) return unreadable([json.problem]);
   const isJson = json !== undefined && json.problem === undefined;
-  // JSON is read as YAML too, which knows lines and names that stand twice.
+  // JSON is also parsed as YAML, which reports lines and duplicate names.
   const yaml = await import("yaml");
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
@@ -32,7 +32,7 @@ export async function parseSource(text: string, format: "json" | "yaml" | "eithe
     .filter(({ code }) => !isJson || code === "DUPLICATE_KEY")
     .map(({ code, message, pos }) => ({
       path: "",
-      message: code === "DUPLICATE_KEY" ? `${nameAt(text, pos[0])} stands twice here` : message,
+      message: code === "DUPLICATE_KEY" ? `${nameAt(text, pos[0])} is a duplicate name` : message,
       line: lines.linePos(pos[0]).line,
     }));
   if (problems.length > 0) return unreadable(problems);
@@ -41,7 +41,7 @@ export async function parseSource(text: string, format: "json" | "yaml" | "eithe
   try {
     return { value: document.toJS(), problems, lineOf: find };
   } catch (cause) {
-    // Only aliases can fail here: unknown ones, or so many that they are an attack.
+    // Only aliases can fail here: unknown ones, or an excessive number, which is an attack.
     return unreadable([{ path: "", message: cause instanceof Error ? cause.message : String(cause) }]);
   }
 }
@@ -62,8 +62,7 @@ function readJson(text: string): { value: unknown; problem?: Problem } {
     const offset = jsonErrorOffset(text);
     const line = text.slice(0, offset).split("\n").length;
     const found = /^[\w'.+-]{1,30}|^./u.exec(text.slice(offset))?.[0];
-    const message =
-      found === undefined ? "the JSON ends too early" : `is no JSON from ${JSON.stringify(found)} on`;
+    const message = found === undefined ? "incomplete JSON" : `invalid JSON at ${JSON.stringify(found)}`;
     return { value: undefined, problem: { path: "", message, line } };
   }
 }

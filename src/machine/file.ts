@@ -10,11 +10,11 @@ import { inspectMachine } from "./validate.js";
 /**
  * Reads a machine definition from a JSON or YAML file.
  *
- * @param path ends in `.json`, `.yaml` or `.yml`; `-` reads standard input, JSON or YAML
- * @param stdin what `-` reads. @default process.stdin
+ * @param path ends in `.json`, `.yaml` or `.yml`; `-` reads JSON or YAML from standard input
+ * @param stdin the stream for `-`. @default process.stdin
  * @returns the checked, frozen definition
- * @throws MachineFileError when the file cannot be read or is named otherwise
- * @throws MachineDefinitionError when its content is no machine; each problem has its line
+ * @throws MachineFileError if the file cannot be read or has another extension
+ * @throws MachineDefinitionError if its content is not a valid machine; each problem has its line
  * @example
  * const order = await readMachineFile("order.yaml");
  */
@@ -50,7 +50,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
 
 function reason(cause: unknown): string {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  if (code === "ENOENT") return "there is no such file";
+  if (code === "ENOENT") return "file not found";
   if (code === "EISDIR") return "is a directory";
   return `cannot be read (${String(code ?? cause)})`;
 }
@@ -61,7 +61,7 @@ async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<Uint8
   return Buffer.concat(chunks);
 }
 
-/** Also drops a byte order mark. */
+/** Decodes UTF-8 and removes a byte order mark. */
 function decode(name: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -1,17 +1,17 @@
-// A text's characters are all from the space up but " and \.
+// A string may contain all characters from the space up, except " and \.
 const TOKEN =
   /[ \t\r\n]*(?:("(?:[ !#-[\]-\u{10FFFF}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|((?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-]))|([{}[\]:,]))/uy;
 
 const GAP = /[ \t\r\n]*/y;
 
-/** What may stand next. */
+/** The next token that is allowed. */
 type Expected = "value" | "value or ]" | "key" | "key or }" | ":" | ", or close" | "end";
 
 /**
- * Where a text stops being JSON. The engine's own message names no position for many errors.
+ * Finds the first error in a text that `JSON.parse` rejected, because the message of the engine often has no position.
  *
- * @param text a text that `JSON.parse` refused
- * @returns the offset of the first token that does not fit, or the text's length where something is missing
+ * @param text a text that is not JSON
+ * @returns the offset of the first unexpected token, or the length of the text if it is incomplete
  */
 export function jsonErrorOffset(text: string): number {
   const open: string[] = [];
@@ -29,7 +29,7 @@ export function jsonErrorOffset(text: string): number {
   }
 }
 
-/** What may follow a token that was expected; undefined where it was not. Keeps the stack of open brackets. */
+/** Returns what may follow a token, or undefined for an unexpected token. Maintains the stack of open brackets. */
 function follow(expected: Expected, match: RegExpExecArray, open: string[]): Expected | undefined {
   const [, text, literal, mark] = match;
   const isValue = text !== undefined || literal !== undefined;

@@ -1,16 +1,16 @@
 import { durationText } from "./duration.js";
 import { type AnyMachine, compiled, edgesOf } from "./edges.js";
 
-/** What Mermaid reads as its own where a state's id stands, in any case: its words, the ids it makes, "-". */
+/** Matches names that Mermaid does not accept as ids: its keywords, the ids that it generates, and names with "-". */
 const NOT_AN_ID =
   /^(acc(descr|title)|as|class(def)?|click|default|direction|end|fork|hide|href|join|note|root.*|scale|state|style|.*-.*)$/i;
 
 /**
- * Draws a machine as a Mermaid state diagram, which GitHub shows as a picture.
+ * Draws a machine as a Mermaid state diagram, which GitHub renders.
  *
- * @param current a state to fill with colour: the one an entity is in
- * @returns the diagram's text, ending in a newline
- * @throws MachineDefinitionError when the definition is invalid
+ * @param current a state to highlight
+ * @returns the text of the diagram with a final newline
+ * @throws MachineDefinitionError if the definition is invalid
  * @example
  * toMermaid(agent()); // stateDiagram-v2\n  [*] --> spawning\n  …
  */
@@ -23,8 +23,8 @@ export function toMermaid(machine: AnyMachine, current?: string): string {
   const lines = ["stateDiagram-v2"];
   for (const name of names) if (id(name) !== name) lines.push(`  state "${name}" as ${id(name)}`);
   lines.push(`  [*] --> ${id(form.initial)}`);
-  for (const { from, to, deadlines } of edgesOf(form)) {
-    const label = deadlines.length > 0 ? ` : ${deadlines.join(", ")}` : "";
+  for (const { from, to, timers } of edgesOf(form)) {
+    const label = timers.length > 0 ? ` : ${timers.join(", ")}` : "";
     lines.push(`  ${id(from)} --> ${id(to)}${label}`);
   }
   for (const [name, { to, retain }] of Object.entries(form.states)) {
@@ -34,7 +34,7 @@ export function toMermaid(machine: AnyMachine, current?: string): string {
     );
   }
   if (current !== undefined && ids.has(current)) {
-    // No state starts with "_", so the class takes no state's name.
+    // No state starts with "_", so this class name is free.
     lines.push("  classDef _now fill:gold,color:black", `  class ${id(current)} _now`);
   }
   return `${lines.join("\n")}\n`;

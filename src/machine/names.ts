@@ -1,15 +1,15 @@
-/** What one kind of name may look like, and how to say so. */
+/** Describes the valid names of one kind. */
 export interface NameRule {
-  /** What it names, for error texts. */
+  /** The kind, for error texts. */
   readonly kind: string;
   readonly pattern: RegExp;
-  /** The pattern in words. */
+  /** The pattern in words, for error texts. */
   readonly words: string;
-  /** Names that match but mean something else already. */
+  /** Names that match the pattern but are reserved. */
   readonly reserved?: ReadonlySet<string>;
 }
 
-/** Words that a document or the entity's hash uses itself: no own field or stamp may take them. */
+/** Names that documents or the entity's hash use: no own field or stamp may have one. */
 export const RESERVED_FIELDS: ReadonlySet<string> = new Set(
   (
     "type machine id from state version timestamp since createdAt actor reason op opVersion forced " +

@@ -1,25 +1,25 @@
 import { type Keys, shown } from "./json-value.js";
 
-/** One thing that is wrong with a definition, and where. */
+/** Describes one problem of a definition. */
 export interface Problem {
-  /** The place, such as `states.running.to[1]`; empty for the definition as a whole. */
+  /** The path, such as `states.running.to[1]`; empty for the whole definition. */
   readonly path: string;
-  /** What is wrong there and what would be right. */
+  /** The problem and its fix. */
   readonly message: string;
-  /** The line in the machine file, from 1; absent for definitions that come from no file. */
+  /** The line in the machine file, from 1; absent for definitions that are not from a file. */
   readonly line?: number;
 }
 
-/** A problem before its place is put into words. */
-export interface Finding {
+/** Describes a problem with its path as keys. */
+export interface KeyedProblem {
   readonly keys: Keys;
   readonly message: string;
 }
 
-/** Takes the findings of the checks. */
-export type Report = (keys: Keys, message: string) => void;
+/** Called by a check for each problem. */
+export type Reporter = (keys: Keys, message: string) => void;
 
-/** The place in words: `states.running.to[1]`, `states["a b"]`. */
+/** Formats a path: `states.running.to[1]`, `states["a b"]`. */
 export function pathText(keys: Keys): string {
   let text = "";
   for (const key of keys) {
@@ -30,7 +30,7 @@ export function pathText(keys: Keys): string {
   return text;
 }
 
-/** A finding with its place in words. */
-export function toProblem(finding: Finding): Problem {
-  return { path: pathText(finding.keys), message: finding.message };
+/** Formats the path of a problem. */
+export function toProblem(problem: KeyedProblem): Problem {
+  return { path: pathText(problem.keys), message: problem.message };
 }

@@ -1,14 +1,14 @@
 import type { MachineDefinition } from "./definition.js";
-import type { Finding } from "./problem.js";
+import type { KeyedProblem } from "./problem.js";
 
 type Edges = ReadonlyMap<string, readonly string[]>;
 
-/** States nothing leads to and states nothing ends from: legal, but seldom meant. */
-export function findOddStates(definition: MachineDefinition): Finding[] {
+/** Finds unreachable states and dead ends, which are valid but rarely intended. */
+export function findOddStates(definition: MachineDefinition): KeyedProblem[] {
   const edges: Edges = new Map(
     Object.entries(definition.states).map(([name, state]) => [name, state.to ?? []]),
   );
-  const warnings: Finding[] = [];
+  const warnings: KeyedProblem[] = [];
   const reachable = reach([definition.initial], edges);
   for (const state of edges.keys()) {
     if (reachable.has(state)) continue;
@@ -19,7 +19,7 @@ export function findOddStates(definition: MachineDefinition): Finding[] {
   if (finals.length === 0) {
     return [
       ...warnings,
-      { keys: ["states"], message: "no state is final: nothing that lives by this machine ends" },
+      { keys: ["states"], message: "no state is final: entities of this machine never end" },
     ];
   }
   const ending = reach(finals, reversed(edges));

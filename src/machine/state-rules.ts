@@ -1,12 +1,12 @@
 import { findNonJson, isObject, type Keys, shown } from "./json-value.js";
 import { EVENT_NAME, FIELD_NAME } from "./names.js";
-import type { Report } from "./problem.js";
+import type { Reporter } from "./problem.js";
 import { checkDuration, checkList, checkName, checkObject, checkShape, own } from "./property-checks.js";
 import { didYouMean } from "./suggest.js";
 
 type States = Readonly<Record<string, unknown>>;
 
-/** A machine has at most this many states. */
+/** The maximum number of states of a machine. */
 export const MAX_STATES = 64;
 
 const MAX_FIELDS = 64;
@@ -16,8 +16,8 @@ const STATE = {
   optional: ["to", "event", "stamp", "require", "timeout", "lease", "retain"],
 } as const;
 
-/** Reports all that is wrong inside one state. `states` are all states of the machine, still unchecked. */
-export function checkState(value: unknown, keys: Keys, states: States, report: Report): void {
+/** Reports all problems inside one state. `states` are all states of the machine, not yet checked. */
+export function checkState(value: unknown, keys: Keys, states: States, report: Reporter): void {
   if (!checkShape(value, STATE, keys, report)) return;
   const to = own(value, "to");
   checkList(to, MAX_STATES, [...keys, "to"], report, (item, at) => checkTarget(item, states, at, report));
@@ -27,8 +27,8 @@ export function checkState(value: unknown, keys: Keys, states: States, report: R
     checkName(item, FIELD_NAME, at, report),
   );
   const targets = to === undefined ? [] : to;
-  checkDeadline(own(value, "timeout"), "after", [...keys, "timeout"], targets, states, report);
-  checkDeadline(own(value, "lease"), "for", [...keys, "lease"], targets, states, report);
+  checkTimer(own(value, "timeout"), "after", [...keys, "timeout"], targets, states, report);
+  checkTimer(own(value, "lease"), "for", [...keys, "lease"], targets, states, report);
   const retain = own(value, "retain");
   checkDuration(retain, [...keys, "retain"], report);
   if (retain !== undefined && Array.isArray(targets) && targets.length > 0) {
@@ -36,13 +36,13 @@ export function checkState(value: unknown, keys: Keys, states: States, report: R
   }
 }
 
-/** Reports a state whose event, given or by default, nobody could tell from that of a patch or a removal. */
+/** Reports a state whose event equals that of a patch or a removal. */
 export function checkEvent(
   value: unknown,
   state: string,
   machine: unknown,
   keys: Keys,
-  report: Report,
+  report: Reporter,
 ): void {
   if (!isObject(value)) return;
   const event = own(value, "event") ?? `${machine}.${state}`;
@@ -51,25 +51,25 @@ export function checkEvent(
     ["removed", "removal"],
   ]) {
     if (event !== `${machine}.${word}`) continue;
-    report(keys, `${shown(event)} is what every ${change} is called; give entering this state another event`);
+    report(keys, `${shown(event)} is the event of every ${change}; choose another event for this state`);
   }
 }
 
-/** Reports what does not name a state; true when it does. */
-export function checkTarget(value: unknown, states: States, keys: Keys, report: Report): value is string {
+/** Reports a value that is not the name of a state. */
+export function checkTarget(value: unknown, states: States, keys: Keys, report: Reporter): value is string {
   if (typeof value === "string" && Object.hasOwn(states, value)) return true;
   const near = typeof value === "string" ? didYouMean(value, Object.keys(states)) : "";
-  report(keys, `${shown(value)} is no state${near}`);
+  report(keys, `unknown state ${shown(value)}${near}`);
   return false;
 }
 
-function checkDeadline(
+function checkTimer(
   value: unknown,
   length: "after" | "for",
   keys: Keys,
   targets: unknown,
   states: States,
-  report: Report,
+  report: Reporter,
 ): void {
   if (value === undefined) return;
   if (!checkShape(value, { required: [length, "to"], optional: ["set"] }, keys, report)) return;
@@ -91,21 +91,21 @@ function checkDeadline(
   checkRequiredSet(set, to, stamps, keys, states, report);
 }
 
-/** Nobody is there to name a required field when a deadline fires: its own `set` has to, stamps apart. */
+/** Reports required fields, except stamps, that a timer's `set` lacks. No caller can supply them when the timer fires. */
 function checkRequiredSet(
   set: unknown,
   to: string,
   stamps: ReadonlySet<unknown>,
   keys: Keys,
   states: States,
-  report: Report,
+  report: Reporter,
 ): void {
   const target = own(states, to);
   const required = isObject(target) ? own(target, "require") : undefined;
   if (!Array.isArray(required) || (set !== undefined && !isObject(set))) return;
   for (const field of required) {
     if (typeof field === "string" && !stamps.has(field) && own(set ?? {}, field) === undefined) {
-      report([...keys, "set"], `must hold ${shown(field)}, which ${shown(to)} requires`);
+      report([...keys, "set"], `must contain ${shown(field)}, which ${shown(to)} requires`);
     }
   }
 }
@@ -114,7 +114,7 @@ function stampsOf(states: States): ReadonlySet<unknown> {
   return new Set(Object.values(states).map((state) => (isObject(state) ? own(state, "stamp") : undefined)));
 }
 
-function checkSet(value: unknown, stamps: ReadonlySet<unknown>, keys: Keys, report: Report): void {
+function checkSet(value: unknown, stamps: ReadonlySet<unknown>, keys: Keys, report: Reporter): void {
   if (!checkObject(value, keys, report)) return;
   const fields = Object.entries(value);
   if (fields.length > MAX_FIELDS) {
@@ -125,6 +125,6 @@ function checkSet(value: unknown, stamps: ReadonlySet<unknown>, keys: Keys, repo
     checkName(field, FIELD_NAME, [...keys, field], report);
     const found = findNonJson(item, [...keys, field]);
     if (found !== undefined) report(found.keys, found.message);
-    if (stamps.has(field)) report([...keys, field], "is a stamp: only the server sets it");
+    if (stamps.has(field)) report([...keys, field], "is a stamp, which only the server sets");
   }
 }

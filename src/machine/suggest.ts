@@ -1,10 +1,10 @@
-/** Above this a name is no slip of the pen any more, and measuring it costs more than it helps. */
+/** Longer names get no suggestion, because measuring them costs too much. */
 const MAX_LENGTH = 100;
 
 /**
- * The tail of an error text that offers the nearest of the names that would do.
+ * Suggests the most similar candidate, as the end of an error text.
  *
- * @returns `; did you mean "completed"?`, or nothing where none is near
+ * @returns `; did you mean "completed"?`, or an empty text if none is similar
  */
 export function didYouMean(written: string, candidates: Iterable<string>): string {
   if (written.length > MAX_LENGTH) return "";
@@ -21,7 +21,7 @@ export function didYouMean(written: string, candidates: Iterable<string>): strin
   return best === undefined ? "" : `; did you mean ${JSON.stringify(best)}?`;
 }
 
-/** Fewest insertions, deletions, replacements and swaps of neighbours that make one text the other. */
+/** Counts the insertions, deletions, replacements and swaps that turn one text into the other. */
 function editDistance(one: string, other: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, column) => column);

@@ -2,7 +2,7 @@ import { compileValid } from "./compiled.js";
 import type { MachineDefinition } from "./definition.js";
 import { kindOf } from "./json-value.js";
 import { MACHINE_NAME, STATE_NAME } from "./names.js";
-import { type Finding, type Problem, type Report, toProblem } from "./problem.js";
+import { type KeyedProblem, type Problem, type Reporter, toProblem } from "./problem.js";
 import { checkDuration, checkInteger, checkName, checkObject, checkShape, own } from "./property-checks.js";
 import { findOddStates } from "./reach.js";
 import { checkEvent, checkState, checkTarget, MAX_STATES } from "./state-rules.js";
@@ -17,20 +17,20 @@ const MACHINE = {
   optional: ["history", "events", "retain", "$schema"],
 } as const;
 
-/** What validation found. */
+/** The result of {@link validateMachine}. */
 export interface Validation {
-  /** What makes the definition unusable. */
+  /** Problems that make the definition invalid. */
   readonly problems: readonly Problem[];
-  /** What is legal but seldom meant: states that cannot be reached, or from which nothing ends. */
+  /** Unreachable states and dead ends, which are valid but rarely intended. */
   readonly warnings: readonly Problem[];
-  /** A frozen copy of the definition; absent where there are problems. */
+  /** A frozen copy of the definition; absent if there are problems. */
   readonly definition?: MachineDefinition;
 }
 
 /**
- * Judges a machine definition from any source. Never throws.
+ * Validates a machine definition from any source. Never throws.
  *
- * @param input anything: an object literal, parsed JSON or YAML
+ * @param input any value: an object literal, parsed JSON or YAML
  * @example
  * const { problems, warnings, definition } = validateMachine(JSON.parse(text));
  */
@@ -40,26 +40,26 @@ export function validateMachine(input: unknown): Validation {
   return definition === undefined ? found : { ...found, definition };
 }
 
-/** As `validateMachine`, with places as keys, which a file's reader turns into lines. */
+/** Validates a definition like `validateMachine`, with paths as keys, from which a file reader finds lines. */
 export function inspectMachine(input: unknown): {
-  errors: readonly Finding[];
-  warnings: readonly Finding[];
+  errors: readonly KeyedProblem[];
+  warnings: readonly KeyedProblem[];
   definition?: MachineDefinition;
 } {
-  const errors: Finding[] = [];
+  const errors: KeyedProblem[] = [];
   checkMachine(input, (keys, message) => errors.push({ keys, message }));
   if (errors.length > 0) return { errors, warnings: [] };
-  // All of it is JSON by now, so this copies it whole and drops what was undefined.
+  // The input is JSON, so this copies everything except undefined properties.
   const definition = frozen(JSON.parse(JSON.stringify(input))) as MachineDefinition;
   const bytes = Buffer.byteLength(compileValid(definition).json);
   if (bytes > MAX_COMPILED_BYTES) {
-    const message = `is ${bytes} bytes of JSON when compiled, at most ${MAX_COMPILED_BYTES} are possible`;
+    const message = `is ${bytes} bytes of JSON when compiled, at most ${MAX_COMPILED_BYTES} are allowed`;
     return { errors: [{ keys: [], message }], warnings: [] };
   }
   return { errors, warnings: findOddStates(definition), definition };
 }
 
-function checkMachine(input: unknown, report: Report): void {
+function checkMachine(input: unknown, report: Reporter): void {
   if (!checkShape(input, MACHINE, [], report)) return;
   const schema = own(input, "$schema");
   if (schema !== undefined && typeof schema !== "string") {
@@ -77,7 +77,7 @@ function checkMachine(input: unknown, report: Report): void {
   if (states !== undefined) checkStates(states, own(input, "initial"), own(input, "name"), report);
 }
 
-function checkStates(states: unknown, initial: unknown, machine: unknown, report: Report): void {
+function checkStates(states: unknown, initial: unknown, machine: unknown, report: Reporter): void {
   if (!checkObject(states, ["states"], report)) return;
   const names = Object.keys(states);
   if (names.length === 0 || names.length > MAX_STATES) {

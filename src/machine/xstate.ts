@@ -1,7 +1,7 @@
 import type { CompiledState } from "./compiled.js";
 import { type AnyMachine, compiled } from "./edges.js";
 
-/** A machine as XState v5's `createMachine` reads it, all JSON. */
+/** Describes a machine as JSON for `createMachine` of XState v5. */
 export interface XStateConfig {
   readonly id: string;
   readonly version: string;
@@ -9,22 +9,22 @@ export interface XStateConfig {
   readonly states: Readonly<Record<string, XStateNode>>;
 }
 
-/** One state of an `XStateConfig`. */
+/** Describes one state of an `XStateConfig`. */
 export interface XStateNode {
   readonly type?: "final";
   readonly on?: Readonly<Record<string, string>>;
-  /** What XState has no word for, as compiled: event, stamp, require, timeout, lease, retain. */
+  /** The compiled properties without an equivalent in XState: event, stamp, require, timeout, lease, retain. */
   readonly meta: Omit<CompiledState, "to">;
 }
 
 /**
- * Turns a machine into an XState v5 config. The event that moves it to a state is named like that state:
+ * Converts a machine to an XState v5 config. The event of a transition has the name of its target state:
  * `{ type: "running" }`.
  *
- * Timeouts and leases stand in `meta` and not in `after`: the server fires them, and an actor running its own
- * timers would move where the server does not.
+ * Timeouts and leases are in `meta` and not in `after`, because the server fires them. An actor with timers of its own
+ * could leave a state when the server does not.
  *
- * @throws MachineDefinitionError when the definition is invalid
+ * @throws MachineDefinitionError if the definition is invalid
  * @example
  * createActor(createMachine(toXState(agent()))).start().send({ type: "running" });
  */

@@ -1,6 +1,6 @@
 import { checkWhole, refuse } from "../contract/arguments.js";
 
-/** Server arguments that latchkey decides itself or that would hide the server from it. */
+/** Server arguments that latchkey sets itself, or that would hide the server from it. */
 const RESERVED = new Map([
   ["--port", "use the option port"],
   ["--dir", "use the option dataDir"],
@@ -13,7 +13,7 @@ const RESERVED = new Map([
 
 /**
  * Checks the extra arguments of a server.
- * @throws ContractError if latchkey sets one of them itself; the message says what to use instead.
+ * @throws ContractError if latchkey sets one of them itself; the message names the alternative.
  */
 export function checkArgs(args: readonly string[]): void {
   for (const arg of args) {

@@ -3,18 +3,18 @@ import { rm } from "node:fs/promises";
 import { whenReady } from "./ready.js";
 import { release, watch } from "./watchdog.js";
 
-/** How to run a server as a child of this process. */
-export interface ChildOrder {
+/** Options of {@link startChild}. */
+export interface ChildOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly port: number;
-  /** What ends it: TERM where it has data to save or a container to take down, else KILL. */
+  /** Signal that ends it: TERM if it must save data or remove a container, else KILL. */
   readonly signal: "TERM" | "KILL";
-  /** A folder to remove when the server has ended. */
+  /** Folder to remove after the server has ended. */
   readonly removeDir?: string | undefined;
 }
 
-/** A server process that is ready, and ends with this process at the latest. */
+/** A server process that is ready. It ends with this process at the latest. */
 export interface ServerChild {
   readonly pid: number;
   readonly ended: Promise<void>;
@@ -24,15 +24,15 @@ export interface ServerChild {
 const STOP_MS = 10_000;
 
 /**
- * Starts a server process and waits until it accepts connections. It ends with this process, however that ends,
- * and does not keep it alive.
+ * Starts a server process and waits until it accepts connections. It ends with this process, even if this process
+ * crashes, and does not keep this process alive.
  *
- * @throws ServerStartError when it cannot be started, or ends before it is ready.
+ * @throws ServerStartError if it cannot be started, or ends before it is ready
  */
-export async function startChild(order: ChildOrder): Promise<ServerChild> {
-  const { command, args, port, signal, removeDir } = order;
+export async function startChild(options: ChildOptions): Promise<ServerChild> {
+  const { command, args, port, signal, removeDir } = options;
   const child = spawn(command, args, {
-    // A process group of its own: Ctrl-C on the terminal is the business of this process alone.
+    // The child has its own process group, so that Ctrl-C on the terminal reaches only this process.
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -61,7 +61,7 @@ export async function startChild(order: ChildOrder): Promise<ServerChild> {
   }
 }
 
-/** Settles when the child has ended or could not be started at all. */
+/** Settles when the child has ended or could not be started. */
 function endOf(child: ChildProcess): Promise<void> {
   return new Promise((done) => {
     child.once("exit", () => done());

@@ -9,11 +9,11 @@ import { parseServerVersion, type ServerVersion, tooOld } from "./version.js";
 /** A server program on this machine that latchkey can start. */
 export interface ServerProgram extends ServerVersion {
   readonly bin: string;
-  /** A line worth showing to the user, where the choice may surprise: Redis instead of Valkey. */
+  /** A message for the user if the choice is unexpected: Redis instead of Valkey. */
   readonly notice?: string;
 }
 
-/** What a search for a server program came to: the program if there is one, and every place searched before it. */
+/** The result of a search for a server program: the program, and every location that was searched before it. */
 export interface ServerSearch {
   readonly program?: ServerProgram;
   readonly looked: readonly Looked[];
@@ -21,11 +21,11 @@ export interface ServerSearch {
 
 /** Settings of {@link findServer}. */
 export interface FindOptions {
-  /** The program to use, instead of searching. */
+  /** Program to use without a search. */
   readonly bin?: string;
-  /** The environment to read PATH and LATCHKEY_VALKEY_BIN from. @default process.env */
+  /** Environment with PATH and LATCHKEY_VALKEY_BIN. @default process.env */
   readonly env?: NodeJS.ProcessEnv;
-  /** Folders to try after PATH. @default the places where packages put valkey-server */
+  /** Folders to search after PATH. @default the folders where packages install valkey-server */
   readonly usualPlaces?: readonly string[];
 }
 
@@ -41,7 +41,7 @@ const USUAL_PLACES = [
  * Searches for a server program: `bin`, then LATCHKEY_VALKEY_BIN, then valkey-server on PATH and in the usual
  * places (7.2 or later), then redis-server on PATH (7.0 or later).
  *
- * A program named by `bin` or LATCHKEY_VALKEY_BIN is never replaced by another one.
+ * If `bin` or LATCHKEY_VALKEY_BIN names a program, no other program is used.
  *
  * @throws ServerStartError if the named program cannot be run, is neither Valkey nor Redis, or is too old.
  * @example const { program, looked } = await findServer();
@@ -92,7 +92,7 @@ async function namedProgram(bin: string, namedBy: string): Promise<ServerProgram
   );
 }
 
-/** Asks a program for its version; a string says why it is of no use. */
+/** Runs a program with --version. Returns a text if the program is not usable. */
 async function inspect(bin: string): Promise<ServerProgram | string> {
   try {
     const { stdout } = await promisify(execFile)(bin, ["--version"], { timeout: 5000 });
@@ -101,7 +101,7 @@ async function inspect(bin: string): Promise<ServerProgram | string> {
     return tooOld(version) ?? { bin, ...version };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT") return "there is no such file";
+    if (code === "ENOENT") return "file not found";
     if (code === "EACCES") return "it is not executable";
     return "it failed when asked for its version";
   }

@@ -6,8 +6,8 @@ import { checkPort } from "./arguments.js";
 const PORT_TRIES = 5;
 
 /**
- * Starts something on the port that was asked for, else on a free one; when somebody else takes that one between
- * our look at it and the server's, on the next.
+ * Starts a server on the wanted port, else on a free one. If another program takes the free port before the server does,
+ * it tries the next one.
  *
  * @throws ContractError if the port is invalid, and what `start` throws
  */
@@ -26,8 +26,8 @@ export async function withPort<T>(
 }
 
 /**
- * A TCP port on 127.0.0.1 that nothing listens on at this moment. Another program may take it before it is used:
- * the caller must be ready to ask for the next one.
+ * Finds a TCP port on 127.0.0.1 that is free now. Another program may take it before it is used, so the caller must be
+ * able to try another one.
  */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");

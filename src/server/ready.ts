@@ -8,8 +8,8 @@ const LINES_KEPT = 15;
 const READY_MS = 60_000;
 
 /**
- * Waits until the server says that it accepts connections, and returns its pid. Its output is read until its
- * end, so that the server never blocks on a full pipe.
+ * Waits until the server prints that it accepts connections, and returns its pid. Reads all its output, so that the server
+ * never blocks on a full pipe.
  *
  * @throws ServerStartError when the server cannot be started, ends first, or says nothing for a minute.
  */
@@ -17,17 +17,17 @@ export function whenReady(child: ChildProcess, bin: string, port: number): Promi
   const lines: string[] = [];
   return new Promise((resolve, reject) => {
     const fail = (what: string, portInUse = false) => {
-      clearTimeout(patience);
+      clearTimeout(timeout);
       const text = [what, ...lines.map((line) => `  | ${line}`)].join("\n");
       reject(new ServerStartError(text, { portInUse }));
     };
-    const patience = setTimeout(
+    const timeout = setTimeout(
       () => fail(`${bin} was not ready after ${READY_MS / 1000} seconds.`),
       READY_MS,
     );
     const keep = (line: string) => {
       if (READY.test(line) && child.pid !== undefined) {
-        clearTimeout(patience);
+        clearTimeout(timeout);
         resolve(child.pid);
       }
       lines.push(withoutSecrets(line));
@@ -37,7 +37,7 @@ export function whenReady(child: ChildProcess, bin: string, port: number): Promi
       if (stream !== null) createInterface({ input: stream }).on("line", keep);
     }
     child.once("error", (cause) => fail(`${bin} could not be started: ${cause.message}`));
-    // "close", not "exit": by then its last lines have been read.
+    // "close" comes after the last line of output, "exit" may come before it.
     child.once("close", (status, signal) => {
       if (lines.some((line) => PORT_IN_USE.test(line))) {
         fail(`Port ${port} is in use by another program. Choose another port, or none for a free one.`, true);
@@ -46,7 +46,7 @@ export function whenReady(child: ChildProcess, bin: string, port: number): Promi
   });
 }
 
-/** The server repeats a faulty setting as it was given, passwords included. */
+/** Removes passwords: the server prints an invalid setting with its value. */
 function withoutSecrets(line: string): string {
   return line.replace(/^(>>> '\S*(?:pass|auth|user)\S*).*$/, "$1 ***'");
 }

@@ -1,11 +1,18 @@
 import { type Looked, NoValkeyError } from "../errors/no-valkey-error.js";
-import { containerImage, dockerLacks } from "./docker.js";
+import {
+  type ContainerOptions,
+  type ContainerServer,
+  containerImage,
+  dockerProblem,
+  runContainer,
+} from "./docker.js";
 import { type FindOptions, findServer, type ServerProgram } from "./find.js";
+import { type LocalServer, spawnServer } from "./spawn.js";
 
-/** The environment variables that may name a running server, strongest first. */
+/** Environment variables with the URL of a running server, in order of precedence. */
 const URL_VARIABLES = ["LATCHKEY_URL", "VALKEY_URL", "REDIS_URL"] as const;
 
-/** What to work with: a server that somebody named, a program to start, or an image to run. */
+/** A server for a command: the URL of a running one, a program to start, or an image to run. */
 export type ResolvedServer =
   | { readonly kind: "url"; readonly url: string; readonly namedBy: string }
   | { readonly kind: "program"; readonly program: ServerProgram }
@@ -13,14 +20,14 @@ export type ResolvedServer =
 
 /** Settings of {@link resolveServer}. */
 export interface ResolveOptions extends FindOptions {
-  /** A running server's URL; wins over everything else. */
+  /** URL of a running server, which has precedence. */
   readonly url?: string;
 }
 
 /**
- * Decides which server a command works with: `url`, then LATCHKEY_URL, VALKEY_URL and REDIS_URL, then what
- * {@link resolveEmbedded} finds. It never attaches to a server that nobody named: that may hold someone's data.
- * The URL may hold a password; `namedBy` is safe to print.
+ * Chooses the server of a command: `url`, then LATCHKEY_URL, VALKEY_URL and REDIS_URL, then the result of
+ * {@link resolveEmbedded}. It never uses a running server without a URL, because that may contain other data. The URL may
+ * contain a password; `namedBy` is safe to print.
  *
  * @throws NoValkeyError when there is none, with every place searched and the lines to type.
  * @throws ServerStartError if a named program cannot be used.
@@ -38,8 +45,7 @@ export async function resolveServer(options: ResolveOptions = {}): Promise<Resol
 }
 
 /**
- * Decides which server to start as a part of this process: a program found by `findServer`, else a container
- * image that is present. Nothing is downloaded.
+ * Chooses the server to start: a program found by `findServer`, else a container image that is present. Downloads nothing.
  *
  * @throws NoValkeyError when there is neither; places searched before are named through `before`.
  * @throws ServerStartError if a named program cannot be used.
@@ -51,7 +57,22 @@ export async function resolveEmbedded(
   const { program, looked } = await findServer(options);
   if (program !== undefined) return { kind: "program", program };
   const image = containerImage(options.env);
-  const lacks = await dockerLacks(image);
-  if (lacks === undefined) return { kind: "image", image };
-  throw new NoValkeyError([...before, ...looked, { where: `Docker (${image})`, result: lacks }]);
+  const problem = await dockerProblem(image);
+  if (problem === undefined) return { kind: "image", image };
+  throw new NoValkeyError([...before, ...looked, { where: `Docker (${image})`, result: problem }]);
+}
+
+/**
+ * Starts the program or the image that `resolveEmbedded` or `resolveServer` returned.
+ *
+ * @throws ServerStartError with the server's last lines if it ends before it is ready
+ * @example const server = await startEmbedded(await resolveEmbedded(), { port: 6379 });
+ */
+export function startEmbedded(
+  server: Exclude<ResolvedServer, { kind: "url" }>,
+  options: Omit<ContainerOptions, "image"> = {},
+): Promise<LocalServer | ContainerServer> {
+  return server.kind === "program"
+    ? spawnServer({ ...options, bin: server.program.bin })
+    : runContainer({ ...options, image: server.image });
 }

@@ -12,15 +12,15 @@ export interface SpawnOptions {
   readonly bin: string;
   /** TCP port, 1 to 65535. @default a free one */
   readonly port?: number;
-  /** Folder for the data, made if it is missing and kept afterwards. @default a new one, removed at the end */
+  /** Folder for the data. It is created if it is missing, and kept. @default a new one, removed at the end */
   readonly dataDir?: string;
-  /** Whether changes are also written to disk, into `dataDir`. @default false: everything is lost at the end */
+  /** Writes changes to disk, into `dataDir`. @default false: everything is lost at the end */
   readonly appendOnly?: boolean;
-  /** Further server arguments, such as `["--maxmemory", "50mb"]`. They win over latchkey's own. */
+  /** Further server arguments, such as `["--maxmemory", "50mb"]`. They override latchkey's own. */
   readonly args?: readonly string[];
 }
 
-/** A server that this process started and will take down. It is bound to 127.0.0.1. */
+/** A server that this process started and will stop. It listens on 127.0.0.1. */
 export interface LocalServer extends AsyncDisposable {
   readonly kind: "local";
   readonly url: string;
@@ -28,17 +28,17 @@ export interface LocalServer extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
   readonly dataDir: string;
-  /** Settles when the server has ended, for whatever reason, and its temporary folder is gone. */
+  /** Settles when the server has ended for any reason and its temporary folder is removed. */
   readonly ended: Promise<void>;
-  /** Ends the server and waits until it is gone. May be called again. */
+  /** Stops the server and waits until it has ended. Further calls have no effect. */
   stop(): Promise<void>;
 }
 
 const HOST = "127.0.0.1";
 
 /**
- * Starts a server program and waits until it accepts connections. The server ends with this process, however
- * the process ends; it does not keep the process alive.
+ * Starts a server program and waits until it accepts connections. The server ends with this process, even if this
+ * process crashes, and does not keep this process alive.
  *
  * @throws ServerStartError if the data folder cannot be made, or the server ends before it is ready.
  * @throws ContractError if an option is invalid.
@@ -59,7 +59,7 @@ async function start(options: SpawnOptions, port: number): Promise<LocalServer> 
     command: options.bin,
     args: serverArgs(options, port, dataDir),
     port,
-    signal: temporary ? "KILL" : "TERM", // nothing to save in a folder that is removed
+    signal: temporary ? "KILL" : "TERM", // a temporary folder needs no save
     removeDir: temporary ? dataDir : undefined,
   });
   const url = `valkey://${HOST}:${port}`;
@@ -82,7 +82,7 @@ function serverArgs(
   return [...Object.entries(own).flat(), ...args];
 }
 
-/** Makes the folder for a server's data: the one asked for, or a temporary one. */
+/** Creates the folder for a server's data: the given one, or a temporary one. */
 async function makeDataDir(wanted: string | undefined): Promise<string> {
   if (wanted === undefined) return mkdtemp(join(tmpdir(), "latchkey-valkey-"));
   const dir = resolve(wanted);

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 
 /**
  * Waits for the end of its standard input, then ends the server and removes its folder.
- * $1 = pid, $2 = signal, $3 = folder to remove or empty. A server asked by TERM gets ten seconds to save its data.
+ * $1 = pid, $2 = signal, $3 = folder to remove or empty. After TERM the server has ten seconds to save its data.
  */
 const SCRIPT = `
 read -r _
@@ -14,24 +14,23 @@ while [ "$2" = TERM ] && kill -0 "$1" && [ "$tries" -lt 100 ]; do sleep 0.1; tri
 [ -z "$3" ] || rm -rf -- "$3"
 `;
 
-/** What to do to the server when this process has ended. */
-export interface WatchOrder {
+/** Describes how to end the server after this process has ended. */
+export interface WatchOptions {
   readonly pid: number;
   readonly signal: "TERM" | "KILL";
   readonly removeDir?: string | undefined;
 }
 
 /**
- * Makes sure that a server does not outlive this process, however the process ends: exit, signal, crash or
- * SIGKILL. A small shell holds the reading end of a pipe of which this process alone holds the writing end; the
- * system closes it when the process is gone, and no handler of ours has to run. This also leaves the program's
- * own SIGINT and SIGTERM behaviour untouched.
+ * Ends a server when this process ends, for any reason: exit, signal, crash or SIGKILL. A small shell has the reading end
+ * of a pipe, and only this process has the writing end. The system closes the pipe when the process ends, so no handler
+ * is needed, and the program's own handling of SIGINT and SIGTERM does not change.
  *
- * The shell has a process group of its own, so that Ctrl-C on the terminal does not take it first.
- * Call `disarm` as soon as the server has ended: its pid may then belong to somebody else.
+ * The shell has its own process group, so that Ctrl-C on the terminal does not end it first. Call `disarm` as soon as the
+ * server has ended, because another process may then get its pid.
  */
-export function watch(order: WatchOrder, onFailure: (cause: Error) => void): { disarm(): void } {
-  const { pid, signal, removeDir = "" } = order;
+export function watch(options: WatchOptions, onFailure: (cause: Error) => void): { disarm(): void } {
+  const { pid, signal, removeDir = "" } = options;
   const shell = spawn("/bin/sh", ["-c", SCRIPT, "latchkey-watchdog", String(pid), signal, removeDir], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
@@ -41,7 +40,7 @@ export function watch(order: WatchOrder, onFailure: (cause: Error) => void): { d
   return { disarm: () => void shell.kill("SIGKILL") };
 }
 
-/** Lets this process end although the child and its pipes are still open. */
+/** Allows this process to end while the child and its pipes are open. */
 export function release(child: ChildProcess): void {
   child.unref();
   for (const stream of child.stdio) if (stream instanceof Socket) stream.unref();

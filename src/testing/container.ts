@@ -7,8 +7,8 @@ import type { ServerOptions } from "./options.js";
 
 const INSIDE = 6379;
 
-/** Says why no container can be started here, or undefined when one can. */
-export async function containersUnavailable(): Promise<string | undefined> {
+/** Explains why no container can be started; undefined if one can. */
+export async function containerProblem(): Promise<string | undefined> {
   const testcontainers = await load();
   if (testcontainers === undefined) {
     return "testcontainers is not installed (npm install --save-dev testcontainers)";
@@ -34,7 +34,7 @@ export async function startContainer(options: ServerOptions): Promise<Omit<Conta
   let definition = new GenericContainer(image)
     .withCommand(serverCommand(options))
     .withExposedPorts(wanted === undefined ? INSIDE : { container: INSIDE, host: checkPort(wanted) })
-    // The port check would need a shell inside the image; the server's own word does not.
+    // A check of the port needs a shell inside the image; the log message does not.
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/));
   if (dataDir !== undefined) {
     const source = resolve(dataDir);
@@ -65,7 +65,7 @@ export async function startContainer(options: ServerOptions): Promise<Omit<Conta
   };
 }
 
-/** testcontainers is an optional peer: most users have a server program and never load it. */
+/** Loads testcontainers, an optional peer dependency that is not needed if a server program is installed. */
 async function load() {
   try {
     return await import("testcontainers");

@@ -2,7 +2,7 @@ import { type Looked, NoValkeyError } from "../errors/no-valkey-error.js";
 import { type ContainerServer, containerImage } from "../server/docker.js";
 import { findServer } from "../server/find.js";
 import { type LocalServer, spawnServer } from "../server/spawn.js";
-import { containersUnavailable, startContainer } from "./container.js";
+import { containerProblem, startContainer } from "./container.js";
 import type { ServerOptions } from "./options.js";
 
 /** A running server for tests: a local process, or a container. */
@@ -11,9 +11,9 @@ export type TestServer = LocalServer | Omit<ContainerServer, "ended">;
 /**
  * Starts a Valkey server for tests and waits until it accepts connections.
  *
- * It takes a server program of this machine (`bin`, LATCHKEY_VALKEY_BIN, valkey-server 7.2 or later, redis-server
- * 7.0 or later), else a container through the optional package `testcontainers`. It never attaches to a server
- * that is running already. A local server ends with this process, however the process ends.
+ * It uses a local server program (`bin`, LATCHKEY_VALKEY_BIN, valkey-server 7.2 or later, redis-server 7.0 or later),
+ * else a container through the optional package `testcontainers`. It never uses a server that is already running. A local
+ * server ends with this process, even if this process crashes.
  *
  * @throws NoValkeyError when there is neither, with every place searched and the lines to type.
  * @throws ServerStartError if a named program cannot be used, or the server ends before it is ready.
@@ -53,7 +53,7 @@ async function localStart(options: ServerOptions, looked: Looked[]) {
 }
 
 async function containerStart(options: ServerOptions, looked: Looked[]) {
-  const reason = await containersUnavailable();
+  const reason = await containerProblem();
   if (reason === undefined) return () => startContainer(options);
   looked.push({ where: `Docker (${options.image ?? containerImage(options.env)})`, result: reason });
   return undefined;

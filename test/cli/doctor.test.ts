@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { isFailure } from "../../src/cli/actions/doctor.js";
-import type { Level } from "../../src/doctor/finding.js";
-import { allRules } from "../../src/doctor/rights/lines.js";
+import type { Level } from "../../src/doctor/check-result.js";
+import { allRules } from "../../src/doctor/permissions/acl.js";
 import { built } from "../helpers/built.js";
 import { agentCommandLine, commandLine, jsonError } from "../helpers/command-line.js";
 import { connected, ownServer } from "../helpers/doctor.js";
@@ -12,11 +12,11 @@ beforeAll(built);
 interface Report {
   readonly server: string;
   readonly worst: Level;
-  readonly findings: readonly { id: string; level: string; seen: string; means: string; mend?: string }[];
+  readonly checks: readonly { id: string; level: string; status: string; meaning: string; fix?: string }[];
   readonly acl: { readonly writer: string; readonly reader: string };
 }
 
-/** A fresh command line, its doctor's report, and how that ended. */
+/** Runs the doctor in a fresh namespace and returns its report. */
 async function report(words: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
   const line = await agentCommandLine();
   const ended = await line.run(["doctor", "-o", "json", ...words], env);
@@ -24,33 +24,33 @@ async function report(words: readonly string[] = [], env: NodeJS.ProcessEnv = {}
 }
 
 describe("doctor", () => {
-  test("tells each finding with what it means; the worst decides how it ends", async () => {
-    const { run, ended, report: told, url } = await report();
-    const levels = told.findings.map(({ level }) => level);
-    const worst = ["bad", "warn", "note", "ok"].find((level) => levels.includes(level));
-    expect(told.worst).toBe(worst);
-    expect(told.server).toBe(url);
-    expect(ended).toMatchObject({ exit: worst === "bad" ? 1 : 0, stderr: "" });
-    for (const { seen, means } of told.findings) expect([seen, means]).not.toContain("");
-    // Nothing is kept on the disk of a server that lives for a test.
-    expect(told.findings).toContainEqual(expect.objectContaining({ id: "appendonly", level: "bad" }));
+  test("prints each result with its meaning, and the most severe one decides the exit code", async () => {
+    const { run, ended, report: doctor, url } = await report();
+    const levels = doctor.checks.map(({ level }) => level);
+    const worst = ["fail", "warn", "info", "ok"].find((level) => levels.includes(level));
+    expect(doctor.worst).toBe(worst);
+    expect(doctor.server).toBe(url);
+    expect(ended).toMatchObject({ exit: worst === "fail" ? 1 : 0, stderr: "" });
+    for (const { status, meaning } of doctor.checks) expect([status, meaning]).not.toContain("");
+    // The server of a test has no append-only file.
+    expect(doctor.checks).toContainEqual(expect.objectContaining({ id: "appendonly", level: "fail" }));
     const page = await run(["doctor"]);
     expect(page.exit).toBe(1);
-    expect(page.stdout).toMatch(/^bad {3}\S+ +\S.*\n {6}\S.*\n {6}fix: /);
+    expect(page.stdout).toMatch(/^fail {2}\S+ +\S.*\n {6}\S.*\n {6}fix: /);
     expect(page.stdout).toMatch(/^ok {4}role +primary$/m);
-    expect(page.stdout).toContain(told.acl.writer);
-    expect(page.stdout).toContain(told.acl.reader);
+    expect(page.stdout).toContain(doctor.acl.writer);
+    expect(page.stdout).toContain(doctor.acl.reader);
     const count = (level: string) => levels.filter((one) => one === level).length;
     expect(page.stderr).toBe(
-      `${url}: ${count("bad")} bad, ${count("warn")} warn, ${count("note")} note, ${count("ok")} ok\n`,
+      `${url}: ${count("fail")} fail, ${count("warn")} warn, ${count("info")} info, ${count("ok")} ok\n`,
     );
     const wide = await run(["doctor", "-o", "wide"]);
     const [head, ...rows] = wide.stdout.trimEnd().split("\n");
     expect(head).toMatch(/^LEVEL +CHECK +STATUS +MEANING +FIX$/);
-    expect(rows.length).toBe(told.findings.length);
+    expect(rows.length).toBe(doctor.checks.length);
   });
 
-  test("pastes commands that lead to the same location, without a password", async () => {
+  test("prints commands for the same server and namespace, without a password", async () => {
     const { run, url, namespace } = await commandLine();
     const given = url.replace("://", "://default:sesame@");
     const ended = await run(["doctor", "--url", given, "--namespace", namespace]);
@@ -60,7 +60,7 @@ describe("doctor", () => {
     expect(ended.stdout + ended.stderr).not.toContain("sesame");
   });
 
-  test("does without rights what can be done without, and says what to grant: one line", async () => {
+  test("runs without some permissions, and prints one command that grants them", async () => {
     const { server, admin } = await ownServer();
     await admin.call("ACL", "SETUSER", "few", "reset", "on", ">few", ...allRules("writer", "latchkey"));
     const { run } = await commandLine();
@@ -70,7 +70,7 @@ describe("doctor", () => {
       LATCHKEY_NAMESPACE: "latchkey",
     };
     const ended = await run(["doctor"], env);
-    expect(ended.stdout).toContain("not allowed to look: needs +config|get\n");
+    expect(ended.stdout).toContain("permission denied: needs +config|get\n");
     const line = /^ {2}(ACL SETUSER few .*)$/m.exec(ended.stdout)?.[1] ?? "";
     expect(line.split(" ").slice(3).sort()).toEqual(
       ["+acl|getuser", "+config|get", "+function|list", "+function|stats", "+script|exists"].filter(
@@ -79,34 +79,34 @@ describe("doctor", () => {
     );
     expect(ended.stdout).not.toContain("To create users");
     await admin.call(...(line.split(" ") as [string, ...string[]]));
-    expect((await run(["doctor"], env)).stdout).not.toContain("not allowed to look");
+    expect((await run(["doctor"], env)).stdout).not.toContain("permission denied");
   });
 
   test.each([
     ["ok", false, false],
-    ["note", false, false],
+    ["info", false, false],
     ["warn", false, true],
-    ["bad", true, true],
-  ] as const)("where the worst is %s fails: %s, and with --strict: %s", (worst, lax, strict) => {
+    ["fail", true, true],
+  ] as const)("the most severe level %s fails: %s, and with --strict: %s", (worst, lax, strict) => {
     expect([isFailure(worst, false), isFailure(worst, true)]).toEqual([lax, strict]);
   });
 
   test("takes --strict", async () => {
-    const { ended, report: told } = await report(["--strict"]);
-    expect(ended).toMatchObject({ exit: isFailure(told.worst, true) ? 1 : 0, stderr: "" });
+    const { ended, report: doctor } = await report(["--strict"]);
+    expect(ended).toMatchObject({ exit: isFailure(doctor.worst, true) ? 1 : 0, stderr: "" });
   });
 
-  test("looks at a namespace that another version wrote, where other commands refuse", async () => {
+  test("checks a namespace of another version, which other commands reject", async () => {
     const { run, namespace, latchkey, url } = await agentCommandLine();
     const { client } = await connected({ url });
     await client.hset(`{${namespace}}:meta`, "layout", "2");
     expect((await run(["machines"])).exit).toBe(8);
     const ended = await run(["doctor"]);
     expect(ended.exit).toBe(1);
-    expect(ended.stdout).toMatch(RegExp(`^bad +namespace +${latchkey.namespace} has layout 2$`, "m"));
+    expect(ended.stdout).toMatch(RegExp(`^fail +namespace +${latchkey.namespace} has layout 2$`, "m"));
   });
 
-  test("finds a server busy with a slow script; other commands say so: 7", async () => {
+  test("reports a server that is busy with a slow script; other commands exit 7", async () => {
     const { server, admin } = await ownServer();
     await admin.config("SET", "busy-reply-threshold", "20");
     const endless = admin.eval("while true do end", 0).catch((error: unknown) => error);
@@ -114,8 +114,8 @@ describe("doctor", () => {
     const env = { LATCHKEY_URL: server.url };
     await vi.waitFor(async () => {
       const ended = await run(["doctor", "-o", "json"], env);
-      const told = JSON.parse(ended.stdout) as Report;
-      expect([ended.exit, told.findings.map(({ id }) => id)]).toEqual([1, ["busy"]]);
+      const doctor = JSON.parse(ended.stdout) as Report;
+      expect([ended.exit, doctor.checks.map(({ id }) => id)]).toEqual([1, ["busy"]]);
     }, 20_000);
     const other = await run(["machines"], env);
     expect(other).toMatchObject({ exit: 7, stdout: "" });
@@ -124,14 +124,14 @@ describe("doctor", () => {
     await endless;
   });
 
-  test("exits as it would with a reader where there is none", async () => {
+  test("exits with the same code if the output pipe closes", async () => {
     const { env } = await commandLine();
     const unread = await startLatchkey(["doctor"], env);
     unread.child.stdout?.destroy();
     expect((await unread.ended).exit).toBe(1);
   });
 
-  test("ends as other commands do where there is no server, or no such format or namespace", async () => {
+  test("exits like other commands without a server, for an unknown format and for an invalid namespace", async () => {
     const { run } = await commandLine();
     const nobody = await run(["doctor", "--url", "valkey://127.0.0.1:1", "-o", "json"]);
     expect(nobody).toMatchObject({ exit: 7, stdout: "" });

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import { allRules } from "../../src/doctor/rights/lines.js";
+import { allRules } from "../../src/doctor/permissions/acl.js";
 import { built } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
 import { agentCommandLine, type CommandLine, commandLine, jsonError } from "../helpers/command-line.js";
@@ -8,7 +8,7 @@ import { useValkey } from "../helpers/valkey.js";
 
 beforeAll(built);
 
-/** Agents a1 and a2, of which the index has lost a1 and a2's log is gone. */
+/** Creates the agents a1 and a2 and removes the index entry of a1. */
 async function damaged(): Promise<CommandLine> {
   const line = await agentCommandLine();
   await line.agents.create("a1");
@@ -18,14 +18,14 @@ async function damaged(): Promise<CommandLine> {
   return line;
 }
 
-/** The log of a2, which has a field that the event log knows nothing of. */
+/** Deletes the log of a2, and adds a field that the event log does not contain. */
 async function loseLog({ namespace }: CommandLine): Promise<void> {
   const valkey = await admin();
   await valkey.del(`{${namespace}:0}:agent:log:a2`);
   await valkey.hset(`{${namespace}:0}:agent:id:a2`, "byHand", "1");
 }
 
-test("a clean machine is said to be clean, and exits 0", async () => {
+test("reports a clean machine and exits 0", async () => {
   const { run, agents } = await agentCommandLine();
   await agents.create("a1");
   expect(await run(["fsck"])).toEqual({
@@ -36,7 +36,7 @@ test("a clean machine is said to be clean, and exits 0", async () => {
   expect(await run(["fsck", "-o", "jsonl"])).toMatchObject({ exit: 0, stdout: "" });
 });
 
-test("damage is a line each, exits 1, and is mended with --repair", async () => {
+test("prints one line for each problem and exits 1, and repairs it with --repair", async () => {
   const { run } = await damaged();
   const found = await run(["fsck"]);
   expect(found).toMatchObject({
@@ -45,12 +45,12 @@ test("damage is a line each, exits 1, and is mended with --repair", async () => 
   });
   expect(found.stdout.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
     ["KIND", "ID", "RESULT", "WHAT"],
-    ["index-missing", "a1", "mendable", "the index lacks it; --repair mends it"],
+    ["index-missing", "a1", "repairable", "the entity has no index entry; --repair fixes it"],
     [""],
   ]);
   expect(await run(["fsck", "--repair"])).toMatchObject({
     exit: 0,
-    stdout: expect.stringMatching(/^index-missing +a1 +mended +the index lacks it$/m),
+    stdout: expect.stringMatching(/^index-missing +a1 +repaired +the entity has no index entry$/m),
     stderr: "machine/agent is clean: 1 repaired (2 entities, 2 events, 1 partition)\n",
   });
   expect(await run(["fsck"])).toMatchObject({ exit: 0, stdout: "" });
@@ -59,7 +59,7 @@ test("damage is a line each, exits 1, and is mended with --repair", async () => 
 test.each([
   [[], 1],
   [["--repair", "-o", "jsonl"], 0],
-])("fsck %j goes on to its end without a reader, and exits as with one", async (words, exit) => {
+])("fsck %j runs to completion if the output pipe closes, with the same exit code", async (words, exit) => {
   const { env, run } = await damaged();
   const unread = await startLatchkey(["fsck", ...words], env);
   unread.child.stdout?.destroy();
@@ -71,7 +71,7 @@ test.each([
   expect((await run(["fsck"])).exit).toBe(exit);
 });
 
-test("entities that were removed are not counted", async () => {
+test("does not count removed entities", async () => {
   const { run, agents } = await agentCommandLine();
   await agents.create("a1");
   await agents.create("a2");
@@ -79,27 +79,29 @@ test("entities that were removed are not counted", async () => {
   expect((await run(["fsck"])).stderr).toBe("machine/agent is clean (1 entity, 3 events, 1 partition)\n");
 });
 
-test("what can't be mended says why, and exits 1 with --repair as well", async () => {
+test("explains why a problem cannot be repaired, and exits 1 with --repair as well", async () => {
   const line = await damaged();
   await loseLog(line);
   const { exit, stdout, stderr } = await line.run(["fsck", "--repair"]);
   expect(exit).toBe(1);
-  expect(stdout).toMatch(/^index-missing +a1 +mended /m);
-  expect(stdout).toMatch(/^log-missing +a2 +left +the entity has no log; what happened can't be made up; /m);
-  expect(stderr).toContain("1 repaired, 1 manual");
+  expect(stdout).toMatch(/^index-missing +a1 +repaired /m);
+  expect(stdout).toMatch(
+    /^log-missing +a2 +manual +the entity has no log; fsck cannot reconstruct its changes; /m,
+  );
+  expect(stderr).toContain("has 1 problem: 1 repaired, 1 manual");
 });
 
-test("JSON is one report, JSON lines are the findings", async () => {
+test("prints one report as JSON, and one finding per line as JSON lines", async () => {
   const line = await damaged();
   const key = `{${line.namespace}:0}:agent:index`;
-  const message = "the index lacks it";
-  const finding = { kind: "index-missing", id: "a1", partition: 0, key, message, result: "mendable" };
+  const message = "the entity has no index entry";
+  const finding = { kind: "index-missing", id: "a1", partition: 0, key, message, result: "repairable" };
   const { exit, stdout } = await line.run(["fsck", "--deep", "-o", "json"]);
   expect(exit).toBe(1);
   expect(JSON.parse(stdout)).toEqual({
     ...{ machine: "agent", namespace: line.namespace, partitions: 1, entities: 2, events: 2 },
-    ...{ mended: 0, mendable: 1, left: 0, notice: 0, unchecked: 0 },
-    findings: [{ ...finding, why: "--repair mends it" }],
+    ...{ repaired: 0, repairable: 1, manual: 0, notice: 0, unchecked: 0 },
+    findings: [{ ...finding, why: "--repair fixes it" }],
   });
   const lines = await line.run(["fsck", "--repair", "-o", "jsonl"]);
   expect(lines.exit).toBe(0);
@@ -108,10 +110,10 @@ test("JSON is one report, JSON lines are the findings", async () => {
       .trim()
       .split("\n")
       .map((one) => JSON.parse(one)),
-  ).toEqual([{ ...finding, result: "mended" }]);
+  ).toEqual([{ ...finding, result: "repaired" }]);
 });
 
-test("what this user may not check is said, and does not fail", async () => {
+test("reports checks that the user lacks permissions for, and exits 0", async () => {
   const { run, agents, namespace } = await agentCommandLine();
   await agents.create("a1");
   const rules = allRules("reader", namespace);
@@ -120,16 +122,16 @@ test("what this user may not check is said, and does not fail", async () => {
   const env = { LATCHKEY_URL: `valkey://${namespace}@${hostname}:${port}`, LATCHKEY_PASSWORD: "few" };
   const { exit, stdout, stderr } = await run(["fsck", "--deep"], env);
   expect(stdout).toMatch(
-    /^unchecked +<none> +unchecked +whether apply would write the machine as it is was not asked: /m,
+    /^unchecked +<none> +unchecked +the installed machine was not compared with its definition: /m,
   );
-  expect(stdout).toMatch(/^unchecked +<none> +unchecked +all keys were not walked over: /m);
+  expect(stdout).toMatch(/^unchecked +<none> +unchecked +the keys of the server were not scanned: /m);
   expect([exit, stderr]).toEqual([
     0,
     "machine/agent is clean: 2 checks not possible (1 entity, 1 event, 1 partition)\n",
   ]);
 });
 
-test("an id that would act on the terminal is shown without its power", async () => {
+test("escapes control characters of an id", async () => {
   const line = await agentCommandLine();
   await (await admin()).zadd(`{${line.namespace}:0}:agent:index`, 1, "a\u001b[2J");
   const { stdout } = await line.run(["fsck"]);
@@ -137,7 +139,7 @@ test("an id that would act on the terminal is shown without its power", async ()
   expect(stdout).not.toContain("\u001b");
 });
 
-test("no machine exits 4, no server 7, and a wrong name 2", async () => {
+test("exits 4 without a machine, 7 without a server, and 2 for an invalid name", async () => {
   const { run } = await commandLine();
   const nothing = await run(["fsck", "-o", "json"]);
   expect(nothing).toMatchObject({ exit: 4, stdout: "" });

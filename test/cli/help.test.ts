@@ -33,7 +33,7 @@ const helpOf = (name: string): Ended => helps.get(name) ?? { exit: -1, stdout: "
 const unwrapped = (text: string): string => text.replace(/\s+/g, " ");
 
 describe("help", () => {
-  test("of the whole names every command, the exit codes and examples; so does no command at all", async () => {
+  test("without a command names every command, the exit codes and examples", async () => {
     const [help, none, command] = [await run("--help"), await run(), await run("help")];
     expect(help).toMatchObject({ exit: 0, stderr: "" });
     for (const name of COMMANDS.filter((one) => !one.includes(" "))) {

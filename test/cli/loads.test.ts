@@ -15,7 +15,7 @@ test.each([
   ["list", ["list"]],
   ["count", ["count"]],
   ["history", ["history", "a1"]],
-])("%s loads no scripts, changes, events or drawings: what reads starts fast", async (_, words) => {
+])("%s loads no scripts, changes, events or drawings, so that it starts fast", async (_, words) => {
   const { run, agents } = await agentCommandLine();
   await agents.create("a1");
   const file = join(await freshFolder(), "loads");

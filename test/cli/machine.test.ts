@@ -45,7 +45,7 @@ describe("init", () => {
     expect(other.stderr).toContain("has 4 partitions, which cannot be changed");
   });
 
-  test("refuses a number of partitions that is none: 2", async () => {
+  test("rejects an invalid number of partitions: 2", async () => {
     const { run } = await commandLine();
     const ended = await Promise.all(["0", "4097", "x"].map((n) => run(["init", "--partitions", n])));
     expect(ended.map(({ exit }) => exit)).toEqual([2, 2, 2]);
@@ -112,7 +112,7 @@ describe("apply", () => {
     expect(stderr).toMatch(/^warning: states.lost: cannot be reached/);
   });
 
-  test("wrong files and words are wrong usage, each with its place: 2", async () => {
+  test("invalid files and arguments are usage errors, each with its position: 2", async () => {
     const { run } = await commandLine();
     const broken = await orderFile(1, "  open: { to: [payd] }\n  paid: {}\n");
     const good = await orderFile(1, STATES);
@@ -126,8 +126,10 @@ describe("apply", () => {
     ]);
     expect(ended.map(({ exit, stdout }) => [exit, stdout])).toEqual(ended.map(() => [2, ""]));
     const errors = ended.map(({ stderr }) => stderr);
-    expect(errors[0]).toContain('order.yaml:5: states.open.to[0]: "payd" is no state; did you mean "paid"?');
-    expect(errors[1]).toContain("machine file no-such.yaml: there is no such file");
+    expect(errors[0]).toContain(
+      'order.yaml:5: states.open.to[0]: unknown state "payd"; did you mean "paid"?',
+    );
+    expect(errors[1]).toContain("machine file no-such.yaml: file not found");
     expect(errors[2]).toContain(`defines machine "order", but -m is "invoice"`);
     expect(errors[3]).toContain("add its file: -f invoice.yaml");
     expect(errors[4]).toContain("It must have the form old=new.");
@@ -160,7 +162,7 @@ describe("graph", () => {
     expect(markedTable).toMatch(/^\* +spawning +initial +running,failed,killed /m);
   });
 
-  test("draws a file without a server, and the built-in agent where nothing is installed or nobody listens", async () => {
+  test("draws a file without a server, and the built-in agent if no machine is installed or no server runs", async () => {
     const { run } = await commandLine();
     const nowhere = { LATCHKEY_URL: "valkey://127.0.0.1:1" };
     const [file, fresh, unreachable, order] = await Promise.all([
@@ -180,7 +182,7 @@ describe("graph", () => {
     expect(order).toMatchObject({ exit: 4, stdout: "" });
   });
 
-  test("refuses to mark what has no mark, and an entity that is absent", async () => {
+  test("rejects --id for formats without a mark, and for an absent entity", async () => {
     const { run } = await agentCommandLine();
     expect(await run(["graph", "--id", "a1", "-o", "xstate"])).toMatchObject({ exit: 2, stdout: "" });
     expect(await run(["graph", "--id", "a1"])).toMatchObject({ exit: 4, stdout: "" });
@@ -211,7 +213,7 @@ describe("lua", () => {
     expect(await readFile(join(String(path).trim(), "transition.lua"), "utf8")).toBe(scripts.transition.text);
   });
 
-  test("loads scripts and functions into the server, and tells which it knows", async () => {
+  test("loads scripts and functions into the server, and prints which it has", async () => {
     const { run } = await commandLine();
     const valkey = await admin();
     await valkey.script("FLUSH");

@@ -25,7 +25,7 @@ async function given(dead = 0) {
 
 const forget = ({ run }: CommandLine, ...more: string[]) => run(["reactions", "forget", "cleanup", ...more]);
 
-test("forget removes a reaction and shows what it was", async () => {
+test("forget removes a reaction and prints its last numbers", async () => {
   const line = await given();
   await line.agents.create("a1");
   expect(await forget(line)).toEqual({
@@ -43,13 +43,13 @@ test.each([
   ],
   ["yaml", /^name: cleanup\nlag: 0\npending: 0\ndeadLetters: 0\nconsumers: 0\n$/],
   ["name", /^cleanup\n$/],
-])("forget tells programs as %s", async (format, text) => {
+])("forget prints a reaction as %s", async (format, text) => {
   const { exit, stdout } = await forget(await given(), "-o", format);
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(text) });
 });
 
-describe("what is refused", () => {
-  test("is to throw dead letters away unforced: 6, and nothing is removed", async () => {
+describe("forget rejects", () => {
+  test("to discard dead letters without --force: 6, and nothing is removed", async () => {
     const line = await given(2);
     const { exit, stdout, stderr } = await forget(line);
     expect({ exit, stdout }).toEqual({ exit: 6, stdout: "" });
@@ -79,7 +79,7 @@ describe("what is refused", () => {
     expect((await line.run(words)).stdout).toMatch(/^cleanup +0 +1 +0 +0$/m);
   });
 
-  test("is to forget what lives, forced or not: 6, and it goes on", async () => {
+  test("a reaction with a live replica, with and without --force: 6, and the reaction continues", async () => {
     const line = await given();
     const met: string[] = [];
     const reaction = await line.agents.react("cleanup", ({ id }) => void met.push(id));
@@ -90,7 +90,7 @@ describe("what is refused", () => {
       expect(stderr).toContain(
         "1 replica of it lives; stop it first (one that was killed counts until takeOverAfter",
       );
-      expect(stderr.includes("it does not stop replicas")).toBe(more.length > 0);
+      expect(stderr.includes("It does not stop replicas")).toBe(more.length > 0);
       expect(stderr).toMatch(/try: .*latchkey\S* reactions\n/);
     }
     await line.agents.create("a1");
@@ -111,7 +111,7 @@ describe("what is refused", () => {
   });
 });
 
-test("forget of what was forgotten before is of none: 4", async () => {
+test("forget of a reaction that was forgotten before exits 4", async () => {
   const line = await given();
   await forget(line);
   const again = await forget(line, "-o", "json");
@@ -119,7 +119,7 @@ test("forget of what was forgotten before is of none: 4", async () => {
   expect(jsonError(again)).toMatchObject({ code: "NOTFOUND", reactions: [] });
 });
 
-test("forget is completed by the names of reactions and its own option", async () => {
+test("forget completes the names of reactions and its own option", async () => {
   const { run } = await given();
   const complete = async (...words: string[]) =>
     (await run(["__complete", "--", "reactions", "forget", ...words], { LATCHKEY_COMPLETION_MS: "20000" }))

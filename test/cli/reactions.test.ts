@@ -6,7 +6,7 @@ import { agentCommandLine, jsonError } from "../helpers/command-line.js";
 
 beforeAll(built);
 
-/** Agents a1 to a3 whose cleanup was given up. */
+/** Creates agents a1 to a3 whose cleanup became a dead letter. */
 async function given() {
   const line = await agentCommandLine();
   const reaction = await line.agents.react(
@@ -37,14 +37,14 @@ test("reactions shows how far each has come", async () => {
   expect((await run(["reactions", "-o", "name"])).stdout).toBe("cleanup\n");
 });
 
-test("reactions shows when a replica was last there, also one that was killed and told nobody", async () => {
+test("reactions shows the last heartbeat of a replica, also of a killed one", async () => {
   const { run, namespace } = await given();
   const seen = `{${namespace}:0}:agent:reaction:cleanup:seen`;
   await (await admin()).zadd(seen, Date.now() - 259_200_000, "killed");
   expect((await run(["reactions"])).stdout).toMatch(/^cleanup +0 +0 +<none> +1 +3d +3$/m);
 });
 
-test("reactions of a machine that has none are none", async () => {
+test("a machine without reactions has an empty list", async () => {
   const { run } = await agentCommandLine();
   expect((await run(["reactions", "-o", "json"])).stdout).toBe("[]\n");
 });
@@ -108,7 +108,7 @@ describe("dead letters", () => {
     expect(await all(letters)).toEqual([]);
   });
 
-  test("that are all retried or dropped where there is nothing to do say so", async () => {
+  test("with --all and nothing to do print a note", async () => {
     const { run, letters, ids, namespace } = await given();
     const key = `{${namespace}:0}:agent:reaction:cleanup:dead`;
     const lost = ["lost", "0-0", "to", "1-1", "count", "2", "last", "1763807223197"] as const;
@@ -134,7 +134,7 @@ describe("dead letters", () => {
     }
   });
 
-  test("that are none are told, after those that are: 4", async () => {
+  test("with unknown ids are reported after the known ones are changed: 4", async () => {
     const { run, ids } = await given();
     const ended = await run(["reactions", "drop", "cleanup", "0:1-1", ids[0] ?? "", "-o", "json"]);
     expect(ended.exit).toBe(4);
@@ -148,12 +148,12 @@ describe("dead letters", () => {
   test.each([
     [["dead", "other"], 4, 'agent has no reaction "other"; it has cleanup'],
     [["dead", "Other"], 2, "reaction"],
-    [["retry", "cleanup"], 2, "name dead letters, or give --all"],
-    [["drop", "cleanup", "0:1-1", "--all"], 2, "name dead letters, or give --all"],
+    [["retry", "cleanup"], 2, "give the IDs of dead letters, or --all"],
+    [["drop", "cleanup", "0:1-1", "--all"], 2, "give the IDs of dead letters, or --all"],
     [["frob"], 2, "unknown command 'frob' of reactions\n"],
     [["deed", "cleanup"], 2, "unknown command 'deed' of reactions; did you mean \"dead\"?"],
     [["dead", "cleanup", "more"], 2, "too many arguments for 'dead'"],
-  ])("%j says what is wrong", async (words, exit, text) => {
+  ])("%j names the problem", async (words, exit, text) => {
     const { run } = await given();
     const ended = await run(["reactions", ...words]);
     expect(ended).toMatchObject({ exit, stdout: "" });
@@ -161,7 +161,7 @@ describe("dead letters", () => {
   });
 });
 
-test("reactions are completed, with what stands behind them", async () => {
+test("reactions complete their subcommands and names", async () => {
   const { run } = await given();
   const complete = async (...words: string[]) =>
     (await run(["__complete", "--", ...words], { LATCHKEY_COMPLETION_MS: "20000" })).stdout;

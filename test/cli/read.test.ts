@@ -17,7 +17,7 @@ const order = defineMachine({
 });
 
 describe("get", () => {
-  test("explains an entity: state, age, fields, next steps to paste, history with who and why", async () => {
+  test("shows an entity: state, age, fields, next commands to paste, history with actor and reason", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1", { taskId: "t1" }, { actor: "scheduler" });
     const running = await agents.transition("a1", "running", { actor: "replica-3", reason: "picked up" });
@@ -110,7 +110,7 @@ describe("get", () => {
     expect(table.stderr).toMatch(/^error: agent lost not found\n {2}try: .* list\n$/);
   });
 
-  test("what a terminal would act on is shown as an escape", async () => {
+  test("control characters are shown as escapes", async () => {
     const { run, agents } = await agentCommandLine();
     const evil = "\u001b[2J\u009b31m\u202eabc\r\n";
     await agents.create("a1", { note: evil }, { actor: "a\u007fb", reason: "\u009b2J" });
@@ -185,24 +185,16 @@ describe("list", () => {
   });
 
   test.each([
-    [
-      "a state that is none",
-      ["list", "--state", "runing"],
-      'unknown state "runing"; did you mean "running"?',
-    ],
+    ["an unknown state", ["list", "--state", "runing"], 'unknown state "runing"; did you mean "running"?'],
     ["an empty state", ["list", "--state", ","], "It must not be empty."],
-    ["a duration that is none", ["list", "--older-than", "2w"], "It must be a duration such as"],
+    ["an invalid duration", ["list", "--older-than", "2w"], "It must be a duration such as"],
     ["a limit of 0", ["list", "--limit", "0"], "It must be a whole number, 1 or more."],
-    [
-      "a cursor of its own making",
-      ["list", "--cursor", "x"],
-      "invalid cursor; omit it to start at the beginning",
-    ],
+    ["an invalid cursor", ["list", "--cursor", "x"], "invalid cursor; omit it to start at the beginning"],
     ["a format it lacks", ["list", "-o", "dot"], 'unknown output format "dot" of list'],
-    ["a count of no state", ["count", "--state", "nowhere"], 'unknown state "nowhere"; agent has '],
+    ["a count of an unknown state", ["count", "--state", "nowhere"], 'unknown state "nowhere"; agent has '],
     ["a hostile machine name", ["list", "-m", "a}:b"], 'invalid machine name "a}:b"'],
     ["a hostile namespace", ["list", "--namespace", "a b"], 'invalid namespace "a b"'],
-  ])("%s is wrong usage: 2", async (_, words, text) => {
+  ])("%s is a usage error: 2", async (_, words, text) => {
     const { run } = await agentCommandLine();
     const { exit, stdout, stderr } = await run(words);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
@@ -226,7 +218,7 @@ describe("count, history and machines", () => {
     expect(some.stdout).toBe("STATE    COUNT\nfailed   0\nkilled   1\nTOTAL    1\n");
   });
 
-  test("history is oldest first, marks what was forced, and can be limited to the newest", async () => {
+  test("history is oldest first, marks forced changes, and can be limited to the newest", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
     await agents.transition("a1", "completed", { force: true, reason: "by hand" });
@@ -249,14 +241,14 @@ describe("count, history and machines", () => {
     expect(absent.stderr).toContain("agent a9 not found");
   });
 
-  test("what to type where a history is not there leads to the same machine on the same server", async () => {
+  test("the hint for an absent history leads to the same machine on the same server", async () => {
     const { run, namespace, url } = await agentCommandLine();
     const location = ["-m", "agent", "--namespace", namespace, "--url", url];
     const { stderr } = await run(["history", "a9", ...location]);
     expect(stderr).toContain(`\n  try: node bin/latchkey.js events ${location.join(" ")}\n`);
   });
 
-  test("machines lists what is installed, with states and how many entities", async () => {
+  test("machines lists the installed machines with their states and number of entities", async () => {
     const line = await commandLine();
     expect(await line.run(["machines"])).toEqual({
       ...silent,

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { allRules, type Kind } from "../../src/doctor/rights/lines.js";
+import { allRules, type UserKind } from "../../src/doctor/permissions/acl.js";
 import { agent } from "../../src/index.js";
 import { built } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
@@ -10,7 +10,7 @@ import { useValkey } from "../helpers/valkey.js";
 
 beforeAll(built);
 
-/** Commands that ask no server that they are given, or have a test of their own below. */
+/** Commands that use no server, or have a test of their own below. */
 const APART = [
   "dev",
   "demo",
@@ -23,7 +23,7 @@ const APART = [
   "lua check",
   "__complete",
 ];
-/** What each command is asked as a reader, and as a writer behind it; how it ends where that is not 0. */
+/** Commands of a reader, and of a writer after it, with their exit codes if not 0. */
 const LOOKS: readonly (readonly [words: string, exit?: number])[] = [
   ["machines"],
   ["graph --id a1"],
@@ -57,16 +57,16 @@ const CHANGES: readonly (readonly [words: string, exit?: number])[] = [
   ["lua load"],
 ];
 
-/** A user as the doctor's line makes it, and its environment. */
-async function userOf(kind: Kind, { namespace, env }: CommandLine): Promise<NodeJS.ProcessEnv> {
+/** Creates a user by the ACL line of the doctor, and returns its environment. */
+async function userOf(kind: UserKind, { namespace, env }: CommandLine): Promise<NodeJS.ProcessEnv> {
   const name = `${namespace}-${kind}`;
   await (await admin()).call("ACL", "SETUSER", name, "reset", "on", ">few", ...allRules(kind, namespace));
   const { host, port } = await useValkey();
   return { ...env, LATCHKEY_URL: `valkey://${name}@${host}:${port}`, LATCHKEY_PASSWORD: "few" };
 }
 
-/** A namespace with agent a1, a reaction `cleanup` that gave it up, and whoever uses it. */
-async function used(kind: Kind) {
+/** Creates a namespace with agent a1, its dead letters of the reaction `cleanup`, and a user. */
+async function used(kind: UserKind) {
   const line = await agentCommandLine();
   const { agents } = line;
   const reaction = await agents.react("cleanup", () => Promise.reject(new Error("no")), {
@@ -78,12 +78,13 @@ async function used(kind: Kind) {
   await expect.poll(async () => (await all(letters)).length).toBe(2);
   await reaction.close();
   const env = await userOf(kind, line);
-  const run = (words: string) => line.run(words.split(" "), env);
+  const run = (words: string, more: NodeJS.ProcessEnv = {}) =>
+    line.run(words.split(" "), { ...env, ...more });
   return { ...line, agents, letters: (await all(letters)).map(({ id }) => id), run, env };
 }
 
-/** A user of a namespace in which agent a1 has run out. */
-async function withTimeUp(kind: Kind) {
+/** Creates a user of a namespace in which agent a1 is overdue. */
+async function withTimeUp(kind: UserKind) {
   const line = await commandLine();
   const agents = await line.latchkey.machine(agent({ version: 2, spawnTimeout: 1 }));
   await agents.create("a1");
@@ -91,7 +92,7 @@ async function withTimeUp(kind: Kind) {
 }
 
 describe("the doctor's own users", () => {
-  test("may run what they are made for: the reader all that looks, the writer every command", async () => {
+  test("may run their commands: the reader all that read, the writer every command", async () => {
     const { buildProgram } = await import("../../src/cli/program.js");
     const { ProcessContext } = await import("../../src/cli/process-context.js");
     const program = await buildProgram(new ProcessContext(), [], () => {});
@@ -127,17 +128,18 @@ describe("the doctor's own users", () => {
 
   test("complete states and ids", async () => {
     const { run } = await used("reader");
-    const complete = async (words: string) => (await run(`__complete -- ${words}`)).stdout;
+    const patient = { LATCHKEY_COMPLETION_MS: "20000" };
+    const complete = async (words: string) => (await run(`__complete -- ${words}`, patient)).stdout;
     expect(await complete("transition a")).toBe("a1\n");
     expect(await complete("transition a1 c")).toBe("completed\n");
-    // All states where the entity can't be read.
+    // If the entity were unreadable, these would be all states.
     expect(await complete("transition a1 ")).toBe("completed\nfailed\nkilled\n");
     expect(await complete("wait a1 sp")).toBe("spawning\n");
   });
 });
 
 describe("a user who may not fire timers", () => {
-  test("ends a sweep, which says what is lacking: 7", async () => {
+  test("ends a sweep, which names the missing permission: 7", async () => {
     const { env, namespace } = await withTimeUp("reader");
     const sweeping = await startLatchkey(["sweep", "--interval", "10"], env);
     const { exit, stderr } = await sweeping.ended;
@@ -149,7 +151,7 @@ describe("a user who may not fire timers", () => {
     );
   });
 
-  test("is told the same by a sweep that ends by itself, and by a heartbeat", async () => {
+  test("gets the same error from a sweep that ends by itself, and from a heartbeat", async () => {
     const { env, run } = await withTimeUp("reader");
     const words = [
       ["sweep", "--once", "-m", "agent"],

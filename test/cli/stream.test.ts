@@ -21,7 +21,7 @@ async function documents(namespace: string): Promise<string[]> {
 }
 
 describe("events", () => {
-  test("shows the log from its start to its end, and where to go on", async () => {
+  test("shows the log from its start to its end, and the next cursor", async () => {
     const { run, agents, namespace } = await agentCommandLine();
     await agents.create("a1", {}, { actor: "ann" });
     await agents.transition("a1", "running", { reason: "go" });
@@ -64,7 +64,7 @@ describe("events", () => {
     expect(await following.ended).toMatchObject({ exit: 143 });
   });
 
-  test("says where to go on when it is interrupted while the server is away", async () => {
+  test("prints the next cursor if it is interrupted while the server is unreachable", async () => {
     const { agents, env } = await agentCommandLine();
     await agents.create("a1");
     const proxy = await startProxy(await useValkey());
@@ -82,7 +82,7 @@ describe("events", () => {
     expect(stderr).toMatch(/^next events: --after \S+\n$/);
   });
 
-  test("ends with 0 and says nothing about it when the pipe is closed", async () => {
+  test("ends with 0 and prints no error when the pipe closes", async () => {
     const { agents, env } = await agentCommandLine();
     const following = await startLatchkey(["events", "--follow", "-o", "jsonl"], env);
     await untilFollowed(following, agents);
@@ -93,7 +93,7 @@ describe("events", () => {
     expect(stderr).not.toMatch(/error|EPIPE/i);
   });
 
-  test("a log that was trimmed past the cursor is told: 6, with where to go on", async () => {
+  test("a gap behind the cursor exits 6 and prints the cursor to continue with", async () => {
     const { run, agents, namespace } = await agentCommandLine();
     await agents.create("a1");
     const first = await run(["events", "-o", "name"]);
@@ -130,7 +130,7 @@ describe("events", () => {
 });
 
 describe("a long list", () => {
-  /** More than a pipe holds, so that the command can't have ended when it is interrupted. */
+  /** More than a pipe holds, so that the command has not ended when it is interrupted. */
   const MANY = 3000;
 
   async function manyAgents() {
@@ -141,7 +141,7 @@ describe("a long list", () => {
     return line;
   }
 
-  test("comes whole and in order, is cut short by Ctrl-C with 130, and by a closed pipe with 0", async () => {
+  test("is complete and in order; Ctrl-C ends it with 130, a closed pipe with 0", async () => {
     const { run, agents, env } = await manyAgents();
     const { stdout, ...rest } = await run(["list", "-o", "name"]);
     expect(rest).toEqual(silent);
@@ -175,7 +175,7 @@ async function begun({ child }: LongRun): Promise<void> {
 }
 
 /**
- * Following from the end begins at some moment that can't be seen from outside: changes a1 until one is shown.
+ * Changes a1 until one change is shown: the moment at which following begins is not visible from outside.
  */
 async function untilFollowed(following: LongRun, agents: Entities<AgentState>): Promise<void> {
   await agents.create("a1");

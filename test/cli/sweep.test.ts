@@ -22,7 +22,7 @@ async function overdue() {
   return { ...line, key: (rest: string): string => `{${line.namespace}:0}:task:${rest}` };
 }
 
-test("sweep --once says what stands in an id's location, fires the rest, and fsck mends what it says", async () => {
+test("sweep --once reports an invalid id, fires the rest, and the suggested fsck repairs it", async () => {
   const it = await overdue();
   await (await admin()).zadd(it.key("due"), 1, "bad id");
   const { exit, stdout, stderr } = await it.run(["sweep", "--once", "-o", "name"]);
@@ -37,7 +37,7 @@ test("sweep --once says what stands in an id's location, fires the rest, and fsc
   );
 });
 
-test("sweep --once says which machine is damaged, and fires the others", async () => {
+test("sweep --once reports a damaged machine, and fires the timers of the others", async () => {
   const it = await overdue();
   await it.latchkey.machine({ ...task, name: "other" });
   await (await admin()).del(`{${it.namespace}:0}:other:machine`);
@@ -48,7 +48,7 @@ test("sweep --once says which machine is damaged, and fires the others", async (
   );
 });
 
-test("no command takes an installed machine that can't be read for wrong usage", async () => {
+test("an unreadable installed machine is a usage error in no command", async () => {
   const it = await overdue();
   await (await admin()).hset(it.key("machine"), "definition", "{");
   const ended = await it.run(["sweep", "--once", "-m", "task", "-o", "json"]);

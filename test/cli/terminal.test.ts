@@ -54,7 +54,7 @@ describe.runIf(process.platform === "linux")("on a terminal", () => {
     expect(await onTerminal(line, "transition a1 spawning")).toContain(`${ESCAPE}[31merror:${ESCAPE}[0m`);
   });
 
-  test("JSON does nothing to it, and means the same", async () => {
+  test("JSON escapes control characters, and its value stays the same", async () => {
     const line = await agentCommandLine();
     const note = "\u009b2J\u007f\u202e";
     await line.agents.create("a1", { note });
@@ -64,7 +64,7 @@ describe.runIf(process.platform === "linux")("on a terminal", () => {
   });
 });
 
-test("into a pipe or a file nothing is coloured, whatever the environment says", async () => {
+test("output to a pipe or a file has no colours, whatever the environment", async () => {
   const { run, agents } = await agentCommandLine();
   await agents.create("a1");
   const { stdout } = await run(["list"], { TERM: "xterm-256color", COLORTERM: "truecolor" });

@@ -116,14 +116,14 @@ describe("a table", () => {
     { title: "SIZE", value: (row: string) => (row === "" ? undefined : String(row.length)) },
   ];
 
-  test("is as wide as its widest cell, and shows what is absent", () => {
+  test("is as wide as its widest cell, and shows absent values", () => {
     expect(tableText(columns, ["a", "bcd", ""])).toBe(
       "ID       SIZE\na        1\nbcd      3\n<none>   <none>\n",
     );
     expect(tableText(columns, [])).toBe("ID   SIZE\n");
   });
 
-  test("is aligned on a terminal, where some characters take two columns and some take none", () => {
+  test("is aligned if characters take two columns or none", () => {
     // "e" with a combining accent takes one column, each ideograph, full-width sign, Hangul syllable and emoji two.
     const rows = ["操作者", "e\u0301mile👍", "한국！", "👩‍💻", "cli:ann"];
     const lines = tableText(columns, rows).trimEnd().split("\n");
@@ -148,13 +148,13 @@ describe("a table", () => {
   });
 });
 
-test("shown text is the text itself but for what a terminal acts on", () => {
+test("shown text is the text itself with control characters escaped", () => {
   expect(shownText("naïve 日本 \u001b[2J\u0000\u0085\u202e")).toBe(
     String.raw`naïve 日本 \u001b[2J\u0000\u0085\u202e`,
   );
 });
 
-test("the default actor has what the server takes as one: at most 128 bytes, no control characters", () => {
+test("the default actor is valid on the server: at most 128 bytes, no control characters", () => {
   expect(defaultActor({})).toMatch(/^cli:.+@.+$/);
   expect(Buffer.byteLength(defaultActor({}))).toBeLessThanOrEqual(128);
 });
@@ -176,7 +176,7 @@ describe("exit codes", () => {
     [Object.assign(new Error("x"), { code: "toString" }), EXIT.unexpected],
     [new TypeError("x"), EXIT.unexpected],
     ["no error at all", EXIT.unexpected],
-  ])("%s exits as its kind does", (error, code) => {
+  ])("%s has the exit code of its kind", (error, code) => {
     expect(exitCodeOf(error)).toBe(code);
   });
 

@@ -46,7 +46,7 @@ async function running(
 }
 
 describe("heartbeat", () => {
-  test("renews the lease, and says when it ends", async () => {
+  test("renews the lease, and prints its end", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"]);
     const { exit, stdout, stderr } = await it.run(["heartbeat", "a1", "--if-version", "2"]);
@@ -56,7 +56,7 @@ describe("heartbeat", () => {
     expect(JSON.parse(json.stdout)).toEqual(await it.agents.get("a1"));
   });
 
-  test("says what is where it is refused", async () => {
+  test("prints the current state if it is rejected", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"]);
     const lost = await it.run(["heartbeat", "a1", "--if-version", "1"]);
@@ -74,7 +74,7 @@ describe("heartbeat", () => {
 });
 
 describe("sweep --once", () => {
-  test("shows each change that it makes, and what it did", async () => {
+  test("prints each change, and a summary", async () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2", "a3"], ["a1", "a3"]);
     const { exit, stdout, stderr } = await it.run(["sweep", "--once"]);
@@ -101,7 +101,7 @@ describe("sweep --once", () => {
     expect(await it.run(["sweep", "--once", "-o", "name"])).toMatchObject({ exit: 0, stdout: "a1\n" });
   });
 
-  test("says what it gave a deadline, and what is stuck", async () => {
+  test("reports added timers, and stuck entities", async () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2"], ["a2"]);
     const valkey = await admin();
@@ -114,14 +114,14 @@ describe("sweep --once", () => {
     );
   });
 
-  test("fails where its machine is not installed", async () => {
+  test("fails if its machine is not installed", async () => {
     const it = await line();
     expect(await it.run(["sweep", "--once", "-m", "nothing"])).toMatchObject({ exit: 4, stdout: "" });
   });
 });
 
 describe("sweep", () => {
-  test("goes on until Ctrl-C, and then says what it did", async () => {
+  test("runs until Ctrl-C, and then prints a summary", async () => {
     const it = await line();
     const child = spawn(process.execPath, ["bin/latchkey.js", "sweep", "--interval", "10", "-o", "name"], {
       cwd: root,
@@ -144,7 +144,7 @@ describe("sweep", () => {
     expect(stderr).toBe("2 timers fired, 0 entities removed\n");
   });
 
-  test("says once that it waits for the server, and once that it goes on", async () => {
+  test("reports once that the server is unreachable, and once that it is back", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"], ["a1"]);
     const proxy = await startProxy(await useValkey());
@@ -179,7 +179,7 @@ describe("sweep", () => {
     for (const batch of ["0", "1.5", "1001"]) {
       const ended = await it.run(["sweep", "--once", "--batch", batch]);
       expect(ended).toMatchObject({ exit: 2, stdout: "" });
-      expect(ended.stderr).toContain("Give a whole number from 1 to 1000.");
+      expect(ended.stderr).toContain("It must be a whole number from 1 to 1000.");
     }
     const url = "valkey://127.0.0.1:1";
     expect(await it.run(["sweep", "--once", "--url", url])).toMatchObject({ exit: 7, stdout: "" });
@@ -187,7 +187,7 @@ describe("sweep", () => {
 });
 
 describe("list", () => {
-  test("shows what is due, when, and what is stuck", async () => {
+  test("shows due entities with their due time, and stuck entities", async () => {
     const it = await line();
     await it.agents.create("a0");
     await running(it.agents, it, ["a1", "a2", "a3"], ["a2"]);
@@ -208,7 +208,7 @@ describe("list", () => {
 });
 
 describe("get", () => {
-  test("says when an entity is due, where it has a deadline", async () => {
+  test("shows the due time of an entity that has a timer", async () => {
     const it = await line();
     await running(it.agents, it, ["a1"]);
     expect((await it.run(["get", "a1"])).stdout).toMatch(/^Due: {6}\S+Z \(in 4\ds\)$/m);
@@ -218,7 +218,7 @@ describe("get", () => {
 });
 
 describe("stats", () => {
-  test("counts entities by state and what is due, and weighs each part", async () => {
+  test("counts entities by state and those that are due, and shows the memory of each part", async () => {
     const it = await line();
     await running(it.agents, it, ["a1", "a2", "a3"], ["a3"]);
     await it.agents.transition("a1", "failed");
@@ -264,7 +264,7 @@ describe("stats", () => {
     const it = await line();
     const { stdout } = await it.run(["stats"]);
     expect(stdout).toMatch(/\nentities +0 +0B +<none>\n/);
-    expect(stdout).toMatch(/\n0 entities, 0 with a deadline\n$/);
+    expect(stdout).toMatch(/\n0 entities, 0 with a timer, 0 overdue\n$/);
   });
 });
 

@@ -31,7 +31,7 @@ test.each([
   ["the entity has ended otherwise", ["completed"], 5, "FINAL"],
   ["there is none", ["running"], 4, "NOTFOUND"],
   ["the state is none", ["runing"], 2, "BADARG"],
-])("wait ends where %s: %#", async (what, [state = "", ...options], code, error) => {
+])("wait ends if %s: %#", async (what, [state = "", ...options], code, error) => {
   const { run, agents } = await agentCommandLine();
   if (what !== "there is none") await agents.create("a1");
   if (error === "FINAL") await agents.transition("a1", "killed");
@@ -40,7 +40,7 @@ test.each([
   expect(jsonError(ended).code).toBe(error);
 });
 
-test("wait ends in time where the server does not even let it connect", async () => {
+test("wait ends in time if it cannot connect", async () => {
   const { run } = await agentCommandLine();
   const proxy = await startProxy(await useValkey());
   proxy.freeze(true);
@@ -52,7 +52,7 @@ test("wait ends in time where the server does not even let it connect", async ()
   );
 });
 
-test("wait says what to type where it ends without what was waited for", async () => {
+test("wait prints a command to try if it fails", async () => {
   const { run, agents } = await agentCommandLine();
   const none = await run(["wait", "a1", "running"]);
   expect(none.stderr).toMatch(/\n {2}try: node bin\/latchkey\.js list\n$/);
@@ -67,7 +67,7 @@ test("wait says what to type where it ends without what was waited for", async (
   expect(unknown.stderr).toMatch(/^error: unknown state "nope"; agent has spawning, running, .*\n$/);
 });
 
-test("wait tells programs which entity it was, and as what it was seen last", async () => {
+test("wait reports the entity and its last state to programs", async () => {
   const { run, agents } = await agentCommandLine();
   const none = await run(["wait", "a1", "running", "-o", "json"]);
   expect(jsonError(none)).toMatchObject({ code: "NOTFOUND", machine: "agent", id: "a1", current: null });
@@ -90,7 +90,7 @@ test("wait takes states as a comma list too", async () => {
   expect(await run(["wait", "a1", ","])).toMatchObject({ exit: 2, stdout: "" });
 });
 
-test("wait takes no length of time that is none: 2", async () => {
+test("wait rejects an invalid duration: 2", async () => {
   const { run } = await agentCommandLine();
   expect(await run(["wait", "a1", "running", "--timeout", "soon"])).toMatchObject({ exit: 2, stdout: "" });
 });

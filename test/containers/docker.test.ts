@@ -2,9 +2,13 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { type ContainerOptions, containerImage, dockerLacks, runContainer } from "../../src/server/docker.js";
-import { resolveEmbedded } from "../../src/server/resolve.js";
-import { startEmbedded } from "../../src/server/start.js";
+import {
+  type ContainerOptions,
+  containerImage,
+  dockerProblem,
+  runContainer,
+} from "../../src/server/docker.js";
+import { resolveEmbedded, startEmbedded } from "../../src/server/resolve.js";
 import { command, pinged } from "../helpers/ping.js";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -90,19 +94,19 @@ describe("a container whose owner is killed", () => {
   });
 });
 
-describe("dockerLacks", () => {
+describe("dockerProblem", () => {
   test("finds an image that is present", async () => {
-    expect(await dockerLacks(containerImage())).toBeUndefined();
+    expect(await dockerProblem(containerImage())).toBeUndefined();
   });
 
   test("describes how to get a missing image", async () => {
-    expect(await dockerLacks("latchkey-no-such-image:never")).toBe(
+    expect(await dockerProblem("latchkey-no-such-image:never")).toBe(
       "image not present (docker pull latchkey-no-such-image:never)",
     );
   });
 
   test("says that no daemon answers", async () => {
     vi.stubEnv("DOCKER_HOST", "tcp://127.0.0.1:1");
-    expect(await dockerLacks(containerImage())).toBe("daemon not reachable");
+    expect(await dockerProblem(containerImage())).toBe("daemon not reachable");
   });
 });

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { pageWithCodes } from "../../scripts/docs-errors.mjs";
+import { documentedCodes, pageWithCodes } from "../../scripts/docs-errors.mjs";
 import { exitCodeOf } from "../../src/cli/exit-codes.js";
-import { codes } from "../../src/errors/codes.js";
 import { root } from "../helpers/built.js";
 
+const codes: Record<string, { classes: string[] }> = documentedCodes();
 const src = join(root, "src");
 const sources = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts") && !name.startsWith("lua/") && name !== "errors/codes.ts")
@@ -27,11 +27,11 @@ function isPublic(name: string): boolean {
 
 /** Errors that the same layer or the one above catches: callers never receive them. */
 const INTERNAL = [
+  "CheckDeniedError",
   "DemoFailure",
   "FailedAttempts",
   "LateError",
   "NoConfirmationError",
-  "NotAllowed",
   "OfflineError",
   "PartitionDamagedError",
   "StillOpenError",
@@ -40,9 +40,15 @@ const INTERNAL = [
 
 describe("the codes of errors", () => {
   it("name every class of LatchkeyError, and no class that does not exist", () => {
-    const listed = new Set(Object.values(codes).flatMap(({ classes }) => classes as readonly string[]));
+    const listed = new Set(Object.values(codes).flatMap(({ classes }) => classes));
     const thrown = [...bases.keys()].filter(isPublic);
     expect([...listed].sort()).toEqual([...thrown, "LatchkeyError"].sort());
+  });
+
+  it("are all documented", () => {
+    const source = readFileSync(join(src, "errors/codes.ts"), "utf8");
+    expect(Object.keys(codes)).toEqual([...source.matchAll(/\| "(\w+)"/g)].map(([, code]) => code));
+    expect(Object.keys(codes).length).toBeGreaterThan(0);
   });
 
   it("are all in use", () => {
@@ -64,6 +70,6 @@ describe("the codes of errors", () => {
   it("are never missing where src throws", () => {
     const plain = sources.flatMap((text) => text.match(/throw new (?:Type|Range|Syntax)?Error\(.*/g) ?? []);
     // A sample that the doctor lacks is a mistake of its own source, not of a caller.
-    expect(plain).toEqual([expect.stringContaining("the doctor knows no call")]);
+    expect(plain).toEqual([expect.stringContaining("the doctor has no sample call")]);
   });
 });

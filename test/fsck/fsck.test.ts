@@ -1,96 +1,97 @@
 import type { Valkey } from "iovalkey";
 import { describe, expect, it } from "vitest";
-import { type DoctorContext, hands, patient } from "../helpers/fsck.js";
+import { admin } from "../helpers/calls.js";
+import { type TicketFixture, ticketFixture } from "../helpers/fsck.js";
 
 interface Damage {
-  /** Plants it. */
+  /** Causes the damage. */
   readonly plant: (
     valkey: Valkey,
     at: (id: string, rest: string) => string,
-    it: DoctorContext,
+    fixture: TicketFixture,
   ) => Promise<unknown>;
-  /** What is found, each as `kind id`. */
-  readonly found: readonly string[];
-  /** Of these, what `--repair` mends. */
-  readonly mended?: readonly string[];
+  /** The expected findings, each as `kind id`. */
+  readonly findings: readonly string[];
+  /** Those that `repair` fixes. */
+  readonly repairable?: readonly string[];
   readonly deep?: true;
 }
 
 const HOUR = 3_600_000;
 
-/** Damage that follows from the entity: found, mended, and gone afterwards. */
-const mendable: Record<string, Damage> = {
+/** Damage that is repaired from the entity or the event log. */
+const repairable: Record<string, Damage> = {
   "an index entry without an entity": {
     plant: (valkey, at) => valkey.zadd(at("gone", "index"), 10_000_000_000_000, "gone"),
-    found: ["index-orphan gone"],
+    findings: ["index-orphan gone"],
   },
   "an index entry of a removed entity": {
     plant: (valkey, at) => valkey.zadd(at("a5", "index"), 5, "a5"),
-    found: ["index-orphan a5"],
+    findings: ["index-orphan a5"],
   },
-  "an index entry whose id is none": {
+  "an index entry with an invalid id": {
     plant: (valkey, at) => valkey.zadd(at("a1", "index"), 5, "no {id}*\n"),
-    found: ["index-orphan no {id}*\n"],
+    findings: ["index-orphan no {id}*\n"],
   },
   "an entity without an index entry": {
     plant: (valkey, at) => valkey.zrem(at("a2", "index"), "a2"),
-    found: ["index-missing a2"],
+    findings: ["index-missing a2"],
   },
   "an index entry of another state": {
     plant: (valkey, at) => valkey.zincrby(at("a2", "index"), 10_000_000_000_000, "a2"),
-    found: ["index-score a2"],
+    findings: ["index-score a2"],
   },
   "an index entry of another age": {
     plant: (valkey, at) => valkey.zincrby(at("a2", "index"), -1, "a2"),
-    found: ["index-score a2"],
+    findings: ["index-score a2"],
   },
   "an index entry with a score of no state": {
     plant: (valkey, at) => valkey.zadd(at("a2", "index"), "-inf", "a2"),
-    found: ["index-score a2"],
+    findings: ["index-score a2"],
   },
   "a timer without an entity": {
     plant: (valkey, at) => valkey.zadd(at("gone", "due"), 1, "gone"),
-    found: ["due-orphan gone"],
+    findings: ["due-orphan gone"],
   },
   "a timer of an entity whose state has none": {
     plant: (valkey, at) => valkey.zadd(at("a2", "due"), 1, "a2"),
-    found: ["due-extra a2"],
+    findings: ["due-extra a2"],
   },
   "a missing timeout": {
     plant: (valkey, at) => valkey.zrem(at("a1", "due"), "a1"),
-    found: ["due-missing a1"],
+    findings: ["due-missing a1"],
   },
   "a missing lease": {
     plant: (valkey, at) => valkey.zrem(at("a3", "due"), "a3"),
-    found: ["due-missing a3"],
+    findings: ["due-missing a3"],
   },
   "a missing retention": {
     plant: (valkey, at) => valkey.zrem(at("a4", "due"), "a4"),
-    found: ["due-missing a4"],
+    findings: ["due-missing a4"],
   },
   "a timeout at another time": {
     plant: (valkey, at) => valkey.zincrby(at("a1", "due"), 1, "a1"),
-    found: ["due-time a1"],
+    findings: ["due-time a1"],
   },
   "a lease that does not follow from its last renewal": {
     plant: (valkey, at) => valkey.hset(at("a3", "id:a3"), "lease:at", "4102444800000"),
-    found: ["due-time a3"],
+    findings: ["due-time a3"],
   },
   "a lease that ends later than any renewal could make it": {
     plant: (valkey, at) => valkey.zincrby(at("a3", "due"), HOUR, "a3"),
-    found: ["due-time a3"],
+    findings: ["due-time a3"],
   },
   "a lease that ends before its first": {
     plant: (valkey, at) => valkey.zincrby(at("a3", "due"), -1, "a3"),
-    found: ["due-time a3"],
+    findings: ["due-time a3"],
   },
   "a log of a removed entity": {
     plant: (valkey, at) => valkey.rpush(at("a5", "log:a5"), "{}"),
-    found: ["log-orphan a5"],
+    findings: ["log-orphan a5"],
   },
-  "a log of an entity that never was": {
+  "a log of an entity that never existed": {
     plant: (valkey, at) => valkey.rpush(at("gone", "log:gone"), "{}"),
-    found: ["log-orphan gone"],
+    findings: ["log-orphan gone"],
     deep: true,
   },
   "a log that is longer than the history": {
@@ -107,38 +108,38 @@ const mendable: Record<string, Damage> = {
       const times = { timestamp: "x", since: "x", createdAt: "x" };
       await valkey.lpush(at("a1", "log:a1"), JSON.stringify({ ...document, ...times }));
     },
-    found: ["log-long a1"],
+    findings: ["log-long a1"],
   },
   "an entity without a log": {
     plant: (valkey, at) => valkey.del(at("a2", "log:a2")),
-    found: ["log-missing a2"],
+    findings: ["log-missing a2"],
   },
-  "all of it at once": {
+  "a missing index and missing timers": {
     plant: async (valkey, at) => {
       for (const id of ["a1", "a2", "a3", "a4"]) {
         await valkey.del(at(id, "index"), at(id, "due"));
       }
     },
-    found: [1, 2, 3, 4].flatMap((n) => [`index-missing a${n}`, ...(n === 2 ? [] : [`due-missing a${n}`])]),
+    findings: [1, 2, 3, 4].flatMap((n) => [`index-missing a${n}`, ...(n === 2 ? [] : [`due-missing a${n}`])]),
   },
 };
 
-/** Damage that nothing can mend without making something up: found, told, and left exactly as it is. */
-const unmendable: Record<string, Damage> = {
-  "an entity without a log, of which the event log lacks a change": {
+/** Damage that cannot be repaired without inventing data: it is reported and stays. */
+const manual: Record<string, Damage> = {
+  "a missing log of which the event log lacks a change": {
     plant: async (valkey, at) => {
       await valkey.del(at("a2", "log:a2"));
       await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 1));
     },
-    found: ["log-missing a2"],
+    findings: ["log-missing a2"],
   },
-  "a log whose last change is gone": {
+  "a log without its last change": {
     plant: (valkey, at) => valkey.rpop(at("a2", "log:a2")),
-    found: ["log-differs a2", "log-short a2"],
+    findings: ["log-differs a2", "log-short a2"],
   },
-  "a log whose first change is gone": {
+  "a log without its first change": {
     plant: (valkey, at) => valkey.lpop(at("a2", "log:a2")),
-    found: ["log-short a2"],
+    findings: ["log-short a2"],
   },
   "a gap in a log": {
     plant: async (valkey, at, { tickets }) => {
@@ -146,38 +147,38 @@ const unmendable: Record<string, Damage> = {
       const removed = await valkey.lindex(at("a1", "log:a1"), 3);
       await valkey.lrem(at("a1", "log:a1"), 1, String(removed));
     },
-    found: ["log-gap a1", "log-short a1"],
+    findings: ["log-gap a1", "log-short a1"],
   },
-  "an entry of a log that is no change": {
+  "an entry of a log that is not a change": {
     plant: (valkey, at) => valkey.lset(at("a2", "log:a2"), 0, "no JSON"),
-    found: ["log-broken a2"],
+    findings: ["log-broken a2"],
   },
   "a state that was written by hand": {
     plant: async (valkey, at) => {
       await valkey.hset(at("a2", "id:a2"), "state", "shut");
     },
-    found: ["due-missing a2", "event-differs a2", "index-score a2", "log-differs a2"],
-    mended: ["due-missing a2", "index-score a2"],
+    findings: ["due-missing a2", "event-differs a2", "index-score a2", "log-differs a2"],
+    repairable: ["due-missing a2", "index-score a2"],
   },
   "a version that was written by hand": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "version", 7),
-    found: ["event-lost a2", "log-differs a2", "log-short a2"],
+    findings: ["event-lost a2", "log-differs a2", "log-short a2"],
   },
   "a version that was set back": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "version", 1),
-    found: ["event-extra a2", "log-differs a2"],
+    findings: ["event-extra a2", "log-differs a2"],
   },
   "an own field with another value": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "n", "2.0"),
-    found: ["log-differs a2"],
+    findings: ["log-differs a2"],
   },
   "an own field that is missing": {
     plant: (valkey, at) => valkey.hdel(at("a2", "id:a2"), "n"),
-    found: ["log-differs a2"],
+    findings: ["log-differs a2"],
   },
   "an own field that no change wrote": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "other", "1"),
-    found: ["log-differs a2"],
+    findings: ["log-differs a2"],
   },
   "a log that was rewritten with its entity": {
     plant: async (valkey, at) => {
@@ -185,12 +186,12 @@ const unmendable: Record<string, Damage> = {
       await valkey.lset(at("a2", "log:a2"), -1, last.replace('"n":2', '"n":3'));
       await valkey.hset(at("a2", "id:a2"), "n", 3);
     },
-    found: ["event-differs a2"],
+    findings: ["event-differs a2"],
   },
   "an entity that vanished": {
     plant: (valkey, at) => valkey.del(at("a2", "id:a2")),
-    found: ["entity-lost a2", "index-orphan a2", "log-orphan a2"],
-    mended: ["index-orphan a2"],
+    findings: ["entity-lost a2", "index-orphan a2", "log-orphan a2"],
+    repairable: ["index-orphan a2"],
   },
   "an entity that came back after its removal": {
     plant: async (valkey, at, { tickets }) => {
@@ -200,31 +201,31 @@ const unmendable: Record<string, Damage> = {
       await valkey.rename(at("a2", "id:kept"), at("a2", "id:a2"));
       await valkey.rename(at("a2", "log:kept"), at("a2", "log:a2"));
     },
-    found: ["event-lost a2", "index-missing a2"],
-    mended: ["index-missing a2"],
+    findings: ["event-lost a2", "index-missing a2"],
+    repairable: ["index-missing a2"],
   },
-  "an entity that nothing else tells of": {
+  "an entity that is in no log and no index": {
     plant: async (valkey, at) => {
       await valkey.hset(at("raw", "id:raw"), await valkey.hgetall(at("a2", "id:a2")));
     },
-    found: ["event-lost raw", "index-missing raw", "log-missing raw"],
-    mended: ["index-missing raw"],
+    findings: ["event-lost raw", "index-missing raw", "log-missing raw"],
+    repairable: ["index-missing raw"],
     deep: true,
   },
-  "an event that is gone": {
+  "a missing last event": {
     plant: async (valkey, at) => {
       await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 2));
     },
-    found: ["event-lost a2"],
+    findings: ["event-lost a2"],
   },
-  "an event that is gone from the middle": {
+  "a missing event in the middle": {
     plant: async (valkey, at, { tickets }) => {
       await tickets.patch("a2", { set: { n: 9 } });
       await valkey.xdel(at("a2", "events"), await entryOf(valkey, at("a2", "events"), "a2", 2));
     },
-    found: ["event-gap a2"],
+    findings: ["event-gap a2"],
   },
-  "an event that never happened": {
+  "an event of a change that never happened": {
     plant: async (valkey, at) => {
       const document = {
         type: "ticket.shut",
@@ -237,53 +238,53 @@ const unmendable: Record<string, Damage> = {
       const times = { timestamp: "x", since: "x", createdAt: "x" };
       await valkey.xadd(at("a2", "events"), "*", "doc", JSON.stringify({ ...document, ...times }));
     },
-    found: ["event-extra a2"],
+    findings: ["event-extra a2"],
   },
-  "an event twice": {
+  "a duplicate event": {
     plant: async (valkey, at) => {
       const entry = await entryOf(valkey, at("a2", "events"), "a2", 2);
       const [[, fields = []] = ["", []]] = await valkey.xrange(at("a2", "events"), entry, entry);
       await valkey.xadd(at("a2", "events"), "*", ...fields);
     },
-    found: ["event-gap a2"],
+    findings: ["event-gap a2"],
   },
-  "an entry of the stream that is no change": {
+  "an entry of the event log that is not a change": {
     plant: (valkey, at) => valkey.xadd(at("a2", "events"), "*", "doc", "[]"),
-    found: ["event-broken "],
+    findings: ["event-broken "],
   },
   "a state that the machine does not have": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "state", "constructor"),
-    found: ["event-differs a2", "log-differs a2", "state-unknown a2"],
+    findings: ["event-differs a2", "log-differs a2", "state-unknown a2"],
   },
-  "a missing field of the scripts": {
+  "a missing internal field": {
     plant: (valkey, at) => valkey.hdel(at("a2", "id:a2"), "ops"),
-    found: ["hash-field a2"],
+    findings: ["hash-field a2"],
   },
-  "a malformed field of the scripts": {
+  "a malformed internal field": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "op:1", "x"),
-    found: ["hash-field a2"],
+    findings: ["hash-field a2"],
   },
   "a state entered after the last change": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "since", "9999999999999"),
-    found: ["hash-field a2", "index-score a2", "log-differs a2"],
-    mended: ["index-score a2"],
+    findings: ["hash-field a2", "index-score a2", "log-differs a2"],
+    repairable: ["index-score a2"],
   },
-  "an own field of an impossible name": {
+  "an own field with an invalid name": {
     plant: (valkey, at) => valkey.hset(at("a2", "id:a2"), "not a name", "1"),
-    found: ["hash-field a2", "log-differs a2"],
+    findings: ["hash-field a2", "log-differs a2"],
   },
   ...Object.fromEntries(
     Object.entries({
-      "no JSON": "nan",
+      "not JSON": "nan",
       "lax JSON": "01",
       "half a surrogate pair": '"\\ud800"',
-      "no UTF-8": Buffer.from([0x22, 0xff, 0x22]),
+      "not UTF-8": Buffer.from([0x22, 0xff, 0x22]),
     }).map(([name, value]) => [
       `an own value that is ${name}`,
       {
         plant: (valkey: Valkey, at: (id: string, rest: string) => string) =>
           valkey.hset(at("a2", "id:a2"), "n", value),
-        found: ["hash-field a2", "log-differs a2"],
+        findings: ["hash-field a2", "log-differs a2"],
       } satisfies Damage,
     ]),
   ),
@@ -292,35 +293,35 @@ const unmendable: Record<string, Damage> = {
       await valkey.del(at("a2", "id:a2"));
       await valkey.set(at("a2", "id:a2"), "text");
     },
-    found: ["key-type a2"],
+    findings: ["key-type a2"],
   },
   "a log of another type": {
     plant: async (valkey, at) => {
       await valkey.del(at("a2", "log:a2"));
       await valkey.set(at("a2", "log:a2"), "text");
     },
-    found: ["key-type a2"],
+    findings: ["key-type a2"],
   },
   "timers of another type": {
     plant: async (valkey, at) => {
       await valkey.del(at("a2", "due"));
       await valkey.set(at("a2", "due"), "text");
     },
-    found: ["key-type "],
+    findings: ["key-type "],
   },
   "a stream of another type": {
     plant: async (valkey, at) => {
       await valkey.del(at("a2", "events"));
       await valkey.set(at("a2", "events"), "text");
     },
-    found: ["key-type "],
+    findings: ["key-type "],
   },
   "an index of another type": {
     plant: async (valkey, at) => {
       await valkey.del(at("a2", "index"));
       await valkey.set(at("a2", "index"), "text");
     },
-    found: ["key-type "],
+    findings: ["key-type "],
   },
 };
 
@@ -332,46 +333,46 @@ async function entryOf(valkey: Valkey, stream: string, id: string, version: numb
   throw new Error(`The stream has no version ${version} of ${id}`);
 }
 
-async function plant(partitions: number, damage: Damage): Promise<DoctorContext> {
-  const it = await patient(partitions);
-  await damage.plant(await hands(), (id, rest) => it.key(id, rest), it);
-  return it;
+async function plant(partitions: number, damage: Damage): Promise<TicketFixture> {
+  const fixture = await ticketFixture(partitions);
+  await damage.plant(await admin(), (id, rest) => fixture.key(id, rest), fixture);
+  return fixture;
 }
 
 const withResult = (findings: readonly string[], result: string): string[] =>
   findings.map((one) => `${one} ${result}`);
 
 describe.each([1, 4])("with %i partitions, fsck", (partitions) => {
-  it("finds nothing where nothing is wrong", async () => {
-    const it = await patient(partitions);
-    expect(await it.fsck({ deep: true, strict: true })).toEqual({
+  it("finds nothing in an undamaged namespace", async () => {
+    const fixture = await ticketFixture(partitions);
+    expect(await fixture.fsck({ deep: true, strict: true })).toEqual({
       findings: [],
       checked: { partitions, entities: 4, events: 9 },
     });
   });
 
-  it.each(Object.entries(mendable))("finds and mends %s", async (_, damage) => {
-    const it = await plant(partitions, damage);
+  it.each(Object.entries(repairable))("finds and repairs %s", async (_, damage) => {
+    const fixture = await plant(partitions, damage);
     const options = { deep: damage.deep ?? false };
-    const found = [...damage.found].sort();
-    expect(await it.found(options)).toEqual(withResult(found, "mendable"));
-    expect(await it.found({ ...options, repair: true })).toEqual(withResult(found, "mended"));
-    expect(await it.found({ deep: true })).toEqual([]);
+    const findings = [...damage.findings].sort();
+    expect(await fixture.results(options)).toEqual(withResult(findings, "repairable"));
+    expect(await fixture.results({ ...options, repair: true })).toEqual(withResult(findings, "repaired"));
+    expect(await fixture.results({ deep: true })).toEqual([]);
   });
 
-  it.each(Object.entries(unmendable))("finds %s, and makes nothing up", async (_, damage) => {
-    const it = await plant(partitions, damage);
-    const valkey = await hands();
+  it.each(Object.entries(manual))("finds %s, and does not invent data", async (_, damage) => {
+    const fixture = await plant(partitions, damage);
+    const valkey = await admin();
     const options = { deep: damage.deep ?? false };
-    const hash = it.key("a2", "id:a2");
+    const hash = fixture.key("a2", "id:a2");
     const before = [await valkey.type(hash), await valkey.dump(hash)];
-    const mended = damage.mended ?? [];
-    const left = damage.found.filter((one) => !mended.includes(one));
-    expect(await it.found(options)).toEqual(
-      [...withResult(mended, "mendable"), ...withResult(left, "left")].sort(),
+    const repairs = damage.repairable ?? [];
+    const rest = damage.findings.filter((one) => !repairs.includes(one));
+    expect(await fixture.results(options)).toEqual(
+      [...withResult(repairs, "repairable"), ...withResult(rest, "manual")].sort(),
     );
-    await it.found({ ...options, repair: true });
+    await fixture.results({ ...options, repair: true });
     expect([await valkey.type(hash), await valkey.dump(hash)]).toEqual(before);
-    expect(await it.found(options)).toEqual(withResult(left, "left").sort());
+    expect(await fixture.results(options)).toEqual(withResult(rest, "manual").sort());
   });
 });

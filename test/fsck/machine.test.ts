@@ -1,72 +1,72 @@
 import { describe, expect, it } from "vitest";
 import { compileMachine, defineMachine } from "../../src/index.js";
-import { Calls, connection } from "../helpers/calls.js";
+import { admin, Calls, connection } from "../helpers/calls.js";
 import { client, rejection } from "../helpers/client.js";
-import { DoctorContext, hands, patient, ticket } from "../helpers/fsck.js";
+import { TicketFixture, ticket, ticketFixture } from "../helpers/fsck.js";
 
-const meta = ({ latchkey }: DoctorContext): string => `{${latchkey.namespace}}:meta`;
+const meta = ({ latchkey }: TicketFixture): string => `{${latchkey.namespace}}:meta`;
 
-describe("of the machine, fsck finds", () => {
-  it.each<[string, (patient: DoctorContext) => Promise<unknown>, string[]]>([
+describe("in the machine, fsck finds", () => {
+  it.each<[string, (fixture: TicketFixture) => Promise<unknown>, string[]]>([
     [
-      "a partition without it",
-      async (it) => (await hands()).del(it.key("", "machine", 2)),
+      "a partition without the machine",
+      async (fixture) => (await admin()).del(fixture.key("", "machine", 2)),
       ["machine-missing 2"],
     ],
     [
-      "another type of key in its place",
-      async (it) =>
-        (await hands())
+      "a key of another type",
+      async (fixture) =>
+        (await admin())
           .pipeline()
-          .del(it.key("", "machine", 1))
-          .set(it.key("", "machine", 1), "x")
+          .del(fixture.key("", "machine", 1))
+          .set(fixture.key("", "machine", 1), "x")
           .exec(),
       ["machine-missing 1"],
     ],
     [
       "a partition with another row",
-      async (it) => (await hands()).hset(it.key("", "machine", 3), "=open", "x"),
+      async (fixture) => (await admin()).hset(fixture.key("", "machine", 3), "=open", "x"),
       ["machine-differs 3"],
     ],
     [
-      "a row that is missing",
-      async (it) => (await hands()).hdel(it.key("", "machine", 0), "held>shut"),
+      "a missing row",
+      async (fixture) => (await admin()).hdel(fixture.key("", "machine", 0), "held>shut"),
       ["machine-broken 0", "machine-differs 1", "machine-differs 2", "machine-differs 3"],
     ],
     [
-      "a state that is gone from the list",
-      async (it) => (await hands()).hset(it.key("", "machine", 0), "states", "open held leased"),
+      "a state that is missing from the list",
+      async (fixture) => (await admin()).hset(fixture.key("", "machine", 0), "states", "open held leased"),
       ["machine-broken 0", "machine-differs 1", "machine-differs 2", "machine-differs 3"],
     ],
   ])("%s", async (_, damage, wanted) => {
-    const it = await patient(4);
-    await it.tickets.remove("a4");
-    await damage(it);
-    const { findings } = await it.fsck({ repair: true });
+    const fixture = await ticketFixture(4);
+    await fixture.tickets.remove("a4");
+    await damage(fixture);
+    const { findings } = await fixture.fsck({ repair: true });
     const machine = findings.filter(({ kind }) => kind.startsWith("machine"));
     expect(machine.map(({ kind, partition }) => `${kind} ${partition}`)).toEqual(wanted);
-    for (const { result, why } of machine) expect([result, why]).toEqual(["left", expect.any(String)]);
+    for (const { result, why } of machine) expect([result, why]).toEqual(["manual", expect.any(String)]);
   });
 
   it.each([
-    ["a row that leads where no transition does", "shut>open", "2 0 x"],
-    ["a row that is not what apply wrote", "open>held", "2 3 -8"],
-    ["a first state that is another", ">", "held 2 0"],
-    ["timers that are others", "@open", "2 3600001   shut "],
-    ["timers of a state that has none", "@held", "2 3600000   shut "],
-    ["something set by a timer that sets nothing", "@open timeout", '["n","1"]'],
-    ["a definition that is none", "definition", "{}"],
+    ["a row of an impossible transition", "shut>open", "2 0 x"],
+    ["a row that differs from what apply wrote", "open>held", "2 3 -8"],
+    ["another initial state", ">", "held 2 0"],
+    ["other timers", "@open", "2 3600001   shut "],
+    ["timers of a state without timers", "@held", "2 3600000   shut "],
+    ["fields for a timer that sets none", "@open timeout", '["n","1"]'],
+    ["an invalid definition", "definition", "{}"],
     ["a definition of another version", "version", "2"],
-    ["a layout that is another", "layout", "7"],
+    ["another layout", "layout", "7"],
   ])("%s, even with one partition", async (_, field, text) => {
-    const it = await patient();
-    await (await hands()).hset(it.key("", "machine"), field, text);
-    const { findings } = await it.fsck();
-    expect(findings.map(({ kind, result }) => [kind, result])).toEqual([["machine-broken", "left"]]);
+    const fixture = await ticketFixture();
+    await (await admin()).hset(fixture.key("", "machine"), field, text);
+    const { findings } = await fixture.fsck();
+    expect(findings.map(({ kind, result }) => [kind, result])).toEqual([["machine-broken", "manual"]]);
   });
 
   it.each(["[]", "{", '["error","\\"late\\""]', '["error","\\"slow\\"","n","1"]'])(
-    "fields that a timer sets otherwise than the definition says: %s",
+    "fields of a timer that differ from the definition: %s",
     async (text) => {
       const slow = { error: "slow / \u007f é" };
       const home = await client();
@@ -79,15 +79,15 @@ describe("of the machine, fsck finds", () => {
           shut: { require: ["error"] },
         },
       });
-      const it = new DoctorContext(home, await home.machine(definition), 1);
-      expect(await it.found()).toEqual([]);
-      await (await hands()).hset(it.key("", "machine"), "@open timeout", text);
-      expect(await it.found()).toEqual(["machine-broken  left"]);
+      const fixture = new TicketFixture(home, await home.machine(definition), 1);
+      expect(await fixture.results()).toEqual([]);
+      await (await admin()).hset(fixture.key("", "machine"), "@open timeout", text);
+      expect(await fixture.results()).toEqual(["machine-broken  manual"]);
     },
   );
 
-  it("nothing while a newer version keeps a dropped state for those that still sit in it", async () => {
-    const it = await patient();
+  it("no damage while a newer version keeps a removed state for its remaining entities", async () => {
+    const fixture = await ticketFixture();
     const newer = defineMachine({
       ...ticket,
       initial: "open",
@@ -102,37 +102,49 @@ describe("of the machine, fsck finds", () => {
         shut: { retain: "7d" },
       },
     });
-    const calls = new Calls(await hands(), "ticket", it.latchkey.namespace);
+    const calls = new Calls(await admin(), "ticket", fixture.latchkey.namespace);
     const [outcome] = await calls.apply(compileMachine(newer).json, "MAP", "held", "shut");
     expect(outcome).toBe("OK");
-    expect((await it.fsck({ strict: true })).findings).toEqual([]);
+    expect((await fixture.fsck({ strict: true })).findings).toEqual([]);
   });
 
-  it("that there is none", async () => {
+  it("that no machine is installed", async () => {
     const latchkey = await client();
-    const nobody = new DoctorContext(latchkey, (await patient()).tickets, 1);
+    const nobody = new TicketFixture(latchkey, (await ticketFixture()).tickets, 1);
     const error = await rejection(nobody.fsck());
     expect(error).toMatchObject({ code: "NOMACHINE" });
     expect(error.message).toContain(`no machine "ticket" is installed in namespace "${latchkey.namespace}"`);
   });
 });
 
-describe("of the namespace, fsck finds", () => {
-  it.each<[string, (patient: DoctorContext) => Promise<unknown>, string]>([
-    ["that its facts are gone", async (it) => (await hands()).del(meta(it)), "meta-missing"],
-    ["no number of partitions", async (it) => (await hands()).hdel(meta(it), "partitions"), "meta-missing"],
-    ["no layout", async (it) => (await hands()).hdel(meta(it), "layout"), "meta-missing"],
-    ["too few partitions", async (it) => (await hands()).hset(meta(it), "partitions", 2), "meta-wrong"],
+describe("in the namespace, fsck finds", () => {
+  it.each<[string, (fixture: TicketFixture) => Promise<unknown>, string]>([
+    ["missing metadata", async (fixture) => (await admin()).del(meta(fixture)), "meta-missing"],
     [
-      "no number in the number's location",
-      async (it) => (await hands()).hset(meta(it), "partitions", "4x"),
+      "a missing number of partitions",
+      async (fixture) => (await admin()).hdel(meta(fixture), "partitions"),
+      "meta-missing",
+    ],
+    ["a missing layout", async (fixture) => (await admin()).hdel(meta(fixture), "layout"), "meta-missing"],
+    [
+      "too few partitions",
+      async (fixture) => (await admin()).hset(meta(fixture), "partitions", 2),
       "meta-wrong",
     ],
-    ["no note of the machine", async (it) => (await hands()).hdel(meta(it), "machine:ticket"), "meta-note"],
-  ])("%s, and goes on with the partitions that are there", async (_, damage, wanted) => {
-    const it = await patient(4);
-    await damage(it);
-    const { findings, checked } = await it.fsck();
+    [
+      "a malformed number of partitions",
+      async (fixture) => (await admin()).hset(meta(fixture), "partitions", "4x"),
+      "meta-wrong",
+    ],
+    [
+      "a list of machines without this one",
+      async (fixture) => (await admin()).hdel(meta(fixture), "machine:ticket"),
+      "meta-note",
+    ],
+  ])("%s, and continues with the existing partitions", async (_, damage, wanted) => {
+    const fixture = await ticketFixture(4);
+    await damage(fixture);
+    const { findings, checked } = await fixture.fsck();
     expect(new Set(findings.map(({ kind }) => kind))).toEqual(
       new Set(wanted === "meta-missing" && findings.length > 1 ? [wanted, "meta-note"] : [wanted]),
     );
@@ -140,31 +152,31 @@ describe("of the namespace, fsck finds", () => {
     expect(checked).toEqual({ partitions: 4, entities: 4, events: 9 });
   });
 
-  it("nothing of another layout's: it refuses to look", async () => {
-    const it = await patient();
-    await (await hands()).hset(meta(it), "layout", 2);
-    expect(await rejection(it.fsck())).toMatchObject({ code: "LAYOUT" });
+  it("another layout, and then checks nothing", async () => {
+    const fixture = await ticketFixture();
+    await (await admin()).hset(meta(fixture), "layout", 2);
+    expect(await rejection(fixture.fsck())).toMatchObject({ code: "LAYOUT" });
   });
 
-  it("an entity in a partition that its id does not lead to", async () => {
-    const it = await patient(4);
-    const valkey = await hands();
-    const from = it.key("a2", "id:a2");
-    const wrong = [0, 1, 2, 3].find((one) => it.key("a2", "id:a2", one) !== from) ?? 0;
-    await valkey.hset(it.key("a2", "id:a2", wrong), await valkey.hgetall(from));
-    const { findings } = await it.fsck({ deep: true });
+  it("an entity in a partition that its id does not belong to", async () => {
+    const fixture = await ticketFixture(4);
+    const valkey = await admin();
+    const from = fixture.key("a2", "id:a2");
+    const wrong = [0, 1, 2, 3].find((one) => fixture.key("a2", "id:a2", one) !== from) ?? 0;
+    await valkey.hset(fixture.key("a2", "id:a2", wrong), await valkey.hgetall(from));
+    const { findings } = await fixture.fsck({ deep: true });
     expect(findings.map(({ kind, partition }) => [kind, partition])).toContainEqual(["misplaced", wrong]);
   });
 });
 
-it("a user without the right to mend is told so, and nothing is mended", async () => {
-  const it = await patient();
-  const valkey = await hands();
-  const name = `reader-${it.latchkey.namespace}`;
+it("a user without permission to repair gets an error, and nothing is repaired", async () => {
+  const fixture = await ticketFixture();
+  const valkey = await admin();
+  const name = `reader-${fixture.latchkey.namespace}`;
   await valkey.call("ACL", "SETUSER", name, "on", ">secret", "~*", "+@all", "-zrem");
-  await valkey.zadd(it.key("gone", "index"), 5, "gone");
+  await valkey.zadd(fixture.key("gone", "index"), 5, "gone");
   const restricted = await connection({ username: name, password: "secret" });
-  const error = await rejection(it.fsck({ repair: true }, restricted));
+  const error = await rejection(fixture.fsck({ repair: true }, restricted));
   expect(error.message).toContain("this user lacks a permission that latchkey needs (NOPERM zrem");
-  expect(await it.found()).toEqual(["index-orphan gone mendable"]);
+  expect(await fixture.results()).toEqual(["index-orphan gone repairable"]);
 });

@@ -1,39 +1,39 @@
 import type { Valkey } from "iovalkey";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { allRules } from "../../src/doctor/rights/lines.js";
+import { allRules } from "../../src/doctor/permissions/acl.js";
 import { fsck } from "../../src/fsck/fsck.js";
 import { connect } from "../../src/index.js";
 import { startValkey } from "../../src/testing/index.js";
-import { connection } from "../helpers/calls.js";
+import { admin, connection } from "../helpers/calls.js";
 import { adminOf, connected, ownServer } from "../helpers/doctor.js";
-import { type DoctorContext, hands, patient, type Report, ticket } from "../helpers/fsck.js";
+import { type FsckReport, type TicketFixture, ticket, ticketFixture } from "../helpers/fsck.js";
 
-/** A connection with the rules that the doctor prints for a kind of user of the namespace, and others. */
-async function userOf(kind: "reader" | "writer", it: DoctorContext, ...more: string[]): Promise<Valkey> {
-  const name = `${kind}-${it.latchkey.namespace}`;
-  const rules = allRules(kind, it.latchkey.namespace);
-  await (await hands()).call("ACL", "SETUSER", name, "reset", "on", ">secret", ...rules, ...more);
+/** Connects as a user with the permissions that the doctor prints for a role, and others. */
+async function userOf(kind: "reader" | "writer", fixture: TicketFixture, ...more: string[]): Promise<Valkey> {
+  const name = `${kind}-${fixture.latchkey.namespace}`;
+  const rules = allRules(kind, fixture.latchkey.namespace);
+  await (await admin()).call("ACL", "SETUSER", name, "reset", "on", ">secret", ...rules, ...more);
   return connection({ username: name, password: "secret" });
 }
 
-const told = ({ findings }: Report): string[] =>
+const lines = ({ findings }: FsckReport): string[] =>
   findings.map(({ kind, result, message }) => [kind, result, message].join(": "));
 
-const NOT_ASKED = "unchecked: unchecked: whether apply would write the machine as it is was not asked";
+const NOT_COMPARED = "unchecked: unchecked: the installed machine was not compared with its definition";
 
 describe.each([1, 3])("with %i partitions, the reader that the doctor recommends", (partitions) => {
-  it("finds nothing where nothing is wrong, and is told what could not be checked", async () => {
-    const it = await patient(partitions);
-    const report = await it.fsck({ strict: true }, await userOf("reader", it));
-    expect(told(report)).toEqual([`${NOT_ASKED}: this user lacks the rights of a writer (NOPERM)`]);
+  it("finds nothing in an undamaged namespace, and reports what it could not check", async () => {
+    const fixture = await ticketFixture(partitions);
+    const report = await fixture.fsck({ strict: true }, await userOf("reader", fixture));
+    expect(lines(report)).toEqual([`${NOT_COMPARED}: this user lacks the permissions of a writer (NOPERM)`]);
     expect(report.checked).toEqual({ partitions, entities: 4, events: 9 });
   });
 
-  it("finds what is wrong", async () => {
-    const it = await patient(partitions);
-    await (await hands()).zrem(it.key("a1", "index"), "a1");
-    await (await hands()).lpop(it.key("a2", "log:a2"));
-    const { findings } = await it.fsck({}, await userOf("reader", it));
+  it("finds damage", async () => {
+    const fixture = await ticketFixture(partitions);
+    await (await admin()).zrem(fixture.key("a1", "index"), "a1");
+    await (await admin()).lpop(fixture.key("a2", "log:a2"));
+    const { findings } = await fixture.fsck({}, await userOf("reader", fixture));
     expect(findings.map(({ kind, id }) => `${kind} ${id}`).sort()).toEqual([
       "index-missing a1",
       "log-short a2",
@@ -42,25 +42,25 @@ describe.each([1, 3])("with %i partitions, the reader that the doctor recommends
   });
 });
 
-it("the writer that the doctor recommends checks all of it, and mends", async () => {
-  const it = await patient();
-  await (await hands()).zrem(it.key("a1", "index"), "a1");
-  const writer = await userOf("writer", it);
+it("the writer that the doctor recommends checks everything, and repairs", async () => {
+  const fixture = await ticketFixture();
+  await (await admin()).zrem(fixture.key("a1", "index"), "a1");
+  const writer = await userOf("writer", fixture);
   expect(
-    (await it.fsck({ repair: true }, writer)).findings.map(({ kind, result }) => [kind, result]),
-  ).toEqual([["index-missing", "mended"]]);
-  expect(told(await it.fsck({}, await userOf("writer", it)))).toEqual([]);
+    (await fixture.fsck({ repair: true }, writer)).findings.map(({ kind, result }) => [kind, result]),
+  ).toEqual([["index-missing", "repaired"]]);
+  expect(lines(await fixture.fsck({}, await userOf("writer", fixture)))).toEqual([]);
 });
 
-it("a walk over all keys is left out where the user may not, and told; with the right it is made", async () => {
-  const it = await patient();
-  const denied = await it.fsck({ deep: true }, await userOf("reader", it));
-  expect(told(denied)).toEqual([
-    `${NOT_ASKED}: this user lacks the rights of a writer (NOPERM)`,
-    "unchecked: unchecked: all keys were not walked over: this user may not (NOPERM)",
+it("a scan of all keys needs a permission, and is reported as unchecked without it", async () => {
+  const fixture = await ticketFixture();
+  const denied = await fixture.fsck({ deep: true }, await userOf("reader", fixture));
+  expect(lines(denied)).toEqual([
+    `${NOT_COMPARED}: this user lacks the permissions of a writer (NOPERM)`,
+    "unchecked: unchecked: the keys of the server were not scanned: permission denied (NOPERM)",
   ]);
   expect(denied.findings[1]?.why).toBe("grant it with ACL SETUSER <user> +scan, or leave out --deep");
-  const allowed = await it.fsck({ deep: true }, await userOf("reader", it, "+scan"));
+  const allowed = await fixture.fsck({ deep: true }, await userOf("reader", fixture, "+scan"));
   expect(allowed.findings).toHaveLength(1);
 });
 
@@ -80,27 +80,27 @@ describe("a replica", () => {
     return connected({ url: copy.url });
   }
 
-  it("is checked; what takes a script is told as not checked", async () => {
+  it("is checked, except for what needs a script", async () => {
     const steps = fsck(await replica(), "here", "ticket");
     const findings = [];
     for await (const finding of steps) findings.push(finding);
     expect(findings.map(({ kind, id, result }) => [kind, id, result])).toEqual([
       ["unchecked", "", "unchecked"],
-      ["index-missing", "a1", "mendable"],
+      ["index-missing", "a1", "repairable"],
     ]);
     expect(findings[0]?.message).toContain("the server is a replica");
   });
 
-  it("is not mended: a clear error, before anything is checked", async () => {
+  it("cannot be repaired, which is an error before anything is checked", async () => {
     const steps = fsck(await replica(), "here", "ticket", { repair: true });
     await expect(steps.next()).rejects.toMatchObject({
       code: "NOTEXECUTED",
-      message: "fsck ticket can't repair here: the server is a replica; connect to its primary",
+      message: "fsck ticket cannot repair here: the server is a replica; connect to its primary",
     });
   });
 });
 
-it("a server that refuses scripts for a while is checked all the same, but for what takes one", async () => {
+it("a server that rejects scripts is checked, except for what needs a script", async () => {
   const { server, admin } = await ownServer();
   const latchkey = await connect({ url: server.url, namespace: "here" });
   onTestFinished(() => latchkey.close());
@@ -110,6 +110,6 @@ it("a server that refuses scripts for a while is checked all the same, but for w
   for await (const finding of fsck(await connected({ url: server.url }), "here", "ticket"))
     findings.push(finding);
   expect(findings.map(({ message }) => message)).toEqual([
-    "whether apply would write the machine as it is was not asked: the server refuses scripts now (NOREPLICAS)",
+    "the installed machine was not compared with its definition: the server rejects scripts now (NOREPLICAS)",
   ]);
 });

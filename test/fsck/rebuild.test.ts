@@ -1,22 +1,32 @@
 import type { Valkey } from "iovalkey";
 import { describe, expect, it } from "vitest";
-import { partOf } from "../../src/fsck/entity-places.js";
-import { lookAt } from "../../src/fsck/look.js";
-import { mendEntity } from "../../src/fsck/mend.js";
-import { connection } from "../helpers/calls.js";
-import { type DoctorContext, hands, patient } from "../helpers/fsck.js";
+import { partitionAt } from "../../src/fsck/partition.js";
+import { repairEntity } from "../../src/fsck/repair.js";
+import { readStoredEntity } from "../../src/fsck/stored-entity.js";
+import { admin, connection } from "../helpers/calls.js";
+import { type TicketFixture, ticketFixture } from "../helpers/fsck.js";
 import { keyspace } from "../helpers/keyspace.js";
 
-/** Tickets, of which a2 has lived twice and is at version 12 of its second life: its log holds 8. */
-async function withHistory(): Promise<{ it: DoctorContext; valkey: Valkey; log: string; events: string }> {
-  const it = await patient();
-  await it.tickets.remove("a2");
-  await it.tickets.create("a2", { text: "again" });
-  for (let n = 2; n <= 12; n++) await it.tickets.patch("a2", { set: { n } });
-  return { it, valkey: await hands(), log: it.key("a2", "log:a2"), events: it.key("a2", "events") };
+/** Creates tickets. The ticket a2 was removed and created again, and has 12 versions, 8 of them in its log. */
+async function withHistory(): Promise<{
+  fixture: TicketFixture;
+  valkey: Valkey;
+  log: string;
+  events: string;
+}> {
+  const fixture = await ticketFixture();
+  await fixture.tickets.remove("a2");
+  await fixture.tickets.create("a2", { text: "again" });
+  for (let n = 2; n <= 12; n++) await fixture.tickets.patch("a2", { set: { n } });
+  return {
+    fixture,
+    valkey: await admin(),
+    log: fixture.key("a2", "log:a2"),
+    events: fixture.key("a2", "events"),
+  };
 }
 
-/** The stream entry of a version of a2's present life. */
+/** Returns the stream entry of a version of the current a2. */
 async function entryOf(valkey: Valkey, events: string, version: number): Promise<string> {
   for (const [entry, [, document = ""]] of await valkey.xrevrange(events, "+", "-")) {
     const change = JSON.parse(document);
@@ -25,103 +35,106 @@ async function entryOf(valkey: Valkey, events: string, version: number): Promise
   throw new Error(`The stream has no version ${version} of a2`);
 }
 
-describe("a log that is gone is rebuilt from the event log", () => {
-  it("as it was, to the byte, and nothing else is changed", async () => {
-    const { it, valkey, log } = await withHistory();
-    const before = await keyspace(valkey, it.latchkey.namespace);
+describe("a missing log is rebuilt from the event log", () => {
+  it("byte for byte, and nothing else changes", async () => {
+    const { fixture, valkey, log } = await withHistory();
+    const before = await keyspace(valkey, fixture.latchkey.namespace);
     expect(await valkey.llen(log)).toBe(8);
     await valkey.del(log);
-    expect(await it.found()).toEqual(["log-missing a2 mendable"]);
-    expect(await it.found({ repair: true })).toEqual(["log-missing a2 mended"]);
-    expect(await keyspace(valkey, it.latchkey.namespace)).toEqual({
+    expect(await fixture.results()).toEqual(["log-missing a2 repairable"]);
+    expect(await fixture.results({ repair: true })).toEqual(["log-missing a2 repaired"]);
+    expect(await keyspace(valkey, fixture.latchkey.namespace)).toEqual({
       ...before,
       "keys in all": expect.anything(),
     });
   });
 
-  it("where what was trimmed away lies before what belongs there", async () => {
-    const { it, valkey, log, events } = await withHistory();
+  it("if only older entries were trimmed", async () => {
+    const { fixture, valkey, log, events } = await withHistory();
     const before = await valkey.lrange(log, 0, -1);
     await valkey.del(log);
     await valkey.xtrim(events, "MINID", await entryOf(valkey, events, 5));
-    expect(await it.found({ repair: true })).toEqual(["log-missing a2 mended"]);
+    expect(await fixture.results({ repair: true })).toEqual(["log-missing a2 repaired"]);
     expect(await valkey.lrange(log, 0, -1)).toEqual(before);
   });
 
-  it("of a life that is shorter than the history: with nothing of the life before", async () => {
-    const it = await patient();
-    await it.tickets.remove("a2");
-    await it.tickets.create("a2");
-    const valkey = await hands();
-    const before = await valkey.lrange(it.key("a2", "log:a2"), 0, -1);
-    await valkey.del(it.key("a2", "log:a2"));
-    expect(await it.found({ repair: true })).toEqual(["log-missing a2 mended"]);
-    expect(await valkey.lrange(it.key("a2", "log:a2"), 0, -1)).toEqual(before);
+  it("without the changes of an earlier entity with this id", async () => {
+    const fixture = await ticketFixture();
+    await fixture.tickets.remove("a2");
+    await fixture.tickets.create("a2");
+    const valkey = await admin();
+    const before = await valkey.lrange(fixture.key("a2", "log:a2"), 0, -1);
+    await valkey.del(fixture.key("a2", "log:a2"));
+    expect(await fixture.results({ repair: true })).toEqual(["log-missing a2 repaired"]);
+    expect(await valkey.lrange(fixture.key("a2", "log:a2"), 0, -1)).toEqual(before);
     expect(before).toHaveLength(1);
   });
 });
 
-describe("a log that is gone is left where", () => {
-  it.each<[string, (valkey: Valkey, events: string, it: DoctorContext) => Promise<unknown>, string[]]>([
+describe("a missing log is not rebuilt if", () => {
+  it.each<[string, (valkey: Valkey, events: string, fixture: TicketFixture) => Promise<unknown>, string[]]>([
     [
-      "the oldest change that belongs there was trimmed away",
+      "its oldest change was trimmed",
       async (valkey, events) => valkey.xtrim(events, "MINID", await entryOf(valkey, events, 6)),
       [],
     ],
     [
-      "a change in the middle is gone",
+      "a change in the middle is missing",
       async (valkey, events) => valkey.xdel(events, await entryOf(valkey, events, 9)),
-      ["event-gap a2 left"],
+      ["event-gap a2 manual"],
     ],
     [
-      "the last change is gone",
+      "the last change is missing",
       async (valkey, events) => valkey.xdel(events, await entryOf(valkey, events, 12)),
-      ["event-lost a2 left"],
+      ["event-lost a2 manual"],
     ],
     [
-      "the entity is not what the last change made it",
-      (valkey, _, it) => valkey.hset(it.key("a2", "id:a2"), "n", "13"),
+      "the entity differs from the last change",
+      (valkey, _, fixture) => valkey.hset(fixture.key("a2", "id:a2"), "n", "13"),
       [],
     ],
     [
-      "the machine that is installed can't be read",
-      (valkey, _, it) => valkey.hdel(it.key("", "machine", 0), "definition"),
-      ["machine-broken  left"],
+      "the installed machine is not readable",
+      (valkey, _, fixture) => valkey.hdel(fixture.key("", "machine", 0), "definition"),
+      ["machine-broken  manual"],
     ],
   ])("%s", async (_, damage, others) => {
-    const { it, valkey, log, events } = await withHistory();
+    const { fixture, valkey, log, events } = await withHistory();
     await valkey.del(log);
-    await damage(valkey, events, it);
-    expect(await it.found({ repair: true })).toEqual([...others, "log-missing a2 left"].sort());
+    await damage(valkey, events, fixture);
+    expect(await fixture.results({ repair: true })).toEqual([...others, "log-missing a2 manual"].sort());
     expect(await valkey.exists(log)).toBe(0);
   });
 });
 
-it.each<[string, (it: DoctorContext, valkey: Valkey) => Promise<unknown>]>([
-  ["was patched", (it) => it.tickets.patch("a2", { set: { n: 13 } })],
-  ["was removed", (it) => it.tickets.remove("a2")],
-  ["has another version", (it, valkey) => valkey.hincrby(it.key("a2", "id:a2"), "version", 1)],
-])("no log is rebuilt of an entity that %s since the look at it", async (_, change) => {
-  const { it, valkey, log } = await withHistory();
-  const part = partOf({ namespace: it.latchkey.namespace, partitions: 1, machine: "ticket" }, 0);
+it.each<[string, (fixture: TicketFixture, valkey: Valkey) => Promise<unknown>]>([
+  ["was patched", (fixture) => fixture.tickets.patch("a2", { set: { n: 13 } })],
+  ["was removed", (fixture) => fixture.tickets.remove("a2")],
+  ["has another version", (fixture, valkey) => valkey.hincrby(fixture.key("a2", "id:a2"), "version", 1)],
+])("no log is rebuilt for an entity that %s after it was read", async (_, change) => {
+  const { fixture, valkey, log } = await withHistory();
+  const partition = partitionAt(
+    { namespace: fixture.latchkey.namespace, partitions: 1, machine: "ticket" },
+    0,
+  );
   const texts = await valkey.lrange(log, 0, -1);
   await valkey.del(log);
-  const look = await lookAt(valkey, part, "a2");
-  await change(it, valkey);
-  const before = await keyspace(valkey, it.latchkey.namespace);
-  expect(await mendEntity(valkey, part, look, { log: texts })).toBe(false);
-  expect(await keyspace(valkey, it.latchkey.namespace)).toEqual({
+  const entity = await readStoredEntity(valkey, partition, "a2");
+  await change(fixture, valkey);
+  const before = await keyspace(valkey, fixture.latchkey.namespace);
+  expect(await repairEntity(valkey, partition, entity, { log: texts })).toBe(false);
+  expect(await keyspace(valkey, fixture.latchkey.namespace)).toEqual({
     ...before,
     "keys in all": expect.anything(),
   });
 });
 
-it("a user without the right to write logs is told so, and no log is begun", async () => {
-  const { it, valkey, log } = await withHistory();
-  const name = `mute-${it.latchkey.namespace}`;
+it("a user without permission to write logs gets an error, and no log is created", async () => {
+  const { fixture, valkey, log } = await withHistory();
+  const name = `mute-${fixture.latchkey.namespace}`;
   await valkey.call("ACL", "SETUSER", name, "reset", "on", ">secret", "~*", "+@all", "-rpush");
   await valkey.del(log);
   const restricted = await connection({ username: name, password: "secret" });
-  await expect(it.fsck({ repair: true }, restricted)).rejects.toThrow("NOPERM rpush");
+  await expect(fixture.fsck({ repair: true }, restricted)).rejects.toThrow("NOPERM rpush");
   expect(await valkey.exists(log)).toBe(0);
 });

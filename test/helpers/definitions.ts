@@ -105,9 +105,9 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
     definition: machine({ $schema: 1 }),
     problems: ["$schema: must be text, not a number"],
   },
-  "an initial state that is none": {
+  "an unknown initial state": {
     definition: machine({ initial: "qeued" }),
-    problems: ['initial: "qeued" is no state; did you mean "queued"?'],
+    problems: ['initial: unknown state "qeued"; did you mean "queued"?'],
     beyondSchema: true,
   },
   "no states": { definition: machine({ states: {} }), problems: ["states: must hold 1 to 64 states, not 0"] },
@@ -128,17 +128,17 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   },
   "a misspelt target": {
     definition: state("active", { to: ["done", "dorpped"] }),
-    problems: ['states.active.to[1]: "dorpped" is no state; did you mean "dropped"?'],
+    problems: ['states.active.to[1]: unknown state "dorpped"; did you mean "dropped"?'],
     beyondSchema: true,
   },
   "a target unlike any state": {
     definition: state("active", { to: ["elsewhere"] }),
-    problems: ['states.active.to[0]: "elsewhere" is no state'],
+    problems: ['states.active.to[0]: unknown state "elsewhere"'],
     beyondSchema: true,
   },
   "a target that is inherited": {
     definition: state("active", { to: ["toString"] }),
-    problems: ['states.active.to[0]: "toString" is no state'],
+    problems: ['states.active.to[0]: unknown state "toString"'],
     beyondSchema: true,
   },
   "a target listed twice": {
@@ -151,7 +151,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   },
   "a target that is a number": {
     definition: state("active", { to: [1] }),
-    problems: ["states.active.to[0]: 1 is no state"],
+    problems: ["states.active.to[0]: unknown state 1"],
   },
   "an event name with a space": {
     definition: state("done", { event: "job done" }),
@@ -162,22 +162,20 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   "a state whose event is that of a removal by its name": {
     definition: machine({ states: { ...job.states, removed: {} } }),
     problems: [
-      'states.removed.event: "job.removed" is what every removal is called; give entering this state another event',
+      'states.removed.event: "job.removed" is the event of every removal; choose another event for this state',
     ],
     beyondSchema: true,
   },
   "a state whose event is that of a patch": {
     definition: state("done", { event: "job.updated" }),
     problems: [
-      'states.done.event: "job.updated" is what every patch is called; give entering this state another event',
+      'states.done.event: "job.updated" is the event of every patch; choose another event for this state',
     ],
     beyondSchema: true,
   },
   "a stamp of a reserved name": {
     definition: state("done", { stamp: "createdAt" }),
-    problems: [
-      'states.done.stamp: "createdAt" is reserved: latchkey uses it itself; choose another field name',
-    ],
+    problems: ['states.done.stamp: "createdAt" is reserved by latchkey; choose another field name'],
   },
   "a required field listed twice": {
     definition: state("done", { require: ["a", "b", "a"] }),
@@ -222,7 +220,7 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   },
   "a timeout to no state": {
     definition: state("active", { timeout: { after: "1s", to: "don" } }),
-    problems: ['states.active.timeout.to: "don" is no state; did you mean "done"?'],
+    problems: ['states.active.timeout.to: unknown state "don"; did you mean "done"?'],
     beyondSchema: true,
   },
   "a lease past the table": {
@@ -255,19 +253,17 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   },
   "a deadline that sets nothing of what its target requires": {
     definition: state("active", { lease: { for: "1s", to: "dropped" } }),
-    problems: ['states.active.lease.set: must hold "error", which "dropped" requires'],
+    problems: ['states.active.lease.set: must contain "error", which "dropped" requires'],
     beyondSchema: true,
   },
   "a deadline that sets something else than its target requires": {
     definition: state("active", { lease: { for: "1s", to: "dropped", set: { fault: "x" } } }),
-    problems: ['states.active.lease.set: must hold "error", which "dropped" requires'],
+    problems: ['states.active.lease.set: must contain "error", which "dropped" requires'],
     beyondSchema: true,
   },
   "a deadline that sets a reserved field": {
     definition: state("active", { lease: { for: "1s", to: "queued", set: { reason: "x" } } }),
-    problems: [
-      'states.active.lease.set.reason: "reason" is reserved: latchkey uses it itself; choose another field name',
-    ],
+    problems: ['states.active.lease.set.reason: "reason" is reserved by latchkey; choose another field name'],
   },
   "65 fields in a set": {
     definition: state("active", {
@@ -281,12 +277,12 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
   },
   "a deadline that sets a stamp": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { startedAt: "now" } } }),
-    problems: ["states.active.lease.set.startedAt: is a stamp: only the server sets it"],
+    problems: ["states.active.lease.set.startedAt: is a stamp, which only the server sets"],
     beyondSchema: true,
   },
   "more than 64 KiB when compiled": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { text: "é".repeat(33_000) } } }),
-    problems: [": is 66489 bytes of JSON when compiled, at most 65536 are possible"],
+    problems: [": is 66489 bytes of JSON when compiled, at most 65536 are allowed"],
     beyondSchema: true,
   },
 };
@@ -295,26 +291,26 @@ export const bad: Record<string, { definition: unknown; problems: string[]; beyo
 export const unspeakable: Record<string, { definition: unknown; problem: string }> = {
   "a number that is none": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { n: [Number.NaN] } } }),
-    problem: "states.active.lease.set.n[0]: NaN is no JSON number",
+    problem: "states.active.lease.set.n[0]: NaN is not a JSON number",
   },
   "a date": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { when: new Date(0) } } }),
-    problem: "states.active.lease.set.when: a class instance is no JSON value",
+    problem: "states.active.lease.set.when: a class instance is not a JSON value",
   },
   undefined: {
     definition: state("active", { lease: { for: 1, to: "queued", set: { x: undefined } } }),
-    problem: "states.active.lease.set.x: undefined is no JSON value",
+    problem: "states.active.lease.set.x: undefined is not a JSON value",
   },
   "a value that holds itself": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { circular } } }),
-    problem: "states.active.lease.set.circular.self: is nested too deeply, or in itself",
+    problem: "states.active.lease.set.circular.self: is nested too deeply or circular",
   },
   "half a surrogate pair in a key": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { x: { "\ud800": 1 } } } }),
-    problem: "states.active.lease.set.x: has a key that holds half a surrogate pair",
+    problem: "states.active.lease.set.x: has a key with half of a surrogate pair",
   },
   "half a surrogate pair": {
     definition: state("active", { lease: { for: 1, to: "queued", set: { x: "\ud800" } } }),
-    problem: "states.active.lease.set.x: holds half a surrogate pair",
+    problem: "states.active.lease.set.x: contains half of a surrogate pair",
   },
 };

@@ -1,27 +1,27 @@
 import { Valkey } from "iovalkey";
 import { onTestFinished } from "vitest";
+import type { CheckResult } from "../../src/doctor/check-result.js";
 import { DoctorContext } from "../../src/doctor/context.js";
 import { examine } from "../../src/doctor/examine.js";
-import type { Finding } from "../../src/doctor/finding.js";
-import { allRules, type Kind } from "../../src/doctor/rights/lines.js";
+import { allRules, type UserKind } from "../../src/doctor/permissions/acl.js";
 import { type ServerOptions, startValkey, type TestServer } from "../../src/testing/index.js";
 import { type Connection, type ConnectionOptions, openConnection } from "../../src/valkey/connection.js";
 import { freshNamespace, useValkey } from "./valkey.js";
 
-/** Names the caller and the subject of an examination. */
+/** Holds the user and the namespace for an examination. */
 export interface Visit extends ConnectionOptions {
   readonly namespace?: string;
   readonly now?: () => number;
 }
 
-/** A server of this test alone, and a connection that may do everything. */
+/** Starts a server for one test and connects with all permissions. */
 export async function ownServer(options: ServerOptions = {}): Promise<{ server: TestServer; admin: Valkey }> {
   const server = await startValkey(options);
   onTestFinished(() => server.stop());
   return { server, admin: await adminOf(server) };
 }
 
-/** A connection that may do everything, and does not try again. */
+/** Connects with all permissions and without retries. */
 export async function adminOf(
   { host, port }: TestServer,
   user: { readonly username?: string; readonly password?: string } = {},
@@ -33,28 +33,32 @@ export async function adminOf(
   return admin;
 }
 
-/** A connection as latchkey makes it, closed with the test. */
+/** Opens a connection as latchkey does, and closes it with the test. */
 export async function connected(options: ConnectionOptions): Promise<Connection> {
   const connection = await openConnection(options);
   onTestFinished(() => connection.close());
   return connection;
 }
 
-/** All findings, in their order. */
-export async function findings({ namespace = freshNamespace(), now, ...options }: Visit): Promise<Finding[]> {
+/** Returns all results in their order. */
+export async function results({
+  namespace = freshNamespace(),
+  now,
+  ...options
+}: Visit): Promise<CheckResult[]> {
   const connection = await connected(options);
   return examine(new DoctorContext(connection, { namespace, machine: "agent" }, now));
 }
 
-/** Returns one finding of an examination. @throws Error if it has none with that id */
-export async function finding(id: string, visit: Visit): Promise<Finding> {
-  const all = await findings(visit);
-  const found = all.find((one) => one.id === id);
-  if (found === undefined) throw new Error(`No ${id} among ${all.map((one) => one.id).join(", ")}`);
-  return found;
+/** Returns one result. @throws Error if there is none with that id */
+export async function result(id: string, visit: Visit): Promise<CheckResult> {
+  const all = await results(visit);
+  const match = all.find((one) => one.id === id);
+  if (match === undefined) throw new Error(`No ${id} among ${all.map((one) => one.id).join(", ")}`);
+  return match;
 }
 
-/** A new user with these rules, and how to look as that user. */
+/** Creates a user with these rules and returns its credentials. */
 export async function user(server: TestServer, ...rules: string[]) {
   const admin = await adminOf(server);
   const [username, namespace] = [freshNamespace(), freshNamespace()];
@@ -70,7 +74,7 @@ export async function user(server: TestServer, ...rules: string[]) {
   return { admin, namespace, username, password: "sesame", url: server.url };
 }
 
-/** A new user as the doctor makes one, and more rules. */
-export async function userOf(kind: Kind, ...more: string[]) {
+/** Creates a user with the rules that the doctor prints, and more. */
+export async function userOf(kind: UserKind, ...more: string[]) {
   return user(await useValkey(), ...allRules(kind, "NS"), ...more);
 }

@@ -1,14 +1,13 @@
 import type { Valkey } from "iovalkey";
 import { onTestFinished } from "vitest";
 import type { Finding } from "../../src/fsck/finding.js";
-import { type Checked, type FsckOptions, fsck } from "../../src/fsck/fsck.js";
+import { type FsckOptions, type FsckSummary, fsck } from "../../src/fsck/fsck.js";
 import { defineMachine, type Entities, type Latchkey, partitionOf } from "../../src/index.js";
 import { openConnection } from "../../src/valkey/connection.js";
-import { admin } from "./calls.js";
 import { client } from "./client.js";
 import { useValkey } from "./valkey.js";
 
-/** A machine with a timer of each sort. */
+/** Defines a machine with a timer of each kind. */
 export const ticket = defineMachine({
   name: "ticket",
   version: 1,
@@ -22,14 +21,14 @@ export const ticket = defineMachine({
   history: 8,
 });
 
-/** Holds the findings of a check, and what it examined. */
-export interface Report {
+/** Holds the findings of a check and the counts of what it checked. */
+export interface FsckReport {
   readonly findings: Finding[];
-  readonly checked: Checked;
+  readonly checked: FsckSummary;
 }
 
-/** Tickets in a namespace of their own, and hands to damage them with. */
-export class DoctorContext {
+/** Tickets in a namespace of their own, and admin to damage them with. */
+export class TicketFixture {
   readonly latchkey: Latchkey;
   readonly tickets: Entities;
   readonly partitions: number;
@@ -40,13 +39,13 @@ export class DoctorContext {
     this.partitions = partitions;
   }
 
-  /** A key of the partition that the id leads to. */
+  /** Returns a key of the partition of an id. */
   key(id: string, rest: string, partition = partitionOf(id, this.partitions)): string {
     return `{${this.latchkey.namespace}:${partition}}:${this.tickets.name}:${rest}`;
   }
 
-  /** @param as a connection to use instead of one that may do anything */
-  async fsck(options: FsckOptions = {}, as?: Valkey): Promise<Report> {
+  /** Runs fsck. @param as a connection to use instead of one with all permissions */
+  async fsck(options: FsckOptions = {}, as?: Valkey): Promise<FsckReport> {
     const { url } = await useValkey();
     const connection = await openConnection(as === undefined ? { url } : { client: as });
     try {
@@ -62,15 +61,15 @@ export class DoctorContext {
     }
   }
 
-  /** Each finding as `kind id result`, sorted. */
-  async found(options: FsckOptions = {}): Promise<string[]> {
+  /** Runs fsck and returns each finding as `kind id result`, sorted. */
+  async results(options: FsckOptions = {}): Promise<string[]> {
     const { findings } = await this.fsck(options);
     return findings.map(({ kind, id, result }) => `${kind} ${id} ${result}`).sort();
   }
 }
 
-/** Makes a namespace with a number of partitions, and in it a1 open, a2 held, a3 leased, a4 shut, and a5 removed. */
-export async function patient(partitions = 1, definition = ticket): Promise<DoctorContext> {
+/** Creates a namespace with the tickets a1 (open), a2 (held), a3 (leased), a4 (shut) and a5 (removed). */
+export async function ticketFixture(partitions = 1, definition = ticket): Promise<TicketFixture> {
   const latchkey = await client();
   await latchkey.init(partitions);
   const tickets = await latchkey.machine(definition);
@@ -79,13 +78,10 @@ export async function patient(partitions = 1, definition = ticket): Promise<Doct
   await tickets.transition("a3", "leased", { unset: ["n"] });
   await tickets.transition("a4", "shut");
   await tickets.remove("a5");
-  return new DoctorContext(latchkey, tickets, partitions);
+  return new TicketFixture(latchkey, tickets, partitions);
 }
 
-/** The tests' own connection, which may do anything. */
-export const hands = admin;
-
-/** Repeats some work until it is stopped. The test stops it. */
+/** Repeats some work until it is stopped, at the latest when the test ends. */
 export function meanwhile(work: (round: number) => Promise<unknown>): { stop(): Promise<number> } {
   let isStopped = false;
   const loop = (async () => {

@@ -5,7 +5,7 @@ import { defineMachine, type MachineDefinition } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 import { Clocked } from "../helpers/clock.js";
-import { DoctorContext } from "../helpers/fsck.js";
+import { TicketFixture } from "../helpers/fsck.js";
 
 const job: MachineDefinition = defineMachine({
   name: "job",
@@ -196,7 +196,7 @@ it("keeps entities, index, due, logs and stream in step over all that may happen
         expect([id, due === null ? undefined : Number(due)]).toEqual([id, expected.due(id)]);
       }
       expect(await location.events()).toHaveLength(expected.changes);
-      expect(await new DoctorContext(home, jobs, 1).found({ strict: true })).toEqual([]);
+      expect(await new TicketFixture(home, jobs, 1).results({ strict: true })).toEqual([]);
     },
   );
   await fc.assert(property, { numRuns: 150 });

@@ -5,7 +5,8 @@ import type { Operation } from "../../src/lua/index.js";
 import { type Argument, admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 import { Clocked } from "../helpers/clock.js";
-import { DoctorContext } from "../helpers/fsck.js";
+import { TicketFixture } from "../helpers/fsck.js";
+
 import {
   definitionOf,
   type Edit,
@@ -140,7 +141,7 @@ class Run {
   }
 
   /** Returns the findings of a strict fsck: states that the current version alone would not have left so. */
-  strict(result: "mendable" | "notice" = "mendable"): string[] {
+  strict(result: "repairable" | "notice" = "repairable"): string[] {
     const found = [...this.model.alive].flatMap(([id, it]) => {
       const plain = this.model.plain(it);
       const isKnown = this.model.machine.states[it.state] !== undefined;
@@ -194,22 +195,22 @@ it("keeps what it promises about timers while newer versions change them, in any
         expect([id, state, version, since]).toEqual([id, it?.state, it?.version, at]);
         expect(await location.log(id)).toEqual(lives.get(id)?.slice(-(it?.logged ?? 0)) ?? []);
       }
-      const patient = new DoctorContext(home, jobs, 1);
-      expect(await patient.found()).toEqual(run.strict("notice"));
-      expect(await patient.found({ strict: true })).toEqual(run.strict());
+      const fixture = new TicketFixture(home, jobs, 1);
+      expect(await fixture.results()).toEqual(run.strict("notice"));
+      expect(await fixture.results({ strict: true })).toEqual(run.strict());
 
       // A sweep reads every entity. The rest has a later lease end, and fires at that time.
       for (const id of IDS) await run.ask("expire", id);
-      const left = await patient.found({ strict: true });
+      const left = await fixture.results({ strict: true });
       expect(left).toEqual(run.strict());
       for (const [id, it] of model.alive) {
-        if (!left.includes(`due-time ${id} mendable`)) continue;
+        if (!left.includes(`due-time ${id} repairable`)) continue;
         const isLater = (it.told ?? 0) > (model.plain(it) ?? NEVER);
         expect([id, model.spec(it.state).lease !== undefined, isLater]).toEqual([id, true, true]);
       }
       expect(left.filter((finding) => !/^(due-time|log-long) /.test(finding))).toEqual([]);
       for (const id of IDS) {
-        for (const isPutOff of left.includes(`due-time ${id} mendable`) ? [true, false] : [false]) {
+        for (const isPutOff of left.includes(`due-time ${id} repairable`) ? [true, false] : [false]) {
           const { told } = model.alive.get(id) ?? {};
           if (told === undefined) continue;
           location.pass(Math.max(0, told - location.nowMs));

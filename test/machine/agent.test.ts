@@ -23,7 +23,7 @@ describe("agent", () => {
     expect(validateMachine(agent()).warnings).toEqual([]);
   });
 
-  test("takes options under a later version", () => {
+  test("accepts options under a later version", () => {
     const machine = agent({
       version: 2,
       retain: "7d",
@@ -46,11 +46,11 @@ describe("agent", () => {
     expect(validateMachine(machine).warnings).toEqual([]);
   });
 
-  test("takes a later version of the same content", () => {
+  test("accepts a later version of the same definition", () => {
     expect(agent({ version: 2 })).toEqual({ ...agent(), version: 2 });
   });
 
-  test("takes options that say what is the default anyway under version 1", () => {
+  test("accepts options equal to the defaults under version 1", () => {
     const same = agent({ history: 16, keepEvents: 100_000 });
     expect(compileMachine(same).json).toBe(compileMachine(agent()).json);
   });
@@ -61,17 +61,17 @@ describe("agent", () => {
     { keepEvents: 1 },
     { spawnTimeout: "5m" },
     { lease: "30s" },
-  ])("refuses %j under version 1, and says why", (options) => {
+  ])("rejects %j under version 1, with the reason", (options) => {
     for (const given of [options, { ...options, version: 1 }]) {
       expect(() => agent(given)).toThrow(MachineDefinitionError);
       expect(() => agent(given)).toThrow(
         `version: must be 2 or more with ${Object.keys(options)[0]}: these change the built-in machine, ` +
-          "and a server refuses version 1 with other content",
+          "and a server rejects version 1 with another definition",
       );
     }
   });
 
-  test("names the place of an option that is invalid", () => {
+  test("reports the path of an invalid option", () => {
     expect(() => agent({ version: 2, lease: 0 })).toThrow("states.running.lease.for: invalid duration 0");
     expect(() => agent({ version: 2, history: 0 })).toThrow("history: must be a whole number from 1 to 1000");
   });

@@ -21,12 +21,12 @@ const compare = (before: MachineDefinition, after: MachineDefinition) =>
   compareMachines(compileMachine(before), compileMachine(after));
 
 describe("compareMachines", () => {
-  test("sees no difference between spellings of the same", () => {
+  test("finds no difference between spellings of one definition", () => {
     const spelled = { ...base, history: 16, states: { ...base.states, done: { retain: 604_800_000 } } };
     expect(compare(base, spelled)).toEqual([]);
   });
 
-  test("lists what changed, was added and removed, with the place", () => {
+  test("lists changes, additions and removals with their paths", () => {
     const { queued, done } = base.states;
     const after: MachineDefinition = {
       name: "job",
@@ -73,7 +73,7 @@ describe("compareMachines", () => {
     ]);
   });
 
-  test("tells a changed order, which changes ordinals", () => {
+  test("reports a changed order, which changes ordinals", () => {
     const { queued, running, old, done } = base.states;
     const states = { done, queued, running: { ...running, to: ["old", "done"] }, old };
     expect(compare(base, { ...base, states } as MachineDefinition)).toEqual([
@@ -82,18 +82,18 @@ describe("compareMachines", () => {
     ]);
   });
 
-  test("tells a name and an initial state that changed", () => {
+  test("reports a changed name and a changed initial state", () => {
     const lines = compare(base, { ...base, name: "task", initial: "old" });
     expect(lines.slice(0, 2)).toEqual(["name: job -> task", "initial: queued -> old"]);
   });
 
-  test("tells a text that another client wrote otherwise", () => {
+  test("reports another spelling by another client", () => {
     const ours = compileMachine(base);
     const theirs = parseCompiledMachine(JSON.stringify(JSON.parse(ours.json), null, 1));
-    expect(compareMachines(ours, theirs)).toEqual(["the same content, written differently"]);
+    expect(compareMachines(ours, theirs)).toEqual(["the same definition with another spelling"]);
   });
 
-  test("is silent exactly when the texts are the same", () => {
+  test("returns no lines exactly if the texts are equal", () => {
     const durations = fc.constantFrom<"60s" | "1m" | 60_000 | "2m">("60s", "1m", 60_000, "2m");
     const names = ["a", "b", "c"] as const;
     const state = fc.record(

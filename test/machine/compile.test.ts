@@ -36,7 +36,7 @@ describe("compileMachine", () => {
     );
   });
 
-  test("fills in history, the log's length and events, and retains nothing unless asked", () => {
+  test("fills in history, event log length and events, and no retention", () => {
     const machine = compileMachine({
       name: "m",
       version: 1,
@@ -53,13 +53,13 @@ describe("compileMachine", () => {
     });
   });
 
-  test("gives the same text however the definition was written", () => {
+  test("gives the same text for every spelling of a definition", () => {
     const { name, version, initial, states, history, events } = full;
     const rewritten = { name, version, initial, states, history, events, retain: 604_800_000, $schema: "x" };
     expect(compileMachine(rewritten as MachineDefinition).json).toBe(compileMachine(full).json);
   });
 
-  test("keeps fields that are named like parts of an object", () => {
+  test("keeps fields with names of object properties", () => {
     const set = JSON.parse('{"__proto__":1,"constructor":2}');
     const machine = compileMachine({
       name: "m",
@@ -70,7 +70,7 @@ describe("compileMachine", () => {
     expect(machine.json).toContain('"set":{"__proto__":"1","constructor":"2"}');
   });
 
-  test("takes what compiles to 64 KiB and no byte more", () => {
+  test("accepts definitions of at most 64 KiB compiled", () => {
     const padded = (bytes: number): MachineDefinition => ({
       name: "m",
       version: 1,
@@ -88,27 +88,27 @@ describe("compileMachine", () => {
 });
 
 describe("parseCompiledMachine", () => {
-  test.each(Object.entries(good))("reads back what was compiled from %s", (_title, definition) => {
+  test.each(Object.entries(good))("parses the compiled form of %s", (_title, definition) => {
     const machine = compileMachine(definition as MachineDefinition);
     expect(parseCompiledMachine(machine.json)).toEqual(machine);
   });
 
-  test("keeps the text as given where another client wrote it otherwise", () => {
+  test("keeps the text of another client unchanged", () => {
     const spaced = JSON.stringify(JSON.parse(compileMachine(full).json), null, 1);
     expect(parseCompiledMachine(spaced)).toEqual({ ...compileMachine(full), json: spaced });
   });
 
-  test("refuses a text that is no JSON", () => {
+  test("rejects a text that is not JSON", () => {
     expect(() => parseCompiledMachine("{")).toThrow(MachineDefinitionError);
-    expect(() => parseCompiledMachine("{")).toThrow("is no compiled machine: ");
+    expect(() => parseCompiledMachine("{")).toThrow("is not a compiled machine: ");
   });
 
-  test("refuses a set whose values are no JSON texts", () => {
+  test("rejects a set with values that are not JSON texts", () => {
     const json = compileMachine(full).json.replace('"[]"', '"["');
-    expect(() => parseCompiledMachine(json)).toThrow("is no compiled machine: ");
+    expect(() => parseCompiledMachine(json)).toThrow("is not a compiled machine: ");
   });
 
-  test("names what it does not know in a machine of a later client", () => {
+  test("names an unknown property in a machine of a later client", () => {
     const json = compileMachine(full).json.replace('"stamp"', '"colour":"red","stamp"');
     expect(() => parseCompiledMachine(json)).toThrow("states.done.colour: unknown property");
   });

@@ -17,7 +17,7 @@ const arrows = ({ states }: MachineDefinition) =>
   Object.entries(states).flatMap(([from, { to = [] }]) => to.map((target) => `${from} -> ${target}`));
 
 describe("toMermaid", () => {
-  test("draws transitions, deadlines and retention", () => {
+  test("draws transitions, timers and retention", () => {
     expect(toMermaid(demanding)).toBe(
       [
         "stateDiagram-v2",
@@ -36,7 +36,7 @@ describe("toMermaid", () => {
     );
   });
 
-  test("gives states an id of their own whose names Mermaid cannot read as one", () => {
+  test("gives a generated id to states with names that Mermaid does not accept", () => {
     const machine = {
       name: "m",
       version: 1,
@@ -56,7 +56,7 @@ describe("toMermaid", () => {
     );
   });
 
-  test("puts both deadlines that take the same way on one arrow", () => {
+  test("draws two timers of one transition on one arrow", () => {
     const machine: MachineDefinition = {
       name: "m",
       version: 1,
@@ -69,7 +69,7 @@ describe("toMermaid", () => {
 });
 
 describe("toDot", () => {
-  test("draws transitions, deadlines and retention", () => {
+  test("draws transitions, timers and retention", () => {
     expect(toDot(demanding)).toBe(
       [
         'digraph "agent" {',
@@ -109,7 +109,7 @@ describe("toXState", () => {
     });
   });
 
-  test("drives an XState actor through a life", () => {
+  test("drives an XState actor from the initial to a final state", () => {
     const actor = createActor(createMachine(toXState(agent()))).start();
     expect(actor.getSnapshot().value).toBe("spawning");
     actor.send({ type: "completed" });

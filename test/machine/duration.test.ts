@@ -16,7 +16,7 @@ describe("durationMs", () => {
     expect(durationMs(text)).toBe(ms);
   });
 
-  test("takes whole milliseconds as they are", () => {
+  test("accepts whole milliseconds", () => {
     expect(durationMs(1)).toBe(1);
     expect(durationMs(MAX_DURATION_MS)).toBe(MAX_DURATION_MS);
   });

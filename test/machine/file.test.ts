@@ -83,7 +83,7 @@ states:
   });
 });
 
-describe("readMachineFile names file, line and location of", () => {
+describe("readMachineFile reports file, line and path of", () => {
   test("every problem in YAML", async () => {
     const path = await file(
       "wrong.yaml",
@@ -94,7 +94,7 @@ describe("readMachineFile names file, line and location of", () => {
     expect(error.message).toBe(
       "invalid machine definition\n" +
         `${path}:2: version: is missing\n` +
-        `${path}:12: states.active.to[1]: "doen" is no state; did you mean "done"?\n` +
+        `${path}:12: states.active.to[1]: unknown state "doen"; did you mean "done"?\n` +
         `${path}:14: states.done.retian: unknown property; did you mean "retain"?`,
     );
     expect(error).toMatchObject({ problems: [{ path: "version", line: 2 }, { line: 12 }, { line: 14 }] });
@@ -103,7 +103,7 @@ describe("readMachineFile names file, line and location of", () => {
   test("a problem in JSON", async () => {
     const path = await file("wrong.json", JSON.stringify({ ...job, initial: "qeued" }, null, 2));
     expect((await failure(path)).message).toContain(
-      `\n${path}:4: initial: "qeued" is no state; did you mean "queued"?`,
+      `\n${path}:4: initial: unknown state "qeued"; did you mean "queued"?`,
     );
   });
 
@@ -121,17 +121,17 @@ describe("readMachineFile names file, line and location of", () => {
   });
 
   test.each([
-    ["an unquoted name", '{\n  "name": "m",\n  version: 1\n}', 3, 'is no JSON from "version" on'],
-    ["single quotes", "{\n  \"name\": 'm'\n}", 2, `is no JSON from "'m'" on`],
-    ["a comma too many", '{\n  "name": "m",\n}', 3, 'is no JSON from "}" on'],
-    ["a comma too few", '{\n  "name": "m"\n  "version": 1\n}', 3, 'is no JSON from "\\"" on'],
-    ["a comment", '{\n  // why\n  "name": "m"\n}', 2, 'is no JSON from "/" on'],
-    ["a number no JSON has", '{\n"version": 01}', 2, 'is no JSON from "01" on'],
-    ["the wrong bracket", '{\n"states": [}', 2, 'is no JSON from "}" on'],
-    ["a colon too few", '{\n"states"\n[]}', 3, 'is no JSON from "[" on'],
-    ["something after the end", "{}\n\n[]", 3, 'is no JSON from "[" on'],
-    ["a missing end", '{\n  "states": [[1], {}, ', 2, "the JSON ends too early"],
-    ["no content", "", 1, "the JSON ends too early"],
+    ["an unquoted name", '{\n  "name": "m",\n  version: 1\n}', 3, 'invalid JSON at "version"'],
+    ["single quotes", "{\n  \"name\": 'm'\n}", 2, `invalid JSON at "'m'"`],
+    ["a comma too many", '{\n  "name": "m",\n}', 3, 'invalid JSON at "}"'],
+    ["a comma too few", '{\n  "name": "m"\n  "version": 1\n}', 3, 'invalid JSON at "\\""'],
+    ["a comment", '{\n  // why\n  "name": "m"\n}', 2, 'invalid JSON at "/"'],
+    ["a number that is not JSON", '{\n"version": 01}', 2, 'invalid JSON at "01"'],
+    ["the wrong bracket", '{\n"states": [}', 2, 'invalid JSON at "}"'],
+    ["a colon too few", '{\n"states"\n[]}', 3, 'invalid JSON at "["'],
+    ["something after the end", "{}\n\n[]", 3, 'invalid JSON at "["'],
+    ["a missing end", '{\n  "states": [[1], {}, ', 2, "incomplete JSON"],
+    ["no content", "", 1, "incomplete JSON"],
   ])("%s in JSON", async (_title, text, line, message) => {
     const path = await file("broken.json", text);
     expect((await failure(path)).message).toBe(`invalid machine definition\n${path}:${line}: ${message}`);
@@ -143,14 +143,14 @@ describe("readMachineFile names file, line and location of", () => {
       "broken.yaml",
       "name: m\nstates:\n  a: {}\n  a: {}\n",
       4,
-      '"a" stands twice here',
+      '"a" is a duplicate name',
     ],
     [
       "a name that stands twice",
       "twice.json",
       '{"states": {\n"a": {},\n"a": {}}}',
       3,
-      '"a" stands twice here',
+      '"a" is a duplicate name',
     ],
     ["a tab", "broken.yaml", "name: m\nstates:\n\ta: {}\n", 3, "Tabs are not allowed as indentation"],
     ["an unknown tag", "broken.yaml", "name: m\nversion: !one 1\n", 2, "Unresolved tag: !one"],
@@ -162,7 +162,7 @@ describe("readMachineFile names file, line and location of", () => {
     );
   });
 
-  test("an alias of nothing, and aliases that multiply", async () => {
+  test("an unresolved alias, and an excessive number of aliases", async () => {
     const nothing = await file("alias.yaml", "name: *nobody\n");
     expect((await failure(nothing)).message).toContain(`${nothing}: Unresolved alias`);
     const levels = Array.from({ length: 9 }, (_, at) => `l${at + 1}: &l${at + 1} [${`*l${at},`.repeat(9)}]`);
@@ -178,8 +178,8 @@ describe("readMachineFile names file, line and location of", () => {
   });
 });
 
-describe("readMachineFile refuses", () => {
-  test("a file that is not there", async () => {
+describe("readMachineFile rejects", () => {
+  test("a missing file", async () => {
     const path = join(folder, "absent.yaml");
     const error = await failure(path);
     expect(error).toMatchObject({
@@ -187,7 +187,7 @@ describe("readMachineFile refuses", () => {
       code: "MACHINE_FILE",
       cause: { code: "ENOENT" },
     });
-    expect(error.message).toBe(`machine file ${path}: there is no such file`);
+    expect(error.message).toBe(`machine file ${path}: file not found`);
   });
 
   test("a folder", async () => {
@@ -207,7 +207,7 @@ describe("readMachineFile refuses", () => {
     );
   });
 
-  test("bytes that are no UTF-8", async () => {
+  test("bytes that are not UTF-8", async () => {
     const path = await file("latin.yaml", Buffer.from([0x6e, 0xe9, 0x0a]));
     expect((await failure(path)).message).toBe(`machine file ${path}: is not UTF-8 text`);
   });

@@ -22,7 +22,7 @@ describe("the schema accepts what validateMachine accepts", () => {
   });
 });
 
-describe("the schema refuses what validateMachine refuses", () => {
+describe("the schema rejects what validateMachine rejects", () => {
   const within = Object.entries(bad).filter(([, { beyondSchema }]) => beyondSchema === undefined);
   test.each(within)("%s", (_title, { definition }) => {
     expect(validateMachine(definition).problems).not.toEqual([]);

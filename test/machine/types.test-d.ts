@@ -76,8 +76,8 @@ export const rejected = [
   defineMachine({ name: "m", initial: "open", states: { open: {} } }),
 ];
 
-// @ts-expect-error a unit that is none
+// @ts-expect-error an invalid unit
 export const fortnight: Duration = "1fortnight";
 
-// @ts-expect-error a target that is no state
+// @ts-expect-error an unknown target state
 export const target: StateOf<typeof order> = "shipped";

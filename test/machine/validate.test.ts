@@ -25,7 +25,7 @@ describe("validateMachine accepts", () => {
   });
 });
 
-describe("validateMachine names the place of", () => {
+describe("validateMachine reports the path of", () => {
   test.each(Object.entries(bad))("%s", (_title, { definition, problems }) => {
     const validation = validateMachine(definition);
     expect(spoken(validation.problems)).toEqual(problems);
@@ -41,18 +41,18 @@ describe("validateMachine", () => {
   const warningsOf = (initial: string, states: Record<string, { to?: string[] }>) =>
     spoken(validateMachine({ name: "m", version: 1, initial, states }).warnings);
 
-  test("finds nothing odd about a sound machine", () => {
+  test("has no warnings for a valid machine", () => {
     expect(validateMachine(job).warnings).toEqual([]);
   });
 
-  test("warns of states that nothing leads to", () => {
+  test("warns about unreachable states", () => {
     expect(warningsOf("a", { a: { to: ["b"] }, b: {}, c: { to: ["d"] }, d: { to: ["b"] } })).toEqual([
       'states.c: cannot be reached from the initial state "a"',
       'states.d: cannot be reached from the initial state "a"',
     ]);
   });
 
-  test("warns of states from which nothing ends", () => {
+  test("warns about dead ends", () => {
     expect(warningsOf("a", { a: { to: ["b", "end"] }, b: { to: ["c"] }, c: { to: ["b"] }, end: {} })).toEqual(
       [
         "states.b: is a dead end: no final state can be reached from it",
@@ -61,31 +61,31 @@ describe("validateMachine", () => {
     );
   });
 
-  test("warns once where no state is final", () => {
+  test("warns once if no state is final", () => {
     expect(warningsOf("on", { on: { to: ["off"] }, off: { to: ["on"] } })).toEqual([
-      "states: no state is final: nothing that lives by this machine ends",
+      "states: no state is final: entities of this machine never end",
     ]);
   });
 
-  test("takes a property that is undefined for absent", () => {
+  test("treats an undefined property as absent", () => {
     const { problems, definition } = validateMachine({ ...job, history: undefined });
     expect(problems).toEqual([]);
     expect(Object.keys(definition ?? {})).toEqual(Object.keys(job));
   });
 
-  test("refuses an object with inherited properties", () => {
+  test("rejects an object with inherited properties", () => {
     const { problems } = validateMachine(Object.assign(Object.create({ history: -1 }), job));
     expect(spoken(problems)).toEqual([": must be an object, not a class instance"]);
   });
 
   test("keeps a hostile name short in its message", () => {
     const [problem] = validateMachine({ ...job, initial: "x".repeat(10_000) }).problems;
-    expect(problem?.message).toBe(`"${"x".repeat(60)}"… is no state`);
+    expect(problem?.message).toBe(`unknown state "${"x".repeat(60)}"…`);
   });
 });
 
 describe("defineMachine", () => {
-  test("throws every problem at once, one a line", () => {
+  test("throws all problems at once, one per line", () => {
     const wrong = { ...job, version: 0, initial: "qeued" } as MachineDefinition;
     const error = thrownBy(() => defineMachine(wrong));
     expect(error).toBeInstanceOf(MachineDefinitionError);
@@ -96,11 +96,11 @@ describe("defineMachine", () => {
       message:
         "invalid machine definition\n" +
         "version: must be a whole number from 1 to 1000000000, not 0\n" +
-        'initial: "qeued" is no state; did you mean "queued"?',
+        'initial: unknown state "qeued"; did you mean "queued"?',
     });
   });
 
-  test("returns a frozen copy, which later changes to its input do not reach", () => {
+  test("returns a frozen copy, independent of later changes to its input", () => {
     const input = { name: "m", version: 1, initial: "a", states: { a: { to: ["b"] }, b: {} } };
     const machine = defineMachine(input as MachineDefinition);
     input.states.a.to.push("a");

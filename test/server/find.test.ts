@@ -32,29 +32,29 @@ describe("findServer", () => {
     expect(program?.bin).toBe(bin);
   });
 
-  test("passes over a valkey-server that is too old and says so", async () => {
+  test("skips a valkey-server that is too old and reports it", async () => {
     const { folder, found } = await search({ "valkey-server": OLD_VALKEY });
     expect(found.program).toBeUndefined();
     expect(found.looked).toContainEqual({
       where: "valkey-server on PATH",
-      result: `${join(folder, "valkey-server")}: valkey 7.0.9 is too old, 7.2 or later is needed`,
+      result: `${join(folder, "valkey-server")}: valkey 7.0.9 is too old; 7.2 or later is required`,
     });
   });
 
-  test("takes redis-server with a notice when there is no valkey-server", async () => {
+  test("uses redis-server with a notice if there is no valkey-server", async () => {
     const { folder, found } = await search({ "redis-server": REDIS });
     expect(found.program?.notice).toBe(
       `Using ${join(folder, "redis-server")} (redis 7.0.15): no valkey-server was found.`,
     );
   });
 
-  test("passes over a redis-server that is too old", async () => {
+  test("skips a redis-server that is too old", async () => {
     const { found } = await search({ "redis-server": OLD_REDIS });
     expect(found.program).toBeUndefined();
-    expect(found.looked.at(-1)?.result).toContain("redis 6.2.14 is too old, 7.0 or later is needed");
+    expect(found.looked.at(-1)?.result).toContain("redis 6.2.14 is too old; 7.0 or later is required");
   });
 
-  test("lists each place searched when nothing is there", async () => {
+  test("lists each location that was searched", async () => {
     const { found } = await search({});
     expect(found).toEqual({
       looked: [
@@ -80,11 +80,11 @@ describe("findServer", () => {
   });
 
   test.each([
-    ["is not there", undefined, "there is no such file"],
+    ["is not there", undefined, "file not found"],
     ["is some other program", 'echo "nginx version: 1.27"', "it is neither Valkey nor Redis"],
-    ["is too old", OLD_VALKEY, "valkey 7.0.9 is too old, 7.2 or later is needed"],
+    ["is too old", OLD_VALKEY, "valkey 7.0.9 is too old; 7.2 or later is required"],
     ["fails", "exit 3", "it failed when asked for its version"],
-  ])("refuses a named program that %s, although another is on PATH", async (_, body, reason) => {
+  ])("rejects a named program that %s, although another is on PATH", async (_, body, reason) => {
     const folder = await freshFolder();
     const bin = join(folder, "named");
     if (body !== undefined) await shellScript(folder, "named", body);

@@ -8,7 +8,7 @@ const URLS = { LATCHKEY_URL: "valkey://a", VALKEY_URL: "valkey://b", REDIS_URL: 
 afterEach(() => vi.unstubAllEnvs());
 
 describe("resolveServer", () => {
-  test("takes the url option before everything else", async () => {
+  test("prefers the url option to everything else", async () => {
     const server = await resolveServer({ url: "valkey://option", env: URLS });
     expect(server).toEqual({ kind: "url", url: "valkey://option", namedBy: "--url" });
   });
@@ -17,18 +17,18 @@ describe("resolveServer", () => {
     ["LATCHKEY_URL", URLS, "valkey://a"],
     ["VALKEY_URL", { ...URLS, LATCHKEY_URL: "" }, "valkey://b"],
     ["REDIS_URL", { REDIS_URL: "redis://c" }, "redis://c"],
-  ])("takes %s and says which variable won", async (variable, env, url) => {
+  ])("uses %s and names the variable", async (variable, env, url) => {
     expect(await resolveServer({ env })).toEqual({ kind: "url", url, namedBy: `$${variable}` });
   });
 
-  test("finds a program when nobody names a server", async () => {
+  test("finds a program if no URL is given", async () => {
     const folder = await freshFolder();
     const bin = await shellScript(folder, "valkey-server", 'echo "Valkey server v=9.1.3 sha=0:0"');
     const server = await resolveServer({ env: { PATH: folder } });
     expect(server).toEqual({ kind: "program", program: { bin, product: "valkey", version: "9.1.3" } });
   });
 
-  test("says what was looked for and what to type when there is none", async () => {
+  test("lists searched locations and install commands if there is no server", async () => {
     const env = { PATH: await freshFolder(), LATCHKEY_VALKEY_IMAGE: "local:image" };
     vi.stubEnv("PATH", env.PATH); // hides the docker command
     const attempt = resolveServer({ env, usualPlaces: [] });

@@ -40,7 +40,7 @@ describe("spawnServer", () => {
     socket.destroy();
   });
 
-  test("takes the port that is asked for", async () => {
+  test("uses the given port", async () => {
     const port = await freePort();
     const server = await started({ port });
     expect(server.port).toBe(port);
@@ -80,7 +80,7 @@ describe("spawnServer", () => {
     expect(error.message).not.toContain("hunter2");
   });
 
-  test("says which program could not be started", async () => {
+  test("names the program that could not be started", async () => {
     const missing = join(await freshFolder(), "valkey-server");
     expect((await failure({ bin: missing })).message).toContain(`${missing} could not be started`);
   });
@@ -92,7 +92,7 @@ describe("spawnServer", () => {
     expect(existsSync(server.dataDir)).toBe(false);
   });
 
-  test("is gone when stop returns, and may be stopped twice", async () => {
+  test("has ended when stop returns, and can be stopped twice", async () => {
     const server = await started();
     await server.stop();
     await server.stop();
@@ -100,7 +100,7 @@ describe("spawnServer", () => {
     expect(error).toMatchObject({ code: "ECONNREFUSED" });
   });
 
-  test("keeps a given data folder, and with appendOnly what was written to it", async () => {
+  test("keeps a given data folder, and with appendOnly its data", async () => {
     const dataDir = join(await freshFolder(), "made", "for", "it");
     const first = await started({ dataDir, appendOnly: true });
     const writing = await pinged(first);
@@ -112,7 +112,7 @@ describe("spawnServer", () => {
     reading.destroy();
   });
 
-  test("names a data folder that cannot be made", async () => {
+  test("names a data folder that cannot be created", async () => {
     const file = join(await freshFolder(), "file");
     await writeFile(file, "");
     const error = await failure({ dataDir: join(file, "data") });
@@ -129,15 +129,15 @@ describe("spawnServer", () => {
     [["--port", "1"], "--port is not accepted: use the option port"],
     [["--DIR", "/"], "--DIR is not accepted: use the option dataDir"],
     [["--daemonize", "yes"], "--daemonize is not accepted: the server must stay a child"],
-  ])("refuses the argument %j", async (args, message) => {
+  ])("rejects the argument %j", async (args, message) => {
     expect((await failure({ args })).message).toContain(message);
   });
 
-  test.each([0, -1, 65_536, 1.5, Number.NaN])("refuses the port %d", async (port) => {
+  test.each([0, -1, 65_536, 1.5, Number.NaN])("rejects the port %d", async (port) => {
     expect((await failure({ port })).message).toContain("port must be a whole number from 1 to 65535");
   });
 
-  test("tells through ended that a server was killed from outside", async () => {
+  test("settles ended if another process kills the server", async () => {
     const server = await started();
     process.kill(server.pid, "SIGKILL");
     await server.ended;

@@ -28,19 +28,19 @@ async function withoutTestcontainers(code: string): Promise<unknown> {
 }
 
 describe("startValkey", () => {
-  test("starts a local server without being told anything", async () => {
+  test("starts a local server without options", async () => {
     const server = await started();
     expect(server.kind).toBe("local");
     (await pinged(server)).destroy();
   });
 
-  test("leaves alone a running server that the environment names", async () => {
+  test("does not use a running server that the environment names", async () => {
     const running = await started();
     const server = await started({ env: { ...process.env, LATCHKEY_URL: running.url } });
     expect(server.port).not.toBe(running.port);
   });
 
-  test("keeps servers apart from each other", async () => {
+  test("starts independent servers", async () => {
     const sockets = await Promise.all([started(), started()].map(async (server) => pinged(await server)));
     const [one, other] = sockets;
     if (one === undefined || other === undefined) return expect.unreachable();
@@ -71,7 +71,7 @@ describe("startValkey", () => {
     expect(notices).toEqual([`Using ${folder}/redis-server (redis 7.4.0): no valkey-server was found.`]);
   });
 
-  test("lists what is missing where there is neither a program nor testcontainers", async () => {
+  test("lists missing programs if there is neither a server program nor testcontainers", async () => {
     const error = await withoutTestcontainers(`
       const error = await startValkey({ env: { PATH: "" }, usualPlaces: [] }).catch((cause) => cause);
       console.log(JSON.stringify({ code: error.code, looked: error.looked }));
@@ -90,7 +90,7 @@ describe("startValkey", () => {
     });
   });
 
-  test("says so when it starts a program although a container was preferred", async () => {
+  test("reports if it starts a program although a container was preferred", async () => {
     const outcome = await withoutTestcontainers(`
       const notices = [];
       const server = await startValkey({ prefer: "container", image: "x", onNotice: (line) => notices.push(line) });

@@ -1,7 +1,7 @@
 import { audit } from "../../canary/audit.js";
 import { Canary } from "../../canary/canary.js";
 import { type Details, type Fault, Violation } from "../../fault.js";
-import { doctorFinding } from "../../servers/latchkey-command.js";
+import { doctorResult } from "../../servers/latchkey-command.js";
 import { withOwnServer } from "../../servers/own-server.js";
 
 const CHANGES = 60;
@@ -29,7 +29,7 @@ export const defaultUserOff: Fault = {
         }
         const left = () => audit(node.admin, canary, performance.now());
         await node.admin.acl("SETUSER", "default", "reset");
-        const finding = await doctorFinding(node.url, "default-user");
+        const finding = await doctorResult(node.url, "default-user");
         await node.replaceSettings({ "user default": OFF });
         await node.restart();
         const lost = await left().then(
@@ -39,7 +39,7 @@ export const defaultUserOff: Fault = {
             throw error;
           },
         );
-        if (lost !== 0 && finding?.level !== "bad") {
+        if (lost !== 0 && finding?.level !== "fail") {
           throw new Violation(
             `${lost ?? "some"} changes are lost, but the doctor reports ${finding?.level ?? "nothing"}`,
           );

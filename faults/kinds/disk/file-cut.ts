@@ -160,7 +160,7 @@ async function expectAll(
 }
 
 async function isReported(node: DataNode): Promise<boolean> {
-  return (await doctor(node.url)).some(({ id, level }) => id === `defect/${DEFECT}` && level === "bad");
+  return (await doctor(node.url)).some(({ id, level }) => id === `defect/${DEFECT}` && level === "fail");
 }
 
 async function withAgents<T>(

@@ -1,6 +1,6 @@
 import { type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
 import { errorCount, infoField } from "../../servers/info.js";
-import { doctorFinding } from "../../servers/latchkey-command.js";
+import { doctorResult } from "../../servers/latchkey-command.js";
 
 const LEAST_MET = 50;
 
@@ -37,8 +37,8 @@ const wrongEvictionPolicy: Fault = {
     const policy = random.of(["allkeys-lru", "allkeys-random", "volatile-ttl", "allkeys-lfu"]);
     await node.admin.config("SET", "maxmemory-policy", policy);
     try {
-      const found = await doctorFinding(node.url, "maxmemory-policy");
-      if (found?.level !== "bad") {
+      const found = await doctorResult(node.url, "maxmemory-policy");
+      if (found?.level !== "fail") {
         throw new Violation(`the doctor reports ${policy} as ${found?.level ?? "nothing"}`);
       }
       return { policy, doctor: found.level };

@@ -1,8 +1,7 @@
 import { ServerStartError } from "../../errors/server-start-error.js";
 import type { Latchkey } from "../../latchkey.js";
 import { agent } from "../../machine/agent.js";
-import { type ResolvedServer, resolveEmbedded, resolveServer } from "../../server/resolve.js";
-import { startEmbedded } from "../../server/start.js";
+import { type ResolvedServer, resolveEmbedded, resolveServer, startEmbedded } from "../../server/resolve.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";

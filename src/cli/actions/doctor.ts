@@ -1,8 +1,8 @@
-import { BUSY } from "../../doctor/checks/busy.js";
+import { type CheckResult, LEVELS, type Level, worstLevel } from "../../doctor/check-result.js";
+import { BUSY } from "../../doctor/checks/scripts.js";
 import { DoctorContext } from "../../doctor/context.js";
 import { examine } from "../../doctor/examine.js";
-import { type Finding, LEVELS, type Level, worstLevel } from "../../doctor/finding.js";
-import { userLine } from "../../doctor/rights/lines.js";
+import { userLine } from "../../doctor/permissions/acl.js";
 import { ConnectError } from "../../errors/connect-error.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -18,108 +18,112 @@ export interface DoctorFlags {
   readonly strict?: boolean;
 }
 
-/** The findings about a server. */
-interface Report {
+/** Holds the address of a server and the results of all checks. */
+interface DoctorReport {
   readonly server: string;
-  readonly findings: readonly Finding[];
+  readonly checks: readonly CheckResult[];
 }
 
 /**
- * Checks the server and the namespace, and prints the findings.
+ * Checks the server and the namespace, and prints the results.
  *
- * @throws ConnectError if the server cannot be used; a server that replies BUSY is a finding.
+ * @throws ConnectError if the server cannot be used; a server that replies BUSY is a result.
  */
 export async function runDoctor(context: CliContext, settings: Settings, flags: DoctorFlags): Promise<void> {
-  const { server, findings } = await look(settings);
-  const report = { server, findings: findings.map((finding) => pasteable(finding, settings)) };
-  if (isFailure(worstLevel(findings), flags.strict === true)) context.exitWith(EXIT.unexpected);
+  const { server, checks } = await look(settings);
+  const report = { server, checks: checks.map((result) => pasteable(result, settings)) };
+  if (isFailure(worstLevel(checks), flags.strict === true)) context.exitWith(EXIT.unexpected);
   await context.write(text(report, settings, context.paint));
   if (settings.format !== "json") context.note(summary(report));
 }
 
 /** Returns true if the doctor exits with an error for this worst level. */
 export function isFailure(worst: Level, isStrict: boolean): boolean {
-  return worst === "bad" || (isStrict && worst === "warn");
+  return worst === "fail" || (isStrict && worst === "warn");
 }
 
-async function look(settings: Settings): Promise<Report> {
+async function look(settings: Settings): Promise<DoctorReport> {
   const names = await checkedNames(settings);
   try {
     return await withConnection(settings, async (connection) => ({
       server: connection.address,
-      findings: await examine(new DoctorContext(connection, names)),
+      checks: await examine(new DoctorContext(connection, names)),
     }));
   } catch (error) {
     if (error instanceof ConnectError && error.reason === "busy") {
-      return { server: error.address, findings: [BUSY] };
+      return { server: error.address, checks: [BUSY] };
     }
     throw error;
   }
 }
 
 /** Adds to commands of this program the options that lead to the same server and namespace. */
-function pasteable(finding: Finding, settings: Settings): Finding {
-  const { mend } = finding;
-  if (mend === undefined || !/^latchkey [a-z]+( |$)/.test(mend)) return finding;
+function pasteable(result: CheckResult, settings: Settings): CheckResult {
+  const { fix } = result;
+  if (fix === undefined || !/^latchkey [a-z]+( |$)/.test(fix)) return result;
   const { machine: _, ...given } = settings.given;
   const location = settingsOptions({ ...settings, given }).map(shellWord);
-  return { ...finding, mend: [mend.replace(/^latchkey/, thisProgram()), ...location].join(" ") };
+  return { ...result, fix: [fix.replace(/^latchkey/, thisProgram()), ...location].join(" ") };
 }
 
-function text(report: Report, { format, namespace }: Settings, paint: Paint): string {
+function text(report: DoctorReport, { format, namespace }: Settings, paint: Paint): string {
   const acl = { writer: userLine("writer", namespace), reader: userLine("reader", namespace) };
-  const worst = worstLevel(report.findings);
+  const worst = worstLevel(report.checks);
   if (format === "json") return `${shownJson(JSON.stringify({ ...report, worst, acl }))}\n`;
-  const rows = report.findings.toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
+  const rows = report.checks.toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
   if (format === "wide") return tableText(columns(paint), rows);
   const width = Math.max(...rows.map(({ id }) => id.length));
   return (
-    rows.map((finding) => block(finding, width, paint)).join("") +
+    rows.map((result) => block(result, width, paint)).join("") +
     hidden(rows) +
     users(rows, Object.values(acl))
   );
 }
 
-function block({ level, id, seen, means, mend, needs }: Finding, width: number, paint: Paint): string {
-  const head = `${colour(level, paint)(level.padEnd(4))}  ${shownText(id).padEnd(width)}  ${shownText(seen)}\n`;
-  if (level === "ok" || needs !== undefined) return head;
-  const more = mend === undefined ? [means] : [means, `fix: ${mend}`];
+function block(
+  { level, id, status, meaning, fix, permission }: CheckResult,
+  width: number,
+  paint: Paint,
+): string {
+  const head = `${colour(level, paint)(level.padEnd(4))}  ${shownText(id).padEnd(width)}  ${shownText(status)}\n`;
+  if (level === "ok" || permission !== undefined) return head;
+  const more = fix === undefined ? [meaning] : [meaning, `fix: ${fix}`];
   return head + more.map((line) => `      ${shownText(line)}\n`).join("");
 }
 
 /** Lists the permissions that the skipped checks need. */
-function hidden(rows: readonly Finding[]): string {
-  const denied = rows.filter(({ needs }) => needs !== undefined);
-  const [user] = denied.map(({ mend = "" }) => mend.split(" ").slice(0, 3).join(" "));
+function hidden(rows: readonly CheckResult[]): string {
+  const denied = rows.filter(({ permission }) => permission !== undefined);
+  const [user] = denied.map(({ fix = "" }) => fix.split(" ").slice(0, 3).join(" "));
   if (user === undefined) return "";
-  const needs = [...new Set(denied.map((finding) => finding.needs))].join(" ");
-  return `\nSome checks were denied. To allow them, run in valkey-cli:\n  ${user} ${needs}\n`;
+  const permissions = [...new Set(denied.map(({ permission }) => permission))].join(" ");
+  return `\nSome checks were denied. To allow them, run in valkey-cli:\n  ${user} ${permissions}\n`;
 }
 
-/** Returns the ACL lines for a writer and a reader, unless the user has their permissions or a finding shows them. */
-function users(rows: readonly Finding[], lines: readonly string[]): string {
-  if (rows.some(({ id, level }) => id === "rights" && level === "ok")) return "";
-  const further = lines.filter((line) => !rows.some(({ mend }) => mend === line));
+/** Returns the ACL lines for a writer and a reader, unless the user has their permissions or a fix shows them. */
+function users(rows: readonly CheckResult[], lines: readonly string[]): string {
+  if (rows.some(({ id, level }) => id === "permissions" && level === "ok")) return "";
+  const further = lines.filter((line) => !rows.some(({ fix }) => fix === line));
   return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
 }
 
-function columns(paint: Paint): readonly Column<Finding>[] {
+function columns(paint: Paint): readonly Column<CheckResult>[] {
   return [
     { title: "LEVEL", value: ({ level }) => level, paint: (cell, { level }) => colour(level, paint)(cell) },
     { title: "CHECK", value: ({ id }) => id },
-    { title: "STATUS", value: ({ seen }) => seen },
-    { title: "MEANING", value: ({ means }) => means },
-    { title: "FIX", value: ({ mend }) => mend },
+    { title: "STATUS", value: ({ status }) => status },
+    { title: "MEANING", value: ({ meaning }) => meaning },
+    { title: "FIX", value: ({ fix }) => fix },
   ];
 }
 
 function colour(level: Level, paint: Paint): (text: string) => string {
-  return { ok: paint.green, note: paint.cyan, warn: paint.yellow, bad: paint.red }[level];
+  return { ok: paint.green, info: paint.cyan, warn: paint.yellow, fail: paint.red }[level];
 }
 
-function summary({ server, findings }: Report): string {
+function summary({ server, checks }: DoctorReport): string {
   const counts = LEVELS.toReversed().map(
-    (level) => `${findings.filter((finding) => finding.level === level).length} ${level}`,
+    (level) => `${checks.filter((result) => result.level === level).length} ${level}`,
   );
   return `${server}: ${counts.join(", ")}`;
 }

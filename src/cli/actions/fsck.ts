@@ -1,5 +1,5 @@
 import type { Finding } from "../../fsck/finding.js";
-import { type Checked, fsck, type Progress } from "../../fsck/fsck.js";
+import { type FsckProgress, type FsckSummary, fsck } from "../../fsck/fsck.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
@@ -24,7 +24,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   const { machine, namespace } = await checkedNames(settings);
   const signal = context.interruption(true);
   const progress = new ProgressLine(process.stderr);
-  const counts: Counts = { mended: 0, mendable: 0, left: 0, notice: 0, unchecked: 0 };
+  const counts: Counts = { repaired: 0, repairable: 0, manual: 0, notice: 0, unchecked: 0 };
   const table = new TableLines(columns(context));
   const findings: Finding[] = [];
   const show = async (text: string): Promise<void> => {
@@ -32,7 +32,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
     progress.clear();
     await context.write(text);
   };
-  const onProgress = ({ partition, partitions, entities, events }: Progress): void => {
+  const onProgress = ({ partition, partitions, entities, events }: FsckProgress): void => {
     const place = partitions === 1 ? "" : `partition ${partition + 1} of ${partitions}: `;
     progress.show(`checking ${machine}: ${place}${entities} entities, ${events} events`);
   };
@@ -56,17 +56,17 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
     const report = { machine, namespace, ...checked, ...counts, findings };
     await context.write(`${jsonFor(context, JSON.stringify(report))}\n`);
   }
-  if (counts.left + counts.mendable > 0) context.exitWith(EXIT.unexpected);
+  if (counts.manual + counts.repairable > 0) context.exitWith(EXIT.unexpected);
   context.note(verdict(machine, checked, counts));
 }
 
-function verdict(machine: string, { entities, events, partitions }: Checked, counts: Counts): string {
-  const { mended, mendable, left, notice, unchecked } = counts;
-  const problems = mendable + left;
+function verdict(machine: string, { entities, events, partitions }: FsckSummary, counts: Counts): string {
+  const { repaired, repairable, manual, notice, unchecked } = counts;
+  const problems = repairable + manual;
   const parts = [
-    ...(mended > 0 ? [`${mended} repaired`] : []),
-    ...(mendable > 0 ? [`${mendable} repairable with --repair`] : []),
-    ...(left > 0 ? [`${left} manual`] : []),
+    ...(repaired > 0 ? [`${repaired} repaired`] : []),
+    ...(repairable > 0 ? [`${repairable} repairable with --repair`] : []),
+    ...(manual > 0 ? [`${manual} manual`] : []),
     ...(notice > 0 ? [`${notice} that an older version of the machine may explain`] : []),
     ...(unchecked > 0 ? [`${counted(unchecked, "check")} not possible`] : []),
   ];
@@ -86,7 +86,7 @@ function counted(n: number, one: string, many = `${one}s`): string {
 
 function columns({ paint }: CliContext): readonly Column<Finding>[] {
   const { green, yellow, red, dim } = paint;
-  const colours = { mended: green, mendable: yellow, left: red, notice: dim, unchecked: yellow };
+  const colours = { repaired: green, repairable: yellow, manual: red, notice: dim, unchecked: yellow };
   return [
     { title: "KIND", value: ({ kind }) => kind },
     { title: "ID", value: ({ id }) => id },

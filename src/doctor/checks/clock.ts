@@ -1,7 +1,7 @@
 import { readServerTime } from "../../valkey/server-clock.js";
+import { info, type Outcome, ok, warn } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import type { Finding } from "../finding.js";
-import { look } from "../not-allowed.js";
+import { query } from "../query.js";
 
 const NOTABLE_MS = 1_000;
 const FAR_MS = 60_000;
@@ -9,45 +9,35 @@ const SLOW_MS = 20;
 const VERY_SLOW_MS = 200;
 const ROUNDS = 5;
 
-/** How far this machine's clock is from the server's. */
-export async function clock(context: DoctorContext): Promise<Finding> {
-  const { nowMs, errorMs } = await look("time", () => readServerTime(context.connection.client));
-  const offMs = context.now() - nowMs;
-  const size = Math.abs(offMs);
-  const seen =
+/** Checks the skew between the local clock and the server's. */
+export async function clock(context: DoctorContext): Promise<Outcome> {
+  const { nowMs, errorMs } = await query("time", () => readServerTime(context.connection.client));
+  const skewMs = context.now() - nowMs;
+  const size = Math.abs(skewMs);
+  const status =
     size <= errorMs
       ? `equal within ${errorMs} ms`
-      : `this machine is ${Math.round(size)} ms ${offMs > 0 ? "ahead" : "behind"}`;
-  if (size < NOTABLE_MS + errorMs)
-    return { id: "clock", level: "ok", seen, means: "both tell the same time" };
-  const means =
-    "changes are stamped by the server's clock and are right; times in this machine's own logs do not match them";
-  return {
-    id: "clock",
-    level: size < FAR_MS ? "note" : "warn",
-    seen,
-    means,
-    mend: "timedatectl set-ntp true, on both machines",
-  };
+      : `the local clock is ${Math.round(size)} ms ${skewMs > 0 ? "ahead" : "behind"}`;
+  if (size < NOTABLE_MS + errorMs) return ok(status, "both clocks agree");
+  const meaning = "changes have the server's time; times in local logs differ from it";
+  return (size < FAR_MS ? info : warn)(status, meaning, "timedatectl set-ntp true, on both hosts");
 }
 
-/** How long one question takes. */
-export async function latency(context: DoctorContext): Promise<Finding> {
+/** Checks the time of a round trip. */
+export async function latency(context: DoctorContext): Promise<Outcome> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const before = performance.now();
-    await look("time", () => context.connection.client.time());
+    await query("time", () => context.connection.client.time());
     times.push(performance.now() - before);
   }
-  const median = times.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0;
-  return judgeLatency(median);
+  return judgeLatency(times.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? 0);
 }
 
-/** What a round trip of so many ms means. */
-export function judgeLatency(ms: number): Finding {
-  const seen = `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;
-  if (ms < SLOW_MS) return { id: "latency", level: "ok", seen, means: "the median of five round trips" };
-  const means = "every change takes at least this long";
-  const mend = "run this program closer to the server, or look at LATENCY DOCTOR";
-  return { id: "latency", level: ms < VERY_SLOW_MS ? "note" : "warn", seen, means, mend };
+/** Returns the result for a round trip time in ms. */
+export function judgeLatency(ms: number): Outcome {
+  const status = `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;
+  if (ms < SLOW_MS) return ok(status, `the median of ${ROUNDS} round trips`);
+  const fix = "run this program closer to the server, or see LATENCY DOCTOR";
+  return (ms < VERY_SLOW_MS ? info : warn)(status, "every change takes at least this long", fix);
 }

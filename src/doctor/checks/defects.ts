@@ -1,60 +1,55 @@
+import type { CheckResult } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import type { Finding } from "../finding.js";
 import { KNOWN_DEFECTS, REPLAY_DEFECT } from "../known-defects.js";
-import { isBefore, lineOf, parseVersion, type Version } from "../version.js";
+import { isBefore, lineOf, parseVersion, type Version } from "../server-identity.js";
 
-/** Each known defect that the server's version has. */
-export async function knownDefects(context: DoctorContext): Promise<Finding[]> {
-  const { product, version, versionText } = await context.greeting();
+const id = "defects";
+
+/** Lists the known defects of the server's version. */
+export async function knownDefects(context: DoctorContext): Promise<CheckResult[]> {
+  const { product, version, versionText } = await context.identity();
   if (product !== "valkey" || version === undefined) {
-    const means = "the table of known defects is about Valkey only";
-    return [{ id: "defects", level: "note", seen: `${product} ${versionText}`, means }];
+    const meaning = "not checked: the list of known defects is for Valkey only";
+    return [{ id, level: "info", status: `${product} ${versionText}`, meaning }];
   }
   const line = lineOf(version);
-  const lookedUp = KNOWN_DEFECTS.filter(({ fixed }) => line in fixed).length;
-  const found = defectsOf(version);
-  if (lookedUp === KNOWN_DEFECTS.length) {
-    if (found.length > 0) return found;
-    return [{ id: "defects", level: "ok", seen: versionText, means: "it has every known fix" }];
+  const listed = KNOWN_DEFECTS.filter(({ fixes }) => line in fixes).length;
+  const results = defectsOf(version);
+  if (listed === KNOWN_DEFECTS.length) {
+    if (results.length > 0) return results;
+    return [{ id, level: "ok", status: versionText, meaning: "no known defects" }];
   }
-  const seen = `${versionText}: ${lookedUp} of ${KNOWN_DEFECTS.length} known defects were looked up for line ${line}`;
-  const means = "read the release notes of this line for the others";
-  return [...found, { id: "defects", level: "note", seen, means, mend: "run a line that the table knows" }];
+  const status = `${versionText}: the list has ${listed} of ${KNOWN_DEFECTS.length} known defects for line ${line}`;
+  const meaning = "see the release notes of this line for the others";
+  return [...results, { id, level: "info", status, meaning, fix: "run a line that the list covers" }];
 }
 
-/** A finding for each defect of the table that a version of Valkey has. */
-export function defectsOf(version: Version): Finding[] {
+/** Returns a result for each known defect of a Valkey version. */
+export function defectsOf(version: Version): CheckResult[] {
   const line = lineOf(version);
-  const newest = newestFix(line);
-  return KNOWN_DEFECTS.flatMap(({ numbers, level, what, fixed, unconfirmed = [] }) => {
-    const first = fixed[line];
-    const fix = first === undefined ? undefined : parseVersion(first);
-    if (fix === undefined || !isBefore(version, fix)) return [];
-    const since = `${first}${unconfirmed.includes(line) ? " (not confirmed)" : ""}`;
-    return [
-      {
-        id: `defect/${numbers[0]}`,
-        level,
-        seen: `${version.join(".")} has ${numbers.join(", ")}, fixed in ${since}`,
-        means: what,
-        mend: `upgrade the server to ${newest} or newer`,
-      },
-    ];
+  const fix = `upgrade the server to ${newestFix(line)} or later`;
+  return KNOWN_DEFECTS.flatMap(({ numbers, level, impact, fixes, unconfirmed = [] }) => {
+    const release = fixes[line];
+    if (!isBeforeFix(version, release)) return [];
+    const note = unconfirmed.includes(line) ? " (not confirmed)" : "";
+    const status = `${version.join(".")} has ${numbers.join(", ")}, fixed in ${release}${note}`;
+    return [{ id: `defect/${numbers[0]}`, level, status, meaning: impact, fix }];
   });
 }
 
-/** Whether replaying the append-only file obeys the ACL of the user `default`. */
+/** Returns true if the replay of the append-only file depends on the permissions of the user `default`. */
 export function hasReplayDefect(version: Version): boolean {
-  const first = KNOWN_DEFECTS.find(({ numbers }) => numbers.includes(REPLAY_DEFECT))?.fixed[lineOf(version)];
-  const fix = first === undefined ? undefined : parseVersion(first);
+  const defect = KNOWN_DEFECTS.find(({ numbers }) => numbers.includes(REPLAY_DEFECT));
+  return isBeforeFix(version, defect?.fixes[lineOf(version)]);
+}
+
+function isBeforeFix(version: Version, release = ""): boolean {
+  const fix = parseVersion(release);
   return fix !== undefined && isBefore(version, fix);
 }
 
-/** The release of a line that has all fixes of the table. */
+/** Returns the release of a line that has all known fixes. */
 function newestFix(line: string): string {
-  const fixes = KNOWN_DEFECTS.map(({ fixed }) => parseVersion(fixed[line] ?? "")).filter(
-    (fix) => fix !== undefined,
-  );
-  const newest = fixes.reduce((a, b) => (isBefore(a, b) ? b : a), [0, 0, 0]);
-  return newest.join(".");
+  const releases = KNOWN_DEFECTS.map(({ fixes }) => parseVersion(fixes[line] ?? "") ?? ([0, 0, 0] as const));
+  return releases.reduce((a, b) => (isBefore(a, b) ? b : a)).join(".");
 }

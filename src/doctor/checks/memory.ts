@@ -1,49 +1,33 @@
+import { fail, info, type Outcome, ok, warn } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import type { Finding } from "../finding.js";
 
 const TIGHT = 0.8;
 const FULL = 0.95;
 
-/** Whether the server may throw keys away. */
-export async function evictionPolicy(context: DoctorContext): Promise<Finding> {
-  const id = "maxmemory-policy";
-  const seen = (await context.infoField("maxmemory_policy")) ?? "unknown";
-  if (seen === "noeviction") return { id, level: "ok", seen, means: "no entity is ever thrown away" };
-  const means = "when memory is short the server throws away entities, and leaves their index and log behind";
-  return { id, level: "bad", seen, means, mend: "CONFIG SET maxmemory-policy noeviction" };
+/** Checks that the server does not evict keys. */
+export async function evictionPolicy(context: DoctorContext): Promise<Outcome> {
+  const status = (await context.infoField("maxmemory_policy")) ?? "unknown";
+  if (status === "noeviction") return ok(status, "no entity is evicted");
+  const meaning =
+    "if memory is full the server evicts entities and leaves their index entries and logs behind";
+  return fail(status, meaning, "CONFIG SET maxmemory-policy noeviction");
 }
 
-/** Whether there is room left. */
-export async function memoryHeadroom(context: DoctorContext): Promise<Finding> {
-  const id = "maxmemory";
-  const [used, limit] = [
-    Number(await context.infoField("used_memory")),
-    Number(await context.infoField("maxmemory")),
-  ];
+/** Checks the free memory. */
+export async function memoryHeadroom(context: DoctorContext): Promise<Outcome> {
+  const used = Number(await context.infoField("used_memory"));
+  const limit = Number(await context.infoField("maxmemory"));
   if (!(limit > 0)) {
-    const means = "where the machine runs out of memory, the operating system ends the server";
-    return {
-      id,
-      level: "note",
-      seen: `no limit, ${mib(used)} used`,
-      means,
-      mend: "CONFIG SET maxmemory <what the machine can spare>",
-    };
+    const meaning = "the operating system may kill the server when no memory is left";
+    return info(`not set, ${mib(used)} used`, meaning, "CONFIG SET maxmemory <memory for the server>");
   }
   const share = used / limit;
-  const seen = `${mib(used)} of ${mib(limit)} used (${Math.round(share * 100)} %)`;
-  if (share < TIGHT) return { id, level: "ok", seen, means: "there is room" };
-  const means =
-    share < FULL
-      ? "where it grows on, changes are refused with OOM"
-      : "changes are refused with OOM, now or soon";
-  return {
-    id,
-    level: share < FULL ? "warn" : "bad",
-    seen,
-    means,
-    mend: "CONFIG SET maxmemory <more>, or remove entities",
-  };
+  const status = `${mib(used)} of ${mib(limit)} used (${Math.round(share * 100)} %)`;
+  if (share < TIGHT) return ok(status, "enough memory is free");
+  const fix = "CONFIG SET maxmemory <more>, or remove entities";
+  return share < FULL
+    ? warn(status, "if it grows further, changes are rejected with OOM", fix)
+    : fail(status, "changes are rejected with OOM now or soon", fix);
 }
 
 function mib(bytes: number): string {

@@ -1,72 +1,65 @@
 import { metaKey, partitionKeys } from "../../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, notedMachines } from "../../valkey/layout.js";
+import { type CheckResult, fail, info, type Outcome, ok } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import type { Finding } from "../finding.js";
-import { look } from "../not-allowed.js";
+import { query } from "../query.js";
 
-/** The partitions of the namespace where they are known and sound; else what is wrong with it. */
-async function readNamespace(context: DoctorContext): Promise<{ finding: Finding; partitions?: number }> {
-  const id = "namespace";
+/** Checks the metadata of the namespace, and returns its number of partitions if that is valid. */
+async function readNamespace(context: DoctorContext): Promise<{ outcome: Outcome; partitions?: number }> {
   const { namespace } = context.location;
   const { client } = context.connection;
-  const [layout, count] = await look("hmget", () => client.hmget(metaKey(namespace), "layout", "partitions"));
+  const key = metaKey(namespace);
+  const [layout, count] = await query("hmget", () => client.hmget(key, "layout", "partitions"));
   if (layout == null && count == null) {
-    const means = "nothing was ever applied here; the first apply prepares it";
-    return { finding: { id, level: "note", seen: `${namespace} is fresh`, means, mend: "latchkey apply" } };
+    const meaning = "no machine was applied here yet; the first apply initializes it";
+    return { outcome: info(`${namespace} is empty`, meaning, "latchkey apply") };
   }
   if (layout !== String(LAYOUT)) {
-    const means = `another version of latchkey wrote it; this one works with layout ${LAYOUT} and refuses to touch it`;
-    const mend = "use the version of latchkey that wrote it, or another --namespace";
-    return {
-      finding: { id, level: "bad", seen: `${namespace} has layout ${layout ?? "none"}`, means, mend },
-    };
+    const meaning = `another version of latchkey wrote it; this version requires layout ${LAYOUT}`;
+    const fix = "use the version of latchkey that wrote it, or another --namespace";
+    return { outcome: fail(`${namespace} has layout ${layout ?? "none"}`, meaning, fix) };
   }
   if (count == null) {
-    const means = "a client ended while it prepared the namespace; the next one goes on";
-    return {
-      finding: {
-        id,
-        level: "note",
-        seen: `${namespace} has no partitions yet`,
-        means,
-        mend: "latchkey init",
-      },
-    };
+    const meaning = "a client stopped while it initialized the namespace; the next one continues";
+    return { outcome: info(`${namespace} has no partitions yet`, meaning, "latchkey init") };
   }
   const partitions = /^\d{1,4}$/.test(count) ? Number(count) : 0;
   if (partitions < 1 || partitions > MAX_PARTITIONS) {
-    const means = "no client can tell where an entity lives: something other than latchkey wrote this";
-    const mend = `HSET ${metaKey(namespace)} partitions <the number it was initialised with>`;
-    return { finding: { id, level: "bad", seen: `${namespace} has "${count}" partitions`, means, mend } };
+    const meaning = "no client can find the partition of an entity; latchkey did not write this";
+    const fix = `HSET ${key} partitions <number of partitions given to init>`;
+    return { outcome: fail(`${namespace} has "${count}" partitions`, meaning, fix) };
   }
-  const parts = partitions === 1 ? "1 partition" : `${partitions} partitions`;
-  const seen = `${namespace} has layout ${layout}, ${parts}`;
-  return { finding: { id, level: "ok", seen, means: "this version can work with it" }, partitions };
+  const text = partitions === 1 ? "1 partition" : `${partitions} partitions`;
+  return {
+    outcome: ok(`${namespace} has layout ${layout}, ${text}`, "supported by this version"),
+    partitions,
+  };
 }
 
-/** Whether the namespace was written by a version that this one understands. */
-export async function namespace(context: DoctorContext): Promise<Finding> {
-  return (await readNamespace(context)).finding;
+/** Checks that this version supports the namespace. */
+export async function namespace(context: DoctorContext): Promise<Outcome> {
+  return (await readNamespace(context)).outcome;
 }
 
-/** Whether each machine that was ever installed is, and in every partition the same. */
-export async function machines(context: DoctorContext): Promise<Finding[]> {
+/** Checks that each listed machine is installed, and is the same in every partition. */
+export async function machines(context: DoctorContext): Promise<CheckResult[]> {
   const { partitions } = await readNamespace(context);
   if (partitions === undefined) return [];
   const { client } = context.connection;
-  const noted = await look("hkeys", () => notedMachines(client, context.location.namespace));
-  if (noted.length === 0) {
-    const means = "there is nothing to create entities by";
-    return [{ id: "machines", level: "note", seen: "none installed", means, mend: "latchkey apply" }];
+  const names = await query("hkeys", () => notedMachines(client, context.location.namespace));
+  if (names.length === 0) {
+    const meaning = "no entity can be created without a machine";
+    return [{ id: "machines", ...info("none installed", meaning, "latchkey apply") }];
   }
-  return Promise.all(noted.map((machine) => installed(context, machine, partitions)));
+  return Promise.all(
+    names.map(async (name) => ({ id: `machine/${name}`, ...(await installed(context, name, partitions)) })),
+  );
 }
 
-async function installed(context: DoctorContext, machine: string, partitions: number): Promise<Finding> {
-  const id = `machine/${machine}`;
+async function installed(context: DoctorContext, machine: string, partitions: number): Promise<Outcome> {
   const location = { ...context.location, machine, partitions };
   const { client } = context.connection;
-  const parts = await look("hmget", () =>
+  const copies = await query("hmget", () =>
     Promise.all(
       Array.from({ length: partitions }, (_, at) =>
         client.hmget(partitionKeys(location, at).machine, "layout", "version", "definition"),
@@ -74,40 +67,28 @@ async function installed(context: DoctorContext, machine: string, partitions: nu
     ),
   );
   const apply = machine === "agent" ? "latchkey apply" : `latchkey apply -f ${machine}.yaml`;
-  const lacking = parts.flatMap(([, , definition], at) => (definition == null ? [at] : []));
-  if (lacking.length > 0) {
-    const seen = partitions === lacking.length ? "is not there" : `is not in partition ${some(lacking)}`;
-    const means = "entities of those partitions can't be created or changed: NOMACHINE";
-    return { id, level: "bad", seen, means, mend: apply };
+  const absent = copies.flatMap(([, , definition], at) => (definition == null ? [at] : []));
+  if (absent.length > 0) {
+    const where =
+      partitions === absent.length ? "not installed" : `not installed in partition ${list(absent)}`;
+    return fail(where, "entities there cannot be created or changed: NOMACHINE", apply);
   }
-  const foreign = parts.flatMap(([layout], at) => (layout === String(LAYOUT) ? [] : [at]));
+  const foreign = copies.flatMap(([layout], at) => (layout === String(LAYOUT) ? [] : [at]));
   if (foreign.length > 0) {
-    const means = "the scripts refuse it with LAYOUT: another version of latchkey wrote it";
-    return {
-      id,
-      level: "bad",
-      seen: `another layout in partition ${some(foreign)}`,
-      means,
-      mend: "use the version of latchkey that wrote it",
-    };
+    const meaning = "the scripts reject it with LAYOUT: another version of latchkey wrote it";
+    const fix = "use the version of latchkey that wrote it";
+    return fail(`another layout in partition ${list(foreign)}`, meaning, fix);
   }
-  const versions = [...new Set(parts.map(([, version]) => String(version)))];
-  const definitions = new Set(parts.map(([, , definition]) => definition));
-  if (definitions.size > 1) {
-    const means =
-      "an apply was broken off: entities are judged by different rules, depending on their id; apply the newest version again";
-    return {
-      id,
-      level: "bad",
-      seen: `versions ${versions.join(" and ")}, by partition`,
-      means,
-      mend: apply,
-    };
+  const versions = [...new Set(copies.map(([, version]) => String(version)))];
+  if (new Set(copies.map(([, , definition]) => definition)).size > 1) {
+    const meaning =
+      "an apply was interrupted, so the definition depends on the partition of an entity; apply the newest version again";
+    return fail(`versions ${versions.join(" and ")}, by partition`, meaning, apply);
   }
-  return { id, level: "ok", seen: `version ${versions.join()}`, means: "it is the same in every partition" };
+  return ok(`version ${versions.join()}`, "the same in every partition");
 }
 
-function some(numbers: readonly number[]): string {
+function list(numbers: readonly number[]): string {
   return numbers.length <= 5
     ? numbers.join(", ")
     : `${numbers.slice(0, 5).join(", ")} and ${numbers.length - 5} more`;

@@ -1,103 +1,73 @@
+import { fail, info, type Outcome, ok, warn } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import type { Finding } from "../finding.js";
-import { NotAllowed } from "../not-allowed.js";
+import { unlessDenied } from "../query.js";
 import { hasReplayDefect } from "./defects.js";
 
-/** Whether changes are written to disk as they are made. */
-export async function appendOnly(context: DoctorContext): Promise<Finding> {
-  const id = "appendonly";
-  const isOn = (await context.infoField("aof_enabled")) === "1";
-  if (isOn) return { id, level: "ok", seen: "yes", means: "changes are written to disk as they are made" };
-  const mend = "CONFIG SET appendonly yes, then CONFIG REWRITE";
-  let save: string | undefined;
-  try {
-    save = await context.setting("save");
-  } catch (error) {
-    if (!(error instanceof NotAllowed)) throw error;
-    return {
-      id,
-      level: "warn",
-      seen: "no; whether there are snapshots can't be asked without +config|get",
-      means: "a crash loses every change since the last snapshot, and without snapshots everything",
-      mend,
-    };
+/** Checks that changes are written to an append-only file. */
+export async function appendOnly(context: DoctorContext): Promise<Outcome> {
+  if (await hasAppendOnlyFile(context)) return ok("yes", "each change is written to disk");
+  const fix = "CONFIG SET appendonly yes, then CONFIG REWRITE";
+  if ((await unlessDenied(context.config())) === undefined) {
+    const meaning =
+      "a crash loses every change since the last snapshot, or everything if there are no snapshots";
+    return warn("no; snapshots unknown, because CONFIG GET needs +config|get", meaning, fix);
   }
-  return save === ""
-    ? { id, level: "bad", seen: "no, and no snapshots", means: "a restart loses everything", mend }
-    : {
-        id,
-        level: "warn",
-        seen: `no, snapshots only (save ${save})`,
-        means: "a crash loses every change since the last snapshot, also acknowledged ones",
-        mend,
-      };
+  const save = await context.setting("save");
+  if (save === "") return fail("no, and no snapshots", "a restart loses everything", fix);
+  const meaning = "a crash loses every change since the last snapshot, acknowledged ones too";
+  return warn(`no, snapshots only (save ${save})`, meaning, fix);
 }
 
-/** How soon a change is on the disk itself. */
-export async function appendFsync(context: DoctorContext): Promise<Finding> {
-  const id = "appendfsync";
-  const seen = (await context.setting("appendfsync")) ?? "unknown";
-  if ((await context.infoField("aof_enabled")) !== "1") {
-    return { id, level: "ok", seen, means: "without an append-only file it means nothing" };
+/** Checks when a change reaches the disk. */
+export async function appendFsync(context: DoctorContext): Promise<Outcome> {
+  const status = (await context.setting("appendfsync")) ?? "unknown";
+  if (!(await hasAppendOnlyFile(context))) return ok(status, "no effect without an append-only file");
+  if (status === "always")
+    return ok(status, "an acknowledged change is on disk, as durability fsync requires");
+  if (status === "everysec") {
+    const meaning =
+      "a power failure may lose the last one or two seconds, acknowledged changes too; durability fsync is rejected";
+    return info(status, meaning, "CONFIG SET appendfsync always");
   }
-  if (seen === "always") {
-    return {
-      id,
-      level: "ok",
-      seen,
-      means: "an acknowledged change has reached the disk, as durability fsync needs",
-    };
-  }
-  if (seen === "everysec") {
-    const means =
-      "a power failure may lose the last one or two seconds, also acknowledged changes; durability fsync is refused";
-    return { id, level: "note", seen, means, mend: "CONFIG SET appendfsync always" };
-  }
-  const means =
-    "the operating system decides when changes reach the disk: a power failure may lose half a minute; durability fsync is refused";
-  return { id, level: "warn", seen, means, mend: "CONFIG SET appendfsync everysec" };
+  const meaning =
+    "the operating system decides when changes reach the disk: a power failure may lose half a minute; durability fsync is rejected";
+  return warn(status, meaning, "CONFIG SET appendfsync everysec");
 }
 
-/** Whether a rewrite of the file suspends what appendfsync promises. */
-export async function fsyncOnRewrite(context: DoctorContext): Promise<Finding> {
-  const id = "no-appendfsync-on-rewrite";
-  const seen = (await context.setting(id)) ?? "unknown";
-  if (seen === "no") return { id, level: "ok", seen, means: "appendfsync holds during rewrites too" };
-  const means = "while the append-only file is rewritten nothing is flushed, whatever appendfsync says";
-  return { id, level: "warn", seen, means, mend: `CONFIG SET ${id} no` };
+/** Checks that appendfsync also applies while the append-only file is rewritten. */
+export async function fsyncOnRewrite(context: DoctorContext): Promise<Outcome> {
+  const name = "no-appendfsync-on-rewrite";
+  const status = (await context.setting(name)) ?? "unknown";
+  if (status === "no") return ok(status, "appendfsync also applies during rewrites");
+  const meaning = "nothing is flushed while the append-only file is rewritten, despite appendfsync";
+  return warn(status, meaning, `CONFIG SET ${name} no`);
 }
 
-/** Whether a file with a torn end is loaded as it is, on versions that then go on writing behind the torn part. */
-export async function loadTruncated(context: DoctorContext): Promise<Finding> {
-  const id = "aof-load-truncated";
-  const seen = (await context.setting(id)) ?? "unknown";
-  const { version, product } = await context.greeting();
+/** Checks that a truncated file is not loaded, on versions that then append after the truncated part. */
+export async function loadTruncated(context: DoctorContext): Promise<Outcome> {
+  const status = (await context.setting("aof-load-truncated")) ?? "unknown";
+  const { version, product } = await context.identity();
   const isAffected = product === "valkey" && version !== undefined && hasReplayDefect(version);
-  const isOn = (await context.infoField("aof_enabled")) === "1";
-  if (seen !== "yes" || !isAffected || !isOn) {
-    return { id, level: "ok", seen, means: "a torn end of the append-only file does no further harm" };
-  }
-  const means =
-    "after a crash this version keeps a torn transaction in the file: what is written behind it is lost at the next restart (PR 4342)";
-  const mend = "CONFIG SET aof-load-truncated no, and mend a torn file with valkey-check-aof --fix";
-  return { id, level: "warn", seen, means, mend };
+  if (status !== "yes" || !isAffected || !(await hasAppendOnlyFile(context)))
+    return ok(status, "a truncated append-only file loses no later changes");
+  const meaning =
+    "after a crash this version keeps a truncated transaction in the file, and loses later changes at the next restart (PR 4342)";
+  const fix = "CONFIG SET aof-load-truncated no, and repair a truncated file with valkey-check-aof --fix";
+  return warn(status, meaning, fix);
 }
 
-/** Whether the server can write to its disk now: if not, it refuses changes. */
-export async function diskWrites(context: DoctorContext): Promise<Finding> {
-  const id = "disk";
-  const info = await context.info();
+/** Checks that the server can write to its disk; else it rejects changes. */
+export async function diskWrites(context: DoctorContext): Promise<Outcome> {
+  const fields = await context.info();
   const failed = ["aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"].filter(
-    (field) => (info.get(field) ?? "ok") !== "ok",
+    (field) => (fields.get(field) ?? "ok") !== "ok",
   );
-  if (failed.length === 0)
-    return { id, level: "ok", seen: "the last writes succeeded", means: "data can be kept" };
-  const means = "the server could not write its data, and may refuse changes with MISCONF";
-  return {
-    id,
-    level: "bad",
-    seen: `failed: ${failed.join(", ")}`,
-    means,
-    mend: "free space, or mend the rights of the server's folder",
-  };
+  if (failed.length === 0) return ok("the last writes succeeded", "the server can save its data");
+  const meaning = "the server cannot save its data, and may reject changes with MISCONF";
+  const fix = "free disk space, or fix the permissions of the server's folder";
+  return fail(`failed: ${failed.join(", ")}`, meaning, fix);
+}
+
+async function hasAppendOnlyFile(context: DoctorContext): Promise<boolean> {
+  return (await context.infoField("aof_enabled")) === "1";
 }

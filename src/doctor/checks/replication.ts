@@ -1,66 +1,39 @@
+import { fail, info, type Outcome, ok } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import type { Finding } from "../finding.js";
 
-/** Whether this server takes changes. Needs no right. */
-export async function role(context: DoctorContext): Promise<Finding> {
-  const id = "role";
-  const { role: seen } = await context.greeting();
-  if (seen === "master") return { id, level: "ok", seen: "primary", means: "it takes changes" };
-  return {
-    id,
-    level: "bad",
-    seen,
-    means: "a replica refuses changes, and what it tells may be old",
-    mend: `connect to its primary${await primaryOf(context)}`,
-  };
+/** Checks that the server is a primary. Needs no permission. */
+export async function role(context: DoctorContext): Promise<Outcome> {
+  const { role: status } = await context.identity();
+  if (status === "master") return ok("primary", "it accepts changes");
+  const fields = await context.info().catch(() => new Map<string, string>());
+  const [host, port] = [fields.get("master_host"), fields.get("master_port")];
+  const url = host === undefined || port === undefined ? "" : `: --url valkey://${host}:${port}`;
+  const meaning = "a replica rejects changes, and its data may be stale";
+  return fail(status, meaning, `connect to its primary${url}`);
 }
 
-async function primaryOf(context: DoctorContext): Promise<string> {
-  const info = await context.info().catch(() => new Map<string, string>());
-  const [host, port] = [info.get("master_host"), info.get("master_port")];
-  return host === undefined || port === undefined ? "" : `: --url valkey://${host}:${port}`;
-}
-
-/** How many copies there are, and whether changes wait for one. */
-export async function replicas(context: DoctorContext): Promise<Finding> {
-  const id = "replicas";
-  const { role: its } = await context.greeting();
-  if (its !== "master") return linkToPrimary(context);
+/** Checks the number of replicas, and that the primary requires one; on a replica, its link to the primary. */
+export async function replicas(context: DoctorContext): Promise<Outcome> {
+  if ((await context.identity()).role !== "master") {
+    const link = (await context.infoField("master_link_status")) ?? "unknown";
+    const status = `link to the primary is ${link}`;
+    if (link === "up") return ok(status, "this replica is current");
+    return fail(status, "this replica falls behind", "check the primary, and primaryauth");
+  }
   const count = Number(await context.infoField("connected_slaves"));
   if (count === 0) {
-    const means =
-      "if the server's machine is lost, so is the state; durability { replicas } is never reached";
-    return {
-      id,
-      level: "note",
-      seen: "none",
-      means,
-      mend: "REPLICAOF <this host> <this port>, on another server",
-    };
+    const meaning =
+      "if the server's host is lost, all data is lost; durability { replicas } is never reached";
+    return info("none", meaning, "REPLICAOF <this host> <this port>, on another server");
   }
   const least = Number(await context.setting("min-replicas-to-write"));
-  const seen = `${count} connected, min-replicas-to-write ${least}`;
+  const status = `${count} connected, min-replicas-to-write ${least}`;
   if (count < least) {
-    const means = "too few replicas: changes are refused with NOREPLICAS";
-    return { id, level: "bad", seen, means, mend: `connect ${least - count} more` };
+    const meaning = "too few replicas: changes are rejected with NOREPLICAS";
+    return fail(status, meaning, `connect ${least - count} more`);
   }
-  if (least === 0) {
-    const means = "a primary that is cut off goes on taking changes, which a failover then discards";
-    return { id, level: "note", seen, means, mend: "CONFIG SET min-replicas-to-write 1" };
-  }
-  return { id, level: "ok", seen, means: "a primary that is cut off soon refuses changes" };
-}
-
-async function linkToPrimary(context: DoctorContext): Promise<Finding> {
-  const id = "replicas";
-  const seen = (await context.infoField("master_link_status")) ?? "unknown";
-  return seen === "up"
-    ? { id, level: "ok", seen: "link to the primary is up", means: "this replica follows" }
-    : {
-        id,
-        level: "bad",
-        seen: `link to the primary is ${seen}`,
-        means: "this replica falls behind",
-        mend: "look at the primary, and at primaryauth",
-      };
+  if (least > 0) return ok(status, "in a network partition the primary soon rejects changes");
+  const meaning =
+    "in a network partition the primary keeps accepting changes, which a failover then discards";
+  return info(status, meaning, "CONFIG SET min-replicas-to-write 1");
 }

@@ -2,16 +2,16 @@ import { scripts } from "../../lua/index.js";
 import { reactionScripts } from "../../lua/reactions.js";
 import { channelOf, entityKeys, type MachineLocation, metaKey, reactionKeys } from "../../valkey/keys.js";
 
-/** A call, word by word. It is only asked about, and never executed. */
+/** The words of a call. It is only checked, never executed. */
 export type Sample = readonly [command: string, ...args: string[]];
 
-/** An id that stands for all. */
+/** The id in all calls. */
 const ID = "latchkey-doctor";
 
 /**
- * Calls of a command as latchkey makes them: one for each kind of key or channel that it is made with.
+ * Returns calls of a command as latchkey makes them, one for each kind of key or channel.
  *
- * @throws Error for a command that none is known of
+ * @throws Error if the command is unknown
  */
 export function samplesOf(command: string, location: MachineLocation): readonly Sample[] {
   const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(location, ID);
@@ -86,7 +86,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
     zscore: [index, due, lastSeen].map((key): Sample => ["ZSCORE", key, "m"]),
   };
-  const found = samples[command];
-  if (found === undefined) throw new Error(`the doctor knows no call of ${command}`);
-  return found;
+  const calls = samples[command];
+  if (calls === undefined) throw new Error(`the doctor has no sample call of ${command}`);
+  return calls;
 }

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { rights } from "../../src/doctor/checks/rights.js";
+import { permissions } from "../../src/doctor/checks/permissions.js";
 import { DoctorContext } from "../../src/doctor/context.js";
-import { allRules, userLine } from "../../src/doctor/rights/lines.js";
+import { allRules, userLine } from "../../src/doctor/permissions/acl.js";
 import {
-  CHECKS,
-  REACTS,
+  DURABILITY,
+  FSCK_ONLY,
+  REACTION_ONLY,
   readerCommands,
-  STATS,
-  WAITS,
+  STATS_ONLY,
   writerCommands,
-} from "../../src/doctor/rights/needs.js";
-import { samplesOf } from "../../src/doctor/rights/samples.js";
+} from "../../src/doctor/permissions/commands.js";
+import { samplesOf } from "../../src/doctor/permissions/samples.js";
 import { fsck } from "../../src/fsck/fsck.js";
 import { agent, connect, type Entities, type Latchkey, NotDurableError } from "../../src/index.js";
 import { type Operation, scripts } from "../../src/lua/index.js";
@@ -21,7 +21,7 @@ import { stats } from "../../src/reads/stats.js";
 import type { TestServer } from "../../src/testing/index.js";
 import { Calls, machine } from "../helpers/calls.js";
 import { all, rejectionOf } from "../helpers/client.js";
-import { adminOf, connected, finding, findings, ownServer, user, userOf } from "../helpers/doctor.js";
+import { adminOf, connected, ownServer, result, results, user, userOf } from "../helpers/doctor.js";
 import { builtText } from "../helpers/lua-source.js";
 import { parcel } from "../helpers/parcel.js";
 import { record } from "../helpers/recorder.js";
@@ -29,10 +29,10 @@ import { useValkey } from "../helpers/valkey.js";
 
 const operations = Object.keys(scripts) as Operation[];
 const location = { namespace: "here", machine: "agent", partitions: 1 };
-/** Asked of everyone, or of the test itself; CONFIG GET is granted for waits for disks only, since it tells passwords. */
+/** Commands of the test itself or without permissions; CONFIG GET is granted only for durability, because it exposes passwords. */
 const NOT_COUNTED = ["auth", "hello", "acl|setuser", "config|resetstat", "client|list", "config|get"];
 
-/** The commands that the server was called with since `CONFIG RESETSTAT`. */
+/** Returns the commands that the server has executed since `CONFIG RESETSTAT`. */
 async function calledSince(server: TestServer): Promise<string[]> {
   const stats = await (await adminOf(server)).info("commandstats");
   const names = [...stats.matchAll(/^cmdstat_([^:]+):/gm)].map(([, name]) => String(name));
@@ -41,7 +41,7 @@ async function calledSince(server: TestServer): Promise<string[]> {
 
 const timed = agent({ version: 2, spawnTimeout: "1h", lease: "1h" });
 
-/** Everything that the client offers to those who only look. */
+/** Calls everything that a reader may do. */
 async function lookAtAll(latchkey: Latchkey, weigh: () => Promise<void>): Promise<void> {
   expect(await latchkey.machines()).toEqual(["agent"]);
   await latchkey.serverTime();
@@ -60,7 +60,7 @@ async function lookAtAll(latchkey: Latchkey, weigh: () => Promise<void>): Promis
   await weigh();
 }
 
-/** What those do who react: a failure, a dead letter that is retried and another that is dropped. */
+/** Runs a reaction that fails, retries one dead letter and drops another. */
 async function react(agents: Entities<AgentState>): Promise<void> {
   const reaction = await agents.react(
     "cleanup",
@@ -81,8 +81,8 @@ async function react(agents: Entities<AgentState>): Promise<void> {
   await reaction.close();
 }
 
-describe("what is needed", () => {
-  test("holds every command in the built scripts, and none is called by a name that is not written out", () => {
+describe("the list of commands", () => {
+  test("contains every command in the built scripts, each of which is written out", () => {
     for (const operation of operations) {
       const code = builtText(operation).replace(/--.*$/gm, "");
       const calls = code.match(/\b(?:redis\.p)?call\s*\(/g) ?? [];
@@ -92,7 +92,7 @@ describe("what is needed", () => {
     }
   });
 
-  test("is exactly what the client sends: all of it, and nothing else", async () => {
+  test("contains exactly the commands that the client sends", async () => {
     const { server, admin } = await ownServer({ appendOnly: true, args: ["--appendfsync", "always"] });
     const namespace = "here";
     for (const kind of ["writer", "reader"] as const) {
@@ -139,7 +139,7 @@ describe("what is needed", () => {
     const seen = looked?.next();
     await untilInside(server, "xread");
     expect(await check(server, "here-reader")).toEqual(["unchecked"]);
-    // A check asks what installs machines too, which is refused to readers.
+    // A check asks what installs machines too, which readers may not run.
     const asked = (await calledSince(server)).filter((name) => !readerCommands().includes(name));
     expect(asked).toEqual(["evalsha"]);
     await reader.close();
@@ -149,26 +149,26 @@ describe("what is needed", () => {
     await writer.close();
   });
 
-  test("is told apart where it is for reactions alone", () => {
-    expect(REACTS.filter((name) => !writerCommands().includes(name))).toEqual([]);
-    expect(REACTS.filter((name) => name.startsWith("x")).sort()).toEqual(
+  test("marks the commands for reactions only", () => {
+    expect(REACTION_ONLY.filter((name) => !writerCommands().includes(name))).toEqual([]);
+    expect(REACTION_ONLY.filter((name) => name.startsWith("x")).sort()).toEqual(
       "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|destroy xgroup|setid xinfo|consumers xinfo|groups xpending xreadgroup".split(
         " ",
       ),
     );
   });
 
-  test("has a call to ask with for every command", () => {
+  test("has a sample call for every command", () => {
     for (const command of [...writerCommands(), "select"]) {
       for (const [name, sub] of samplesOf(command, location)) {
         const words = `${name} ${sub}`.toLowerCase();
         expect(words.startsWith(command.replace("|", " "))).toBe(true);
       }
     }
-    expect(() => samplesOf("flushall", location)).toThrow("knows no call of flushall");
+    expect(() => samplesOf("flushall", location)).toThrow("has no sample call of flushall");
   });
 
-  test("is enough for the scripts to write everything they may ever write", async () => {
+  test("is enough for every write of the scripts", async () => {
     const server = await useValkey();
     const standing = await machine(parcel);
     await standing.ok("create", "p1", "SET", "m", "1");
@@ -196,15 +196,15 @@ async function agentsAgain(latchkey: Latchkey): Promise<void> {
   await agents.create("a1");
 }
 
-/** Checks the agents of the namespace as a user, and tells what was found. */
+/** Runs fsck as a user and returns the kinds of its findings. */
 async function check(server: TestServer, username: string): Promise<string[]> {
   const connection = await connected({ url: server.url, username, password: "PASSWORD" });
-  const found: string[] = [];
-  for await (const { kind } of fsck(connection, "here", "agent")) found.push(kind);
-  return found;
+  const kinds: string[] = [];
+  for await (const { kind } of fsck(connection, "here", "agent")) kinds.push(kind);
+  return kinds;
 }
 
-/** Weighs the agents of the namespace as a user. */
+/** Runs stats as a user. */
 async function weigh(server: TestServer, username: string): Promise<void> {
   const connection = await connected({ url: server.url, username, password: "PASSWORD" });
   const definition = compileMachine(timed);
@@ -217,151 +217,151 @@ async function untilInside(server: TestServer, command: string): Promise<void> {
   await expect.poll(() => admin.call("CLIENT", "LIST")).toContain(`cmd=${command}`);
 }
 
-/** The two ways to ask: by ACL DRYRUN, and by a transaction that is never executed. */
+/** Both ways to check permissions: by ACL DRYRUN, and by a transaction that is never executed. */
 describe.each([
-  ["asked by dry run", ["+acl|dryrun"]],
-  ["asked by transaction", []],
-])("rights, %s", (_way, way) => {
-  test("of a writer are complete", async () => {
+  ["checked by dry run", ["+acl|dryrun"]],
+  ["checked by transaction", []],
+])("permissions, %s", (_way, way) => {
+  test("of a writer are sufficient", async () => {
     const visit = await userOf("writer", ...way);
-    expect(await finding("rights", visit)).toMatchObject({
+    expect(await result("permissions", visit)).toMatchObject({
       level: "ok",
-      seen: `user ${visit.username} lacks nothing`,
+      status: `sufficient for user ${visit.username}`,
     });
   });
 
-  test("of a reader are a note, with the line that makes it a writer", async () => {
+  test("of a reader are info, with the command that makes it a writer", async () => {
     const visit = await userOf("reader", ...way);
-    const found = await finding("rights", visit);
-    expect(found).toMatchObject({
-      level: "note",
-      seen: `user ${visit.username} may look, and change nothing`,
+    const outcome = await result("permissions", visit);
+    expect(outcome).toMatchObject({
+      level: "info",
+      status: `user ${visit.username} may read, and change nothing`,
     });
-    await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
-    expect(await finding("rights", visit)).toMatchObject({ level: "ok" });
+    await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+    expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
   });
 
-  test("of a reader that may not check are a note that says so", async () => {
+  test("of a reader without fsck are info that names the loss", async () => {
     const visit = await userOf("reader", ...way, "-zscan", "-llen");
-    expect(await finding("rights", visit)).toMatchObject({
-      level: "note",
-      seen: `user ${visit.username} may look, and change nothing`,
-      means: "enough for get, list, history and events, but fsck is refused with NOPERM",
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "info",
+      status: `user ${visit.username} may read, and change nothing`,
+      meaning: "enough for get, list, history and events, but NOPERM for: fsck",
     });
     await visit.admin.call("ACL", "SETUSER", visit.username, "+zscan", "+llen", "-memory|usage", "-xpending");
-    expect(await finding("rights", visit)).toMatchObject({
-      means:
-        "enough for get, list, history and events, but reactions are refused with NOPERM, and stats is refused with NOPERM",
+    expect(await result("permissions", visit)).toMatchObject({
+      meaning: "enough for get, list, history and events, but NOPERM for: reactions, stats",
     });
     await visit.admin.call("ACL", "SETUSER", visit.username, "+memory|usage", "+xpending");
-    expect(await finding("rights", visit)).toMatchObject({
-      means: "enough for get, list, history and events, and to check with fsck",
+    expect(await result("permissions", visit)).toMatchObject({
+      meaning: "enough for get, list, history and events, and for fsck",
     });
   });
 
-  test("of a writer without several that it can do without are a note that names each loss", async () => {
+  test("of a writer without several optional commands are info that names each loss", async () => {
     const visit = await userOf("writer", ...way, "-zscan", "-wait");
-    expect(await finding("rights", visit)).toMatchObject({
-      level: "note",
-      means:
-        "enough for changes, but none that asks for durability can be waited for, and fsck is refused with NOPERM",
-      mend: `ACL SETUSER ${visit.username} +wait +zscan`,
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "info",
+      meaning: "enough for changes, but NOPERM for: durability, fsck",
+      fix: `ACL SETUSER ${visit.username} +wait +zscan`,
     });
   });
 
-  test("of a writer without CONFIG GET are a further note: durability fsync needs it, and the line mends that", async () => {
+  test("of a writer without CONFIG GET have a separate info with a fix, because durability fsync needs it", async () => {
     const visit = await userOf("writer", ...way);
-    const found = await finding("rights/fsync", visit);
-    expect(found).toMatchObject({
-      level: "note",
-      seen: `user ${visit.username} may not ask CONFIG GET`,
-      mend: `ACL SETUSER ${visit.username} +config|get`,
+    const outcome = await result("permissions/fsync", visit);
+    expect(outcome).toMatchObject({
+      level: "info",
+      status: `user ${visit.username} lacks CONFIG GET`,
+      fix: `ACL SETUSER ${visit.username} +config|get`,
     });
-    expect(found.means).toContain("NotDurableError");
-    expect((await finding("rights", visit)).means).toContain("but for CONFIG GET");
-    await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
-    expect((await findings(visit)).map(({ id }) => id)).not.toContain("rights/fsync");
-    expect((await finding("rights", visit)).means).not.toContain("CONFIG GET");
+    expect(outcome.meaning).toContain("NotDurableError");
+    expect((await result("permissions", visit)).meaning).toContain("except CONFIG GET");
+    await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+    expect((await results(visit)).map(({ id }) => id)).not.toContain("permissions/fsync");
+    expect((await result("permissions", visit)).meaning).not.toContain("CONFIG GET");
   });
 
-  test("of a reader, or of a writer that may not wait, say nothing of CONFIG GET", async () => {
+  test("of a reader, or of a writer without durability, do not mention CONFIG GET", async () => {
     for (const visit of [await userOf("reader", ...way), await userOf("writer", ...way, "-waitaof")]) {
-      expect((await findings(visit)).map(({ id }) => id)).not.toContain("rights/fsync");
+      expect((await results(visit)).map(({ id }) => id)).not.toContain("permissions/fsync");
     }
   });
 
   test.each(writerCommands().filter((command) => !["multi", "info"].includes(command)))(
-    "without %s are bad, but for waits, reactions and checks a note, and exactly that is to be granted",
+    "without %s fail, or are info if it is optional, and the fix grants exactly that",
     async (command) => {
       const visit = await userOf("writer", ...way, `-${command}`);
-      const found = await finding("rights", visit);
-      expect(found.level).toBe([...WAITS, ...REACTS, ...CHECKS, ...STATS].includes(command) ? "note" : "bad");
-      expect(found.mend).toBe(`ACL SETUSER ${visit.username} +${command}`);
-      await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
-      expect(await finding("rights", visit)).toMatchObject({ level: "ok" });
+      const outcome = await result("permissions", visit);
+      expect(outcome.level).toBe(
+        [...DURABILITY, ...REACTION_ONLY, ...FSCK_ONLY, ...STATS_ONLY].includes(command) ? "info" : "fail",
+      );
+      expect(outcome.fix).toBe(`ACL SETUSER ${visit.username} +${command}`);
+      await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+      expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
     },
   );
 
-  test("on the keys of another namespace only are bad, and the keys are to be granted", async () => {
+  test("on the keys of another namespace only fail, and the fix grants the keys", async () => {
     const visit = await userOf("writer", ...way, "resetkeys", "~{other:*");
-    const found = await finding("rights", visit);
-    expect(found).toMatchObject({
-      level: "bad",
-      mend: `ACL SETUSER ${visit.username} ~{${visit.namespace}:* ~{${visit.namespace}}:meta`,
+    const outcome = await result("permissions", visit);
+    expect(outcome).toMatchObject({
+      level: "fail",
+      fix: `ACL SETUSER ${visit.username} ~{${visit.namespace}:* ~{${visit.namespace}}:meta`,
     });
   });
 
-  test("without the namespace's facts are bad too", async () => {
+  test("without the namespace's metadata fail too", async () => {
     const visit = await userOf("writer", ...way, "resetkeys", "~{NS:*");
-    expect(await finding("rights", visit)).toMatchObject({ level: "bad" });
+    expect(await result("permissions", visit)).toMatchObject({ level: "fail" });
   });
 
-  test("on another channel only are bad, and the channel is to be granted", async () => {
+  test("on another channel only fail, and the fix grants the channel", async () => {
     const visit = await userOf("writer", ...way, "resetchannels", "&other:*");
-    expect(await finding("rights", visit)).toMatchObject({
-      level: "bad",
-      mend: `ACL SETUSER ${visit.username} &${visit.namespace}:*`,
+    expect(await result("permissions", visit)).toMatchObject({
+      level: "fail",
+      fix: `ACL SETUSER ${visit.username} &${visit.namespace}:*`,
     });
   });
 });
 
-describe("rights", () => {
+describe("permissions", () => {
   test("in another database include SELECT", async () => {
     const visit = await userOf("writer", "+acl|dryrun", "+select");
     const elsewhere = { ...visit, connection: await connected({ ...visit, url: `${visit.url}/1` }) };
     const look = async () =>
-      rights(new DoctorContext(elsewhere.connection, { namespace: visit.namespace, machine: "agent" }));
+      permissions(new DoctorContext(elsewhere.connection, { namespace: visit.namespace, machine: "agent" }));
     expect(await look()).toMatchObject({ level: "ok" });
     await visit.admin.call("ACL", "SETUSER", visit.username, "-select");
-    expect(await look()).toMatchObject({ level: "bad", mend: `ACL SETUSER ${visit.username} +select` });
-    expect(await finding("rights", visit)).toMatchObject({ level: "ok" });
+    expect(await look()).toMatchObject({ level: "fail", fix: `ACL SETUSER ${visit.username} +select` });
+    expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
   });
 
-  test("that can't be asked are bad, and the line makes the user a writer", async () => {
+  test("that cannot be checked fail, and the fix makes the user a writer", async () => {
     const visit = await user(await useValkey(), "-@all");
-    const found = await finding("rights", visit);
-    expect(found).toMatchObject({
-      level: "bad",
-      seen: expect.stringContaining("can't be asked without +multi"),
+    const outcome = await result("permissions", visit);
+    expect(outcome).toMatchObject({
+      level: "fail",
+      status: expect.stringContaining("unknown without +multi"),
     });
-    await visit.admin.call(...((found.mend ?? "").split(" ") as [string, ...string[]]));
-    expect(await finding("rights", visit)).toMatchObject({ level: "ok" });
+    await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
+    expect(await result("permissions", visit)).toMatchObject({ level: "ok" });
   });
 
-  test("of the default user are more than needed: a note, with the line of a writer", async () => {
+  test("of the default user exceed the needed ones: info with the command for a writer", async () => {
     const { url } = await useValkey();
-    expect(await finding("rights", { url, namespace: "here" })).toMatchObject({
-      level: "note",
-      mend: userLine("writer", "here"),
+    expect(await result("permissions", { url, namespace: "here" })).toMatchObject({
+      level: "info",
+      fix: userLine("writer", "here"),
     });
   });
 
-  test("are asked without a change of the data", async () => {
+  test("are checked without changes to the data", async () => {
     for (const way of [["+acl|dryrun"], []]) {
       const { server, admin } = await ownServer();
       const visit = await user(server, ...allRules("writer", "NS"), ...way);
       const recorder = await record(admin, `${visit.namespace}:agent:events`);
-      await findings(visit);
+      await results(visit);
       expect(await recorder.published()).toEqual([]);
       expect(await admin.dbsize()).toBe(0);
       expect(await admin.script("EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db")).toEqual([0]); // return 1
@@ -369,11 +369,11 @@ describe("rights", () => {
   });
 });
 
-test("a user without any rights is told what to grant for each check, and no check fails", async () => {
+test("a user without permissions gets a fix for each denied check, and no check throws", async () => {
   const visit = await user(await useValkey(), "-@all");
-  const all = await findings(visit);
-  const denied = all.filter(({ needs }) => needs !== undefined);
-  expect(new Set(denied.map(({ needs }) => needs))).toEqual(
+  const all = await results(visit);
+  const denied = all.filter(({ permission }) => permission !== undefined);
+  expect(new Set(denied.map(({ permission }) => permission))).toEqual(
     new Set([
       "+info",
       "+config|get",
@@ -385,17 +385,17 @@ test("a user without any rights is told what to grant for each check, and no che
       "+hmget",
     ]),
   );
-  for (const { id, level, seen, mend, needs } of denied) {
-    expect([id, level, seen, mend]).toEqual([
+  for (const { id, level, status, fix, permission } of denied) {
+    expect([id, level, status, fix]).toEqual([
       id,
-      "note",
-      `not allowed to look: needs ${needs}`,
-      `ACL SETUSER ${visit.username} ${needs}`,
+      "info",
+      `permission denied: needs ${permission}`,
+      `ACL SETUSER ${visit.username} ${permission}`,
     ]);
   }
   expect(all.find(({ id }) => id === "role")).toMatchObject({ level: "ok" });
   expect(all.find(({ id }) => id === "server")).toMatchObject({ level: "ok" });
-  const grants = denied.map(({ needs }) => String(needs));
+  const grants = denied.map(({ permission }) => String(permission));
   await visit.admin.call("ACL", "SETUSER", visit.username, ...grants, ...allRules("writer", visit.namespace));
-  expect((await findings(visit)).filter(({ needs }) => needs !== undefined)).toEqual([]);
+  expect((await results(visit)).filter(({ permission }) => permission !== undefined)).toEqual([]);
 });

@@ -1,0 +1,66 @@
+import { scripts } from "../../lua/index.js";
+import { reactionScripts } from "../../lua/reactions.js";
+
+/** Commands that a reader sends: to connect, read, follow and subscribe. */
+const READS =
+  "client|setname exec hgetall hkeys hmget info lrange multi subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore".split(
+    " ",
+  );
+
+/** Commands that a writer sends in addition: to run scripts and to initialize a namespace. */
+const CHANGES = ["evalsha", "hset", "hsetnx", "script|load"];
+
+/** Commands for durability. */
+export const DURABILITY: readonly string[] = ["wait", "waitaof"];
+
+/** Commands that read reactions and dead letters. */
+export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending"];
+
+/** Commands of fsck. A scan of all keys also needs +scan, which exposes the names of all keys. */
+export const FSCK_READS: readonly string[] = ["llen", "type", "zscan", "zscore"];
+
+/** Commands of stats. */
+export const STATS_READS: readonly string[] = ["memory|usage", "xlen", "zcard", "zrandmember"];
+
+/** Commands with permissions for each subcommand. */
+const CONTAINERS = ["XGROUP", "XINFO"];
+
+/** Returns the commands inside scripts, which the server checks against the caller's permissions. */
+function commandsIn(texts: Readonly<Record<string, { readonly text: string }>>): string[] {
+  return Object.values(texts).flatMap(({ text }) =>
+    [...text.matchAll(/\bcall\('([A-Z]+)'(?:, '([A-Z]+)')?/g)].map(([, name = "", sub = ""]) =>
+      (CONTAINERS.includes(name) ? `${name}|${sub}` : name).toLowerCase(),
+    ),
+  );
+}
+
+/** Commands for everything except reactions, fsck and stats. */
+const PLAIN = [...READS, ...CHANGES, ...DURABILITY, ...commandsIn(scripts)];
+
+/** Commands for reactions only. */
+export const REACTION_ONLY: readonly string[] = [
+  ...new Set([...REACTION_READS, "xgroup|create", ...commandsIn(reactionScripts)]),
+].filter((command) => !PLAIN.includes(command));
+
+/** Commands for fsck only. */
+export const FSCK_ONLY: readonly string[] = FSCK_READS.filter(
+  (command) => ![...PLAIN, ...REACTION_ONLY].includes(command),
+);
+
+/** Commands for stats only. */
+export const STATS_ONLY: readonly string[] = STATS_READS.filter(
+  (command) => ![...PLAIN, ...REACTION_ONLY, ...FSCK_ONLY].includes(command),
+);
+
+/** Commands that a reader does not need for entities and events. */
+export const READER_EXTRAS: readonly string[] = [...REACTION_READS, ...FSCK_READS, ...STATS_READS];
+
+/** Returns the commands that a reader needs, as ACL names them, in alphabetical order. */
+export function readerCommands(): readonly string[] {
+  return [...new Set([...READS, ...READER_EXTRAS])].sort();
+}
+
+/** Returns the commands that a writer needs, as ACL names them, in alphabetical order. */
+export function writerCommands(): readonly string[] {
+  return [...new Set([...PLAIN, ...READER_EXTRAS, ...REACTION_ONLY])].sort();
+}

@@ -1,0 +1,55 @@
+import type { Valkey } from "iovalkey";
+import { type MachineLocation, metaKey, partitionKeys } from "../valkey/keys.js";
+import { LAYOUT, MAX_PARTITIONS, readFacts } from "../valkey/layout.js";
+import type { Defect } from "./finding.js";
+
+/** Holds the location of a machine and the defects of its namespace's metadata. */
+export interface NamespaceCheck {
+  readonly location: MachineLocation;
+  readonly defects: readonly Defect[];
+}
+
+/**
+ * Compares a namespace's metadata with the partitions that exist: a machine is in every partition.
+ *
+ * @throws LayoutError if another version of latchkey wrote the namespace.
+ */
+export async function checkNamespace(
+  client: Valkey,
+  namespace: string,
+  machine: string,
+): Promise<NamespaceCheck> {
+  const key = metaKey(namespace);
+  const installed = await countPartitions(client, { namespace, machine, partitions: 1 });
+  const [layout, partitions, note] = await client.hmget(key, "layout", "partitions", `machine:${machine}`);
+  const at = { id: "", key };
+  if (layout != null) await readFacts(client, namespace); // throws on another layout
+  const isNumber = partitions != null && /^[1-9]\d{0,3}$/.test(partitions);
+  const count = isNumber ? Math.min(Number(partitions), MAX_PARTITIONS) : 0;
+  // If more partitions have the machine than the metadata says, the metadata is wrong.
+  const location = { namespace, machine, partitions: Math.max(count, installed, 1) };
+  const defects: Defect[] = [];
+  const why = `make sure that ${installed} is right, then run: valkey-cli HSET '${key}' layout ${LAYOUT} partitions ${installed}`;
+  if (layout == null || partitions == null) {
+    const name = layout == null ? "the layout" : "the number of partitions";
+    const message = `${name} is missing; ${installed} partitions have the machine`;
+    defects.push({ ...at, kind: "meta-missing", message, why });
+  } else if (!isNumber || installed > count) {
+    const text = JSON.stringify(partitions.slice(0, 20));
+    const message = `it says ${text} partitions, but ${installed} have the machine`;
+    defects.push({ ...at, kind: "meta-wrong", message, why });
+  }
+  if (note == null && installed > 0) {
+    const message = `${machine} is not in its list of machines`;
+    defects.push({ ...at, kind: "meta-note", message, why: "apply the definition again" });
+  }
+  return { location, defects };
+}
+
+/** Counts the partitions from the first on that have the machine. */
+async function countPartitions(client: Valkey, location: MachineLocation): Promise<number> {
+  for (let partition = 0; partition < MAX_PARTITIONS; partition++) {
+    if ((await client.type(partitionKeys(location, partition).machine)) === "none") return partition;
+  }
+  return MAX_PARTITIONS;
+}

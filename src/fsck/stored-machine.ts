@@ -1,0 +1,38 @@
+import type { Valkey } from "iovalkey";
+import { parseCompiledMachine } from "../machine/compile.js";
+import type { CompiledMachine } from "../machine/compiled.js";
+import { replyCode } from "../valkey/failure.js";
+import type { Partition } from "./partition.js";
+
+/** Holds a machine as one partition stores it. */
+export interface StoredMachine {
+  /** Every field of its hash. */
+  readonly rows: ReadonlyMap<string, string>;
+  /** Every state that was ever installed, in the order of the index. */
+  readonly ordinals: readonly string[];
+  /** The definition; undefined if its text is not a machine. */
+  readonly definition: CompiledMachine | undefined;
+}
+
+/** Reads the machine of one partition. Returns undefined if there is none, or a key of another type. */
+export async function readStoredMachine(
+  client: Valkey,
+  { keys }: Partition,
+): Promise<StoredMachine | undefined> {
+  const hash = await client.hgetall(keys.machine).catch((error: unknown) => {
+    if (replyCode(error) === "WRONGTYPE") return {};
+    throw error;
+  });
+  const rows = new Map(Object.entries(hash));
+  if (rows.size === 0) return undefined;
+  const ordinals = (rows.get("states") ?? "").split(" ").filter((state) => state !== "");
+  return { rows, ordinals, definition: readDefinition(rows.get("definition") ?? "") };
+}
+
+function readDefinition(text: string): CompiledMachine | undefined {
+  try {
+    return parseCompiledMachine(text);
+  } catch {
+    return undefined;
+  }
+}
