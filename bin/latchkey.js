@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Written so that a Node too old for latchkey still reads it, and says what is wrong.
+// Written so that a Node too old for latchkey still reads it, and prints the reason.
 import { existsSync } from "node:fs";
 import * as module from "node:module";
 

@@ -4,7 +4,7 @@
 //   dist/lua/manifest.json     operation -> file, sha1, KEYS, ARGV
 //   src/lua/index.ts           texts and SHAs, so that bundlers need no file at run time
 //   src/lua/reactions.ts       the same for lua/reactions/, and
-//   src/lua/maintenance.ts     for lua/maintenance/: scripts of this client that are no operations of the protocol
+//   src/lua/maintenance.ts     for lua/maintenance/: scripts of this client outside the protocol
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -51,7 +51,7 @@ function library(scripts) {
   return `#!lua name=${LIBRARY}\n${functions.join("\n")}`;
 }
 
-/** Writes the module of the scripts in a folder of lua/ that are no operations. */
+/** Writes the module of the scripts in a folder of lua/ outside the protocol. */
 function writeScripts(folder, name, docstring) {
   const files = readdirSync(join(source, folder)).filter((file) => file.endsWith(".lua"));
   const entries = files.sort().map((file) => {

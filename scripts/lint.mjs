@@ -1,5 +1,5 @@
 // All linters: Biome on TypeScript, JavaScript and JSON, the compiler on the tests (the build does it for src/), luacheck
-// on the Lua sources and on the built scripts.
+// on the Lua sources and on the built scripts, and the word list on everything that a person reads.
 // If luacheck is missing, it is skipped with a warning. In CI, lint fails instead.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -37,4 +37,5 @@ if (!run(process.execPath, ["scripts/setup.mjs", "--no-server"])) process.exit(1
 const biome = run(process.execPath, ["node_modules/@biomejs/biome/bin/biome", "check"]);
 const types = run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "test"]);
 const lua = luacheck();
-process.exitCode = biome && types && lua ? 0 : 1;
+const words = run(process.execPath, ["scripts/words.mjs"]);
+process.exitCode = biome && types && lua && words ? 0 : 1;

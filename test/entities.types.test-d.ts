@@ -10,7 +10,7 @@ export async function misspelt(): Promise<void> {
   await typed.transition("a1", "completed");
   // @ts-expect-error a misspelt target
   await agents.transition("a1", "complted");
-  // @ts-expect-error a misspelt target of the try form
+  // @ts-expect-error a misspelt target of tryTransition
   await agents.tryTransition("a1", "complted");
   // @ts-expect-error a misspelt state of a list
   agents.list({ state: "runing" });
@@ -27,16 +27,16 @@ export async function misspelt(): Promise<void> {
   await agents.remove("a1", { ifState: "complted" });
   // @ts-expect-error a misspelt state to renew the lease of
   await agents.heartbeat("a1", { ifState: "runing" });
-  // @ts-expect-error a value that is no JSON
+  // @ts-expect-error a value that JSON cannot hold
   await agents.create("a1", { at: new Date() });
-  // @ts-expect-error a duration that is none
+  // @ts-expect-error an invalid duration
   agents.list({ olderThan: "10 minutes" });
 
   const counts: Record<AgentState, number> = await agents.count();
   // @ts-expect-error a count of no state
   counts.complted;
   const now: Snapshot<AgentState> | null = await agents.get("a1");
-  // @ts-expect-error a state that it can't be in
+  // @ts-expect-error a state that is impossible here
   if (now?.state === "complted") return;
   for await (const change of agents.events()) takes(change);
 
@@ -53,11 +53,11 @@ export async function misspelt(): Promise<void> {
   if (done.opVersion === undefined) {
     const from: "open" | "paid" | null = done.from;
     const change: Change<"open" | "paid"> = done;
-    // @ts-expect-error a state that it can't come from
+    // @ts-expect-error a state that cannot be the previous one
     if (from === "shipped" || change.type === "") return;
   } else {
     const replay: Replay<"open" | "paid"> = done;
-    // @ts-expect-error a replay is no change: nothing happened
+    // @ts-expect-error a replay made nothing new
     takesText(replay.type);
   }
   // @ts-expect-error a state of another machine

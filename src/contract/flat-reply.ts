@@ -3,7 +3,7 @@ export function pairsOf<T>(flat: readonly T[]): [name: string, value: T][] {
   return flat.flatMap((value, at): [string, T][] => (at % 2 === 1 ? [[String(flat[at - 1]), value]] : []));
 }
 
-/** Reads a reply of IDs WITHSCORES. */
+/** Reads a reply of IDs WITHSCORES. Only damaged data has an infinite score. */
 export function scoredIds(flat: readonly string[]): { readonly id: string; readonly score: number }[] {
-  return pairsOf(flat).map(([id, score]) => ({ id, score: Number(score) }));
+  return pairsOf(flat).map(([id, score]) => ({ id, score: Number(score.replace("inf", "Infinity")) }));
 }

@@ -71,7 +71,7 @@ export class DeadlineExceededError extends RejectedError {
 }
 
 /**
- * The idempotency record of an earlier attempt has expired, and the event log no longer contains it either. The retry
+ * The entity has forgotten the idempotency key of an earlier attempt, and the event log no longer contains it either. The retry
  * was not applied; read the entity and decide. `code` is `"FORGOTTEN"`.
  */
 export class OutcomeForgottenError extends RejectedError {

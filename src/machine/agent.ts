@@ -16,7 +16,7 @@ export interface AgentOptions {
   readonly retain?: Duration;
   /** Number of changes in the history of each agent, 1 to 1000. @default 16 */
   readonly history?: number;
-  /** Number of changes of all agents in the event log, 1 to 10,000,000. @default 100000 */
+  /** Number of events that the event log keeps in each partition, 1 to 10,000,000. @default 100000 */
   readonly keepEvents?: number;
   /** Time in the state spawning after which an agent fails with the error `spawn timed out`. @default never */
   readonly spawnTimeout?: Duration;

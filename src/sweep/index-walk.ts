@@ -14,17 +14,8 @@ const TOLERANCE_MS = 5_000;
 /** A state with a timer, and its part of the index. */
 interface TimedState {
   readonly range: StateRange;
+  /** The state, without a lease for which an older version of the machine may have set a later deadline. */
   readonly state: CompiledState;
-  /** True if an older version of the machine may have set a longer lease, which then stays. */
-  readonly isNewer: boolean;
-}
-
-/** The result of one step. */
-interface IndexStep {
-  /** The entities without a deadline, or with one that is later than possible. */
-  readonly ids: readonly string[];
-  /** True at the end of the index. */
-  readonly isEnd: boolean;
 }
 
 /**
@@ -45,14 +36,11 @@ export class IndexWalk {
    * Checks the next entities.
    *
    * @param nowMs server time
-   * @returns undefined if the machine's definition cannot be read
+   * @returns those whose deadline is absent or later than possible, and whether the walk has come to its end
+   * @throws LayoutError if the machine's definition cannot be read
    */
-  async next(nowMs: number): Promise<IndexStep | undefined> {
-    if (this.#states.length === 0) {
-      const states = await this.#readStates();
-      if (states === undefined) return undefined;
-      this.#states = states;
-    }
+  async next(nowMs: number): Promise<{ readonly ids: readonly string[]; readonly isEnd: boolean }> {
+    if (this.#states.length === 0) this.#states = await this.#readStates();
     const [timed] = this.#states;
     if (timed === undefined) return { ids: [], isEnd: true };
     const { keys } = this.#partition;
@@ -66,32 +54,23 @@ export class IndexWalk {
     );
     const wrong = entries.filter(({ score }, at) => {
       const due = scores[at];
-      return due == null || Number(due) > latest(timed, score - timed.range.from, nowMs);
+      const latest = dueAt(timed.state, score - timed.range.from, nowMs + TOLERANCE_MS);
+      return due == null || Number(due) > (latest ?? Number.POSITIVE_INFINITY);
     });
     return { ids: wrong.map(({ id }) => id), isEnd };
   }
 
   /** Reads the states with a timer from the installed machine. */
-  async #readStates(): Promise<TimedState[] | undefined> {
+  async #readStates(): Promise<TimedState[]> {
     const { connection, location, partition } = this.#partition;
-    const machine = await readMachine(connection, location, partition).catch((error: unknown) => {
-      if (error instanceof LayoutError) return null;
-      throw error;
-    });
-    if (machine === null) return undefined;
+    const machine = await readMachine(connection, location, partition);
+    if (machine === null) throw new LayoutError(`the definition of ${location.machine} is missing`);
     const { definition, ordinals } = machine;
     return ordinals.flatMap((name, ordinal) => {
       const state = Object.hasOwn(definition.states, name) ? definition.states[name] : undefined;
       if (state === undefined || dueAt(state, 0) === undefined) return [];
-      return [{ range: stateRange(name, ordinal), state, isNewer: definition.version > 1 }];
+      const { lease, ...others } = state;
+      return [{ range: stateRange(name, ordinal), state: definition.version > 1 ? others : state }];
     });
   }
-}
-
-/** Computes the latest possible deadline of an entity that entered its state at `since`, if it is renewed just now. */
-function latest({ state, isNewer }: TimedState, since: number, nowMs: number): number {
-  const { lease, ...others } = state;
-  const end =
-    lease === undefined || isNewer ? dueAt(others, since) : dueAt(state, since, nowMs + TOLERANCE_MS);
-  return end ?? Number.POSITIVE_INFINITY;
 }

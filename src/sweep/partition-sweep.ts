@@ -1,6 +1,6 @@
-import { ContractError } from "../errors/latchkey-error.js";
 import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { readIndex } from "../reads/index.js";
+import { notInstalled } from "../reads/installed-machine.js";
 import type { Position } from "../reads/position.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { IndexWalk } from "./index-walk.js";
@@ -16,9 +16,9 @@ export class PartitionSweep {
   readonly #reporter: SweepReporter;
   readonly #batch: number;
   readonly #index: IndexWalk;
-  /** The timers that cannot fire, by id, least recently tried first; the rejection if the user lacks a permission. */
+  /** The timers that cannot fire, by id, least recently tried first, and the rejection if a permission is missing. */
   readonly #stuck = new Map<string, "stuck" | NotExecutedError>();
-  /** The last entry of `due` that was tried. Stuck entries are before it, so that they delay nothing. */
+  /** The last entry of `due` that was tried. The next batch begins after it, so that stuck entries delay nothing. */
   #position: Position | undefined;
   #rounds = 0;
   /** The round in which the position was last at the start of `due`. */
@@ -37,23 +37,21 @@ export class PartitionSweep {
   }
 
   /**
-   * Fires all that is due, and yields after each batch. Also tries a batch of stuck timers again, and checks the next
-   * part of the index.
+   * Fires all that is due, and yields after each batch. Also tries a batch of stuck timers again, and checks a part of
+   * the index.
    *
-   * @param once checks the whole index instead
+   * @param once true to check the whole index, and to try no timer twice
    */
   async *round(once: boolean): AsyncGenerator<void> {
     try {
-      let isMore = await this.#fire();
-      if (!once) {
-        await this.#retry();
-        // In each round one partition of a machine checks its index.
-        const { partition, location } = this.#partition;
-        if (this.#rounds % location.partitions === partition) await this.#audit();
-      }
       this.#rounds += 1;
+      let isMore = await this.#fire();
+      if (!once) await this.#retry();
       for (; isMore; isMore = await this.#fire()) yield;
-      while (once && (await this.#audit())) yield;
+      // In each round one partition of a machine checks its index.
+      const { partition, location } = this.#partition;
+      if (!once && this.#rounds % location.partitions !== partition) return;
+      while ((await this.#audit()) && once) yield;
     } catch (error) {
       const why = this.#problemOf(error);
       if (why === undefined) throw error;
@@ -70,8 +68,8 @@ export class PartitionSweep {
     await this.#expire(entries.map(({ id }) => id).filter((id) => !this.#stuck.has(id)));
     this.#position = entries.at(-1) ?? this.#position;
     if (entries.length === this.#batch) return true;
-    // A repair may have added an entry before the position. To find it costs a read of all that is stuck, so it waits
-    // until all of them were tried again.
+    // A repair may have added an entry before the position. The search for it reads all that is stuck. It therefore
+    // waits until as many timers were tried again.
     if ((this.#rounds - this.#startRound) * this.#batch >= this.#stuck.size) {
       this.#position = undefined;
       this.#startRound = this.#rounds;
@@ -102,15 +100,10 @@ export class PartitionSweep {
   /** Checks the next entities of the index, and sets deadlines that are missing. @returns whether there are more */
   async #audit(): Promise<boolean> {
     const { nowMs } = await this.#checkKeys();
-    const step = await this.#index.next(nowMs);
-    if (step === undefined) {
-      // Timers fire without the definition, but missing deadlines cannot be found.
-      this.#addStuck(MACHINE, "its definition cannot be read; apply it again, with a higher version");
-      return false;
-    }
+    const { ids, isEnd } = await this.#index.next(nowMs);
     this.#forget(MACHINE); // all that the machine needs can be read
-    this.#reporter.addGiven(await this.#expire(step.ids));
-    return !step.isEnd;
+    this.#reporter.addGiven(await this.#expire(ids));
+    return !isEnd;
   }
 
   /** Checks the keys that all entities of the partition share. @returns the server's time */
@@ -126,15 +119,16 @@ export class PartitionSweep {
         client.xlen(keys.events),
       ]),
     );
-    if (version == null) throw new ContractError("NOMACHINE", `${location.machine} is not installed`);
+    if (version == null) throw notInstalled("sweep", location);
     return time;
   }
 
-  /** Explains an error after which no timer of the partition can fire; undefined for any other. */
+  /** Explains an error that is damage of the whole partition; undefined for any other. */
   #problemOf(error: unknown): string | undefined {
     const { partition, repairCommand } = this.#partition;
     const code = codeOf(error);
     if (code === "NOMACHINE") return `it is not installed in partition ${partition}; apply it again`;
+    if (code === "LAYOUT") return "its definition cannot be read; apply it again, with a higher version";
     if (code !== "WRONGTYPE") return undefined;
     return `a key of partition ${partition} is damaged (${code}); to find it, run ${repairCommand}`;
   }

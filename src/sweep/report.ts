@@ -95,7 +95,7 @@ export class SweepReporter {
     this.#logger.info({ machine, id }, "no longer stuck");
   }
 
-  /** Reports once that a round failed, and once that a later one did not. */
+  /** Ends a round. Reports if it failed and the previous one did not, or the reverse. */
   endRound(failure?: NotExecutedError): void {
     if (this.#isAway === (failure !== undefined)) return;
     this.#isAway = !this.#isAway;

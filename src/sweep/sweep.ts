@@ -9,10 +9,10 @@ import {
 } from "../contract/arguments.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Duration } from "../machine/duration.js";
-import { needMachine } from "../reads/installed-machine.js";
+import { notInstalled } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import type { MachineLocation } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { type NamespaceFacts, notedMachines, readFacts } from "../valkey/layout.js";
 import { partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
@@ -24,7 +24,7 @@ export interface SweepOptions extends SweepListeners {
   readonly signal?: AbortSignal;
   /** Time between two rounds. Each round varies it at random between half and one and a half. @default "1s" */
   readonly interval?: Duration;
-  /** Number of entities per step, 1 to 1000. @default 100 */
+  /** Number of timers per batch, 1 to 1000. @default 100 */
   readonly batch?: number;
   /** Ends after one round and one walk through the whole index. @default false */
   readonly once?: boolean;
@@ -41,7 +41,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
   "onBack",
 ]);
 
-/** Limits the rest after a step, in ms. */
+/** Limits the rest after a batch, in ms. */
 const MAX_REST_MS = 100;
 
 /** Limits one wait, in ms: Node's timers overflow at 25 days, and a client may end without notice. */
@@ -65,7 +65,11 @@ export async function sweepMachine(
   options: SweepOptions,
 ): Promise<SweepReport> {
   return new Sweep(connection, options, async () => {
-    if (options.once === true) await needPartition(connection, location);
+    if (options.once !== true) return [location];
+    const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
+      Promise.all(allPartitionKeys(location).map(({ machine }) => client.exists(machine))),
+    );
+    if (!counts.includes(1)) throw notInstalled("sweep", location);
     return [location];
   }).run();
 }
@@ -90,17 +94,9 @@ export async function sweepNamespace(
   }).run();
 }
 
-/** @throws ContractError with code NOMACHINE if no partition has the machine */
-async function needPartition(connection: Connection, location: MachineLocation): Promise<void> {
-  const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
-    Promise.all(partitionsOf(connection, location).map(({ keys }) => client.exists(keys.machine))),
-  );
-  if (!counts.includes(1)) await needMachine(connection, location, "sweep");
-}
-
 /**
- * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each step the sweep
- * rests for as long as the step took, so that it uses at most half of the server's time.
+ * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each batch the
+ * sweep rests for as long as the batch took, so that it uses at most half of the server's time.
  */
 class Sweep {
   readonly #connection: Connection;
@@ -138,7 +134,7 @@ class Sweep {
     const forget = this.#connection.beforeClose(async () => this.#closing.abort());
     try {
       while (!this.#stop.aborted) {
-        const isDone = await this.#tryRound();
+        const isDone = await this.#runRound().catch((error: unknown) => this.#fail(error));
         if (this.#once) break;
         if (isDone) await this.#wait(this.#intervalMs * (0.5 + Math.random()));
       }
@@ -148,25 +144,19 @@ class Sweep {
     return this.#reporter.report;
   }
 
-  /** Runs a round and reports a failure that a later round may not have. @returns whether the next round can wait */
-  async #tryRound(): Promise<boolean> {
-    try {
-      const isDone = await this.#runRound();
-      if (!this.#stop.aborted) this.#reporter.endRound();
-      return isDone;
-    } catch (error) {
-      if (this.#stop.aborted) return true;
-      const hasEnded = this.#once || this.#connection.client.status === "end";
-      if (hasEnded || !(error instanceof NotExecutedError)) throw error;
-      this.#reporter.endRound(error);
-      return true;
-    }
+  /** Reports a failure that a later round may not have, and throws any other one. @returns true: the round has ended */
+  #fail(error: unknown): true {
+    if (this.#stop.aborted) return true;
+    const hasEnded = this.#once || this.#connection.client.status === "end";
+    if (hasEnded || !(error instanceof NotExecutedError)) throw error;
+    this.#reporter.endRound(error);
+    return true;
   }
 
-  /** @returns false if the time was up before all that is due had a turn */
+  /** Runs a round, until its time is up. @returns whether all partitions have ended it */
   async #runRound(): Promise<boolean> {
     const partitions = (await this.#findMachines()).flatMap((location) => this.#partitionsOf(location));
-    // A backlog is left after some time, for timers of machines that came meanwhile.
+    // A backlog is left after some time, for machines that were installed meanwhile.
     const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
     let failure: NotExecutedError | undefined;
     let rounds = partitions.map((partition) => partition.round(this.#once));
@@ -188,6 +178,7 @@ class Sweep {
     } while (rounds.length > 0 && performance.now() < until);
     failure ??= partitions.find(({ rejection }) => rejection !== undefined)?.rejection;
     if (failure !== undefined) throw failure;
+    this.#reporter.endRound();
     return rounds.length === 0;
   }
 
@@ -203,9 +194,9 @@ class Sweep {
 
   async #wait(ms: number): Promise<void> {
     const until = performance.now() + ms;
-    for (let leftMs = ms; leftMs > 0 && !this.#stop.aborted; leftMs = until - performance.now()) {
-      if (this.#connection.client.status === "end") return;
-      await pause(Math.min(leftMs, MAX_WAIT_MS), undefined, { signal: this.#stop }).catch(() => {});
+    while (!this.#stop.aborted && this.#connection.client.status !== "end" && performance.now() < until) {
+      const part = Math.min(until - performance.now(), MAX_WAIT_MS);
+      await pause(part, undefined, { signal: this.#stop }).catch(() => {});
     }
   }
 }

@@ -163,7 +163,7 @@ it("keys that another program wrote are reported and not changed", async () => {
   for (const call of [() => agents.create("a1"), () => agents.get("a1")]) {
     const error = await rejectionOf(NotExecutedError, call());
     expect(error.reply).toBe("WRONGTYPE");
-    expect(error.message).toContain("something other than latchkey wrote it");
+    expect(error.message).toContain("wrong key type: not written by latchkey");
   }
   expect(await keyspace(await admin(), latchkey.namespace)).toEqual(before);
 });

@@ -113,10 +113,10 @@ describe("demo", () => {
   });
 
   test.each<[words: string[], text: string]>([
-    [["--agents", "0"], "Give a whole number from 1 to 10000"],
-    [["--replicas", "1"], "Give a whole number from 2 to 16"],
-    [["--url", "http://localhost"], "no scheme of a Valkey server"],
-    [["-o", "yaml"], "it has table, json"],
+    [["--agents", "0"], "It must be a whole number from 1 to 10000"],
+    [["--replicas", "1"], "It must be a whole number from 2 to 16"],
+    [["--url", "http://localhost"], "unsupported URL scheme http://"],
+    [["-o", "yaml"], "use table, json"],
   ])("rejects %j as wrong usage", async (words, text) => {
     const { exit, stdout, stderr } = await latchkey("demo", ...words);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });

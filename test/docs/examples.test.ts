@@ -88,7 +88,7 @@ describe.each([
     await close();
   });
 
-  test("repeats a change by its op without doing it twice", async ({ skip }) => {
+  test("repeats a change by its idempotency key without making it twice", async ({ skip }) => {
     if (!installed(needs)) skip(`${needs} is not installed`);
     const { call, close } = await agents();
     expect(await call("a1", "running", "OP", "o1")).toMatchObject({ exit: 0, outcome: "OK" });
@@ -97,7 +97,7 @@ describe.each([
     await close();
   });
 
-  test("tells of refusals and wrong calls", async ({ skip }) => {
+  test("reports rejections and invalid calls", async ({ skip }) => {
     if (!installed(needs)) skip(`${needs} is not installed`);
     const { call, close } = await agents();
     const refused = await call("a1", "completed");

@@ -9,7 +9,7 @@ function block(info: string, ...lines: string[]): string {
   return ["```".concat(info), ...lines, "```", ""].join("\n");
 }
 
-/** What following each block of a document comes to: "ok", or what does not hold. */
+/** Follows each block of a document and returns "ok", or the difference. */
 async function follow(...blocks: string[]): Promise<string[]> {
   const document = snippets(blocks.join("\n"));
   await using server = await startValkey();
@@ -101,7 +101,7 @@ describe("following a document", () => {
     expect(results).toEqual(results.map(() => "ok"));
   });
 
-  test("tells what does not hold, and where", async () => {
+  test("reports the difference and its place", async () => {
     const results = await follow(
       block("bash", "true"),
       block("", "plain"),

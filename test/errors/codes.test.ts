@@ -33,7 +33,6 @@ const INTERNAL = [
   "LateError",
   "NoConfirmationError",
   "OfflineError",
-  "PartitionDamagedError",
   "StillOpenError",
   "TimeUpError",
 ];

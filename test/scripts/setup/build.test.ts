@@ -6,7 +6,7 @@ import { freshFolder } from "../../helpers/folder.js";
 
 async function project(): Promise<string> {
   const root = await freshFolder();
-  for (const folder of ["src/lua", "src/reads", "lua", "scripts"])
+  for (const folder of ["src/lua", "src/reads", "lua", "demo", "scripts"])
     await mkdir(join(root, folder), { recursive: true });
   for (const file of [
     "package.json",
