@@ -31,7 +31,7 @@ export interface AgentLifecycleOptions {
   readonly actor?: string;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof AgentLifecycleOptions>(["onEnd", "onEndFailed", "actor"]);
+const OPTIONS: readonly (keyof AgentLifecycleOptions)[] = ["onEnd", "onEndFailed", "actor"];
 
 /**
  * The methods of an in-process agent lifecycle service, for the `agent` machine. If several replicas call them at once,

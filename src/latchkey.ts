@@ -30,7 +30,7 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly namespace?: string;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
+const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "namespace",
   "url",
   "sentinel",
@@ -44,7 +44,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ConnectOptions>([
   "connectionName",
   "logger",
   "client",
-]);
+];
 
 /**
  * Connects to a Valkey server.

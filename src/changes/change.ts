@@ -25,7 +25,7 @@ import {
 } from "./options.js";
 import { acceptedResult, type Result, readResult, withCopies } from "./result.js";
 
-const RESOLVE_OPTIONS: ReadonlySet<string> = new Set<keyof ResolveOptions>(["timeout"]);
+const RESOLVE_OPTIONS: readonly (keyof ResolveOptions)[] = ["timeout"];
 
 /** Creates an entity in the initial state of its machine, with its first own fields. */
 export async function create<S extends string>(

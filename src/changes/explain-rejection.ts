@@ -33,35 +33,22 @@ export function explainRejection(
   const { machine, id } = call;
   const name = `${machine} ${id}`;
   const now = current === null ? "" : `state ${current.state}, version ${current.version}`;
+  const entity = [machine, id, current] as const;
   switch (rejection) {
     case "EXISTS":
-      return new AlreadyExistsError("EXISTS", `${name} already exists: ${now}`, machine, id, current);
+      return new AlreadyExistsError(rejection, `${name} already exists: ${now}`, ...entity);
     case "NOTFOUND":
-      return new NotFoundError("NOTFOUND", `${name} not found`, machine, id, null);
-    case "CONFLICT":
-      return new ConflictError(
-        "CONFLICT",
-        `${name} does not match: expected ${expectation(call)}; found ${now}`,
-        machine,
-        id,
-        current,
-      );
+      return new NotFoundError(rejection, `${name} not found`, machine, id, null);
+    case "CONFLICT": {
+      const difference = `expected ${expectation(call)}; found ${now}`;
+      return new ConflictError(rejection, `${name} does not match: ${difference}`, ...entity);
+    }
     case "EXPIRED":
-      return new DeadlineExceededError(
-        "EXPIRED",
-        `${name} was not changed: notAfter has passed`,
-        machine,
-        id,
-        current,
-      );
-    case "FORGOTTEN":
-      return new OutcomeForgottenError(
-        "FORGOTTEN",
-        `${name}: the outcome of the first attempt is no longer known, and no later attempt was applied${now === "" ? "" : `; ${now}`}`,
-        machine,
-        id,
-        current,
-      );
+      return new DeadlineExceededError(rejection, `${name} was not changed: notAfter has passed`, ...entity);
+    case "FORGOTTEN": {
+      const text = `${name}: the outcome of the first attempt is no longer known, and no later attempt was applied`;
+      return new OutcomeForgottenError(rejection, now === "" ? text : `${text}; ${now}`, ...entity);
+    }
     case "MISSING":
       return missing(call, name, current);
     case "ILLEGAL":

@@ -74,10 +74,8 @@ export interface PatchOptions<S extends string = string> extends GuardOptions<S>
 /** Options of `remove`. */
 export interface RemoveOptions<S extends string = string> extends GuardOptions<S> {}
 
-type Names = ReadonlySet<string>;
-
 /** Option names of each operation. */
-export const CREATE_OPTIONS: Names = new Set<keyof CreateOptions>([
+export const CREATE_OPTIONS: readonly (keyof CreateOptions)[] = [
   "op",
   "actor",
   "reason",
@@ -85,10 +83,10 @@ export const CREATE_OPTIONS: Names = new Set<keyof CreateOptions>([
   "durability",
   "notAfter",
   "sent",
-]);
-export const REMOVE_OPTIONS: Names = new Set([...CREATE_OPTIONS, "ifVersion", "ifState"]);
-export const PATCH_OPTIONS: Names = new Set(["set", "unset", ...REMOVE_OPTIONS]);
-export const TRANSITION_OPTIONS: Names = new Set([...PATCH_OPTIONS, "force"]);
+];
+export const REMOVE_OPTIONS: readonly (keyof RemoveOptions)[] = [...CREATE_OPTIONS, "ifVersion", "ifState"];
+export const PATCH_OPTIONS: readonly (keyof PatchOptions)[] = ["set", "unset", ...REMOVE_OPTIONS];
+export const TRANSITION_OPTIONS: readonly (keyof TransitionOptions)[] = [...PATCH_OPTIONS, "force"];
 
 const MAX_VALUE_BYTES = 65_536;
 

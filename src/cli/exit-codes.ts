@@ -31,39 +31,23 @@ export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string]
   [EXIT.interrupted, "interrupted with Ctrl-C"],
 ];
 
-/** The exit code of each expected error, by the error's `code`. */
-const BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
-  ["USAGE", EXIT.usage],
-  ["BADARG", EXIT.usage],
-  ["MACHINE_FILE", EXIT.usage],
-  ["MACHINE_INVALID", EXIT.usage],
-  ["NOMACHINE", EXIT.notFound],
-  ["NOTFOUND", EXIT.notFound],
-  ["ILLEGAL", EXIT.illegal],
-  ["MISSING", EXIT.illegal],
-  ["FINAL", EXIT.illegal],
-  ["CONFLICT", EXIT.conflict],
-  ["EXISTS", EXIT.conflict],
-  ["FORGOTTEN", EXIT.conflict],
-  ["INUSE", EXIT.conflict],
-  ["PARTITIONS", EXIT.conflict],
-  ["GAP", EXIT.conflict],
-  ["UNREACHABLE", EXIT.unreachable],
-  ["NO_VALKEY", EXIT.unreachable],
-  ["SERVER_START", EXIT.unreachable],
-  ["NOTEXECUTED", EXIT.unreachable],
-  ["UNKNOWN", EXIT.unreachable],
-  ["LAYOUT", EXIT.versionMismatch],
-  ["PROTOCOL", EXIT.versionMismatch],
-  ["EXPIRED", EXIT.timedOut],
-  ["TIMEDOUT", EXIT.timedOut],
-]);
+/** The `code`s of the expected errors, by exit code. */
+const EXPECTED: readonly (readonly [code: ExitCode, errors: readonly string[]])[] = [
+  [EXIT.usage, ["USAGE", "BADARG", "MACHINE_FILE", "MACHINE_INVALID"]],
+  [EXIT.notFound, ["NOMACHINE", "NOTFOUND"]],
+  [EXIT.illegal, ["ILLEGAL", "MISSING", "FINAL"]],
+  [EXIT.conflict, ["CONFLICT", "EXISTS", "FORGOTTEN", "INUSE", "PARTITIONS", "GAP"]],
+  [EXIT.unreachable, ["UNREACHABLE", "NO_VALKEY", "SERVER_START", "NOTEXECUTED", "UNKNOWN"]],
+  [EXIT.versionMismatch, ["LAYOUT", "PROTOCOL"]],
+  [EXIT.timedOut, ["EXPIRED", "TIMEDOUT"]],
+];
 
 /** Returns the exit code of a command that ends with this error. */
 export function exitCodeOf(error: unknown): ExitCode {
   // A newer machine is installed than the one that was given.
   if (error instanceof Error && "problem" in error && error.problem === "LOWER") return EXIT.versionMismatch;
-  return BY_CODE.get(codeOf(error)) ?? EXIT.unexpected;
+  const [code = EXIT.unexpected] = EXPECTED.find(([, errors]) => errors.includes(codeOf(error))) ?? [];
+  return code;
 }
 
 /** Returns the stable code of an error; empty if it has none. */

@@ -123,10 +123,11 @@ export function checkText(name: string, value: string, longest: number): string 
 }
 
 /** Checks the names of options, so that a misspelt guard is not ignored. */
-export function checkOptions(options: object, known: ReadonlySet<string>, name = "options"): void {
-  checkObject(name, options, ` (of ${[...known].join(", ")})`);
+export function checkOptions(options: object, known: Iterable<string>, name = "options"): void {
+  const names = [...known];
+  checkObject(name, options, ` (of ${names.join(", ")})`);
   for (const option of Object.keys(options)) {
-    if (!known.has(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
+    if (!names.includes(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, names)}`);
   }
 }
 

@@ -30,7 +30,7 @@ export const DEFAULT_WAIT_MS = 1_000;
 
 const MAX_WAIT_MS = 3_600_000;
 const MAX_REPLICAS = 100;
-const PARTS: ReadonlySet<string> = new Set(["replicas", "fsync", "timeoutMs"]);
+const PARTS = ["replicas", "fsync", "timeoutMs"];
 
 /** A valid {@link Durability} with its defaults. */
 export interface DurabilityNeed {

@@ -59,16 +59,6 @@ export class DoctorContext {
     );
     return this.#config;
   }
-
-  /** Returns one field of INFO; undefined if the server does not report it. @throws CheckDeniedError */
-  async infoField(name: string): Promise<string | undefined> {
-    return (await this.info()).get(name);
-  }
-
-  /** Returns one setting; undefined if the server does not have it. @throws CheckDeniedError */
-  async setting(name: (typeof SETTINGS)[number]): Promise<string | undefined> {
-    return (await this.config()).get(name);
-  }
 }
 
 const SETTINGS = [
@@ -78,7 +68,7 @@ const SETTINGS = [
   "aof-load-truncated",
   "save",
   "min-replicas-to-write",
-] as const;
+];
 
 /** Turns a flat reply of names and values into a map. */
 export function pairs(reply: unknown): Map<string, string> {

@@ -10,7 +10,7 @@ import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
-import { hangUp } from "../valkey/open-clients.js";
+import { hangUp, untilReadyOrEnded } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 import { endOf, readBehind, type StreamEntry, startOf } from "../valkey/stream.js";
 import { logCursor, parseLogCursor } from "./cursor.js";
@@ -25,7 +25,7 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof EventsOptions>(["after", "follow", "signal"]);
+const OPTIONS: readonly (keyof EventsOptions)[] = ["after", "follow", "signal"];
 const BATCH = 200;
 const RETRY_PAUSE_MS = 20;
 
@@ -168,14 +168,3 @@ export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
 
 /** Temporary error replies: loading, a slow script, a change of roles, a replica without its primary. */
 const RETRIED = new Set(["LOADING", "BUSY", "UNBLOCKED", "MASTERDOWN"]);
-
-/** Waits until the client is connected again, after any number of failures, or closed for good. */
-async function untilReadyOrEnded(client: Valkey): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      client.off("ready", done).off("end", done);
-      resolve();
-    };
-    client.once("ready", done).once("end", done);
-  });
-}

@@ -31,7 +31,7 @@ export interface SubscribeOptions {
   readonly onMissed?: () => void;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof SubscribeOptions>(["onMissed"]);
+const OPTIONS: readonly (keyof SubscribeOptions)[] = ["onMissed"];
 
 /**
  * Subscribes to changes as they are published: cheap, at most once. Changes published while the connection is down are

@@ -1,4 +1,5 @@
 import { dueAt } from "../contract/due-at.js";
+import { stateOf } from "../machine/compiled.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
 import type { StoredEntity } from "./stored-entity.js";
@@ -20,7 +21,7 @@ export function checkDue(entity: StoredEntity, { keys }: Partition, { definition
   const name = hash.get("state") ?? "";
   const since = hash.get("since") ?? "";
   const renewed = hash.get("lease:at") ?? "";
-  const state = Object.hasOwn(definition?.states ?? {}, name) ? definition?.states[name] : undefined;
+  const state = definition && stateOf(definition, name);
   // Malformed times and unknown states are findings of their own.
   if (state === undefined || !/^\d{13}$/.test(since) || !/^(\d{13})?$/.test(renewed)) return [];
   const right = dueAt(state, Number(since), Number(renewed));

@@ -106,11 +106,8 @@ function brokenProblem(
 ): Problem | undefined {
   const at = changes.findIndex((change) => !isChangeOf(id, change));
   if (at === -1) return undefined;
-  return {
-    kind: "log-broken",
-    message: `entry ${before + at + 1} of ${all} is not a change of it`,
-    why: WHY,
-  };
+  const message = `entry ${before + at + 1} of ${all} is not a change of it`;
+  return { kind: "log-broken", message, why: WHY };
 }
 
 /** Reports the first change with an unexpected version. The first one should have version `first`. */

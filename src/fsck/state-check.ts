@@ -20,23 +20,15 @@ export function checkState(
   const state = hash.get("state");
   // A state that was removed from the machine keeps a row until its last entity has left.
   if (state !== undefined && !rows.has(`=${state}`)) {
-    defects.push({
-      kind: "state-unknown",
-      id,
-      key: keys.entity,
-      message: `the machine has no state ${JSON.stringify(state.slice(0, 40))}`,
-      why: "apply a machine that has this state, or one that maps it to another",
-    });
+    const message = `the machine has no state ${JSON.stringify(state.slice(0, 40))}`;
+    const why = "apply a machine that has this state, or one that maps it to another";
+    defects.push({ kind: "state-unknown", id, key: keys.entity, message, why });
   }
   const home = partitionOf(id, location.partitions);
   if (home !== number) {
-    defects.push({
-      kind: "misplaced",
-      id,
-      key: keys.entity,
-      message: `its id belongs to partition ${home}, so no client finds it here`,
-      why: "some client computes partitions incorrectly; create the entity again with a correct one",
-    });
+    const message = `its id belongs to partition ${home}, so no client finds it here`;
+    const why = "some client computes partitions incorrectly; create the entity again with a correct one";
+    defects.push({ kind: "misplaced", id, key: keys.entity, message, why });
   }
   return defects;
 }

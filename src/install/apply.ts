@@ -25,7 +25,7 @@ export interface ApplyOptions {
   readonly actor?: string;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ApplyOptions>(["map", "dryRun", "actor"]);
+const OPTIONS: readonly (keyof ApplyOptions)[] = ["map", "dryRun", "actor"];
 
 /** Checks the options of `apply`. @throws ContractError with code BADARG if one is unknown or invalid */
 export function checkApply(options: ApplyOptions): void {

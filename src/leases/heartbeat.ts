@@ -44,12 +44,7 @@ export type HeartbeatResult<S extends string = string> =
       readonly error: RejectedError;
     };
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof HeartbeatOptions>([
-  "ifVersion",
-  "ifState",
-  "notAfter",
-  "timeout",
-]);
+const OPTIONS: readonly (keyof HeartbeatOptions)[] = ["ifVersion", "ifState", "notAfter", "timeout"];
 
 /** Renews the lease of an entity's current state. */
 export async function heartbeat<S extends string>(

@@ -25,7 +25,7 @@ export interface HoldOptions {
   readonly onLost?: (lost: LeaseLostError) => void;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof HoldOptions>(["version", "onLost"]);
+const OPTIONS: readonly (keyof HoldOptions)[] = ["version", "onLost"];
 
 /** Renews the lease of an entity's current state once, and from then on automatically. */
 export async function hold<S extends string>(

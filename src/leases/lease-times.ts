@@ -1,4 +1,5 @@
 import { parseCompiledMachine } from "../machine/compile.js";
+import { stateOf } from "../machine/compiled.js";
 import { notInstalled } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
@@ -36,8 +37,7 @@ export async function readLeaseLength(
       const text = await client.hget(machine, "definition");
       if (text === null) throw notInstalled("hold", location);
       const definition = parseCompiledMachine(text);
-      const lease = Object.hasOwn(definition.states, state) ? definition.states[state]?.lease : undefined;
-      return { version: String(definition.version), ms: lease?.for };
+      return { version: String(definition.version), ms: stateOf(definition, state)?.lease?.for };
     },
     timeoutMs,
   );

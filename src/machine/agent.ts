@@ -24,14 +24,14 @@ export interface AgentOptions {
   readonly lease?: Duration;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof AgentOptions>([
+const OPTIONS: readonly (keyof AgentOptions)[] = [
   "version",
   "retain",
   "history",
   "keepEvents",
   "spawnTimeout",
   "lease",
-]);
+];
 
 /**
  * Returns the built-in machine for agents: spawning, running, then completed, failed or killed.
@@ -61,7 +61,7 @@ export function agent(options: AgentOptions = {}): Machine<AgentState, "agent"> 
 function checkNames(options: AgentOptions): void {
   if (typeof options !== "object" || options === null || Array.isArray(options))
     throw new MachineDefinitionError([{ path: "", message: `options must be an object, not ${options}` }]);
-  const unknown = Object.keys(options).filter((name) => !OPTIONS.has(name));
+  const unknown = Object.keys(options).filter((name) => !OPTIONS.some((option) => option === name));
   if (unknown.length === 0) return;
   throw new MachineDefinitionError(
     unknown.map((name) => ({ path: name, message: `unknown option${didYouMean(name, OPTIONS)}` })),

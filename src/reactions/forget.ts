@@ -20,7 +20,7 @@ export type ForgottenReaction = ReactionTotals;
 /** The server notes for this long that a reaction was forgotten. Longer than any `takeOverAfter`. */
 export const FORGOTTEN_KEPT_MS = 86_400_000;
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ForgetOptions>(["force"]);
+const OPTIONS: readonly (keyof ForgetOptions)[] = ["force"];
 
 /** Condition under which the script removes a partition, see lua/reactions/forget.lua. */
 type Mode = "look" | "unused" | "force" | "all";

@@ -86,7 +86,7 @@ export interface ReactionSettings {
   readonly onMissed: ((missed: MissedEvents) => void) | undefined;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ReactOptions>([
+const OPTIONS: readonly (keyof ReactOptions)[] = [
   "on",
   "from",
   "concurrency",
@@ -95,11 +95,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ReactOptions>([
   "takeOverAfter",
   "signal",
   "onMissed",
-]);
-const RETRIES: ReadonlySet<string> = new Set<keyof NonNullable<ReactOptions["retries"]>>([
-  "first",
-  "longest",
-]);
+];
+const RETRIES: readonly (keyof NonNullable<ReactOptions["retries"]>)[] = ["first", "longest"];
 const LONGEST_DURATION_MS = 86_400_000;
 
 /** Checks the name of a reaction. @throws ContractError if it is invalid. */

@@ -8,6 +8,7 @@ import {
 } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
+import { stateOf } from "../machine/compiled.js";
 import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -41,13 +42,8 @@ export interface Page<S extends string = string> {
   readonly cursor?: string;
 }
 
-const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ListOptions>([
-  "state",
-  "olderThan",
-  "dueWithin",
-  "stuck",
-]);
-const PAGE_OPTIONS: ReadonlySet<string> = new Set([...LIST_OPTIONS, "limit", "cursor"]);
+const LIST_OPTIONS: readonly (keyof ListOptions)[] = ["state", "olderThan", "dueWithin", "stuck"];
+const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
 const PAGE = 100;
 const LONGEST_PAGE = 1000;
 /** Number of index entries that are read at once if few of them may match the filter. */
@@ -153,9 +149,10 @@ async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   checkStates(store.location.machine, wanted, ordinals);
   const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
-  const hasTimer = (state: string): boolean =>
-    Object.hasOwn(definition.states, state) &&
-    dueAt(definition.states[state] ?? { event: "" }, 0) !== undefined;
+  const hasTimer = (name: string): boolean => {
+    const state = stateOf(definition, name);
+    return state !== undefined && dueAt(state, 0) !== undefined;
+  };
   return ordinals.flatMap((state, ordinal) =>
     wanted.includes(state) && (!isTimed(options) || hasTimer(state))
       ? [stateRange(state, ordinal, untilMs)]
@@ -169,7 +166,7 @@ function isTimed({ dueWithin, stuck }: ListOptions): boolean {
 }
 
 /** @throws ContractError with code BADARG if an option is unknown or invalid */
-function checkListOptions(options: ListOptions, known: ReadonlySet<string>): void {
+function checkListOptions(options: ListOptions, known: readonly string[]): void {
   checkOptions(options, known);
   for (const name of ["olderThan", "dueWithin"] as const) {
     const duration = options[name];

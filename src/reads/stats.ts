@@ -20,7 +20,9 @@ export interface MemoryUsage {
   readonly bytes: number;
 }
 
-type MemoryPart = "entities" | "logs" | "index" | "due" | "events" | "reactions" | "machine";
+const PARTS = ["entities", "logs", "index", "due", "events", "reactions", "machine"] as const;
+
+type MemoryPart = (typeof PARTS)[number];
 
 /** Size of one machine's data. */
 export interface Stats {
@@ -56,16 +58,8 @@ export async function stats(store: MachineStore): Promise<Stats> {
     const parts: PartitionStats[] = [];
     for (const partition of allPartitionKeys(location).keys())
       parts.push(await partitionStats(client, location, partition, nowMs));
-    const usage = (part: MemoryPart): MemoryUsage => total(parts.map(({ memory }) => memory[part]));
-    const memory = {
-      entities: usage("entities"),
-      logs: usage("logs"),
-      index: usage("index"),
-      due: usage("due"),
-      events: usage("events"),
-      reactions: usage("reactions"),
-      machine: usage("machine"),
-    };
+    const usages = PARTS.map((part) => [part, total(parts.map(({ memory }) => memory[part]))] as const);
+    const memory = Object.fromEntries(usages) as Record<MemoryPart, MemoryUsage>;
     return {
       machine: location.machine,
       partitions: location.partitions,

@@ -1,3 +1,9 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Deadline } from "./deadline.js";
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
 /**
  * Computes the delay before a retry: exponential backoff with full jitter, so that callers that failed together do not
  * retry together. After M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -8,4 +14,9 @@
  */
 export function backoffMs(attempt: number, baseMs: number, longestMs: number): number {
   return Math.random() * Math.min(longestMs, baseMs * 2 ** Math.min(attempt, 30));
+}
+
+/** Waits before a call is retried, at most until the deadline. `failed` is the number of failures before the last one. */
+export async function pauseBeforeRetry(failed: number, deadline: Deadline): Promise<void> {
+  await pause(Math.min(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), deadline.remainingMs));
 }

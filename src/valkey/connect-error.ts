@@ -1,18 +1,11 @@
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
 
 /** Reasons that a retry does not change. */
-const LASTING: ReadonlySet<ConnectCause> = new Set([
-  "auth",
-  "permission",
-  "database",
-  "tls",
-  "protocol",
-  "ended",
-]);
+const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol", "ended"];
 
 /** Returns whether a retry may succeed. */
 export function mayPassSoon({ reason }: ConnectError): boolean {
-  return !LASTING.has(reason);
+  return !LASTING.includes(reason);
 }
 
 /** Finds the cause of a failed connection in the client's errors, the first one first. */

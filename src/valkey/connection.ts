@@ -17,7 +17,7 @@ import { type DurableLine, durableLine } from "./durable-line.js";
 import { watchFailover } from "./failover-watch.js";
 import { OfflineError } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
-import { OpenClients } from "./open-clients.js";
+import { OpenClients, untilReadyOrEnded } from "./open-clients.js";
 import { ServerClock } from "./server-clock.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
@@ -197,13 +197,8 @@ function connectionOf(
 function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) => Promise<void> {
   let turn: Promise<void> | undefined;
   const nextTurn = (): Promise<void> => {
-    turn ??= new Promise<void>((resolve) => {
-      const done = (): void => {
-        client.off("ready", done).off("end", done);
-        turn = undefined;
-        resolve();
-      };
-      client.once("ready", done).once("end", done);
+    turn ??= untilReadyOrEnded(client).then(() => {
+      turn = undefined;
     });
     return turn;
   };

@@ -1,18 +1,16 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { type RedisOptions, Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
-import { backoffMs } from "./backoff.js";
+import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
 import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
-import { Deadline } from "./deadline.js";
+import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 
 const FIRST_RECONNECT_PAUSE_MS = 20;
 const LONGEST_RECONNECT_PAUSE_MS = 2_000;
-const LONGEST_BUSY_PAUSE_MS = 500;
 
 /**
  * Connects, and reconnects for ever after. Waits for the end of a slow script that blocks the server.
@@ -29,14 +27,12 @@ export async function dial(
   let busy: ConnectError | undefined;
   for (let failed = 0; ; failed += 1) {
     try {
-      return await dialOnce(settings, address, deadline.remainingMs, logger);
+      return await dialOnce(settings, address, deadline, logger);
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
       if (error.reason === "busy") busy = error;
       else if (error.reason !== "timeout" || busy === undefined) throw error;
-      await pause(
-        Math.min(backoffMs(failed, FIRST_RECONNECT_PAUSE_MS, LONGEST_BUSY_PAUSE_MS), deadline.remainingMs),
-      );
+      await pauseBeforeRetry(failed, deadline);
       if (deadline.isOver) throw busy;
     }
   }
@@ -45,7 +41,7 @@ export async function dial(
 async function dialOnce(
   settings: RedisOptions,
   address: string,
-  limitMs: number,
+  deadline: Deadline,
   logger: Logger,
 ): Promise<Valkey> {
   let wasReady = false;
@@ -65,18 +61,9 @@ async function dialOnce(
   });
   logWarnings(client, logger, address);
   const errors = listen(client, logger, address);
-  let timer: NodeJS.Timeout | undefined;
-  // The client's own limit ends at TCP connect. A frozen server would never answer the first INFO.
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      // A server without TLS reads a TLS greeting as an unfinished command, and waits for the rest.
-      const isGreeting =
-        settings.tls !== undefined && client.status === "connecting" && client.stream.connecting === false;
-      reject(new Error(isGreeting ? "TLS handshake timed out" : "connect timed out"));
-    }, limitMs);
-  });
   try {
-    await Promise.race([client.connect(), limit]);
+    // The client's own limit ends at TCP connect. A frozen server would never answer the first INFO.
+    await deadline.race(client.connect());
     // The client becomes ready despite a wrong password (as the default user) or an unknown database (in database 0).
     if (errors.length > 0) throw errors[0];
     wasReady = true;
@@ -84,12 +71,17 @@ async function dialOnce(
     guardReadyCheck(client);
     return client;
   } catch (error) {
+    const cause = error instanceof TimeUpError ? timedOut(client) : error;
     hangUp(client);
     client.stream?.destroy(); // a frozen server keeps it open
-    throw connectError(address, [...errors, error]);
-  } finally {
-    clearTimeout(timer);
+    throw connectError(address, [...errors, cause]);
   }
+}
+
+/** A server without TLS reads a TLS greeting as an unfinished command, and waits for the rest. */
+function timedOut({ options, status, stream }: Valkey): Error {
+  const isGreeting = options.tls !== undefined && status === "connecting" && stream?.connecting === false;
+  return new Error(isGreeting ? "TLS handshake timed out" : "connect timed out");
 }
 
 /** Logs the loss of a connection once, however many reconnections fail, and its return. */

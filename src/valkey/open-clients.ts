@@ -9,6 +9,17 @@ export function hangUp(client: Valkey): void {
   client.disconnect();
 }
 
+/** Waits until a client is connected again, after any number of failures, or closed for good. */
+export async function untilReadyOrEnded(client: Valkey): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      client.off("ready", done).off("end", done);
+      resolve();
+    };
+    client.once("ready", done).once("end", done);
+  });
+}
+
 /** All clients of one connection, so that `close` closes each of them. */
 export class OpenClients {
   readonly #clients = new Set<Valkey>();

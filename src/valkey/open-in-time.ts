@@ -1,12 +1,8 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { ConnectError } from "../errors/connect-error.js";
-import { backoffMs } from "./backoff.js";
+import { pauseBeforeRetry } from "./backoff.js";
 import { mayPassSoon } from "./connect-error.js";
 import type { Connection } from "./connection.js";
 import { Deadline } from "./deadline.js";
-
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
 
 /**
  * Opens a further connection. Retries for the timeout of a call if the server is unreachable.
@@ -27,7 +23,7 @@ export async function openInTime<T>(
     } catch (error) {
       if (!(error instanceof ConnectError) || !mayPassSoon(error)) throw error;
       if (!isWanted() || deadline.isOver) throw error;
-      await pause(Math.min(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), deadline.remainingMs));
+      await pauseBeforeRetry(failed, deadline);
     }
   }
 }

@@ -1,11 +1,7 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { backoffMs } from "./backoff.js";
+import { pauseBeforeRetry } from "./backoff.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { isOffline, mayPass, replyCode, safeMessage } from "./failure.js";
-
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
 
 /**
  * Retries a call until there is a reply, an error that a retry does not change, or no time left. Waits for a lost
@@ -28,7 +24,7 @@ export async function retry<T>(
     } catch (error) {
       if (!mayPass(error)) throw error;
       if (cause === undefined || !saysLess(error, cause)) cause = error;
-      await pause(Math.min(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), deadline.remainingMs));
+      await pauseBeforeRetry(failed, deadline);
       if (deadline.isOver || connection.isClosed || connection.client.status === "end") throw cause;
       connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `retrying ${what}`);
     }

@@ -8,16 +8,6 @@ export interface ServerTime {
   readonly errorMs: number;
 }
 
-/** Estimate of the server's clock. */
-export interface KnownClock {
-  /**
-   * Returns the server's time at a moment, less the largest error: never later than the server's clock.
-   *
-   * @param at the moment, as a value of `performance.now()`
-   */
-  earliest(at: number): number;
-}
-
 /** One observation of the server's clock, relative to the monotonic clock of this process. */
 interface Sighting {
   /** Server time less `performance.now()`, in ms. */
@@ -70,10 +60,12 @@ export class ServerClock {
 
   /**
    * Returns the current estimate. Needs a round trip only after `forget`; renews it in the background.
+   * `earliest` returns the server's time at a moment, a value of `performance.now()`, less the largest error: never later than
+   * the server's clock.
    *
    * @throws the client's error, unchanged, if there is no estimate and the server cannot be asked
    */
-  async know(): Promise<KnownClock> {
+  async know(): Promise<{ earliest(at: number): number }> {
     while (this.#sighting === undefined) await this.#look(); // `forget` may run meanwhile
     if (performance.now() - this.#lookedAt > FRESH_MS) this.#look().catch(() => {}); // the next call retries
     const sighting = this.#sighting;

@@ -34,7 +34,7 @@ export interface WaitOptions {
 /** The target of a wait: a state, one of several states, or a predicate over the entity. */
 export type WaitTarget<S extends string> = S | readonly S[] | ((entity: Snapshot<S>) => boolean);
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof WaitOptions>(["timeout", "signal"]);
+const OPTIONS: readonly (keyof WaitOptions)[] = ["timeout", "signal"];
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** The longest time that Node's timers take, in whole days. */
 const LONGEST_TIMEOUT_MS = 24 * 86_400_000;

@@ -59,7 +59,7 @@ describe("a duration", () => {
 });
 
 it("a misspelt option is rejected with the name that was probably meant", () => {
-  const known = new Set(["timeout", "durability"]);
+  const known = ["timeout", "durability"];
   expect(rejection(() => checkOptions({ timout: 1 }, known))).toBe(
     'unknown option "timout"; did you mean "timeout"?',
   );

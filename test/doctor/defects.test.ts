@@ -47,7 +47,7 @@ describe("the list of known defects", () => {
   });
 
   test("marks each unconfirmed fix", () => {
-    const unconfirmedFixes = KNOWN_DEFECTS.flatMap(({ numbers, fixes, unconfirmed = [] }) =>
+    const unconfirmedFixes = KNOWN_DEFECTS.flatMap(({ numbers, fixes, unconfirmed }) =>
       unconfirmed.map((line) => `${numbers[0]} ${fixes[line]}`),
     );
     expect(unconfirmedFixes).toEqual([

@@ -25,6 +25,14 @@ export interface ChangeFlags {
   readonly errorUnchanged?: boolean;
 }
 
+/** An action that changes an entity. */
+export type ChangeAction = (
+  context: CliContext,
+  settings: Settings,
+  id: string,
+  flags: ChangeFlags,
+) => Promise<void>;
+
 /** One change of one entity. */
 export interface EntityChange extends ChangeTarget {
   readonly send: (entities: Entities, options: TransitionOptions) => Promise<Change | Replay>;

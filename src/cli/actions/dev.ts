@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { ServerStartError } from "../../errors/server-start-error.js";
 import type { Latchkey } from "../../latchkey.js";
 import { agent } from "../../machine/agent.js";
@@ -92,7 +93,7 @@ async function keepRunning(
     await context.write(
       `${context.paint.bold(server.url)}  (${what})\n${kept}\n${lines}Ctrl-C stops the server.\n`,
     );
-    await Promise.race([server.ended, aborted(signal)]);
+    if (!signal.aborted) await Promise.race([server.ended, once(signal, "abort")]);
     if (!signal.aborted) throw new CliError("SERVER_ENDED", "the server ended unexpectedly");
   } finally {
     clearInterval(alive);
@@ -131,11 +132,4 @@ async function toTry(latchkey: Latchkey, settings: Settings, before: readonly st
     commandFor(settings, "get", [id]),
   ];
   return `Try:\n${lines.map((line) => `  ${line}\n`).join("")}`;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -9,7 +9,7 @@ import { EXIT } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
 import type { Paint } from "../output/paint.js";
 import { type Column, tableText } from "../output/table.js";
-import { shownJson, shownText } from "../output/terminal-text.js";
+import { shownText } from "../output/terminal-text.js";
 import { checkedNames, withConnection } from "../session.js";
 import { settingsOptions, shellWord, thisProgram } from "../shell-command.js";
 
@@ -69,7 +69,7 @@ function pasteable(result: CheckResult, settings: Settings): CheckResult {
 function text(report: DoctorReport, { format, namespace }: Settings, paint: Paint): string {
   const acl = { writer: userLine("writer", namespace), reader: userLine("reader", namespace) };
   const worst = worstLevel(report.checks);
-  if (format === "json") return `${shownJson(JSON.stringify({ ...report, worst, acl }))}\n`;
+  if (format === "json") return `${shownText(JSON.stringify({ ...report, worst, acl }))}\n`;
   const rows = report.checks.toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
   if (format === "wide") return tableText(columns(paint), rows);
   const width = Math.max(...rows.map(({ id }) => id.length));

@@ -9,7 +9,7 @@ import type { CliContext } from "../context.js";
 import { codeOf } from "../exit-codes.js";
 import { readDefinition } from "../input/machine-source.js";
 import type { Settings } from "../input/settings.js";
-import { paintState } from "../output/state-paint.js";
+import { stateColumn } from "../output/state-paint.js";
 import { type Column, tableText } from "../output/table.js";
 import { withEntities } from "../session.js";
 
@@ -89,11 +89,7 @@ function columns({ paint }: CliContext, machine: CompiledMachine, current?: stri
     ...(current === undefined
       ? []
       : [{ title: "NOW", value: ([name]: Row) => (name === current ? "*" : undefined) }]),
-    {
-      title: "STATE",
-      value: ([name]) => name,
-      paint: (text, [name]) => paintState(paint, machine, name, text),
-    },
+    stateColumn(paint, machine, ([name]) => name),
     { title: "KIND", value: ([name, { to }]) => kindOf(machine, name, to === undefined) },
     { title: "TO", value: ([, { to = [] }]) => to.join(",") },
     { title: "REQUIRES", value: ([, { require = [] }]) => require.join(",") },

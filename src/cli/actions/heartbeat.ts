@@ -1,3 +1,4 @@
+import type { HeartbeatOptions } from "../../leases/heartbeat.js";
 import { dueOf } from "../../reads/due.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
@@ -6,12 +7,6 @@ import { dueText } from "../output/ages.js";
 import { stored, writeDocument } from "../output/documents.js";
 import { explained } from "../rejection.js";
 import { serverNow, withEntities } from "../session.js";
-
-/** Options of `heartbeat`. */
-export interface HeartbeatFlags {
-  readonly ifVersion?: number;
-  readonly ifState?: string;
-}
 
 /**
  * Renews a lease once and prints the new due time.
@@ -22,10 +17,10 @@ export async function sendHeartbeat(
   context: CliContext,
   settings: Settings,
   id: string,
-  flags: HeartbeatFlags,
+  options: HeartbeatOptions,
 ): Promise<void> {
   await withEntities(settings, async (entities, store) => {
-    const entity = await entities.heartbeat(id, flags).catch(async (error: unknown) => {
+    const entity = await entities.heartbeat(id, options).catch(async (error: unknown) => {
       throw await explained(error, { entities, store, settings });
     });
     if (!isForPeople(settings.format)) return writeDocument(context, settings.format, stored(entity));

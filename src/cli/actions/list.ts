@@ -10,7 +10,7 @@ import type { Settings } from "../input/settings.js";
 import { ageText, dueText } from "../output/ages.js";
 import { stored, writeRows } from "../output/documents.js";
 import { ownFieldTexts } from "../output/own-fields.js";
-import { paintState } from "../output/state-paint.js";
+import { stateColumn } from "../output/state-paint.js";
 import type { Column } from "../output/table.js";
 import { serverNow, withStore } from "../session.js";
 import { commandFor } from "../shell-command.js";
@@ -130,11 +130,7 @@ function columnsOf(
   };
   return [
     { title: "ID", value: ({ entity }) => entity.id },
-    {
-      title: "STATE",
-      value: ({ entity }) => entity.state,
-      paint: (text, { entity }) => paintState(paint, definition, entity.state, text),
-    },
+    stateColumn(paint, definition, ({ entity }) => entity.state),
     { title: "VERSION", value: ({ entity }) => String(entity.version) },
     ...(format === "wide" ? wide : []),
     { title: "AGE", value: ({ entity }) => ageText(nowMs - Date.parse(entity.since)) },

@@ -1,5 +1,5 @@
 import { ReactionInUseError } from "../../errors/reaction-in-use-error.js";
-import type { ForgottenReaction } from "../../reactions/forget.js";
+import type { ForgetOptions, ForgottenReaction } from "../../reactions/forget.js";
 import { CliError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -8,11 +8,6 @@ import { type Column, tableText } from "../output/table.js";
 import { withEntities } from "../session.js";
 import { commandFor } from "../shell-command.js";
 import { unknownReaction } from "./reactions-list.js";
-
-/** Options of `reactions forget`. */
-export interface ForgetFlags {
-  readonly force?: boolean;
-}
 
 /**
  * Removes a reaction and prints a summary.
@@ -24,7 +19,7 @@ export async function forgetReaction(
   context: CliContext,
   settings: Settings,
   name: string,
-  { force = false }: ForgetFlags,
+  { force = false }: ForgetOptions,
 ): Promise<void> {
   await withEntities(settings, async (entities) => {
     const forgotten = await entities.forgetReaction(name, { force }).catch((error: unknown) => {

@@ -2,6 +2,7 @@ import type { Valkey } from "iovalkey";
 import { pairsOf } from "../../contract/flat-reply.js";
 import { parseCompiledMachine } from "../../machine/compile.js";
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
+import { Deadline } from "../../valkey/deadline.js";
 import { allPartitionKeys, entityKey, type MachineLocation, partitionKeys } from "../../valkey/keys.js";
 import { notedMachines, readFacts } from "../../valkey/layout.js";
 import type { CliContext } from "../context.js";
@@ -86,26 +87,19 @@ export class ServerWords {
   async #inTime<T>(otherwise: T, run: (client: Valkey, location: MachineLocation) => Promise<T>): Promise<T> {
     // The time limit does not include loading the client.
     await import("../../valkey/connection.js");
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), this.#budgetMs);
-    const late = new Promise<T>((resolve) => {
-      limit.signal.addEventListener("abort", () => resolve(otherwise), { once: true });
-    });
-    try {
-      const { namespace, machine } = this.#settings;
-      const answer = withConnection(
-        this.#settings,
-        async ({ client }) => {
-          const facts = await readFacts(client, namespace);
-          if (facts === undefined) return otherwise;
-          return run(client, { namespace, machine, partitions: facts.partitions });
-        },
-        { signal: limit.signal, connectTimeoutMs: this.#budgetMs },
-      );
-      return await Promise.race([answer.catch(() => otherwise), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const { namespace, machine } = this.#settings;
+    const answer = withConnection(
+      this.#settings,
+      async ({ client }) => {
+        const facts = await readFacts(client, namespace);
+        if (facts === undefined) return otherwise;
+        return run(client, { namespace, machine, partitions: facts.partitions });
+      },
+      { signal: AbortSignal.timeout(this.#budgetMs), connectTimeoutMs: this.#budgetMs },
+    );
+    return Deadline.in(this.#budgetMs)
+      .race(answer)
+      .catch(() => otherwise);
   }
 }
 

@@ -2,7 +2,7 @@ import { stats } from "../../reads/stats.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { asJson, writeResult } from "../output/documents.js";
-import { paintState } from "../output/state-paint.js";
+import { stateColumn } from "../output/state-paint.js";
 import { type Column, tableText } from "../output/table.js";
 import { withStore } from "../session.js";
 
@@ -12,11 +12,7 @@ export async function showStats(context: CliContext, settings: Settings): Promis
     const result = await stats(store);
     const { entities, states, due, memory } = result;
     const stateColumns: Column<[string, number]>[] = [
-      {
-        title: "STATE",
-        value: ([state]) => state,
-        paint: (text, [state]) => paintState(context.paint, store.definition, state, text),
-      },
+      stateColumn(context.paint, store.definition, ([state]) => state),
       { title: "COUNT", value: ([, count]) => String(count) },
     ];
     const text = [

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { ApplyFlags } from "../actions/apply.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { collectPairs } from "../input/option-values.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey apply`. */
 export function register(program: Command, context: CliContext): void {
@@ -16,10 +15,7 @@ export function register(program: Command, context: CliContext): void {
     .option("--actor <text>", "actor of the moves (default: cli:<user>@<host>)")
     .option("--dry-run", "print what would change; write nothing")
     .option("--error-unchanged", "exit 3 if the same definition is already installed")
-    .action(async (flags: ApplyFlags) => {
-      const { applyMachine } = await import("../actions/apply.js");
-      await applyMachine(context, settingsOf(command, context), flags);
-    });
+    .action(listener(context, async () => (await import("../actions/apply.js")).applyMachine));
   withFormats(command, "table", "json");
   withExamples(
     command,

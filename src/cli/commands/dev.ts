@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { DevFlags } from "../actions/dev.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples } from "../input/formats.js";
 import { wholeNumber } from "../input/option-values.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey dev`. */
 export function register(program: Command, context: CliContext): void {
@@ -20,9 +19,6 @@ export function register(program: Command, context: CliContext): void {
     .option("--data <dir>", "keep the data in this folder, append-only (default: in memory)")
     .option("--append-only", "write every change to the folder of --data; implied by --data")
     .option("--server-bin <file>", "server program")
-    .action(async (flags: DevFlags) => {
-      const { runDev } = await import("../actions/dev.js");
-      await runDev(context, settingsOf(command, context), flags);
-    });
+    .action(listener(context, async () => (await import("../actions/dev.js")).runDev));
   withExamples(command, "latchkey dev", "latchkey dev --port 6379 --data ./data --append-only");
 }

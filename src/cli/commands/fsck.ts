@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import type { FsckFlags } from "../actions/fsck.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples, withFormats } from "../input/formats.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey fsck`. */
 export function register(program: Command, context: CliContext): void {
@@ -15,10 +14,7 @@ export function register(program: Command, context: CliContext): void {
       "--strict",
       "report leftovers of older machine versions as damage; with --repair, shorten existing leases",
     )
-    .action(async (flags: FsckFlags) => {
-      const { runFsck } = await import("../actions/fsck.js");
-      await runFsck(context, settingsOf(command, context), flags);
-    });
+    .action(listener(context, async () => (await import("../actions/fsck.js")).runFsck));
   withFormats(command, "table", "json", "jsonl");
   withExamples(command, "latchkey fsck", "latchkey fsck --repair", "latchkey fsck --deep -m order -o jsonl");
 }

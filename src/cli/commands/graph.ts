@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import type { GraphFlags } from "../actions/graph.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples, withFormats } from "../input/formats.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey graph`. */
 export function register(program: Command, context: CliContext): void {
@@ -13,10 +12,7 @@ export function register(program: Command, context: CliContext): void {
     )
     .option("-f, --file <file>", "machine file, .json or .yaml; - reads standard input; needs no server")
     .option("--id <id>", "mark the state of this entity")
-    .action(async (flags: GraphFlags) => {
-      const { drawMachine } = await import("../actions/graph.js");
-      await drawMachine(context, settingsOf(command, context), flags);
-    });
+    .action(listener(context, async () => (await import("../actions/graph.js")).drawMachine));
   withFormats(command, "mermaid", "dot", "xstate", "machine", "table");
   withExamples(
     command,

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { InitFlags } from "../actions/init.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { wholeNumber } from "../input/option-values.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey init`. */
 export function register(program: Command, context: CliContext): void {
@@ -12,10 +11,7 @@ export function register(program: Command, context: CliContext): void {
     .description("prepare a namespace; needed only for more than one partition")
     .option("--partitions <n>", "number of partitions; cannot be changed later", wholeNumber(1), 1)
     .option("--error-unchanged", "exit 3 if the namespace is already prepared")
-    .action(async (flags: InitFlags) => {
-      const { initNamespace } = await import("../actions/init.js");
-      await initNamespace(context, settingsOf(command, context), flags);
-    });
+    .action(listener(context, async () => (await import("../actions/init.js")).initNamespace));
   withFormats(command, "table", "json");
   withExamples(command, "latchkey init", "latchkey init --namespace staging --partitions 16");
 }

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { ChangeFlags } from "../actions/change.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withChangeOptions, withConditions, withSet, withUnset } from "../input/change-options.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey patch <id>`. */
 export function register(program: Command, context: CliContext): void {
@@ -11,10 +10,7 @@ export function register(program: Command, context: CliContext): void {
     .command("patch <id>")
     .description("change the fields of an entity; its state stays the same");
   withChangeOptions(withConditions(withUnset(withSet(command)))).action(
-    async (id: string, flags: ChangeFlags) => {
-      const { patchEntity } = await import("../actions/patch.js");
-      await patchEntity(context, settingsOf(command, context), id, flags);
-    },
+    listener(context, async () => (await import("../actions/patch.js")).patchEntity),
   );
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { ForgetFlags } from "../actions/reactions-forget.js";
 import type { LetterFlags } from "../actions/reactions-retry.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { settingsOf } from "../input/settings.js";
 
@@ -10,19 +10,13 @@ export function register(program: Command, context: CliContext): void {
   const reactions = program
     .command("reactions")
     .description("list the reactions of a machine: lag, pending events, replicas, dead letters")
-    .action(async () => {
-      const { listReactions } = await import("../actions/reactions-list.js");
-      await listReactions(context, settingsOf(reactions, context));
-    });
+    .action(listener(context, async () => (await import("../actions/reactions-list.js")).listReactions));
   withFormats(reactions, "table", "json", "jsonl", "yaml", "name");
 
   const dead = reactions
     .command("dead <reaction>")
     .description("list the dead letters: the event, the number of attempts and the last error")
-    .action(async (name: string) => {
-      const { listDeadLetters } = await import("../actions/reactions-dead.js");
-      await listDeadLetters(context, settingsOf(dead, context), name);
-    });
+    .action(listener(context, async () => (await import("../actions/reactions-dead.js")).listDeadLetters));
   withFormats(dead, "table", "wide", "json", "jsonl", "yaml", "name");
   withExamples(dead, "latchkey reactions dead cleanup", "latchkey reactions dead cleanup -o name");
 
@@ -50,10 +44,7 @@ export function register(program: Command, context: CliContext): void {
     .command("forget <reaction>")
     .description("remove everything that the server stores about a reaction that no replica runs")
     .option("--force", "discard its pending events and dead letters too")
-    .action(async (name: string, flags: ForgetFlags) => {
-      const { forgetReaction } = await import("../actions/reactions-forget.js");
-      await forgetReaction(context, settingsOf(forget, context), name, flags);
-    });
+    .action(listener(context, async () => (await import("../actions/reactions-forget.js")).forgetReaction));
   withFormats(forget, "table", "json", "yaml", "name");
   withExamples(
     forget,

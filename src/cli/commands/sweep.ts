@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { SweepFlags } from "../actions/sweep.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withExamples, withFormats } from "../input/formats.js";
 import { durationOption, wholeNumber } from "../input/option-values.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey sweep`. */
 export function register(program: Command, context: CliContext): void {
@@ -13,10 +12,7 @@ export function register(program: Command, context: CliContext): void {
     .option("--once", "fire what is due, check the whole index, and exit")
     .option("--interval <duration>", "time between two rounds, with jitter (default: 1s)", durationOption)
     .option("--batch <n>", "entities per request, up to 1000 (default: 100)", wholeNumber(1, 1000))
-    .action(async (flags: SweepFlags) => {
-      const { runSweep } = await import("../actions/sweep.js");
-      await runSweep(context, settingsOf(command, context), flags);
-    });
+    .action(listener(context, async () => (await import("../actions/sweep.js")).runSweep));
   withFormats(command, "table", "wide", "json", "jsonl", "name");
   withExamples(
     command,

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { ChangeFlags } from "../actions/change.js";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { withChangeOptions, withConditions, withSet, withUnset } from "../input/change-options.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey transition <id> <state>`. */
 export function register(program: Command, context: CliContext): void {
@@ -12,10 +11,9 @@ export function register(program: Command, context: CliContext): void {
     "--force",
     "ignore the transitions of the machine, not its other rules; requires --reason",
   );
-  withChangeOptions(command).action(async (id: string, to: string, flags: ChangeFlags) => {
-    const { transitionEntity } = await import("../actions/transition.js");
-    await transitionEntity(context, settingsOf(command, context), id, to, flags);
-  });
+  withChangeOptions(command).action(
+    listener(context, async () => (await import("../actions/transition.js")).transitionEntity),
+  );
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(
     command,

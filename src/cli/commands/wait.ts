@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { CliContext } from "../context.js";
+import { listener } from "../input/action.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
 import { durationOption } from "../input/option-values.js";
-import { settingsOf } from "../input/settings.js";
 
 /** Adds `latchkey wait <id> <state…>`. */
 export function register(program: Command, context: CliContext): void {
@@ -14,10 +14,7 @@ export function register(program: Command, context: CliContext): void {
       "maximum time, then exit 124: 30s, 10m, 2h (default: 30s)",
       durationOption,
     )
-    .action(async (id: string, states: string[], flags: { readonly timeout?: number }) => {
-      const { waitForEntity } = await import("../actions/wait.js");
-      await waitForEntity(context, settingsOf(command, context), id, states, flags);
-    });
+    .action(listener(context, async () => (await import("../actions/wait.js")).waitForEntity));
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(
     command,

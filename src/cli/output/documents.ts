@@ -2,7 +2,7 @@ import { documentText, type Snapshot } from "../../contract/document.js";
 import type { CliContext } from "../context.js";
 import { type Format, isForPeople } from "../input/formats.js";
 import { type Column, TableLines } from "./table.js";
-import { shownJson } from "./terminal-text.js";
+import { shownText } from "./terminal-text.js";
 
 /** A JSON document as programs get it, and its id for `-o name`. */
 export interface Written {
@@ -85,7 +85,7 @@ export async function writeDocuments(
 
 /** Returns JSON as it is; for a terminal, with control characters as escapes. */
 export function jsonFor({ isTerminal }: CliContext, json: string): string {
-  return isTerminal ? shownJson(json) : json;
+  return isTerminal ? shownText(json) : json;
 }
 
 async function oneText(context: CliContext, format: Format, document: Written): Promise<string> {

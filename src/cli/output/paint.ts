@@ -14,12 +14,6 @@ export function takesColour(
 /** Makes the functions that colour texts. */
 export function makePaint(coloured: boolean): Paint {
   const style = (code: number) => (text: string) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return {
-    bold: style(CODES.bold),
-    dim: style(CODES.dim),
-    red: style(CODES.red),
-    green: style(CODES.green),
-    yellow: style(CODES.yellow),
-    cyan: style(CODES.cyan),
-  };
+  const styles = Object.entries(CODES).map(([name, code]) => [name, style(code)]);
+  return Object.fromEntries(styles) as Paint;
 }

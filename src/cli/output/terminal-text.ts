@@ -1,18 +1,12 @@
 /** Characters that control a terminal or reorder its text: C0, DEL, C1, line separators and text direction marks. */
 const ACTIVE = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-}
-
-/** Escapes the characters of a text that would control a terminal, such as `\u001b`. */
+/**
+ * Escapes the characters of a text that would control a terminal, such as `\u001b`. JSON contains them only in strings, so
+ * its value stays the same.
+ */
 export function shownText(text: string): string {
-  return text.replace(ACTIVE, escaped);
-}
-
-/** Escapes the same characters in JSON, where they occur only in strings; the value stays the same. */
-export function shownJson(json: string): string {
-  return shownText(json);
+  return text.replace(ACTIVE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Characters that take two columns: East Asian wide and full-width characters, and emoji. */

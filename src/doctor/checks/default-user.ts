@@ -16,7 +16,7 @@ export async function defaultUser(context: DoctorContext): Promise<Outcome> {
   );
   // Any rule after +@all removes a permission.
   if (commands === "+@all" && keys === "~*" && channels === "&*") return ok("has all permissions", complete);
-  const isOn = (await context.infoField("aof_enabled")) === "1";
+  const isOn = (await context.info()).get("aof_enabled") === "1";
   return (isOn ? fail : warn)(
     `commands ${commands}, keys ${keys || "none"}, channels ${channels || "none"}`,
     "this version replays the append-only file with this user's permissions: writes of scripts are lost at a restart (PR 3983)",

@@ -28,7 +28,7 @@ export async function knownDefects(context: DoctorContext): Promise<CheckResult[
 export function defectsOf(version: Version): CheckResult[] {
   const line = lineOf(version);
   const fix = `upgrade the server to ${newestFix(line)} or later`;
-  return KNOWN_DEFECTS.flatMap(({ numbers, level, impact, fixes, unconfirmed = [] }) => {
+  return KNOWN_DEFECTS.flatMap(({ numbers, level, impact, fixes, unconfirmed }) => {
     const release = fixes[line];
     if (!isBeforeFix(version, release)) return [];
     const note = unconfirmed.includes(line) ? " (not confirmed)" : "";

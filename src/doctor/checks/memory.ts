@@ -6,7 +6,7 @@ const FULL = 0.95;
 
 /** Checks that the server does not evict keys. */
 export async function evictionPolicy(context: DoctorContext): Promise<Outcome> {
-  const status = (await context.infoField("maxmemory_policy")) ?? "unknown";
+  const status = (await context.info()).get("maxmemory_policy") ?? "unknown";
   if (status === "noeviction") return ok(status, "no entity is evicted");
   const meaning =
     "if memory is full the server evicts entities and leaves their index entries and logs behind";
@@ -15,8 +15,8 @@ export async function evictionPolicy(context: DoctorContext): Promise<Outcome> {
 
 /** Checks the free memory. */
 export async function memoryHeadroom(context: DoctorContext): Promise<Outcome> {
-  const used = Number(await context.infoField("used_memory"));
-  const limit = Number(await context.infoField("maxmemory"));
+  const used = Number((await context.info()).get("used_memory"));
+  const limit = Number((await context.info()).get("maxmemory"));
   if (!(limit > 0)) {
     const meaning = "the operating system may kill the server when no memory is left";
     return info(`not set, ${mib(used)} used`, meaning, "CONFIG SET maxmemory <memory for the server>");

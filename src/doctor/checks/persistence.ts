@@ -12,7 +12,7 @@ export async function appendOnly(context: DoctorContext): Promise<Outcome> {
       "a crash loses every change since the last snapshot, or everything if there are no snapshots";
     return warn("no; snapshots unknown, because CONFIG GET needs +config|get", meaning, fix);
   }
-  const save = await context.setting("save");
+  const save = (await context.config()).get("save");
   if (save === "") return fail("no, and no snapshots", "a restart loses everything", fix);
   const meaning = "a crash loses every change since the last snapshot, acknowledged ones too";
   return warn(`no, snapshots only (save ${save})`, meaning, fix);
@@ -20,7 +20,7 @@ export async function appendOnly(context: DoctorContext): Promise<Outcome> {
 
 /** Checks when a change reaches the disk. */
 export async function appendFsync(context: DoctorContext): Promise<Outcome> {
-  const status = (await context.setting("appendfsync")) ?? "unknown";
+  const status = (await context.config()).get("appendfsync") ?? "unknown";
   if (!(await hasAppendOnlyFile(context))) return ok(status, "no effect without an append-only file");
   if (status === "always")
     return ok(status, "an acknowledged change is on disk, as durability fsync requires");
@@ -37,7 +37,7 @@ export async function appendFsync(context: DoctorContext): Promise<Outcome> {
 /** Checks that appendfsync also applies while the append-only file is rewritten. */
 export async function fsyncOnRewrite(context: DoctorContext): Promise<Outcome> {
   const name = "no-appendfsync-on-rewrite";
-  const status = (await context.setting(name)) ?? "unknown";
+  const status = (await context.config()).get(name) ?? "unknown";
   if (status === "no") return ok(status, "appendfsync also applies during rewrites");
   const meaning = "nothing is flushed while the append-only file is rewritten, despite appendfsync";
   return warn(status, meaning, `CONFIG SET ${name} no`);
@@ -45,7 +45,7 @@ export async function fsyncOnRewrite(context: DoctorContext): Promise<Outcome> {
 
 /** Checks that a truncated file is not loaded, on versions that then append after the truncated part. */
 export async function loadTruncated(context: DoctorContext): Promise<Outcome> {
-  const status = (await context.setting("aof-load-truncated")) ?? "unknown";
+  const status = (await context.config()).get("aof-load-truncated") ?? "unknown";
   const { version, product } = await context.identity();
   const isAffected = product === "valkey" && version !== undefined && hasReplayDefect(version);
   if (status !== "yes" || !isAffected || !(await hasAppendOnlyFile(context)))
@@ -69,5 +69,5 @@ export async function diskWrites(context: DoctorContext): Promise<Outcome> {
 }
 
 async function hasAppendOnlyFile(context: DoctorContext): Promise<boolean> {
-  return (await context.infoField("aof_enabled")) === "1";
+  return (await context.info()).get("aof_enabled") === "1";
 }

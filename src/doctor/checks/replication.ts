@@ -15,18 +15,18 @@ export async function role(context: DoctorContext): Promise<Outcome> {
 /** Checks the number of replicas, and that the primary requires one; on a replica, its link to the primary. */
 export async function replicas(context: DoctorContext): Promise<Outcome> {
   if ((await context.identity()).role !== "master") {
-    const link = (await context.infoField("master_link_status")) ?? "unknown";
+    const link = (await context.info()).get("master_link_status") ?? "unknown";
     const status = `link to the primary is ${link}`;
     if (link === "up") return ok(status, "this replica is current");
     return fail(status, "this replica falls behind", "check the primary, and primaryauth");
   }
-  const count = Number(await context.infoField("connected_slaves"));
+  const count = Number((await context.info()).get("connected_slaves"));
   if (count === 0) {
     const meaning =
       "if the server's host is lost, all data is lost; durability { replicas } is never reached";
     return info("none", meaning, "REPLICAOF <this host> <this port>, on another server");
   }
-  const least = Number(await context.setting("min-replicas-to-write"));
+  const least = Number((await context.config()).get("min-replicas-to-write"));
   const status = `${count} connected, min-replicas-to-write ${least}`;
   if (count < least) {
     const meaning = "too few replicas: changes are rejected with NOREPLICAS";

@@ -32,16 +32,9 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     exists: [["EXISTS", machine]],
     hdel: [entity, assignments, settings].map((key): Sample => ["HDEL", key, "f"]),
     hget: [machine, assignments, settings].map((key): Sample => ["HGET", key, "f"]),
-    hgetall: [
-      ["HGETALL", entity],
-      ["HGETALL", machine],
-    ],
+    hgetall: [entity, machine].map((key): Sample => ["HGETALL", key]),
     hkeys: [["HKEYS", meta]],
-    hmget: [
-      ["HMGET", meta, "f"],
-      ["HMGET", machine, "f"],
-      ["HMGET", settings, "f"],
-    ],
+    hmget: [meta, machine, settings].map((key): Sample => ["HMGET", key, "f"]),
     hset: [entity, machine, meta, assignments, settings].map((key): Sample => ["HSET", key, "f", "v"]),
     hsetnx: [["HSETNX", meta, "f", "v"]],
     info: [["INFO"]],
