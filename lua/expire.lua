@@ -115,6 +115,9 @@ else
 -- @include steps/rights.lua
 end
 
+-- Four files of steps/ do this: change makes the document; commit writes it if a timeout or a lease fires; erase writes
+-- it and deletes the entity if a retention fires; settle, included above, corrects the timer if nothing fires.
+
 -- 4 write
 if removal_at then
 -- @include steps/erase.lua
