@@ -14,8 +14,8 @@ export function withChangeOptions(command: Command): Command {
 /** Adds the conditions of a change. */
 export function withConditions(command: Command): Command {
   return command
-    .option("--if-version <n>", "expected version; exit 6 if the entity has a different version", wholeNumber(0))
-    .option("--if-state <state>", "expected state; exit 6 if the entity is in a different state");
+    .option("--if-version <n>", "expected version; exit 6 if the version differs", wholeNumber(0))
+    .option("--if-state <state>", "expected state; exit 6 if the state differs");
 }
 
 /** Adds `--set`. */
