@@ -3,7 +3,7 @@ import { readIndex } from "../reads/index.js";
 import { notInstalled } from "../reads/installed-machine.js";
 import type { Position } from "../reads/position.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
-import { IndexWalk } from "./index-walk.js";
+import { IndexAudit } from "./index-audit.js";
 import { codeOf, type SweepPartition } from "./partition.js";
 import { MAX_STUCK, type SweepReporter } from "./report.js";
 
@@ -15,7 +15,7 @@ export class PartitionSweep {
   readonly #partition: SweepPartition;
   readonly #reporter: SweepReporter;
   readonly #batch: number;
-  readonly #index: IndexWalk;
+  readonly #index: IndexAudit;
   /** The timers that cannot fire, by id, least recently tried first, and the rejection if a permission is missing. */
   readonly #stuck = new Map<string, "stuck" | NotExecutedError>();
   /** The last entry of `due` that was tried. The next batch begins after it, so that stuck entries delay nothing. */
@@ -28,7 +28,7 @@ export class PartitionSweep {
     this.#partition = partition;
     this.#reporter = reporter;
     this.#batch = batch;
-    this.#index = new IndexWalk(partition);
+    this.#index = new IndexAudit(partition);
   }
 
   /** Returns a rejection if the user lacks a permission for one of the timers. */

@@ -22,7 +22,7 @@ interface TimedState {
  * Walks through the index of a partition, step by step and again from its start, and finds entities whose deadline is
  * absent or too late. A damaged `due` or a newer version of the machine leaves such entities.
  */
-export class IndexWalk {
+export class IndexAudit {
   readonly #partition: SweepPartition;
   /** The states whose entities this walk has not checked yet. */
   #states: TimedState[] = [];
