@@ -19,7 +19,7 @@ const faults = (topology) =>
   program("faults", ..."--ops 200000 --faults 300 --seed 1 --topology".split(" "), topology);
 
 const PARTS = {
-  tests: [tests("test")],
+  tests: [tests("test"), tests("test:programs")],
   faults: [tests("test:faults"), faults("standalone"), faults("sentinel")],
   docs: [tests("test:docs"), program("docs:api", "--check")],
   package: [tests("test:package")],
