@@ -140,7 +140,7 @@ function nextText({ keep, server, command }: DemoOptions, url: string, namespace
         ["graph", "draw the state machine"],
       ];
   const lines = commands.map(
-    ([words = "", text = ""]) => `  ${`${command} ${words}`.padEnd(command.length + 20)} ${text}`,
+    ([words = "", text = ""]) => `  ${`${command} ${words}`.padEnd(command.length + 22)} ${text}`,
   );
   if (!keep) return ["Next:", ...lines, ""].join("\n");
   const title = server === undefined ? "The server runs until Ctrl-C. In another terminal:" : "Next:";

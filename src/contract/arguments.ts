@@ -139,3 +139,18 @@ export function checkStates(machine: string, states: readonly string[], known: r
     refuse(`unknown state ${shortText(state)}${hint}`);
   }
 }
+
+const TYPE_WORDS = { string: "text", boolean: "true or false", object: "an object" };
+
+/**
+ * Checks the types of options that may be omitted. Null is no object.
+ *
+ * @param type the result of `typeof` for a valid value
+ * @example checkTypes("string", { url, password });
+ */
+export function checkTypes(type: keyof typeof TYPE_WORDS, values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || (typeof value === type && value !== null)) continue;
+    refuse(`${name} must be ${TYPE_WORDS[type]}, not ${shortText(value)}`);
+  }
+}

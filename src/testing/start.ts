@@ -3,7 +3,7 @@ import { type ContainerServer, containerImage } from "../server/docker.js";
 import { findServer } from "../server/find.js";
 import { type LocalServer, spawnServer } from "../server/spawn.js";
 import { containerProblem, startContainer } from "./container.js";
-import type { ServerOptions } from "./options.js";
+import { checkServerOptions, type ServerOptions } from "./options.js";
 
 /** A running server for tests: a local process, or a container. */
 export type TestServer = LocalServer | Omit<ContainerServer, "ended">;
@@ -25,6 +25,7 @@ export type TestServer = LocalServer | Omit<ContainerServer, "ended">;
  * await server.stop();
  */
 export async function startValkey(options: ServerOptions = {}): Promise<TestServer> {
+  checkServerOptions(options);
   const looked: Looked[] = [];
   for (const kind of order(options)) {
     const start =

@@ -1,5 +1,5 @@
 import { Valkey } from "iovalkey";
-import { checkDuration, checkWhole, refuse } from "../contract/arguments.js";
+import { checkDuration, checkTypes, checkWhole, refuse } from "../contract/arguments.js";
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { addressText, parseAddress } from "./address.js";
@@ -73,6 +73,7 @@ export interface Connection {
  * @throws ContractError if an option is invalid
  */
 export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
+  checkConnection(options);
   const logger = options.logger ?? silentLogger;
   const defaults = callDefaults(options);
   if (options.client !== undefined) return adopt(options.client, logger, defaults);
@@ -98,6 +99,16 @@ interface CallDefaults {
 
 /** The longest timer of Node, less the second that connecting adds. */
 const LONGEST_MS = 2_147_000_000;
+
+function checkConnection({ url, username, password, connectionName, ...objects }: ConnectionOptions): void {
+  checkTypes("string", { url, username, password, connectionName });
+  const { sentinel, tls, logger } = objects;
+  checkTypes("object", { sentinel, tls, logger });
+  for (const method of logger === undefined ? [] : (["debug", "info", "warn", "error"] as const)) {
+    if (typeof logger?.[method] !== "function")
+      refuse(`logger must have the methods of a pino logger; it lacks ${method}`);
+  }
+}
 
 function callDefaults({
   timeout = DEFAULT_TIMEOUT_MS,

@@ -27,7 +27,7 @@ export async function readFacts(client: Valkey, namespace: string): Promise<Name
   if (layout == null && partitions == null) return undefined;
   if (layout !== String(LAYOUT)) {
     throw new LayoutError(
-      `namespace "${namespace}" has layout ${layout ?? "none"}, this version of latchkey works with ${LAYOUT}; use the version that wrote it`,
+      `namespace "${namespace}" has layout ${layout ?? "none"}, this version of latchkey works with ${LAYOUT}; use the version that wrote it, or another namespace`,
     );
   }
   // Another client is between the two steps of `initialise`.

@@ -148,8 +148,8 @@ describe("dead letters", () => {
   test.each([
     [["dead", "other"], 4, 'agent has no reaction "other"; it has cleanup'],
     [["dead", "Other"], 2, "reaction"],
-    [["retry", "cleanup"], 2, "give the IDs of dead letters, or --all"],
-    [["drop", "cleanup", "0:1-1", "--all"], 2, "give the IDs of dead letters, or --all"],
+    [["retry", "cleanup"], 2, "give either the IDs of dead letters, or --all"],
+    [["drop", "cleanup", "0:1-1", "--all"], 2, "give either the IDs of dead letters, or --all"],
     [["frob"], 2, "unknown command 'frob' of reactions\n"],
     [["deed", "cleanup"], 2, "unknown command 'deed' of reactions; did you mean \"dead\"?"],
     [["dead", "cleanup", "more"], 2, "too many arguments for 'dead'"],

@@ -2,8 +2,10 @@ import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { ContractError } from "../../src/index.js";
 import { findServer } from "../../src/server/find.js";
 import { type ServerOptions, startValkey } from "../../src/testing/index.js";
+import { rejectionOf } from "../helpers/client.js";
 import { freshFolder, shellScript } from "../helpers/folder.js";
 import { inNode } from "../helpers/node.js";
 import { command, pinged } from "../helpers/ping.js";
@@ -32,6 +34,21 @@ describe("startValkey", () => {
     const server = await started();
     expect(server.kind).toBe("local");
     (await pinged(server)).destroy();
+  });
+
+  test.each([
+    [null, "options must be an object"],
+    [{ foo: 1 }, 'unknown option "foo"'],
+    [{ dataDir: 5 }, "dataDir must be text, not 5"],
+    [{ appendOnly: "x" }, 'appendOnly must be true or false, not "x"'],
+    [{ args: 5 }, "args must be a list of texts, not 5"],
+    [{ args: [5] }, "args must be text, not 5"],
+    [{ prefer: "x" }, 'prefer must be "local" or "container", not "x"'],
+    [{ onNotice: 5 }, "onNotice must be a function, not 5"],
+  ])("rejects %j as an invalid argument", async (options, text) => {
+    const error = await rejectionOf(ContractError, startValkey(options as ServerOptions));
+    expect(error.code).toBe("BADARG");
+    expect(error.message).toContain(text);
   });
 
   test("does not use a running server that the environment names", async () => {

@@ -214,6 +214,11 @@ describe("connect rejects", () => {
       { silenceTimeoutMs: -5 },
       "silenceTimeoutMs must be a whole number from 1 to 2147000000, not -5",
     ],
+    ["a url that is null", { url: null }, "url must be text, not null"],
+    ["a password that is a number", { password: 5 }, "password must be text, not 5"],
+    ["tls that is a number", { tls: 5 }, "tls must be an object, not 5"],
+    ["a logger that is a number", { logger: 5 }, "logger must be an object, not 5"],
+    ["a logger without methods", { logger: {} }, "the methods of a pino logger; it lacks debug"],
     ["a silenceTimeoutMs too long for a timer", { silenceTimeoutMs: 2 ** 31 }, "from 1 to 2147000000"],
   ])("%s", async (_, options, text) => {
     const error = await rejectionOf(ContractError, connect(options as object));

@@ -7,7 +7,7 @@ import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { withLatchkey } from "../session.js";
-import { commandFor } from "../shell-command.js";
+import { commandFor, thisProgram } from "../shell-command.js";
 
 /** Options of `dev`. */
 export interface DevFlags {
@@ -35,7 +35,7 @@ async function resolve(
   { env }: CliContext,
 ): Promise<ResolvedServer> {
   if (flags.appendOnly === true && flags.data === undefined) {
-    throw usageError("--append-only requires --data", "latchkey dev --data ./data --append-only");
+    throw usageError("--append-only requires --data", `${thisProgram()} dev --data ./data --append-only`);
   }
   const wantsOwn = serverBin !== undefined || flags.port !== undefined || flags.data !== undefined;
   if (url !== undefined && wantsOwn) {

@@ -24,7 +24,7 @@ export async function changeDeadLetters(
   ids: readonly string[],
   { all = false }: LetterFlags,
 ): Promise<void> {
-  if (all === ids.length > 0) throw usageError("give the IDs of dead letters, or --all");
+  if (all === ids.length > 0) throw usageError("give either the IDs of dead letters, or --all");
   const hint = commandFor(settings, "reactions", ["dead", name]);
   await withEntities(settings, async (entities) => {
     const letters = entities.deadLetters(name);

@@ -7,7 +7,9 @@ import { firstRoundedNumber } from "./rounded-number.js";
 export function durationOption(text: string): number {
   const duration = (/^\d+$/.test(text) ? Number(text) : text) as Duration;
   if (durationProblem(duration) === undefined) return durationMs(duration);
-  throw new InvalidArgumentError("It must be a duration such as 500ms, 30s, 10m, 2h or 7d, at most 10000d.");
+  throw new InvalidArgumentError(
+    "It must be a duration such as 500ms, 30s, 10m, 2h or 7d, from 1ms to 10000d.",
+  );
 }
 
 /** Makes a parser of whole numbers within bounds. */
