@@ -143,7 +143,7 @@ export function checkStates(machine: string, states: readonly string[], known: r
 const TYPE_WORDS = { string: "text", boolean: "true or false", object: "an object" };
 
 /**
- * Checks the types of options that may be omitted. Null is no object.
+ * Checks the types of options that may be omitted. Null is rejected.
  *
  * @param type the result of `typeof` for a valid value
  * @example checkTypes("string", { url, password });
