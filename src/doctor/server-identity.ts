@@ -10,19 +10,19 @@ export interface ServerIdentity {
   readonly role: string;
 }
 
-type Fields = ReadonlyMap<string, string>;
+type InfoFields = ReadonlyMap<string, string>;
 
 /**
  * Identifies a server by its reply to HELLO and, if permitted, by INFO. INFO decides, because other products say Redis in
  * HELLO, and so does Valkey if it is configured to.
  */
-export function readIdentity(hello: Fields, info: Fields | undefined): ServerIdentity {
+export function readIdentity(hello: InfoFields, info: InfoFields | undefined): ServerIdentity {
   const versionText = info?.get("valkey_version") ?? hello.get("version") ?? "";
   const version = parseVersion(versionText);
   return { product: productOf(hello, info), versionText, version, role: hello.get("role") ?? "" };
 }
 
-function productOf(hello: Fields, info: Fields | undefined): string {
+function productOf(hello: InfoFields, info: InfoFields | undefined): string {
   if (info?.has("dragonfly_version")) return "dragonfly";
   if (info?.has("mvcc_depth") || /keydb/i.test(info?.get("executable") ?? "")) return "keydb";
   if (info?.has("valkey_version")) return "valkey";

@@ -89,7 +89,7 @@ export async function checkOlder(
   return [];
 }
 
-type Problem = Pick<Defect, "kind" | "message" | "why">;
+type LogProblem = Pick<Defect, "kind" | "message" | "why">;
 
 const WHY = "fsck cannot reconstruct changes; later changes push it out of the log";
 
@@ -103,7 +103,7 @@ function brokenProblem(
   before: number,
   all: number,
   changes: readonly (ChangeText | undefined)[],
-): Problem | undefined {
+): LogProblem | undefined {
   const at = changes.findIndex((change) => !isChangeOf(id, change));
   if (at === -1) return undefined;
   const message = `entry ${before + at + 1} of ${all} is not a change of it`;
@@ -111,7 +111,7 @@ function brokenProblem(
 }
 
 /** Reports the first change with an unexpected version. The first one should have version `first`. */
-function gapProblem(first: number, changes: readonly (ChangeText | undefined)[]): Problem | undefined {
+function gapProblem(first: number, changes: readonly (ChangeText | undefined)[]): LogProblem | undefined {
   for (const [at, change] of changes.entries()) {
     const expected = first + at;
     if (change === undefined || change.version === expected) continue;

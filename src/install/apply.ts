@@ -50,7 +50,7 @@ export interface Applied {
   readonly moved: number;
 }
 
-interface Answer {
+interface ApplyReply {
   readonly machine: string;
   readonly version: number;
   readonly changed?: boolean;
@@ -99,8 +99,8 @@ export async function applyMachine(store: MachineStore, options: ApplyOptions = 
 async function applyEverywhere(
   { connection, location }: MachineStore,
   words: readonly string[],
-): Promise<Answer[]> {
-  const answers: Answer[] = [];
+): Promise<ApplyReply[]> {
+  const answers: ApplyReply[] = [];
   const name = `apply ${location.machine}`;
   let isOpen = false;
   for (const keys of allPartitionKeys(location)) {
@@ -119,14 +119,14 @@ async function applyEverywhere(
     isOpen = true;
     const { outcome, text } = readReply(reply);
     if (text === null) throw new LatchkeyError("PROTOCOL", "the reply of apply has no document");
-    const answer = JSON.parse(text) as Answer;
+    const answer = JSON.parse(text) as ApplyReply;
     if (outcome === "INUSE") throw inUse(answer);
     answers.push(answer);
   }
   return answers;
 }
 
-function inUse({ machine, version, problem = "DIFFERENT", states = {} }: Answer): MachineInUseError {
+function inUse({ machine, version, problem = "DIFFERENT", states = {} }: ApplyReply): MachineInUseError {
   const counts = Object.entries(states).map(([state, number]) => `${number} in ${state}`);
   const why = {
     LOWER: `version ${version} is installed, which is newer; raise the version of the definition`,

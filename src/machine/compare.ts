@@ -18,10 +18,10 @@ export function compareMachines(before: CompiledMachine, after: CompiledMachine)
   return lines;
 }
 
-type States = CompiledMachine["states"];
+type CompiledStates = CompiledMachine["states"];
 type Facts = Readonly<Record<string, string | undefined>>;
 
-function compareStates(before: States, after: States): string[] {
+function compareStates(before: CompiledStates, after: CompiledStates): string[] {
   const lines: string[] = [];
   for (const [name, state] of Object.entries(before)) {
     const next = Object.hasOwn(after, name) ? after[name] : undefined;

@@ -12,20 +12,20 @@ export function own(object: Properties, property: string): unknown {
 }
 
 /** Reports a value that is not an object. */
-export function checkObject(value: unknown, keys: Keys, report: Reporter): value is Properties {
+export function verifyObject(value: unknown, keys: Keys, report: Reporter): value is Properties {
   if (isObject(value)) return true;
   report(keys, `must be an object, not ${kindOf(value)}`);
   return false;
 }
 
 /** Reports a value that is not an object, and each unknown or missing property. */
-export function checkShape(
+export function verifyShape(
   value: unknown,
   shape: { readonly required: readonly string[]; readonly optional: readonly string[] },
   keys: Keys,
   report: Reporter,
 ): value is Properties {
-  if (!checkObject(value, keys, report)) return false;
+  if (!verifyObject(value, keys, report)) return false;
   const known = [...shape.required, ...shape.optional];
   for (const property of Object.keys(value)) {
     if (known.includes(property)) continue;
@@ -39,7 +39,7 @@ export function checkShape(
 }
 
 /** Reports a value that is not a whole number within bounds. */
-export function checkInteger(
+export function verifyInteger(
   value: unknown,
   least: number,
   most: number,
@@ -52,13 +52,13 @@ export function checkInteger(
 }
 
 /** Reports an invalid duration. */
-export function checkDuration(value: unknown, keys: Keys, report: Reporter): void {
+export function verifyDuration(value: unknown, keys: Keys, report: Reporter): void {
   const problem = value === undefined ? undefined : durationProblem(value);
   if (problem !== undefined) report(keys, problem);
 }
 
 /** Reports an invalid name. */
-export function checkName(value: unknown, rule: NameRule, keys: Keys, report: Reporter): void {
+export function verifyName(value: unknown, rule: NameRule, keys: Keys, report: Reporter): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !rule.pattern.test(value)) {
     report(keys, `invalid ${rule.kind} ${shown(value)}: ${rule.words}`);
@@ -68,7 +68,7 @@ export function checkName(value: unknown, rule: NameRule, keys: Keys, report: Re
 }
 
 /** Reports a value that is not a list, a list that is too long, and duplicates. Calls `check` for each item. */
-export function checkList(
+export function verifyList(
   value: unknown,
   most: number,
   keys: Keys,

@@ -1,7 +1,7 @@
 import { findNonJson, isObject, type Keys, shown } from "./json-value.js";
 import { EVENT_NAME, FIELD_NAME } from "./names.js";
 import type { Reporter } from "./problem.js";
-import { checkDuration, checkList, checkName, checkObject, checkShape, own } from "./property-checks.js";
+import { own, verifyDuration, verifyList, verifyName, verifyObject, verifyShape } from "./property-checks.js";
 import { didYouMean } from "./suggest.js";
 
 type States = Readonly<Record<string, unknown>>;
@@ -18,19 +18,19 @@ const STATE = {
 
 /** Reports all problems inside one state. `states` are all states of the machine, not yet checked. */
 export function checkState(value: unknown, keys: Keys, states: States, report: Reporter): void {
-  if (!checkShape(value, STATE, keys, report)) return;
+  if (!verifyShape(value, STATE, keys, report)) return;
   const to = own(value, "to");
-  checkList(to, MAX_STATES, [...keys, "to"], report, (item, at) => checkTarget(item, states, at, report));
-  checkName(own(value, "event"), EVENT_NAME, [...keys, "event"], report);
-  checkName(own(value, "stamp"), FIELD_NAME, [...keys, "stamp"], report);
-  checkList(own(value, "require"), MAX_FIELDS, [...keys, "require"], report, (item, at) =>
-    checkName(item, FIELD_NAME, at, report),
+  verifyList(to, MAX_STATES, [...keys, "to"], report, (item, at) => checkTarget(item, states, at, report));
+  verifyName(own(value, "event"), EVENT_NAME, [...keys, "event"], report);
+  verifyName(own(value, "stamp"), FIELD_NAME, [...keys, "stamp"], report);
+  verifyList(own(value, "require"), MAX_FIELDS, [...keys, "require"], report, (item, at) =>
+    verifyName(item, FIELD_NAME, at, report),
   );
   const targets = to === undefined ? [] : to;
   checkTimer(own(value, "timeout"), "after", [...keys, "timeout"], targets, states, report);
   checkTimer(own(value, "lease"), "for", [...keys, "lease"], targets, states, report);
   const retain = own(value, "retain");
-  checkDuration(retain, [...keys, "retain"], report);
+  verifyDuration(retain, [...keys, "retain"], report);
   if (retain !== undefined && Array.isArray(targets) && targets.length > 0) {
     report([...keys, "retain"], "only a final state (one without `to`) is removed after a time");
   }
@@ -72,8 +72,8 @@ function checkTimer(
   report: Reporter,
 ): void {
   if (value === undefined) return;
-  if (!checkShape(value, { required: [length, "to"], optional: ["set"] }, keys, report)) return;
-  checkDuration(own(value, length), [...keys, length], report);
+  if (!verifyShape(value, { required: [length, "to"], optional: ["set"] }, keys, report)) return;
+  verifyDuration(own(value, length), [...keys, length], report);
   const set = own(value, "set");
   const stamps = stampsOf(states);
   if (set !== undefined) checkSet(set, stamps, [...keys, "set"], report);
@@ -115,14 +115,14 @@ function stampsOf(states: States): ReadonlySet<unknown> {
 }
 
 function checkSet(value: unknown, stamps: ReadonlySet<unknown>, keys: Keys, report: Reporter): void {
-  if (!checkObject(value, keys, report)) return;
+  if (!verifyObject(value, keys, report)) return;
   const fields = Object.entries(value);
   if (fields.length > MAX_FIELDS) {
     report(keys, `has ${fields.length} fields, at most ${MAX_FIELDS} are possible`);
     return;
   }
   for (const [field, item] of fields) {
-    checkName(field, FIELD_NAME, [...keys, field], report);
+    verifyName(field, FIELD_NAME, [...keys, field], report);
     const found = findNonJson(item, [...keys, field]);
     if (found !== undefined) report(found.keys, found.message);
     if (stamps.has(field)) report([...keys, field], "is a stamp, which only the server sets");

@@ -3,7 +3,14 @@ import type { MachineDefinition } from "./definition.js";
 import { kindOf } from "./json-value.js";
 import { MACHINE_NAME, STATE_NAME } from "./names.js";
 import { type KeyedProblem, type Problem, type Reporter, toProblem } from "./problem.js";
-import { checkDuration, checkInteger, checkName, checkObject, checkShape, own } from "./property-checks.js";
+import {
+  own,
+  verifyDuration,
+  verifyInteger,
+  verifyName,
+  verifyObject,
+  verifyShape,
+} from "./property-checks.js";
 import { findOddStates } from "./reach.js";
 import { checkEvent, checkState, checkTarget, MAX_STATES } from "./state-rules.js";
 
@@ -60,25 +67,25 @@ export function inspectMachine(input: unknown): {
 }
 
 function checkMachine(input: unknown, report: Reporter): void {
-  if (!checkShape(input, MACHINE, [], report)) return;
+  if (!verifyShape(input, MACHINE, [], report)) return;
   const schema = own(input, "$schema");
   if (schema !== undefined && typeof schema !== "string") {
     report(["$schema"], `must be text, not ${kindOf(schema)}`);
   }
-  checkName(own(input, "name"), MACHINE_NAME, ["name"], report);
-  checkInteger(own(input, "version"), 1, MAX_VERSION, ["version"], report);
-  checkInteger(own(input, "history"), 1, MAX_HISTORY, ["history"], report);
-  checkDuration(own(input, "retain"), ["retain"], report);
+  verifyName(own(input, "name"), MACHINE_NAME, ["name"], report);
+  verifyInteger(own(input, "version"), 1, MAX_VERSION, ["version"], report);
+  verifyInteger(own(input, "history"), 1, MAX_HISTORY, ["history"], report);
+  verifyDuration(own(input, "retain"), ["retain"], report);
   const events = own(input, "events");
-  if (events !== undefined && checkShape(events, { required: ["keep"], optional: [] }, ["events"], report)) {
-    checkInteger(own(events, "keep"), 1, MAX_KEEP, ["events", "keep"], report);
+  if (events !== undefined && verifyShape(events, { required: ["keep"], optional: [] }, ["events"], report)) {
+    verifyInteger(own(events, "keep"), 1, MAX_KEEP, ["events", "keep"], report);
   }
   const states = own(input, "states");
   if (states !== undefined) checkStates(states, own(input, "initial"), own(input, "name"), report);
 }
 
 function checkStates(states: unknown, initial: unknown, machine: unknown, report: Reporter): void {
-  if (!checkObject(states, ["states"], report)) return;
+  if (!verifyObject(states, ["states"], report)) return;
   const names = Object.keys(states);
   if (names.length === 0 || names.length > MAX_STATES) {
     report(["states"], `must hold 1 to ${MAX_STATES} states, not ${names.length}`);
@@ -86,7 +93,7 @@ function checkStates(states: unknown, initial: unknown, machine: unknown, report
   }
   if (initial !== undefined) checkTarget(initial, states, ["initial"], report);
   for (const name of names) {
-    checkName(name, STATE_NAME, ["states", name], report);
+    verifyName(name, STATE_NAME, ["states", name], report);
     checkState(states[name], ["states", name], states, report);
     checkEvent(states[name], name, machine, ["states", name, "event"], report);
   }

@@ -19,7 +19,7 @@ export type ResolvedServer =
   | { readonly kind: "image"; readonly image: string };
 
 /** Settings of {@link resolveServer}. */
-export interface ResolveOptions extends FindOptions {
+export interface ServerChoice extends FindOptions {
   /** URL of a running server, which has precedence. */
   readonly url?: string;
 }
@@ -33,7 +33,7 @@ export interface ResolveOptions extends FindOptions {
  * @throws ServerStartError if a named program cannot be used.
  * @example const server = await resolveServer({ url: options.url });
  */
-export async function resolveServer(options: ResolveOptions = {}): Promise<ResolvedServer> {
+export async function resolveServer(options: ServerChoice = {}): Promise<ResolvedServer> {
   const env = options.env ?? process.env;
   if (options.url !== undefined) return { kind: "url", url: options.url, namedBy: "--url" };
   for (const variable of URL_VARIABLES) {

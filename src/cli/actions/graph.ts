@@ -82,13 +82,13 @@ function drawing(
   }
 }
 
-type Row = [name: string, state: CompiledState];
+type TransitionRow = [name: string, state: CompiledState];
 
-function columns({ paint }: CliContext, machine: CompiledMachine, current?: string): Column<Row>[] {
+function columns({ paint }: CliContext, machine: CompiledMachine, current?: string): Column<TransitionRow>[] {
   return [
     ...(current === undefined
       ? []
-      : [{ title: "NOW", value: ([name]: Row) => (name === current ? "*" : undefined) }]),
+      : [{ title: "NOW", value: ([name]: TransitionRow) => (name === current ? "*" : undefined) }]),
     stateColumn(paint, machine, ([name]) => name),
     { title: "KIND", value: ([name, { to }]) => kindOf(machine, name, to === undefined) },
     { title: "TO", value: ([, { to = [] }]) => to.join(",") },

@@ -35,7 +35,7 @@ export async function listEntities(context: CliContext, settings: Settings, flag
   await withStore(
     settings,
     async (store) => {
-      const entities = new Entities(store, flags, signal);
+      const entities = new EntityPages(store, flags, signal);
       const nowMs = isForPeople(format) ? await serverNow(store) : 0;
       const isDue = isForPeople(format) && (flags.dueWithin !== undefined || flags.stuck === true);
       const rows = withDue(entities, store, isDue);
@@ -61,7 +61,7 @@ function optionsOf({ cursor: _, ...flags }: ListFlags): string[] {
 }
 
 /** The entities of a list, and the cursor of the next page if a limit ended it. */
-class Entities implements AsyncIterable<Snapshot> {
+class EntityPages implements AsyncIterable<Snapshot> {
   readonly #store: MachineStore;
   readonly #flags: ListFlags;
   readonly #signal: AbortSignal;
@@ -95,7 +95,7 @@ class Entities implements AsyncIterable<Snapshot> {
   }
 }
 
-interface Row {
+interface EntityRow {
   readonly entity: Snapshot;
   readonly due: number | null;
 }
@@ -104,7 +104,7 @@ async function* withDue(
   entities: AsyncIterable<Snapshot>,
   store: MachineStore,
   isDue: boolean,
-): AsyncGenerator<Row, void> {
+): AsyncGenerator<EntityRow, void> {
   for await (const entity of entities) {
     const [due = null] = isDue ? await dueOf(store, [entity.id]) : [];
     yield { entity, due };
@@ -117,14 +117,14 @@ function columnsOf(
   nowMs: number,
   format: Format,
   isDue: boolean,
-): Column<Row>[] {
-  const wide: Column<Row>[] = [
+): Column<EntityRow>[] {
+  const wide: Column<EntityRow>[] = [
     { title: "SINCE", value: ({ entity }) => entity.since },
     { title: "CREATED", value: ({ entity }) => entity.createdAt },
     { title: "CHANGED", value: ({ entity }) => entity.timestamp },
     { title: "FIELDS", value: ({ entity }) => fieldsText(entity) },
   ];
-  const due: Column<Row> = {
+  const due: Column<EntityRow> = {
     title: "DUE",
     value: ({ due }) => (due === null ? undefined : dueText(due, nowMs)),
   };

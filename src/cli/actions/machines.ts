@@ -4,14 +4,14 @@ import { asJson, writeRows } from "../output/documents.js";
 import type { Column } from "../output/table.js";
 import { withLatchkey } from "../session.js";
 
-interface InstalledMachine {
+interface MachineRow {
   readonly name: string;
   readonly version: number;
   readonly states: readonly string[];
   readonly entities: number;
 }
 
-const columns: readonly Column<InstalledMachine>[] = [
+const columns: readonly Column<MachineRow>[] = [
   { title: "NAME", value: ({ name }) => name },
   { title: "VERSION", value: ({ version }) => String(version) },
   { title: "STATES", value: ({ states }) => states.join(",") },
@@ -21,7 +21,7 @@ const columns: readonly Column<InstalledMachine>[] = [
 /** Lists the installed machines of the namespace. */
 export async function listMachines(context: CliContext, settings: Settings): Promise<void> {
   await withLatchkey(settings, async (latchkey) => {
-    const rows: InstalledMachine[] = [];
+    const rows: MachineRow[] = [];
     for (const name of await latchkey.machines()) {
       const entities = await latchkey.installed(name);
       if (entities === null) continue;
@@ -29,7 +29,7 @@ export async function listMachines(context: CliContext, settings: Settings): Pro
       const total = Object.values(await entities.count()).reduce((sum, n) => sum + n, 0);
       rows.push({ name, version, states: Object.keys(states), entities: total });
     }
-    const document = (row: InstalledMachine) => asJson(row, row.name);
+    const document = (row: MachineRow) => asJson(row, row.name);
     await writeRows(context, settings.format, { rows, columns, document });
   });
 }
