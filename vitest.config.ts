@@ -8,8 +8,8 @@ export default defineConfig({
   test: {
     // Processes, not threads: each has its own Valkey server, which ends with it.
     pool: "forks",
-    // One more than cores, because tests wait for servers more than they compute. The default of vitest is one fewer.
-    maxWorkers: availableParallelism() + 1,
+    // Two more than cores, because tests wait for servers more than they compute. The default of vitest is one fewer.
+    maxWorkers: availableParallelism() + 2,
     // Limits for tests that hang. They are long because a busy machine is slow, not wrong; vitest polls for 1 s by default.
     testTimeout: 120_000,
     hookTimeout: 120_000,
