@@ -78,7 +78,7 @@ function summary(names, results, commit) {
     .map(({ command, output }) => `\n## ${command}\n\n\`\`\`text skip="a measurement"\n${output}\n\`\`\`\n`);
   return `# Verification of ${date}, commit ${commit}
 
-For readers who want to know what was tested. Written by \`npm run verify:all -- ${names.join(" ")}\`.
+This page is for readers who want to know what was tested. After it you know the result of each command. Written by \`npm run verify:all -- ${names.join(" ")}\`.
 
 ${release().PRETTY_NAME ?? process.platform}, ${availableParallelism()} cores, Node ${process.version}, Valkey ${versionOf()}.
 
