@@ -21,7 +21,7 @@ const BELONGS = [
   /^dist\/[a-z/-]+\.(js|d\.ts)$/,
   /^dist\/lua\/[a-z0-9_]+\.lua$|^dist\/lua\/manifest\.json$/,
   /^lua\/((functions|steps|reactions|maintenance)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
-  /^docs\/[A-Za-z/-]+\.(md|svg)$/,
+  /^docs\/[A-Za-z0-9/-]+\.(md|svg)$/,
   /^schema\/[a-z.]+\.json$/,
 ];
 
