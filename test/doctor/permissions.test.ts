@@ -393,8 +393,7 @@ test("a user without permissions gets a fix for each denied check, and no check 
       `ACL SETUSER ${visit.username} ${permission}`,
     ]);
   }
-  expect(all.find(({ id }) => id === "role")).toMatchObject({ level: "ok" });
-  expect(all.find(({ id }) => id === "server")).toMatchObject({ level: "ok" });
+  for (const ok of ["role", "server"]) expect(all.find(({ id }) => id === ok)?.level).toBe("ok");
   const grants = denied.map(({ permission }) => String(permission));
   await visit.admin.call("ACL", "SETUSER", visit.username, ...grants, ...allRules("writer", visit.namespace));
   expect((await results(visit)).filter(({ permission }) => permission !== undefined)).toEqual([]);
