@@ -1,8 +1,8 @@
 import {
   checkDuration,
   checkFlag,
+  checkKnownStates,
   checkOptions,
-  checkStates,
   checkWhole,
   isId,
 } from "../contract/arguments.js";
@@ -147,7 +147,7 @@ async function loadEntities<S extends string>(
 async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
   const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  checkStates(store.location.machine, wanted, ordinals);
+  checkKnownStates(store.location.machine, wanted, ordinals);
   const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
   const hasTimer = (name: string): boolean => {
     const state = stateOf(definition, name);

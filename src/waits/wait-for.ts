@@ -1,9 +1,9 @@
 import {
   checkDuration,
   checkId,
+  checkKnownStates,
   checkOptions,
   checkSignal,
-  checkStates,
   refuse,
   shortText,
 } from "../contract/arguments.js";
@@ -84,7 +84,7 @@ function statesOf<S extends string>({ definition }: MachineStore, target: S | re
     refuse(`waitFor needs a state, a list of states or a function, not ${shortText(states)}`);
   if (states.length === 0) refuse("waitFor needs at least one state");
   const known = Object.keys(definition.states);
-  checkStates(definition.name, states, known);
+  checkKnownStates(definition.name, states, known);
   return states;
 }
 
@@ -133,7 +133,7 @@ class Wait<S extends string> implements Follower {
 
   onChange(change: Change<S>): void {
     if (this.#early !== undefined) this.#early.push(change);
-    else if (!isBefore(change, this.#current)) this.#judge(change);
+    else if (!isInSnapshot(change, this.#current)) this.#judge(change);
   }
 
   /** Reads the entity, then judges the changes that arrived in the meantime. */
@@ -237,7 +237,7 @@ class Wait<S extends string> implements Follower {
 }
 
 /** Returns true if a change was already made when the entity was read. */
-function isBefore(change: Change, current: Snapshot | null): boolean {
+function isInSnapshot(change: Change, current: Snapshot | null): boolean {
   if (current === null) return false;
   return change.createdAt === current.createdAt
     ? change.version <= current.version
