@@ -17,7 +17,7 @@ export interface ApplyFlags {
 }
 
 /** Installs a machine and prints the differences from the installed version. */
-export async function applyMachine(
+export async function applyDefinition(
   context: CliContext,
   settings: Settings,
   flags: ApplyFlags,

@@ -25,7 +25,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   const signal = context.interruption(true);
   const progress = new ProgressLine(process.stderr);
   const counts: Counts = { repaired: 0, repairable: 0, manual: 0, notice: 0, unchecked: 0 };
-  const table = new TableLines(columns(context));
+  const table = new TableLines(findingColumns(context));
   const findings: Finding[] = [];
   const show = async (text: string): Promise<void> => {
     if (text === "") return;
@@ -84,7 +84,7 @@ function counted(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }
 
-function columns({ paint }: CliContext): readonly Column<Finding>[] {
+function findingColumns({ paint }: CliContext): readonly Column<Finding>[] {
   const { green, yellow, red, dim } = paint;
   const colours = { repaired: green, repairable: yellow, manual: red, notice: dim, unchecked: yellow };
   return [

@@ -39,11 +39,11 @@ export async function listEntities(context: CliContext, settings: Settings, flag
       const nowMs = isForPeople(format) ? await serverNow(store) : 0;
       const isDue = isForPeople(format) && (flags.dueWithin !== undefined || flags.stuck === true);
       const rows = withDue(entities, store, isDue);
-      const columns = columnsOf(context, store.definition, nowMs, format, isDue);
+      const columns = entityColumns(context, store.definition, nowMs, format, isDue);
       await writeRows(context, format, { rows, columns, document: ({ entity }) => stored(entity) });
       const { cursor } = entities;
       if (cursor === undefined) return;
-      const next = commandFor(settings, "list", [], ["--cursor", cursor, ...optionsOf(flags)]);
+      const next = commandFor(settings, "list", [], ["--cursor", cursor, ...typedOptions(flags)]);
       context.note(`Next page: ${next}`);
     },
     { signal },
@@ -51,7 +51,7 @@ export async function listEntities(context: CliContext, settings: Settings, flag
 }
 
 /** Returns the options of a list, without its cursor, as they are typed. */
-function optionsOf({ cursor: _, ...flags }: ListFlags): string[] {
+function typedOptions({ cursor: _, ...flags }: ListFlags): string[] {
   return Object.entries(flags).flatMap(([name, value]) => {
     const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     if (value === true) return [option];
@@ -111,7 +111,7 @@ async function* withDue(
   }
 }
 
-function columnsOf(
+function entityColumns(
   { paint }: CliContext,
   definition: CompiledMachine,
   nowMs: number,

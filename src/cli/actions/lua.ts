@@ -64,7 +64,7 @@ function statusOf(script: Operation, known: boolean): ScriptStatus {
   return { script, sha1: scripts[script].sha1, known };
 }
 
-const columns: readonly Column<ScriptStatus>[] = [
+const statusColumns: readonly Column<ScriptStatus>[] = [
   { title: "SCRIPT", value: ({ script }) => script },
   { title: "SHA1", value: ({ sha1 }) => sha1 },
   { title: "SERVER", value: ({ known }) => (known ? "loaded" : "not loaded") },
@@ -101,7 +101,7 @@ export async function checkScripts(context: CliContext, settings: Settings): Pro
       { script: `${LIBRARY} (functions)`, known: libraries.length > 0 },
     ];
   });
-  await writeResult(context, settings.format, asJson(status), tableText(columns, status));
+  await writeResult(context, settings.format, asJson(status), tableText(statusColumns, status));
 }
 
 /** Sends commands that the ACL lines of the doctor do not grant; if they are denied, the hint grants them. */

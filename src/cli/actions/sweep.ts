@@ -50,7 +50,7 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
       : await withEntities(settings, (entities) => entities.sweep(options));
   await lines.end();
   if (denied.signal.aborted) throw denied.signal.reason;
-  context.note(summary(report));
+  context.note(sweepSummary(report));
 }
 
 /** Writes changes one after the other, in the order in which they are reported. */
@@ -96,7 +96,7 @@ class ChangeLines {
   }
 }
 
-function summary({ expired, removed, given, stuck }: SweepReport): string {
+function sweepSummary({ expired, removed, given, stuck }: SweepReport): string {
   const parts = [
     `${expired} timer${expired === 1 ? "" : "s"} fired`,
     `${removed} ${removed === 1 ? "entity" : "entities"} removed`,
