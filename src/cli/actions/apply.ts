@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import { validateMachine } from "../../machine/validate.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -47,5 +48,5 @@ export async function applyDefinition(
 }
 
 function entityCount(n: number): string {
-  return `${n} ${n === 1 ? "entity" : "entities"}`;
+  return countText(n, "entity", "entities");
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import { metaKey, partitionKeys } from "../../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, notedMachines } from "../../valkey/layout.js";
 import { type CheckResult, fail, info, type Outcome, ok } from "../check-result.js";
@@ -29,9 +30,11 @@ async function readNamespace(context: DoctorContext): Promise<{ outcome: Outcome
     const fix = `HSET ${key} partitions <number of partitions given to init>`;
     return { outcome: fail(`${namespace} has "${count}" partitions`, meaning, fix) };
   }
-  const text = partitions === 1 ? "1 partition" : `${partitions} partitions`;
   return {
-    outcome: ok(`${namespace} has layout ${layout}, ${text}`, "supported by this version"),
+    outcome: ok(
+      `${namespace} has layout ${layout}, ${countText(partitions, "partition")}`,
+      "supported by this version",
+    ),
     partitions,
   };
 }
