@@ -45,7 +45,8 @@ export interface Page<S extends string = string> {
 const LIST_OPTIONS: readonly (keyof ListOptions)[] = ["state", "olderThan", "dueWithin", "stuck"];
 const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
 const PAGE = 100;
-const LONGEST_PAGE = 1000;
+/** Maximum number of entities in one page. */
+export const LONGEST_PAGE = 1000;
 /** Number of index entries that are read at once if few of them may match the filter. */
 const BATCH = 1000;
 

@@ -35,7 +35,8 @@ export interface WaitOptions {
 export type WaitTarget<S extends string> = S | readonly S[] | ((entity: Snapshot<S>) => boolean);
 
 const OPTIONS: readonly (keyof WaitOptions)[] = ["timeout", "signal"];
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** Default time limit of a wait in ms. */
+export const DEFAULT_WAIT_MS = 30_000;
 /** The longest time that Node's timers take, in whole days. */
 const LONGEST_TIMEOUT_MS = 24 * 86_400_000;
 /** Time limit of the read at the end of a wait. */
@@ -51,7 +52,7 @@ export async function waitFor<S extends string>(
 ): Promise<Snapshot<S>> {
   checkId("id", id, 128);
   checkOptions(options, OPTIONS);
-  const { timeout = DEFAULT_TIMEOUT_MS, signal } = options;
+  const { timeout = DEFAULT_WAIT_MS, signal } = options;
   const timeoutMs = checkDuration("timeout", timeout, LONGEST_TIMEOUT_MS);
   checkSignal(signal);
   const states = typeof target === "function" ? undefined : statesOf(store, target);

@@ -2,7 +2,7 @@ import type { Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import type { Duration } from "../../machine/duration.js";
 import { dueOf } from "../../reads/due.js";
-import { list, listPage } from "../../reads/list.js";
+import { LONGEST_PAGE, list, listPage } from "../../reads/list.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
 import type { CliContext } from "../context.js";
 import { type Format, isForPeople } from "../input/formats.js";
@@ -24,9 +24,6 @@ export interface ListFlags {
   readonly limit?: number;
   readonly cursor?: string;
 }
-
-/** Maximum number of entities in one page of the library. */
-const LONGEST_PAGE = 1000;
 
 /** Prints entities as they are read, until the end, the limit or Ctrl-C. */
 export async function listEntities(context: CliContext, settings: Settings, flags: ListFlags): Promise<void> {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Valkey } from "iovalkey";
+import { LIBRARY } from "../../doctor/checks/scripts.js";
 import { NotExecutedError } from "../../errors/outcome-errors.js";
 import { library, manifest, type Operation, scripts } from "../../lua/index.js";
 import { didYouMean } from "../../machine/suggest.js";
@@ -13,8 +14,6 @@ import { withConnection } from "../session.js";
 
 /** The operations that have a script. */
 export const OPERATIONS = Object.keys(scripts) as readonly Operation[];
-
-const LIBRARY = manifest.library.replace(/\.lua$/, "");
 
 /** Lists the scripts with their arguments. */
 export async function listScripts(context: CliContext, { format }: Settings): Promise<void> {

@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { DEFAULT_URL } from "../../valkey/connection-options.js";
 import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { type Format, formatsOf } from "./formats.js";
-
-const DEFAULT_URL = "valkey://127.0.0.1:6379";
 
 /** The options of every command. */
 export interface GlobalOptions {
