@@ -154,9 +154,9 @@ function unknownOpError(
   limitMs: number,
 ): OutcomeUnknownError {
   const { connection } = store;
-  const { location, id, op, sentMs: sent, untilMs: notAfter } = open;
-  const message = `${name}: ${what} with resolve(), or repeat it with { op: "${op}", sent: ${sent} }`;
-  const identity = { machine: location.machine, id, op, sent, notAfter };
+  const { location, id, op, seen, untilMs: notAfter } = open;
+  const message = `${name}: ${what} with resolve(), or repeat it with { op: "${op}", seen: "${seen}" }`;
+  const identity = { machine: location.machine, id, op, seen, notAfter };
   return new OutcomeUnknownError(message, identity, async (options) => {
     checkOptions(options, RESOLVE_OPTIONS);
     const deadline = Deadline.in(timeoutMs(options, limitMs));

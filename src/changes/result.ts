@@ -52,22 +52,29 @@ export type Result<S extends string = string> =
       readonly error: RejectedError;
     };
 
-/** Reply of a script: its outcome, and the JSON text of a document. */
+/** Reply of a script: its outcome, the JSON text of a document, and a position of the event log. */
 export interface Reply {
   readonly outcome: string;
   readonly text: string | null;
+  /** Position of the change (OK), or end of the event log (FORGOTTEN). */
+  readonly position: string | null;
 }
 
-/** Decodes the two-element array that a script returns. @throws LatchkeyError with code PROTOCOL if it is anything else */
+/** Decodes the array that a script returns. @throws LatchkeyError with code PROTOCOL if it is anything else */
 export function readReply(reply: unknown): Reply {
-  if (Array.isArray(reply) && reply.length === 2) {
-    const [outcome, text]: unknown[] = reply;
-    if (typeof outcome === "string" && (typeof text === "string" || text === null)) return { outcome, text };
+  if (Array.isArray(reply) && reply.length === 3) {
+    const [outcome, text, position]: unknown[] = reply;
+    if (typeof outcome === "string" && isTextOrNull(text) && isTextOrNull(position))
+      return { outcome, text, position };
   }
   throw new LatchkeyError(
     "PROTOCOL",
     "not a reply of a latchkey script; check for a proxy that rewrites calls",
   );
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return typeof value === "string" || value === null;
 }
 
 /** Makes the error of an outcome that no script of this version returns. */
@@ -76,15 +83,14 @@ export function unknownOutcome(outcome: string): LatchkeyError {
 }
 
 /**
- * Decodes the reply to a change of an entity.
+ * Reads the reply to a change of an entity.
  *
  * @param explain makes the error of a rejection
  */
 export function readResult<S extends string>(
-  reply: unknown,
+  { outcome, text }: Reply,
   explain: (rejection: Rejection, current: Snapshot<S> | null) => RejectedError,
 ): Result<S> {
-  const { outcome, text } = readReply(reply);
   if ((outcome === "OK" || outcome === "REPLAYED") && text !== null)
     return acceptedResult<S>(readDocument(text));
   const rejection = REJECTIONS.find((word) => word === outcome);
