@@ -1,5 +1,6 @@
 import { type Change, documentText, type Replay } from "../contract/document.js";
 import type { DurabilityNeed } from "../contract/durability.js";
+import { type Reply, readReply } from "../contract/reply.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
@@ -13,7 +14,7 @@ import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { isLater } from "../valkey/stream.js";
 import { FailedAttempts, type OpenOp, opInLog, resolveOp, waitUntilOver } from "./op-lookup.js";
-import { type Copies, NO_COPIES, type Reply, readReply } from "./result.js";
+import { type Copies, NO_COPIES } from "./result.js";
 
 /** A change to make, in all its attempts. */
 export interface Intent {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { type Change, readDocument, type Replay, type Snapshot } from "../contract/document.js";
 import type { Resolution } from "../contract/resolution.js";
+import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
@@ -11,7 +12,6 @@ import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { timeMs } from "../valkey/server-clock.js";
 import { isLater, startOf } from "../valkey/stream.js";
-import { readReply } from "./result.js";
 
 /** An attempt at a change whose outcome is unknown. */
 export interface OpenOp {
