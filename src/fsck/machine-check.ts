@@ -1,8 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { readReply } from "../changes/result.js";
+import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
+import { applyKeys } from "../valkey/keys.js";
 import { runScript } from "../valkey/script.js";
 import { type Defect, type Finding, manual } from "./finding.js";
 import type { Partition } from "./partition.js";
@@ -67,7 +68,7 @@ export async function checkStoredMachine(
 /** Checks by a dry run of apply that the installed machine is the one of its own definition. */
 async function checkByDryRun(
   client: Valkey,
-  { keys }: Partition,
+  { keys, location, number }: Partition,
   { definition }: StoredMachine,
   isReplica: boolean,
 ): Promise<{ readonly defects: readonly Defect[]; readonly obstacle?: string | undefined }> {
@@ -75,7 +76,7 @@ async function checkByDryRun(
   // A replica is not asked, because a READONLY reply makes the client reconnect.
   if (isReplica) return { defects: [], obstacle: OBSTACLES.READONLY };
   const args = [definition.json, "DRYRUN"];
-  const reply = await runScript(client, scripts.apply, [keys.machine, keys.index], args).catch(
+  const reply = await runScript(client, scripts.apply, applyKeys(location, number), args).catch(
     (error: unknown) => {
       const code = safeMessage(error).startsWith("ERR ACL failure in script") ? "NOPERM" : replyCode(error);
       if (code in OBSTACLES || ["BADARG", "LAYOUT", "WRONGTYPE"].includes(code)) return code;

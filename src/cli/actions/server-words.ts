@@ -4,7 +4,7 @@ import { readMachine } from "../../reads/installed-machine.js";
 import type { Connection } from "../../valkey/connection.js";
 import { Deadline } from "../../valkey/deadline.js";
 import { allPartitionKeys, entityKey, type MachineLocation } from "../../valkey/keys.js";
-import { notedMachines, readFacts } from "../../valkey/layout.js";
+import { installedMachines, readFacts } from "../../valkey/layout.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { withConnection } from "../session.js";
@@ -27,7 +27,7 @@ export class ServerWords {
 
   /** Lists the installed machines. */
   machines(): Promise<readonly string[]> {
-    return this.#inTime([], ({ client }) => notedMachines(client, this.#settings.namespace));
+    return this.#inTime([], ({ client }) => installedMachines(client, this.#settings.namespace));
   }
 
   /** Lists the reactions of the machine. */
