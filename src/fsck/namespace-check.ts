@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { type MachineLocation, metaKey, partitionKeys } from "../valkey/keys.js";
+import { type MachineLocation, machinesKey, metaKey, partitionKeys } from "../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, readFacts } from "../valkey/layout.js";
 import type { Defect } from "./finding.js";
 
@@ -21,7 +21,7 @@ export async function checkNamespace(
 ): Promise<NamespaceCheck> {
   const key = metaKey(namespace);
   const installed = await countPartitions(client, { namespace, machine, partitions: 1 });
-  const [layout, partitions, note] = await client.hmget(key, "layout", "partitions", `machine:${machine}`);
+  const [layout, partitions] = await client.hmget(key, "layout", "partitions");
   const at = { id: "", key };
   if (layout != null) await readFacts(client, namespace); // throws on another layout
   const isNumber = partitions != null && /^[1-9]\d{0,3}$/.test(partitions);
@@ -39,9 +39,15 @@ export async function checkNamespace(
     const message = `it says ${text} partitions, but ${installed} have the machine`;
     defects.push({ ...at, kind: "meta-wrong", message, why });
   }
-  if (note == null && installed > 0) {
-    const message = `${machine} is not in its list of machines`;
-    defects.push({ ...at, kind: "meta-note", message, why: "apply the definition again" });
+  for (let partition = 0; partition < installed; partition++) {
+    const list = machinesKey(namespace, partition);
+    const [listed, version] = await Promise.all([
+      client.hget(list, machine),
+      client.hget(partitionKeys(location, partition).machine, "version"),
+    ]);
+    if (listed === version) continue;
+    const message = `it says ${listed === null ? "nothing about" : `version ${listed} of`} ${machine}, version ${version} is installed`;
+    defects.push({ id: "", key: list, kind: "machine-unlisted", message, why: "apply the definition again" });
   }
   return { location, defects };
 }

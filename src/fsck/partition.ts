@@ -34,12 +34,15 @@ export function keysIn({ prefix }: Partition, id: string): EntityKeyPair {
   return { entity: `${prefix}id:${id}`, log: `${prefix}log:${id}` };
 }
 
-/** Yields the members of a sorted set in steps. Members that stay during the walk are yielded at least once. */
+/**
+ * Yields the members of a sorted set in steps, without the tombstones of removed ids, whose score is negative. Members
+ * that stay during the walk are yielded at least once.
+ */
 export async function* membersOf(client: Valkey, key: string): AsyncGenerator<string[], void> {
   let cursor = "0";
   do {
     const [next, flat] = await client.zscan(key, cursor, "COUNT", STEP);
-    yield pairsOf(flat).map(([id]) => id);
+    yield pairsOf(flat).flatMap(([id, score]) => (Number(score) < 0 ? [] : [id]));
     cursor = next;
   } while (cursor !== "0");
 }
