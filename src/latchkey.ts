@@ -17,9 +17,9 @@ import { type Connection, type ConnectionOptions, openConnection } from "./valke
 import type { MachineLocation } from "./valkey/keys.js";
 import {
   initialise,
+  installedMachines,
   MAX_PARTITIONS,
   type NamespaceFacts,
-  installedMachines,
   readFacts,
 } from "./valkey/layout.js";
 import type { MachineStore } from "./valkey/machine-store.js";

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { type Change, readDocument, type Replay, type Snapshot } from "../contract/document.js";
-import type { Resolution } from "../contract/resolution.js";
+import { type Change, type Replay, readDocument, type Snapshot } from "../contract/document.js";
 import { readReply } from "../contract/reply.js";
+import type { Resolution } from "../contract/resolution.js";
 import { scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
+import { mayPass } from "../valkey/failure.js";
 import { entityKeys, type MachineLocation, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
@@ -85,9 +86,16 @@ async function lookUp(client: Valkey, open: OpenOp): Promise<Resolution> {
   const { location, id, op, seen } = open;
   // The server judges the key of a call that it must reject. `remove` is answered even if the server is out of memory.
   const words = [id, "OP", op, "SEEN", seen, "IFVERSION", NO_VERSION, "DRYRUN"];
-  const { outcome, text } = readReply(
-    await runScript(client, scripts.remove, entityKeys(location, id), words),
-  );
+  let reply: unknown;
+  try {
+    reply = await runScript(client, scripts.remove, entityKeys(location, id), words);
+  } catch (error) {
+    // Damaged data does not hide that the change is in the event log.
+    const logged = mayPass(error) ? undefined : await opInLog(client, open, null);
+    if (logged?.outcome === "DONE") return logged;
+    throw error;
+  }
+  const { outcome, text } = readReply(reply);
   if (outcome === "REPLAYED" && text !== null) {
     const document = readDocument<Replay>(text);
     return { outcome: "DONE", version: document.opVersion, document };

@@ -1,4 +1,11 @@
-import { checkName, checkObject, checkOptions, checkWhole, refuse, shortText } from "../contract/arguments.js";
+import {
+  checkName,
+  checkObject,
+  checkOptions,
+  checkWhole,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
 import { STATE_NAME } from "../machine/names.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -21,7 +28,9 @@ export async function restore<S extends string>(
   checkWhole("version", version, 1, 9_999_999_999_999);
   checkDefined(options, ["createdAt", "since"]);
   const entered =
-    since === undefined ? await serverMs(store, `restore ${store.location.machine} ${id}`) : timeMs("since", since);
+    since === undefined
+      ? await serverMs(store, `restore ${store.location.machine} ${id}`)
+      : timeMs("since", since);
   const created = createdAt === undefined ? entered : timeMs("createdAt", createdAt);
   if (created > entered) refuse("createdAt is later than since");
   const positional = [state, version, created, entered].map(String);

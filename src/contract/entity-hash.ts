@@ -22,7 +22,9 @@ export function readEntity<S extends string>(
   const { state, version, created } = hash;
   if (state === undefined) return null;
   // The last change, the entry into the state, and the last heartbeat, in ms.
-  const [changed, entered] = (hash["times:ms"] ?? "").split(" ").map((ms) => new Date(Number(ms)).toISOString());
+  const [changed, entered] = (hash["times:ms"] ?? "")
+    .split(" ")
+    .map((ms) => new Date(Number(ms)).toISOString());
   const own = Object.entries(hash)
     .filter(([field]) => isOwnField(field))
     .map(([field, json]) => `,"${field}":${json}`)

@@ -30,7 +30,7 @@ export interface HistoryEntry<S extends string = string> {
 /**
  * Reads an entity's last changes, oldest first.
  *
- * @param limit maximum number, counted from the newest; default: the machine's `history`
+ * @param limit maximum number, counted from the newest; at most the machine's `history`, which is the default
  */
 export async function history<S extends string>(
   { connection, location, definition }: MachineStore,
@@ -40,7 +40,7 @@ export async function history<S extends string>(
   checkWhole("limit", limit, 1);
   const key = logKey(location, checkId("id", id, 128));
   const log = await ask(connection, `history ${location.machine} ${id}`, (client) =>
-    client.lrange(key, -2 * limit, -1),
+    client.lrange(key, -2 * Math.min(limit, definition.history), -1),
   );
   // Two elements per change: its record, and its idempotency key.
   return log.flatMap((record, at) => {

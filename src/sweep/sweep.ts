@@ -13,7 +13,7 @@ import { notInstalled } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
-import { type NamespaceFacts, installedMachines, readFacts } from "../valkey/layout.js";
+import { installedMachines, type NamespaceFacts, readFacts } from "../valkey/layout.js";
 import { partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";

@@ -18,7 +18,10 @@ export async function restoreEntity(
   state: string,
   { atVersion: version, created, since, seen, ...flags }: RestoreFlags,
 ): Promise<void> {
-  const times = { ...(created !== undefined && { createdAt: created }), ...(since !== undefined && { since }) };
+  const times = {
+    ...(created !== undefined && { createdAt: created }),
+    ...(since !== undefined && { since }),
+  };
   const own = { version, ...times, ...(seen !== undefined && { seen }) };
   await runChange(context, settings, flags, {
     id,

@@ -35,11 +35,16 @@ const wideColumns: Column<HistoryEntry>[] = [
 
 /** Formats the fields that a change wrote and removed, such as `n=5,-note`, or `n,-note` without values. */
 function fieldsText(entry: HistoryEntry, hasValues: boolean): string | undefined {
-  const { set = [], unset = [] } = entry;
+  const { set = {}, unset = [] } = entry;
   // The stored text has all digits of numbers.
-  const values = Array.isArray(set) ? [] : jsonMembers(jsonMembers(documentText(entry)).get("set") ?? "{}");
-  const names = Array.isArray(set) ? set : Object.keys(set);
-  const written = names.map((name) => (hasValues && values.has(name) ? `${name}=${values.get(name)}` : name));
+  const texts = (): [string, string][] => [
+    ...jsonMembers(jsonMembers(documentText(entry)).get("set") ?? "{}"),
+  ];
+  const written = Array.isArray(set)
+    ? set
+    : hasValues
+      ? texts().map(([name, json]) => `${name}=${json}`)
+      : Object.keys(set);
   return [...written, ...unset.map((name) => `-${name}`)].join(",") || undefined;
 }
 

@@ -1,6 +1,6 @@
 import { countText } from "../../contract/count-text.js";
 import { metaKey, partitionKeys } from "../../valkey/keys.js";
-import { LAYOUT, MAX_PARTITIONS, installedMachines } from "../../valkey/layout.js";
+import { installedMachines, LAYOUT, MAX_PARTITIONS } from "../../valkey/layout.js";
 import { type CheckResult, fail, info, type Outcome, ok } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
 import { query } from "../query.js";
