@@ -83,7 +83,7 @@ it("rejects a missing required field of the initial state without a document", a
     initial: "open",
     states: { open: { require: ["who", "why"] } },
   });
-  expect(await calls.run("create", "f1", "SET", "who", '"bob"')).toEqual(["MISSING", null]);
+  expect(await calls.run("create", "f1", "SET", "who", '"bob"')).toEqual(["MISSING", null, null]);
   expect((await calls.ok("create", "f1", "SET", "who", '"bob"', "SET", "why", "null")).why).toBeNull();
 });
 

@@ -175,7 +175,7 @@ it.each(["parked", "lost"])(
 it("takes away the place in due of an entity that is gone", async () => {
   const location = await inState("working");
   await location.valkey.zadd(location.key("due"), 1, "gone");
-  expect(await location.run("expire", "gone")).toEqual(["NOTFOUND", null]);
+  expect(await location.run("expire", "gone")).toEqual(["NOTFOUND", null, null]);
   expect(await location.score("due", "gone")).toBeNull();
   expect(await location.score("due", "t1")).not.toBeNull();
 });

@@ -104,9 +104,9 @@ it.each(["waiting", "parked", "lost", "done"])("rejects in %s, which has no leas
 it("judges NOTAFTER, then whether there is such an entity, then conditions, then whether there is a lease", async () => {
   const location = await clocked(task);
   await location.ok("create", "t1");
-  expect(await location.run("heartbeat", "t2", "NOTAFTER", "1")).toEqual(["EXPIRED", null]);
+  expect(await location.run("heartbeat", "t2", "NOTAFTER", "1")).toEqual(["EXPIRED", null, null]);
   expect((await location.run("heartbeat", "t1", "NOTAFTER", "1", "IFVERSION", "9"))[0]).toBe("EXPIRED");
-  expect(await location.run("heartbeat", "t2", "IFVERSION", "9")).toEqual(["NOTFOUND", null]);
+  expect(await location.run("heartbeat", "t2", "IFVERSION", "9")).toEqual(["NOTFOUND", null, null]);
   expect((await location.run("heartbeat", "t1", "IFVERSION", "9"))[0]).toBe("CONFLICT");
   expect((await location.run("heartbeat", "t1", "NOTAFTER", String(location.nowMs)))[0]).toBe("ILLEGAL");
 });

@@ -105,7 +105,7 @@ it("counts the fields as they stand after the change: those it removes make room
 
 it("returns NOTFOUND for an absent entity, and NOMACHINE if the machine was never applied", async () => {
   const calls = await machine(parcel);
-  expect(await calls.run("patch", "p1", "SET", "n", "1")).toEqual(["NOTFOUND", null]);
+  expect(await calls.run("patch", "p1", "SET", "n", "1")).toEqual(["NOTFOUND", null, null]);
   const bare = new Calls(await admin(), "parcel");
   expect(await bare.error("patch", bare.keys("p1"), ["p1", "SET", "n", "1"])).toBe(
     "NOMACHINE apply it first",

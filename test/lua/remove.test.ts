@@ -31,10 +31,10 @@ it("leaves other entities alone", async () => {
 
 it("returns NOTFOUND for an absent or removed entity", async () => {
   const calls = await machine(parcel);
-  expect(await calls.run("remove", "p1")).toEqual(["NOTFOUND", null]);
+  expect(await calls.run("remove", "p1")).toEqual(["NOTFOUND", null, null]);
   await calls.ok("create", "p1");
   await calls.ok("remove", "p1", "OP", "o1");
-  expect(await calls.run("remove", "p1", "OP", "o1")).toEqual(["NOTFOUND", null]);
+  expect(await calls.run("remove", "p1", "OP", "o1")).toEqual(["NOTFOUND", null, null]);
 });
 
 it("starts a new life at version 1 when the id is created again", async () => {

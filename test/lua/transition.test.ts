@@ -155,7 +155,7 @@ it("rejects FORCE without a reason", async () => {
 
 it("returns NOTFOUND for an absent entity", async () => {
   const calls = await machine(parcel);
-  expect(await calls.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null]);
+  expect(await calls.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null, null]);
 });
 
 it("returns an error if the machine was never applied, or the hash is unknown", async () => {
