@@ -127,7 +127,9 @@ export class Calls {
   async changes(id: string): Promise<LogRecord[]> {
     const elements = await this.log(id);
     if (elements.length % 2 !== 0) throw new Error(`The log of ${id} holds ${elements.length} elements`);
-    return elements.flatMap((text, at) => (at % 2 === 0 ? [{ ...JSON.parse(text), op: elements[at + 1] }] : []));
+    return elements.flatMap((text, at) =>
+      at % 2 === 0 ? [{ ...JSON.parse(text), op: elements[at + 1] }] : [],
+    );
   }
 
   /** Returns the end of the event log: the position of the newest change. */

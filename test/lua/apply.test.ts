@@ -189,7 +189,9 @@ it.each([
 it("rejects a machine of another layout", async () => {
   const calls = await machine(parcel);
   await calls.valkey.hset(calls.key("machine"), "layout", "1");
-  expect(await calls.error("apply", calls.applyKeys(), [JSON.stringify({ ...parcel, version: 2 })])).toMatch(/^LAYOUT /);
+  expect(await calls.error("apply", calls.applyKeys(), [JSON.stringify({ ...parcel, version: 2 })])).toMatch(
+    /^LAYOUT /,
+  );
 });
 
 it("lets one of many definitions of a version win, and returns the winner to the others", async () => {

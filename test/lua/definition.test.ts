@@ -229,7 +229,9 @@ it.each([
 
 it("stores what a timer sets in one line", async () => {
   const calls = new Calls(await admin(), "parcel");
-  await calls.apply(state("held", { timeout: { after: 1, to: "sent", set: { n: '{\n\t"a":\r\n [ 1 ] }' } } }));
+  await calls.apply(
+    state("held", { timeout: { after: 1, to: "sent", set: { n: '{\n\t"a":\r\n [ 1 ] }' } } }),
+  );
   expect(await calls.valkey.hget(calls.key("machine"), "@held timeout")).toBe(
     JSON.stringify(["n", '{"a": [ 1 ] }']),
   );
@@ -248,7 +250,9 @@ it.each([
 ])("rejects keys with %s, and the scripts of entities find no machine there", async (_, tag) => {
   const calls = new Calls(await admin(), "parcel");
   expect(await calls.error("apply", keysFor(tag), [text])).toBe("BADARG keys");
-  const keys = ["id:p1", "log:p1", "machine", "index", "due", "events"].map((rest) => `{${tag}}:parcel:${rest}`);
+  const keys = ["id:p1", "log:p1", "machine", "index", "due", "events"].map(
+    (rest) => `{${tag}}:parcel:${rest}`,
+  );
   expect(await calls.error("create", keys, ["p1"])).toBe("NOMACHINE apply it first");
   expect(await calls.valkey.exists(...keysFor(tag), ...keys)).toBe(0);
 });
