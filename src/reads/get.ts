@@ -3,7 +3,7 @@ import { readDocument, type Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
 import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
-import { ask } from "../valkey/ask.js";
+import { ask, contractError } from "../valkey/ask.js";
 import { entityKey, entityKeys, partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
@@ -13,9 +13,13 @@ import { runScript } from "../valkey/script.js";
 export async function get<S extends string>(store: MachineStore, id: string): Promise<Snapshot<S> | null> {
   const { connection, location } = store;
   const keys = entityKeys(location, checkId("id", id, 128));
-  const { text } = await ask(connection, `get ${location.machine} ${id}`, async (client) =>
-    readReply(await runScript(client, scripts.get, keys, [id])),
+  const name = `get ${location.machine} ${id}`;
+  const reply = await ask(connection, name, (client) =>
+    runScript(client, scripts.get, keys, [id]).catch((error: unknown) => {
+      throw contractError(error, name) ?? error;
+    }),
   );
+  const { text } = readReply(reply);
   return text === null ? null : readDocument<Snapshot<S>>(text);
 }
 

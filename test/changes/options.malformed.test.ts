@@ -90,7 +90,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     set("state", 1),
     '"state" cannot be a field name: every document uses that name',
   ],
-  "a field with the name of an internal hash field": [set("ops", 1), '"ops" cannot be a field name'],
+  "a field with the name of a property of documents": [set("dueAt", 1), '"dueAt" cannot be a field name'],
   "a value that is undefined": [set("x", undefined), "set.x is undefined; omit it or use unset"],
   "a value that is not a number": [set("x", Number.NaN), "set.x: NaN is not a JSON number"],
   "a value that is a function": [set("x", () => 1), "set.x: a function is not a JSON value"],

@@ -64,7 +64,7 @@ describe("dead letters", () => {
       id: ids[0],
       attempts: 1,
       retried: false,
-      event: (await agents.history("a1"))[0],
+      event: { type: "agent.spawned", id: "a1", version: 1 },
     });
     expect(first.error).toBe("Error: no such folder\nsecond line");
     expect(Date.parse(first.last)).toBeGreaterThanOrEqual(Date.parse(first.first));

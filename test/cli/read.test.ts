@@ -39,9 +39,9 @@ describe("get", () => {
       "transition a1 failed --set error=VALUE",
       "transition a1 killed",
     ]);
-    expect(stdout).toMatch(/^ {2}VERSION +FROM +TO +WHEN +AGE +FORCED +ACTOR +REASON$/m);
-    expect(stdout).toMatch(/^ {2}1 +<none> +spawning +\S+Z +\d+s +<none> +scheduler +<none>$/m);
-    expect(stdout).toMatch(/^ {2}2 +spawning +running +\S+Z +\d+s +<none> +replica-3 +picked up$/m);
+    expect(stdout).toMatch(/^ {2}VERSION +FROM +TO +WHEN +AGE +FORCED +ACTOR +REASON +FIELDS$/m);
+    expect(stdout).toMatch(/^ {2}1 +<none> +spawning +\S+Z +\d+s +<none> +scheduler +<none> +taskId$/m);
+    expect(stdout).toMatch(/^ {2}2 +spawning +running +\S+Z +\d+s +<none> +replica-3 +picked up +startedAt$/m);
   });
 
   test("pasting a next step makes it", async () => {
@@ -221,6 +221,7 @@ describe("count, history and machines", () => {
   test("history is oldest first, marks forced changes, and can be limited to the newest", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
+    await agents.create("a2");
     await agents.transition("a1", "completed", { force: true, reason: "by hand" });
     const [table, jsonl, last, absent] = await Promise.all([
       run(["history", "a1"]),
@@ -228,7 +229,11 @@ describe("count, history and machines", () => {
       run(["history", "a1", "--limit", "1", "-o", "json"]),
       run(["history", "a9"]),
     ]);
-    expect(table.stdout).toMatch(/^2 +spawning +completed +\S+Z +\d+s +forced +<none> +by hand$/m);
+    expect(table.stdout).toMatch(/^2 +spawning +completed +\S+Z +\d+s +forced +<none> +by hand +completedAt$/m);
+    await agents.patch("a2", { set: { n: 1.5, s: "x" } });
+    await agents.patch("a2", { unset: ["n"], set: { s: "y" } });
+    expect((await run(["history", "a2"])).stdout).toMatch(/ n,s\n.* s,-n\n$/);
+    expect((await run(["history", "a2", "-o", "wide"])).stdout).toMatch(/ n=1.5,s="x"\n.* s="y",-n\n$/);
     const changes = await agents.history("a1");
     expect(
       jsonl.stdout

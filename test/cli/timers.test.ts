@@ -82,7 +82,7 @@ describe("sweep --once", () => {
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^WHEN +ID +TYPE +VERSION +FROM +TO +ACTOR +REASON$/);
     expect(rows).toHaveLength(2);
-    expect(rows[0]).toMatch(/a1 +agent\.failed +3 +running +failed +latchkey +lease of 45s ran out at /);
+    expect(rows[0]).toMatch(/a1 +agent\.failed +3 +running +failed +latchkey +lease of 45s expired at /);
     expect((await it.run(["sweep", "--once"])).stdout).toBe(`${head}\n`);
     expect(await it.run(["sweep", "--once", "-o", "json"])).toEqual({
       exit: 0,

@@ -3,12 +3,12 @@ import { reactionScripts } from "../../lua/reactions.js";
 
 /** Commands that a reader sends: to connect, read, follow and subscribe. */
 const READS =
-  "client|setname exec hgetall hkeys hmget info lrange multi subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore".split(
+  "client|setname evalsha_ro exec exists hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscore".split(
     " ",
   );
 
 /** Commands that a writer sends in addition: to run scripts and to initialize a namespace. */
-const CHANGES = ["evalsha", "hset", "hsetnx", "script|load"];
+const CHANGES = ["evalsha", "hset", "hsetnx"];
 
 /** Commands for durability. */
 export const DURABILITY: readonly string[] = ["wait", "waitaof"];
