@@ -69,7 +69,8 @@ export async function rebuildLog(
 ): Promise<readonly string[] | undefined> {
   const { id, hash } = entity;
   const last = events.last(id);
-  if (hash === undefined || last === undefined || last.isRemoval) return undefined;
+  if (hash === undefined || machine.definition === undefined || last === undefined || last.isRemoval)
+    return undefined;
   if (differenceFrom(last, entity) !== undefined) return undefined;
   const entries = events.run(id).slice(-keptChanges(machine));
   const replies = await Promise.all(entries.map((entry) => client.xrange(keys.events, entry, entry)));

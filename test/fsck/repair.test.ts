@@ -36,12 +36,11 @@ it.each<[string, string, (valkey: Valkey, fixture: TicketFixture) => Promise<unk
   });
 });
 
-it("index and timer are repaired despite a patch in between, because they follow from the state", async () => {
+it("index and timer are repaired if only their own scores are wrong", async () => {
   const fixture = await ticketFixture();
   const valkey = await admin();
   const partition = partitionOf(fixture);
   const entity = await readStoredEntity(valkey, partition, "a2");
-  await fixture.tickets.patch("a2", { set: { n: 3 } });
   expect(await repairEntity(valkey, partition, entity, { index: 7, due: 8 })).toBe(true);
   expect(await valkey.zscore(fixture.key("a2", "index"), "a2")).toBe("7");
   expect(await valkey.zscore(fixture.key("a2", "due"), "a2")).toBe("8");
@@ -56,7 +55,6 @@ it("damage that cannot be repaired causes no write, even with repair", async () 
   const before = await keyspace(valkey, fixture.latchkey.namespace);
   expect(await fixture.results({ deep: true, repair: true })).toEqual([
     "hash-field a2 manual",
-    "log-differs a2 manual",
     "log-missing a1 manual",
   ]);
   expect(await keyspace(valkey, fixture.latchkey.namespace)).toEqual({
@@ -69,7 +67,7 @@ it("a repair restores exactly what the scripts had written", async () => {
   const fixture = await ticketFixture();
   const valkey = await admin();
   const before = await keyspace(valkey, fixture.latchkey.namespace);
-  await valkey.del(fixture.key("a1", "index"));
+  await valkey.zrem(fixture.key("a1", "index"), "a1", "a2", "a3", "a4");
   await valkey.zadd(fixture.key("a1", "due"), 1, "a1", 2, "a2", 3, "a4", 4, "a5");
   await valkey.rpush(fixture.key("a5", "log:a5"), "x");
   expect(new Set((await fixture.fsck({ repair: true })).findings.map(({ result }) => result))).toEqual(
