@@ -10,7 +10,7 @@
 -- ARGV
 --   1 id
 --   2 state      the entity's state when it was read, '' if it had none
---   3 times      its times then, '' if it had none
+--   3 stay       its times of entry and of the last heartbeat then, '' if it had none
 --   4 score      its score in index then, '' if it had none
 --   5 timer      its score in due then, '' if it had none
 --   6 length     of its log then; compared only if the log is to change
@@ -29,14 +29,14 @@ local call, may = redis.call, redis.acl_check_cmd
 
 -- 1 inputs
 local entity_key, log_key, index_key, due_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, state, times, score, timer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local id, state, stay, score, timer = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local length, new_score, new_timer, new_log, version = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
 -- 2 read
 local hash = call('HMGET', entity_key, 'state', 'times:ms', 'version')
-local is_same = (hash[1] or '') == state and (hash[2] or '') == times
+local is_same = (hash[1] or '') == state and string.match(hash[2] or ' ', ' (.*)') == stay
   and (call('ZSCORE', index_key, id) or '') == score and (call('ZSCORE', due_key, id) or '') == timer
-  and (state .. times ~= '' or call('EXISTS', entity_key) == 0)
+  and (state .. stay ~= '' or call('EXISTS', entity_key) == 0)
   and (new_log == '' or tostring(call('LLEN', log_key)) == length)
   and (new_log ~= '+' or hash[3] == version)
 

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { type MachineLocation, machinesKey, metaKey, partitionKeys } from "../valkey/keys.js";
+import { type MachineLocation, metaKey, partitionKeys } from "../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, readFacts } from "../valkey/layout.js";
 import type { Defect } from "./finding.js";
 
@@ -38,16 +38,6 @@ export async function checkNamespace(
     const text = JSON.stringify(partitions.slice(0, 20));
     const message = `it says ${text} partitions, but ${installed} have the machine`;
     defects.push({ ...at, kind: "meta-wrong", message, why });
-  }
-  for (let partition = 0; partition < installed; partition++) {
-    const list = machinesKey(namespace, partition);
-    const [listed, version] = await Promise.all([
-      client.hget(list, machine),
-      client.hget(partitionKeys(location, partition).machine, "version"),
-    ]);
-    if (listed === version) continue;
-    const message = `it says ${listed === null ? "nothing about" : `version ${listed} of`} ${machine}, version ${version} is installed`;
-    defects.push({ id: "", key: list, kind: "machine-unlisted", message, why: "apply the definition again" });
   }
   return { location, defects };
 }

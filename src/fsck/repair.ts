@@ -26,7 +26,7 @@ export function repairOf(defects: readonly Defect[]): Repair | undefined {
 export async function repairEntity(
   client: Valkey,
   { keys: shared }: Partition,
-  { id, keys, hash, index, due, logLength }: StoredEntity,
+  { id, keys, hash, times, index, due, logLength }: StoredEntity,
   repair: Repair,
 ): Promise<boolean> {
   if (repair.date === true) {
@@ -40,7 +40,14 @@ export async function repairEntity(
     maintenanceScripts.repair,
     [keys.entity, keys.log, shared.index, shared.due],
     [
-      ...[id, field("state"), field("times:ms"), index ?? "", due ?? "", String(logLength)],
+      ...[
+        id,
+        field("state"),
+        times === undefined ? "" : `${times.entered} ${times.renewed}`,
+        index ?? "",
+        due ?? "",
+        String(logLength),
+      ],
       ...[word(repair.index), word(repair.due), word(repair.log), field("version")],
       ...(repair.log ?? []),
     ],

@@ -1,9 +1,19 @@
 import type { CompiledState } from "../machine/compiled.js";
+import { machinesKey } from "../valkey/keys.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
 import type { StoredMachine } from "./stored-machine.js";
 
 const WHY = "apply the definition again under a higher version, which writes the whole machine again";
+
+/** Checks that a partition's list of machines has the machine with its version. */
+export function checkListed({ location, number }: Partition, { rows, listed }: StoredMachine): Defect[] {
+  const version = rows.get("version");
+  if (listed === version) return [];
+  const key = machinesKey(location.namespace, number);
+  const message = `it has ${listed === null ? "no" : `version ${listed} of`} ${location.machine}; version ${version} is installed`;
+  return [{ kind: "machine-unlisted", id: "", key, message, why: "apply the definition again" }];
+}
 
 /** Checks that the compiled machine is consistent: it has one row for each possible change, equal if the target is. */
 export function checkRows({ keys }: Partition, machine: StoredMachine): Defect[] {

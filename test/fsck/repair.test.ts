@@ -36,11 +36,12 @@ it.each<[string, string, (valkey: Valkey, fixture: TicketFixture) => Promise<unk
   });
 });
 
-it("index and timer are repaired if only their own scores are wrong", async () => {
+it("index and timer are repaired despite a patch in between, because they follow from the state", async () => {
   const fixture = await ticketFixture();
   const valkey = await admin();
   const partition = partitionOf(fixture);
   const entity = await readStoredEntity(valkey, partition, "a2");
+  await fixture.tickets.patch("a2", { set: { n: 3 } });
   expect(await repairEntity(valkey, partition, entity, { index: 7, due: 8 })).toBe(true);
   expect(await valkey.zscore(fixture.key("a2", "index"), "a2")).toBe("7");
   expect(await valkey.zscore(fixture.key("a2", "due"), "a2")).toBe("8");
