@@ -1,6 +1,7 @@
 import { replyCode } from "../valkey/failure.js";
 import type { CheckResult, Outcome } from "./check-result.js";
 import { clock, latency } from "./checks/clock.js";
+import { dates } from "./checks/dates.js";
 import { defaultUser } from "./checks/default-user.js";
 import { knownDefects } from "./checks/defects.js";
 import { fsyncPermission } from "./checks/fsync-permission.js";
@@ -37,6 +38,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   latency,
   namespace,
   machines,
+  dates,
   scripts: scriptsPresent,
   functions: functionLibrary,
 };
