@@ -154,8 +154,11 @@ export class Attempts {
     const { clock: serverClock, positions } = this.#connection;
     const line = this.#needsCopies ? await this.#connection.durable(this.#work) : undefined;
     const client = line?.client ?? this.#connection.client;
-    this.#seen ??= this.#notBefore(await positions.know(this.#events));
-    const clock = await serverClock.know();
+    const [seen, clock] = await Promise.all([
+      this.#seen ?? positions.know(this.#events).then((position) => this.#notBefore(position)),
+      serverClock.know(),
+    ]);
+    this.#seen ??= seen;
     const socket = line?.commits.socket;
     const now = performance.now();
     if (now >= this.#work.endsAt) throw new TimeUpError(); // the caller has its error by now

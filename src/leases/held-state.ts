@@ -53,7 +53,7 @@ export class HeldState<S extends string = string> {
     const previous = this.#version;
     this.#version = change.opVersion ?? change.version;
     const lost = this.#conflict(change, previous);
-    if (lost !== undefined) return { lost, current: change };
+    if (lost !== undefined) return { lost, current: document };
     // Others changed the entity after it. Only a renewal shows whether one of them left the state.
     if (change.version !== this.#version) return "unconfirmed";
     const { state, since } = this.#entity;

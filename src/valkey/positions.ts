@@ -6,6 +6,8 @@ export class Positions {
   readonly #client: Valkey;
   /** Positions by the key of their event log. */
   readonly #known = new Map<string, string>();
+  /** Questions that all callers share. */
+  readonly #asking = new Map<string, Promise<string>>();
 
   constructor(client: Valkey) {
     this.#client = client;
@@ -13,9 +15,12 @@ export class Positions {
 
   /** Returns the position of an event log. Asks the server for its end if none is known. */
   async know(events: string): Promise<string> {
-    const known = this.#known.get(events) ?? (await endOf(this.#client, events));
-    this.learn(events, known);
-    return known;
+    const known = this.#known.get(events) ?? this.#asking.get(events);
+    if (known !== undefined) return known;
+    const asking = endOf(this.#client, events).finally(() => this.#asking.delete(events));
+    this.#asking.set(events, asking);
+    this.learn(events, await asking);
+    return asking;
   }
 
   /** Remembers a position, unless a later one is known. */

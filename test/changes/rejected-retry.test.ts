@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { agent, NotFoundError, OutcomeForgottenError, OutcomeUnknownError } from "../../src/index.js";
 import { behindProxy, forgetLog, pastServerTime, pushOut, serverMs } from "../helpers/behind-proxy.js";
-import { admin, Calls, connection } from "../helpers/calls.js";
+import { admin } from "../helpers/calls.js";
 import { client, rejectionOf } from "../helpers/client.js";
 import { freshNamespace } from "../helpers/valkey.js";
 

@@ -21,7 +21,12 @@ describe("changes", () => {
     });
     const patched = await run(["patch", "a1", "--set", "n=1.5", "--unset", "taskId", "-o", "json"]);
     expect(patched).toMatchObject(silent);
-    expect(JSON.parse(patched.stdout)).toMatchObject({ type: "agent.updated", state: "running", version: 3, n: 1.5 });
+    expect(JSON.parse(patched.stdout)).toMatchObject({
+      type: "agent.updated",
+      state: "running",
+      version: 3,
+      n: 1.5,
+    });
     expect((await agents.history("a1")).at(-1)).toMatchObject({ set: { n: 1.5 }, unset: ["taskId"] });
     expect(await run(["transition", "a1", "killed", "-o", "name"])).toEqual({
       ...silent,

@@ -51,7 +51,7 @@ test("a machine without reactions has an empty list", async () => {
 
 describe("dead letters", () => {
   test("are shown with attempts and error, and whole for programs", async () => {
-    const { run, agents, namespace, ids } = await given();
+    const { run, namespace, ids } = await given();
     const table = await run(["reactions", "dead", "cleanup"]);
     expect(table).toMatchObject({ exit: 0, stderr: "" });
     expect(table.stdout).toMatch(/^LETTER +ID +TYPE +ATTEMPTS +AGE +RETRIED +ERROR\n/);

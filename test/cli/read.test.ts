@@ -41,7 +41,9 @@ describe("get", () => {
     ]);
     expect(stdout).toMatch(/^ {2}VERSION +FROM +TO +WHEN +AGE +FORCED +ACTOR +REASON +FIELDS$/m);
     expect(stdout).toMatch(/^ {2}1 +<none> +spawning +\S+Z +\d+s +<none> +scheduler +<none> +taskId$/m);
-    expect(stdout).toMatch(/^ {2}2 +spawning +running +\S+Z +\d+s +<none> +replica-3 +picked up +startedAt$/m);
+    expect(stdout).toMatch(
+      /^ {2}2 +spawning +running +\S+Z +\d+s +<none> +replica-3 +picked up +startedAt$/m,
+    );
   });
 
   test("pasting a next step makes it", async () => {
@@ -229,7 +231,9 @@ describe("count, history and machines", () => {
       run(["history", "a1", "--limit", "1", "-o", "json"]),
       run(["history", "a9"]),
     ]);
-    expect(table.stdout).toMatch(/^2 +spawning +completed +\S+Z +\d+s +forced +<none> +by hand +completedAt$/m);
+    expect(table.stdout).toMatch(
+      /^2 +spawning +completed +\S+Z +\d+s +forced +<none> +by hand +completedAt$/m,
+    );
     await agents.patch("a2", { set: { n: 1.5, s: "x" } });
     await agents.patch("a2", { unset: ["n"], set: { s: "y" } });
     expect((await run(["history", "a2"])).stdout).toMatch(/ n,s\n.* s,-n\n$/);

@@ -303,7 +303,9 @@ describe("a namespace", () => {
     const error = await rejectionOf(LayoutError, connect({ url, namespace }));
     expect(error.code).toBe("LAYOUT");
     const layout = "layout" in facts ? facts.layout : "none";
-    expect(error.message).toContain(`has layout ${layout}, this version of latchkey works with 2; use the version that wrote it`);
+    expect(error.message).toContain(
+      `has layout ${layout}, this version of latchkey works with 2; use the version that wrote it`,
+    );
     expect(await keyspace(await admin(), namespace)).toEqual(before);
   });
 

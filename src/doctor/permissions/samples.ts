@@ -1,6 +1,13 @@
 import { scripts } from "../../lua/index.js";
 import { reactionScripts } from "../../lua/reactions.js";
-import { channelOf, entityKeys, type MachineLocation, machinesKey, metaKey, reactionKeys } from "../../valkey/keys.js";
+import {
+  channelOf,
+  entityKeys,
+  type MachineLocation,
+  machinesKey,
+  metaKey,
+  reactionKeys,
+} from "../../valkey/keys.js";
 
 /** The words of a call. It is only checked, never executed. */
 export type Sample = readonly [command: string, ...args: string[]];
@@ -36,7 +43,9 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     hgetall: [entity, machine].map((key): Sample => ["HGETALL", key]),
     hkeys: [["HKEYS", machines]],
     hmget: [meta, machine, settings].map((key): Sample => ["HMGET", key, "f"]),
-    hset: [entity, machine, machines, meta, assignments, settings].map((key): Sample => ["HSET", key, "f", "v"]),
+    hset: [entity, machine, machines, meta, assignments, settings].map(
+      (key): Sample => ["HSET", key, "f", "v"],
+    ),
     hsetnx: [["HSETNX", meta, "f", "v"]],
     info: [["INFO"]],
     lindex: [["LINDEX", log, "0"]],
