@@ -11,7 +11,8 @@ export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals
   if (wrongTypes.includes(keys.index) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.index };
   if (hash === undefined) {
-    if (index === null) return [];
+    // A negative score is the tombstone of a removed id.
+    if (index === null || Number(index) < 0) return [];
     return [{ ...at, kind: "index-orphan", message: "the entity does not exist", repair: { index: null } }];
   }
   const since = hash.get("since") ?? "";
@@ -31,6 +32,7 @@ export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals
 
 /** @param text shown if the score belongs to no state */
 function scoreText(score: number, ordinals: readonly string[], text = String(score)): string {
+  if (score < 0) return "removed";
   const since = ((score % ORDINAL_STEP) + ORDINAL_STEP) % ORDINAL_STEP;
   const state = ordinals[Math.floor(score / ORDINAL_STEP)];
   if (state === undefined || !Number.isInteger(since)) return `a score of no state (${text})`;

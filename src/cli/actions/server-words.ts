@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { pairsOf } from "../../contract/flat-reply.js";
+import { liveIds } from "../../contract/flat-reply.js";
 import { parseCompiledMachine } from "../../machine/compile.js";
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
 import { Deadline } from "../../valkey/deadline.js";
@@ -66,7 +66,7 @@ export class ServerWords {
         let cursor = "0";
         do {
           const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
-          found.push(...pairsOf(flat).map(([id]) => id));
+          found.push(...liveIds(flat));
           cursor = next;
         } while (cursor !== "0" && found.length < MOST_IDS);
         if (found.length >= MOST_IDS) break;
