@@ -6,12 +6,13 @@ import type { StoredMachine } from "./stored-machine.js";
 
 /** Checks that an entity has one index entry, by its state and its time of entry, and that nothing else has one. */
 export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals }: StoredMachine): Defect[] {
-  const { id, hash, index, wrongTypes } = entity;
+  const { id, hash, wrongTypes } = entity;
+  // A negative score is the tombstone of a removed id, which is no entry of an entity.
+  const index = Number(entity.index) < 0 ? null : entity.index;
   if (wrongTypes.includes(keys.index) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.index };
   if (hash === undefined) {
-    // A negative score is the tombstone of a removed id.
-    if (index === null || Number(index) < 0) return [];
+    if (index === null) return [];
     return [{ ...at, kind: "index-orphan", message: "the entity does not exist", repair: { index: null } }];
   }
   const since = hash.get("since") ?? "";
@@ -31,7 +32,6 @@ export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals
 
 /** @param text shown if the score belongs to no state */
 function scoreText(score: number, ordinals: readonly string[], text = String(score)): string {
-  if (score < 0) return "removed";
   const since = ((score % ORDINAL_STEP) + ORDINAL_STEP) % ORDINAL_STEP;
   const state = ordinals[Math.floor(score / ORDINAL_STEP)];
   if (state === undefined || !Number.isInteger(since)) return `a score of no state (${text})`;

@@ -351,6 +351,15 @@ describe.each([1, 4])("with %i partitions, fsck", (partitions) => {
     });
   });
 
+  it("accepts tombstones of removed ids, with and without an event that names the id", async () => {
+    const fixture = await ticketFixture(partitions);
+    for (const id of ["a5", "gone"]) await (await admin()).zadd(fixture.key(id, "index"), -1024, id);
+    expect(await fixture.fsck({ deep: true, strict: true })).toMatchObject({
+      findings: [],
+      checked: { entities: 4 },
+    });
+  });
+
   it.each(Object.entries(repairable))("finds and repairs %s", async (_, damage) => {
     const fixture = await plant(partitions, damage);
     const options = { deep: damage.deep ?? false };

@@ -21,8 +21,7 @@ export async function showStats(context: CliContext, settings: Settings): Promis
     const text = [
       tableText(stateColumns, Object.entries(states)),
       tableText(MEMORY_COLUMNS, Object.entries(memory)),
-      eventLogText(eventLog),
-      `${countText(entities, "entity", "entities")}, ${due.entries} with a timer, ${due.over} overdue${removed}\n`,
+      `${eventLogText(eventLog)}\n${countText(entities, "entity", "entities")}, ${due.entries} with a timer, ${due.over} overdue${removed}\n`,
     ].join("\n");
     await writeResult(context, settings.format, asJson(result), text);
   });
@@ -30,8 +29,8 @@ export async function showStats(context: CliContext, settings: Settings): Promis
 
 function eventLogText({ documentBytes, keep, fullBytes }: EventLogSize): string {
   const end = `the event log keeps ${countText(keep, "event")}`;
-  if (documentBytes === 0) return `${end}\n`;
-  return `${end} of ${bytesText(documentBytes)} on average: it stops growing at about ${bytesText(fullBytes)}\n`;
+  if (documentBytes === 0) return end;
+  return `${end} of ${bytesText(documentBytes)} on average: it stops growing at about ${bytesText(fullBytes)}`;
 }
 
 const MEMORY_COLUMNS: readonly Column<[string, { readonly keys: number; readonly bytes: number }]>[] = [
