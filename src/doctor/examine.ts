@@ -4,6 +4,7 @@ import { clock, latency } from "./checks/clock.js";
 import { dates } from "./checks/dates.js";
 import { defaultUser } from "./checks/default-user.js";
 import { knownDefects } from "./checks/defects.js";
+import { eventLogs } from "./checks/event-logs.js";
 import { fsyncPermission } from "./checks/fsync-permission.js";
 import { evictionPolicy, memoryHeadroom } from "./checks/memory.js";
 import { machines, namespace } from "./checks/namespace.js";
@@ -39,6 +40,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   namespace,
   machines,
   dates,
+  "event-logs": eventLogs,
   scripts: scriptsPresent,
   functions: functionLibrary,
 };

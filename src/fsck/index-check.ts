@@ -6,11 +6,13 @@ import type { StoredMachine } from "./stored-machine.js";
 
 /** Checks that an entity has one index entry, by its state and its time of entry, and that nothing else has one. */
 export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals }: StoredMachine): Defect[] {
-  const { id, hash, times, index, wrongTypes } = entity;
+  const { id, hash, times, wrongTypes } = entity;
+  // A negative score is the tombstone of a removed id, which is no entry of an entity.
+  const index = Number(entity.index) < 0 ? null : entity.index;
   if (wrongTypes.includes(keys.index) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.index };
   if (hash === undefined) {
-    if (index === null || Number(index) < 0) return []; // a tombstone
+    if (index === null) return [];
     return [{ ...at, kind: "index-orphan", message: "the entity does not exist", repair: { index: null } }];
   }
   const ordinal = ordinals.indexOf(hash.get("state") ?? "");

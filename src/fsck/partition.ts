@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { pairsOf } from "../contract/flat-reply.js";
+import { liveIds } from "../contract/flat-reply.js";
 import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
 
 /** Describes one partition of a machine. */
@@ -35,14 +35,14 @@ export function keysIn({ prefix }: Partition, id: string): EntityKeyPair {
 }
 
 /**
- * Yields the members of a sorted set in steps, without the tombstones of removed ids, whose score is negative. Members
- * that stay during the walk are yielded at least once.
+ * Yields the members of a sorted set in steps, without tombstones, which have negative scores. Members that stay during
+ * the walk are yielded at least once.
  */
 export async function* membersOf(client: Valkey, key: string): AsyncGenerator<string[], void> {
   let cursor = "0";
   do {
     const [next, flat] = await client.zscan(key, cursor, "COUNT", STEP);
-    yield pairsOf(flat).flatMap(([id, score]) => (Number(score) < 0 ? [] : [id]));
+    yield liveIds(flat);
     cursor = next;
   } while (cursor !== "0");
 }

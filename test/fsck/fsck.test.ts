@@ -196,8 +196,8 @@ const manual: Record<string, Damage> = {
       await valkey.rename(at("a2", "id:kept"), at("a2", "id:a2"));
       await valkey.rename(at("a2", "log:kept"), at("a2", "log:a2"));
     },
-    findings: ["event-lost a2", "index-score a2"], // the index has a tombstone
-    repairable: ["index-score a2"],
+    findings: ["event-lost a2", "index-missing a2"], // the index has a tombstone
+    repairable: ["index-missing a2"],
   },
   "an entity that is in no log and no index": {
     plant: async (valkey, at) => {
@@ -352,6 +352,15 @@ describe.each([1, 4])("with %i partitions, fsck", (partitions) => {
     expect(await fixture.fsck({ deep: true, strict: true })).toEqual({
       findings: [],
       checked: { partitions, entities: 4, events: 9 },
+    });
+  });
+
+  it("accepts tombstones of removed ids, with and without an event that names the id", async () => {
+    const fixture = await ticketFixture(partitions);
+    for (const id of ["a5", "gone"]) await (await admin()).zadd(fixture.key(id, "index"), -1024, id);
+    expect(await fixture.fsck({ deep: true, strict: true })).toMatchObject({
+      findings: [],
+      checked: { entities: 4 },
     });
   });
 

@@ -35,7 +35,8 @@ export async function dates(context: DoctorContext): Promise<Outcome> {
     }
     if (count > 0) ahead.push(`${countText(count, `${machine} entity`, `${machine} entities`)}`);
   }
-  if (ahead.length === 0) return ok("no entity is ahead of the server's clock", "timers end when they should");
+  if (ahead.length === 0)
+    return ok("no entity is ahead of the server's clock", "timers end when they should");
   const meaning = "the server's clock was wrong when they entered their state; their timers end too late";
   return warn(`dated ahead of the server's clock: ${ahead.join(", ")}`, meaning, "latchkey fsck --repair");
 }
