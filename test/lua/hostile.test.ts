@@ -182,8 +182,8 @@ describe.each(operations)("%s", (operation) => {
   });
 
   it.each(keyed)("rejects %s without SEEN, and SEEN without one", async () => {
-      await badarg(operation, "SEEN", [...args, "OP", "o9"]);
-      await badarg(operation, "OP", [...args, "SEEN", "1-1"]);
+    await badarg(operation, "SEEN", [...args, "OP", "o9"]);
+    await badarg(operation, "OP", [...args, "SEEN", "1-1"]);
   });
 
   it("rejects an option word without its value", async () => {

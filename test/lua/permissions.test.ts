@@ -9,7 +9,18 @@ import { record } from "../helpers/recorder.js";
 
 const LOGGED = ["xadd", "rpush", "lpop", "hset", "publish"];
 /** The last two read, after the first write. */
-const ERASED = ["xadd", "del", "hset", "xsetid", "zadd", "zremrangebyrank", "zrem", "publish", "zcount", "zrange"];
+const ERASED = [
+  "xadd",
+  "del",
+  "hset",
+  "xsetid",
+  "zadd",
+  "zremrangebyrank",
+  "zrem",
+  "publish",
+  "zcount",
+  "zrange",
+];
 const writes: Record<Operation, readonly string[]> = {
   create: [...LOGGED, "zadd", "zrem"],
   transition: [...LOGGED, "hdel", "zadd", "zrem"],
@@ -90,7 +101,12 @@ describe.each(everyOperation)("%s", (operation) => {
       ...keys,
       `&${location.channel}`,
     );
-    const [outcome] = await evalsha(user.valkey, operation, keysOf(location, operation), everyCall[operation]);
+    const [outcome] = await evalsha(
+      user.valkey,
+      operation,
+      keysOf(location, operation),
+      everyCall[operation],
+    );
     expect(outcome).toBe("OK");
   });
 });
@@ -134,25 +150,31 @@ it("reads an entity by EVALSHA_RO for a user who may only read", async () => {
   expect(reply).toEqual(await location.run("get", "p1"));
 });
 
-it.each(["zadd", "hset"])("corrects nothing of an entity that is dated ahead for a user without %s", async (command) => {
-  const location = await machine(parcel);
-  await location.ok("create", "p1");
-  await location.ok("transition", "p1", "held", "FORCE", "REASON", "to hold it");
-  await location.valkey.hset(location.key("id:p1"), "times:ms", "4102444800000 4102444800000 0");
-  const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-  for (const [operation, ...args] of [["patch", "SET", "n", "1"], ["heartbeat"], ["expire"]] as const) {
-    const call = () => user.error(operation, location.keys("p1"), ["p1", ...args]);
-    expect(await unchanged(location, call)).toBe(`NOPERM ${command}`);
-  }
-});
+it.each(["zadd", "hset"])(
+  "corrects nothing of an entity that is dated ahead for a user without %s",
+  async (command) => {
+    const location = await machine(parcel);
+    await location.ok("create", "p1");
+    await location.ok("transition", "p1", "held", "FORCE", "REASON", "to hold it");
+    await location.valkey.hset(location.key("id:p1"), "times:ms", "4102444800000 4102444800000 0");
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    for (const [operation, ...args] of [["patch", "SET", "n", "1"], ["heartbeat"], ["expire"]] as const) {
+      const call = () => user.error(operation, location.keys("p1"), ["p1", ...args]);
+      expect(await unchanged(location, call)).toBe(`NOPERM ${command}`);
+    }
+  },
+);
 
-it.each(["xinfo", "exists"])("writes nothing for a user without %s if the log's end is needed", async (command) => {
-  const location = await standing();
-  const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-  const args = ["p1", "SET", "n", "1", ...op("o9", "9999999999999-0")];
-  const call = () => user.error("patch", location.keys("p1"), args);
-  expect(await unchanged(location, call)).toMatch(/ACL failure in script/);
-});
+it.each(["xinfo", "exists"])(
+  "writes nothing for a user without %s if the log's end is needed",
+  async (command) => {
+    const location = await standing();
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    const args = ["p1", "SET", "n", "1", ...op("o9", "9999999999999-0")];
+    const call = () => user.error("patch", location.keys("p1"), args);
+    expect(await unchanged(location, call)).toMatch(/ACL failure in script/);
+  },
+);
 
 it.each([
   ["zadd", "sent", "1"],

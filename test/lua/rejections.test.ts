@@ -44,7 +44,12 @@ describe.each(["string", "set"])("a key that is a %s", (type) => {
 
 it.each(everyOperation)("%s is applied if nothing prevents it", async (operation) => {
   const location = await standing();
-  const [outcome] = await evalsha(location.valkey, operation, keysOf(location, operation), everyCall[operation]);
+  const [outcome] = await evalsha(
+    location.valkey,
+    operation,
+    keysOf(location, operation),
+    everyCall[operation],
+  );
   expect(outcome).toBe("OK");
 });
 

@@ -16,7 +16,18 @@ async function restored(calls: Calls, ...args: string[]) {
 
 it("creates an entity in any state, with the version and the times that it had", async () => {
   const calls = await machine(parcel);
-  const options = ["SET", "n", "1.0", "ACTOR", "ann", "REASON", "import", "SET", "sentAt", '"2001-01-01T00:00:00.000Z"'];
+  const options = [
+    "SET",
+    "n",
+    "1.0",
+    "ACTOR",
+    "ann",
+    "REASON",
+    "import",
+    "SET",
+    "sentAt",
+    '"2001-01-01T00:00:00.000Z"',
+  ];
   const [outcome, document, position] = await restored(calls, ...options);
   expect([outcome, position]).toEqual(["OK", await calls.end()]);
   const { timestamp } = JSON.parse(String(document));
@@ -99,7 +110,8 @@ describe("chooses a position after SEEN", () => {
     const [newMs = 0, newSequence = 0] = String(position).split("-").map(Number);
     const isAfter = (aMs = 0, aSequence = 0) => newMs > aMs || (newMs === aMs && newSequence > aSequence);
     expect([isAfter(ms, sequence), isAfter(seenMs, seenSequence)]).toEqual([true, true]);
-    if (seenMs !== undefined && seenMs > Number(ms)) expect(position).toBe(`${seenMs}-${Number(seenSequence) + 1}`);
+    if (seenMs !== undefined && seenMs > Number(ms))
+      expect(position).toBe(`${seenMs}-${Number(seenSequence) + 1}`);
     expect((await calls.run("patch", "p1", "SET", "n", "1", ...op("o2", String(position))))[0]).toBe("OK");
   });
 
@@ -135,8 +147,12 @@ it("rejects an existing id, and a state whose required fields are not given", as
   const calls = await machine(parcel);
   await calls.ok("create", "p1", "SET", "n", "1");
   const [outcome, document] = await unchanged(calls, () => restored(calls));
-  expect([outcome, JSON.parse(String(document))]).toMatchObject(["EXISTS", { state: "packed", version: 1, n: 1 }]);
-  const lost = (...args: string[]) => calls.run("restore", "p2", "lost", "1", "0", `${SINCE}`, ...args, ...op("o1"));
+  expect([outcome, JSON.parse(String(document))]).toMatchObject([
+    "EXISTS",
+    { state: "packed", version: 1, n: 1 },
+  ]);
+  const lost = (...args: string[]) =>
+    calls.run("restore", "p2", "lost", "1", "0", `${SINCE}`, ...args, ...op("o1"));
   expect(await unchanged(calls, () => lost("SET", "error", "1"))).toEqual(["MISSING", null, null]);
   expect((await lost("SET", "error", "1", "SET", "sentAt", "1"))[0]).toBe("OK");
 });
