@@ -46,7 +46,7 @@ const NO_STATES: typeof NO_NAMES = [
   ["33 long", "a".repeat(33)],
 ];
 const RESERVED =
-  "type machine id from state version timestamp since createdAt created at actor reason op ops opVersion forced";
+  "type machine id from state version timestamp since createdAt created dueAt actor reason op opVersion forced";
 const NO_FIELDS: typeof NO_NAMES = [
   ...NO_NAMES,
   ["a dash", "a-b"],
@@ -296,9 +296,9 @@ it("rejects arguments of restore that are no version and no times, and a state t
   await wrong("since", 4, ...NO_NUMBERS, ...TOO_LARGE, "999", "9".repeat(12), "9".repeat(14));
   await wrong("since", 3, "1000000000001"); // created after it entered its state
   await wrong("since", 4, "9999999999999"); // in the future
-  await wrong("state", 1, ...NO_STATES.map(([, state]) => String(state)), "elsewhere");
+  await wrong("to", 1, ...NO_STATES.map(([, state]) => String(state)), "elsewhere");
   for (const [word, place] of [
-    ["state", 1],
+    ["to", 1],
     ["version", 2],
     ["created", 3],
     ["since", 4],

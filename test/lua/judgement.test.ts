@@ -87,7 +87,7 @@ const cases: [answer: string, before: string, cause: Cause, operation: Operation
     "9",
   ],
   ["EXISTS", "BADARG field", none, "create", "p1", "SET", "sentAt", "1"],
-  ["EXISTS", "BADARG state", none, "restore", "p1", "elsewhere", "1", "0", "1000000000000", ...op("o9")],
+  ["EXISTS", "BADARG to", none, "restore", "p1", "elsewhere", "1", "0", "1000000000000", ...op("o9")],
   ["ILLEGAL", "BADARG field", none, "transition", "p1", "delivered", "SET", "sentAt", "1"],
   ["ILLEGAL", "BADARG SET", none, "transition", "p1", "delivered", ...tooMany],
   ["ILLEGAL", "MISSING", none, "transition", "p1", "delivered"],
