@@ -224,7 +224,9 @@ it("returns with DRYRUN the change that would be made, and writes nothing", asyn
   ] as const) {
     const location = await inState(state);
     location.pass(wait);
-    const [outcome, document, position] = await unchanged(location, () => location.run("expire", "t1", "DRYRUN"));
+    const [outcome, document, position] = await unchanged(location, () =>
+      location.run("expire", "t1", "DRYRUN"),
+    );
     expect([outcome, position]).toEqual(["OK", null]);
     expect(JSON.parse(String(document))).toMatchObject({ type, from: state, version: 3 });
     expect((await location.run("expire", "t1"))[1]).toBe(document);
@@ -234,7 +236,8 @@ it("returns with DRYRUN the change that would be made, and writes nothing", asyn
 it("corrects nothing with DRYRUN if nothing fires", async () => {
   const location = await inState("working");
   await location.valkey.zadd(location.key("due"), 1, "t1", 1, "gone");
-  const reply = async (id: string) => (await unchanged(location, () => location.run("expire", id, "DRYRUN")))[0];
+  const reply = async (id: string) =>
+    (await unchanged(location, () => location.run("expire", id, "DRYRUN")))[0];
   expect([await reply("t1"), await reply("gone")]).toEqual(["NOTDUE", "NOTFOUND"]);
 });
 

@@ -64,7 +64,7 @@ it.each([
   ["EXPIRED", "remove", ["NOTAFTER", "1"]],
   ["CONFLICT", "remove", ["IFVERSION", "9"]],
   ["EXISTS", "restore", ["packed", "1", "0", "1000000000000"]],
-  ["BADARG state", "restore", ["elsewhere", "1", "0", "1000000000000"]],
+  ["BADARG to", "restore", ["elsewhere", "1", "0", "1000000000000"]],
   ["BADARG since", "restore", ["packed", "1", "0", "9999999999999"]],
 ] as const)(
   "answers REPLAYED to a retry that would otherwise get %s from %s %j",

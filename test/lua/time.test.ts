@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Calls, machine, op } from "../helpers/calls.js";
+import type { Operation } from "../../src/lua/index.js";
+import { type Argument, type Calls, machine, op } from "../helpers/calls.js";
 import { type Clocked, clocked } from "../helpers/clock.js";
 import { unchanged } from "../helpers/keyspace.js";
 import { MINUTE, SECOND, task } from "../helpers/leased.js";
@@ -23,7 +24,10 @@ it("stamps changes by the server's clock", async () => {
 });
 
 /** Creates t1, which enters `working` and is renewed after 5 s; then sets the clock back. */
-async function setBack(ms: number, ...fields: string[]): Promise<{ location: Clocked; entered: number; renewed: number }> {
+async function setBack(
+  ms: number,
+  ...fields: string[]
+): Promise<{ location: Clocked; entered: number; renewed: number }> {
   const location = await clocked(task);
   await location.ok("create", "t1", ...fields);
   location.pass(SECOND);
@@ -37,12 +41,12 @@ async function setBack(ms: number, ...fields: string[]): Promise<{ location: Clo
 }
 
 const LATE = ["late", "FORCE", "REASON", "by hand"];
-const changes = [
+const changes: readonly [operation: Operation, ...args: Argument[]][] = [
   ["patch", "SET", "n", "1"],
   ["transition", "waiting"],
   ["transition", ...LATE],
   ["remove"],
-] as const;
+];
 
 describe.each([
   ["30 s", 30 * SECOND],
@@ -60,7 +64,7 @@ describe.each([
   });
 
   it("compares NOTAFTER with the clock itself", async () => {
-    for (const [operation, ...args] of [...changes, ["heartbeat"] as const]) {
+    for (const [operation, ...args] of [...changes, ["heartbeat"]] as typeof changes) {
       const { location } = await setBack(ms);
       const until = (notAfter: number) => location.run(operation, "t1", ...args, "NOTAFTER", notAfter);
       expect((await unchanged(location, () => until(location.nowMs - 1)))[0]).toBe("EXPIRED");
@@ -152,7 +156,7 @@ describe.each([
 
   it("a call with DRYRUN corrects nothing", async () => {
     const { location } = await setBack(ms);
-    for (const [operation, ...args] of [...changes, ["heartbeat"], ["expire"]] as const) {
+    for (const [operation, ...args] of [...changes, ["heartbeat"], ["expire"]] as typeof changes) {
       await unchanged(location, () => location.run(operation, "t1", ...args, "DRYRUN"));
     }
     await unchanged(location, () => location.run("get", "t1"));
@@ -207,7 +211,11 @@ it("keeps positions in order and retries recognised over clock steps of a day, b
     expect((await location.run("patch", "t1", "SET", "n", n, ...op(`o${n}`, seen)))[0]).toBe("REPLAYED");
     positions.push(String(position));
   }
-  const key = (position: string) => position.split("-").map((part) => part.padStart(15, "0")).join("-");
+  const key = (position: string) =>
+    position
+      .split("-")
+      .map((part) => part.padStart(15, "0"))
+      .join("-");
   expect(positions.map(key)).toEqual([...new Set(positions.map(key))].sort());
 });
 
