@@ -7,7 +7,7 @@ import { applyKeys } from "../valkey/keys.js";
 import { runScript } from "../valkey/script.js";
 import { type Defect, type Finding, manual } from "./finding.js";
 import type { Partition } from "./partition.js";
-import { checkEqual, checkRows } from "./rows-check.js";
+import { checkEqual, checkListed, checkRows } from "./rows-check.js";
 import { readStoredMachine, type StoredMachine } from "./stored-machine.js";
 
 /** Time that an apply to all partitions may take, in ms. */
@@ -58,6 +58,7 @@ export async function checkStoredMachine(
         defects.push(...check.defects);
         obstacle ??= check.obstacle;
       }
+      if (machine !== undefined && defects.length === 0) defects.push(...checkListed(partition, machine));
       findings.push(...defects.map((defect) => manual(partition.number, defect)));
     }
     if (findings.length === 0 || isLast) return { first, installed, findings, obstacle };

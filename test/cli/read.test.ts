@@ -162,7 +162,7 @@ describe("list", () => {
     await agents.transition("a2", "running");
     await agents.transition("a3", "killed");
     const [comma, repeated, old, none] = await Promise.all([
-      run(["list", "--state", "running,killed", "-o", "name"]),
+      run(["list", "--state", "running, killed", "-o", "name"]),
       run(["list", "--state", "running", "--state", "killed", "-o", "name"]),
       run(["list", "--older-than", "1h", "-o", "json"]),
       run(["list", "--older-than", "1h"]),
@@ -182,6 +182,13 @@ describe("list", () => {
     const [, cursor = ""] = /^Next page: .* list --cursor (\S+) --limit 2\n$/.exec(first.stderr) ?? [];
     const rest = await run(["list", "--cursor", cursor, "-o", "name"]);
     expect(rest).toEqual({ ...silent, stdout: "a3\na4\na5\n" });
+    expect(await run(["list", "--limit", "5", "-o", "name"])).toEqual({
+      ...silent,
+      stdout: `${ids.join("\n")}\n`,
+    });
+    const other = await run(["list", "--cursor", cursor, "--state", "running"]);
+    expect(other).toMatchObject({ exit: 2, stdout: "" });
+    expect(other.stderr).toContain("the cursor belongs to a list with no filter, not state running;");
     // What one command names, the next one takes.
     expect((await run(["get", ...first.stdout.trim().split("\n"), "-o", "name"])).stdout).toBe(first.stdout);
   });

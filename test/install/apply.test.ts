@@ -15,6 +15,7 @@ import {
 } from "../../src/index.js";
 import { scripts } from "../../src/lua/index.js";
 import { applyKeys } from "../../src/valkey/keys.js";
+import { enteredAt } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejection, rejectionOf } from "../helpers/client.js";
 import { keyspace } from "../helpers/keyspace.js";
@@ -148,6 +149,20 @@ describe("apply", () => {
       expect(await home.apply(job2, { map })).toMatchObject({ changed: false, retired: {}, moved: 0 });
     },
   );
+
+  it("moves entities that are dated ahead of the server's clock", async () => {
+    const home = await client();
+    const jobs = await home.machine(job);
+    const { nowMs } = await home.serverTime();
+    for (const id of ["j1", "j2"]) {
+      await jobs.create(id);
+      await jobs.transition(id, "paused");
+      await enteredAt(home, jobs, id, nowMs + 3_600_000);
+    }
+    const applied = await home.apply(job2, { map: { paused: "queued" } });
+    expect(applied).toMatchObject({ retired: { paused: 2 }, moved: 2 });
+    expect(await jobs.count()).toMatchObject({ queued: 2 });
+  });
 
   it("moves the remaining entities if an interrupted run is repeated with its map, and not with another", async () => {
     const home = await client();

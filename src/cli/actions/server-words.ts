@@ -1,4 +1,4 @@
-import { pairsOf } from "../../contract/flat-reply.js";
+import { liveIds } from "../../contract/flat-reply.js";
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
 import { readMachine } from "../../reads/installed-machine.js";
 import type { Connection } from "../../valkey/connection.js";
@@ -68,7 +68,7 @@ export class ServerWords {
         let cursor = "0";
         do {
           const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
-          found.push(...pairsOf(flat).map(([id]) => id));
+          found.push(...liveIds(flat));
           cursor = next;
         } while (cursor !== "0" && found.length < MOST_IDS);
         if (found.length >= MOST_IDS) break;

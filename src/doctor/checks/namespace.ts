@@ -6,7 +6,9 @@ import type { DoctorContext } from "../context.js";
 import { query } from "../query.js";
 
 /** Checks the metadata of the namespace, and returns its number of partitions if that is valid. */
-async function readNamespace(context: DoctorContext): Promise<{ outcome: Outcome; partitions?: number }> {
+export async function readNamespace(
+  context: DoctorContext,
+): Promise<{ outcome: Outcome; partitions?: number }> {
   const { namespace } = context.location;
   const { client } = context.connection;
   const key = metaKey(namespace);
