@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { ownFields, type Snapshot } from "../contract/document.js";
+import { ownFields, parseChange } from "../contract/document.js";
 import { isOwnField } from "../contract/entity-hash.js";
-import { isObject } from "../machine/json-value.js";
 
 /** Holds a change as the logs store it. */
 export interface ChangeText {
@@ -20,24 +19,21 @@ export interface ChangeText {
 
 /** Reads the document of a change of this machine. Returns undefined for any other text. */
 export function readChange(machine: string, text: string): ChangeText | undefined {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(document) || document.machine !== machine) return undefined;
-  const { type, id, from, state, version, timestamp, since, createdAt } = document;
-  if (typeof id !== "string" || typeof state !== "string" || !isVersion(version)) return undefined;
-  if (typeof timestamp !== "string" || typeof since !== "string" || typeof createdAt !== "string")
-    return undefined;
+  const change = parseChange(machine, text);
+  if (typeof change === "string") return undefined;
+  const { type, id, from, state, version, timestamp, since, createdAt } = change;
   const isRemoval = type === `${machine}.removed` && from === state;
-  const fields = Object.keys(ownFields(document as Snapshot));
-  return { id, version, state, isRemoval, fields, timestamp, since, createdAt, text };
-}
-
-function isVersion(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
+  return {
+    id,
+    version,
+    state,
+    isRemoval,
+    fields: Object.keys(ownFields(change)),
+    timestamp,
+    since,
+    createdAt,
+    text,
+  };
 }
 
 /** Returns a short hash by which texts are compared. */
