@@ -30,7 +30,7 @@ export interface Batch {
 /** Start of an attempt to handle an event. */
 export interface AttemptStart {
   readonly attempt: number;
-  /** Undefined if the event was trimmed from the log. */
+  /** Undefined if the event was trimmed from the log; empty if the entry has no document. */
   readonly text: string | undefined;
   /** True if all attempts were made before: this one does not count. */
   readonly isSpent: boolean;
@@ -174,7 +174,8 @@ export class ReactionGroup {
    *
    * @param begun the attempt's number of `begin`
    * @param next the entity's next event, if known
-   * @returns false if the event was reassigned
+   * @param digest the SHA-1 of the event that `begin` returned; after a failover, its ID can be that of another event
+   * @returns false if the event was reassigned, or if a failover gave its ID to another event
    */
   async finish(
     delivery: Delivery,
@@ -182,11 +183,12 @@ export class ReactionGroup {
     call: number,
     next: Delivery | undefined,
     ending: Ending,
+    digest = "",
   ): Promise<boolean> {
     const following = next === undefined ? "" : `${next.mark}${next.id}`;
     const letter = ending.how === "dead" ? [ending.error, ending.text] : [];
     const { how } = ending;
-    return (await this.#runOn(delivery, "finish", begun, call, following, how, ...letter)) === "OK";
+    return (await this.#runOn(delivery, "finish", begun, call, following, how, digest, ...letter)) === "OK";
   }
 
   /** Returns true if an event still belongs to this consumer. */

@@ -43,7 +43,12 @@ type RawEntry = [id: string, fields: string[]];
  * @example positionAfter(entry); // "1763807223197-0@9f86d081"
  */
 export function positionAfter({ id, text }: StreamEntry): string {
-  return `${id}@${createHash("sha1").update(text).digest("hex").slice(0, 8)}`;
+  return `${id}@${sha1(text).slice(0, 8)}`;
+}
+
+/** Returns the SHA-1 of a text, in hexadecimal digits. */
+export function sha1(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
 }
 
 /** Returns the stream ID of a position. */

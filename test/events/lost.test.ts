@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Valkey } from "iovalkey";
+import type { Valkey } from "iovalkey";
 import { describe, expect, it } from "vitest";
 import { ContractError, type Entities, type EventsOptions, GapError } from "../../src/index.js";
 import { admin, connection } from "../helpers/calls.js";
@@ -28,7 +28,9 @@ async function cursorAtEnd(list: Entities<DialState>): Promise<string> {
 }
 
 async function idsAfter(list: Entities<DialState>, after: EventsOptions["after"]): Promise<string[]> {
-  return (await all(list.events({ ...(after !== undefined && { after }), follow: false }))).map(({ id }) => id);
+  return (await all(list.events({ ...(after !== undefined && { after }), follow: false }))).map(
+    ({ id }) => id,
+  );
 }
 
 type Entry = readonly [id: string, text: string];
