@@ -93,18 +93,15 @@ function gapAt(
 
 /** Returns the position before the oldest entry of a stream. */
 export async function startOf(client: Valkey, key: string): Promise<string> {
-  return (await infoOf(client, key)).start;
+  const replies = await client.multi().xinfo("STREAM", key).exec();
+  return readInfo(replies?.[0]).start;
 }
 
 /** Returns the position after the newest entry of a stream. It identifies the entry, unless that was trimmed. */
 export async function endOf(client: Valkey, key: string): Promise<string> {
-  const { last, lastId } = await infoOf(client, key);
-  return last?.id === lastId ? positionAfter(last) : lastId;
-}
-
-async function infoOf(client: Valkey, key: string): Promise<StreamInfo> {
   const replies = await client.multi().xinfo("STREAM", key).exec();
-  return readInfo(replies?.[0]);
+  const { last, lastId } = readInfo(replies?.[0]);
+  return last?.id === lastId ? positionAfter(last) : lastId;
 }
 
 /** Reads a reply to XINFO STREAM. A stream that does not exist is an empty one. */
