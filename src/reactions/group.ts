@@ -162,7 +162,6 @@ export class ReactionGroup {
 
   /**
    * Takes back an attempt, once, if the event was not reassigned. Works too if the server has not received its `begin`.
-   *
    * @param begun the attempt's number of `begin`
    */
   async uncount(delivery: Delivery, begun: number): Promise<void> {
@@ -171,11 +170,10 @@ export class ReactionGroup {
 
   /**
    * Finishes an event. A repeated call returns the same.
-   *
    * @param begun the attempt's number of `begin`
    * @param next the entity's next event, if known
-   * @param digest the SHA-1 of the event that `begin` returned; after a failover, its ID can be that of another event
-   * @returns false if the event was reassigned, or if a failover gave its ID to another event
+   * @param digest SHA-1 of the event that `begin` returned
+   * @returns false if the event was reassigned, or a failover gave its ID to another one
    */
   async finish(
     delivery: Delivery,
@@ -187,8 +185,8 @@ export class ReactionGroup {
   ): Promise<boolean> {
     const following = next === undefined ? "" : `${next.mark}${next.id}`;
     const letter = ending.how === "dead" ? [ending.error, ending.text] : [];
-    const { how } = ending;
-    return (await this.#runOn(delivery, "finish", begun, call, following, how, digest, ...letter)) === "OK";
+    const args = [begun, call, following, ending.how, digest, ...letter];
+    return (await this.#runOn(delivery, "finish", ...args)) === "OK";
   }
 
   /** Returns true if an event still belongs to this consumer. */

@@ -46,7 +46,7 @@ async function failOver({ valkey, key }: Log, entries: readonly Entry[]): Promis
   await change.exec();
 }
 
-/** The same entries, of which those from `from` on are of other entities. */
+/** Returns the entries, of which those from `from` on are of other entities. */
 function reused(entries: readonly Entry[], from: number): Entry[] {
   return entries.map(([id, text], n) => [id, n < from ? text : text.replace(/"id":"x/, '"id":"other')]);
 }
@@ -114,7 +114,7 @@ describe("a cursor that was returned with a change", () => {
 });
 
 describe("a cursor that is only a position", () => {
-  it("is no gap between two entries", async () => {
+  it("can be between two entries", async () => {
     const { list } = await dials(3);
     const changes = await all(list.events({ after: "start", follow: false }));
     expect(await idsAfter(list, "0-1")).toEqual(["x0", "x1", "x2"]);
@@ -123,7 +123,7 @@ describe("a cursor that is only a position", () => {
     expect(await idsAfter(list, `${firstMs}-9000`)).toEqual(later.map(({ id }) => id));
   });
 
-  it("is no gap between two entries if only earlier ones were trimmed", async () => {
+  it("can be between two entries if only earlier ones were trimmed", async () => {
     const log = await dials(5);
     const [[id = ""] = []] = (await entriesOf(log)).slice(3);
     await log.valkey.xtrim(log.key, "MAXLEN", 3);
