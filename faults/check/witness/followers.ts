@@ -43,7 +43,7 @@ class Reading {
   private constructor(name: string, streams: Streams, after: string) {
     this.#name = name;
     this.#streams = streams;
-    const ids = after === "start" || after === "end" ? undefined : after.split(",");
+    const ids = after === "start" || after === "end" ? undefined : idsOf(after);
     this.#ids = ids;
     this.#next = streams.map((stream, partition) => {
       const id = ids?.[partition];
@@ -91,7 +91,7 @@ class Reading {
   }
 
   #event(step: EventStep): string | typeof LOST | undefined {
-    const ids = step.cursor.split(",");
+    const ids = idsOf(step.cursor);
     const before = this.#ids;
     this.#ids = ids;
     const moved = ids.flatMap((id, partition) => (id === before?.[partition] ? [] : [partition]));
@@ -118,6 +118,11 @@ class Reading {
       entry !== undefined && `${entry.entryMs}-${entry.entrySequence}` === id && entry.content === content
     );
   }
+}
+
+/** Returns the entry of a cursor in each partition. */
+function idsOf(cursor: string): string[] {
+  return cursor.split(",").map((position) => position.replace(/@.*/, ""));
 }
 
 function entryWords(entry: LogEntry | undefined): string {
