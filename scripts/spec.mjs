@@ -71,6 +71,9 @@ async function main() {
   return failures === 0 && count > 0 ? 0 : 1;
 }
 
+// Without a handler, these signals would leave TLC running.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 main().then(
   (status) => {
     process.exitCode = status;

@@ -21,6 +21,7 @@ CONSTANTS
   MaxBacks,     \* how often the clock is set back
   MaxLosses,    \* failovers that lose the newest changes
   MaxRestores,  \* restores by others
+  OthersKeys,   \* whether changes of others have idempotency keys: a set of truth values
   Copies,       \* TRUE: an attempt may be delivered more than once
   Resend        \* TRUE: after FORGOTTEN, the client sends its only attempt again, with the end of the log as SEEN
 
@@ -76,51 +77,54 @@ RemovalPosition ==
 PreviousEnd == IF server.tombstone > 0 THEN server.tombstone ELSE server.floor
 
 -----------------------------------------------------------------------------
-(* Changes. Each is the server's content after the change. The parameter isX is TRUE for the change X. *)
+(* Changes. Each is the server's content after the change. The parameter key is the idempotency key: "X" for the change X,
+   "other" or "none" for the changes of others. *)
 
-Entry(isX, at) == [isX |-> isX, at |-> at]
+Entry(key, at) == [key |-> key, at |-> at]
 
-Create(isX) ==
+Create(key) ==
   LET at == NextPosition IN
   [server EXCEPT
     !.end = at,
     !.tombstone = 0,
     !.entity = [
-      exists |-> TRUE, state |-> 0, log |-> <<Entry(isX, at)>>,
+      exists |-> TRUE, state |-> 0, log |-> <<Entry(key, at)>>,
       forgot |-> PreviousEnd,
       born |-> at, prev |-> PreviousEnd, trimmed |-> 0]]
 
-\* The oldest change leaves the log when a new one comes, and its position is the newest that the entity has forgotten.
-Move(isX) ==
+\* The oldest change leaves the log when a new one comes. If it has a key, then its position is the newest that the entity
+\* has forgotten.
+Move(key) ==
   LET at == NextPosition
       log == server.entity.log
       isFull == Len(log) = Remembered
+      forgets == isFull /\ Head(log).key # "none"
   IN
   [server EXCEPT
     !.end = at,
     !.entity.state = 1 - @,
-    !.entity.log = Append(IF isFull THEN Tail(log) ELSE log, Entry(isX, at)),
-    !.entity.forgot = IF isFull THEN Head(log).at ELSE @,
-    !.entity.trimmed = IF isFull THEN Head(log).at ELSE @]
+    !.entity.log = Append(IF isFull THEN Tail(log) ELSE log, Entry(key, at)),
+    !.entity.forgot = IF forgets THEN Head(log).at ELSE @,
+    !.entity.trimmed = IF forgets THEN Head(log).at ELSE @]
 
 Remove == [server EXCEPT !.end = RemovalPosition, !.entity = Absent, !.tombstone = RemovalPosition]
 
 \* The operations before the export are unknown to the entity: it has forgotten everything up to its own position.
-Restore(isX, seen) ==
+Restore(key, seen) ==
   LET at == Max(NextPosition, seen + 1) IN
   [server EXCEPT
     !.end = at,
     !.tombstone = 0,
     !.effects = @ \cup export.effects,
     !.entity = [
-      exists |-> TRUE, state |-> export.state, log |-> <<Entry(isX, at)>>,
+      exists |-> TRUE, state |-> export.state, log |-> <<Entry(key, at)>>,
       forgot |-> at,
       born |-> at, prev |-> at, trimmed |-> 0]]
 
 -----------------------------------------------------------------------------
 (* Judgement of an attempt. *)
 
-Replayed == \E i \in 1..Len(server.entity.log) : server.entity.log[i].isX
+Replayed == \E i \in 1..Len(server.entity.log) : server.entity.log[i].key = "X"
 
 \* The log lost what the caller had seen. Otherwise the next position would not be greater than SEEN.
 \* If the clock is past SEEN, then the next position is greater than SEEN anyway, and the end of the log is not read.
@@ -147,10 +151,10 @@ Outcome(attempt) ==
 Rejections == {"EXPIRED", "NOTFOUND", "EXISTS", "ILLEGAL"}
 
 Change(seen) ==
-  CASE Kind = "create"  -> Create(TRUE)
-    [] Kind = "move"    -> Move(TRUE)
+  CASE Kind = "create"  -> Create("X")
+    [] Kind = "move"    -> Move("X")
     [] Kind = "remove"  -> Remove
-    [] Kind = "restore" -> Restore(TRUE, seen)
+    [] Kind = "restore" -> Restore("X", seen)
 
 -----------------------------------------------------------------------------
 (* Steps of the client. *)
@@ -211,11 +215,13 @@ Deliver(attempt) ==
 
 Trim(floor) == [server EXCEPT !.floor = floor, !.tombstone = IF @ > floor THEN @ ELSE 0]
 
+KeyOf(hasKey) == IF hasKey THEN "other" ELSE "none"
+
 Others ==
   /\ spent.others < MaxOthers
   /\ spent' = [spent EXCEPT !.others = @ + 1]
-  /\ \/ ~server.entity.exists /\ server' = Create(FALSE)
-     \/ server.entity.exists /\ server' = Move(FALSE)
+  /\ \/ ~server.entity.exists /\ \E hasKey \in OthersKeys : server' = Create(KeyOf(hasKey))
+     \/ server.entity.exists /\ \E hasKey \in OthersKeys : server' = Move(KeyOf(hasKey))
      \/ server.entity.exists /\ server' = Remove
      \* Another entity is removed.
      \/ server' = [server EXCEPT !.end = RemovalPosition]
@@ -241,7 +247,7 @@ RestoreByOthers ==
   /\ spent.restores < MaxRestores
   /\ export.taken /\ ~server.entity.exists
   /\ server.effects \subseteq export.effects \/ export.effects \subseteq server.effects
-  /\ server' = Restore(FALSE, Max(export.end, server.end))
+  /\ server' = Restore("other", Max(export.end, server.end))
   /\ spent' = [spent EXCEPT !.restores = @ + 1]
   /\ UNCHANGED <<time, replica, export, client, flight>>
 

@@ -13,6 +13,7 @@ export const DEFAULTS = {
   MaxBacks: 1,
   MaxLosses: 0,
   MaxRestores: 0,
+  OthersKeys: [false],
   Copies: true,
   Resend: false,
 };
@@ -38,7 +39,12 @@ export const USUAL = [
   ...each(KINDS, "copies and a clock step", {}),
   ...each(KINDS, "copies and a failover", { MaxLosses: 1, MaxOthers: 1, MaxBacks: 0 }),
   ...each(KINDS, "no copies, sends again after FORGOTTEN", { Copies: false, Resend: true }),
-  ...each(["move"], "remembers two changes", { Remembered: 2, MaxOthers: 3, MaxBacks: 0 }),
+  ...each(["move"], "remembers two changes", {
+    Remembered: 2,
+    MaxOthers: 3,
+    MaxBacks: 0,
+    OthersKeys: [true],
+  }),
   ...each(["move", "remove"], "restored after a failover", {
     MaxLosses: 1,
     MaxRestores: 1,

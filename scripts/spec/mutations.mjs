@@ -16,7 +16,7 @@ export const MUTATIONS = [
     "  \\/ IsAhead(seen)\n",
     "",
     "AtMostOnce",
-    { ...move, ...lost, MaxOthers: 3 },
+    { ...create, MaxLosses: 1 },
   ],
   [
     "SEEN is compared with the end of the log only if it is after this millisecond",
@@ -50,13 +50,19 @@ export const MUTATIONS = [
   ],
 
   // What is remembered.
-  ["keys are not remembered", "  CASE Replayed  ", "  CASE FALSE  ", "AtMostOnce", move],
+  [
+    "keys are not remembered",
+    "  CASE Replayed  ",
+    "  CASE FALSE  ",
+    "AtMostOnce",
+    { ...move, Remembered: 2 },
+  ],
   [
     "a change that leaves the log does not raise `forgot`",
-    "!.entity.forgot = IF isFull THEN Head(log).at ELSE @",
+    "!.entity.forgot = IF forgets THEN Head(log).at ELSE @",
     "!.entity.forgot = @",
     "AtMostOnce",
-    { ...move, MaxOthers: 3 },
+    { ...move, MaxOthers: 3, MaxBacks: 0 },
   ],
   ["a removal leaves no tombstone", "!.tombstone = RemovalPosition", "!.tombstone = 0", "AtMostOnce", create],
   [

@@ -29,7 +29,10 @@ export function fetchTlc(root) {
   return jar;
 }
 
-const literal = (value) => (typeof value === "boolean" ? String(value).toUpperCase() : JSON.stringify(value));
+function literal(value) {
+  if (Array.isArray(value)) return `{${value.map(literal).join(", ")}}`;
+  return typeof value === "boolean" ? String(value).toUpperCase() : JSON.stringify(value);
+}
 
 function configuration(constants, invariants) {
   const values = Object.entries({ ...DEFAULTS, ...constants });
@@ -68,7 +71,10 @@ export async function check(jar, model, constants, invariants) {
     tlc.stdout.setEncoding("utf8").on("data", (text) => {
       output += text;
     });
+    const end = () => tlc.kill();
+    process.once("exit", end);
     await once(tlc, "close");
+    process.off("exit", end);
     const violated = /Invariant (\w+) is violated/.exec(output)?.[1];
     const isChecked = output.includes("No error has been found");
     if (violated === undefined && !isChecked) throw new Error(`TLC failed:\n${output}`);
