@@ -47,7 +47,10 @@ function library(scripts) {
   const functions = scripts.map(({ operation, text }) => {
     const [shebang = ""] = text.split("\n", 1);
     const flags = /flags=(\S+)/.exec(shebang)?.[1].split(",") ?? [];
-    const body = text.slice(shebang.length + 1).replace(/^/gm, "  ").replace(/ +$/gm, "");
+    const body = text
+      .slice(shebang.length + 1)
+      .replace(/^/gm, "  ")
+      .replace(/ +$/gm, "");
     const listed = flags.map((flag) => `'${flag}'`).join(", ");
     return `redis.register_function{function_name='${LIBRARY}_${operation}', flags={${listed}}, callback=function(KEYS, ARGV)\n${body}\nend}`;
   });

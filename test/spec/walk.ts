@@ -159,14 +159,18 @@ export class Walk {
 
   async #call(call: Call): Promise<void> {
     this.#sent.push(call);
-    const expected = this.#rules.judge(call, await this.#nowMs());
-    const [outcome, , position] = await this.#send(call);
+    const [nowMs, [outcome, , position], compare] = await Promise.all([
+      this.#nowMs(),
+      this.#send(call),
+      this.#read(call.id),
+    ]);
     const name = `${call.operation} ${call.id} ${call.op} SEEN ${call.seen} at ${this.#rules.stored.end}`;
+    const expected = this.#rules.judge(call, nowMs);
     same(name, outcome, expected);
     this.outcomes.push(expected);
     if (outcome === "OK" && position !== null) this.#accept(name, call, position);
     else same(`position of ${outcome}`, position, outcome === "FORGOTTEN" ? this.#rules.stored.end : null);
-    await this.#compare(call.id);
+    compare();
   }
 
   #accept(name: string, call: Call, position: Position): void {
@@ -194,18 +198,20 @@ export class Walk {
     >;
   }
 
-  /** Compares what is stored of an entity, its tombstone and the floor. */
-  async #compare(id: string): Promise<void> {
+  /** Reads what is stored of an entity, its tombstone and the floor. @returns what compares it with the rules */
+  async #read(id: string): Promise<() => void> {
     const { valkey } = this.#calls;
-    const exists = this.#rules.stored.entities.has(id);
     const [forgot, score, floor] = await Promise.all([
       valkey.hget(this.#calls.key(`id:${id}`), "ops:forgot"),
       this.#calls.score("index", id),
       valkey.hget(this.#calls.key("machine"), "floor"),
     ]);
-    same("floor", floor ?? START, this.#rules.stored.floor);
-    if (exists) same(`ops:forgot of ${id}`, forgot, this.#rules.forgot(id));
-    else same(`end of ${id}`, positionOf(score) ?? floor ?? START, this.#rules.forgot(id));
+    return () => {
+      same("floor", floor ?? START, this.#rules.stored.floor);
+      const end = positionOf(score) ?? floor ?? START;
+      same(`what ${id} forgot`, forgot ?? end, this.#rules.forgot(id));
+      same(`existence of ${id}`, forgot !== null, this.#rules.stored.entities.has(id));
+    };
   }
 
   async #nowMs(): Promise<number> {
