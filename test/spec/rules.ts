@@ -39,7 +39,6 @@ export interface Stored {
 
 export const START: Position = "0-0";
 const REMEMBERED = 32;
-const TOMBSTONES = 100_000;
 const TRIMMED_AT_ONCE = 16;
 
 const parts = (position: Position) => position.split("-").map(Number) as [ms: number, sequence: number];
@@ -55,7 +54,13 @@ export const latest = (a: Position, b: Position): Position => (isAfter(a, b) ? a
 export const msOf = (position: Position): number => parts(position)[0];
 
 export class Rules {
+  /** How many tombstones are kept. */
+  readonly tombstones: number;
   stored: Stored = { end: START, floor: START, entities: new Map(), tombstones: [] };
+
+  constructor(tombstones: number) {
+    this.tombstones = tombstones;
+  }
 
   /** Returns the tombstone of a removed id, else the newest position of a tombstone that was trimmed. */
   #previousEnd(id: string): Position {
@@ -89,7 +94,7 @@ export class Rules {
     if (operation === "remove") {
       entities.delete(id);
       tombstones = [...tombstones, [id, at]];
-      const excess = Math.min(Math.max(0, tombstones.length - TOMBSTONES), TRIMMED_AT_ONCE);
+      const excess = Math.min(Math.max(0, tombstones.length - this.tombstones), TRIMMED_AT_ONCE);
       floor = tombstones[excess - 1]?.[1] ?? floor;
       tombstones = tombstones.slice(excess);
     } else if (entity === undefined) {

@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import { scripts } from "../../src/lua/index.js";
 import { admin, Calls } from "../helpers/calls.js";
 import {
   type Call,
@@ -84,6 +83,9 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 30, maxLength: 60 },
 );
 
+/** Returns the text of a script. */
+export type Text = (operation: Operation | "apply") => string;
+
 interface Replica {
   readonly keys: readonly (readonly [key: string, dump: Buffer])[];
   readonly stored: Stored;
@@ -98,26 +100,26 @@ function same(what: string, actual: unknown, expected: unknown): void {
 /** Takes steps on a server and in the rules, and throws where they differ. */
 export class Walk {
   readonly #calls: Calls;
-  readonly #text: (operation: Operation | "apply") => string;
-  readonly #rules = new Rules();
+  readonly #text: Text;
+  readonly #rules: Rules;
   readonly #sent: Call[] = [];
   readonly #positions: Position[] = [START];
   #applied: ReadonlySet<string> = new Set();
-  #replica: Replica = { keys: [], stored: this.#rules.stored, applied: this.#applied };
+  #replica: Replica;
   #isFilled = false;
   #version = 0;
   readonly outcomes: Outcome[] = [];
 
-  constructor(calls: Calls, text: (operation: Operation | "apply") => string) {
+  constructor(calls: Calls, text: Text, tombstones: number) {
     this.#calls = calls;
     this.#text = text;
+    this.#rules = new Rules(tombstones);
+    this.#replica = { keys: [], stored: this.#rules.stored, applied: this.#applied };
   }
 
-  /** Begins a walk in a new namespace, with the text of every script, which a test may change. */
-  static async begin(
-    text = (operation: Operation | "apply"): string => scripts[operation].text,
-  ): Promise<Walk> {
-    const walk = new Walk(new Calls(await admin(), definition.name), text);
+  /** Begins a walk in a new namespace, with the text of every script and the number of tombstones that it keeps. */
+  static async begin(text: Text, tombstones: number): Promise<Walk> {
+    const walk = new Walk(new Calls(await admin(), definition.name), text, tombstones);
     await walk.#apply();
     await walk.#replicate();
     return walk;
@@ -238,7 +240,7 @@ export class Walk {
     const { stored } = this.#rules;
     if (this.#isFilled || stored.end === START) return;
     this.#isFilled = true;
-    const count = 100_000 + excess - stored.tombstones.length;
+    const count = this.#rules.tombstones + excess - stored.tombstones.length;
     const ms = msOf(stored.end) + 1;
     const at = (i: number): Position => `${ms + Math.floor(i / 1000)}-${i % 1000}`;
     await this.#calls.valkey.eval(FILL, 1, this.#calls.key("index"), ms, count);
@@ -271,7 +273,7 @@ export class Walk {
     const names = await valkey.keys(`${prefix}*`);
     if (names.length > 0) await valkey.del(...names);
     for (const [name, dump] of this.#replica.keys) await valkey.restore(name, 0, dump);
-    this.#isFilled = this.#replica.stored.tombstones.length > 1000;
+    this.#isFilled = this.#replica.stored.tombstones.some(([id]) => id.startsWith("other"));
     // Positions of this millisecond would be compared with the end of the log or not, by chance.
     const lost = msOf(this.#positions.reduce(latest));
     const now = await this.#nowMs();
