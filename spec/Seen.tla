@@ -301,8 +301,8 @@ Answers ==
 \* X is found in the event log by a reader that starts at SEEN.
 FoundFromSeen == \A at \in server.effects : at > client.seen
 
-\* After a final rejection, no attempt takes effect.
-Final == client.answer.isFinal => server.effects = {}
+\* After a final rejection, no attempt takes effect. But an export may contain what a failover lost, and restore it.
+Final == client.answer.isFinal => server.effects \subseteq export.effects
 
 \* An accepted change is there, unless a failover lost it.
 Accepted == (client.answer.outcome \in {"OK", "REPLAYED"} /\ spent.losses = 0) => server.effects # {}

@@ -36,8 +36,8 @@ const each = (kinds, name, constants) =>
   kinds.map((Kind) => ({ name: `${Kind}: ${name}`, constants: { Kind, ...constants } }));
 
 export const USUAL = [
-  ...each(KINDS, "copies and a clock step", {}),
-  ...each(KINDS, "copies and a failover", { MaxLosses: 1, MaxOthers: 1, MaxBacks: 0 }),
+  ...each(KINDS, "copies and a clock step", { MaxOthers: 3 }),
+  ...each(KINDS, "copies and a failover", { MaxLosses: 1, MaxBacks: 0 }),
   ...each(KINDS, "no copies, sends again after FORGOTTEN", { Copies: false, Resend: true }),
   ...each(["move"], "remembers two changes", {
     Remembered: 2,

@@ -57,6 +57,7 @@ export async function check(jar, model, constants, invariants) {
     await writeFile(join(folder, "Seen.cfg"), configuration(constants, invariants));
     const options = [
       "-XX:+UseSerialGC",
+      "-XX:TieredStopAtLevel=1",
       "-Xmx2g",
       "-cp",
       jar,
