@@ -1,6 +1,7 @@
 import { HistoryError } from "../history/parse.js";
 import type {
   CallRecord,
+  CopyRecord,
   EventRecord,
   HistoryRecord,
   Observation,
@@ -55,6 +56,9 @@ class Gathering {
         return;
       case "call":
         this.#call(record);
+        return;
+      case "copy":
+        this.#copy(record);
         return;
       case "return":
         this.#return(record);
@@ -190,12 +194,36 @@ class Gathering {
       attempts: undefined,
       resolved: undefined,
     };
-    entity.calls.push(call);
     this.#calls += 1;
+    this.#add(call);
+  }
+
+  #add(call: Call): void {
+    const { process, number, entity } = call;
+    entity.calls.push(call);
     const open = this.#open.get(process) ?? new Map<number, Call>();
     this.#open.set(process, open);
     if (open.has(number)) this.#reject(`is the second call ${number} of ${process}`);
     open.set(number, call);
+  }
+
+  /** Adds a call with the same request as the one that was copied. */
+  #copy({ process, number, at, machine, id, op }: CopyRecord): void {
+    const entity = this.#entity(machine, id);
+    const original = entity.calls.find((call) => call.op === op);
+    if (original === undefined)
+      this.#reject(`copies a request with the key ${op}, which no call before it has`);
+    const unknown = { returnLine: 0, until: Number.POSITIVE_INFINITY, outcome: "UNKNOWN" } as const;
+    const nothing = { observation: undefined, attempts: undefined, resolved: undefined };
+    this.#add({
+      ...original,
+      line: this.#line,
+      process: this.#intern(process),
+      number,
+      at,
+      ...unknown,
+      ...nothing,
+    });
   }
 
   #openCall({ process, number }: { readonly process: string; readonly number: number }): Call {

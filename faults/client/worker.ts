@@ -8,7 +8,7 @@ import type { Answer, Library } from "./library.js";
 import type { ClientSettings } from "./messages.js";
 import type { Pace } from "./pace.js";
 import type { Reports } from "./reports.js";
-import { chooseId, chooseStep, type KnownState, type PlannedCall } from "./workload.js";
+import { chooseId, chooseStep, chooseVolley, type KnownState, type PlannedCall } from "./workload.js";
 
 /** Number of earlier changes that may be retried. */
 const REPEATABLE = 40;
@@ -24,8 +24,6 @@ export class Worker {
   readonly #known = new Map<string, KnownState>();
   readonly #done: PlannedCall[] = [];
   generation: number;
-  /** Subtracted from the time of a first attempt, in ms. */
-  allowanceMs: number;
   #ops = 0;
   /** The server's clock minus CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
@@ -42,7 +40,6 @@ export class Worker {
     this.#pace = pace;
     this.#caller = new Caller(library, history, reports, settings.name, settings.life);
     this.generation = settings.generation;
-    this.allowanceMs = settings.allowanceMs;
   }
 
   /** Works until its pace ends. First it retries what its previous life left pending. */
@@ -61,11 +58,17 @@ export class Worker {
     for (let step = pending.pop(); step !== undefined; step = pending.pop()) await this.#repeat(step);
     while (await this.#pace.take()) {
       const id = chooseId(random, this.generation);
-      const step = chooseStep(random, id, this.#known.get(id), this.#done);
-      if (step.op !== undefined) await this.#repeat(step);
-      else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
-      else await this.#change(step, random);
+      const steps = chooseVolley(random, id, this.#done) ?? [
+        chooseStep(random, id, this.#known.get(id), this.#done),
+      ];
+      await Promise.all(steps.map((step) => this.#make(step, random)));
     }
+  }
+
+  async #make(step: PlannedCall, random: Random): Promise<void> {
+    if (step.op !== undefined) await this.#repeat(step);
+    else if (step.operation === "get") this.#learn(step.id, await this.#caller.call(step));
+    else await this.#change(step, random);
   }
 
   async #change(step: PlannedCall, random: Random): Promise<void> {
@@ -92,10 +95,7 @@ export class Worker {
 
   async #repeat(step: PlannedCall): Promise<void> {
     if (step.op === undefined) return;
-    this.#learn(
-      step.id,
-      await this.#caller.call({ ...step, sent: Math.max(0, sentOf(step.op) - this.allowanceMs) }),
-    );
+    this.#learn(step.id, await this.#caller.call({ ...step, sent: sentOf(step.op) }));
   }
 
   /** Chooses a durability. Most changes need not survive the server's process. */

@@ -124,6 +124,7 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
       },
     ],
   ],
+  ["copy", [{ ...call, machine: isText, id: isText, op: isText }, {}]],
   [
     "return",
     [

@@ -83,6 +83,20 @@ export interface CallRecord {
   readonly durability?: DurabilityLevel;
 }
 
+/**
+ * A copy of a request is about to be delivered, by a proxy or by a caller that resends by itself. It may have a return:
+ * the reply that no caller gets. The call with this `op` stands before it in the file.
+ */
+export interface CopyRecord {
+  readonly kind: "copy";
+  readonly process: string;
+  readonly number: number;
+  readonly at: number;
+  readonly machine: string;
+  readonly id: string;
+  readonly op: string;
+}
+
 export type Outcome =
   | "OK"
   | "REPLAYED"
@@ -228,6 +242,7 @@ export interface EndRecord {
 export type HistoryRecord =
   | RunRecord
   | CallRecord
+  | CopyRecord
   | ReturnRecord
   | ResolvedRecord
   | FaultBeginRecord

@@ -44,6 +44,8 @@ export interface TimedParts {
 /** Runs holders, sweepers and replicas of a reaction in their own namespace, under the same faults as the callers. */
 export class TimedLoad {
   readonly fleet: TimedFleet;
+  /** Records copies of the timed clients' requests. */
+  readonly copies: HistoryWriter;
   readonly #folder: string;
   readonly #timer: NodeJS.Timeout;
   #least = Number.POSITIVE_INFINITY;
@@ -52,6 +54,7 @@ export class TimedLoad {
   private constructor(fleet: TimedFleet, folder: string) {
     this.fleet = fleet;
     this.#folder = folder;
+    this.copies = new HistoryWriter(this.#copiesFile);
     this.#readClock();
     this.#timer = setInterval(() => this.#readClock(), CLOCK_EVERY_MS);
   }
@@ -103,7 +106,7 @@ export class TimedLoad {
   /** Assembles the history. */
   async write(primary: ServerNode, { path, run, injected, faults }: TimedParts): Promise<void> {
     const history = new HistoryWriter(path);
-    const clocks = injected.filter(({ fault }) => fault.setsClockBack === true);
+    const clocks = injected.filter(({ fault }) => fault.setsClock === true);
     history.append({
       kind: "run",
       format: 1,
@@ -116,7 +119,8 @@ export class TimedLoad {
     for await (const record of readHistory(faults)) {
       if (record.kind === "fault-begin" || record.kind === "fault-end") history.append(record);
     }
-    for (const file of [...this.fleet.files, this.#end]) history.appendFile(file);
+    this.copies.close();
+    for (const file of [...this.fleet.files, this.#copiesFile, this.#end]) history.appendFile(file);
     await writeFinalState(primary.admin, SHIFTS, shift.name, history);
     await new LogTrimmer(`${PREFIX}events`, shift.name).write(primary.admin, history);
     history.append({ kind: "end", at: monotonicMs() });
@@ -129,6 +133,10 @@ export class TimedLoad {
 
   get #end(): string {
     return join(this.#folder, "time-end.jsonl");
+  }
+
+  get #copiesFile(): string {
+    return join(this.#folder, "time-copies.jsonl");
   }
 
   #readClock(): void {

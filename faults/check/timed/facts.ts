@@ -110,6 +110,15 @@ class Gathering {
         this.#entity(record.id).calls.push(entry);
         return;
       }
+      case "copy": {
+        const { process, number, at, id, op } = record;
+        const copied = this.#entity(id).calls.find(({ call }) => call.op === op);
+        if (copied === undefined) throw new HistoryError(`record ${line} copies a request that no call made`);
+        const entry = { call: { ...copied.call, process, number, at, line }, end: undefined };
+        this.#open.set(`${process} ${number}`, entry);
+        this.#entity(id).calls.push(entry);
+        return;
+      }
       case "return":
         this.#return({ ...record, line });
         return;

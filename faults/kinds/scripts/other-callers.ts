@@ -19,7 +19,7 @@ async function makeChanges(arena: Arena, name: string, send: Send): Promise<numb
   for (let i = 0; i < CALLS; i += 1) {
     const step = chooseStep(random, chooseId(random, fleet.generation), undefined, []);
     if (step.operation === "get") continue;
-    const reply = await rawCall(arena, name, step, send);
+    const { reply } = await rawCall(arena, name, step, send);
     if ("error" in reply) throw new VoidInjection(`the server rejected ${name}: ${reply.error}`);
     if (reply[0] === "OK") done += 1;
   }

@@ -35,18 +35,26 @@ function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall
   ];
 }
 
-/** Makes a change of the clients' machine without the library, and records it like theirs. */
-export async function rawCall(arena: Arena, name: string, step: PlannedCall, send: Send): Promise<RawReply> {
+/**
+ * Makes a change of the clients' machine without the library, and records it like theirs. A step that has an idempotency
+ * key is a retry. Returns the reply, and the step with its key.
+ */
+export async function rawCall(
+  arena: Arena,
+  name: string,
+  step: PlannedCall,
+  send: Send,
+): Promise<{ readonly reply: RawReply; readonly call: PlannedCall }> {
   count += 1;
   const call = { process: name, number: count };
-  const named = { ...step, op: `${name}.${count}@0` };
+  const named = { ...step, op: step.op ?? `${name}.${count}@0` };
   const { history, machine } = arena;
   history.append({ kind: "call", ...call, at: monotonicMs(), machine, ...named });
   history.flush();
   const script = step.operation as Script;
   const reply = await send(script, keysOf(arena, step.id), argumentsOf(named));
   history.append({ kind: "return", ...call, at: monotonicMs(), ...resultOf(reply) });
-  return reply;
+  return { reply, call: named };
 }
 
 function resultOf(reply: RawReply): { outcome: Outcome; document?: Observation; error?: string } {

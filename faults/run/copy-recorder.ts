@@ -1,0 +1,49 @@
+import type { HistoryRecord, Observation, Outcome } from "../history/records.js";
+import { type HistoryWriter, monotonicMs, observationOf } from "../history/writer.js";
+import { type OnCopy, wordsOf } from "../proxy/copies.js";
+
+const PROCESS = "copy";
+/** Words of a request before the keys. The first key names the entity, and the id follows the keys. */
+const BEFORE_KEYS = 3;
+const MINUS = 45;
+
+/** A place for the records of one machine. */
+export interface CopyTarget {
+  /** Prefix of the machine's keys. */
+  readonly prefix: string;
+  readonly machine: string;
+  readonly history: HistoryWriter;
+}
+
+/** Records each delivered copy of a change, and the reply that no client gets, in the history of its machine. */
+export function copyRecorder(targets: readonly CopyTarget[]): OnCopy {
+  let count = 0;
+  return (request) => {
+    const keys = Number(request[BEFORE_KEYS - 1]);
+    const key = request[BEFORE_KEYS] ?? "";
+    const target = targets.find(({ prefix }) => key.startsWith(prefix));
+    const op = optionOf(request.slice(BEFORE_KEYS + keys), "OP");
+    if (target === undefined || op === undefined) return () => {}; // it changes nothing that is judged
+    const { machine, history } = target;
+    count += 1;
+    const copy = { process: PROCESS, number: count };
+    const append = (record: HistoryRecord): void => {
+      history.append(record);
+      history.flush();
+    };
+    append({ kind: "copy", ...copy, at: monotonicMs(), machine, id: request[BEFORE_KEYS + keys] ?? "", op });
+    return (reply) => append({ kind: "return", ...copy, at: monotonicMs(), ...resultOf(reply) });
+  };
+}
+
+/** Returns the value of an option. The last one counts, because a field may have the same name. */
+function optionOf(words: readonly string[], option: string): string | undefined {
+  const at = words.lastIndexOf(option);
+  return at < 0 ? undefined : words[at + 1];
+}
+
+function resultOf(reply: Buffer): { outcome: Outcome; document?: Observation; error?: string } {
+  if (reply[0] === MINUS) return { outcome: "NOTEXECUTED", error: reply.toString("utf8", 1).trim() };
+  const [outcome, text = ""] = wordsOf(reply);
+  return { outcome: outcome as Outcome, ...(text !== "" && { document: observationOf(JSON.parse(text)) }) };
+}
