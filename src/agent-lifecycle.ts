@@ -119,7 +119,7 @@ export class AgentLifecycle {
   }
 
   async #end(agent: AgentLifecycleState): Promise<AgentLifecycleState> {
-    const { onEnd, onEndFailed = warn } = this.#options;
+    const { onEnd, onEndFailed = warnOfFailure } = this.#options;
     try {
       await onEnd?.(agent);
     } catch (error) {
@@ -136,7 +136,7 @@ function storable(error: string): string {
   return Buffer.from(text).toString(); // half a surrogate pair becomes U+FFFD
 }
 
-function warn(error: unknown, agent: AgentLifecycleState): void {
+function warnOfFailure(error: unknown, agent: AgentLifecycleState): void {
   process.emitWarning(`onEnd of agent ${agent.agentId} failed: ${thrownText(error)}`, {
     code: "LATCHKEY_ON_END",
   });
@@ -158,15 +158,15 @@ function lifecycleState(agent: Snapshot<AgentState>): AgentLifecycleState {
   const { id, state, taskId, startedAt, completedAt, error, metadata } = agent;
   return {
     agentId: id,
-    taskId: textOf(taskId) ?? "",
+    taskId: asText(taskId) ?? "",
     status: state,
     ...(typeof startedAt === "string" && { startedAt }),
     ...(typeof completedAt === "string" && { completedAt }),
-    ...(error !== undefined && { error: textOf(error) ?? JSON.stringify(error) }),
+    ...(error !== undefined && { error: asText(error) ?? JSON.stringify(error) }),
     ...(metadata !== undefined && { metadata }),
   };
 }
 
-function textOf(value: JsonValue | undefined): string | undefined {
+function asText(value: JsonValue | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }

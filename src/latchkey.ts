@@ -1,4 +1,5 @@
 import { checkName, checkOptions, checkWhole } from "./contract/arguments.js";
+import { countText } from "./contract/count-text.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
 import { MachineInUseError } from "./errors/machine-in-use-error.js";
@@ -103,7 +104,7 @@ export class Latchkey {
     if (facts.partitions !== partitions) {
       throw new ContractError(
         "PARTITIONS",
-        `namespace "${this.namespace}" has ${facts.partitions} partition${facts.partitions === 1 ? "" : "s"}, which cannot be changed; use another namespace`,
+        `namespace "${this.namespace}" has ${countText(facts.partitions, "partition")}, which cannot be changed; use another namespace`,
       );
     }
     return facts;

@@ -142,11 +142,11 @@ function failureOf(error: unknown, store: MachineStore, name: string, limitMs: n
   const { last, open } = error;
   if (open === undefined) return notMade(last, name, address);
   const why = last instanceof StillOpenError ? last.message : `${address} did not report its outcome in time`;
-  return unknown(`the reply was lost, and ${why}; resolve it`, open, store, name, limitMs);
+  return unknownOpError(`the reply was lost, and ${why}; resolve it`, open, store, name, limitMs);
 }
 
 /** Makes the error of a change that may have been applied. It can be resolved as often as necessary. */
-function unknown(
+function unknownOpError(
   what: string,
   open: OpenOp,
   store: MachineStore,
@@ -166,7 +166,13 @@ function unknown(
       const rejection = contractError(error, name);
       if (rejection !== undefined) throw rejection;
       const why = error instanceof StillOpenError ? error.message : hint(error, connection.address);
-      throw unknown(`its outcome is still unknown: ${why}; resolve it again`, open, store, name, limitMs);
+      throw unknownOpError(
+        `its outcome is still unknown: ${why}; resolve it again`,
+        open,
+        store,
+        name,
+        limitMs,
+      );
     }
   });
 }

@@ -38,10 +38,10 @@ export async function explained(error: unknown, call: CallContext): Promise<unkn
     ...(error instanceof MissingFieldError && { fields: error.fields }),
     current,
   };
-  return new CliError(code, message, { lines, hint: hintFor(error, call), facts }, error);
+  return new CliError(code, message, { lines, hint: rejectionHint(error, call), facts }, error);
 }
 
-function hintFor(error: RejectedError, { settings, to }: CallContext): string {
+function rejectionHint(error: RejectedError, { settings, to }: CallContext): string {
   const { id } = error;
   if (error.code === "NOTFOUND") return commandFor(settings, "list");
   if (error instanceof MissingFieldError) {

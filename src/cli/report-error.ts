@@ -8,7 +8,11 @@ import { thisProgram } from "./shell-command.js";
 /** Writes an error to stderr: lines for people, or one JSON object for programs. Control characters are escaped. */
 export function reportError(context: CliContext, error: unknown, forPrograms: boolean): void {
   const message = error instanceof Error ? error.message : String(error);
-  const { lines = [], facts = {}, hint = hintFor(error) } = error instanceof CliError ? error.details : {};
+  const {
+    lines = [],
+    facts = {},
+    hint = defaultHint(error),
+  } = error instanceof CliError ? error.details : {};
   if (forPrograms) {
     const members = Object.entries({ code: codeOf(error) || "UNEXPECTED", message, ...facts, hint });
     const json = members.flatMap(([name, value]) =>
@@ -33,7 +37,7 @@ function factText(value: unknown): string {
 }
 
 /** Returns a command to try for an error that has no hint of its own. */
-function hintFor(error: unknown): string | undefined {
+function defaultHint(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = codeOf(error);
   if (code === "GAP" && "cursor" in error) return `latchkey events --after ${error.cursor}`;

@@ -132,7 +132,7 @@ export function checkOptions(options: object, known: Iterable<string>, name = "o
 }
 
 /** Checks states of a machine against the ones that it has. */
-export function checkStates(machine: string, states: readonly string[], known: readonly string[]): void {
+export function checkKnownStates(machine: string, states: readonly string[], known: readonly string[]): void {
   for (const state of states) {
     if (known.includes(state)) continue;
     const hint = didYouMean(String(state), known) || `; ${machine} has ${known.join(", ")}`;

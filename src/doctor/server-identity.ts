@@ -38,12 +38,12 @@ export function parseVersion(text: string): Version | undefined {
 }
 
 /** Returns the release line of a version: `8.0`. */
-export function lineOf([major, minor]: Version): string {
+export function releaseLineOf([major, minor]: Version): string {
   return `${major}.${minor}`;
 }
 
 /** Returns true if a version is older than another one. */
-export function isBefore(version: Version, other: Version): boolean {
+export function isOlder(version: Version, other: Version): boolean {
   const at = version.findIndex((number, place) => number !== other[place]);
   return at >= 0 && (version[at] ?? 0) < (other[at] ?? 0);
 }

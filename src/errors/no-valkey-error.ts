@@ -31,14 +31,14 @@ function noValkeyText(looked: readonly Looked[]): string {
   return [
     "No Valkey to start.",
     "  Looked for:",
-    ...columns(looked.map(({ where, result }) => [where, result])),
+    ...alignRows(looked.map(({ where, result }) => [where, result])),
     "  Fix it with one of:",
-    ...columns(REMEDIES),
+    ...alignRows(REMEDIES),
     "  Or name a server program: LATCHKEY_VALKEY_BIN=/path/to/valkey-server",
   ].join("\n");
 }
 
-function columns(rows: readonly (readonly [string, string])[]): string[] {
+function alignRows(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(0, ...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `    ${left.padEnd(width)}   ${right}`);
 }

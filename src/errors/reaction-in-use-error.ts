@@ -1,3 +1,4 @@
+import { countText } from "../contract/count-text.js";
 import { LatchkeyError } from "./latchkey-error.js";
 
 /** Counts of what prevents the removal of a reaction. */
@@ -41,12 +42,9 @@ function livingText(living: number): string {
 }
 
 function unfinishedText({ pending, deadLetters }: InTheWay): string {
-  const events = counted(pending, "unfinished event");
-  const letters = counted(deadLetters, "dead letter");
-  const what = [...events, ...letters].join(" and ");
+  const what = [
+    ...(pending > 0 ? [countText(pending, "unfinished event")] : []),
+    ...(deadLetters > 0 ? [countText(deadLetters, "dead letter")] : []),
+  ].join(" and ");
   return `${what} would be thrown away; let a replica handle them, or force it`;
-}
-
-function counted(count: number, what: string): string[] {
-  return count === 0 ? [] : [`${count} ${what}${count === 1 ? "" : "s"}`];
 }

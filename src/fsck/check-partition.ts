@@ -3,7 +3,7 @@ import { endOf } from "../valkey/stream.js";
 import { EntityCheck, type RepairOptions } from "./entity-check.js";
 import { EventWalk } from "./event-walk.js";
 import { type Finding, manual } from "./finding.js";
-import { groupsOf, membersOf, type Partition, scanIds } from "./partition.js";
+import { idGroups, membersOf, type Partition, scanIds } from "./partition.js";
 import type { StoredMachine } from "./stored-machine.js";
 
 /** Options of {@link checkPartition}. */
@@ -62,7 +62,7 @@ export async function* checkPartition(
   const sources: (() => AsyncIterable<string[]> | Iterable<string[]>)[] = [
     ...(index === TYPES.index ? [() => membersOf(client, keys.index)] : []),
     ...(due === TYPES.due ? [() => membersOf(client, keys.due)] : []),
-    () => groupsOf(events?.ids() ?? []),
+    () => idGroups(events?.ids() ?? []),
     ...(options.deep ? [() => scanIds(client, partition)] : []),
   ];
   const known = new Set<string>();

@@ -8,7 +8,7 @@ import { checkIndex } from "./index-check.js";
 import { checkLog, checkOlder } from "./log-check.js";
 import type { Partition } from "./partition.js";
 import { rebuildLog, repairEntity, repairOf } from "./repair.js";
-import { checkState } from "./state-check.js";
+import { checkStoredState } from "./state-check.js";
 import { readStoredEntity, type StoredEntity } from "./stored-entity.js";
 import { readStoredMachine, type StoredMachine } from "./stored-machine.js";
 
@@ -77,7 +77,7 @@ export class EntityCheck {
       ...{ isWhole: events.isWhole, oldestMs: events.oldestMs },
     };
     return [
-      ...checkState(entity, partition, machine),
+      ...checkStoredState(entity, partition, machine),
       ...checkHash(entity),
       ...checkIndex(entity, partition, machine),
       ...checkDue(entity, partition, machine),

@@ -8,7 +8,7 @@ import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
 import { checkPartition, type PartitionCounts } from "./check-partition.js";
 import { type Finding, manual } from "./finding.js";
-import { checkMachine } from "./machine-check.js";
+import { checkStoredMachine } from "./machine-check.js";
 import { checkNamespace } from "./namespace-check.js";
 import { type Partition, partitionAt } from "./partition.js";
 
@@ -71,7 +71,7 @@ export async function* fsck(
   );
   const { partitions: count } = location;
   const partitions = Array.from({ length: count }, (_, number) => partitionAt(location, number));
-  const check = await ask(connection, question, (client) => checkMachine(client, partitions, replica));
+  const check = await ask(connection, question, (client) => checkStoredMachine(client, partitions, replica));
   if (check === undefined) {
     const message = `no machine "${machine}" is installed in namespace "${namespace}"; apply it first`;
     throw new ContractError("NOMACHINE", message);

@@ -1,9 +1,8 @@
+import { ORDINAL_STEP } from "../reads/position.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
 import type { StoredEntity } from "./stored-entity.js";
 import type { StoredMachine } from "./stored-machine.js";
-
-const ORDINAL_STEP = 10 ** 13;
 
 /** Checks that an entity has one index entry, by its state and its time of entry, and that nothing else has one. */
 export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals }: StoredMachine): Defect[] {

@@ -36,7 +36,7 @@ export interface MachineCheck {
  *
  * @returns undefined if no partition has the machine.
  */
-export async function checkMachine(
+export async function checkStoredMachine(
   client: Valkey,
   partitions: readonly Partition[],
   isReplica: boolean,
@@ -53,7 +53,7 @@ export async function checkMachine(
       const defects =
         machine === first ? checkRows(partition, machine) : checkEqual(partition, machine, first);
       if (machine !== undefined && defects.length === 0) {
-        const check = await checkApply(client, partition, machine, isReplica);
+        const check = await checkByDryRun(client, partition, machine, isReplica);
         defects.push(...check.defects);
         obstacle ??= check.obstacle;
       }
@@ -65,7 +65,7 @@ export async function checkMachine(
 }
 
 /** Checks by a dry run of apply that the installed machine is the one of its own definition. */
-async function checkApply(
+async function checkByDryRun(
   client: Valkey,
   { keys }: Partition,
   { definition }: StoredMachine,

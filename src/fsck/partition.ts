@@ -56,6 +56,6 @@ export async function* scanIds(client: Valkey, { prefix }: Partition): AsyncGene
 }
 
 /** Splits ids into groups that are small enough for one step. */
-export function* groupsOf(ids: readonly string[]): Generator<string[], void> {
+export function* idGroups(ids: readonly string[]): Generator<string[], void> {
   for (let at = 0; at < ids.length; at += STEP) yield ids.slice(at, at + STEP);
 }

@@ -5,7 +5,7 @@ import type { StoredEntity } from "./stored-entity.js";
 import type { StoredMachine } from "./stored-machine.js";
 
 /** Checks that an entity is in a state of the machine, in the partition of its id, under keys of the right types. */
-export function checkState(
+export function checkStoredState(
   entity: StoredEntity,
   { location, number }: Partition,
   { rows }: StoredMachine,

@@ -26,10 +26,10 @@ export async function readStoredMachine(
   const rows = new Map(Object.entries(hash));
   if (rows.size === 0) return undefined;
   const ordinals = (rows.get("states") ?? "").split(" ").filter((state) => state !== "");
-  return { rows, ordinals, definition: readDefinition(rows.get("definition") ?? "") };
+  return { rows, ordinals, definition: validDefinition(rows.get("definition") ?? "") };
 }
 
-function readDefinition(text: string): CompiledMachine | undefined {
+function validDefinition(text: string): CompiledMachine | undefined {
   try {
     return parseCompiledMachine(text);
   } catch {

@@ -54,7 +54,7 @@ export async function heartbeat<S extends string>(
 ): Promise<HeartbeatResult<S>> {
   const words = [checkId("id", id, 128), ...guardWords(options)];
   const limitMs = timeoutMs(options, store.connection.timeoutMs);
-  const { outcome, text } = await send(store, words, limitMs, options.notAfter);
+  const { outcome, text } = await sendRenewal(store, words, limitMs, options.notAfter);
   const { machine } = store.location;
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };
@@ -88,7 +88,7 @@ function guardWords(options: HeartbeatOptions): string[] {
  * @throws NotExecutedError if no attempt was executed; LatchkeyError with code UNKNOWN if the reply to an attempt was
  * lost, so that the lease may be renewed; ContractError or LayoutError if a retry cannot help
  */
-async function send(
+async function sendRenewal(
   { connection, location }: MachineStore,
   words: readonly string[],
   limitMs: number,
@@ -123,7 +123,7 @@ async function send(
       throw new LateError();
     }
     // EXPIRED does not prove that the lost attempt was not executed. All other rejections show the current state.
-    if (wasOpen) throw unknown(name, "notAfter has passed");
+    if (wasOpen) throw unknownRenewal(name, "notAfter has passed");
     return answer;
   }
 
@@ -132,11 +132,11 @@ async function send(
   } catch (error) {
     const isReply = error instanceof LatchkeyError || classifyFailure(error) === "refused";
     if (isReply || !isOpen) throw notMade(error, name, connection.address);
-    throw unknown(name, hint(error, connection.address));
+    throw unknownRenewal(name, hint(error, connection.address));
   }
 }
 
-function unknown(name: string, why: string): LatchkeyError {
+function unknownRenewal(name: string, why: string): LatchkeyError {
   const message = `${name}: the reply was lost, and the lease may be renewed: ${why}; send it again`;
   return new LatchkeyError("UNKNOWN", message);
 }

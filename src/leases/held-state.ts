@@ -119,18 +119,18 @@ export class HeldState<S extends string = string> {
 
 /** Recognizes a result. A document may have an own field `ok`, but always has a version. */
 function isResult(value: unknown): value is Result {
-  return isObject(value) && typeof value.ok === "boolean" && !("version" in value);
+  return isRecord(value) && typeof value.ok === "boolean" && !("version" in value);
 }
 
 function isDocument(value: unknown): value is Change | Replay {
-  return isObject(value) && (typeof value.type === "string" || typeof value.opVersion === "number");
+  return isRecord(value) && (typeof value.type === "string" || typeof value.opVersion === "number");
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
 }
 
 function describe(value: unknown): string {
   if (value === undefined || value === null) return String(value);
-  return isObject(value) && "version" in value ? "an entity that was read" : "something else";
+  return isRecord(value) && "version" in value ? "an entity that was read" : "something else";
 }

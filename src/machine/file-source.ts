@@ -36,7 +36,7 @@ export async function parseSource(text: string, format: "json" | "yaml" | "eithe
       line: lines.linePos(pos[0]).line,
     }));
   if (problems.length > 0) return unreadable(problems);
-  const find = (keys: Keys) => lineOf(yaml, document, lines, keys);
+  const find = (keys: Keys) => lineNumber(yaml, document, lines, keys);
   if (isJson) return { value: json.value, problems, lineOf: find };
   try {
     return { value: document.toJS(), problems, lineOf: find };
@@ -67,7 +67,7 @@ function readJson(text: string): { value: unknown; problem?: Problem } {
   }
 }
 
-function lineOf(yaml: Yaml, document: Document.Parsed, lines: LineCounter, keys: Keys): number {
+function lineNumber(yaml: Yaml, document: Document.Parsed, lines: LineCounter, keys: Keys): number {
   let node: unknown = document.contents;
   let offset = document.contents?.range[0] ?? 0;
   for (const key of keys) {

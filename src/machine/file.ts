@@ -23,7 +23,7 @@ export async function readMachineFile(
   stdin?: AsyncIterable<Uint8Array | string>,
 ): Promise<MachineDefinition> {
   const name = path === "-" ? "(standard input)" : path;
-  const format = path === "-" ? "either" : formatOf(path);
+  const format = path === "-" ? "either" : fileFormat(path);
   const text = decode(name, path === "-" ? await readAll(stdin ?? process.stdin) : await readBytes(path));
   const source = await parseSource(text, format);
   if (source.problems.length > 0) throw new MachineDefinitionError(source.problems, name);
@@ -33,7 +33,7 @@ export async function readMachineFile(
   throw new MachineDefinitionError(problems, name);
 }
 
-function formatOf(path: string): "json" | "yaml" {
+function fileFormat(path: string): "json" | "yaml" {
   const extension = extname(path).toLowerCase();
   if (extension === ".json") return "json";
   if (extension === ".yaml" || extension === ".yml") return "yaml";

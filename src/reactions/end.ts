@@ -7,7 +7,7 @@ import { replyCode, safeMessage } from "../valkey/failure.js";
  * @param types the event types of this replica
  * @returns undefined for any other error
  */
-export function endOf(error: unknown, name: string, types: readonly string[]): ContractError | undefined {
+export function endError(error: unknown, name: string, types: readonly string[]): ContractError | undefined {
   switch (replyCode(error)) {
     case "OTHERON": {
       const [theirs, ours] = [safeMessage(error).split(" ").slice(1), types].map(

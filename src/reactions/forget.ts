@@ -50,7 +50,7 @@ export async function forget(
     const keys = Object.values(reactionKeys(location, partition, name));
     const args = [name, mode, String(FORGOTTEN_KEPT_MS)];
     return ask(connection, `forgetting reaction ${name}`, async (client) =>
-      readReply(await runScript(client, reactionScripts.forget, keys, args)),
+      readForgetReply(await runScript(client, reactionScripts.forget, keys, args)),
     );
   };
   const before = new Map<number, PartitionReply>();
@@ -75,7 +75,7 @@ export async function forget(
   return total;
 }
 
-function readReply(reply: unknown): PartitionReply | undefined {
+function readForgetReply(reply: unknown): PartitionReply | undefined {
   if (reply === null) return undefined;
   const [removed, living, pending, deadLetters, consumers, lag] = reply as [
     ...counts: [number, number, number, number, number],

@@ -7,7 +7,7 @@ import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { START } from "../valkey/stream.js";
-import { endOf } from "./end.js";
+import { endError } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
 import type { MissedEvents } from "./settings.js";
 
@@ -131,7 +131,7 @@ export class ReactionGroup {
       return [count, this.#after, takeOverMs, knownMs, call, this.#lastReply, ...types].map(String);
     };
     const reply = await this.#run("take", args).catch((error: unknown) => {
-      throw endOf(error, this.#name, types) ?? error;
+      throw endError(error, this.#name, types) ?? error;
     });
     const [events, position, more, stale, after, lost, nowMs] = reply as RawBatch;
     this.#lastSeenMs = nowMs;

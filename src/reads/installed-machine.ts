@@ -28,10 +28,10 @@ export async function readMachine(
     client.hmget(partitionKeys(location, partition).machine, "definition", "states"),
   );
   if (definition == null || states == null) return null;
-  return { definition: readDefinition(definition, location), ordinals: states.split(" ") };
+  return { definition: parseInstalled(definition, location), ordinals: states.split(" ") };
 }
 
-function readDefinition(text: string, { machine }: MachineLocation): CompiledMachine {
+function parseInstalled(text: string, { machine }: MachineLocation): CompiledMachine {
   try {
     return parseCompiledMachine(text);
   } catch {

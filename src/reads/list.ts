@@ -1,8 +1,8 @@
 import {
   checkDuration,
   checkFlag,
+  checkKnownStates,
   checkOptions,
-  checkStates,
   checkWhole,
   isId,
 } from "../contract/arguments.js";
@@ -45,7 +45,8 @@ export interface Page<S extends string = string> {
 const LIST_OPTIONS: readonly (keyof ListOptions)[] = ["state", "olderThan", "dueWithin", "stuck"];
 const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
 const PAGE = 100;
-const LONGEST_PAGE = 1000;
+/** Maximum number of entities in one page. */
+export const LONGEST_PAGE = 1000;
 /** Number of index entries that are read at once if few of them may match the filter. */
 const BATCH = 1000;
 
@@ -147,7 +148,7 @@ async function loadEntities<S extends string>(
 async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
   const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  checkStates(store.location.machine, wanted, ordinals);
+  checkKnownStates(store.location.machine, wanted, ordinals);
   const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
   const hasTimer = (name: string): boolean => {
     const state = stateOf(definition, name);

@@ -1,7 +1,7 @@
 import { refuse } from "../contract/arguments.js";
 
 /** The index scores an entity by `ordinal(state) × 10^13 + since(ms)`. */
-const ORDINAL_STEP = 10 ** 13;
+export const ORDINAL_STEP = 10 ** 13;
 
 /** A position in the index. The order is by state, then longest in it first, then by id. */
 export interface Position {

@@ -40,7 +40,7 @@ export async function startChild(options: ChildOptions): Promise<ServerChild> {
     child.pid === undefined
       ? undefined
       : watch({ pid: child.pid, signal, removeDir }, () => child.kill("SIGKILL"));
-  const ended = endOf(child).then(() => {
+  const ended = exitOf(child).then(() => {
     watchdog?.disarm();
     return removeDir === undefined
       ? undefined
@@ -62,7 +62,7 @@ export async function startChild(options: ChildOptions): Promise<ServerChild> {
 }
 
 /** Settles when the child has ended or could not be started. */
-function endOf(child: ChildProcess): Promise<void> {
+function exitOf(child: ChildProcess): Promise<void> {
   return new Promise((done) => {
     child.once("exit", () => done());
     child.once("error", () => child.pid === undefined && done());

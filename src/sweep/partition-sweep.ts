@@ -4,7 +4,7 @@ import { notInstalled } from "../reads/installed-machine.js";
 import type { Position } from "../reads/position.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { IndexAudit } from "./index-audit.js";
-import { codeOf, type SweepPartition } from "./partition.js";
+import { failureCode, type SweepPartition } from "./partition.js";
 import { MAX_STUCK, type SweepReporter } from "./report.js";
 
 /** The id under which the machine itself is stuck. */
@@ -126,7 +126,7 @@ export class PartitionSweep {
   /** Explains an error that is damage of the whole partition; undefined for any other. */
   #problemOf(error: unknown): string | undefined {
     const { partition, repairCommand } = this.#partition;
-    const code = codeOf(error);
+    const code = failureCode(error);
     if (code === "NOMACHINE") return `it is not installed in partition ${partition}; apply it again`;
     if (code === "LAYOUT") return "its definition cannot be read; apply it again, with a higher version";
     if (code !== "WRONGTYPE") return undefined;

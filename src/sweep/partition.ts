@@ -77,7 +77,7 @@ export class SweepPartition {
           return { outcome: "denied", rejection: error };
         if (!DAMAGE.has(error.reply)) throw error;
       }
-      return { outcome: "stuck", why: `its data is damaged (${codeOf(error)}); ${repair}` };
+      return { outcome: "stuck", why: `its data is damaged (${failureCode(error)}); ${repair}` };
     }
   }
 
@@ -89,7 +89,7 @@ export class SweepPartition {
 }
 
 /** Returns the code of the server's error reply, or else the one of the error; empty for an unknown error. */
-export function codeOf(error: unknown): string {
+export function failureCode(error: unknown): string {
   if (error instanceof NotExecutedError) return error.reply;
   return error instanceof LatchkeyError ? error.code : "";
 }

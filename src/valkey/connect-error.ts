@@ -11,13 +11,13 @@ export function mayPassSoon({ reason }: ConnectError): boolean {
 /** Finds the cause of a failed connection in the client's errors, the first one first. */
 export function connectError(address: string, errors: readonly unknown[]): ConnectError {
   for (const error of errors) {
-    const reason = causeOf(error);
+    const reason = connectCause(error);
     if (reason !== undefined) return new ConnectError(address, reason, detailOf(error));
   }
   return new ConnectError(address, "closed");
 }
 
-function causeOf(error: unknown): ConnectCause | undefined {
+function connectCause(error: unknown): ConnectCause | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = "code" in error ? String(error.code) : "";
   const text = error.message;

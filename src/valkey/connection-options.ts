@@ -55,6 +55,8 @@ export interface ConnectionOptions {
   readonly client?: Valkey;
 }
 
+/** Default of `url`. */
+export const DEFAULT_URL = "valkey://127.0.0.1:6379";
 /** Default of `connectTimeoutMs`. */
 export const DEFAULT_CONNECT_MS = 5_000;
 /** Half of a call's default timeout, so that a retry is possible if the server froze. */

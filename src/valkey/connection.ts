@@ -6,6 +6,7 @@ import { addressText, parseAddress } from "./address.js";
 import {
   type ConnectionOptions,
   DEFAULT_CONNECT_MS,
+  DEFAULT_URL,
   DURABLE,
   SEND_ONCE,
   settingsFor,
@@ -23,7 +24,6 @@ import { ServerClock } from "./server-clock.js";
 export type { ConnectionOptions } from "./connection-options.js";
 export { hangUp } from "./open-clients.js";
 
-const DEFAULT_URL = "valkey://127.0.0.1:6379";
 const DEFAULT_TIMEOUT_MS = 5_000;
 
 /** A connection to one server, which can open more with the same settings. */

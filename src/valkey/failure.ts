@@ -105,13 +105,13 @@ export function mayPass(error: unknown): boolean {
 
 /** Returns an error's text without the command, which can contain script texts, payloads and passwords. */
 export function safeMessage(thrown: unknown): string {
-  return textOf(thrown)
+  return causeText(thrown)
     .replace(/\s+script: [0-9a-f]{40}.*$/s, "")
     .slice(0, 300);
 }
 
 /** Formats any thrown value without throwing itself. */
-function textOf(thrown: unknown): string {
+function causeText(thrown: unknown): string {
   try {
     return thrownText(causeOf(thrown));
   } catch {

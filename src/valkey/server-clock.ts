@@ -24,7 +24,7 @@ const FRESH_MS = 30_000;
 
 /** Asks the server for its time. The client's wall clock is not used. */
 export async function readServerTime(client: Valkey): Promise<ServerTime> {
-  const { offsetMs, errorMs, seenAt } = await look(client);
+  const { offsetMs, errorMs, seenAt } = await readClock(client);
   return { nowMs: Math.round(offsetMs + seenAt), errorMs: Math.ceil(errorMs) };
 }
 
@@ -33,7 +33,7 @@ export function timeMs([seconds, micros]: readonly (number | string)[]): number 
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }
 
-async function look(client: Valkey): Promise<Sighting> {
+async function readClock(client: Valkey): Promise<Sighting> {
   const before = performance.now();
   const stampMs = timeMs(await client.time());
   const seenAt = performance.now();
@@ -74,7 +74,7 @@ export class ServerClock {
 
   #look(): Promise<void> {
     if (this.#looking !== undefined) return this.#looking;
-    const looking = look(this.#client)
+    const looking = readClock(this.#client)
       .then((sighting) => {
         // After `forget` the reply may be of the previous server.
         if (this.#looking === looking) this.#learn(sighting);

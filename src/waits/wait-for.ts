@@ -1,9 +1,9 @@
 import {
   checkDuration,
   checkId,
+  checkKnownStates,
   checkOptions,
   checkSignal,
-  checkStates,
   refuse,
   shortText,
 } from "../contract/arguments.js";
@@ -35,7 +35,8 @@ export interface WaitOptions {
 export type WaitTarget<S extends string> = S | readonly S[] | ((entity: Snapshot<S>) => boolean);
 
 const OPTIONS: readonly (keyof WaitOptions)[] = ["timeout", "signal"];
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** Default time limit of a wait in ms. */
+export const DEFAULT_WAIT_MS = 30_000;
 /** The longest time that Node's timers take, in whole days. */
 const LONGEST_TIMEOUT_MS = 24 * 86_400_000;
 /** Time limit of the read at the end of a wait. */
@@ -51,7 +52,7 @@ export async function waitFor<S extends string>(
 ): Promise<Snapshot<S>> {
   checkId("id", id, 128);
   checkOptions(options, OPTIONS);
-  const { timeout = DEFAULT_TIMEOUT_MS, signal } = options;
+  const { timeout = DEFAULT_WAIT_MS, signal } = options;
   const timeoutMs = checkDuration("timeout", timeout, LONGEST_TIMEOUT_MS);
   checkSignal(signal);
   const states = typeof target === "function" ? undefined : statesOf(store, target);
@@ -84,7 +85,7 @@ function statesOf<S extends string>({ definition }: MachineStore, target: S | re
     refuse(`waitFor needs a state, a list of states or a function, not ${shortText(states)}`);
   if (states.length === 0) refuse("waitFor needs at least one state");
   const known = Object.keys(definition.states);
-  checkStates(definition.name, states, known);
+  checkKnownStates(definition.name, states, known);
   return states;
 }
 
@@ -133,7 +134,7 @@ class Wait<S extends string> implements Follower {
 
   onChange(change: Change<S>): void {
     if (this.#early !== undefined) this.#early.push(change);
-    else if (!isBefore(change, this.#current)) this.#judge(change);
+    else if (!isInSnapshot(change, this.#current)) this.#judge(change);
   }
 
   /** Reads the entity, then judges the changes that arrived in the meantime. */
@@ -237,7 +238,7 @@ class Wait<S extends string> implements Follower {
 }
 
 /** Returns true if a change was already made when the entity was read. */
-function isBefore(change: Change, current: Snapshot | null): boolean {
+function isInSnapshot(change: Change, current: Snapshot | null): boolean {
   if (current === null) return false;
   return change.createdAt === current.createdAt
     ? change.version <= current.version

@@ -3,10 +3,10 @@ import { defectsOf, hasReplayDefect } from "../../src/doctor/checks/defects.js";
 import { judgeServer } from "../../src/doctor/checks/server-product.js";
 import { KNOWN_DEFECTS } from "../../src/doctor/known-defects.js";
 import {
-  isBefore,
-  lineOf,
+  isOlder,
   parseVersion,
   readIdentity,
+  releaseLineOf,
   type Version,
 } from "../../src/doctor/server-identity.js";
 import { ownServer, result, results } from "../helpers/doctor.js";
@@ -23,7 +23,7 @@ describe("the list of known defects", () => {
         ["8.0", "8.1", "9.0", "9.1"],
       ]);
       for (const [line, first] of Object.entries(fixes)) {
-        if (first !== "never") expect([numbers, lineOf(version(first))]).toEqual([numbers, line]);
+        if (first !== "never") expect([numbers, releaseLineOf(version(first))]).toEqual([numbers, line]);
       }
     }
     const numbers = KNOWN_DEFECTS.flatMap((defect) => defect.numbers);
@@ -89,7 +89,7 @@ describe("versions", () => {
     ["8.1", "8.1.1", true],
     ["9.0.0", "8.1.12", false],
   ])("%s is before %s: %s", (one, other, expected) => {
-    expect(isBefore(version(one), version(other))).toBe(expected);
+    expect(isOlder(version(one), version(other))).toBe(expected);
   });
 
   test.each(["", "df-v1.2", "unstable", "8"])("%j is not a version", (text) => {

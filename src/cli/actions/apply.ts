@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import { validateMachine } from "../../machine/validate.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -17,7 +18,7 @@ export interface ApplyFlags {
 }
 
 /** Installs a machine and prints the differences from the installed version. */
-export async function applyMachine(
+export async function applyDefinition(
   context: CliContext,
   settings: Settings,
   flags: ApplyFlags,
@@ -47,5 +48,5 @@ export async function applyMachine(
 }
 
 function entityCount(n: number): string {
-  return `${n} ${n === 1 ? "entity" : "entities"}`;
+  return countText(n, "entity", "entities");
 }

@@ -46,7 +46,7 @@ function readWords(program: Command, words: readonly string[]): Typed {
     }
     if (word.startsWith("-")) {
       const [, name = word, value] = ASSIGNED.exec(word) ?? [];
-      const found = optionsOf(program, command).find((one) => one.long === name || one.short === name);
+      const found = acceptedOptions(program, command).find((one) => one.long === name || one.short === name);
       if (value !== undefined) {
         if (found !== undefined) program.setOptionValue(found.attributeName(), value);
         continue;
@@ -61,7 +61,7 @@ function readWords(program: Command, words: readonly string[]): Typed {
   return { command, positionals, ...(option !== undefined && { option }) };
 }
 
-function optionsOf(program: Command, command: Command): readonly Option[] {
+function acceptedOptions(program: Command, command: Command): readonly Option[] {
   return command === program ? program.options : [...command.options, ...program.options];
 }
 
@@ -82,7 +82,7 @@ async function candidatesFor(
     if (option.long === "--id") return (await fromServer()).ids(current);
     return [];
   }
-  if (current.startsWith("-")) return optionsOf(program, command).flatMap(({ long }) => long ?? []);
+  if (current.startsWith("-")) return acceptedOptions(program, command).flatMap(({ long }) => long ?? []);
   const isAboutCommand = positionals.length === 0 || (positionals.length === 1 && positionals[0] === "help");
   if (command.commands.length > 0 && isAboutCommand) return visibleNames(command);
   const wanted = command.registeredArguments[positionals.length] ?? command.registeredArguments.at(-1);

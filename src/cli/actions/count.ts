@@ -1,4 +1,4 @@
-import { checkStates } from "../../contract/arguments.js";
+import { checkKnownStates } from "../../contract/arguments.js";
 import { count } from "../../reads/count.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -15,7 +15,7 @@ export async function countEntities(
 ): Promise<void> {
   await withStore(settings, async (store) => {
     const counts = await count(store);
-    checkStates(settings.machine, wanted ?? [], Object.keys(counts));
+    checkKnownStates(settings.machine, wanted ?? [], Object.keys(counts));
     const shown = Object.entries(counts).filter(([state]) => wanted?.includes(state) ?? true);
     const total: [string, number] = ["TOTAL", shown.reduce((sum, [, n]) => sum + n, 0)];
     const columns: Column<[string, number]>[] = [

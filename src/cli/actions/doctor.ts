@@ -30,11 +30,11 @@ interface DoctorReport {
  * @throws ConnectError if the server cannot be used; a server that replies BUSY is a result.
  */
 export async function runDoctor(context: CliContext, settings: Settings, flags: DoctorFlags): Promise<void> {
-  const { server, checks } = await look(settings);
+  const { server, checks } = await examineServer(settings);
   const report = { server, checks: checks.map((result) => pasteable(result, settings)) };
   if (isFailure(worstLevel(checks), flags.strict === true)) context.exitWith(EXIT.unexpected);
   await context.write(text(report, settings, context.paint));
-  if (settings.format !== "json") context.note(summary(report));
+  if (settings.format !== "json") context.note(doctorSummary(report));
 }
 
 /** Returns true if the doctor exits with an error for this worst level. */
@@ -42,7 +42,7 @@ export function isFailure(worst: Level, isStrict: boolean): boolean {
   return worst === "fail" || (isStrict && worst === "warn");
 }
 
-async function look(settings: Settings): Promise<DoctorReport> {
+async function examineServer(settings: Settings): Promise<DoctorReport> {
   const names = await checkedNames(settings);
   try {
     return await withConnection(settings, async (connection) => ({
@@ -71,7 +71,7 @@ function text(report: DoctorReport, { format, namespace }: Settings, paint: Pain
   const worst = worstLevel(report.checks);
   if (format === "json") return `${shownText(JSON.stringify({ ...report, worst, acl }))}\n`;
   const rows = report.checks.toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
-  if (format === "wide") return tableText(columns(paint), rows);
+  if (format === "wide") return tableText(checkColumns(paint), rows);
   const width = Math.max(...rows.map(({ id }) => id.length));
   return (
     rows.map((result) => block(result, width, paint)).join("") +
@@ -107,7 +107,7 @@ function users(rows: readonly CheckResult[], lines: readonly string[]): string {
   return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
 }
 
-function columns(paint: Paint): readonly Column<CheckResult>[] {
+function checkColumns(paint: Paint): readonly Column<CheckResult>[] {
   return [
     { title: "LEVEL", value: ({ level }) => level, paint: (cell, { level }) => colour(level, paint)(cell) },
     { title: "CHECK", value: ({ id }) => id },
@@ -121,7 +121,7 @@ function colour(level: Level, paint: Paint): (text: string) => string {
   return { ok: paint.green, info: paint.cyan, warn: paint.yellow, fail: paint.red }[level];
 }
 
-function summary({ server, checks }: DoctorReport): string {
+function doctorSummary({ server, checks }: DoctorReport): string {
   const counts = LEVELS.toReversed().map(
     (level) => `${checks.filter((result) => result.level === level).length} ${level}`,
   );

@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import type { Finding } from "../../fsck/finding.js";
 import { type FsckProgress, type FsckSummary, fsck } from "../../fsck/fsck.js";
 import type { CliContext } from "../context.js";
@@ -25,7 +26,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
   const signal = context.interruption(true);
   const progress = new ProgressLine(process.stderr);
   const counts: Counts = { repaired: 0, repairable: 0, manual: 0, notice: 0, unchecked: 0 };
-  const table = new TableLines(columns(context));
+  const table = new TableLines(findingColumns(context));
   const findings: Finding[] = [];
   const show = async (text: string): Promise<void> => {
     if (text === "") return;
@@ -68,23 +69,19 @@ function verdict(machine: string, { entities, events, partitions }: FsckSummary,
     ...(repairable > 0 ? [`${repairable} repairable with --repair`] : []),
     ...(manual > 0 ? [`${manual} manual`] : []),
     ...(notice > 0 ? [`${notice} that an older version of the machine may explain`] : []),
-    ...(unchecked > 0 ? [`${counted(unchecked, "check")} not possible`] : []),
+    ...(unchecked > 0 ? [`${countText(unchecked, "check")} not possible`] : []),
   ];
   const checked = [
-    counted(entities, "entity", "entities"),
-    counted(events, "event"),
-    counted(partitions, "partition"),
+    countText(entities, "entity", "entities"),
+    countText(events, "event"),
+    countText(partitions, "partition"),
   ];
-  const state = problems > 0 ? `has ${counted(problems, "problem")}` : "is clean";
+  const state = problems > 0 ? `has ${countText(problems, "problem")}` : "is clean";
   const details = parts.length > 0 ? `: ${parts.join(", ")}` : "";
   return `machine/${machine} ${state}${details} (${checked.join(", ")})`;
 }
 
-function counted(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`;
-}
-
-function columns({ paint }: CliContext): readonly Column<Finding>[] {
+function findingColumns({ paint }: CliContext): readonly Column<Finding>[] {
   const { green, yellow, red, dim } = paint;
   const colours = { repaired: green, repairable: yellow, manual: red, notice: dim, unchecked: yellow };
   return [

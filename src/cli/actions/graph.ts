@@ -76,7 +76,7 @@ function drawing(
     case "machine":
       return `${machine.json}\n`;
     case "table":
-      return tableText(columns(context, machine, state), Object.entries(machine.states));
+      return tableText(transitionColumns(context, machine, state), Object.entries(machine.states));
     default:
       return toMermaid(machine, state);
   }
@@ -84,13 +84,17 @@ function drawing(
 
 type TransitionRow = [name: string, state: CompiledState];
 
-function columns({ paint }: CliContext, machine: CompiledMachine, current?: string): Column<TransitionRow>[] {
+function transitionColumns(
+  { paint }: CliContext,
+  machine: CompiledMachine,
+  current?: string,
+): Column<TransitionRow>[] {
   return [
     ...(current === undefined
       ? []
       : [{ title: "NOW", value: ([name]: TransitionRow) => (name === current ? "*" : undefined) }]),
     stateColumn(paint, machine, ([name]) => name),
-    { title: "KIND", value: ([name, { to }]) => kindOf(machine, name, to === undefined) },
+    { title: "KIND", value: ([name, { to }]) => stateKind(machine, name, to === undefined) },
     { title: "TO", value: ([, { to = [] }]) => to.join(",") },
     { title: "REQUIRES", value: ([, { require = [] }]) => require.join(",") },
     { title: "STAMPS", value: ([, { stamp }]) => stamp },
@@ -99,7 +103,7 @@ function columns({ paint }: CliContext, machine: CompiledMachine, current?: stri
   ];
 }
 
-function kindOf(machine: CompiledMachine, name: string, isFinal: boolean): string | undefined {
+function stateKind(machine: CompiledMachine, name: string, isFinal: boolean): string | undefined {
   if (isFinal) return "final";
   return name === machine.initial ? "initial" : undefined;
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
@@ -22,7 +23,7 @@ export async function initNamespace(
     const { layout, partitions } = await latchkey.init(flags.partitions);
     if (!changed && flags.errorUnchanged === true) context.exitWith(EXIT.unchanged);
     const what = changed ? "initialized" : "unchanged";
-    const text = `namespace/${namespace} ${what}: ${partitions} partition${partitions === 1 ? "" : "s"}, layout ${layout}\n`;
+    const text = `namespace/${namespace} ${what}: ${countText(partitions, "partition")}, layout ${layout}\n`;
     await writeResult(context, settings.format, asJson({ namespace, layout, partitions, changed }), text);
   });
 }

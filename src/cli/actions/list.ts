@@ -2,7 +2,7 @@ import type { Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import type { Duration } from "../../machine/duration.js";
 import { dueOf } from "../../reads/due.js";
-import { list, listPage } from "../../reads/list.js";
+import { LONGEST_PAGE, list, listPage } from "../../reads/list.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
 import type { CliContext } from "../context.js";
 import { type Format, isForPeople } from "../input/formats.js";
@@ -25,9 +25,6 @@ export interface ListFlags {
   readonly cursor?: string;
 }
 
-/** Maximum number of entities in one page of the library. */
-const LONGEST_PAGE = 1000;
-
 /** Prints entities as they are read, until the end, the limit or Ctrl-C. */
 export async function listEntities(context: CliContext, settings: Settings, flags: ListFlags): Promise<void> {
   const { format } = settings;
@@ -39,11 +36,11 @@ export async function listEntities(context: CliContext, settings: Settings, flag
       const nowMs = isForPeople(format) ? await serverNow(store) : 0;
       const isDue = isForPeople(format) && (flags.dueWithin !== undefined || flags.stuck === true);
       const rows = withDue(entities, store, isDue);
-      const columns = columnsOf(context, store.definition, nowMs, format, isDue);
+      const columns = entityColumns(context, store.definition, nowMs, format, isDue);
       await writeRows(context, format, { rows, columns, document: ({ entity }) => stored(entity) });
       const { cursor } = entities;
       if (cursor === undefined) return;
-      const next = commandFor(settings, "list", [], ["--cursor", cursor, ...optionsOf(flags)]);
+      const next = commandFor(settings, "list", [], ["--cursor", cursor, ...typedOptions(flags)]);
       context.note(`Next page: ${next}`);
     },
     { signal },
@@ -51,7 +48,7 @@ export async function listEntities(context: CliContext, settings: Settings, flag
 }
 
 /** Returns the options of a list, without its cursor, as they are typed. */
-function optionsOf({ cursor: _, ...flags }: ListFlags): string[] {
+function typedOptions({ cursor: _, ...flags }: ListFlags): string[] {
   return Object.entries(flags).flatMap(([name, value]) => {
     const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     if (value === true) return [option];
@@ -111,7 +108,7 @@ async function* withDue(
   }
 }
 
-function columnsOf(
+function entityColumns(
   { paint }: CliContext,
   definition: CompiledMachine,
   nowMs: number,

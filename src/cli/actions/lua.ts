@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Valkey } from "iovalkey";
+import { LIBRARY } from "../../doctor/checks/scripts.js";
 import { NotExecutedError } from "../../errors/outcome-errors.js";
 import { library, manifest, type Operation, scripts } from "../../lua/index.js";
 import { didYouMean } from "../../machine/suggest.js";
@@ -13,8 +14,6 @@ import { withConnection } from "../session.js";
 
 /** The operations that have a script. */
 export const OPERATIONS = Object.keys(scripts) as readonly Operation[];
-
-const LIBRARY = manifest.library.replace(/\.lua$/, "");
 
 /** Lists the scripts with their arguments. */
 export async function listScripts(context: CliContext, { format }: Settings): Promise<void> {
@@ -64,7 +63,7 @@ function statusOf(script: Operation, known: boolean): ScriptStatus {
   return { script, sha1: scripts[script].sha1, known };
 }
 
-const columns: readonly Column<ScriptStatus>[] = [
+const statusColumns: readonly Column<ScriptStatus>[] = [
   { title: "SCRIPT", value: ({ script }) => script },
   { title: "SHA1", value: ({ sha1 }) => sha1 },
   { title: "SERVER", value: ({ known }) => (known ? "loaded" : "not loaded") },
@@ -101,7 +100,7 @@ export async function checkScripts(context: CliContext, settings: Settings): Pro
       { script: `${LIBRARY} (functions)`, known: libraries.length > 0 },
     ];
   });
-  await writeResult(context, settings.format, asJson(status), tableText(columns, status));
+  await writeResult(context, settings.format, asJson(status), tableText(statusColumns, status));
 }
 
 /** Sends commands that the ACL lines of the doctor do not grant; if they are denied, the hint grants them. */

@@ -11,7 +11,7 @@ interface MachineRow {
   readonly entities: number;
 }
 
-const columns: readonly Column<MachineRow>[] = [
+const machineColumns: readonly Column<MachineRow>[] = [
   { title: "NAME", value: ({ name }) => name },
   { title: "VERSION", value: ({ version }) => String(version) },
   { title: "STATES", value: ({ states }) => states.join(",") },
@@ -30,6 +30,6 @@ export async function listMachines(context: CliContext, settings: Settings): Pro
       rows.push({ name, version, states: Object.keys(states), entities: total });
     }
     const document = (row: MachineRow) => asJson(row, row.name);
-    await writeRows(context, settings.format, { rows, columns, document });
+    await writeRows(context, settings.format, { rows, columns: machineColumns, document });
   });
 }

@@ -18,7 +18,7 @@ export async function listDeadLetters(context: CliContext, settings: Settings, n
     async (entities, store) => {
       const rows = entities.deadLetters(name);
       await checkReaction(entities, settings, name);
-      const columns = columnsOf(await serverNow(store), format);
+      const columns = letterColumns(await serverNow(store), format);
       const document = (letter: DeadLetter) => ({ id: letter.id, text: jsonOf(letter) });
       await writeRows(context, format, { rows, columns, document });
     },
@@ -37,7 +37,7 @@ function timeText(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function columnsOf(nowMs: number, format: Format): Column<DeadLetter>[] {
+function letterColumns(nowMs: number, format: Format): Column<DeadLetter>[] {
   const eventOf = ({ text }: DeadLetter): Snapshot | undefined =>
     text === null ? undefined : readDocument(text);
   const wide: Column<DeadLetter>[] = [

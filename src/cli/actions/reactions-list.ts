@@ -14,11 +14,11 @@ export async function listReactions(context: CliContext, settings: Settings): Pr
   await withEntities(settings, async (entities) => {
     const rows = await entities.reactions();
     const document = (row: ReactionStats) => asJson(row, row.name);
-    await writeRows(context, settings.format, { rows, columns: columns(context), document });
+    await writeRows(context, settings.format, { rows, columns: reactionColumns(context), document });
   });
 }
 
-function columns({ paint }: CliContext): Column<ReactionStats>[] {
+function reactionColumns({ paint }: CliContext): Column<ReactionStats>[] {
   return [
     { title: "NAME", value: ({ name }) => name },
     { title: "LAG", value: ({ lag }) => lag?.toString() },

@@ -29,7 +29,7 @@ export async function changeDeadLetters(
   await withEntities(settings, async (entities) => {
     const letters = entities.deadLetters(name);
     await checkReaction(entities, settings, name);
-    const { groups, lost } = all ? await groupsOf(letters, verb) : { groups: [ids], lost: 0 };
+    const { groups, lost } = all ? await letterGroups(letters, verb) : { groups: [ids], lost: 0 };
     const changed: string[] = [];
     for (const group of groups) changed.push(...(await letters[verb](group)));
     if (settings.format === "name") await context.write(changed.map((id) => `${id}\n`).join(""));
@@ -48,7 +48,7 @@ export async function changeDeadLetters(
 }
 
 /** Reads all letters in groups, and counts those that cannot be retried because their events were trimmed. */
-async function groupsOf(
+async function letterGroups(
   letters: AsyncIterable<DeadLetter>,
   verb: "retry" | "drop",
 ): Promise<{ groups: string[][]; lost: number }> {

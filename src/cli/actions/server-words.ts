@@ -1,9 +1,9 @@
-import type { Valkey } from "iovalkey";
 import { pairsOf } from "../../contract/flat-reply.js";
-import { parseCompiledMachine } from "../../machine/compile.js";
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
+import { readMachine } from "../../reads/installed-machine.js";
+import type { Connection } from "../../valkey/connection.js";
 import { Deadline } from "../../valkey/deadline.js";
-import { allPartitionKeys, entityKey, type MachineLocation, partitionKeys } from "../../valkey/keys.js";
+import { allPartitionKeys, entityKey, type MachineLocation } from "../../valkey/keys.js";
 import { notedMachines, readFacts } from "../../valkey/layout.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -27,12 +27,12 @@ export class ServerWords {
 
   /** Lists the installed machines. */
   machines(): Promise<readonly string[]> {
-    return this.#inTime([], (client) => notedMachines(client, this.#settings.namespace));
+    return this.#inTime([], ({ client }) => notedMachines(client, this.#settings.namespace));
   }
 
   /** Lists the reactions of the machine. */
   reactions(): Promise<readonly string[]> {
-    return this.#inTime([], async (client, location) => {
+    return this.#inTime([], async ({ client }, location) => {
       const { reactionStats } = await import("../../reactions/stats.js");
       return (await reactionStats(client, location)).map(({ name }) => name);
     });
@@ -40,18 +40,20 @@ export class ServerWords {
 
   /** Lists the states of the machine. */
   async states(): Promise<readonly string[]> {
-    const machine = await this.#inTime(undefined, (client, location) => readDefinition(client, location));
-    return Object.keys((machine ?? (await this.#builtIn()))?.states ?? {});
+    const installed = await this.#inTime(null, (connection, location) => readMachine(connection, location));
+    return Object.keys((installed?.definition ?? (await this.#builtIn()))?.states ?? {});
   }
 
   /** Lists the states that an entity can enter; all states if it cannot be read in time. */
   async nextStates(id: string): Promise<readonly string[]> {
-    const next = await this.#inTime(undefined, async (client, location) => {
-      const [machine, state] = await Promise.all([
-        readDefinition(client, location),
-        client.hmget(entityKey(location, id), "state").then(([text]) => text),
+    const next = await this.#inTime(undefined, async (connection, location) => {
+      const [installed, state] = await Promise.all([
+        readMachine(connection, location),
+        connection.client.hmget(entityKey(location, id), "state").then(([text]) => text), // a reader has no HGET
       ]);
-      return machine === undefined || state == null ? undefined : (stateOf(machine, state)?.to ?? []);
+      return installed === null || state == null
+        ? undefined
+        : (stateOf(installed.definition, state)?.to ?? []);
     });
     return next ?? this.states();
   }
@@ -61,7 +63,7 @@ export class ServerWords {
     if (!/^[A-Za-z0-9_.~:/@+=-]*$/.test(prefix)) return [];
     const found: string[] = [];
     // A partial result is useful too.
-    await this.#inTime(undefined, async (client, location) => {
+    await this.#inTime(undefined, async ({ client }, location) => {
       for (const { index } of allPartitionKeys(location)) {
         let cursor = "0";
         do {
@@ -84,16 +86,19 @@ export class ServerWords {
     return compileMachine(agent());
   }
 
-  async #inTime<T>(otherwise: T, run: (client: Valkey, location: MachineLocation) => Promise<T>): Promise<T> {
+  async #inTime<T>(
+    otherwise: T,
+    run: (connection: Connection, location: MachineLocation) => Promise<T>,
+  ): Promise<T> {
     // The time limit does not include loading the client.
     await import("../../valkey/connection.js");
     const { namespace, machine } = this.#settings;
     const answer = withConnection(
       this.#settings,
-      async ({ client }) => {
-        const facts = await readFacts(client, namespace);
+      async (connection) => {
+        const facts = await readFacts(connection.client, namespace);
         if (facts === undefined) return otherwise;
-        return run(client, { namespace, machine, partitions: facts.partitions });
+        return run(connection, { namespace, machine, partitions: facts.partitions });
       },
       { signal: AbortSignal.timeout(this.#budgetMs), connectTimeoutMs: this.#budgetMs },
     );
@@ -101,12 +106,4 @@ export class ServerWords {
       .race(answer)
       .catch(() => otherwise);
   }
-}
-
-async function readDefinition(
-  client: Valkey,
-  location: MachineLocation,
-): Promise<CompiledMachine | undefined> {
-  const [text] = await client.hmget(partitionKeys(location, 0).machine, "definition"); // a reader has no HGET
-  return text == null ? undefined : parseCompiledMachine(text);
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import { stats } from "../../reads/stats.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -18,7 +19,7 @@ export async function showStats(context: CliContext, settings: Settings): Promis
     const text = [
       tableText(stateColumns, Object.entries(states)),
       tableText(MEMORY_COLUMNS, Object.entries(memory)),
-      `${entities} ${entities === 1 ? "entity" : "entities"}, ${due.entries} with a timer, ${due.over} overdue\n`,
+      `${countText(entities, "entity", "entities")}, ${due.entries} with a timer, ${due.over} overdue\n`,
     ].join("\n");
     await writeResult(context, settings.format, asJson(result), text);
   });

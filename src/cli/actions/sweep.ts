@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import type { Change } from "../../contract/document.js";
 import type { Duration } from "../../machine/duration.js";
 import { MAX_STUCK, type Stuck, type SweepReport } from "../../sweep/report.js";
@@ -50,7 +51,7 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
       : await withEntities(settings, (entities) => entities.sweep(options));
   await lines.end();
   if (denied.signal.aborted) throw denied.signal.reason;
-  context.note(summary(report));
+  context.note(sweepSummary(report));
 }
 
 /** Writes changes one after the other, in the order in which they are reported. */
@@ -96,11 +97,11 @@ class ChangeLines {
   }
 }
 
-function summary({ expired, removed, given, stuck }: SweepReport): string {
+function sweepSummary({ expired, removed, given, stuck }: SweepReport): string {
   const parts = [
-    `${expired} timer${expired === 1 ? "" : "s"} fired`,
-    `${removed} ${removed === 1 ? "entity" : "entities"} removed`,
-    ...(given === 0 ? [] : [`${given} missing timer${given === 1 ? "" : "s"} added`]),
+    `${countText(expired, "timer")} fired`,
+    `${countText(removed, "entity", "entities")} removed`,
+    ...(given === 0 ? [] : [`${countText(given, "missing timer")} added`]),
     ...(stuck === 0 ? [] : [`${stuck}${stuck >= MAX_STUCK ? " or more" : ""} stuck (latchkey list --stuck)`]),
   ];
   return parts.join(", ");

@@ -3,6 +3,7 @@ import { WaitError } from "../../errors/wait-error.js";
 import { durationText } from "../../machine/duration.js";
 import { DEFAULT_CONNECT_MS } from "../../valkey/connection-options.js";
 import { LONGEST_TIMER_MS } from "../../valkey/deadline.js";
+import { DEFAULT_WAIT_MS } from "../../waits/wait-for.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -10,7 +11,6 @@ import { stored, writeResult } from "../output/documents.js";
 import { withEntities } from "../session.js";
 import { commandFor } from "../shell-command.js";
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 /** Time in ms by which connecting may take longer than the wait, so that the wait ends first. */
 const SPARE_MS = 100;
 
@@ -24,7 +24,7 @@ export async function waitForEntity(
   settings: Settings,
   id: string,
   lists: readonly string[],
-  { timeout: timeoutMs = DEFAULT_TIMEOUT_MS }: { readonly timeout?: number },
+  { timeout: timeoutMs = DEFAULT_WAIT_MS }: { readonly timeout?: number },
 ): Promise<void> {
   const states = lists.flatMap((list) => list.split(",").filter((state) => state !== ""));
   if (states.length === 0) throw usageError("give at least one state to wait for");

@@ -15,7 +15,7 @@ export function register(program: Command, context: CliContext): void {
     .option("--actor <text>", "actor of the moves (default: cli:<user>@<host>)")
     .option("--dry-run", "print what would change; write nothing")
     .option("--error-unchanged", "exit 3 if the same definition is already installed")
-    .action(listener(context, async () => (await import("../actions/apply.js")).applyMachine));
+    .action(listener(context, async () => (await import("../actions/apply.js")).applyDefinition));
   withFormats(command, "table", "json");
   withExamples(
     command,

@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { DEFAULT_URL } from "../../valkey/connection-options.js";
 import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { type Format, formatsOf } from "./formats.js";
-
-const DEFAULT_URL = "valkey://127.0.0.1:6379";
 
 /** The options of every command. */
 export interface GlobalOptions {
@@ -47,7 +46,7 @@ export function settingsOf(command: Command, context: CliContext): Settings {
     namespace: given.namespace ?? firstSet(env.LATCHKEY_NAMESPACE) ?? "latchkey",
     url: url ?? DEFAULT_URL,
     isDefaultUrl: url === undefined,
-    format: formatOf(command, given.output),
+    format: outputFormat(command, given.output),
     given,
     ...(password !== undefined && { password }),
   };
@@ -62,7 +61,7 @@ function firstSet(...values: readonly (string | undefined)[]): string | undefine
   return values.find((value) => value !== undefined && value !== "");
 }
 
-function formatOf(command: Command, wanted: string | undefined): Format {
+function outputFormat(command: Command, wanted: string | undefined): Format {
   const formats = formatsOf(command);
   const format = wanted === undefined ? formats[0] : formats.find((one) => one === wanted);
   if (format !== undefined) return format;

@@ -53,11 +53,11 @@ export class TableLines<R> {
   }
 
   #header(widths: readonly number[]): string {
-    return lineOf(this.#columns.map(({ title }, at) => title.padEnd(widths[at] ?? 0)));
+    return rowLine(this.#columns.map(({ title }, at) => title.padEnd(widths[at] ?? 0)));
   }
 
   #line(row: R, widths: readonly number[]): string {
-    return lineOf(
+    return rowLine(
       this.#columns.map((column, at) => {
         const text = cell(column, row);
         const painted = column.paint?.(text, row) ?? text;
@@ -78,6 +78,6 @@ function cell<R>(column: Column<R>, row: R): string {
   return value === undefined || value === "" ? "<none>" : shownText(value);
 }
 
-function lineOf(cells: readonly string[]): string {
+function rowLine(cells: readonly string[]): string {
   return `${cells.join(GAP).trimEnd()}\n`;
 }

@@ -1,7 +1,7 @@
 import type { CheckResult } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
 import { KNOWN_DEFECTS, REPLAY_DEFECT } from "../known-defects.js";
-import { isBefore, lineOf, parseVersion, type Version } from "../server-identity.js";
+import { isOlder, parseVersion, releaseLineOf, type Version } from "../server-identity.js";
 
 const id = "defects";
 
@@ -12,7 +12,7 @@ export async function knownDefects(context: DoctorContext): Promise<CheckResult[
     const meaning = "not checked: the list of known defects is for Valkey only";
     return [{ id, level: "info", status: `${product} ${versionText}`, meaning }];
   }
-  const line = lineOf(version);
+  const line = releaseLineOf(version);
   const listed = KNOWN_DEFECTS.filter(({ fixes }) => line in fixes).length;
   const results = defectsOf(version);
   if (listed === KNOWN_DEFECTS.length) {
@@ -26,7 +26,7 @@ export async function knownDefects(context: DoctorContext): Promise<CheckResult[
 
 /** Returns a result for each known defect of a Valkey version. */
 export function defectsOf(version: Version): CheckResult[] {
-  const line = lineOf(version);
+  const line = releaseLineOf(version);
   const fix = `upgrade the server to ${newestFix(line)} or later`;
   return KNOWN_DEFECTS.flatMap(({ numbers, level, impact, fixes, unconfirmed }) => {
     const release = fixes[line];
@@ -40,16 +40,16 @@ export function defectsOf(version: Version): CheckResult[] {
 /** Returns true if the replay of the append-only file depends on the permissions of the user `default`. */
 export function hasReplayDefect(version: Version): boolean {
   const defect = KNOWN_DEFECTS.find(({ numbers }) => numbers.includes(REPLAY_DEFECT));
-  return isBeforeFix(version, defect?.fixes[lineOf(version)]);
+  return isBeforeFix(version, defect?.fixes[releaseLineOf(version)]);
 }
 
 function isBeforeFix(version: Version, release = ""): boolean {
   const fix = parseVersion(release);
-  return fix !== undefined && isBefore(version, fix);
+  return fix !== undefined && isOlder(version, fix);
 }
 
 /** Returns the release of a line that has all known fixes. */
 function newestFix(line: string): string {
   const releases = KNOWN_DEFECTS.map(({ fixes }) => parseVersion(fixes[line] ?? "") ?? ([0, 0, 0] as const));
-  return releases.reduce((a, b) => (isBefore(a, b) ? b : a)).join(".");
+  return releases.reduce((a, b) => (isOlder(a, b) ? b : a)).join(".");
 }

@@ -1,3 +1,4 @@
+import { countText } from "../../contract/count-text.js";
 import { metaKey, partitionKeys } from "../../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, notedMachines } from "../../valkey/layout.js";
 import { type CheckResult, fail, info, type Outcome, ok } from "../check-result.js";
@@ -29,9 +30,11 @@ async function readNamespace(context: DoctorContext): Promise<{ outcome: Outcome
     const fix = `HSET ${key} partitions <number of partitions given to init>`;
     return { outcome: fail(`${namespace} has "${count}" partitions`, meaning, fix) };
   }
-  const text = partitions === 1 ? "1 partition" : `${partitions} partitions`;
   return {
-    outcome: ok(`${namespace} has layout ${layout}, ${text}`, "supported by this version"),
+    outcome: ok(
+      `${namespace} has layout ${layout}, ${countText(partitions, "partition")}`,
+      "supported by this version",
+    ),
     partitions,
   };
 }
@@ -70,14 +73,14 @@ async function installed(context: DoctorContext, machine: string, partitions: nu
   const absent = copies.flatMap(([, , definition], at) => (definition == null ? [at] : []));
   if (absent.length > 0) {
     const where =
-      partitions === absent.length ? "not installed" : `not installed in partition ${list(absent)}`;
+      partitions === absent.length ? "not installed" : `not installed in partition ${numberList(absent)}`;
     return fail(where, "entities there cannot be created or changed: NOMACHINE", apply);
   }
   const foreign = copies.flatMap(([layout], at) => (layout === String(LAYOUT) ? [] : [at]));
   if (foreign.length > 0) {
     const meaning = "the scripts reject it with LAYOUT: another version of latchkey wrote it";
     const fix = "use the version of latchkey that wrote it";
-    return fail(`another layout in partition ${list(foreign)}`, meaning, fix);
+    return fail(`another layout in partition ${numberList(foreign)}`, meaning, fix);
   }
   const versions = [...new Set(copies.map(([, version]) => String(version)))];
   if (new Set(copies.map(([, , definition]) => definition)).size > 1) {
@@ -88,7 +91,7 @@ async function installed(context: DoctorContext, machine: string, partitions: nu
   return ok(`version ${versions.join()}`, "the same in every partition");
 }
 
-function list(numbers: readonly number[]): string {
+function numberList(numbers: readonly number[]): string {
   return numbers.length <= 5
     ? numbers.join(", ")
     : `${numbers.slice(0, 5).join(", ")} and ${numbers.length - 5} more`;

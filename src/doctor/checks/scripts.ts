@@ -3,7 +3,8 @@ import { type CheckResult, info, type Outcome, ok, warn } from "../check-result.
 import { type DoctorContext, pairs } from "../context.js";
 import { query } from "../query.js";
 
-const LIBRARY = manifest.library.replace(/\.lua$/, "");
+/** The name of the Function library. */
+export const LIBRARY = manifest.library.replace(/\.lua$/, "");
 
 /** The result for a server that replies BUSY to everything. */
 export const BUSY: CheckResult = {

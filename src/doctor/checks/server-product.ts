@@ -1,6 +1,6 @@
 import { fail, info, type Outcome, ok, warn } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import { isBefore, type ServerIdentity, type Version } from "../server-identity.js";
+import { isOlder, type ServerIdentity, type Version } from "../server-identity.js";
 
 const FIX = "run Valkey 8.0 or later";
 const OLDEST: Readonly<Record<string, Version>> = { valkey: [7, 2, 0], redis: [7, 0, 0] };
@@ -23,7 +23,7 @@ export function judgeServer({ product, version, versionText }: ServerIdentity): 
   const oldest = OLDEST[product];
   if (oldest === undefined)
     return warn(status, "latchkey is tested on Valkey; this product may run its scripts differently", FIX);
-  if (version === undefined || isBefore(version, oldest))
+  if (version === undefined || isOlder(version, oldest))
     return fail(status, `the scripts require ${product} ${oldest[0]}.${oldest[1]} or later`, FIX);
   if (product === "valkey") return ok(status, "supported");
   return info(status, "the scripts run on Redis 7, but latchkey is tested on Valkey", FIX);

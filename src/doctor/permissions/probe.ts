@@ -38,14 +38,16 @@ async function queue({ connection }: DoctorContext, samples: readonly Sample[]):
   const [transaction, plain] = [await connection.open("doctor"), await connection.open("doctor")];
   try {
     await query("multi", () => transaction.call("MULTI"));
-    return await inOrder(samples, (sample) => send(OUTSIDE.has(sample[0]) ? plain : transaction, sample));
+    return await inOrder(samples, (sample) =>
+      sendSample(OUTSIDE.has(sample[0]) ? plain : transaction, sample),
+    );
   } finally {
     hangUp(transaction); // the server discards the queued calls
     hangUp(plain);
   }
 }
 
-async function send(client: Valkey, [command, ...args]: Sample): Promise<PermissionKind | undefined> {
+async function sendSample(client: Valkey, [command, ...args]: Sample): Promise<PermissionKind | undefined> {
   try {
     await client.call(command, ...args);
     return undefined;
