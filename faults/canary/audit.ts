@@ -141,7 +141,7 @@ async function stateProblems(admin: Valkey, prefix: string, changes: readonly Ch
     const page = ids.slice(at, at + PAGE);
     const pipeline = admin.pipeline();
     for (const id of page)
-      pipeline.hmget(`${prefix}id:${id}`, "state", "version").lindex(`${prefix}log:${id}`, -1);
+      pipeline.hmget(`${prefix}id:${id}`, "state", "version").lindex(`${prefix}log:${id}`, -2);
     const replies = (await pipeline.exec()) ?? [];
     for (const [which, id] of page.entries()) {
       const change = last.get(id);

@@ -156,7 +156,7 @@ export class Canary {
     const { deadlineMs, retries = true, replicas: choices = [] } = this.#options;
     const replicas = choices[caller % choices.length] ?? 0;
     const durability = replicas === 0 ? "memory" : { replicas, timeoutMs: DURABLE_MS };
-    const sent = Math.floor(performance.now() + this.#serverOffsetMs);
+    const seen = await agents.position(id);
     for (let attempt = 0; ; attempt += 1) {
       const notAfter =
         deadlineMs === undefined
@@ -170,7 +170,7 @@ export class Canary {
         const done = await step(agents, id, {
           ...{ op, timeout: TIMEOUT_MS, durability },
           ...(notAfter !== undefined && { notAfter }),
-          ...(attempt > 0 && { sent }),
+          ...(attempt > 0 && { seen }),
         });
         return call("OK", { version: done.opVersion ?? done.version, replicas });
       } catch (error) {

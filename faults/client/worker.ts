@@ -3,7 +3,7 @@ import { readHistory } from "../history/reader.js";
 import type { CallRecord, DurabilityLevel } from "../history/records.js";
 import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import { happens, type Random, randomFor } from "../random.js";
-import { Caller, newOp, sentOf } from "./caller.js";
+import { Caller } from "./caller.js";
 import type { Answer, Library } from "./library.js";
 import type { ClientSettings } from "./messages.js";
 import type { Pace } from "./pace.js";
@@ -25,6 +25,8 @@ export class Worker {
   readonly #done: PlannedCall[] = [];
   generation: number;
   #ops = 0;
+  /** A position that may be old. */
+  #seen = "0-0";
   /** The server's clock minus CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
 
@@ -75,17 +77,20 @@ export class Worker {
     const { name, life } = this.#settings;
     this.#ops += 1;
     const nowMs = Math.floor(monotonicMs() + this.#clock);
-    const op = newOp(`${name}-${life}`, this.#ops, nowMs);
+    const op = `${name}-${life}.${this.#ops}`;
+    // A position that is too old is safe, and may be FORGOTTEN.
+    const seen = happens(random, 50) ? this.#seen : await this.#library.position();
     const durability = this.#durability(random);
     // Some changes have a time limit. A retry has the same limit, which has passed by then or will soon.
     const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
     const named = {
       ...step,
       op,
+      seen,
       ...(durability !== undefined && { durability }),
       ...(notAfter !== undefined && { notAfter }),
     };
-    const answer = await this.#caller.call(named);
+    const answer = await this.#caller.call(named, happens(random, 50));
     this.#learn(step.id, answer);
     if (answer.outcome === "UNKNOWN" && happens(random, 50)) await this.#repeat(named);
     if (answer.outcome !== "OK") return;
@@ -94,8 +99,7 @@ export class Worker {
   }
 
   async #repeat(step: PlannedCall): Promise<void> {
-    if (step.op === undefined) return;
-    this.#learn(step.id, await this.#caller.call({ ...step, sent: sentOf(step.op) }));
+    if (step.op !== undefined) this.#learn(step.id, await this.#caller.call(step));
   }
 
   /** Chooses a durability. Most changes need not survive the server's process. */
@@ -115,13 +119,14 @@ export class Worker {
   async #updateClock(): Promise<void> {
     while (!this.#pace.hasEnded) {
       await pause(CLOCK_EVERY_MS);
-      await this.#readClock().catch(() => {}); // the previous offset holds a while longer
+      await this.#readClock().catch(() => {}); // the previous offset and position hold a while longer
     }
   }
 
   async #readClock(): Promise<void> {
     const time = await this.#library.serverTime();
     this.#clock = time - monotonicMs();
+    this.#seen = await this.#library.position();
   }
 }
 

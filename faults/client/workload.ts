@@ -13,7 +13,8 @@ export interface PlannedCall {
   readonly ifVersion?: number;
   readonly ifState?: string;
   readonly op?: string;
-  readonly sent?: number;
+  /** Position of the event log before the first attempt. */
+  readonly seen?: string;
   readonly notAfter?: number;
   readonly durability?: DurabilityLevel;
 }

@@ -1,4 +1,4 @@
-import type { HistoryRecord, Observation, Outcome } from "../history/records.js";
+import type { HistoryRecord, Outcome, ReturnRecord } from "../history/records.js";
 import { type HistoryWriter, monotonicMs, observationOf } from "../history/writer.js";
 import { type OnCopy, wordsOf } from "../proxy/copies.js";
 
@@ -22,7 +22,8 @@ export function copyRecorder(targets: readonly CopyTarget[]): OnCopy {
     const keys = Number(request[BEFORE_KEYS - 1]);
     const key = request[BEFORE_KEYS] ?? "";
     const target = targets.find(({ prefix }) => key.startsWith(prefix));
-    const op = optionOf(request.slice(BEFORE_KEYS + keys), "OP");
+    const words = request.slice(BEFORE_KEYS + keys);
+    const op = optionOf(words, "OP");
     if (target === undefined || op === undefined) return () => {}; // it changes nothing that is judged
     const { machine, history } = target;
     count += 1;
@@ -31,7 +32,10 @@ export function copyRecorder(targets: readonly CopyTarget[]): OnCopy {
       history.append(record);
       history.flush();
     };
-    append({ kind: "copy", ...copy, at: monotonicMs(), machine, id: request[BEFORE_KEYS + keys] ?? "", op });
+    const [id = ""] = words;
+    const notAfter = optionOf(words, "NOTAFTER");
+    const limit = notAfter === undefined ? {} : { notAfter: Number(notAfter) };
+    append({ kind: "copy", ...copy, at: monotonicMs(), machine, id, op, ...limit });
     return (reply) => append({ kind: "return", ...copy, at: monotonicMs(), ...resultOf(reply) });
   };
 }
@@ -42,8 +46,12 @@ function optionOf(words: readonly string[], option: string): string | undefined 
   return at < 0 ? undefined : words[at + 1];
 }
 
-function resultOf(reply: Buffer): { outcome: Outcome; document?: Observation; error?: string } {
+function resultOf(reply: Buffer): Pick<ReturnRecord, "outcome" | "document" | "position" | "error"> {
   if (reply[0] === MINUS) return { outcome: "NOTEXECUTED", error: reply.toString("utf8", 1).trim() };
-  const [outcome, text = ""] = wordsOf(reply);
-  return { outcome: outcome as Outcome, ...(text !== "" && { document: observationOf(JSON.parse(text)) }) };
+  const [outcome, text = "", position = ""] = wordsOf(reply);
+  return {
+    outcome: outcome as Outcome,
+    ...(text !== "" && { document: observationOf(JSON.parse(text)) }),
+    ...(outcome === "OK" && position !== "" && { position }),
+  };
 }

@@ -11,7 +11,7 @@ import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
 import type { InjectionResult } from "./injections.js";
 import { LogTrimmer } from "./log-trimmer.js";
-import { installed, lossOf } from "./write-history.js";
+import { clocksOf, installed, lossOf } from "./write-history.js";
 
 const CLOCK_EVERY_MS = 100;
 /** Timers that are due this long after the end of the load must still fire. */
@@ -106,14 +106,13 @@ export class TimedLoad {
   /** Assembles the history. */
   async write(primary: ServerNode, { path, run, injected, faults }: TimedParts): Promise<void> {
     const history = new HistoryWriter(path);
-    const clocks = injected.filter(({ fault }) => fault.setsClock === true);
     history.append({
       kind: "run",
-      format: 1,
+      format: 2,
       ...run,
       machines: [await installed(primary, SHIFTS, shift)],
       loss: lossOf(injected),
-      clocks: clocks.map(({ fault }) => fault.name),
+      clocks: clocksOf(injected),
       reactions: [{ name: REACTION, deadLetterAfter: DEAD_LETTER_AFTER }],
     });
     for await (const record of readHistory(faults)) {

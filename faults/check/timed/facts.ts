@@ -17,7 +17,7 @@ import type {
   RenewalRecord,
   SweptRecord,
 } from "../../history/timed-records.js";
-import { type Injection, Loss } from "../loss.js";
+import { clocksOf, type Injection, Loss } from "../loss.js";
 
 /** A record with its line in the history, from 1. */
 export type WithLine<R> = R & { readonly line: number };
@@ -176,7 +176,7 @@ class Gathering {
     if (this.#run === undefined || machine === undefined || this.#clock === undefined || !this.#hasEnded) {
       throw new HistoryError("the history is incomplete: it needs a run with a machine, a clock and an end");
     }
-    const { loss, clocks = [], reactions = [] } = this.#run;
+    const { loss, reactions = [] } = this.#run;
     const injections = [...this.#injections.values()];
     return {
       machine: machine.name,
@@ -190,7 +190,7 @@ class Gathering {
       swept: this.#swept,
       clock: this.#clock,
       loss: new Loss(loss, injections),
-      clocks: injections.filter(({ name }) => clocks.includes(name)),
+      clocks: clocksOf(this.#run, injections),
     };
   }
 

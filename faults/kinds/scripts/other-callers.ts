@@ -83,7 +83,7 @@ const functions: Fault = {
     const send: Send = async (script, keys, args) => {
       try {
         const words = [`latchkey_v1_${script}`, String(keys.length), ...keys, ...args];
-        return (await admin.call("FCALL", ...words)) as [string, string | null];
+        return (await admin.call("FCALL", ...words)) as RawReply;
       } catch (error) {
         if (!(error instanceof Error && error.message === "ERR Function not found")) throw error;
         missing += 1;

@@ -20,6 +20,9 @@ export interface SimulationOptions {
 }
 
 const CRASH = "F6 server killed, everysec";
+const CLOCK = "F16 clock jumps";
+/** By how much the clock is set, forward or back. */
+const JUMPS_MS = [2_000, 30_000, 3_600_000, 86_400_000];
 const WINDOW_MS = 20;
 
 /** Mostly the states of a cycle, so that entities live long. */
@@ -49,6 +52,7 @@ class Simulation {
   readonly #done: CallRecord[] = [];
   readonly #followers: SimulatedFollower[];
   readonly #numbers = new Map<string, number>();
+  #seen: readonly string[] = ["0-0"];
   #at = 1000;
   #started = 0;
   #crashes = 0;
@@ -63,13 +67,16 @@ class Simulation {
   run(): HistoryRecord[] {
     const { seed, calls, crashes, jumps } = this.#options;
     this.#records.push({
-      ...{ kind: "run", format: 1, seed, topology: "simulated", command: `simulate ${seed}` },
+      ...{ kind: "run", format: 2, seed, topology: "simulated", command: `simulate ${seed}` },
       startedAt: new Date(START_MS).toISOString(),
       machines: [TASK],
       loss: [{ fault: CRASH, windowMs: WINDOW_MS, spares: ["fsync"] }],
+      clocks: [CLOCK],
     });
     while (this.#started < calls || this.#pending.length > 0) {
       this.#at += this.#random.below(100) / 100;
+      // Positions that a client may know: the newest ones.
+      this.#seen = [...this.#seen.slice(-2), this.#server.end];
       const isFull = this.#pending.length >= this.#options.concurrent;
       if (this.#started < calls && !isFull && this.#random.below(2) === 0) this.#start(this.#draw());
       else this.#advance();
@@ -94,22 +101,21 @@ class Simulation {
     const id = `t${this.#random.below(this.#options.ids)}`;
     const call = { kind: "call", process, number, at: this.#at, machine: TASK.name, id } as const;
     if (roll < 20) return { ...call, operation: "get" };
-    const op = `${process}:${number}`;
-    if (roll < 34) return { ...call, operation: "create", op, ...this.#fields() };
-    if (roll < 39) return { ...call, operation: "remove", op };
+    const named = { ...call, op: `${process}:${number}`, seen: this.#random.of(this.#seen) };
+    if (roll < 34) return { ...named, operation: "create", ...this.#fields() };
+    if (roll < 39) return { ...named, operation: "remove" };
     const guards = {
       ...(this.#random.below(6) === 0 && { ifVersion: 1 + this.#random.below(12) }),
       ...(this.#random.below(6) === 0 && { ifState: this.#random.of(STATES) }),
     };
     if (roll < 52) {
       const unset = this.#random.below(3) === 0 ? ["note"] : undefined;
-      return { ...call, operation: "patch", op, set: { n: number }, ...(unset && { unset }), ...guards };
+      return { ...named, operation: "patch", set: { n: number }, ...(unset && { unset }), ...guards };
     }
     return {
-      ...call,
+      ...named,
       operation: "transition",
       to: this.#random.of(TARGETS),
-      op,
       ...this.#fields(),
       ...guards,
     };
@@ -130,8 +136,7 @@ class Simulation {
   }
 
   #again({ process, ...call }: CallRecord): CallRecord {
-    const sent = START_MS + Math.floor(call.at);
-    return { ...call, process, number: this.#next(process), at: this.#at, sent };
+    return { ...call, process, number: this.#next(process), at: this.#at };
   }
 
   #start(call: CallRecord): void {
@@ -188,9 +193,7 @@ class Simulation {
       outcome,
       ...(document && { document }),
     };
-    this.#records.push(
-      outcome === "UNKNOWN" || outcome === "NOTEXECUTED" ? record : { ...record, attempts: 1 },
-    );
+    this.#records.push(record);
   }
 
   #resolve({ process, number, op = "" }: CallRecord): void {
@@ -202,13 +205,17 @@ class Simulation {
 
   #jump(): void {
     this.#jumps += 1;
-    this.#server.setClock(this.#random.below(4000) - 2000);
+    const number = this.#crashes + this.#jumps;
+    this.#records.push({ kind: "fault-begin", number, name: CLOCK, at: this.#at });
+    const most = this.#random.of(JUMPS_MS);
+    this.#server.setClock(this.#random.below(2 * most) - most);
+    this.#records.push({ kind: "fault-end", number, at: this.#at });
   }
 
   #crash(): void {
     this.#crashes += 1;
     const { stream } = this.#server;
-    const number = this.#crashes;
+    const number = this.#crashes + this.#jumps;
     this.#records.push({ kind: "fault-begin", number, name: CRASH, at: this.#at });
     const young = stream.filter(({ at }) => at > this.#at - WINDOW_MS);
     this.#server.lose(this.#random.below(young.length + 1));
