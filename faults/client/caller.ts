@@ -69,4 +69,3 @@ export class Caller {
     return answer;
   }
 }
-

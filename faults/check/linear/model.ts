@@ -118,7 +118,8 @@ export class Model {
     if (call.operation === "remove") return ABSENT;
     if (document !== undefined) return document;
     const shown = this.#known.observations.get(place);
-    if (shown === undefined) return next;
+    // A change at an unknown time may have corrected the time of entry.
+    if (shown === undefined) return { ...next, since: undefined };
     return fits(shown) ? shown : undefined;
   }
 

@@ -73,7 +73,8 @@ function problemOf(text: string, event: LogEntry, before: FieldMap): string | un
     ...(forced && { forced }),
   };
   const fact = differingField(expected, facts);
-  if (fact !== undefined) return `has ${fact} as ${JSON.stringify(facts[fact])} instead of ${JSON.stringify(expected[fact])}`;
+  if (fact !== undefined)
+    return `has ${fact} as ${JSON.stringify(facts[fact])} instead of ${JSON.stringify(expected[fact])}`;
   if (kindOf(event) === "remove") return undefined;
   return effectProblem(text, set, unset, event.fields, before);
 }
@@ -89,13 +90,15 @@ function effectProblem(
   const isValues = !Array.isArray(set);
   const written = isValues ? Object.keys(set as FieldMap) : (set as string[]);
   const removed = unset as string[];
-  if (isValues && written.length > 0 && Buffer.byteLength(text) > LONGEST_RECORD) return "is too long for values";
+  if (isValues && written.length > 0 && Buffer.byteLength(text) > LONGEST_RECORD)
+    return "is too long for values";
   for (const field of written) {
     if (!Object.hasOwn(after, field)) return `sets ${field}, which the entity does not have then`;
     const value = isValues ? (set as FieldMap)[field] : after[field];
     if (JSON.stringify(value) !== JSON.stringify(after[field])) return `sets ${field} to another value`;
   }
-  for (const field of removed) if (Object.hasOwn(after, field)) return `removes ${field}, which the entity has then`;
+  for (const field of removed)
+    if (Object.hasOwn(after, field)) return `removes ${field}, which the entity has then`;
   const left = new Set([...written, ...removed]);
   const untouched = (fields: FieldMap): FieldMap =>
     Object.fromEntries(Object.entries(fields).filter(([field]) => !left.has(field)));

@@ -73,7 +73,9 @@ function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
   ] as const;
   for (const [field, logged] of facts) {
     if (hash[field] !== logged)
-      wrong(`its ${field} is ${hash[field]}, but ${logged} follows from the log, which ends with ${positionText(madeAt(last))}`);
+      wrong(
+        `its ${field} is ${hash[field]}, but ${logged} follows from the log, which ends with ${positionText(madeAt(last))}`,
+      );
   }
   const own = Object.keys(hash).filter((field) => !INTERNAL.has(field) && !field.includes(":"));
   const names = new Set([...own, ...Object.keys(last.fields)]);

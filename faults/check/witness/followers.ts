@@ -115,9 +115,7 @@ class Reading {
   #isInLog(partition: number, id: string, { content }: EventStep): boolean {
     const stream = this.#streams[partition] ?? [];
     const entry = stream[positionAfter(stream, id) - 1];
-    return (
-      entry !== undefined && positionText(entry.position) === id && entry.content === content
-    );
+    return entry !== undefined && positionText(entry.position) === id && entry.content === content;
   }
 }
 

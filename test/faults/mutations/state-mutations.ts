@@ -1,8 +1,4 @@
-import type {
-  FinalEntityRecord,
-  FinalScoreRecord,
-  HistoryRecord,
-} from "../../../faults/history/records.js";
+import type { FinalEntityRecord, FinalScoreRecord, HistoryRecord } from "../../../faults/history/records.js";
 import { finalOf, lifeIn } from "../simulation/final-state.js";
 import type { EditableHistory } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";

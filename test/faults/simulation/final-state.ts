@@ -1,5 +1,5 @@
-import { tombstoneScore } from "../../../faults/check/position.js";
 import type { MachineRules } from "../../../faults/check/machine-rules.js";
+import { tombstoneScore } from "../../../faults/check/position.js";
 import type { FieldMap, HistoryRecord, Observation } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
 
@@ -22,7 +22,9 @@ export interface LoggedDocument {
 }
 
 /** Splits the changes of one id: those of its current life, and the removal before it. */
-export function lifeIn<E extends LoggedDocument>(log: readonly E[]): { life: readonly E[]; removal: E | undefined } {
+export function lifeIn<E extends LoggedDocument>(
+  log: readonly E[],
+): { life: readonly E[]; removal: E | undefined } {
   const at = log.findLastIndex(({ document }) => document.type === `${document.machine}.removed`);
   return { life: log.slice(at + 1), removal: log[at] };
 }
@@ -77,7 +79,11 @@ function hashOf(last: ChangeDocument, forgot: string): Record<string, string> {
 }
 
 /** Returns what an entity's own log keeps of a change. */
-function recordOf(position: string, document: ChangeDocument, previous: ChangeDocument | undefined): FieldMap {
+function recordOf(
+  position: string,
+  document: ChangeDocument,
+  previous: ChangeDocument | undefined,
+): FieldMap {
   const { type, from, state, version, timestamp } = document;
   const before = previous === undefined ? {} : observationOf(previous).fields;
   const after = observationOf(document).fields;

@@ -47,7 +47,11 @@ export class SimulatedFollower {
   /** Reads to the end. */
   finish(stream: readonly Entry[], at: number): HistoryRecord[] {
     const records: HistoryRecord[] = [];
-    while (this.#read.length !== stream.length || this.#read.at(-1) !== stream.at(-1)?.entry || !this.#isOpen) {
+    while (
+      this.#read.length !== stream.length ||
+      this.#read.at(-1) !== stream.at(-1)?.entry ||
+      !this.#isOpen
+    ) {
       records.push(...this.step(stream, at));
     }
     return [...records, { kind: "followed", follower: this.#name, at }];

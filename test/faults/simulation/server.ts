@@ -48,7 +48,10 @@ export class SimulatedServer {
   }
 
   /** @param at monotonic ms */
-  call({ operation, id, to, set, unset, ifVersion, ifState, op = "", seen = "0-0" }: CallRecord, at: number): Answer {
+  call(
+    { operation, id, to, set, unset, ifVersion, ifState, op = "", seen = "0-0" }: CallRecord,
+    at: number,
+  ): Answer {
     const log = this.#logs.get(id) ?? [];
     const { life } = lifeIn(log);
     const last = life.at(-1);

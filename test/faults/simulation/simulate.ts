@@ -17,6 +17,8 @@ export interface SimulationOptions {
   readonly crashes?: number;
   /** Changes of the server's clock, forward or back. @default 0 */
   readonly jumps?: number;
+  /** Share of changes of which a copy is delivered too, before or after them. @default 0 */
+  readonly copies?: number;
 }
 
 const CRASH = "F6 server killed, everysec";
@@ -29,7 +31,7 @@ const WINDOW_MS = 20;
 const TARGETS = [...STATES, ..."waiting waiting waiting running running running running".split(" ")];
 
 /** Decides how a call ends. Its caller does not know this. */
-type Fate = "normal" | "rejected" | "request-lost" | "reply-lost" | "late" | "killed";
+type Fate = "normal" | "rejected" | "request-lost" | "reply-lost" | "late" | "killed" | "copy";
 
 interface Pending {
   readonly call: CallRecord;
@@ -53,13 +55,15 @@ class Simulation {
   readonly #followers: SimulatedFollower[];
   readonly #numbers = new Map<string, number>();
   #seen: readonly string[] = ["0-0"];
+  /** Changes that were resolved as never applied. */
+  readonly #ended = new Set<string>();
   #at = 1000;
   #started = 0;
   #crashes = 0;
   #jumps = 0;
 
   constructor(options: SimulationOptions) {
-    this.#options = { ids: 5, concurrent: 8, unknown: 0.05, crashes: 0, jumps: 0, ...options };
+    this.#options = { ids: 5, concurrent: 8, unknown: 0.05, crashes: 0, jumps: 0, copies: 0, ...options };
     this.#random = new Random(options.seed);
     this.#followers = ["follower-1", "follower-2"].map((name) => new SimulatedFollower(name, this.#random));
   }
@@ -147,6 +151,8 @@ class Simulation {
     this.#started += 1;
     this.#records.push(call);
     this.#pending.push({ call, fate });
+    if (call.operation !== "get" && this.#random.below(1000) < this.#options.copies * 1000)
+      this.#pending.push({ call, fate: "copy" });
   }
 
   #advance(): void {
@@ -155,6 +161,11 @@ class Simulation {
     const pending = this.#pending[at];
     if (pending === undefined) return;
     const { call, fate } = pending;
+    if (fate === "copy") {
+      this.#pending.splice(at, 1);
+      this.#copy(call);
+      return;
+    }
     if (
       fate === "normal" ||
       fate === "reply-lost" ||
@@ -196,9 +207,20 @@ class Simulation {
     this.#records.push(record);
   }
 
+  /** Delivers a copy. Its reply may be lost. */
+  #copy(call: CallRecord): void {
+    const { machine, id, op = "" } = call;
+    const copy = { process: "copy", number: this.#next("copy") };
+    this.#records.push({ kind: "copy", ...copy, at: this.#at, machine, id, op });
+    const isOver = this.#ended.has(op);
+    const answer: Answer = isOver ? { outcome: "EXPIRED" } : this.#server.call(call, this.#at);
+    if (this.#random.below(5) > 0) this.#return({ ...call, ...copy }, answer);
+  }
+
   #resolve({ process, number, op = "" }: CallRecord): void {
     const version = this.#server.versionOf(op);
     const outcome = version === undefined ? "NOTDONE" : "DONE";
+    if (version === undefined) this.#ended.add(op);
     const base = { kind: "resolved", process, number, at: this.#at, outcome } as const;
     this.#records.push(version === undefined ? base : { ...base, version });
   }
