@@ -19,6 +19,8 @@ export interface ParsedObservation {
   readonly since: number;
   readonly created: number;
   readonly fields: FieldMap;
+  /** Time of the first timer, if a read showed one. */
+  readonly dueAt: number | undefined;
   readonly opVersion: number | undefined;
 }
 

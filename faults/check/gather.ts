@@ -267,6 +267,7 @@ class Gathering {
     since,
     createdAt,
     fields,
+    dueAt,
     opVersion,
   }: Observation): ParsedObservation {
     return {
@@ -276,6 +277,7 @@ class Gathering {
       since: Date.parse(since),
       created: Date.parse(createdAt),
       fields,
+      dueAt: dueAt === undefined ? undefined : Date.parse(dueAt),
       opVersion,
     };
   }

@@ -68,7 +68,7 @@ const isObserved = exactly(
     createdAt: isTime,
     fields: isObject,
   },
-  { opVersion: isVersion },
+  { dueAt: isTime, opVersion: isVersion },
 );
 const isLoss = exactly(
   { fault: isText, windowMs: (value) => value === null || isNumber(value) },

@@ -123,6 +123,8 @@ export interface Observation {
   readonly createdAt: string;
   /** Own fields, including stamps. */
   readonly fields: FieldMap;
+  /** Time of the first timer, if a `get` showed one. */
+  readonly dueAt?: string;
   /** Version that the idempotency key made, if the outcome is REPLAYED. */
   readonly opVersion?: number;
 }

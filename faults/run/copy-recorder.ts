@@ -24,7 +24,8 @@ export function copyRecorder(targets: readonly CopyTarget[]): OnCopy {
     const target = targets.find(({ prefix }) => key.startsWith(prefix));
     const words = request.slice(BEFORE_KEYS + keys);
     const op = optionOf(words, "OP");
-    if (target === undefined || op === undefined) return () => {}; // it changes nothing that is judged
+    // Other requests change nothing that is judged.
+    if (target === undefined || op === undefined || words.includes("DRYRUN")) return () => {};
     const { machine, history } = target;
     count += 1;
     const copy = { process: PROCESS, number: count };
