@@ -29,7 +29,12 @@ export async function treat(
 }
 
 /** Makes a fault that affects a share of the requests or replies, from 1 to `most` percent. */
-export function losing(name: string, kind: keyof Hits, most: number): Fault {
+export function losing(
+  name: string,
+  kind: keyof Hits,
+  most: number,
+  more: (arena: Arena) => Treatment = () => ({}),
+): Fault {
   return {
     name,
     topologies: ["standalone", "sentinel"],
@@ -38,7 +43,8 @@ export function losing(name: string, kind: keyof Hits, most: number): Fault {
       const before = arena.proxies.map(({ hits }) => ({ ...hits }));
       const percent = 1 + arena.random.below(most);
       const resending = { onCopy: arena.onCopy, longestMs: arena.random.of(COPIED_AFTER_MS) };
-      const result = await treat(arena, { [kind]: percent / 100, resending }, LEAST_MET);
+      const treatment = { [kind]: percent / 100, resending, ...more(arena) };
+      const result = await treat(arena, treatment, LEAST_MET);
       const affected = hitsSince(before, arena.proxies, kind);
       if (affected === 0) throw new VoidInjection(`none of ${result.overlap} calls was affected`);
       return { percent, affected, ...result };

@@ -8,7 +8,7 @@ import { dayOffsets, setClocks } from "../servers/clock.js";
 import { COPIED_AFTER_MS, losing } from "./losses.js";
 
 const LEAST_MET = 50;
-const CALLS = 150;
+const CALLS = 80;
 /** Number of earlier changes that a caller may repeat. */
 const REPEATABLE = 20;
 
@@ -107,6 +107,10 @@ const resendingCallers: Fault = {
 export const resendingFaults: readonly Fault[] = [
   losing("F28 request resent later", "resend", 60),
   losing("F28 request resent on another connection", "resendElsewhere", 60),
+  // The copy comes first if its connection is faster.
+  losing("F28 request overtaken by its copy", "resendElsewhere", 60, ({ random }) => ({
+    delayMs: 20 + random.below(100),
+  })),
   losing("F28 request delivered after its connection closed", "strand", 20),
   clockAndCopies,
   resendingCallers,
