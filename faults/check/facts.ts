@@ -30,6 +30,8 @@ export interface Call {
   readonly line: number;
   readonly process: string;
   readonly number: number;
+  /** True if nobody waits for its reply: a copy of the request of a call with the same key. */
+  readonly isCopy: boolean;
   readonly entity: Entity;
   readonly operation: Operation;
   readonly at: number;

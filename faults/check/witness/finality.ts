@@ -27,6 +27,8 @@ export function checkFinality(
     }
     for (const { resolved, at } of calls) {
       if (resolved?.outcome !== "NOTDONE") continue;
+      // Another call with the same key is another attempt, and may have been copied.
+      if (calls.some((other) => !other.isCopy && other.at > resolved.at)) continue;
       const late = makers.find((maker) => maker.at > resolved.at && !isAmid(clocks, at, maker.until));
       if (late === undefined) continue;
       const message = `${callWords(late)} was applied after the change had been resolved as never applied`;
