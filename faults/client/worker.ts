@@ -79,7 +79,7 @@ export class Worker {
     const nowMs = Math.floor(monotonicMs() + this.#clock);
     const op = `${name}-${life}.${this.#ops}`;
     // A position that is too old is safe, and may be FORGOTTEN.
-    const seen = happens(random, 50) ? this.#seen : await this.#library.position();
+    const seen = happens(random, 50) ? this.#seen : await this.#newestPosition();
     const durability = this.#durability(random);
     // Some changes have a time limit. A retry has the same limit, which has passed by then or will soon.
     const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
@@ -121,6 +121,10 @@ export class Worker {
       await pause(CLOCK_EVERY_MS);
       await this.#readClock().catch(() => {}); // the previous offset and position hold a while longer
     }
+  }
+
+  async #newestPosition(): Promise<string> {
+    return this.#library.position().catch(() => this.#seen); // it is not connected
   }
 
   async #readClock(): Promise<void> {

@@ -3,7 +3,7 @@ import { chooseId, chooseStep, type PlannedCall } from "../../client/workload.js
 import { type Arena, type Details, type Fault, VoidInjection } from "../../fault.js";
 import { Copies } from "../../proxy/copies.js";
 import { happens } from "../../random.js";
-import { type RawReply, rawCall, type Send } from "../scripts/raw-call.js";
+import { directSend, rawCall, type Send } from "../scripts/raw-call.js";
 import { dayOffsets, setClocks } from "../servers/clock.js";
 import { COPIED_AFTER_MS, losing } from "./losses.js";
 
@@ -77,17 +77,9 @@ const resendingCallers: Fault = {
         return onCopy(request);
       },
     };
-    for (const { sha1, text } of Object.values(scripts)) {
-      if ((await admin.script("EXISTS", sha1))?.toString() === "0") await admin.script("LOAD", text);
-    }
-    const direct: Send = async (script, keys, args) => {
-      try {
-        return (await admin.evalsha(scripts[script].sha1, keys.length, ...keys, ...args)) as RawReply;
-      } catch (error) {
-        return { error: error instanceof Error ? error.message : String(error) };
-      }
-    };
-    const send = resendingSend(counted, copies, direct);
+    // The copies are sent with EVALSHA.
+    for (const { text } of Object.values(scripts)) await admin.script("LOAD", text);
+    const send = resendingSend(counted, copies, directSend(admin));
     const done: PlannedCall[] = [];
     const live = async (): Promise<void> => {
       for (let i = 0; i < CALLS; i += 1) {

@@ -77,6 +77,17 @@ function resultOf(reply: RawReply): Pick<ReturnRecord, "outcome" | "document" | 
   };
 }
 
+/** Sends with EVAL. */
+export function directSend(admin: Valkey): Send {
+  return async (script, keys, args) => {
+    try {
+      return (await admin.eval(scripts[script].text, keys.length, ...keys, ...args)) as RawReply;
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) };
+    }
+  };
+}
+
 /** Sends with EVALSHA of another version of the scripts, which behaves the same and has another SHA-1. */
 export function otherVersion(admin: Valkey): Send {
   return async (script, keys, args) => {
