@@ -16,7 +16,7 @@ local function operation()
 
 /** Runs a script once, for real, and returns its reply and the commands it issued, each as a list of texts. */
 export async function record(client, text, keys, args) {
-  const recorder = `${text.replace("#!lua\n", RECORDER)}\nend\nlocal reply = operation()\nreturn { reply, recorded }`;
+  const recorder = `${text.replace(/^#!lua.*\n/, RECORDER)}\nend\nlocal reply = operation()\nreturn { reply, recorded }`;
   const [reply, commands] = await client.eval(recorder, keys.length, ...keys, ...args);
   return { reply, commands };
 }
