@@ -1,6 +1,6 @@
 // Builds lua/: resolves the includes and writes, deterministically,
 //   dist/lua/<operation>.lua   self-contained, without a trailing newline (so that every way to hash it agrees)
-//   dist/lua/latchkey_v1.lua   the same operations as a Valkey Function library
+//   dist/lua/latchkey_v2.lua   the same operations as a Valkey Function library
 //   dist/lua/manifest.json     operation -> file, sha1, KEYS, ARGV
 //   src/lua/index.ts           texts and SHAs, so that bundlers need no file at run time
 //   src/lua/reactions.ts       the same for lua/reactions/, and
@@ -13,13 +13,13 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "lua");
 const INCLUDE = /^-- @include ((?:functions|steps)\/[a-z-]+\.lua)$/gm;
-const LIBRARY = "latchkey_v1";
+const LIBRARY = "latchkey_v2";
 
 /** Returns the text of a script with its includes in place. A missing file throws; an include cannot include another. */
 export function expand(operation) {
   const text = readFileSync(join(source, `${operation}.lua`), "utf8");
   return text
-    .replace("#!lua\n", `#!lua\n-- Built from lua/${operation}.lua. Do not edit.\n`)
+    .replace(/^#!lua.*\n/, (shebang) => `${shebang}-- Built from lua/${operation}.lua. Do not edit.\n`)
     .replace(INCLUDE, (_, path) => readFileSync(join(source, path), "utf8").trimEnd())
     .trimEnd();
 }
@@ -37,7 +37,7 @@ export function contract(text) {
     keys: numbered(section("KEYS")),
     args: numbered(section("ARGV")),
     options: section("ARGV").flatMap((line) => /^([A-Z]+(?: [a-z]+)*)(?: {2}|$)/.exec(line)?.[1] ?? []),
-    outcomes: section("Reply [outcome, document]").flatMap(
+    outcomes: section("Reply [outcome, document, position]").flatMap(
       (line) => /^([A-Z]{2,}) {2}/.exec(line)?.[1] ?? [],
     ),
   };
@@ -45,8 +45,11 @@ export function contract(text) {
 
 function library(scripts) {
   const functions = scripts.map(({ operation, text }) => {
-    const body = text.replace("#!lua\n", "").replace(/^/gm, "  ").replace(/ +$/gm, "");
-    return `redis.register_function('${LIBRARY}_${operation}', function(KEYS, ARGV)\n${body}\nend)`;
+    const [shebang = ""] = text.split("\n", 1);
+    const flags = /flags=(\S+)/.exec(shebang)?.[1].split(",") ?? [];
+    const body = text.slice(shebang.length + 1).replace(/^/gm, "  ").replace(/ +$/gm, "");
+    const listed = flags.map((flag) => `'${flag}'`).join(", ");
+    return `redis.register_function{function_name='${LIBRARY}_${operation}', flags={${listed}}, callback=function(KEYS, ARGV)\n${body}\nend}`;
   });
   return `#!lua name=${LIBRARY}\n${functions.join("\n")}`;
 }
@@ -91,7 +94,7 @@ export function buildLua() {
   for (const { operation, text } of scripts) writeFileSync(join(out, `${operation}.lua`), text);
   writeFileSync(join(out, `${LIBRARY}.lua`), library(scripts));
   const manifest = {
-    contract: 1,
+    contract: 2,
     library: `${LIBRARY}.lua`,
     operations: Object.fromEntries(
       scripts.map(({ operation, sha1, keys, args, options, outcomes }) => [
