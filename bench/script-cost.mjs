@@ -138,6 +138,6 @@ async function built() {
 }
 
 main().catch((error) => {
-  console.error(`bench:script-cost: ${error.message}`);
+  console.error(`bench:script-cost: ${error.stack}`, error.command?.args?.slice(1,9));
   process.exitCode = 1;
 });

@@ -7,7 +7,6 @@ import {
   afternoonKeysOf,
   argsOf,
   CASES,
-  CONTRACT,
   idOf,
   keysOf,
   LASTING,
@@ -23,10 +22,10 @@ const SOURCE = sourceOf("e");
 export async function prepareSides(client, scripts, entities) {
   const sides = { script: { namespace: "s" }, native: { namespace: "n" }, afternoon: { namespace: "a" } };
   for (const [name, side] of Object.entries(sides)) {
-    side.seen = START;
     side.shas = {};
     if (name === "afternoon") await prepareAfternoon(client, side);
     else await prepareScripts(client, side, scripts, name === "native");
+    side.seen = await end(client, side.namespace);
     for (const group of LASTING) await copyEntities(client, side.namespace, group, 0, entities - 1);
   }
   return sides;
@@ -70,8 +69,7 @@ async function prepareScripts(client, { namespace, shas }, scripts, isNative) {
 
 /** Makes the timeout of an entity expire by setting its times to the first millisecond of 1970. */
 async function backdate(client, [entity, , , , due], id) {
-  if (CONTRACT === 1) await client.hset(entity, "since", "1");
-  else await client.hset(entity, "times:ms", "1 1 0");
+  await client.hset(entity, "times:ms", "1 1 0");
   await client.zadd(due, "1", id);
 }
 

@@ -1,8 +1,5 @@
 // The measured calls: entities with five own fields and full logs, which belong to the machine `job`.
 
-/** The contract of lua/ that is measured. */
-export const CONTRACT = 1;
-
 const NEVER = "9999999999999";
 const OWN_FIELDS = ["taskId", '"t-1234567"', "host", '"node-17"', "retries", "3"];
 const MORE_FIELDS = ["image", '"registry/app:1.2.3"', "meta", '{"a":[1,2,3],"b":true}'];
@@ -41,12 +38,8 @@ export const CASES = [
   { operation: "remove", group: "r", op: true },
   { operation: "expire", group: "x" },
   { operation: "apply", group: "e" },
-  ...(CONTRACT === 1
-    ? []
-    : [
-        { operation: "restore", group: "c" },
-        { operation: "get", group: "h" },
-      ]),
+  { operation: "restore", group: "c", op: true },
+  { operation: "get", group: "h" },
 ].map((measured) => ({ outcome: "OK", op: false, ...measured, name: nameOf(measured) }));
 
 function rejected(operation, ...outcomes) {
@@ -69,14 +62,13 @@ function nameOf({ operation, outcome = "", op = false, note = "" }) {
 export function keysOf(operation, namespace, id) {
   const prefix = `{${namespace}:0}:job:`;
   const [machine, index, due, events] = ["machine", "index", "due", "events"].map((name) => prefix + name);
-  if (operation === "apply")
-    return CONTRACT === 1 ? [machine, index] : [machine, index, `{${namespace}:0}:machines`];
+  if (operation === "apply") return [machine, index, `{${namespace}:0}:machines`];
   return [`${prefix}id:${id}`, `${prefix}log:${id}`, machine, index, due, events];
 }
 
 /** Returns the arguments of a call. `turn` counts an entity's calls, or the versions of the machine. */
 export function argsOf({ operation, outcome = "OK", op }, id, turn, seen) {
-  const key = CONTRACT === 1 ? ["OP", opOf(operation, outcome, turn)] : ["OP", opOf(operation, outcome, turn), "SEEN", seen];
+  const key = ["OP", opOf(operation, outcome, turn), "SEEN", seen];
   const expected = outcome === "CONFLICT" ? ["IFVERSION", "1"] : [];
   const options = [...expected, ...(op ? key : []), "ACTOR", "replica-3", "NOTAFTER", NEVER];
   switch (operation) {
@@ -94,7 +86,7 @@ export function argsOf({ operation, outcome = "OK", op }, id, turn, seen) {
     case "get":
       return [id];
     case "restore":
-      return [id, "busy", "VERSION", "9", "SEEN", seen, "CREATED", "1700000000000", ...sets(OWN_FIELDS), ...options];
+      return [id, "busy", "9", "1700000000000", "1700000000001", ...sets(OWN_FIELDS), ...options];
     case "apply":
       return [definition(turn)];
     default:
