@@ -12,10 +12,10 @@
 --   6 events   {ns:p}:<machine>:events    stream  the event log
 -- ARGV
 --   1 id
---   2 state            its state
---   3 version          its version
---   4 created          when it was created, in ms; not after `since`
---   5 since            when it entered its state, in ms; not in the future
+--   2 to               its state
+--   3 next_version     its version
+--   4 created_ms       time of its creation in ms; not after `since`
+--   5 since            time of entering its state in ms; not in the future
 --   SET field json     repeatable: an own field or a stamp, and its JSON text
 --   OP id              required: the idempotency key, the same on every attempt
 --   SEEN position      required: the later of the end of the log that it comes from and the end of this log
@@ -26,7 +26,7 @@
 -- Reply [outcome, document, position]
 --   OK         the change, and its position
 --   REPLAYED   snapshot with opVersion: this key was applied before
---   FORGOTTEN  snapshot or null, and the log's end: nobody can tell any more whether this key was applied
+--   FORGOTTEN  snapshot or null, and the log's end: it cannot be decided any more whether this key was applied
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   EXISTS     snapshot: the id exists
 --   MISSING    null: a field that the state requires is absent
@@ -58,7 +58,7 @@ local id, to = ARGV[1], ARGV[2]
 local next_version, created_ms, since = ARGV[3], ARGV[4], ARGV[5]
 local option = 6
 -- @include steps/identity.lua
-if not to or #to > 32 or not find(to, '^%l[%w_-]*$') then return redis.error_reply('BADARG state') end
+if not to or #to > 32 or not find(to, '^%l[%w_-]*$') then return redis.error_reply('BADARG to') end
 if not next_version or #next_version > 13 or not find(next_version, '^[1-9]%d*$') then
   return redis.error_reply('BADARG version')
 end
@@ -84,7 +84,7 @@ if is_damaged then return redis.error_reply(LAYOUT) end
 if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply(NOMACHINE) end
 -- @include steps/repetition.lua
 if state then return { 'EXISTS', snapshot(machine_key, id, entity), false } end
-if not row then return redis.error_reply('BADARG state') end
+if not row then return redis.error_reply('BADARG to') end
 if since + 0 > time + 60000 then return redis.error_reply('BADARG since') end
 -- @include steps/rule.lua
 event = string.match(prefix, ':([^:]*):$') .. '.restored'

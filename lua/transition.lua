@@ -16,7 +16,7 @@
 --   IFVERSION n        the expected version
 --   IFSTATE state      the expected state
 --   OP id              the idempotency key, the same on every attempt
---   SEEN position      with OP: a position of the event log that was known before the first attempt
+--   SEEN position      required with it: a position of the event log, known before the first attempt
 --   ACTOR text         who makes the change
 --   REASON text        why it is made
 --   NOTAFTER ms        server time after which the call is rejected
@@ -25,7 +25,7 @@
 -- Reply [outcome, document, position]
 --   OK         the change, and its position
 --   REPLAYED   snapshot with opVersion: this key was applied before
---   FORGOTTEN  snapshot or null, and the log's end: nobody can tell any more whether this key was applied
+--   FORGOTTEN  snapshot or null, and the log's end: it cannot be decided any more whether this key was applied
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   NOTFOUND   null: no such entity
 --   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold

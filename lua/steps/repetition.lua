@@ -1,4 +1,4 @@
--- Rejects a call that was made before, or of which nobody can tell any more, or that comes too late.
+-- Rejects a call that was made before, or that cannot be decided any more, or that comes too late.
 -- Takes the options, the entity, `time`, and `op_at`, the place of `op` in the entity's log or nil. Leaves nothing.
 if op_at then
   local record = op_at > 0 and call('LINDEX', log_key, op_at - 1) or ''
