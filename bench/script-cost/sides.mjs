@@ -41,7 +41,11 @@ async function prepareScripts(client, { namespace, shas }, scripts, isNative) {
   await run("apply", "", argsOf({ operation: "apply" }, "", 1));
   await run("create", SOURCE, argsOf({ operation: "create", op: true }, SOURCE, 0, START));
   for (let turn = 0; turn < WARM_UP; turn += 1)
-    await run("transition", SOURCE, argsOf({ operation: "transition", op: true }, SOURCE, turn, await end(client, namespace)));
+    await run(
+      "transition",
+      SOURCE,
+      argsOf({ operation: "transition", op: true }, SOURCE, turn, await end(client, namespace)),
+    );
   await copyEntities(client, namespace, "s", 1, 3, SOURCE);
   await run("transition", sourceOf("h"), [sourceOf("h"), "leased", "FORCE", "REASON", "bench"]);
   await run("transition", sourceOf("x"), [sourceOf("x"), "late", "FORCE", "REASON", "bench"]);
