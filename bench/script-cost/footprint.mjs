@@ -4,7 +4,7 @@ import { end } from "./sides.mjs";
 import { argsOf, idOf, keysOf, threeFields } from "./workload.mjs";
 
 const NAMESPACE = "f";
-const ENTITIES = 5000;
+const ENTITIES = 2000;
 const IN_FLIGHT = 200;
 const CHANGES = [3, 32];
 
