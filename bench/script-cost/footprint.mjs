@@ -61,7 +61,7 @@ async function measure(client, scripts) {
   const memory = {};
   for (let change = 2; change <= CHANGES.at(-1); change += 1) {
     const bytes = await all("transition", usual("transition", change, await end(client, NAMESPACE)));
-    if (change === 3) file.transition = bytes; // the one before sets a stamp
+    if (change === 3) file.transition = bytes; // the previous one sets a stamp
     if (CHANGES.includes(change)) memory[change] = ((await used()) - before) / ENTITIES;
   }
   file["transition with a full log"] = await all(
