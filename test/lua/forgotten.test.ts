@@ -27,13 +27,16 @@ async function forgotten(calls: Calls, call: () => Promise<Reply>, document: obj
 }
 
 // A log is trimmed by eight changes once it holds 40. Then 32 are left.
-it.each([32, 38, 39, 47])("remembers the keys of at least the last 32 changes, after %i patches", async (count) => {
-  const { calls, positions } = await withOps(count);
-  for (let n = Math.max(1, count - 31); n <= count; n++) {
-    const [outcome, document] = await unchanged(calls, () => retry(calls, `o${n}`, positions[n - 1]));
-    expect([outcome, JSON.parse(String(document)).opVersion]).toEqual(["REPLAYED", n + 1]);
-  }
-});
+it.each([32, 38, 39, 47])(
+  "remembers the keys of at least the last 32 changes, after %i patches",
+  async (count) => {
+    const { calls, positions } = await withOps(count);
+    for (let n = Math.max(1, count - 31); n <= count; n++) {
+      const [outcome, document] = await unchanged(calls, () => retry(calls, `o${n}`, positions[n - 1]));
+      expect([outcome, JSON.parse(String(document)).opVersion]).toEqual(["REPLAYED", n + 1]);
+    }
+  },
+);
 
 it("remembers more keys if the machine's history is longer", async () => {
   const { calls, positions } = await withOps(47, 40);
