@@ -1,6 +1,6 @@
 // The configurations of spec/Seen.tla. The usual set is small enough for CI; the full one takes about an hour.
 
-/** What each constant is unless a configuration says otherwise. */
+/** Values of the constants that a configuration does not name. */
 export const DEFAULTS = {
   Kind: "move",
   Remembered: 1,

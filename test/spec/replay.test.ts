@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { scripts } from "../../src/lua/index.js";
 import type { Operation, Outcome } from "./rules.js";
-import { type Step, steps, type Text, Walk } from "./walk.js";
+import { type Step, steps } from "./steps.js";
+import { type Text, Walk } from "./walk.js";
 
 const original: Text = (operation) => scripts[operation].text;
 const KEPT = 100_000;
@@ -11,7 +12,7 @@ const FEW = 50;
 /** Returns scripts that keep few tombstones, so that many walks take little time. */
 const withFew: Text = (operation) => original(operation).replaceAll(String(KEPT), String(FEW));
 
-/** Takes the steps on the server and in the rules. @throws Error where they differ */
+/** Takes the steps on the server and in the rules. @throws Error if they differ */
 async function walk(taken: readonly Step[], text: Text, tombstones = FEW): Promise<readonly Outcome[]> {
   const begun = await Walk.begin(text, tombstones);
   for (const step of taken) await begun.take(step);

@@ -15,7 +15,7 @@ export interface Call {
   readonly seen?: Position;
   /** The state to enter: of transition. */
   readonly to: State;
-  /** Whether its NOTAFTER has passed. */
+  /** True if its NOTAFTER has passed. */
   readonly isLate: boolean;
 }
 
@@ -54,7 +54,7 @@ export const latest = (a: Position, b: Position): Position => (isAfter(a, b) ? a
 export const msOf = (position: Position): number => parts(position)[0];
 
 export class Rules {
-  /** How many tombstones are kept. */
+  /** The number of tombstones that are kept. */
   readonly tombstones: number;
   stored: Stored = { end: START, floor: START, entities: new Map(), tombstones: [] };
 
