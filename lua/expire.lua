@@ -34,10 +34,14 @@
 -- 1 inputs
 local entity_key, log_key, machine_key = KEYS[1], KEYS[2], KEYS[3]
 local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
-local id, dry_run = ARGV[1], ARGV[2] ~= nil
+local id = ARGV[1]
 -- @include steps/identity.lua
-if dry_run and ARGV[2] ~= 'DRYRUN' then return redis.error_reply('BADARG option') end
-if ARGV[3] then return redis.error_reply('BADARG ' .. (ARGV[3] == 'DRYRUN' and 'DRYRUN' or 'option')) end
+local dry_run = false
+for at = 2, #ARGV do
+  if ARGV[at] ~= 'DRYRUN' then return redis.error_reply('BADARG option') end
+  if dry_run then return redis.error_reply('BADARG DRYRUN') end
+  dry_run = true
+end
 
 -- 2 read
 -- @include steps/entity.lua

@@ -98,7 +98,7 @@ stamped = iso(now)
 -- The holder of a lease cannot know how much of it is left, so it counts from now.
 local ends = read_timers(call('HGET', machine_key, '@' .. to), since, now)
 if not ends then return redis.error_reply(LAYOUT) end
-local times, score = at .. ' ' .. ARGV[5] .. ' ' .. (ends.lease and at or 0), ordinal .. ARGV[5]
+local times, score = at .. ' ' .. since .. ' ' .. (ends.lease and at or 0), ordinal .. since
 local timer = first_end(ends)
 local called_off = not timer and timers > 0
 -- @include steps/rights.lua

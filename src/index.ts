@@ -10,6 +10,7 @@ export type {
   CreateOptions,
   PatchOptions,
   RemoveOptions,
+  RestoreOptions,
   TransitionOptions,
 } from "./changes/options.js";
 export type { Confirmation, Rejection, Result } from "./changes/result.js";
@@ -43,6 +44,7 @@ export {
 export { WaitError } from "./errors/wait-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
 export type { Listener, SubscribeOptions, Subscription } from "./events/subscribe.js";
+export type { UnreadableEntry } from "./events/unreadable.js";
 export type { Applied, ApplyOptions } from "./install/apply.js";
 export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
 export type { HeartbeatOptions, HeartbeatResult } from "./leases/heartbeat.js";
@@ -66,6 +68,7 @@ export type { ForgetOptions, ForgottenReaction } from "./reactions/forget.js";
 export type { Reaction } from "./reactions/reaction.js";
 export type { Handler, HandlerContext, MissedEvents, ReactOptions } from "./reactions/settings.js";
 export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";
+export type { HistoryEntry } from "./reads/history.js";
 export type { InstalledMachine } from "./reads/installed-machine.js";
 export type { ListOptions, Page, PageOptions } from "./reads/list.js";
 export type { Stuck, SweepReport } from "./sweep/report.js";

@@ -6,7 +6,7 @@
 --   changed, entered, renewed   ms of the last change, of entering the state and of the last heartbeat in this stay
 --                               (0 for none); all 0 if there is no entity
 --   stay                        the last two as text, as they follow the first
--- At 10 is the newest position of the event log that this entity has forgotten: of an idempotency key, or of an earlier life's end.
+-- At 10 is the newest position that the entity has forgotten: of an idempotency key, or of the end of its earlier life.
 local entity, is_damaged = call('HGETALL', entity_key), false
 local changed, entered, renewed, stay = 0, 0, 0, ''
 -- A small hash keeps the order in which create wrote it. A large one has no order, so it is sorted here.

@@ -1,11 +1,13 @@
 import { replyCode } from "../valkey/failure.js";
 import type { CheckResult, Outcome } from "./check-result.js";
 import { clock, latency } from "./checks/clock.js";
+import { dates } from "./checks/dates.js";
 import { defaultUser } from "./checks/default-user.js";
 import { knownDefects } from "./checks/defects.js";
-import { fsyncPermission } from "./checks/fsync-permission.js";
+import { eventLogs } from "./checks/event-logs.js";
 import { evictionPolicy, memoryHeadroom } from "./checks/memory.js";
 import { machines, namespace } from "./checks/namespace.js";
+import { optionalPermissions } from "./checks/optional-permissions.js";
 import { permissions } from "./checks/permissions.js";
 import { appendFsync, appendOnly, diskWrites, fsyncOnRewrite, loadTruncated } from "./checks/persistence.js";
 import { replicas, role } from "./checks/replication.js";
@@ -32,11 +34,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "maxmemory-policy": evictionPolicy,
   maxmemory: memoryHeadroom,
   permissions,
-  "permissions/fsync": fsyncPermission,
+  "optional-permissions": optionalPermissions,
   clock,
   latency,
   namespace,
   machines,
+  dates,
+  "event-logs": eventLogs,
   scripts: scriptsPresent,
   functions: functionLibrary,
 };

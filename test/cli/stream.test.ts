@@ -35,7 +35,7 @@ describe("events", () => {
     const [, cursor = ""] = /^next events: --after (\S+)\n$/.exec(jsonl.stderr) ?? [];
     await agents.transition("a1", "killed");
     const more = await run(["events", "--after", cursor, "-o", "json"]);
-    expect(JSON.parse(more.stdout)).toEqual((await agents.history("a1")).slice(2));
+    expect(JSON.parse(more.stdout)).toMatchObject([{ type: "agent.killed", version: 3 }]);
     expect((await run(["events", "--after", "end", "-o", "name"])).stdout).toBe("");
   });
 
@@ -106,6 +106,23 @@ describe("events", () => {
     expect(error).toMatchObject({ code: "GAP", hint: expect.stringContaining("events --after ") });
     const again = await run(["events", "--after", String(error.cursor), "-o", "name"]);
     expect(again).toMatchObject({ exit: 0, stdout: "a2\n" });
+  });
+
+  test("skips an unreadable entry, names it on stderr, and exits 0", async () => {
+    const { run, agents, namespace } = await agentCommandLine();
+    await agents.create("a1");
+    const entry = await (await admin()).xadd(`{${namespace}:0}:agent:events`, "*", "doc", "null");
+    await agents.create("a2");
+    const { exit, stdout, stderr } = await run(["events", "-o", "name"]);
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: "a1\na2\n" });
+    expect(stderr).toMatch(`skipped entry ${entry} (partition 0): not a JSON object\nnext events: --after `);
+  });
+
+  test("starts at a time", async () => {
+    const { run, agents } = await agentCommandLine();
+    const { timestamp } = await agents.create("a1");
+    expect((await run(["events", "--after", timestamp, "-o", "name"])).stdout).toBe("a1\n");
+    expect((await run(["events", "--after", "9999-01-01T00:00:00Z", "-o", "name"])).stdout).toBe("");
   });
 
   test.each([
