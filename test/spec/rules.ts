@@ -39,6 +39,8 @@ export interface Stored {
 
 export const START: Position = "0-0";
 const REMEMBERED = 32;
+/** Changes that leave the log of an entity at once. */
+const BATCH = 8;
 const TRIMMED_AT_ONCE = 16;
 
 const parts = (position: Position) => position.split("-").map(Number) as [ms: number, sequence: number];
@@ -103,9 +105,11 @@ export class Rules {
       tombstones = tombstones.filter(([removed]) => removed !== id);
     } else {
       const log = [...entity.log, { op, at }];
-      const trimmed = log.length > REMEMBERED ? log.shift() : undefined;
+      const excess = log.length - REMEMBERED;
+      const trimmed = excess < BATCH ? [] : log.splice(0, excess);
+      const forgot = trimmed.findLast((change) => change.op !== undefined)?.at ?? entity.forgot;
       const state = operation === "transition" ? to : entity.state;
-      entities.set(id, { state, log, forgot: trimmed?.op === undefined ? entity.forgot : trimmed.at });
+      entities.set(id, { state, log, forgot });
     }
     this.stored = { end: at, floor, entities, tombstones };
   }

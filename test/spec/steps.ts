@@ -36,7 +36,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
       weight: 3,
       arbitrary: fc.record({
         ...{ kind: fc.constant("patches" as const), id: choice },
-        ...{ count: fc.integer({ min: 1, max: 40 }), haveOps: fc.boolean() },
+        ...{ count: fc.integer({ min: 1, max: 60 }), haveOps: fc.boolean() },
       }),
     },
     {
