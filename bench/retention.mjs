@@ -38,7 +38,9 @@ async function main() {
     const curve = new Curve(asked, values.json);
     // The event log is filled first: what it holds stays.
     await live(jobs, "w", 10_000);
-    await jobs.sweep({ signal: until(async () => (await asked.zcard("{latchkey:0}:done:index")) === 0) });
+    await jobs.sweep({
+      signal: until(async () => (await asked.zcount("{latchkey:0}:done:index", 0, "+inf")) === 0),
+    });
     const before = await curve.take("before");
     const replicas = await Promise.all(
       Array.from({ length: sweepers }, () => connect({ url: server.url, connectionName: "sweeper" })),
@@ -50,7 +52,7 @@ async function main() {
     await live(jobs, "e", entities);
     await curve.take("all ended");
     await new Promise((resolve) => {
-      until(async () => (await asked.zcard("{latchkey:0}:done:index")) === 0).addEventListener(
+      until(async () => (await asked.zcount("{latchkey:0}:done:index", 0, "+inf")) === 0).addEventListener(
         "abort",
         resolve,
       );
@@ -116,7 +118,7 @@ class Curve {
   async take(what) {
     const [memory, there] = await Promise.all([
       this.#asked.info("memory"),
-      this.#asked.zcard("{latchkey:0}:done:index"),
+      this.#asked.zcount("{latchkey:0}:done:index", 0, "+inf"),
     ]);
     const bytes = Number(/used_memory_dataset:(\d+)/.exec(memory)?.[1]);
     const point = { what, seconds: (performance.now() - this.#began) / 1000, entities: there, bytes };

@@ -3,18 +3,19 @@
 --
 -- KEYS
 --   1 machine  {ns:p}:<machine>:machine   hash    the compiled machine
---   2 index    {ns:p}:<machine>:index     zset    ids by state and age
+--   2 index    {ns:p}:<machine>:index     zset    ids by state and age; tombstones of removed ids
+--   3 machines {ns:p}:machines            hash    the version of each machine of the namespace
 -- ARGV
 --   1 definition       JSON of the machine; all lengths of time in ms
 --   MAP old new        repeatable: entities in the dropped state `old` may still move, to `new` only
 --   DRYRUN             replies, and writes nothing
--- Reply [outcome, document]
+-- Reply [outcome, document, position]
 --   OK         {"machine","version","changed","retired":{state: entities still in it}}
 --   INUSE      {"machine","version","problem","states":{state: entities in it}} with the installed version; problem is
 --              LOWER (a newer version is installed), DIFFERENT (this version has another definition) or
 --              STATES (entities are in states that would be dropped)
 -- Errors
---   BADARG <which>  LAYOUT  NOPERM hset
+--   BADARG <which>  LAYOUT  NOPERM <command>
 -- Events
 --   none
 
@@ -23,17 +24,20 @@
 -- @include functions/definition.lua
 
 local call = redis.call
+local LAYOUT = 'LAYOUT entity or machine was written by another version of latchkey, or is damaged'
 
 -- 1 inputs
-local machine_key, index_key = KEYS[1], KEYS[2]
+local machine_key, index_key, machines_key = KEYS[1], KEYS[2], KEYS[3]
 local definition = ARGV[1]
-if not definition or not json_text(definition, 65536, true) then return redis.error_reply('BADARG definition') end
-local machine, wrong = read_definition(cjson.decode(definition))
+definition = definition and json_text(definition, 65536, true)
+if not definition then return redis.error_reply('BADARG definition') end
+local machine, wrong = read_definition(decode_marked(definition))
 if not machine then return redis.error_reply('BADARG ' .. wrong) end
 local name, states = machine.name, machine.states
-local prefix, namespace = string.match(machine_key or '', '^({(%l[%l%d-]*):%d+}:)')
-if not prefix or #KEYS ~= 2
-  or machine_key ~= prefix .. name .. ':machine' or index_key ~= prefix .. name .. ':index' then
+local prefix, namespace, partition = string.match(machine_key or '', '^({(%l[%l%d-]*):(%d+)}:)')
+if not prefix or #namespace > 32 or #partition > 5 or string.find(partition, '^0.') or #KEYS ~= 3
+  or machine_key ~= prefix .. name .. ':machine' or index_key ~= prefix .. name .. ':index'
+  or machines_key ~= prefix .. 'machines' then
   return redis.error_reply('BADARG keys')
 end
 local map, dry_run, at = {}, false, 2
@@ -57,8 +61,9 @@ local flat = call('HGETALL', machine_key)
 local installed = {}
 for i = 1, #flat, 2 do installed[flat[i]] = flat[i + 1] end
 call('ZCARD', index_key)
+local listed = call('HGET', machines_key, name)
 local version = (string.match(installed.version or '0', '^%d+$') or -1) + 0
-local is_known = not flat[1] or installed.layout == '1' and version >= 1 and version <= 1e9
+local is_known = not flat[1] or installed.layout == '2' and version >= 1 and version <= 1e9
   and string.find(installed.states or '', '^%l')
 local order, ordinals = {}, {} -- append-only: a state keeps its ordinal in the index forever
 for state in string.gmatch(installed.states or '', '%S+') do
@@ -66,7 +71,7 @@ for state in string.gmatch(installed.states or '', '%S+') do
   order[#order + 1] = state
   ordinals[state] = #order - 1
 end
-if not is_known then return redis.error_reply('LAYOUT another one than this script knows') end
+if not is_known then return redis.error_reply(LAYOUT) end
 for _, state in ipairs(walk(machine)) do
   if not ordinals[state] then
     order[#order + 1] = state
@@ -100,11 +105,13 @@ for _, state in ipairs(order) do
     stamps[#stamps + 1] = stamp
   end
 end
+local log_size = 2 * math.max(machine.history, 32) -- two elements for each change
 local function row(ordinal, due, stamp, required, event)
-  return table.concat({
-    2, ordinal, -machine.history, machine.keep, due, namespace .. ':' .. name .. ':events', stamp or '',
-    table.concat(required, ','), table.concat(stamps, ','),
-    '{"type":"' .. event .. '","machine":"' .. name .. '","id":"' }, ' ')
+  local words = {
+    '3 ' .. ordinal .. ' ' .. machine.keep .. ' ' .. log_size .. ' ' .. due, namespace .. ':' .. name .. ':events',
+    stamp or '', table.concat(required, ','), table.concat(stamps, ','), event,
+    '","machine":"' .. name .. '","id":"', '' }
+  return table.concat(words, '\0')
 end
 local rows = { ['-'] = row(0, '', nil, {}, name .. '.removed') } -- for a removal
 for state, spec in pairs(states) do
@@ -121,7 +128,7 @@ for state, spec in pairs(states) do
   local timeout, lease = spec.timeout or {}, spec.lease or {}
   if spec.due ~= '' then
     rows['@' .. state] = table.concat({
-      2, timeout.after or '', lease['for'] or '', spec.retain or '', timeout.to or '', lease.to or '' }, ' ')
+      3, timeout.after or '', lease['for'] or '', spec.retain or '', timeout.to or '', lease.to or '' }, ' ')
   end
   for kind, timer in pairs({ timeout = timeout, lease = lease }) do
     local fields, set = {}, {}
@@ -142,7 +149,7 @@ end
 -- 3 reject
 local function reply(outcome, number, middle, label)
   local text = '{"machine":"' .. name .. '","version":' .. number .. middle .. ',"' .. label .. '":' .. counts() .. '}'
-  return { outcome, text }
+  return { outcome, text, false }
 end
 local is_installed = version == machine.version and installed.definition == definition
 if machine.version < version then return reply('INUSE', version, ',"problem":"LOWER"', 'states') end
@@ -157,14 +164,16 @@ for old in pairs(map) do
 end
 local may = redis.acl_check_cmd
 if not may('HSET', machine_key) then return redis.error_reply('NOPERM hset') end
+if not may('HSET', machines_key) then return redis.error_reply('NOPERM hset') end
 if not may('DEL', machine_key) then return redis.error_reply('NOPERM del') end
 
 -- 4 write
 if not is_installed and not dry_run then
   call('DEL', machine_key)
-  call('HSET', machine_key, 'layout', 1, 'name', name, 'version', machine.version, 'states', table.concat(order, ' '),
+  call('HSET', machine_key, 'layout', 2, 'name', name, 'version', machine.version, 'states', table.concat(order, ' '),
     'definition', definition)
-  if installed.removed then call('HSET', machine_key, 'removed', installed.removed) end
+  if installed.floor then call('HSET', machine_key, 'floor', installed.floor) end
   for field, value in pairs(rows) do call('HSET', machine_key, field, value) end
 end
+if not dry_run and listed ~= tostring(machine.version) then call('HSET', machines_key, name, machine.version) end
 return reply('OK', machine.version, ',"changed":' .. tostring(not is_installed), 'retired')

@@ -5,24 +5,25 @@
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
 --   2 log      {ns:p}:<machine>:log:<id>  list    its last changes
 --   3 machine  {ns:p}:<machine>:machine   hash    the compiled machine
---   4 index    {ns:p}:<machine>:index     zset    ids by state and age
+--   4 index    {ns:p}:<machine>:index     zset    ids by state and age; tombstones of removed ids
 --   5 due      {ns:p}:<machine>:due       zset    ids by their next timer
---   6 events   {ns:p}:<machine>:events    stream  the durable log
+--   6 events   {ns:p}:<machine>:events    stream  the event log
 -- ARGV
 --   1 id
 --   SET field json     repeatable: an own field and its JSON text
---   OP id              the idempotency key, the same on every retry
+--   OP id              the idempotency key, the same on every attempt
+--   SEEN position      required with it: a position of the event log, known before the first attempt
 --   ACTOR text         who makes the change
 --   REASON text        why it is made
 --   NOTAFTER ms        server time after which the call is rejected
---   SENT ms            on a retry: server time of the first attempt
--- Reply [outcome, document]
---   OK         the change
+--   DRYRUN             replies as if, and writes nothing
+-- Reply [outcome, document, position]
+--   OK         the change, and its position
 --   REPLAYED   snapshot with opVersion: this key was applied before
+--   FORGOTTEN  snapshot or null, and the log's end: it cannot be decided any more whether this key was applied
+--   EXPIRED    snapshot or null: NOTAFTER has passed
 --   EXISTS     snapshot: the id exists
 --   MISSING    null: a field that the initial state requires is absent
---   FORGOTTEN  snapshot or null: a retry that cannot be decided any more
---   EXPIRED    snapshot or null: NOTAFTER has passed
 -- Errors
 --   BADARG <which>  NOMACHINE  LAYOUT  NOPERM <command>
 -- Events
@@ -32,6 +33,8 @@
 -- @include functions/names.lua
 -- @include functions/iso.lua
 -- @include functions/document.lua
+-- @include functions/position.lua
+-- @include functions/effect.lua
 -- @include steps/server.lua
 
 -- 1 inputs
@@ -43,43 +46,34 @@ local option = 2
 -- @include steps/options.lua
 if unset or if_version or if_state or force then return redis.error_reply('BADARG option') end
 
--- 2 read: each key by a command of its type, so that a wrong type fails before any write
+-- 2 read
 -- @include steps/entity.lua
-local logged = call('LLEN', log_key)
-local timers = call('ZCARD', due_key)
-call('ZCARD', index_key)
-call('XLEN', events_key)
+local op_at = op and state and call('LPOS', log_key, op)
 -- @include steps/clock.lua
 local to, row = string.match(call('HGET', machine_key, '>') or '', '^(%S*) (.*)$')
-local last_removal = call('HGET', machine_key, 'removed') -- time of the latest removal, in ms
 
 -- 3 reject
-if unknown or last_removal and not (find(last_removal, '^%d+$') and #last_removal <= 13) then
-  return redis.error_reply('LAYOUT another one than this script knows')
-end
-if not row then return redis.error_reply('NOMACHINE apply it first') end
-if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
-if state then
--- @include steps/guards.lua
-  return { 'EXISTS', snapshot(machine_key, id, entity) }
-end
-if sent and last_removal and (sent > now or last_removal + 0 >= sent) then return { 'FORGOTTEN', false } end
--- A new entity is later than any removed one, even if the clock was set back: the judgement of retries needs that.
-if last_removal and last_removal + 0 > now then now, at = last_removal + 0, last_removal end
+if is_damaged then return redis.error_reply(LAYOUT) end
+if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply(NOMACHINE) end
+-- @include steps/repetition.lua
+if state then return { 'EXISTS', snapshot(machine_key, id, entity), false } end
+if not row then return redis.error_reply(LAYOUT) end
 -- @include steps/rule.lua
-local stamped, entered = iso(now), now
+local stamped, since, next_version = iso(now), now, 1
+local has_limits, may_set_stamps, may_unset_stamps = true, false, false
 -- @include steps/fields.lua
--- @include steps/limits.lua
 -- @include steps/change.lua
--- The hash begins with the fields in the order that steps/entity.lua expects.
-local ops, slot, remembered = op and '1 0' or '0 0', 'op:0', op and op .. ' 1 ' .. at or ''
-written = { 'op:1', '', 'op:2', '', 'op:3', '', 'op:4', '', 'created', stamped, 'lease:at', '', unpack(written) }
-local since, score = at, ordinal .. at -- ordinal * 10^13 + ms, which has 13 digits until 2286
-local timer = due ~= '' and now + due -- time at which it fires, in ms
+-- @include steps/probes.lua
+-- A new entity begins with the position at which an earlier one of its id ended, or the newest end that was forgotten.
+local forgot = removal_position(call('ZSCORE', index_key, id)) or call('HGET', machine_key, 'floor') or '0-0'
+written = { 'created', stamped, 'ops:forgot', forgot, unpack(written) } -- in the order that steps/entity.lua expects
+local times, score = at .. ' ' .. at .. ' 0', ordinal .. at -- as in transition.lua
+local timer = due ~= '' and now + due
 local called_off = not timer and timers > 0
-local is_full = logged + trim >= 0
 -- @include steps/rights.lua
+if dry_run then return { 'OK', document, false } end
 
 -- 4 write
+local position = '*' -- the server's choice
 -- @include steps/commit.lua
-return { 'OK', document }
+return { 'OK', document, position }

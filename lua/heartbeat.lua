@@ -1,25 +1,26 @@
-#!lua
+#!lua flags=allow-oom
 -- heartbeat: renews the lease of an entity's state. It ends its full length from now, or at the end that an older
--- version of the machine set, if that is later.
+-- version of the machine set, if that is later. It uses keys 1, 3 and 5 only, and works on a full server.
 --
 -- KEYS
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
 --   2 log      {ns:p}:<machine>:log:<id>  list    its last changes
 --   3 machine  {ns:p}:<machine>:machine   hash    the compiled machine
---   4 index    {ns:p}:<machine>:index     zset    ids by state and age
+--   4 index    {ns:p}:<machine>:index     zset    ids by state and age; tombstones of removed ids
 --   5 due      {ns:p}:<machine>:due       zset    ids by their next timer
---   6 events   {ns:p}:<machine>:events    stream  the durable log
+--   6 events   {ns:p}:<machine>:events    stream  the event log
 -- ARGV
 --   1 id
 --   IFVERSION n        the expected version
 --   IFSTATE state      the expected state
 --   NOTAFTER ms        server time after which the call is rejected
--- Reply [outcome, document]
---   OK         snapshot: the lease is renewed; no new version, and no event
---   ILLEGAL    snapshot: its state has no lease
---   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
+--   DRYRUN             replies as if, and writes nothing
+-- Reply [outcome, document, position]
+--   OK         snapshot: the lease is renewed; no new version, no event and no position
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   NOTFOUND   null: no such entity
+--   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
+--   ILLEGAL    snapshot: its state has no lease
 -- Errors
 --   BADARG <which>  NOMACHINE  LAYOUT  NOPERM <command>
 -- Events
@@ -27,6 +28,7 @@
 
 -- @include functions/iso.lua
 -- @include functions/document.lua
+-- @include functions/timers.lua
 -- @include steps/server.lua
 
 -- 1 inputs
@@ -35,11 +37,12 @@ local index_key, due_key, events_key = KEYS[4], KEYS[5], KEYS[6]
 local id = ARGV[1]
 local option = 2
 -- @include steps/identity.lua
-local not_after, if_version, if_state, wrong
+local not_after, if_version, if_state, dry_run, wrong
 local args = ARGV
 local word = args[option]
 while word do -- like steps/options.lua, which accepts more words
   local value = args[option + 1]
+  option = option + 2
   if word == 'IFSTATE' then
     wrong = (if_state or not value or #value > 32 or not find(value, '^%l[%w_-]*$')) and 'IFSTATE'
     if_state = value
@@ -52,40 +55,49 @@ while word do -- like steps/options.lua, which accepts more words
       wrong = (not_after or not value) and 'NOTAFTER'
       not_after = value
     end
+  elseif word == 'DRYRUN' then
+    wrong = dry_run and 'DRYRUN'
+    dry_run, option = true, option - 1
   else
     wrong = 'option'
   end
   if wrong then return redis.error_reply('BADARG ' .. wrong) end
-  option = option + 2
   word = args[option]
 end
 
--- 2 read: each key that is written, by a command of its type, so that a wrong type fails before any write
+-- 2 read
 -- @include steps/entity.lua
-local planned = call('ZSCORE', due_key, id)
 -- @include steps/clock.lua
 local timing = state and call('HGET', machine_key, '@' .. state)
 
 -- 3 reject
-if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
-if not timing and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
-if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
-if not state then return { 'NOTFOUND', false } end
-if if_version and if_version ~= version + 0 or if_state and if_state ~= state then
-  return { 'CONFLICT', snapshot(machine_key, id, entity) }
+if is_damaged then return redis.error_reply(LAYOUT) end
+if not timing and call('EXISTS', machine_key) == 0 then return redis.error_reply(NOMACHINE) end
+if not_after and time > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity), false } end
+if not state then return { 'NOTFOUND', false, false } end
+-- @include steps/conditions.lua
+if is_ahead then
+-- @include steps/redate.lua
 end
--- @include steps/timers.lua
-if lease == '' then return { 'ILLEGAL', snapshot(machine_key, id, entity) } end
-local renewed_end, plan = now + lease, planned and planned + 0
+local ends = read_timers(timing, entered, now)
+if not ends then return redis.error_reply(LAYOUT) end
+if not ends.lease then return { 'ILLEGAL', snapshot(machine_key, id, entity), false } end
+local planned = call('ZSCORE', due_key, id)
+local plan = planned and not is_ahead and planned + 0 or 0
 -- A later end in due stays, because its holder relies on it: see expire.lua.
-if plan and plan > renewed_end and plan < 1e13 and call('HGET', machine_key, 'version') ~= '1' then
-  renewed_end = plan
-end
+if plan > ends.lease_end and plan < 1e13 and call('HGET', machine_key, 'version') ~= '1' then ends.lease_end = plan end
+local ordinal = is_ahead and string.match(call('HGET', machine_key, '=' .. state) or '', '^3 (%d%d?%d?) ')
+if is_ahead and not ordinal then return redis.error_reply(LAYOUT) end
+if is_ahead then call('ZCARD', index_key) end
 local may = redis.acl_check_cmd
 local lacks = not may('HSET', entity_key) and 'hset' or not may('ZADD', due_key) and 'zadd'
+  or is_ahead and not may('ZADD', index_key) and 'zadd'
 if lacks then return redis.error_reply('NOPERM ' .. lacks) end
+local document = snapshot(machine_key, id, entity)
+if dry_run then return { 'OK', document, false } end
 
 -- 4 write
-call('HSET', entity_key, 'lease:at', at)
-call('ZADD', due_key, timeout_end and timeout_end < renewed_end and timeout_end or renewed_end, id)
-return { 'OK', snapshot(machine_key, id, entity) }
+call('HSET', entity_key, 'times:ms', changed .. ' ' .. entered .. ' ' .. at)
+if is_ahead then call('ZADD', index_key, ordinal .. entered, id) end
+call('ZADD', due_key, first_end(ends), id)
+return { 'OK', document, false }

@@ -5,28 +5,29 @@
 --   1 entity   {ns:p}:<machine>:id:<id>   hash    the entity
 --   2 log      {ns:p}:<machine>:log:<id>  list    its last changes
 --   3 machine  {ns:p}:<machine>:machine   hash    the compiled machine
---   4 index    {ns:p}:<machine>:index     zset    ids by state and age
+--   4 index    {ns:p}:<machine>:index     zset    ids by state and age; tombstones of removed ids
 --   5 due      {ns:p}:<machine>:due       zset    ids by their next timer
---   6 events   {ns:p}:<machine>:events    stream  the durable log
+--   6 events   {ns:p}:<machine>:events    stream  the event log
 -- ARGV
 --   1 id
 --   SET field json     repeatable: an own field and its JSON text
 --   UNSET field        repeatable; at least one SET or UNSET
 --   IFVERSION n        the expected version
 --   IFSTATE state      the expected state
---   OP id              the idempotency key, the same on every retry
+--   OP id              the idempotency key, the same on every attempt
+--   SEEN position      required with it: a position of the event log, known before the first attempt
 --   ACTOR text         who makes the change
 --   REASON text        why it is made
 --   NOTAFTER ms        server time after which the call is rejected
---   SENT ms            on a retry: server time of the first attempt
--- Reply [outcome, document]
---   OK         the change
+--   DRYRUN             replies as if, and writes nothing
+-- Reply [outcome, document, position]
+--   OK         the change, and its position
 --   REPLAYED   snapshot with opVersion: this key was applied before
---   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
---   MISSING    snapshot: a field that the state requires would be absent
---   FORGOTTEN  snapshot: a retry that cannot be decided any more
+--   FORGOTTEN  snapshot or null, and the log's end: it cannot be decided any more whether this key was applied
 --   EXPIRED    snapshot or null: NOTAFTER has passed
 --   NOTFOUND   null: no such entity
+--   CONFLICT   snapshot: IFVERSION or IFSTATE does not hold
+--   MISSING    snapshot: a field that the state requires would be absent
 -- Errors
 --   BADARG <which>  NOMACHINE  LAYOUT  NOPERM <command>
 -- Events
@@ -36,6 +37,9 @@
 -- @include functions/names.lua
 -- @include functions/iso.lua
 -- @include functions/document.lua
+-- @include functions/position.lua
+-- @include functions/effect.lua
+-- @include functions/timers.lua
 -- @include steps/server.lua
 
 -- 1 inputs
@@ -48,32 +52,37 @@ local option = 2
 if force then return redis.error_reply('BADARG option') end
 if not (set or unset) then return redis.error_reply('BADARG SET') end
 
--- 2 read: each key by a command of its type, so that a wrong type fails before any write
+-- 2 read
 -- @include steps/entity.lua
-local logged = call('LLEN', log_key)
-call('ZCARD', index_key)
-call('ZCARD', due_key)
-call('XLEN', events_key)
+local op_at = op and state and call('LPOS', log_key, op)
 -- @include steps/clock.lua
 local row = state and call('HGET', machine_key, '=' .. state)
 
 -- 3 reject
-if unknown then return redis.error_reply('LAYOUT another one than this script knows') end
-if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply('NOMACHINE apply it first') end
-if not_after and now > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity) } end
-if not state then return { 'NOTFOUND', false } end
--- @include steps/guards.lua
-if not row then return redis.error_reply('LAYOUT another one than this script knows') end
+if is_damaged then return redis.error_reply(LAYOUT) end
+if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply(NOMACHINE) end
+-- @include steps/repetition.lua
+if not state then return { 'NOTFOUND', false, false } end
+-- @include steps/conditions.lua
+if not row then return redis.error_reply(LAYOUT) end
 -- @include steps/rule.lua
-local stamped, to, entered = iso(now), state, entity[8] + 0
+local to, times, score, timer, called_off = state, at .. stay, nil, nil, nil -- state and timers do not change
+if is_ahead then -- unless their times are wrong
+-- @include steps/redate.lua
+  times, score = at .. stay, ordinal .. entered
+  local ends = read_timers(call('HGET', machine_key, '@' .. state), entered, renewed)
+  if not ends then return redis.error_reply(LAYOUT) end
+  timer = first_end(ends)
+end
+local stamped, since, next_version = iso(now), entered, version + 1
+local has_limits, may_set_stamps, may_unset_stamps = true, false, false
 -- @include steps/fields.lua
--- @include steps/limits.lua
 -- @include steps/change.lua
--- @include steps/ops.lua
-local since, score, timer, called_off = entity[8], nil, nil, nil -- state and timers do not change
-local is_full = logged + trim >= 0
+-- @include steps/probes.lua
 -- @include steps/rights.lua
+if dry_run then return { 'OK', document, false } end
 
 -- 4 write
+local position = '*' -- the server's choice
 -- @include steps/commit.lua
-return { 'OK', document }
+return { 'OK', document, position }

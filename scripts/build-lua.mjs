@@ -1,6 +1,6 @@
 // Builds lua/: resolves the includes and writes, deterministically,
 //   dist/lua/<operation>.lua   self-contained, without a trailing newline (so that every way to hash it agrees)
-//   dist/lua/latchkey_v1.lua   the same operations as a Valkey Function library
+//   dist/lua/latchkey_v2.lua   the same operations as a Valkey Function library
 //   dist/lua/manifest.json     operation -> file, sha1, KEYS, ARGV
 //   src/lua/index.ts           texts and SHAs, so that bundlers need no file at run time
 //   src/lua/reactions.ts       the same for lua/reactions/, and
@@ -13,13 +13,13 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "lua");
 const INCLUDE = /^-- @include ((?:functions|steps)\/[a-z-]+\.lua)$/gm;
-const LIBRARY = "latchkey_v1";
+const LIBRARY = "latchkey_v2";
 
 /** Returns the text of a script with its includes in place. A missing file throws; an include cannot include another. */
 export function expand(operation) {
   const text = readFileSync(join(source, `${operation}.lua`), "utf8");
   return text
-    .replace("#!lua\n", `#!lua\n-- Built from lua/${operation}.lua. Do not edit.\n`)
+    .replace(/^#!lua.*\n/, (shebang) => `${shebang}-- Built from lua/${operation}.lua. Do not edit.\n`)
     .replace(INCLUDE, (_, path) => readFileSync(join(source, path), "utf8").trimEnd())
     .trimEnd();
 }
@@ -37,16 +37,37 @@ export function contract(text) {
     keys: numbered(section("KEYS")),
     args: numbered(section("ARGV")),
     options: section("ARGV").flatMap((line) => /^([A-Z]+(?: [a-z]+)*)(?: {2}|$)/.exec(line)?.[1] ?? []),
-    outcomes: section("Reply [outcome, document]").flatMap(
-      (line) => /^([A-Z]{2,}) {2}/.exec(line)?.[1] ?? [],
+    outcomes: Object.fromEntries(
+      section("Reply [outcome, document, position]").flatMap((line) => {
+        const [, outcome, kind] =
+          /^([A-Z]{2,}) {2,}(?:the )?(change|snapshot or null|snapshot|null|\{)/.exec(line) ?? [];
+        return outcome === undefined ? [] : [[outcome, kind === "{" ? "report" : kind]];
+      }),
     ),
+    errors: section("Errors").flatMap((line) => line.match(/\b[A-Z]{2,}\b/g) ?? []),
+    ...permissions(text),
   };
+}
+
+/** The flags of a script, and the commands that it runs or checks: what its user needs besides EVALSHA. */
+function permissions(text) {
+  const commands = [...text.matchAll(/\b(?:call|may)\('([A-Z]+)'(?:, '(STREAM)')?/g)].map(
+    ([, command, sub]) => (sub === undefined ? command : `${command}|${sub}`).toLowerCase(),
+  );
+  const flags = /^#!lua.*flags=(\S+)/.exec(text)?.[1].split(",") ?? [];
+  return { flags, permissions: [...new Set(commands)].sort() };
 }
 
 function library(scripts) {
   const functions = scripts.map(({ operation, text }) => {
-    const body = text.replace("#!lua\n", "").replace(/^/gm, "  ").replace(/ +$/gm, "");
-    return `redis.register_function('${LIBRARY}_${operation}', function(KEYS, ARGV)\n${body}\nend)`;
+    const [shebang = ""] = text.split("\n", 1);
+    const flags = /flags=(\S+)/.exec(shebang)?.[1].split(",") ?? [];
+    const body = text
+      .slice(shebang.length + 1)
+      .replace(/^/gm, "  ")
+      .replace(/ +$/gm, "");
+    const listed = flags.map((flag) => `'${flag}'`).join(", ");
+    return `redis.register_function{function_name='${LIBRARY}_${operation}', flags={${listed}}, callback=function(KEYS, ARGV)\n${body}\nend}`;
   });
   return `#!lua name=${LIBRARY}\n${functions.join("\n")}`;
 }
@@ -91,20 +112,11 @@ export function buildLua() {
   for (const { operation, text } of scripts) writeFileSync(join(out, `${operation}.lua`), text);
   writeFileSync(join(out, `${LIBRARY}.lua`), library(scripts));
   const manifest = {
-    contract: 1,
-    library: `${LIBRARY}.lua`,
+    ...JSON.parse(readFileSync(join(source, "manifest.json"), "utf8")),
     operations: Object.fromEntries(
-      scripts.map(({ operation, sha1, keys, args, options, outcomes }) => [
+      scripts.map(({ operation, text: _, ...described }) => [
         operation,
-        {
-          file: `${operation}.lua`,
-          sha1,
-          function: `${LIBRARY}_${operation}`,
-          keys,
-          args,
-          options,
-          outcomes,
-        },
+        { file: `${operation}.lua`, function: `${LIBRARY}_${operation}`, ...described, operation: undefined },
       ]),
     ),
   };
@@ -150,14 +162,34 @@ export interface OperationContract {
   readonly args: readonly string[];
   /** The option words that may follow, each with its values. */
   readonly options: readonly string[];
-  /** The outcome words that a reply can begin with. */
-  readonly outcomes: readonly string[];
+  /** The outcome words that a reply can begin with, each with the kind of document that follows. */
+  readonly outcomes: Readonly<Record<string, "change" | "snapshot" | "snapshot or null" | "null" | "report">>;
+  /** The first words of its own error replies. */
+  readonly errors: readonly string[];
+  /** The flags of the script, such as allow-oom. */
+  readonly flags: readonly string[];
+  /** The commands that its user needs a permission for, besides EVALSHA. */
+  readonly permissions: readonly string[];
 }
 
 /** Describes every operation: its keys, arguments, options and outcomes. */
 export const manifest: {
   /** The version of the wire contract. */
   readonly contract: number;
+  /** The function from an id to its partition. */
+  readonly partition: string;
+  /** The names of all keys, by what they hold. */
+  readonly keys: Readonly<Record<string, string>>;
+  /** The channel on which changes are published. */
+  readonly channel: string;
+  /** Regular expressions of all names and arguments. */
+  readonly patterns: Readonly<Record<string, string>>;
+  /** Names that no own field can have. */
+  readonly reservedFields: readonly string[];
+  /** The limits of sizes and numbers. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** The first words of the scripts' own error replies, and what each means. */
+  readonly errors: Readonly<Record<string, string>>;
   /** The file of the Function library in latchkey/lua/. */
   readonly library: string;
   /** The operations by name. */

@@ -1,5 +1,12 @@
 import { create, patch, remove, transition } from "./changes/change.js";
-import type { CreateOptions, PatchOptions, RemoveOptions, TransitionOptions } from "./changes/options.js";
+import type {
+  CreateOptions,
+  PatchOptions,
+  RemoveOptions,
+  RestoreOptions,
+  TransitionOptions,
+} from "./changes/options.js";
+import { restore } from "./changes/restore.js";
 import { type Result, unwrap } from "./changes/result.js";
 import type { Change, Replay, Snapshot } from "./contract/document.js";
 import { Feed } from "./events/feed.js";
@@ -15,7 +22,8 @@ import { type Reaction, react } from "./reactions/reaction.js";
 import type { Handler, ReactOptions } from "./reactions/settings.js";
 import { type ReactionStats, reactionStats } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
-import { get, history } from "./reads/get.js";
+import { get, position } from "./reads/get.js";
+import { type HistoryEntry, history } from "./reads/history.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
@@ -98,6 +106,27 @@ export class Entities<S extends string = string> {
   }
 
   /**
+   * Creates an entity in any state, with the version, times and stamps that it had elsewhere: for import, migration and
+   * repair. Adds the event `<machine>.restored`. Needs the permission for RESTORE.
+   *
+   * @throws AlreadyExistsError if the ID is in use
+   * @example await agents.restore(id, state, { version, createdAt, since, fields: ownFields(snapshot) });
+   */
+  async restore(id: string, state: S, options: RestoreOptions): Promise<Change<S> | Replay<S>> {
+    return unwrap(await this.tryRestore(id, state, options));
+  }
+
+  /** Like {@link restore}, but returns rejections as values. */
+  async tryRestore(id: string, state: S, options: RestoreOptions): Promise<Result<S>> {
+    return restore<S>(this.#store, id, state, options);
+  }
+
+  /** Returns a position of the entity's event log, for the option `seen`. Store it with `op` before the first attempt. */
+  async position(id: string): Promise<string> {
+    return position(this.#store, id);
+  }
+
+  /**
    * Renews the lease of the entity's current state, for its whole length from now. Makes no event and no new version.
    *
    * @throws ConflictError if `ifVersion` or `ifState` does not match, NoLeaseError if the state has no lease,
@@ -165,8 +194,8 @@ export class Entities<S extends string = string> {
     return (await count(this.#store)) as Record<S, number>;
   }
 
-  /** Reads the newest changes of an entity, at most `limit`, oldest first. */
-  async history(id: string, limit?: number): Promise<Change<S>[]> {
+  /** Reads what the newest changes of an entity did, oldest first: at most `limit`, by default the `history` of the machine. */
+  async history(id: string, limit?: number): Promise<HistoryEntry<S>[]> {
     return history<S>(this.#store, id, limit);
   }
 

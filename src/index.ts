@@ -10,6 +10,7 @@ export type {
   CreateOptions,
   PatchOptions,
   RemoveOptions,
+  RestoreOptions,
   TransitionOptions,
 } from "./changes/options.js";
 export type { Confirmation, Rejection, Result } from "./changes/result.js";
@@ -67,6 +68,7 @@ export type { ForgetOptions, ForgottenReaction } from "./reactions/forget.js";
 export type { Reaction } from "./reactions/reaction.js";
 export type { Handler, HandlerContext, MissedEvents, ReactOptions } from "./reactions/settings.js";
 export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";
+export type { HistoryEntry } from "./reads/history.js";
 export type { InstalledMachine } from "./reads/installed-machine.js";
 export type { ListOptions, Page, PageOptions } from "./reads/list.js";
 export type { Stuck, SweepReport } from "./sweep/report.js";

@@ -17,9 +17,9 @@ import { type Connection, type ConnectionOptions, openConnection } from "./valke
 import type { MachineLocation } from "./valkey/keys.js";
 import {
   initialise,
+  installedMachines,
   MAX_PARTITIONS,
   type NamespaceFacts,
-  notedMachines,
   readFacts,
 } from "./valkey/layout.js";
 import type { MachineStore } from "./valkey/machine-store.js";
@@ -158,7 +158,7 @@ export class Latchkey {
 
   /** Lists the names of the machines that are installed in this namespace. */
   async machines(): Promise<string[]> {
-    return ask(this.#connection, "machines", (client) => notedMachines(client, this.namespace));
+    return ask(this.#connection, "machines", (client) => installedMachines(client, this.namespace));
   }
 
   /**
@@ -169,7 +169,7 @@ export class Latchkey {
     return sweepNamespace(this.#connection, this.namespace, options);
   }
 
-  /** Reads the server's clock, for the options `notAfter` and `sent`. The clock of this process is not used. */
+  /** Reads the server's clock, for the option `notAfter`. The clock of this process is not used. */
   async serverTime(): Promise<ServerTime> {
     return ask(this.#connection, "serverTime", readServerTime);
   }

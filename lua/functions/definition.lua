@@ -1,4 +1,21 @@
--- Functions that read a machine's definition as cjson decoded it. Each returns nil if its part is invalid.
+-- Functions that read a machine's definition. Each returns nil if its part is invalid.
+
+-- Decodes JSON. Every list gets a leading `false`, by which it differs from an object: cjson makes tables of both.
+local function decode_marked(json)
+  local marked = string.gsub(json, '\\.', '\\_') -- no escaped quote is left, and no place has changed
+  local parts, from, in_string = {}, 1, false
+  for at in string.gmatch(marked, '()["%[]') do
+    if string.byte(marked, at) == 34 then
+      in_string = not in_string
+    elseif not in_string then
+      parts[#parts + 1] = string.sub(json, from, at)
+      parts[#parts + 1] = string.find(json, '^%s*%]', at + 1) and 'false' or 'false,'
+      from = at + 1
+    end
+  end
+  parts[#parts + 1] = string.sub(json, from)
+  return cjson.decode(table.concat(parts))
+end
 
 local function is_state(state)
   return state and #state <= 32 and string.find(state, '^%l[%w_-]*$') ~= nil
@@ -7,14 +24,14 @@ end
 -- Reads a list of distinct names that `is_name` accepts; {} if there is none.
 local function read_names(list, is_name)
   if list == nil then return {} end
-  if type(list) ~= 'table' then return nil end
-  local seen, count = {}, 0
-  for place, name in pairs(list) do
-    if type(place) ~= 'number' or type(name) ~= 'string' or not is_name(name) or seen[name] then return nil end
+  if type(list) ~= 'table' or list[1] ~= false or #list > 65 then return nil end
+  local seen = {}
+  table.remove(list, 1)
+  for _, name in ipairs(list) do
+    if type(name) ~= 'string' or not is_name(name) or seen[name] then return nil end
     seen[name] = true
-    count = count + 1
   end
-  return count == #list and count <= 64 and list or nil
+  return list
 end
 
 -- Reads a whole number from `least` to `most`; `default` if there is none.
@@ -45,7 +62,8 @@ local function read_timer(timer, length, state, states, is_stamp)
   for field, json in pairs(set) do
     count = count + 1
     if type(field) ~= 'string' or not is_field(field) or is_stamp[field] or count > 64 then return nil end
-    if type(json) ~= 'string' or not json_text(json, 65536, true) then return nil end
+    set[field] = type(json) == 'string' and json_text(json, 65536, true) or nil
+    if not set[field] then return nil end
   end
   for _, to in ipairs(state.to) do
     if to == timer.to then
@@ -80,7 +98,7 @@ local function read_definition(machine)
     if not spec.require then return nil, 'require' end
     spec.event = spec.event == nil and name .. '.' .. state or spec.event
     if type(spec.event) ~= 'string' or #spec.event > 96 or not string.find(spec.event, '^%l[%w._-]*$')
-      or spec.event == name .. '.updated' or spec.event == name .. '.removed' then -- events of patch and remove
+      or spec.event == name .. '.updated' or spec.event == name .. '.removed' or spec.event == name .. '.restored' then
       return nil, 'event'
     end
     if spec.stamp ~= nil and (type(spec.stamp) ~= 'string' or not is_field(spec.stamp)) then return nil, 'stamp' end

@@ -1,5 +1,7 @@
--- Returns a caller's text of 1 to `limit` bytes as JSON: unchanged if it must be JSON already (`is_json`), else as a
--- JSON string without control characters. Returns nil if it is not JSON or not valid UTF-8 (RFC 3629).
+-- Returns a caller's text of 1 to `limit` bytes as JSON in one line: if it must be JSON already (`is_json`), without
+-- tabs and line ends between its tokens, else as a JSON string without control characters. Returns nil if it is not
+-- JSON, not valid UTF-8 (RFC 3629), nested deeper than 100, or has a number that a double cannot hold or that has more
+-- than 100 characters.
 -- cjson.decode checks the structure only: it accepts nan, inf, Infinity, 0x10, 01, 1., +1, a lone -, raw control
 -- characters in strings and broken UTF-8. The scans before it reject these.
 local function json_text(text, limit, is_json)
@@ -41,5 +43,18 @@ local function json_text(text, limit, is_json)
   local is_lax = find(bare, '[%a\\]')
     or find(bare, '[-+.]') and (find(bare, '%-%D') or find(bare, '[^~]%+') or find(bare, '%.%D') or find(bare, '%D%.'))
     or find(bare, '0%d') and (find(bare, '[^%d.~+-]0%d') or find(bare, '[^~]%-0%d'))
-  return not is_lax and pcall(cjson.decode, text) and text or nil
+  if is_lax then return nil end
+  if #bare > 100 or find(bare, '~', 1, true) then
+    for number in string.gmatch(bare, '[%d.~+-]+') do
+      local value = #number <= 100 and tonumber((gsub(number, '~', 'e')))
+      if not value or value == math.huge or value == -math.huge then return nil end
+    end
+    local depth = 0
+    for bracket in string.gmatch(bare, '[%[%]{}]') do
+      depth = depth + ((bracket == '[' or bracket == '{') and 1 or -1)
+      if depth > 100 then return nil end
+    end
+  end
+  if not pcall(cjson.decode, text) then return nil end
+  return find(text, '[\t\n\r]') and gsub(text, '[\t\n\r]+', '') or text
 end

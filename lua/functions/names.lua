@@ -3,6 +3,6 @@ local function is_field(field)
   return field and #field <= 64 and string.find(field, '^[%a_][%w_]*$')
     and not (field == 'type' or field == 'machine' or field == 'id' or field == 'from' or field == 'state'
       or field == 'version' or field == 'timestamp' or field == 'since' or field == 'createdAt' or field == 'created'
-      or field == 'at' or field == 'actor' or field == 'reason' or field == 'op' or field == 'ops'
-      or field == 'opVersion' or field == 'forced')
+      or field == 'dueAt' or field == 'actor' or field == 'reason' or field == 'op' or field == 'opVersion'
+      or field == 'forced')
 end

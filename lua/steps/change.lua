@@ -1,8 +1,11 @@
--- Builds the document of the change to state `to`, entered at `entered` (ms). Leaves `document` and `next_version`.
--- Takes `now`, its text `stamped`, and the locals of options, entity, rule and fields.
-local next_version = (version or 0) + 1 .. ''
-local from, quote = state or 'null', state and '"' or ''
-local document = head .. id .. '","from":' .. quote .. from .. quote .. ',"state":"' .. to .. '","version":'
-  .. next_version .. ',"timestamp":"' .. stamped .. '","since":"' .. (entered == now and stamped or iso(entered))
-  .. '","createdAt":"' .. (created or stamped) .. '"' .. (actor or '') .. (reason or '')
-  .. (op and ',"op":"' .. op .. '"' or '') .. (force and ',"forced":true' or '') .. own_text(entity, first, last) .. '}'
+-- Builds the document of the change to state `to`, entered at `since` (ms), in `document`. What the entity's own
+-- log keeps of it is left in `core`, `why`, `forced` and `effect`, which commit joins once: the server hashes every byte
+-- of every string. Takes `now`, its text `stamped`, `next_version`, and the locals of options, entity, rule and fields.
+local core = ',"from":' .. (state and '"' .. state .. '"' or 'null') .. ',"state":"' .. to .. '","version":'
+  .. next_version .. ',"timestamp":"' .. stamped .. '"'
+local why, forced = (actor or '') .. (reason or ''), force and ',"forced":true' or ''
+local document = '{"type":"' .. event .. head .. id .. '"' .. core .. ',"since":"'
+  .. (since == now and stamped or iso(since)) .. '","createdAt":"' .. (created or stamped) .. '"' .. why
+  .. (op and ',"op":"' .. op .. '"' or '') .. forced .. own_text(entity, first, last) .. '}'
+local room = 949 - #event - #core - #why - #forced -- a record has at most 1024 bytes with its position
+local effect = effect_text(written, unset, room)

@@ -1,8 +1,8 @@
 -- Applies the change to the own fields in the list `entity` from `first` to `last`, and moves `last`.
--- Takes `set` and `unset` of the options, `stamp`, `stamps` and `required` of the rule, and the text `stamped` of now.
--- Leaves the fields to write in `written`, also a flat list, and if `set` is given, the number of own fields without
--- stamps in `count` and their total size in `bytes`.
-local written, count, bytes = set or {}, 0, 0
+-- Takes `set` and `unset` of the options, `stamp`, `stamps` and `required` of the rule, the text `stamped` of now, and
+-- `may_set_stamps` and `may_unset_stamps`. `has_limits` is false for a timer: no caller can make room when it fires.
+-- Leaves the fields to write in `written`, a flat list.
+local written = set or {}
 if set or unset or required ~= '' then
   local function place_of(list, field, begin, finish)
     for i = begin, finish, 2 do
@@ -12,12 +12,17 @@ if set or unset or required ~= '' then
   local unwanted, is_stamp = unset or {}, {}
   for name in string.gmatch(stamps, '[^,]+') do
     is_stamp[name] = true -- only the machine sets it
-    if unwanted[name] or place_of(written, name, 1, #written) then return redis.error_reply('BADARG field') end
+    if unwanted[name] and not may_unset_stamps
+      or not may_set_stamps and place_of(written, name, 1, #written) then
+      return redis.error_reply('BADARG field')
+    end
   end
+  local missing
   for name in string.gmatch(required, '[^,]+') do
     if name ~= stamp and not place_of(written, name, 1, #written)
       and (unwanted[name] or not place_of(entity, name, first, last)) then
-      return { 'MISSING', snapshot(machine_key, id, entity) }
+      missing = { 'MISSING', snapshot(machine_key, id, entity), false }
+      break
     end
   end
   for i = 1, #written, 2 do
@@ -25,7 +30,7 @@ if set or unset or required ~= '' then
     if not place then place, last = last + 1, last + 2 end
     entity[place], entity[place + 1] = written[i], written[i + 1]
   end
-  local kept = first - 1
+  local kept, count, bytes = first - 1, 0, 0
   for i = first, last, 2 do
     local name, json = entity[i], entity[i + 1]
     if not unwanted[name] then
@@ -35,6 +40,8 @@ if set or unset or required ~= '' then
     end
   end
   last = kept
+  if set and has_limits and (count > 64 or bytes > 262144) then return redis.error_reply('BADARG SET') end
+  if missing then return missing end
 end
 if stamp ~= '' then
   for i = last - 1, first, -2 do -- stamps are near the end

@@ -47,7 +47,7 @@ export async function transition<S extends string>(
   options: TransitionOptions,
 ): Promise<Result<S>> {
   checkOptions(options, TRANSITION_OPTIONS);
-  return change<S>(store, "transition", id, options, checkName(STATE_NAME, to));
+  return change<S>(store, "transition", id, options, [checkName(STATE_NAME, to)]);
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
@@ -81,31 +81,29 @@ export async function remove<S extends string>(
 /**
  * Makes one change of one entity, retrying until the server replies or the time limit is reached.
  *
- * @param to the state to enter, for a transition
+ * @param positional arguments of the script after the id; the first is the state to enter
  * @returns the result; a rejection is a result, not an error
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError
  */
-async function change<S extends string>(
+export async function change<S extends string>(
   store: MachineStore,
   operation: Intent["operation"],
   id: string,
   options: TransitionOptions,
-  to?: string,
+  positional: readonly string[] = [],
 ): Promise<Result<S>> {
   const { location, connection, definition } = store;
   const { machine } = location;
   const startedAt = performance.now();
-  const { op = newOp(), notAfter, sent } = options; // null is rejected as an invalid key
-  if (sent !== undefined && options.op === undefined)
-    refuse("sent requires op: it is the server time before the first attempt");
-  const words = [
-    checkId("id", id, 128),
-    ...(to === undefined ? [] : [to]),
-    ...optionWords({ ...options, op }),
-  ];
+  const { op = newOp(), notAfter, dryRun: isDryRun = false } = options;
+  const isImport = operation === "restore"; // its `seen` is not about attempts
+  if (options.seen !== undefined && options.op === undefined && !isImport)
+    refuse("seen requires op: it is a position before the first attempt");
+  const words = [checkId("id", id, 128), ...positional, ...optionWords({ ...options, op })];
   const limitMs = timeoutMs(options, connection.timeoutMs);
-  const durability = durabilityNeed(options, connection.durability);
-  const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, sent, durability };
+  const durability = durabilityNeed(isDryRun ? { durability: "memory" } : options, connection.durability);
+  const seen = { [isImport ? "after" : "seen"]: options.seen };
+  const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, ...seen, durability, isDryRun };
   let answer: Answer;
   try {
     answer = await new Attempts(connection, location, intent).answer();
@@ -115,6 +113,7 @@ async function change<S extends string>(
     connection.logger.warn(fields, `${operation} failed`);
     throw failure;
   }
+  const [to] = positional;
   const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
   const result = withCopies<S>(
     "reply" in answer
@@ -126,7 +125,8 @@ async function change<S extends string>(
   const { state, version } = (result.ok ? result.document : result.current) ?? {};
   const { outcome } = result;
   const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
-  if (result.ok) connection.logger.info(fields, operation);
+  if (isDryRun) connection.logger.debug(fields, `${operation} (dry run)`);
+  else if (result.ok) connection.logger.info(fields, operation);
   else connection.logger.debug(fields, `${operation} rejected`);
   return result;
 }
@@ -154,9 +154,9 @@ function unknownOpError(
   limitMs: number,
 ): OutcomeUnknownError {
   const { connection } = store;
-  const { location, id, op, sentMs: sent, untilMs: notAfter } = open;
-  const message = `${name}: ${what} with resolve(), or repeat it with { op: "${op}", sent: ${sent} }`;
-  const identity = { machine: location.machine, id, op, sent, notAfter };
+  const { location, id, op, seen, untilMs: notAfter } = open;
+  const message = `${name}: ${what} with resolve(), or repeat it with { op: "${op}", seen: "${seen}" }`;
+  const identity = { machine: location.machine, id, op, seen, notAfter };
   return new OutcomeUnknownError(message, identity, async (options) => {
     checkOptions(options, RESOLVE_OPTIONS);
     const deadline = Deadline.in(timeoutMs(options, limitMs));

@@ -1,25 +1,26 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { type Change, readDocument } from "../contract/document.js";
-import { readEntity, readReplay } from "../contract/entity-hash.js";
+import { parseChange, type Replay, readDocument, type Snapshot } from "../contract/document.js";
+import { readReply } from "../contract/reply.js";
 import type { Resolution } from "../contract/resolution.js";
+import { scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
-import { entityKey, type MachineLocation, partitionKeys } from "../valkey/keys.js";
+import { mayPass } from "../valkey/failure.js";
+import { entityKeys, type MachineLocation, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
+import { runScript } from "../valkey/script.js";
 import { timeMs } from "../valkey/server-clock.js";
-import { isLater, START, startOf } from "../valkey/stream.js";
+import { isLater, startOf } from "../valkey/stream.js";
 
 /** An attempt at a change whose outcome is unknown. */
 export interface OpenOp {
   readonly location: MachineLocation;
   readonly id: string;
   readonly op: string;
-  /** Server time in ms before the first attempt, as it was estimated then. */
-  readonly sentMs: number;
-  /** Start of the first attempt, on the clock of `performance.now()`. */
-  readonly beganAt: number;
+  /** Position of the event log before the first attempt. */
+  readonly seen: string;
   /** Server time in ms after which no attempt can be executed any more. */
   readonly untilMs: number;
 }
@@ -48,8 +49,15 @@ export class StillOpenError extends Error {
   }
 }
 
-const BATCH = 500;
-const OP_SLOTS = [0, 1, 2, 3, 4];
+/** Waits until the server's clock has passed `untilMs`. @throws StillOpenError if it will not until the deadline */
+export async function waitUntilOver(client: Valkey, untilMs: number, deadline: Deadline): Promise<void> {
+  for (;;) {
+    const leftMs = untilMs + 1 - timeMs(await client.time());
+    if (leftMs <= 0) return;
+    if (leftMs > deadline.remainingMs) throw new StillOpenError(leftMs);
+    await pause(Math.min(leftMs, LONGEST_TIMER_MS));
+  }
+}
 
 /**
  * Resolves the outcome of a change: waits until none of its attempts can be executed any more, unless one was applied.
@@ -58,80 +66,67 @@ const OP_SLOTS = [0, 1, 2, 3, 4];
  */
 export async function resolveOp(
   connection: Connection,
-  attempt: OpenOp,
+  open: OpenOp,
   deadline: Deadline,
 ): Promise<Resolution> {
-  // If the clock was set back since the first attempt, that attempt was earlier by the new clock.
-  const clock = await retry(connection, deadline, "the server's clock", () => connection.clock.know());
-  const open = { ...attempt, sentMs: Math.min(attempt.sentMs, clock.earliest(attempt.beganAt)) };
   const what = `${open.location.machine} ${open.id} op ${open.op}`;
   const ask = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
     retry(connection, deadline, what, () => question(connection.client));
-  for (;;) {
-    const { serverMs, ...ring } = await ask((client) => opInRing(client, open));
-    const isSettled = serverMs > open.untilMs;
-    if (ring.outcome === "DONE" || (ring.outcome === "NOTDONE" && isSettled)) return ring;
-    const log = await ask((client) => opInLog(client, open));
-    if (log.outcome === "DONE") return log;
-    if (isSettled) return { outcome: log.outcome, current: ring.current };
-    const leftMs = open.untilMs - serverMs + 1;
-    if (leftMs > deadline.remainingMs) throw new StillOpenError(leftMs);
-    await pause(Math.min(leftMs, LONGEST_TIMER_MS));
-  }
+  const soon = await ask((client) => lookUp(client, open));
+  if (soon.outcome !== "NOTDONE") return soon;
+  await ask((client) => waitUntilOver(client, open.untilMs, deadline));
+  return ask((client) => lookUp(client, open));
 }
 
-/** Looks an idempotency key up in the entity itself, which remembers its last changes. Reads all keys at one moment. */
-export async function opInRing(
-  client: Valkey,
-  open: OpenOp,
-): Promise<Resolution & { readonly serverMs: number }> {
-  const { location, id, op, sentMs } = open;
-  const { machine } = partitionKeys(location, partitionOf(id, location.partitions));
-  const replies = await client
-    .multi()
-    .hgetall(entityKey(location, id))
-    .hget(machine, "removed")
-    .time()
-    .exec();
-  const [hash, removed, time] = (replies ?? []).map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply;
-  }) as [Record<string, string>, string | null, [number, number]];
-  const serverMs = timeMs(time);
-  const slots = OP_SLOTS.map((slot) => (hash[`op:${slot}`] ?? "").split(" "));
-  const version = slots.find(([key]) => key === op)?.[1];
-  if (version !== undefined) {
-    const document = readReplay(location.machine, id, hash, Number(version));
-    return { outcome: "DONE", version: Number(version), document, serverMs };
+/** A version that no entity has. */
+const NO_VERSION = "999999999999999";
+
+/** Finds out if a change was applied so far. */
+async function lookUp(client: Valkey, open: OpenOp): Promise<Resolution> {
+  const { location, id, op, seen } = open;
+  // The server judges the key of a call that it must reject. `remove` is answered even if the server is out of memory.
+  const words = [id, "OP", op, "SEEN", seen, "IFVERSION", NO_VERSION, "DRYRUN"];
+  let reply: unknown;
+  try {
+    reply = await runScript(client, scripts.remove, entityKeys(location, id), words);
+  } catch (error) {
+    // Damaged data does not hide that the change is in the event log.
+    const logged = mayPass(error) ? undefined : await opInLog(client, open, null);
+    if (logged?.outcome === "DONE") return logged;
+    throw error;
   }
-  // The same rules as in lua/steps. A damaged hash counts as one that has forgotten.
-  const [, forgottenMs] = /^[0-4] (\d+)$/.exec(hash.ops ?? "0 0") ?? [];
-  const livedBefore = hash.created !== undefined && new Date(sentMs).toISOString() > hash.created;
-  const removedMs = livedBefore ? 0 : Number(removed ?? 0);
-  const isForgotten = forgottenMs === undefined || Number(forgottenMs) >= sentMs || removedMs >= sentMs;
-  const current = readEntity(location.machine, id, hash);
-  return { outcome: isForgotten ? "FORGOTTEN" : "NOTDONE", current, serverMs };
+  const { outcome, text } = readReply(reply);
+  if (outcome === "REPLAYED" && text !== null) {
+    const document = readDocument<Replay>(text);
+    return { outcome: "DONE", version: document.opVersion, document };
+  }
+  const current = text === null ? null : readDocument<Snapshot>(text);
+  return outcome === "FORGOTTEN" ? opInLog(client, open, current) : { outcome: "NOTDONE", current };
 }
+
+const BATCH = 100;
 
 /** Looks an idempotency key up in the event log, which holds every change unless it was trimmed. */
-export async function opInLog(client: Valkey, open: OpenOp): Promise<Resolution> {
-  const { location, id, op, sentMs } = open;
+export async function opInLog(
+  client: Valkey,
+  open: Omit<OpenOp, "untilMs">,
+  current: Snapshot | null,
+): Promise<Resolution> {
+  const { location, id, op, seen } = open;
   const { events } = partitionKeys(location, partitionOf(id, location.partitions));
-  const from = `${Math.max(0, sentMs - 1)}-0`;
-  for (let after = from; ; ) {
-    const entries = await client.xrange(events, `(${after}`, "+", "COUNT", BATCH);
+  for (let after: string | undefined = seen; after !== undefined; ) {
+    const entries: [id: string, fields: string[]][] = await client.xrange(
+      ...([events, `(${after}`, "+", "COUNT", BATCH] as const),
+    );
     for (const [, fields] of entries) {
       const text = fields[1] ?? "";
       if (!text.includes(`"op":"${op}"`)) continue;
-      const document = readDocument<Change>(text);
-      if (document.op === op && document.id === id)
+      const document = parseChange(location.machine, text);
+      if (typeof document !== "string" && document.op === op && document.id === id)
         return { outcome: "DONE", version: document.version, document };
     }
-    const last = entries.at(-1);
-    if (entries.length < BATCH || last === undefined) break;
-    after = last[0];
+    after = entries.length < BATCH ? undefined : entries.at(-1)?.[0];
   }
-  const start = await startOf(client, events);
-  const isWhole = start === START || !isLater(start, from);
-  return { outcome: isWhole ? "NOTDONE" : "FORGOTTEN", current: null };
+  const isTrimmed = isLater(await startOf(client, events), seen);
+  return { outcome: isTrimmed ? "FORGOTTEN" : "NOTDONE", current };
 }

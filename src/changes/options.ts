@@ -6,6 +6,7 @@ import {
   checkList,
   checkName,
   checkObject,
+  checkPosition,
   checkText,
   checkWhole,
   refuse,
@@ -36,15 +37,31 @@ export interface ChangeOptions {
   /** Server time in ms after which the server rejects the change; see `serverTime()`. */
   readonly notAfter?: number;
   /**
-   * Server time in ms before the first attempt, if another process may have sent one with the same `op`. Take it from
-   * `serverTime()`. The call waits until that attempt can no longer be executed, at most for `timeout`, and the change is
-   * applied at most once. Rejected if it is more than a day ahead of the server's clock.
+   * Position of the event log before the first attempt, if another process may have sent one with the same `op`. Take it
+   * from `position()` or the OutcomeUnknownError. The change is applied at most once. Give the `notAfter` of that attempt
+   * too if it may still be on its way: a rejection is then returned when it has passed.
    */
-  readonly sent?: number;
+  readonly seen?: string;
+  /** Returns the change that the call would make, and writes nothing. @default false */
+  readonly dryRun?: boolean;
 }
 
 /** Options of `create`. */
 export interface CreateOptions extends ChangeOptions {}
+
+/** Options of `restore`. */
+export interface RestoreOptions extends ChangeOptions {
+  /** Version of the restored entity, 1 or more. */
+  readonly version: number;
+  /** Own fields, stamps included. */
+  readonly fields?: Readonly<Record<string, JsonValue>>;
+  /** Time of creation, as in a snapshot. @default `since` */
+  readonly createdAt?: string;
+  /** Time at which the state was entered. Timeout and retention count from it, a lease from now. @default now */
+  readonly since?: string;
+  /** Position of the event log that the entity was exported from, after its last change. */
+  readonly seen?: string;
+}
 
 /** Conditions that the entity must meet for a change. */
 export interface GuardOptions<S extends string = string> extends ChangeOptions {
@@ -64,7 +81,7 @@ export interface FieldOptions {
 
 /** Options of `transition`. */
 export interface TransitionOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {
-  /** Allows any transition. All other checks remain. Requires a `reason`. */
+  /** Allows any transition, and stamps in `unset`. All other checks remain. Requires a `reason`. */
   readonly force?: boolean;
 }
 
@@ -82,7 +99,12 @@ export const CREATE_OPTIONS: readonly (keyof CreateOptions)[] = [
   "timeout",
   "durability",
   "notAfter",
-  "sent",
+  "seen",
+  "dryRun",
+];
+export const RESTORE_OPTIONS: readonly (keyof RestoreOptions)[] = [
+  ...CREATE_OPTIONS,
+  ...(["version", "fields", "createdAt", "since"] as const),
 ];
 export const REMOVE_OPTIONS: readonly (keyof RemoveOptions)[] = [...CREATE_OPTIONS, "ifVersion", "ifState"];
 export const PATCH_OPTIONS: readonly (keyof PatchOptions)[] = ["set", "unset", ...REMOVE_OPTIONS];
@@ -124,11 +146,11 @@ export function checkDefined<T extends object>(options: T, names: readonly (keyo
 }
 
 /**
- * Encodes the options of a call as arguments of a script, without NOTAFTER and SENT, which each attempt adds.
+ * Encodes the options of a call as arguments of a script, without OP, SEEN and NOTAFTER, which each attempt adds.
  *
  * @throws ContractError with code BADARG if an option is invalid
  */
-export function optionWords(options: TransitionOptions & { readonly op: string }): string[] {
+export function optionWords(options: TransitionOptions): string[] {
   const { set = {}, unset = [] } = options;
   checkObject("set", set);
   checkList("unset", unset, " of field names");
@@ -144,11 +166,13 @@ export function optionWords(options: TransitionOptions & { readonly op: string }
   if (options.ifVersion !== undefined)
     words.push("IFVERSION", String(checkWhole("ifVersion", options.ifVersion)));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
-  words.push("OP", checkId("op", options.op, 64));
+  if (options.op !== undefined) checkId("op", options.op, 64);
   if (options.actor !== undefined) words.push("ACTOR", checkText("actor", options.actor, 128));
   if (options.reason !== undefined) words.push("REASON", checkText("reason", options.reason, 1024));
   if (options.notAfter !== undefined) checkWhole("notAfter", options.notAfter);
-  if (options.sent !== undefined) checkWhole("sent", options.sent);
+  if (options.seen !== undefined) checkPosition("seen", options.seen);
+  checkFlag("dryRun", options.dryRun);
+  if (options.dryRun === true) words.push("DRYRUN");
   checkFlag("force", options.force);
   if (options.force === true) {
     if (options.reason === undefined) refuse("force requires a reason, which is stored in the history");

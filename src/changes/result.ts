@@ -1,6 +1,6 @@
 import { type Change, type Replay, readDocument, type Snapshot } from "../contract/document.js";
 import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
-import { LatchkeyError } from "../errors/latchkey-error.js";
+import { type Reply, unknownOutcome } from "../contract/reply.js";
 import { NotDurableError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
 
@@ -52,39 +52,15 @@ export type Result<S extends string = string> =
       readonly error: RejectedError;
     };
 
-/** Reply of a script: its outcome, and the JSON text of a document. */
-export interface Reply {
-  readonly outcome: string;
-  readonly text: string | null;
-}
-
-/** Decodes the two-element array that a script returns. @throws LatchkeyError with code PROTOCOL if it is anything else */
-export function readReply(reply: unknown): Reply {
-  if (Array.isArray(reply) && reply.length === 2) {
-    const [outcome, text]: unknown[] = reply;
-    if (typeof outcome === "string" && (typeof text === "string" || text === null)) return { outcome, text };
-  }
-  throw new LatchkeyError(
-    "PROTOCOL",
-    "not a reply of a latchkey script; check for a proxy that rewrites calls",
-  );
-}
-
-/** Makes the error of an outcome that no script of this version returns. */
-export function unknownOutcome(outcome: string): LatchkeyError {
-  return new LatchkeyError("PROTOCOL", `unknown outcome ${outcome} in the reply of a script`);
-}
-
 /**
- * Decodes the reply to a change of an entity.
+ * Reads the reply to a change of an entity.
  *
  * @param explain makes the error of a rejection
  */
 export function readResult<S extends string>(
-  reply: unknown,
+  { outcome, text }: Reply,
   explain: (rejection: Rejection, current: Snapshot<S> | null) => RejectedError,
 ): Result<S> {
-  const { outcome, text } = readReply(reply);
   if ((outcome === "OK" || outcome === "REPLAYED") && text !== null)
     return acceptedResult<S>(readDocument(text));
   const rejection = REJECTIONS.find((word) => word === outcome);

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     heartbeat: () => import("./commands/heartbeat.js"),
     sweep: () => import("./commands/sweep.js"),
     remove: () => import("./commands/remove.js"),
+    restore: () => import("./commands/restore.js"),
   },
   "Servers and scripts": {
     doctor: () => import("./commands/doctor.js"),

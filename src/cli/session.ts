@@ -152,12 +152,12 @@ function applyCommand(settings: Settings): string {
 }
 
 async function noMachine(connection: Connection, settings: Settings): Promise<CliError> {
-  const [{ notedMachines }, { ask }] = await Promise.all([
+  const [{ installedMachines }, { ask }] = await Promise.all([
     import("../valkey/layout.js"),
     import("../valkey/ask.js"),
   ]);
   const { machine, namespace } = settings;
-  const installed = await ask(connection, "machines", (client) => notedMachines(client, namespace));
+  const installed = await ask(connection, "machines", (client) => installedMachines(client, namespace));
   const apply = applyCommand(settings);
   const [other] = installed;
   const message =

@@ -103,6 +103,12 @@ export function checkId(name: "id" | "op", id: string, longest: number): string 
   );
 }
 
+/** Checks a position of an event log. */
+export function checkPosition(name: string, position: string): string {
+  if (typeof position === "string" && /^\d{1,15}-\d{1,20}$/.test(position)) return position;
+  refuse(`${name} must be a position such as "1795343224201-0", not ${shortText(position)}`);
+}
+
 /** Checks the name of a state, a field, a machine, a reaction or a namespace. */
 export function checkName(rule: NameRule, name: string): string {
   if (typeof name !== "string" || !rule.pattern.test(name))

@@ -13,6 +13,8 @@ export interface Snapshot<S extends string = string> {
   /** Time at which the state was entered. */
   readonly since: string;
   readonly createdAt: string;
+  /** Time at which its first timer fires, if one is set. Only `get` returns it. */
+  readonly dueAt?: string;
   readonly [field: string]: JsonValue | undefined;
 }
 
@@ -56,10 +58,10 @@ export function ownFields(document: Snapshot): Record<string, JsonValue> {
   );
 }
 
-const texts = new WeakMap<Snapshot, string>();
+const texts = new WeakMap<object, string>();
 
 /** Parses a document of a script. The scripts return strict JSON. */
-export function readDocument<D extends Snapshot>(text: string): D {
+export function readDocument<D extends object>(text: string): D {
   const document = JSON.parse(text) as D;
   texts.set(document, text);
   return document;
@@ -101,6 +103,6 @@ export function parseChange<C extends Change>(machine: string, text: string): C 
 }
 
 /** Returns the text from which a document was parsed. It contains all digits of numbers that JavaScript rounds. */
-export function documentText(document: Snapshot): string {
+export function documentText(document: object): string {
   return texts.get(document) ?? JSON.stringify(document);
 }

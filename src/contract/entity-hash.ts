@@ -1,7 +1,7 @@
-import { type Replay, readDocument, type Snapshot } from "./document.js";
+import { readDocument, type Snapshot } from "./document.js";
 
 /** Fields of the scripts. Their other fields have a colon. */
-const INTERNAL = new Set(["state", "version", "at", "since", "created", "ops"]);
+const INTERNAL = new Set(["state", "version", "created"]);
 
 /** Returns whether a field of an entity's hash is the caller's own. */
 export function isOwnField(field: string): boolean {
@@ -9,7 +9,7 @@ export function isOwnField(field: string): boolean {
 }
 
 /**
- * Builds an entity's snapshot from its hash, as the scripts do: the texts of own fields are copied.
+ * Builds an entity's snapshot from its hash, as the scripts do: the texts of own fields are copied, with all digits.
  *
  * @param hash the reply to HGETALL
  * @returns null if the hash is empty: the entity does not exist
@@ -19,40 +19,18 @@ export function readEntity<S extends string>(
   id: string,
   hash: Readonly<Record<string, string>>,
 ): Snapshot<S> | null {
-  const text = entityText(machine, id, hash);
-  return text === null ? null : readDocument<Snapshot<S>>(text);
-}
-
-/** Builds the replay of an entity, with the version that the original change created. */
-export function readReplay<S extends string>(
-  machine: string,
-  id: string,
-  hash: Readonly<Record<string, string>>,
-  opVersion: number,
-): Replay<S> {
-  const text = entityText(machine, id, hash, `,"opVersion":${opVersion}`) ?? "null";
-  return readDocument<Replay<S>>(text);
-}
-
-/** Builds the snapshot's JSON text, with all digits that the caller stored. */
-export function entityText(
-  machine: string,
-  id: string,
-  hash: Readonly<Record<string, string>>,
-  further = "",
-): string | null {
-  const { state, version, at, since, created } = hash;
+  const { state, version, created } = hash;
   if (state === undefined) return null;
+  // The last change, the entry into the state, and the last heartbeat, in ms.
+  const [changed, entered] = (hash["times:ms"] ?? "")
+    .split(" ")
+    .map((ms) => new Date(Number(ms)).toISOString());
   const own = Object.entries(hash)
     .filter(([field]) => isOwnField(field))
     .map(([field, json]) => `,"${field}":${json}`)
     .join("");
-  return (
-    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${isoOf(at)}",` +
-    `"since":"${isoOf(since)}","createdAt":"${created}"${further}${own}}`
+  return readDocument<Snapshot<S>>(
+    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${changed}",` +
+      `"since":"${entered}","createdAt":"${created}"${own}}`,
   );
-}
-
-function isoOf(ms: string | undefined): string {
-  return new Date(Number(ms)).toISOString();
 }

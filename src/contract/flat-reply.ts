@@ -7,3 +7,8 @@ export function pairsOf<T>(flat: readonly T[]): [name: string, value: T][] {
 export function scoredIds(flat: readonly string[]): { readonly id: string; readonly score: number }[] {
   return pairsOf(flat).map(([id, score]) => ({ id, score: Number(score.replace("inf", "Infinity")) }));
 }
+
+/** Reads the ids of a reply WITHSCORES from the index. Negative scores are tombstones, which mark removed ids. */
+export function liveIds(flat: readonly string[]): string[] {
+  return scoredIds(flat).flatMap(({ id, score }) => (score < 0 ? [] : [id]));
+}

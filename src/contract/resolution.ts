@@ -24,8 +24,8 @@ export interface UnknownChange {
   readonly id: string;
   /** Idempotency key of the change. */
   readonly op: string;
-  /** Server time in ms before the first attempt. */
-  readonly sent: number;
+  /** Position of the event log before the first attempt. */
+  readonly seen: string;
   /** Server time in ms after which no attempt can be executed. */
   readonly notAfter: number;
 }

@@ -1,8 +1,10 @@
 import { replyCode } from "../valkey/failure.js";
 import type { CheckResult, Outcome } from "./check-result.js";
 import { clock, latency } from "./checks/clock.js";
+import { dates } from "./checks/dates.js";
 import { defaultUser } from "./checks/default-user.js";
 import { knownDefects } from "./checks/defects.js";
+import { eventLogs } from "./checks/event-logs.js";
 import { fsyncPermission } from "./checks/fsync-permission.js";
 import { evictionPolicy, memoryHeadroom } from "./checks/memory.js";
 import { machines, namespace } from "./checks/namespace.js";
@@ -37,6 +39,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   latency,
   namespace,
   machines,
+  dates,
+  "event-logs": eventLogs,
   scripts: scriptsPresent,
   functions: functionLibrary,
 };

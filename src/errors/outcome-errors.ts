@@ -30,8 +30,8 @@ export class OutcomeUnknownError extends LatchkeyError {
   readonly id: string;
   /** Idempotency key of the change. */
   readonly op: string;
-  /** Server time in ms before the first attempt. Another process repeats the change with this `sent` and `op`. */
-  readonly sent: number;
+  /** Position of the event log before the first attempt. Another process repeats the change with this `seen` and `op`. */
+  readonly seen: string;
   /** Server time in ms after which no attempt can be executed. */
   readonly notAfter: number;
   readonly #resolve: (options: ResolveOptions) => Promise<Resolution>;
@@ -45,7 +45,7 @@ export class OutcomeUnknownError extends LatchkeyError {
     this.machine = change.machine;
     this.id = change.id;
     this.op = change.op;
-    this.sent = change.sent;
+    this.seen = change.seen;
     this.notAfter = change.notAfter;
     this.#resolve = resolve;
   }

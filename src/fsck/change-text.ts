@@ -1,20 +1,31 @@
 import { createHash } from "node:crypto";
 import { ownFields, parseChange } from "../contract/document.js";
 import { isOwnField } from "../contract/entity-hash.js";
+import { isObject, type JsonValue } from "../machine/json-value.js";
+import type { StoredEntity } from "./stored-entity.js";
 
-/** Holds a change as the logs store it. */
-export interface ChangeText {
-  readonly id: string;
+/** Holds what both logs store of a change: the event log, and the entity's own. */
+interface ChangeFacts {
+  readonly type: string;
   readonly version: number;
   readonly state: string;
+  readonly timestamp: string;
+}
+
+/** Holds a change as the event log stores it. */
+export interface ChangeText extends ChangeFacts {
+  readonly id: string;
   /** True for the entity's last change, its removal. */
   readonly isRemoval: boolean;
-  /** The names of the own fields. */
-  readonly fields: readonly string[];
-  readonly timestamp: string;
   readonly since: string;
   readonly createdAt: string;
-  readonly text: string;
+  /** Hash of the own fields. */
+  readonly digest: string;
+}
+
+/** Holds a change as the entity's own log stores it. */
+export interface LogRecord extends ChangeFacts {
+  readonly position: string;
 }
 
 /** Reads the document of a change of this machine. Returns undefined for any other text. */
@@ -23,55 +34,67 @@ export function readChange(machine: string, text: string): ChangeText | undefine
   if (typeof change === "string") return undefined;
   const { type, id, from, state, version, timestamp, since, createdAt } = change;
   const isRemoval = type === `${machine}.removed` && from === state;
-  return {
-    id,
-    version,
-    state,
-    isRemoval,
-    fields: Object.keys(ownFields(change)),
-    timestamp,
-    since,
-    createdAt,
-    text,
-  };
+  const digest = fieldsDigest(Object.entries(ownFields(change)));
+  return { type, id, state, version, timestamp, since, createdAt, isRemoval, digest };
 }
 
-/** Returns a short hash by which texts are compared. */
-export function digestOf(text: string): string {
-  return createHash("sha1").update(text).digest("base64").slice(0, 16);
+/** Reads a record of an entity's own log. Returns undefined for any other text. */
+export function readRecord(text: string): LogRecord | undefined {
+  const record = readFacts(text);
+  if (record === undefined || typeof record.position !== "string") return undefined;
+  const { position, type, version, state, timestamp } = record;
+  return { position, type, version, state, timestamp };
 }
 
-/** Returns the names of an entity's own fields, stamps included. */
-export function ownNames(hash: ReadonlyMap<string, string>): string[] {
-  return [...hash.keys()].filter(isOwnField);
+function readFacts(text: string): (ChangeFacts & Readonly<Record<string, unknown>>) | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(document)) return undefined;
+  const { type, state, version, timestamp } = document;
+  if (typeof type !== "string" || typeof state !== "string" || typeof timestamp !== "string")
+    return undefined;
+  if (typeof version !== "number" || !Number.isSafeInteger(version) || version <= 0) return undefined;
+  return { ...document, type, state, version, timestamp };
 }
 
-/** Describes the first difference between an entity's hash and its last change; undefined if there is none. */
+/** Describes the first difference between an entity and the change that should be its last; undefined for none. */
 export function differenceFrom(
-  change: ChangeText,
-  hash: ReadonlyMap<string, string>,
-  own: readonly string[],
+  change: ChangeFacts & Partial<Pick<ChangeText, "since" | "createdAt" | "digest">>,
+  { hash = new Map(), times }: StoredEntity,
 ): string | undefined {
-  const { version, state, timestamp, since, createdAt, fields, text } = change;
+  const { version, state, timestamp, since, createdAt, digest } = change;
   const facts = [
     ["version", String(version), hash.get("version")],
     ["state", state, hash.get("state")],
-    ["at", timestamp, isoText(hash.get("at"))],
-    ["since", since, isoText(hash.get("since"))],
+    ["the time of the last change", timestamp, isoText(times?.changed, timestamp)],
+    ["since", since, isoText(times?.entered, since)],
     ["created", createdAt, hash.get("created")],
   ];
   for (const [name, logged, stored] of facts) {
-    if (logged !== stored) return `${name} is ${stored ?? "missing"} in the entity, ${logged} in the change`;
+    if (logged !== undefined && logged !== stored)
+      return `${name} is ${stored ?? "missing"} in the entity, ${logged} in the change`;
   }
-  const missing = fields.find((field) => !own.includes(field));
-  if (missing !== undefined) return `the entity lacks the field ${missing}`;
-  // The scripts copy the texts of fields, so a document contains them exactly as the hash does.
-  const other = own.find(
-    (field) => !fields.includes(field) || !text.includes(`,"${field}":${hash.get(field)}`),
-  );
-  return other === undefined ? undefined : `the field ${other} has another value in the entity`;
+  if (digest === undefined) return undefined;
+  try {
+    const own = [...hash].filter(([field]) => isOwnField(field));
+    const stored = fieldsDigest(own.map(([field, text]) => [field, JSON.parse(text)]));
+    return stored === digest ? undefined : "the own fields have other names or values in the entity";
+  } catch {
+    return undefined; // a field that is not JSON is a finding of its own
+  }
 }
 
-function isoText(ms: string | undefined): string | undefined {
-  return ms !== undefined && /^\d{13}$/.test(ms) ? new Date(Number(ms)).toISOString() : ms;
+/** Returns a time as text; `logged` if that is later, because times ahead of the clock are corrected without a change. */
+function isoText(ms: number | undefined, logged: string | undefined): string | undefined {
+  if (ms === undefined) return undefined;
+  return logged !== undefined && ms < Date.parse(logged) ? logged : new Date(ms).toISOString();
+}
+
+function fieldsDigest(fields: readonly (readonly [string, JsonValue])[]): string {
+  const sorted = fields.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha1").update(JSON.stringify(sorted)).digest("base64").slice(0, 16);
 }

@@ -11,7 +11,7 @@ import type { StoredMachine } from "./stored-machine.js";
  * a sweep corrects it, except for the later end of a lease, which stays until it has passed.
  */
 export function checkDue(entity: StoredEntity, { keys }: Partition, { definition }: StoredMachine): Defect[] {
-  const { id, hash, due, wrongTypes } = entity;
+  const { id, hash, times, due, wrongTypes } = entity;
   if (wrongTypes.includes(keys.due) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.due };
   if (hash === undefined) {
@@ -19,12 +19,10 @@ export function checkDue(entity: StoredEntity, { keys }: Partition, { definition
     return [{ ...at, kind: "due-orphan", message: "the entity does not exist", repair: { due: null } }];
   }
   const name = hash.get("state") ?? "";
-  const since = hash.get("since") ?? "";
-  const renewed = hash.get("lease:at") ?? "";
   const state = definition && stateOf(definition, name);
   // Malformed times and unknown states are findings of their own.
-  if (state === undefined || !/^\d{13}$/.test(since) || !/^(\d{13})?$/.test(renewed)) return [];
-  const right = dueAt(state, Number(since), Number(renewed));
+  if (state === undefined || times === undefined) return [];
+  const right = dueAt(state, times.entered, times.renewed);
   const common = { ...at, isExplicable: definition?.version !== 1 };
   if (right === undefined) {
     if (due === null) return [];

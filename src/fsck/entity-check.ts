@@ -82,7 +82,7 @@ export class EntityCheck {
       ...checkIndex(entity, partition, machine),
       ...checkDue(entity, partition, machine),
       ...(await this.#logDefects(entity)),
-      ...(await checkOlder(this.#client, partition, entity)),
+      ...(await checkOlder(this.#client, entity)),
       ...(evidence === undefined ? [] : checkEvents(entity, partition, evidence)),
     ];
   }

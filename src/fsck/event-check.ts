@@ -1,4 +1,4 @@
-import { digestOf, readChange } from "./change-text.js";
+import { differenceFrom } from "./change-text.js";
 import type { LastEvent } from "./event-walk.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
@@ -24,16 +24,15 @@ export function checkEvents(entity: StoredEntity, partition: Partition, evidence
   if (wrongTypes.includes(keys.entity)) return [];
   if (hash === undefined)
     return [...checkAbsent(entity, partition, evidence), ...checkOrphan(entity, evidence)];
-  const problem = problemOf(entity, hash, partition, evidence);
+  const problem = problemOf(entity, hash, evidence);
   if (problem === undefined) return [];
   const [kind, message] = problem;
   return [{ kind, id: entity.id, key: partition.keys.events, message, why: WHY }];
 }
 
 function problemOf(
-  { newest }: StoredEntity,
+  entity: StoredEntity,
   hash: ReadonlyMap<string, string>,
-  { location }: Partition,
   { before, after, isWhole, oldestMs }: EventEvidence,
 ): readonly ["event-lost" | "event-extra" | "event-differs", string] | undefined {
   const version = Number(hash.get("version"));
@@ -41,7 +40,7 @@ function problemOf(
   if (!Number.isSafeInteger(version)) return undefined;
   if (after === undefined) {
     // A change is logged at its time or later, so a change younger than the oldest entry cannot have been trimmed.
-    const isExpected = isWhole || (oldestMs !== undefined && Number(hash.get("at")) > oldestMs);
+    const isExpected = isWhole || (oldestMs !== undefined && (entity.times?.changed ?? 0) > oldestMs);
     return isExpected ? ["event-lost", `it lacks version ${version}, and all before it`] : undefined;
   }
   if (before === undefined || before.life !== after.life) return undefined; // the id was created again meanwhile
@@ -55,10 +54,10 @@ function problemOf(
   if (before.entry !== after.entry) return undefined; // the entity changed meanwhile
   if (state !== after.state)
     return ["event-differs", `version ${version} is ${after.state} there, the entity is ${state}`];
-  const last = readChange(location.machine, newest.at(-1) ?? "");
-  if (last === undefined || last.version !== version || digestOf(last.text) === after.digest)
-    return undefined;
-  return ["event-differs", `version ${version} has another text there than in the entity's log`];
+  const difference = differenceFrom(after, entity);
+  return difference === undefined
+    ? undefined
+    : ["event-differs", `version ${version} differs there: ${difference}`];
 }
 
 function checkAbsent(

@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
 import {
   endOf,
+  idOf,
   isLater,
   positionAfter,
   readBehind,
@@ -8,7 +9,7 @@ import {
   type StreamEntry,
   startOf,
 } from "../valkey/stream.js";
-import { digestOf, readChange } from "./change-text.js";
+import { type ChangeText, readChange } from "./change-text.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
 
@@ -16,16 +17,11 @@ const BATCH = 200;
 const WHY = "fsck never rewrites changes";
 
 /** Describes the last change of an entity in the event log. */
-export interface LastEvent {
+export interface LastEvent extends ChangeText {
   /** The id of the stream entry. */
   readonly entry: string;
-  readonly version: number;
-  readonly state: string;
-  readonly isRemoval: boolean;
   /** Number of earlier entities with this id in the log. */
   readonly life: number;
-  /** Hash of the document's text. */
-  readonly digest: string;
 }
 
 /** Reads the event log of one partition in small steps, and remembers the last change of each entity. */
@@ -91,7 +87,7 @@ export class EventWalk {
   async catchUp(client: Valkey): Promise<Defect[]> {
     const end = await endOf(client, this.#partition.keys.events);
     const defects: Defect[] = [];
-    for (let isDone = this.#cursor === end; !isDone; ) {
+    for (let isDone = this.#cursor !== undefined && idOf(this.#cursor) === end; !isDone; ) {
       const step = await this.step(client, end);
       defects.push(...step.defects);
       isDone = step.isDone;
@@ -117,13 +113,15 @@ export class EventWalk {
       const message = `the entry ${entry} is not a change of this machine`;
       return [{ kind: "event-broken", id: "", key: keys.events, message, why: WHY }];
     }
-    const { id, version, state, isRemoval } = change;
+    const { id, version } = change;
     const before = this.#last.get(id);
-    const isNew = version === 1 && before?.isRemoval === true;
+    const isRestored = change.type === `${location.machine}.restored`;
+    const isNew = (version === 1 || isRestored) && before?.isRemoval === true;
     const life = (before?.life ?? 0) + (isNew ? 1 : 0);
-    this.#last.set(id, { entry, version, state, isRemoval, life, digest: digestOf(text) });
-    const first = this.#isWhole ? 1 : version;
-    const expected = before === undefined ? first : before.isRemoval ? 1 : before.version + 1;
+    this.#last.set(id, { ...change, entry, life });
+    const first = this.#isWhole && !isRestored ? 1 : version;
+    const next = before?.isRemoval === true && !isRestored ? 1 : (before?.version ?? 0) + 1;
+    const expected = before === undefined || (isRestored && before.isRemoval) ? first : next;
     if (before !== undefined && !before.isRemoval && version === expected) this.#runs.get(id)?.push(entry);
     else this.#runs.set(id, [entry]);
     if (version === expected) return [];

@@ -2,7 +2,7 @@
 export const KINDS = {
   "meta-missing": "the namespace's metadata lacks the layout or the number of partitions",
   "meta-wrong": "the namespace's metadata contradicts the keys that exist",
-  "meta-note": "the namespace's metadata does not list the machine",
+  "machine-unlisted": "a partition's list of machines lacks the machine or its version",
   "key-type": "a key has the wrong type",
   "machine-missing": "the machine is not installed in this partition",
   "machine-differs": "the machine is not the same in all partitions",
@@ -19,9 +19,10 @@ export const KINDS = {
   "log-differs": "the last change of the log differs from the entity",
   "log-gap": "versions are missing or out of order in the log",
   "log-broken": "an entry of the log is not a change of this entity",
-  "log-long": "the log is longer than the machine's history",
-  "log-short": "the log is shorter than the machine's history",
+  "log-long": "the log has more changes than it keeps",
+  "log-short": "the log has fewer changes than it keeps",
   "hash-field": "a field of the entity is missing or malformed",
+  "dated-ahead": "the entity's times are more than 60 s ahead of the server's clock",
   "state-unknown": "the entity is in a state that the machine does not have",
   "id-broken": "an invalid id, which no client can name",
   misplaced: "the entity is stored in a partition that its id does not belong to",
@@ -43,8 +44,10 @@ export interface Repair {
   readonly index?: number | null;
   /** Time at which its timer fires, in ms. */
   readonly due?: number | null;
-  /** Number of the newest changes that the log keeps; a list creates a missing log with these changes. */
-  readonly log?: number | null | readonly string[];
+  /** Elements of a missing log that is created. */
+  readonly log?: null | readonly string[];
+  /** Sets times that are ahead of the server's clock to its time. */
+  readonly date?: true;
 }
 
 /** One contradiction in the data, before it is repaired or reported. */

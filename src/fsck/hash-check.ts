@@ -4,26 +4,21 @@ import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 import type { Defect } from "./finding.js";
 import type { StoredEntity } from "./stored-entity.js";
 
-const MS = /^\d{13}$/;
-const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const OP = /^[A-Za-z0-9_.~:/@+=-]{1,64} \d+ \d{13}$/;
-
 /** Gives the pattern of each internal field. */
 const INTERNAL: Readonly<Record<string, RegExp>> = {
   state: STATE_NAME.pattern,
-  version: /^[1-9]\d{0,14}$/,
-  at: MS,
-  since: MS,
-  created: ISO,
-  ops: /^[0-4] \d+$/,
-  "lease:at": /^(\d{13})?$/,
-  ...Object.fromEntries(Array.from({ length: 5 }, (_, at) => [`op:${at}`, RegExp(`^$|${OP.source}`)])),
+  version: /^[1-9]\d{0,12}$/,
+  "times:ms": /^\d{13} \d{13} (0|\d{13})$/,
+  created: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
+  "ops:forgot": /^\d+-\d+$/,
 };
+/** An entity that is dated further ahead of the server's clock got its times from a wrong clock. */
+const FARTHEST_AHEAD_MS = 60_000;
 
 const WHY = "fsck never changes the entity's hash; restore it from a backup, or remove the entity";
 
 /** Checks that the internal fields of an entity exist and are well-formed, and that its own fields are strict JSON. */
-export function checkHash({ id, keys, hash, notUtf8 }: StoredEntity): Defect[] {
+export function checkHash({ id, keys, hash, notUtf8, times, serverMs }: StoredEntity): Defect[] {
   if (hash === undefined) return [];
   const defects: Defect[] = [];
   const wrong = (message: string): void => {
@@ -34,8 +29,13 @@ export function checkHash({ id, keys, hash, notUtf8 }: StoredEntity): Defect[] {
     if (text === undefined) wrong(`the field ${field} is missing`);
     else if (!pattern.test(text)) wrong(`the field ${field} is malformed`);
   }
-  if (defects.length === 0 && Number(hash.get("since")) > Number(hash.get("at"))) {
-    wrong("the field since is later than at");
+  if (times !== undefined) {
+    if (times.entered > times.changed) wrong("it entered its state after its last change");
+    const latest = Math.max(times.changed, times.entered, times.renewed);
+    if (latest > serverMs + FARTHEST_AHEAD_MS) {
+      const message = `its last change or heartbeat is at ${new Date(latest).toISOString()}, ahead of the server's clock`;
+      defects.push({ kind: "dated-ahead", id, key: keys.entity, message, repair: { date: true } });
+    }
   }
   for (const [field, text] of hash) {
     // Other internal fields belong to some version of the scripts.

@@ -6,21 +6,22 @@ import type { StoredMachine } from "./stored-machine.js";
 
 /** Checks that an entity has one index entry, by its state and its time of entry, and that nothing else has one. */
 export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals }: StoredMachine): Defect[] {
-  const { id, hash, index, wrongTypes } = entity;
+  const { id, hash, times, wrongTypes } = entity;
+  // A negative score is the tombstone of a removed id, which is no entry of an entity.
+  const index = Number(entity.index) < 0 ? null : entity.index;
   if (wrongTypes.includes(keys.index) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.index };
   if (hash === undefined) {
     if (index === null) return [];
     return [{ ...at, kind: "index-orphan", message: "the entity does not exist", repair: { index: null } }];
   }
-  const since = hash.get("since") ?? "";
   const ordinal = ordinals.indexOf(hash.get("state") ?? "");
-  const isKnown = ordinal >= 0 && /^\d{13}$/.test(since);
-  const score = ordinal * ORDINAL_STEP + Number(since);
+  const isKnown = ordinal >= 0 && times !== undefined;
+  const score = ordinal * ORDINAL_STEP + (times?.entered ?? 0);
   if (index === null) {
     const remedy = isKnown
       ? { repair: { index: score } }
-      : { why: "its index entry is unknown because its state or since is wrong" };
+      : { why: "its index entry is unknown because its state or its times are wrong" };
     return [{ ...at, ...remedy, kind: "index-missing", message: "the entity has no index entry" }];
   }
   if (!isKnown || Number(index) === score) return [];

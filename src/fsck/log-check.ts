@@ -1,18 +1,22 @@
 import type { Valkey } from "iovalkey";
-import { type ChangeText, differenceFrom, ownNames, readChange } from "./change-text.js";
+import { differenceFrom, type LogRecord, readRecord } from "./change-text.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
 import type { StoredEntity } from "./stored-entity.js";
 import type { StoredMachine } from "./stored-machine.js";
 
-const PAGE = 64;
+/** Number of elements that are read at once: two for each change. */
+const PAGE = 128;
+/** The log keeps at least this many changes: the idempotency keys that an entity remembers. */
+const REMEMBERED = 32;
 
-/** Checks that a log ends with the entity as it is, has no gap and is as long as the machine's history. */
-export function checkLog(
-  entity: StoredEntity,
-  { location }: Partition,
-  { definition }: StoredMachine,
-): Defect[] {
+/** Returns how many changes an entity's log keeps. */
+export function keptChanges({ definition }: StoredMachine): number {
+  return Math.max(definition?.history ?? 0, REMEMBERED);
+}
+
+/** Checks that a log ends with the entity as it is, has no gap and is as long as it should be. */
+export function checkLog(entity: StoredEntity, { location }: Partition, machine: StoredMachine): Defect[] {
   const { id, hash, keys, logLength, newest, wrongTypes } = entity;
   if (hash === undefined || wrongTypes.includes(keys.log)) return [];
   const at = { id, key: keys.log };
@@ -20,55 +24,45 @@ export function checkLog(
     const why = "fsck cannot reconstruct its changes; the next change creates the log";
     return [{ ...at, kind: "log-missing", message: "the entity has no log", why }];
   }
-  const changes = newest.map((text) => readChange(location.machine, text));
-  const defects: Defect[] = [...checkLast(entity, changes.at(-1))];
+  const records = recordsOf(newest);
+  const defects: Defect[] = [];
+  const last = records.at(-1);
+  const difference = last && differenceFrom(last, entity); // a broken entry is a finding of its own
+  if (difference !== undefined) {
+    const message = `the last change differs: ${difference}`;
+    const why = "fsck does not know which one is right; compare both with the event log";
+    defects.push({ ...at, kind: "log-differs", message, why });
+  }
   const version = Number(hash.get("version"));
-  const broken = brokenProblem(id, logLength - newest.length, logLength, changes);
+  const count = logLength / 2;
+  const broken = brokenProblem(logLength - newest.length, logLength, records);
   // If the last change differs from the entity, the entity's version says nothing about earlier changes.
-  const gap = defects.length === 0 ? gapProblem(version - newest.length + 1, changes) : undefined;
+  const gap = difference === undefined ? gapProblem(version - records.length + 1, records) : undefined;
   const problem = broken ?? gap;
   if (problem !== undefined) defects.push({ ...at, ...problem });
-  const history = definition?.history ?? logLength;
-  if (logLength > history) {
-    const message = `it has ${logLength} changes, the machine keeps ${history}`;
-    defects.push({
-      ...at,
-      kind: "log-long",
-      message,
-      isExplicable: definition !== undefined && definition.version > 1,
-      ...(broken === undefined
-        ? { repair: { log: history } }
-        : { why: "it is not trimmed while an entry is not a change: a change might be lost instead" }),
-    });
+  const { definition } = machine;
+  if (definition?.version !== 1) return defects; // an older version may have kept another number
+  const kept = keptChanges(machine);
+  if (count > kept) {
+    const why = "the next changes trim it";
+    defects.push({ ...at, kind: "log-long", message: `it has ${count} changes, but keeps ${kept}`, why });
   }
-  if (definition?.version === 1 && logLength < Math.min(version, history)) {
-    const message = `it has ${logLength} changes of the last ${Math.min(version, history)}`;
+  const expected = Math.min(version, kept);
+  if (count < expected && records[0]?.type !== `${location.machine}.restored`) {
+    const message = `it has ${count} changes of the last ${expected}`;
     defects.push({ ...at, kind: "log-short", message, why: "fsck cannot reconstruct changes" });
   }
   return defects;
-}
-
-function checkLast({ id, hash, keys }: StoredEntity, last: ChangeText | undefined): Defect[] {
-  if (hash === undefined || last === undefined) return []; // a broken entry is a finding of its own
-  const difference = differenceFrom(last, hash, ownNames(hash));
-  if (difference === undefined) return [];
-  const message = `the last change differs: ${difference}`;
-  const why = "fsck does not know which one is right; compare both with the event log";
-  return [{ id, key: keys.log, kind: "log-differs", message, why }];
 }
 
 /**
  * Checks the older part of a long log page by page. Each page is read together with the version and the length of the
  * log, so that changes between two pages do not matter.
  */
-export async function checkOlder(
-  client: Valkey,
-  { location }: Partition,
-  entity: StoredEntity,
-): Promise<Defect[]> {
+export async function checkOlder(client: Valkey, entity: StoredEntity): Promise<Defect[]> {
   const { id, keys, newest } = entity;
   // An extra entry at the end shifts all entries before it.
-  const isCountable = newest.every((text) => isChangeOf(id, readChange(location.machine, text)));
+  const isCountable = recordsOf(newest).every((record) => record !== undefined);
   for (let to = entity.logLength - newest.length - 1; to >= 0; to -= PAGE) {
     const from = Math.max(0, to - PAGE + 1);
     const replies = await client
@@ -80,10 +74,10 @@ export async function checkOlder(
     const [versions, length, texts] = (replies ?? []).map(([, reply]) => reply);
     const version = Array.isArray(versions) ? versions[0] : undefined;
     if (typeof version !== "string" || !Array.isArray(texts)) return []; // it was removed meanwhile
-    const first = Number(version) - Number(length) + 1 + from;
-    const changes = texts.map((text) => readChange(location.machine, String(text)));
-    const gap = isCountable ? gapProblem(first, changes) : undefined;
-    const problem = brokenProblem(id, from, Number(length), changes) ?? gap;
+    const first = Number(version) + 1 - (Number(length) - from) / 2;
+    const records = recordsOf(texts.map(String));
+    const gap = isCountable ? gapProblem(first, records) : undefined;
+    const problem = brokenProblem(from, Number(length), records) ?? gap;
     if (problem !== undefined) return [{ id, key: keys.log, ...problem }];
   }
   return [];
@@ -92,30 +86,34 @@ export async function checkOlder(
 type LogProblem = Pick<Defect, "kind" | "message" | "why">;
 
 const WHY = "fsck cannot reconstruct changes; later changes push it out of the log";
+const OP = /^[A-Za-z0-9_.~:/@+=-]{0,64}$/;
 
-function isChangeOf(id: string, change: ChangeText | undefined): boolean {
-  return change !== undefined && change.id === id;
+/** Reads records with their idempotency keys; undefined for those that are not both. */
+function recordsOf(elements: readonly string[]): (LogRecord | undefined)[] {
+  return elements.flatMap((text, at) => {
+    if (at % 2 === 1) return [];
+    return [OP.test(elements[at + 1] ?? "{") ? readRecord(text) : undefined];
+  });
 }
 
-/** Reports the first entry that is not a change of the entity. `before` of `all` entries precede these. */
+/** Reports the first entry that is not a change. `before` of `all` elements precede these. */
 function brokenProblem(
-  id: string,
   before: number,
   all: number,
-  changes: readonly (ChangeText | undefined)[],
+  records: readonly (LogRecord | undefined)[],
 ): LogProblem | undefined {
-  const at = changes.findIndex((change) => !isChangeOf(id, change));
+  const at = records.indexOf(undefined);
   if (at === -1) return undefined;
-  const message = `entry ${before + at + 1} of ${all} is not a change of it`;
+  const message = `entry ${before / 2 + at + 1} of ${all / 2} is not a change`;
   return { kind: "log-broken", message, why: WHY };
 }
 
 /** Reports the first change with an unexpected version. The first one should have version `first`. */
-function gapProblem(first: number, changes: readonly (ChangeText | undefined)[]): LogProblem | undefined {
-  for (const [at, change] of changes.entries()) {
+function gapProblem(first: number, records: readonly (LogRecord | undefined)[]): LogProblem | undefined {
+  for (const [at, record] of records.entries()) {
     const expected = first + at;
-    if (change === undefined || change.version === expected) continue;
-    const message = `version ${change.version} stands in the place of version ${expected}`;
+    if (record === undefined || record.version === expected) continue;
+    const message = `version ${record.version} stands in the place of version ${expected}`;
     return { kind: "log-gap", message, why: WHY };
   }
   return undefined;

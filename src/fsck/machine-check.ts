@@ -1,12 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { readReply } from "../changes/result.js";
+import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
+import { applyKeys } from "../valkey/keys.js";
 import { runScript } from "../valkey/script.js";
 import { type Defect, type Finding, manual } from "./finding.js";
 import type { Partition } from "./partition.js";
-import { checkEqual, checkRows } from "./rows-check.js";
+import { checkEqual, checkListed, checkRows } from "./rows-check.js";
 import { readStoredMachine, type StoredMachine } from "./stored-machine.js";
 
 /** Time that an apply to all partitions may take, in ms. */
@@ -57,6 +58,7 @@ export async function checkStoredMachine(
         defects.push(...check.defects);
         obstacle ??= check.obstacle;
       }
+      if (machine !== undefined && defects.length === 0) defects.push(...checkListed(partition, machine));
       findings.push(...defects.map((defect) => manual(partition.number, defect)));
     }
     if (findings.length === 0 || isLast) return { first, installed, findings, obstacle };
@@ -67,7 +69,7 @@ export async function checkStoredMachine(
 /** Checks by a dry run of apply that the installed machine is the one of its own definition. */
 async function checkByDryRun(
   client: Valkey,
-  { keys }: Partition,
+  { keys, location, number }: Partition,
   { definition }: StoredMachine,
   isReplica: boolean,
 ): Promise<{ readonly defects: readonly Defect[]; readonly obstacle?: string | undefined }> {
@@ -75,7 +77,7 @@ async function checkByDryRun(
   // A replica is not asked, because a READONLY reply makes the client reconnect.
   if (isReplica) return { defects: [], obstacle: OBSTACLES.READONLY };
   const args = [definition.json, "DRYRUN"];
-  const reply = await runScript(client, scripts.apply, [keys.machine, keys.index], args).catch(
+  const reply = await runScript(client, scripts.apply, applyKeys(location, number), args).catch(
     (error: unknown) => {
       const code = safeMessage(error).startsWith("ERR ACL failure in script") ? "NOPERM" : replyCode(error);
       if (code in OBSTACLES || ["BADARG", "LAYOUT", "WRONGTYPE"].includes(code)) return code;

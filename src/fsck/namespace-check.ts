@@ -21,7 +21,7 @@ export async function checkNamespace(
 ): Promise<NamespaceCheck> {
   const key = metaKey(namespace);
   const installed = await countPartitions(client, { namespace, machine, partitions: 1 });
-  const [layout, partitions, note] = await client.hmget(key, "layout", "partitions", `machine:${machine}`);
+  const [layout, partitions] = await client.hmget(key, "layout", "partitions");
   const at = { id: "", key };
   if (layout != null) await readFacts(client, namespace); // throws on another layout
   const isNumber = partitions != null && /^[1-9]\d{0,3}$/.test(partitions);
@@ -38,10 +38,6 @@ export async function checkNamespace(
     const text = JSON.stringify(partitions.slice(0, 20));
     const message = `it says ${text} partitions, but ${installed} have the machine`;
     defects.push({ ...at, kind: "meta-wrong", message, why });
-  }
-  if (note == null && installed > 0) {
-    const message = `${machine} is not in its list of machines`;
-    defects.push({ ...at, kind: "meta-note", message, why: "apply the definition again" });
   }
   return { location, defects };
 }

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { pairsOf } from "../contract/flat-reply.js";
+import { liveIds } from "../contract/flat-reply.js";
 import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
 
 /** Describes one partition of a machine. */
@@ -34,12 +34,15 @@ export function keysIn({ prefix }: Partition, id: string): EntityKeyPair {
   return { entity: `${prefix}id:${id}`, log: `${prefix}log:${id}` };
 }
 
-/** Yields the members of a sorted set in steps. Members that stay during the walk are yielded at least once. */
+/**
+ * Yields the members of a sorted set in steps, without tombstones, which have negative scores. Members that stay during
+ * the walk are yielded at least once.
+ */
 export async function* membersOf(client: Valkey, key: string): AsyncGenerator<string[], void> {
   let cursor = "0";
   do {
     const [next, flat] = await client.zscan(key, cursor, "COUNT", STEP);
-    yield pairsOf(flat).map(([id]) => id);
+    yield liveIds(flat);
     cursor = next;
   } while (cursor !== "0");
 }

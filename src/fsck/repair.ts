@@ -1,9 +1,11 @@
 import type { Valkey } from "iovalkey";
+import { scripts } from "../lua/index.js";
 import { maintenanceScripts } from "../lua/maintenance.js";
 import { runScript } from "../valkey/script.js";
-import { differenceFrom, ownNames, readChange } from "./change-text.js";
+import { differenceFrom, readChange } from "./change-text.js";
 import type { EventWalk } from "./event-walk.js";
 import type { Defect, Repair } from "./finding.js";
+import { keptChanges } from "./log-check.js";
 import type { Partition } from "./partition.js";
 import type { StoredEntity } from "./stored-entity.js";
 import type { StoredMachine } from "./stored-machine.js";
@@ -15,65 +17,77 @@ export function repairOf(defects: readonly Defect[]): Repair | undefined {
 }
 
 /**
- * Repairs the index entry, the timer and the log of one entity by one script.
+ * Repairs the index entry, the timer and the log of one entity by one script. An entity that is dated ahead is first
+ * corrected by `expire`, which sets its times to now.
  *
  * @param entity the entity as it was read
  * @returns false if it has changed since it was read; then nothing was written.
  */
 export async function repairEntity(
   client: Valkey,
-  partition: Partition,
-  { id, keys, hash, index, due, logLength }: StoredEntity,
+  { keys: shared }: Partition,
+  { id, keys, hash, times, index, due, logLength }: StoredEntity,
   repair: Repair,
 ): Promise<boolean> {
+  if (repair.date === true) {
+    const { machine, index, due, events } = shared;
+    await runScript(client, scripts.expire, [keys.entity, keys.log, machine, index, due, events], [id]);
+    return true; // the index entry and the timer follow from the corrected times
+  }
   const field = (name: string): string => hash?.get(name) ?? "";
   const reply = await runScript(
     client,
     maintenanceScripts.repair,
-    [keys.entity, keys.log, partition.keys.index, partition.keys.due],
+    [keys.entity, keys.log, shared.index, shared.due],
     [
-      ...[id, field("state"), field("since"), index ?? "", due ?? "", String(logLength)],
+      ...[
+        id,
+        field("state"),
+        times === undefined ? "" : `${times.entered} ${times.renewed}`,
+        index ?? "",
+        due ?? "",
+        String(logLength),
+      ],
       ...[word(repair.index), word(repair.due), word(repair.log), field("version")],
-      ...(Array.isArray(repair.log) ? repair.log : []),
+      ...(repair.log ?? []),
     ],
   );
   return reply === "OK";
 }
 
-function word(value: Repair["log"]): string {
+function word(value: Repair["log"] | Repair["index"]): string {
   if (value === undefined) return "";
   if (value === null) return "-";
   return typeof value === "object" ? "+" : String(value);
 }
 
 /**
- * Rebuilds a missing log from the event log, which holds the same texts.
+ * Rebuilds a missing log from the event log. Its records do not list the fields that a change set.
  *
- * @returns the changes, oldest first; undefined if the event log lacks one of them, or ends with another version than
- * the entity has.
+ * @returns the elements of the log, oldest first; undefined if the event log lacks one of its changes, or ends with
+ * another change than the entity.
  */
 export async function rebuildLog(
   client: Valkey,
   { location, keys }: Partition,
-  { id, hash }: StoredEntity,
-  { definition }: StoredMachine,
+  entity: StoredEntity,
+  machine: StoredMachine,
   events: EventWalk,
 ): Promise<readonly string[] | undefined> {
+  const { id, hash } = entity;
   const last = events.last(id);
-  if (hash === undefined || definition === undefined || last === undefined || last.isRemoval)
+  if (hash === undefined || machine.definition === undefined || last === undefined || last.isRemoval)
     return undefined;
-  const version = Number(hash.get("version"));
-  const length = Math.min(version, definition.history);
-  const entries = events.run(id).slice(-length);
-  if (last.version !== version || !(length > 0) || entries.length < length) return undefined;
+  if (differenceFrom(last, entity) !== undefined) return undefined;
+  const entries = events.run(id).slice(-keptChanges(machine));
   const replies = await Promise.all(entries.map((entry) => client.xrange(keys.events, entry, entry)));
   const texts = replies.flatMap(([entry]) => entry?.[1][1] ?? []); // an entry may have been trimmed since
-  const changes = texts.map((text) => readChange(location.machine, text));
-  const first = version - length + 1;
-  const isWhole =
-    changes.length === length &&
-    changes.every((change, at) => change?.id === id && change.version === first + at);
-  const newest = changes.at(-1);
-  if (!isWhole || newest === undefined) return undefined;
-  return differenceFrom(newest, hash, ownNames(hash)) === undefined ? texts : undefined;
+  const first = readChange(location.machine, texts[0] ?? "");
+  const isBegin = first?.version === 1 || first?.type === `${location.machine}.restored`;
+  if (texts.length < (isBegin ? entries.length : keptChanges(machine))) return undefined;
+  return texts.flatMap((text, at) => {
+    const { type, from, state, version, timestamp, actor, reason, forced, op = "" } = JSON.parse(text);
+    const record = { position: entries[at], type, from, state, version, timestamp, actor, reason, forced };
+    return [JSON.stringify(record), String(op)];
+  });
 }

@@ -1,9 +1,19 @@
 import type { CompiledState } from "../machine/compiled.js";
+import { machinesKey } from "../valkey/keys.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
 import type { StoredMachine } from "./stored-machine.js";
 
 const WHY = "apply the definition again under a higher version, which writes the whole machine again";
+
+/** Checks that a partition's list of machines has the machine with its version. */
+export function checkListed({ location, number }: Partition, { rows, listed }: StoredMachine): Defect[] {
+  const version = rows.get("version");
+  if (listed === version) return [];
+  const key = machinesKey(location.namespace, number);
+  const message = `it has ${listed === null ? "no" : `version ${listed} of`} ${location.machine}; version ${version} is installed`;
+  return [{ kind: "machine-unlisted", id: "", key, message, why: "apply the definition again" }];
+}
 
 /** Checks that the compiled machine is consistent: it has one row for each possible change, equal if the target is. */
 export function checkRows({ keys }: Partition, machine: StoredMachine): Defect[] {
@@ -14,7 +24,7 @@ export function checkRows({ keys }: Partition, machine: StoredMachine): Defect[]
 
 function rowProblems({ rows, ordinals, definition }: StoredMachine): string[] {
   if (definition === undefined) return ["its definition is missing or not readable"];
-  if (rows.get("layout") !== "1") return ["its layout is missing or wrong"];
+  if (rows.get("layout") !== "2") return ["its layout is missing or wrong"];
   const { name, version, initial, states } = definition;
   if (rows.get("name") !== name || rows.get("version") !== String(version)) {
     return ["its name or version differs from its definition"];
@@ -23,7 +33,7 @@ function rowProblems({ rows, ordinals, definition }: StoredMachine): string[] {
   if (absent.length > 0 || new Set(ordinals).size !== ordinals.length) {
     return ["its list of states is incomplete or has duplicates"];
   }
-  const plain = ["layout", "name", "version", "definition", "states", "removed"];
+  const plain = ["layout", "name", "version", "definition", "states", "floor"];
   const moves = Object.entries(states).flatMap(([from, { to = [] }]) =>
     to.map((state) => `${from}>${state}`),
   );
@@ -54,7 +64,7 @@ function rowProblems({ rows, ordinals, definition }: StoredMachine): string[] {
 /** Returns the rows of a state's timers as apply writes them: the lengths and targets, and the fields that each sets. */
 function timerRows(state: string, { timeout, lease, retain }: CompiledState): [row: string, text: string][] {
   if (timeout === undefined && lease === undefined && retain === undefined) return [];
-  const words = [2, timeout?.after, lease?.for, retain, timeout?.to, lease?.to];
+  const words = [3, timeout?.after, lease?.for, retain, timeout?.to, lease?.to];
   const sets = Object.entries({ timeout, lease }).flatMap(([kind, timer]): [string, string][] => {
     const set = Object.entries(timer?.set ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
     return set.length === 0 ? [] : [[`@${state} ${kind}`, JSON.stringify(set.flat())]];
@@ -73,10 +83,10 @@ function sameRow(row: string | undefined, text: string): boolean {
 }
 
 function isRowOf(row: string, machine: string): boolean {
-  return row.endsWith(`","machine":"${machine}","id":"`);
+  return row.endsWith(`","machine":"${machine}","id":"\0`);
 }
 
-/** Checks that a partition has the same machine as the first one, apart from the time of the last removal. */
+/** Checks that a partition has the same machine as the first one, apart from the position of the tombstones that it has trimmed. */
 export function checkEqual(
   { keys }: Partition,
   installed: StoredMachine | undefined,
@@ -89,7 +99,7 @@ export function checkEqual(
     return [{ ...at, kind: "machine-missing", message, why }];
   }
   const names = new Set([...installed.rows.keys(), ...first.rows.keys()]);
-  names.delete("removed");
+  names.delete("floor");
   const unlike = [...names].filter((name) => installed.rows.get(name) !== first.rows.get(name)).sort();
   if (unlike.length === 0) return [];
   const shown = unlike.slice(0, 3).map((name) => JSON.stringify(name.slice(0, 80)));

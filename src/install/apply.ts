@@ -1,6 +1,7 @@
 import { transition } from "../changes/change.js";
-import { readReply, unwrap } from "../changes/result.js";
+import { unwrap } from "../changes/result.js";
 import { checkFlag, checkObject, checkOptions } from "../contract/arguments.js";
+import { readReply } from "../contract/reply.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { MachineInUseError } from "../errors/machine-in-use-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
@@ -10,8 +11,7 @@ import { readMachine } from "../reads/installed-machine.js";
 import { list } from "../reads/list.js";
 import { ask, contractError } from "../valkey/ask.js";
 import { classifyFailure } from "../valkey/failure.js";
-import { allPartitionKeys } from "../valkey/keys.js";
-import { noteMachine } from "../valkey/layout.js";
+import { applyKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { runScript } from "../valkey/script.js";
 
@@ -75,8 +75,6 @@ export async function applyMachine(store: MachineStore, options: ApplyOptions = 
   const preview = await applyEverywhere(store, [...words, "DRYRUN"]);
   const isDryRun = options.dryRun === true;
   const answers = isDryRun ? preview : await applyEverywhere(store, words);
-  if (!isDryRun)
-    await ask(connection, "apply", (client) => noteMachine(client, location.namespace, location.machine));
   const retired: Record<string, number> = {};
   for (const [state, number] of answers.flatMap((answer) => Object.entries(answer.retired ?? {})))
     retired[state] = (retired[state] ?? 0) + number;
@@ -103,10 +101,11 @@ async function applyEverywhere(
   const answers: ApplyReply[] = [];
   const name = `apply ${location.machine}`;
   let isOpen = false;
-  for (const keys of allPartitionKeys(location)) {
+  for (let partition = 0; partition < location.partitions; partition += 1) {
+    const keys = applyKeys(location, partition);
     const reply = await ask(connection, name, async (client) => {
       try {
-        return await runScript(client, scripts.apply, [keys.machine, keys.index], words);
+        return await runScript(client, scripts.apply, keys, words);
       } catch (error) {
         isOpen ||= classifyFailure(error) === "unknown";
         throw contractError(error, name) ?? error;

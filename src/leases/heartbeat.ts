@@ -1,8 +1,9 @@
 import { explainRejection } from "../changes/explain-rejection.js";
 import { checkDefined, timeoutMs } from "../changes/options.js";
-import { type Rejection, type Reply, readReply, unknownOutcome } from "../changes/result.js";
+import type { Rejection } from "../changes/result.js";
 import { checkId, checkName, checkOptions, checkWhole } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
+import { type Reply, readReply, unknownOutcome } from "../contract/reply.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import type { RejectedError } from "../errors/rejected-errors.js";

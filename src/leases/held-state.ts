@@ -2,7 +2,7 @@ import type { Result } from "../changes/result.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
-import { history } from "../reads/get.js";
+import { history } from "../reads/history.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 
 /** The value that a callback of `Hold.change` returns: the result of its call. */
@@ -53,7 +53,7 @@ export class HeldState<S extends string = string> {
     const previous = this.#version;
     this.#version = change.opVersion ?? change.version;
     const lost = this.#conflict(change, previous);
-    if (lost !== undefined) return { lost, current: change };
+    if (lost !== undefined) return { lost, current: document };
     // Others changed the entity after it. Only a renewal shows whether one of them left the state.
     if (change.version !== this.#version) return "unconfirmed";
     const { state, since } = this.#entity;
@@ -95,9 +95,14 @@ export class HeldState<S extends string = string> {
 
   /** Finds the change itself in the entity's history if others changed the entity since; else returns the document. */
   async #findChange(document: Change | Replay): Promise<Change | Replay> {
-    const { id, opVersion, createdAt } = document;
+    const { id, opVersion } = document;
     const changes = await history(this.#store, id).catch(() => []);
-    return changes.find((one) => one.version === opVersion && one.createdAt === createdAt) ?? document;
+    const at = changes.findIndex(({ version }) => version === opVersion);
+    const change = changes[at];
+    if (change === undefined) return document;
+    const entry = changes.slice(0, at + 1).findLast(({ type }) => type !== this.#updated);
+    const since = entry?.timestamp ?? this.#entity.since;
+    return { ...document, ...change, since, opVersion: undefined } as Change;
   }
 
   /** Explains why a change was applied to something other than the held state, though at the same version. */
@@ -107,9 +112,14 @@ export class HeldState<S extends string = string> {
       return `the entity was removed and created again at ${createdAt}`;
     // A replay shows the entity as it is now, not the state that its change was applied to.
     if (from === undefined) return undefined;
-    const stays = type === `${this.#entity.machine}.updated` || this.#isRemoval(change);
+    const stays = type === this.#updated || this.#isRemoval(change);
     if (from === this.#entity.state && (since === this.#entity.since || !stays)) return undefined;
     return `version ${version} was used twice, also for state ${from} since ${since}`;
+  }
+
+  /** The event of a change that stays in its state. */
+  get #updated(): string {
+    return `${this.#entity.machine}.updated`;
   }
 
   #isRemoval({ type }: Change | Replay): boolean {

@@ -11,10 +11,9 @@ export interface NameRule {
 
 /** Names that documents or the entity's hash use: no own field or stamp may have one. */
 export const RESERVED_FIELDS: ReadonlySet<string> = new Set(
-  (
-    "type machine id from state version timestamp since createdAt actor reason op opVersion forced " +
-    "at created ops"
-  ).split(" "),
+  "type machine id from state version timestamp since createdAt created dueAt actor reason op opVersion forced".split(
+    " ",
+  ),
 );
 
 /** Names of machines. */

@@ -1,42 +1,41 @@
-import { checkId, checkWhole } from "../contract/arguments.js";
-import { type Change, readDocument, type Snapshot } from "../contract/document.js";
+import { checkId } from "../contract/arguments.js";
+import { readDocument, type Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
-import { ask } from "../valkey/ask.js";
-import { entityKey, logKey } from "../valkey/keys.js";
+import { readReply } from "../contract/reply.js";
+import { scripts } from "../lua/index.js";
+import { ask, contractError } from "../valkey/ask.js";
+import { entityKey, entityKeys, partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { partitionOf } from "../valkey/partition.js";
+import { runScript } from "../valkey/script.js";
 
 /** Reads one entity; null if it does not exist. */
 export async function get<S extends string>(store: MachineStore, id: string): Promise<Snapshot<S> | null> {
   const { connection, location } = store;
-  const key = entityKey(location, checkId("id", id, 128));
-  const hash = await ask(connection, `get ${location.machine} ${id}`, (client) => client.hgetall(key));
-  return readEntity<S>(location.machine, id, hash);
+  const keys = entityKeys(location, checkId("id", id, 128));
+  const name = `get ${location.machine} ${id}`;
+  const reply = await ask(connection, name, (client) =>
+    runScript(client, scripts.get, keys, [id]).catch((error: unknown) => {
+      throw contractError(error, name) ?? error;
+    }),
+  );
+  const { text } = readReply(reply);
+  return text === null ? null : readDocument<Snapshot<S>>(text);
 }
 
 /** Reads several entities in one round trip, in the order of `ids`; null for those that do not exist. */
 export async function getMany<S extends string>(
-  store: MachineStore,
+  { connection, location }: MachineStore,
   ids: readonly string[],
 ): Promise<(Snapshot<S> | null)[]> {
-  return Promise.all(ids.map((id) => get<S>(store, id)));
+  const hashes = await ask(connection, `get ${ids.length} of ${location.machine}`, (client) =>
+    Promise.all(ids.map((id) => client.hgetall(entityKey(location, id)))),
+  );
+  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash));
 }
 
-/**
- * Reads an entity's last changes, oldest first.
- *
- * @param limit maximum number, counted from the newest; default: all that the machine's `history` keeps
- */
-export async function history<S extends string>(
-  store: MachineStore,
-  id: string,
-  limit?: number,
-): Promise<Change<S>[]> {
-  if (limit !== undefined) checkWhole("limit", limit, 1);
-  const { connection, location } = store;
-  const key = logKey(location, checkId("id", id, 128));
-  const from = limit === undefined ? 0 : -limit;
-  const texts = await ask(connection, `history ${location.machine} ${id}`, (client) =>
-    client.lrange(key, from, -1),
-  );
-  return texts.map((text) => readDocument<Change<S>>(text));
+/** Returns a position of the event log of an entity's partition that was not after its end. */
+export async function position({ connection, location }: MachineStore, id: string): Promise<string> {
+  const { events } = partitionKeys(location, partitionOf(checkId("id", id, 128), location.partitions));
+  return ask(connection, `position of ${location.machine}`, () => connection.positions.know(events));
 }

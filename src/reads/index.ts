@@ -19,29 +19,72 @@ export async function readRange(
     .slice(0, limit);
 }
 
+/** Maximum number of entries that one transaction reads; the server replies within a few milliseconds. */
+const SNAPSHOT = 10_000;
+/** Approximate number of entries that one ZSCAN reads. */
+const STEP = 1000;
+
 /**
- * Reads the ids that entered one of the ranges' states since `ms` (server time). Reads each partition in one
- * transaction, so that an entity that moves between the ranges cannot be missed.
+ * Reads all index entries of the ranges in the order of the index. A member that stays in the ranges is read exactly once.
+ *
+ * Entities keep their id and change their score, so a walk by score can miss one that moves, at any setting of the clock.
+ * Up to 10,000 entries of a partition are read in one transaction, which sees a single moment. More are read with ZSCAN,
+ * which goes through the index by id: it returns every member that exists throughout, wherever it moves, and it ends.
  */
-export async function movedSince(
-  store: MachineStore,
-  ranges: readonly StateRange[],
-  ms: number,
-): Promise<string[]> {
-  const parts = await ask(store.connection, `list ${store.location.machine}`, (client) =>
-    Promise.all(
-      allPartitionKeys(store.location).map(async ({ index }) => {
-        const transaction = client.multi();
-        for (const { from, to } of ranges) transaction.zrangebyscore(index, from + ms, to);
-        const replies = (await transaction.exec()) ?? [];
-        return replies.flatMap(([error, ids]) => {
-          if (error !== null) throw error;
-          return ids as string[];
-        });
-      }),
+export async function readRanges(store: MachineStore, ranges: readonly StateRange[]): Promise<Position[]> {
+  const parts = await Promise.all(
+    allPartitionKeys(store.location).map(
+      async ({ index }) => (await snapshot(store, index, ranges)) ?? scan(store, index, ranges),
     ),
   );
-  return parts.flat();
+  return parts.flat().sort((a, b) => (isAfter(a, b) ? 1 : -1));
+}
+
+/** Reads the ranges of one partition at one moment; undefined if there are too many entries. */
+async function snapshot(
+  { connection, location }: MachineStore,
+  key: string,
+  ranges: readonly StateRange[],
+): Promise<Position[] | undefined> {
+  const replies = await ask(connection, `list ${location.machine}`, async (client) => {
+    const counts = await Promise.all(ranges.map(({ from, to }) => client.zcount(key, from, to)));
+    if (counts.reduce((sum, number) => sum + number, 0) > SNAPSHOT) return undefined;
+    const transaction = client.multi();
+    for (const { from, to } of ranges)
+      transaction.zrangebyscore(key, from, to, "WITHSCORES", "LIMIT", 0, SNAPSHOT + 1);
+    return transaction.exec();
+  });
+  const parts = replies?.map(([error, flat]) => {
+    if (error !== null) throw error;
+    return scoredIds(flat as string[]);
+  });
+  // More entities may have entered a range since they were counted.
+  return parts?.every(({ length }) => length <= SNAPSHOT) ? parts.flat() : undefined;
+}
+
+async function scan(
+  { connection, location }: MachineStore,
+  key: string,
+  ranges: readonly StateRange[],
+): Promise<Position[]> {
+  const scores = new Map<string, number>();
+  let epoch: number;
+  do {
+    // The cursor of one server means nothing to another one, so the scan begins again after a reconnection.
+    ({ epoch } = connection);
+    let cursor = "0";
+    do {
+      const at = cursor;
+      const [next, flat] = await ask(connection, `list ${location.machine}`, (client) =>
+        client.zscan(key, at, "COUNT", STEP),
+      );
+      for (const { id, score } of scoredIds(flat)) {
+        if (ranges.some(({ from, to }) => score >= from && score <= to)) scores.set(id, score);
+      }
+      cursor = next;
+    } while (cursor !== "0" && epoch === connection.epoch);
+  } while (epoch !== connection.epoch);
+  return Array.from(scores, ([id, score]) => ({ id, score }));
 }
 
 /** Reads up to `limit` index entries of a range after `position`, of one partition. */

@@ -12,12 +12,13 @@ import { stateOf } from "../machine/compiled.js";
 import { type Duration, durationMs } from "../machine/duration.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
-import { type DueFilter, type DueOptions, dueFilter } from "./due.js";
+import { readServerTime } from "../valkey/server-clock.js";
+import { type CursorScope, cursorText, parseCursor } from "./cursor.js";
+import { type DueOptions, dueFilter } from "./due.js";
 import { getMany } from "./get.js";
-import { movedSince, readRange } from "./index.js";
+import { readRange, readRanges } from "./index.js";
 import { needMachine } from "./installed-machine.js";
-import { cursorText, type Position, parseCursor, type StateRange, stateRange } from "./position.js";
+import { isWithin, type Position, type StateRange, stateRange } from "./position.js";
 
 /** Filters of `list`. */
 export interface ListOptions<S extends string = string> extends DueOptions {
@@ -53,96 +54,87 @@ const BATCH = 1000;
 /**
  * Reads one page. An entity that changes its state between two pages may be listed twice, or be missed if it moved to a
  * state that was already listed; {@link list} does neither.
+ *
+ * @throws ContractError with code BADARG if the cursor belongs to another machine, partitioning or filter
  */
 export async function listPage<S extends string>(
   store: MachineStore,
   options: PageOptions<S>,
 ): Promise<Page<S>> {
   checkListOptions(options, PAGE_OPTIONS);
-  const { limit = PAGE } = options;
+  const { limit = PAGE, cursor } = options;
   checkWhole("limit", limit, 1, LONGEST_PAGE);
-  const needsTime = options.olderThan !== undefined || isTimed(options);
-  const { nowMs } = needsTime ? await serverTime(store) : { nowMs: 0 };
+  const nowMs = await nowFor(store, options);
   const ranges = await rangesOf(store, options, nowMs);
   const filter = dueFilter(store, options, nowMs);
-  let position = options.cursor === undefined ? undefined : parseCursor(options.cursor);
-  const items: Snapshot<S>[] = [];
+  const scope: CursorScope = { ...store.location, filter: filterText(options) };
+  let position = cursor === undefined ? undefined : parseCursor(cursor, scope);
+  // One more than the limit: the page has a cursor only if an entity follows.
+  const found: Listed<S>[] = [];
   for (const range of ranges) {
     if (position !== undefined && position.score > range.to) continue;
-    while (items.length < limit) {
-      const left = limit - items.length;
+    while (found.length <= limit) {
+      const left = limit + 1 - found.length;
       const entries = await readRange(store, range, position, filter === undefined ? left : BATCH);
-      const matches = (await filter?.(entries))?.slice(0, left) ?? entries;
-      items.push(...(await loadEntities<S>(store, [range], matches)));
-      position = (matches.length === left ? matches.at(-1) : entries.at(-1)) ?? position;
       if (entries.length === 0) break;
+      const matches = ((await filter?.(entries)) ?? entries).slice(0, left);
+      found.push(...(await loadEntities<S>(store, [range], matches)));
+      position = (matches.length === left ? matches : entries).at(-1);
     }
-    if (items.length === limit) break;
   }
-  if (items.length < limit || position === undefined) return { items };
-  return { items, cursor: cursorText(position) };
+  const items = found.slice(0, limit).map(({ entity }) => entity);
+  const last = found.length > limit ? found[limit - 1] : undefined;
+  return { items, ...(last !== undefined && { cursor: cursorText(scope, last.position) }) };
 }
 
 /**
  * Lists entities, ordered by state, then longest in it first. An entity that exists and matches the filter all the time
- * is listed exactly once, even if it moves between listed states meanwhile.
+ * is listed exactly once, wherever it moves meanwhile and whatever the clocks do. New entities are not listed.
+ *
+ * Reads all ids first ({@link readRanges}), and the entities while the caller takes them.
  */
 export async function* list<S extends string>(
   store: MachineStore,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
   checkListOptions(options, LIST_OPTIONS);
-  const { nowMs, errorMs } = await serverTime(store);
+  const nowMs = await nowFor(store, options);
   const ranges = await rangesOf(store, options, nowMs);
   const filter = dueFilter(store, options, nowMs);
-  const listed = new Set<string>();
-  for (const range of ranges) {
-    // Ends at the start time: entities may enter a state faster than it is read.
-    const to = Math.min(range.to, range.from + nowMs + errorMs);
-    for await (const entity of walk<S>(store, { ...range, to }, filter)) {
-      if (listed.has(entity.id)) continue;
-      listed.add(entity.id);
-      yield entity;
-    }
-  }
-  if (options.olderThan !== undefined) return; // entities that entered a state meanwhile do not match
-  // Entities that entered a listed state meanwhile are after the end time. New ones are not listed.
-  const moved = await movedSince(store, ranges, nowMs - errorMs);
-  const entries = moved.flatMap((id) => (listed.has(id) ? [] : [{ id, score: 0 }]));
-  const missed = (await filter?.(entries)) ?? entries;
-  for (let at = 0; at < missed.length; at += PAGE) {
-    for (const entity of await loadEntities<S>(store, ranges, missed.slice(at, at + PAGE))) {
-      if (Date.parse(entity.createdAt) <= nowMs + errorMs) yield entity;
+  const entries = await readRanges(store, ranges);
+  for (const batch of groupsOf(entries, BATCH)) {
+    for (const matches of groupsOf((await filter?.(batch)) ?? batch, PAGE)) {
+      for (const { entity } of await loadEntities<S>(store, ranges, matches)) yield entity;
     }
   }
 }
 
-async function* walk<S extends string>(
-  store: MachineStore,
-  range: StateRange,
-  filter: DueFilter | undefined,
-): AsyncGenerator<Snapshot<S>, void> {
-  let position: Position | undefined;
-  for (;;) {
-    const entries = await readRange(store, range, position, filter === undefined ? PAGE : BATCH);
-    yield* await loadEntities<S>(store, [range], (await filter?.(entries)) ?? entries);
-    position = entries.at(-1);
-    if (position === undefined) return;
-  }
+function* groupsOf<T>(items: readonly T[], size: number): Generator<readonly T[], void> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
-/** Loads the entities of index entries, skipping those that have left the states of the ranges. */
+/** An entity, and the index entry that led to it. */
+interface Listed<S extends string> {
+  readonly entity: Snapshot<S>;
+  readonly position: Position;
+}
+
+/** Loads the entities of index entries, skipping those that have left the ranges. */
 async function loadEntities<S extends string>(
   store: MachineStore,
   ranges: readonly StateRange[],
   entries: readonly Position[],
-): Promise<Snapshot<S>[]> {
+): Promise<Listed<S>[]> {
   // Invalid ids are damage, which fsck reports.
-  const ids = entries.map(({ id }) => id).filter((id) => isId(id));
-  const entities = await getMany<S>(store, ids);
-  return entities.flatMap((entity) =>
-    entity !== null && ranges.some(({ state }) => state === entity.state) ? [entity] : [],
+  const valid = entries.filter(({ id }) => isId(id));
+  const entities = await getMany<S>(
+    store,
+    valid.map(({ id }) => id),
   );
+  return valid.flatMap((position, at) => {
+    const entity = entities[at] ?? null;
+    return entity !== null && ranges.some((range) => isWithin(range, entity)) ? [{ entity, position }] : [];
+  });
 }
 
 async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
@@ -176,6 +168,19 @@ function checkListOptions(options: ListOptions, known: readonly string[]): void 
   checkFlag("stuck", options.stuck);
 }
 
-function serverTime(store: MachineStore): Promise<ServerTime> {
-  return ask(store.connection, `list ${store.location.machine}`, readServerTime);
+/** Reads the server's time in ms if the options compare with it. */
+async function nowFor(store: MachineStore, options: ListOptions): Promise<number> {
+  if (options.olderThan === undefined && !isTimed(options)) return 0;
+  return (await ask(store.connection, `list ${store.location.machine}`, readServerTime)).nowMs;
+}
+
+/** Describes a filter, equal for options of equal meaning. */
+function filterText({ state, olderThan, dueWithin, stuck }: ListOptions): string {
+  const states = state === undefined ? [] : [...new Set([state].flat())].sort();
+  return [
+    ...(state === undefined ? [] : [`state ${states.join(",")}`]),
+    ...(olderThan === undefined ? [] : [`olderThan ${durationMs(olderThan)}`]),
+    ...(dueWithin === undefined ? [] : [`dueWithin ${durationMs(dueWithin)}`]),
+    ...(stuck === true ? ["stuck"] : []),
+  ].join(" ");
 }

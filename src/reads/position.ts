@@ -1,5 +1,3 @@
-import { refuse } from "../contract/arguments.js";
-
 /** The index scores an entity by `ordinal(state) × 10^13 + since(ms)`. */
 export const ORDINAL_STEP = 10 ** 13;
 
@@ -22,20 +20,15 @@ export function stateRange(state: string, ordinal: number, untilMs = ORDINAL_STE
   return { state, from, to: from + untilMs };
 }
 
-/** Formats a position as a cursor. */
-export function cursorText({ score, id }: Position): string {
-  return `${score}/${id}`;
-}
-
-/** Reads a cursor that {@link cursorText} made. */
-export function parseCursor(cursor: string): Position {
-  const match = /^(\d{1,16})\/(.+)$/.exec(cursor);
-  if (match?.[1] === undefined || match[2] === undefined)
-    refuse("invalid cursor; omit it to start at the beginning");
-  return { score: Number(match[1]), id: match[2] };
-}
-
 /** True if `a` is after `b`. IDs are ASCII, so this is the server's own order. */
 export function isAfter(a: Position, b: Position): boolean {
   return a.score > b.score || (a.score === b.score && a.id > b.id);
+}
+
+/** True if an entity is in the state of a range, and entered it within the range. */
+export function isWithin(
+  { state, from, to }: StateRange,
+  entity: { readonly state: string; readonly since: string },
+): boolean {
+  return state === entity.state && from + Date.parse(entity.since) <= to;
 }

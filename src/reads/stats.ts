@@ -12,6 +12,8 @@ import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { streamGroups } from "../valkey/stream.js";
 import { count } from "./count.js";
+import { type EventLogSize, eventLogSize } from "./event-log-size.js";
+import { needMachine } from "./installed-machine.js";
 
 /** Memory usage of some keys. */
 export interface MemoryUsage {
@@ -35,11 +37,15 @@ export interface Stats {
   readonly due: { readonly entries: number; readonly over: number };
   /** Number of changes in the event log. */
   readonly events: number;
+  readonly eventLog: EventLogSize;
+  /** Number of removed ids that the index remembers. */
+  readonly tombstones: number;
   readonly memory: Readonly<Record<MemoryPart | "total", MemoryUsage>>;
 }
 
 interface PartitionStats {
   readonly entities: number;
+  readonly tombstones: number;
   readonly timers: number;
   readonly overdue: number;
   readonly events: number;
@@ -53,6 +59,7 @@ const SAMPLE = 200;
 export async function stats(store: MachineStore): Promise<Stats> {
   const { connection, location } = store;
   const states = await count(store);
+  const { definition } = await needMachine(connection, location, "stats");
   return ask(connection, `stats ${location.machine}`, async (client) => {
     const { nowMs } = await readServerTime(client);
     const parts: PartitionStats[] = [];
@@ -70,6 +77,8 @@ export async function stats(store: MachineStore): Promise<Stats> {
         over: sum(parts.map(({ overdue }) => overdue)),
       },
       events: sum(parts.map(({ events }) => events)),
+      eventLog: await eventLogSize(client, location, definition.events.keep),
+      tombstones: sum(parts.map(({ tombstones }) => tombstones)),
       memory: { ...memory, total: total(Object.values(memory)) },
     };
   });
@@ -82,15 +91,15 @@ async function partitionStats(
   nowMs: number,
 ): Promise<PartitionStats> {
   const keys = partitionKeys(location, partition);
-  const [entities, timers, overdue, events, ids, groups] = await Promise.all([
-    client.zcard(keys.index),
+  const [entities, tombstones, timers, overdue, events, groups] = await Promise.all([
+    client.zcount(keys.index, 0, "+inf"),
+    client.zcount(keys.index, "-inf", "(0"),
     client.zcard(keys.due),
     client.zcount(keys.due, "-inf", nowMs),
     client.xlen(keys.events),
-    client.zrandmember(keys.index, SAMPLE),
     streamGroups(client, keys.events),
   ]);
-  const sample = [ids].flat();
+  const sample = await sampleIds(client, keys.index, tombstones, entities);
   const groupKeys = groups.flatMap((group) => {
     const { events: _, ...own } = reactionKeys(location, partition, String(group.get("name")));
     return Object.values(own);
@@ -111,9 +120,21 @@ async function partitionStats(
   const logs = { keys: scale(logSample.keys), bytes: scale(logSample.bytes) };
   const memory = { logs, index, due, events: log, reactions, machine };
   return {
-    ...{ entities, timers, overdue, events },
+    ...{ entities, tombstones, timers, overdue, events },
     memory: { ...memory, entities: { keys: entities, bytes: scale(entitySample.bytes) } },
   };
+}
+
+/** Picks ids of entities: all of them, or ids at random places of the index after its tombstones. */
+async function sampleIds(
+  client: Valkey,
+  key: string,
+  tombstones: number,
+  entities: number,
+): Promise<string[]> {
+  if (entities <= SAMPLE) return client.zrange(key, tombstones, -1);
+  const ranks = Array.from({ length: SAMPLE }, () => tombstones + Math.floor(Math.random() * entities));
+  return (await Promise.all(ranks.map((rank) => client.zrange(key, rank, rank)))).flat();
 }
 
 /** Measures the keys that exist. */

@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
-import { readReply } from "../changes/result.js";
 import { isId } from "../contract/arguments.js";
+import { readReply } from "../contract/reply.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";

@@ -13,7 +13,7 @@ import { notInstalled } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
-import { type NamespaceFacts, notedMachines, readFacts } from "../valkey/layout.js";
+import { installedMachines, type NamespaceFacts, readFacts } from "../valkey/layout.js";
 import { partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
@@ -89,7 +89,7 @@ export async function sweepNamespace(
     facts ??= await ask(connection, name, (client) => readFacts(client, namespace));
     if (facts === undefined) return [];
     const { partitions } = facts;
-    const machines = await ask(connection, name, (client) => notedMachines(client, namespace));
+    const machines = await ask(connection, name, (client) => installedMachines(client, namespace));
     return machines.map((machine) => ({ namespace, machine, partitions }));
   }).run();
 }

@@ -13,6 +13,9 @@ const CONTRACT_TEXTS = new Map([
   ["NOMACHINE apply it first", "the machine is not installed in this namespace; apply it first"],
   ["BADARG field", "stamps are managed by the machine and cannot be set or unset; omit the field"],
   ["BADARG SET", "the entity would exceed 64 own fields or 256 KiB; unset some"],
+  ["BADARG UNSET", "at most 64 fields can be unset in one call"],
+  ["BADARG state", "the machine has no such state"],
+  ["BADARG since", "since is in the future"],
   ["BADARG MAP", "map must map states that the new version drops to states that it has"],
   ["BADARG states", "too many states were installed under this machine name; use another name"],
 ]);

@@ -19,6 +19,7 @@ import { watchFailover } from "./failover-watch.js";
 import { OfflineError } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { OpenClients, untilReadyOrEnded } from "./open-clients.js";
+import { Positions } from "./positions.js";
 import { ServerClock } from "./server-clock.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
@@ -44,6 +45,8 @@ export interface Connection {
   durable(deadline: Deadline): Promise<DurableLine>;
   /** Estimate of the server's clock, discarded after every loss of the connection. */
   readonly clock: ServerClock;
+  /** Positions of the event logs, as known from replies. */
+  readonly positions: Positions;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
   /**
@@ -181,6 +184,7 @@ function connectionOf(
     logger,
     ...defaults,
     clock,
+    positions: new Positions(client),
     untilReady,
     durable: line,
     open,

@@ -20,6 +20,11 @@ export function metaKey(namespace: string): string {
   return `{${namespace}}:meta`;
 }
 
+/** Returns the key of the names and versions of a partition's machines. */
+export function machinesKey(namespace: string, partition: number): string {
+  return `{${namespace}:${partition}}:machines`;
+}
+
 /** Returns the channel of a machine's changes. */
 export function channelOf(location: MachineLocation): string {
   return `${location.namespace}:${location.machine}:events`;
@@ -33,6 +38,12 @@ function prefix(location: MachineLocation, partition: number): string {
 export function partitionKeys(location: MachineLocation, partition: number): PartitionKeys {
   const start = prefix(location, partition);
   return { machine: `${start}machine`, index: `${start}index`, due: `${start}due`, events: `${start}events` };
+}
+
+/** Returns the three keys of the script that installs a machine, in order: machine, index, machines. */
+export function applyKeys(location: MachineLocation, partition: number): string[] {
+  const { machine, index } = partitionKeys(location, partition);
+  return [machine, index, machinesKey(location.namespace, partition)];
 }
 
 /** Returns the keys of each partition, partition 0 first. */

@@ -1,15 +1,12 @@
 import type { Valkey } from "iovalkey";
 import { LayoutError } from "../errors/layout-error.js";
-import { metaKey } from "./keys.js";
+import { machinesKey, metaKey } from "./keys.js";
 
 /** The layout of keys and fields that this version reads and writes. */
-export const LAYOUT = 1;
+export const LAYOUT = 2;
 
 /** Largest number of partitions. */
 export const MAX_PARTITIONS = 4096;
-
-/** Prefix of fields that name a machine. */
-const MACHINE_MARK = "machine:";
 
 /** Fixed settings of a namespace. */
 export interface NamespaceFacts {
@@ -54,15 +51,7 @@ export async function initialise(
   return facts;
 }
 
-/** Records the name of an installed machine, so that operators can list machines. */
-export async function noteMachine(client: Valkey, namespace: string, machine: string): Promise<void> {
-  await client.hset(metaKey(namespace), `${MACHINE_MARK}${machine}`, "1");
-}
-
 /** Reads the names of all machines that were ever installed in a namespace. */
-export async function notedMachines(client: Valkey, namespace: string): Promise<string[]> {
-  const fields = await client.hkeys(metaKey(namespace));
-  return fields
-    .flatMap((field) => (field.startsWith(MACHINE_MARK) ? [field.slice(MACHINE_MARK.length)] : []))
-    .sort();
+export async function installedMachines(client: Valkey, namespace: string): Promise<string[]> {
+  return (await client.hkeys(machinesKey(namespace, 0))).sort();
 }

@@ -24,7 +24,8 @@ export async function retry<T>(
     } catch (error) {
       if (!mayPass(error)) throw error;
       if (cause === undefined || !saysLess(error, cause)) cause = error;
-      await pauseBeforeRetry(failed, deadline);
+      // A lost request costs one round trip: the first retry is sent at once.
+      if (failed > 0) await pauseBeforeRetry(failed - 1, deadline);
       if (deadline.isOver || connection.isClosed || connection.client.status === "end") throw cause;
       connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `retrying ${what}`);
     }

@@ -1,10 +1,5 @@
+import type { Valkey } from "iovalkey";
 import type { Script } from "../lua/index.js";
-
-/** The methods of a client that run a script, such as iovalkey's `Valkey`. */
-export interface ScriptClient {
-  evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown>;
-  script(subcommand: "LOAD", text: string): Promise<unknown>;
-}
 
 /** Limit of loads for one call. The script cache may be flushed in between. */
 const MAX_LOADS = 5;
@@ -16,14 +11,16 @@ const MAX_LOADS = 5;
  * @throws the client's error, unchanged
  */
 export async function runScript(
-  client: ScriptClient,
+  client: Valkey,
   script: Script,
   keys: readonly string[],
   args: readonly string[],
 ): Promise<unknown> {
+  // A user who may only read may not call EVALSHA.
+  const command = script.text.startsWith("#!lua flags=no-writes") ? "evalsha_ro" : "evalsha";
   for (let load = 0; ; load++) {
     try {
-      return await client.evalsha(script.sha1, keys.length, ...keys, ...args);
+      return await client.call(command, script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
       if (load === MAX_LOADS || !(error instanceof Error) || !error.message.startsWith("NOSCRIPT"))
         throw error;

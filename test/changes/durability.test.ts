@@ -105,7 +105,7 @@ describe("a change that waits for replicas", () => {
     await agents.patch("a1", { set: { n: 1 }, op: "mine" });
     await expect.poll(serverMs).toBeGreaterThan(notAfter);
     const durability = { replicas: 1, timeoutMs: LONG };
-    const repeat = { op: "mine", sent: notAfter - LONG, timeout: LONG, notAfter, durability };
+    const repeat = { op: "mine", seen: "0-0", timeout: LONG, notAfter, durability };
     const result = await agents.tryPatch("a1", { set: { n: 1 }, ...repeat });
     expect(result).toMatchObject({
       ok: true,

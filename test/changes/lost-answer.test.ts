@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import {
   ContractError,
+  DeadlineExceededError,
   type Entities,
   NotExecutedError,
   OutcomeForgottenError,
@@ -50,7 +51,7 @@ for (const [name, { call, version, event }] of Object.entries(calls)) {
     proxy.dropReply("evalsha");
     const error = await rejectionOf(OutcomeUnknownError, call(brief(far)));
     expect(error).toMatchObject({ code: "UNKNOWN", machine: "agent", id });
-    expect(error.message).toContain(`repeat it with { op: "${error.op}", sent: ${error.sent} }`);
+    expect(error.message).toContain(`repeat it with { op: "${error.op}", seen: "${error.seen}" }`);
     proxy.shut(false);
     expect(await error.resolve({ timeout: "20s" })).toMatchObject({
       outcome: "DONE",
@@ -81,8 +82,8 @@ it("resolve() without a reply in time leaves the outcome unknown and can be call
   proxy.dropReply("evalsha");
   const error = await rejectionOf(OutcomeUnknownError, brief(far).transition("a1", "running"));
   const again = await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "100ms" }));
-  const { op, sent, notAfter } = error;
-  expect(again).toMatchObject({ code: "UNKNOWN", machine: "agent", id: "a1", op, sent, notAfter });
+  const { op, seen, notAfter } = error;
+  expect(again).toMatchObject({ code: "UNKNOWN", machine: "agent", id: "a1", op, seen, notAfter });
   expect(again.message).toMatch(/^transition agent a1: its outcome is still unknown: not connected to /);
   proxy.shut(false);
   expect(await again.resolve({ timeout: "20s" })).toMatchObject({ outcome: "DONE", version: 2 });
@@ -94,7 +95,7 @@ it("resolve() reports how long a lost attempt may still be executed, if its time
   const { near, namespace } = await behindProxy();
   const key = `{${namespace}:0}:agent:id:a1`;
   await (await admin()).set(key, "mine"); // so that it cannot be read
-  const before = { op: "mine", sent: await serverMs(), timeout: "1h" } as const;
+  const before = { op: "mine", seen: "0-0", notAfter: (await serverMs()) + 3_600_000 } as const;
   const error = await rejectionOf(OutcomeUnknownError, near.transition("a1", "running", before));
   await (await admin()).del(key);
   expect((await rejectionOf(OutcomeUnknownError, error.resolve({ timeout: "20s" }))).message).toMatch(
@@ -117,10 +118,10 @@ it("a lost change is found in the event log if the agent has forgotten its idemp
   proxy.dropReply("evalsha");
   const lost = far.patch("a1", { set: { mine: true } });
   await proxy.lost;
-  for (let n = 0; n < 20; n++) await near.patch("a1", { set: { n } });
+  for (let n = 0; n < 33; n++) await near.patch("a1", { set: { n } });
   proxy.shut(false);
   expect(await lost).toMatchObject({ version: 2, type: "agent.updated", mine: true });
-  expect(await near.get("a1")).toMatchObject({ version: 22 });
+  expect(await near.get("a1")).toMatchObject({ version: 35 });
 });
 
 it("a change whose request was lost is applied even if the agent has forgotten older idempotency keys", async () => {
@@ -130,9 +131,9 @@ it("a change whose request was lost is applied even if the agent has forgotten o
   proxy.dropRequest("evalsha");
   const lost = far.patch("a1", { set: { mine: true } });
   await proxy.lost;
-  for (let n = 0; n < 20; n++) await near.patch("a1", { set: { n } });
+  for (let n = 0; n < 33; n++) await near.patch("a1", { set: { n } });
   proxy.shut(false);
-  expect(await lost).toMatchObject({ version: 22, mine: true });
+  expect(await lost).toMatchObject({ version: 35, mine: true });
 });
 
 it.each(["dropReply", "dropRequest"] as const)(
@@ -144,10 +145,10 @@ it.each(["dropReply", "dropRequest"] as const)(
     proxy[loss]("evalsha");
     const lost = rejectionOf(OutcomeForgottenError, far.patch("a1", { set: { mine: true } }));
     await proxy.lost;
-    for (let n = 0; n < 20; n++) await near.patch("a1", { set: { n } });
+    for (let n = 0; n < 33; n++) await near.patch("a1", { set: { n } });
     await (await admin()).xtrim(`{${namespace}:0}:agent:events`, "MAXLEN", 2);
     proxy.shut(false);
-    const version = loss === "dropReply" ? 22 : 21;
+    const version = loss === "dropReply" ? 35 : 34;
     expect(await lost).toMatchObject({ code: "FORGOTTEN", current: { version } });
     expect(await near.get("a1")).toMatchObject({ version });
   },
@@ -166,7 +167,7 @@ it("the rejection of a retry is the result: the lost attempt cannot be executed 
   expect(await near.get("a1")).toMatchObject({ version: 2 });
 });
 
-it("another process finishes an interrupted change with its `op` and `sent`", async () => {
+it("another process finishes an interrupted change with its `op` and `seen`", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
   for (const [loss, type] of [
@@ -176,22 +177,25 @@ it("another process finishes an interrupted change with its `op` and `sent`", as
     const { version = 0 } = (await far.get("a1")) ?? {}; // connected again
     proxy.shut(true);
     proxy[loss]("evalsha");
-    const { op, sent } = await rejectionOf(
+    const { op, seen } = await rejectionOf(
       OutcomeUnknownError,
       far.patch("a1", { set: { loss }, timeout: "2s" }),
     );
     proxy.shut(false);
-    const answer = await near.patch("a1", { set: { loss }, op, sent, timeout: "2s" });
+    const answer = await near.patch("a1", { set: { loss }, op, seen, timeout: "2s" });
     expect([answer.type, answer.version]).toEqual([type, version + 1]);
   }
 });
 
-it("a repeat fails at once, and is not applied, if its time limit is shorter than an earlier attempt may take", async () => {
+it("a rejected repeat is final only after the notAfter of the earlier attempt, if its time limit allows", async () => {
   const { near } = await behindProxy();
   await near.create("a1");
-  const before = { op: "o1", sent: (await serverMs()) + 5_000, timeout: "1s" } as const;
-  const error = await rejectionOf(OutcomeUnknownError, near.patch("a1", { set: { n: 1 }, ...before }));
+  const repeat = { op: "o1", seen: "0-0", notAfter: (await serverMs()) + 1_500 } as const;
+  const change = { set: { n: 1 }, ifVersion: 7, ...repeat };
+  const error = await rejectionOf(OutcomeUnknownError, near.patch("a1", { ...change, timeout: "500ms" }));
   expect(error.message).toMatch(/an earlier attempt may be executed for another \d+ ms: allow more timeout/);
+  await rejectionOf(DeadlineExceededError, near.patch("a1", { ...change, timeout: "30s" }));
+  expect(await serverMs()).toBeGreaterThan(repeat.notAfter);
   expect(await near.get("a1")).toMatchObject({ version: 1 });
 });
 
@@ -220,7 +224,7 @@ it("calls wait while the connection is down, and are not executed if it does not
 it("a read whose reply is lost is sent again", async () => {
   const { far, near, proxy } = await behindProxy();
   await near.create("a1");
-  proxy.dropReply("hgetall");
+  proxy.dropReply("evalsha_ro");
   expect(await far.get("a1")).toMatchObject({ version: 1 });
 });
 

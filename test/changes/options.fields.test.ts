@@ -27,20 +27,30 @@ it("returns own values unchanged from every change and every read", async () => 
   const current = await ours.get("a1");
   if (current === null) throw new Error("It is not there");
   const [listed] = await all(ours.list());
-  const [, logged] = await ours.history("a1");
   const [, event] = await all(ours.events({ after: "start", follow: false }));
   const refused = await ours.tryTransition("a1", "completed");
-  for (const document of [
-    patched,
-    current,
-    listed,
-    logged,
-    event,
-    refused.ok ? undefined : refused.current,
-  ]) {
+  for (const document of [patched, current, listed, event, refused.ok ? undefined : refused.current]) {
     if (!document) throw new Error("A document is missing");
     expect(ownFields(document)).toEqual(expected);
   }
+});
+
+it("shows in the history what each change set and removed, and its idempotency key", async () => {
+  const ours = await agents();
+  const { op, timestamp } = await ours.create("a1", { n: 1, note: "x" });
+  await ours.patch("a1", { set: { n: 2 }, unset: ["note"], actor: "ann", reason: "tidy", op: "o2" });
+  await ours.patch("a1", { set: { large: "x".repeat(2_000) } });
+  const [created, patched, large] = await ours.history("a1");
+  const position = expect.stringMatching(/^\d+-\d+$/);
+  expect(created).toEqual({
+    ...{ position, type: "agent.spawned", from: null, state: "spawning", version: 1, timestamp },
+    ...{ set: { n: 1, note: "x" }, op },
+  });
+  expect(patched).toMatchObject({
+    ...{ type: "agent.updated", from: "spawning", version: 2, actor: "ann", reason: "tidy", op: "o2" },
+    ...{ set: { n: 2 }, unset: ["note"] },
+  });
+  expect(large?.set).toEqual(["large"]);
 });
 
 it("returns any JSON value unchanged", async () => {

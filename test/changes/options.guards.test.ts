@@ -43,7 +43,7 @@ describe("ifVersion and ifState", () => {
   });
 });
 
-describe("`op` and `sent`", () => {
+describe("`op` and `seen`", () => {
   it("a change repeated with its `op` is applied once and returns the current entity", async () => {
     const ours = await agents();
     await ours.create("a1", { n: 0 }, { op: "o1" });
@@ -68,30 +68,56 @@ describe("`op` and `sent`", () => {
   it("a retry is rejected if its idempotency key has been forgotten", async () => {
     const home = await client();
     const ours = await home.machine(order);
-    const { nowMs, errorMs } = await home.serverTime();
+    const seen = await ours.position("a1");
     await ours.create("a1", {}, { op: "o0" });
-    for (let n = 1; n <= 5; n++) await ours.patch("a1", { set: { n }, op: `o${n}` });
+    for (let n = 1; n <= 50; n++) await ours.patch("a1", { set: { n }, op: `o${n}` });
     const now = await ours.get("a1");
-    const retry = { set: { n: -1 }, op: "o0", sent: nowMs - errorMs - 5_000, timeout: "5s" } as const;
     await forgetEvents(home.namespace);
+    const retry = { set: { n: -1 }, op: "o0", seen } as const;
     const error = await rejectionOf(OutcomeForgottenError, ours.patch("a1", retry));
     expect(error).toMatchObject({ code: "FORGOTTEN", current: now });
     expect(error.message).toContain("the outcome of the first attempt is no longer known");
-    expect(await ours.patch("a1", { ...retry, op: "o3" })).toEqual({ ...now, opVersion: 4 });
+    expect(await ours.patch("a1", { ...retry, op: "o30" })).toEqual({ ...now, opVersion: 31 });
     expect(await ours.get("a1")).toEqual(now);
   });
 
-  it("a retry of create is rejected if the entity may have been removed since", async () => {
+  it("a retry of create is rejected if the entity was removed since, and its change cannot be found", async () => {
     const home = await client();
     const ours = await home.machine(order);
-    const { nowMs, errorMs } = await home.serverTime();
-    const retry = { op: "o1", sent: nowMs - errorMs - 5_000, timeout: "5s" } as const;
+    const retry = { op: "o1", seen: await ours.position("a1") } as const;
     await ours.create("a1", {}, retry);
     await ours.remove("a1");
+    expect(await ours.create("a1", {}, retry)).toMatchObject({ type: "order.draft", version: 1 });
     await forgetEvents(home.namespace);
     const error = await rejectionOf(OutcomeForgottenError, ours.create("a1", {}, retry));
     expect(error.current).toBeNull();
     expect(await ours.get("a1")).toBeNull();
+  });
+
+  it("a first attempt is applied although the client's position is old", async () => {
+    const [one, other] = [await client(), await client()];
+    const [mine, theirs] = [
+      await one.machine(order),
+      await (await client({ namespace: one.namespace })).machine(order),
+    ];
+    await mine.create("a1");
+    for (let n = 1; n <= 60; n++) await theirs.patch("a1", { set: { n } });
+    expect(await mine.patch("a1", { set: { n: 0 } })).toMatchObject({ version: 62 });
+    await theirs.remove("a1");
+    expect(await mine.create("a1")).toMatchObject({ version: 1 });
+    await other.close();
+  });
+
+  it("a first attempt is applied although the server lost the events that the client has seen", async () => {
+    const home = await client();
+    const ours = await home.machine(order);
+    await ours.create("a1");
+    const valkey = await admin();
+    const events = `{${home.namespace}:0}:order:events`;
+    await valkey.call("XSETID", events, "99999999999999-0");
+    await ours.patch("a1", { set: { n: 1 } });
+    await valkey.del(events);
+    expect(await ours.patch("a1", { set: { n: 2 } })).toMatchObject({ version: 3 });
   });
 });
 
@@ -132,6 +158,9 @@ describe("force", () => {
       closedAt: forced.timestamp,
     });
     expect(await ours.get("a1")).not.toHaveProperty("forced");
+    const undo = { force: true, reason: "not yet", unset: ["closedAt"] };
+    expect(await ours.transition("a1", "draft", undo)).not.toHaveProperty("closedAt");
+    await ours.transition("a1", "delivered", { force: true, reason: "now" });
     const missing = ours.transition("a1", "shipped", { force: true, reason: "again" });
     expect((await rejectionOf(MissingFieldError, missing)).fields).toEqual(["carrier"]);
     const elsewhere = ours.transition("a1", "draft", { force: true, reason: "r", ifState: "paid" });

@@ -30,9 +30,9 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "an id too long": [(ours) => ours.create("x".repeat(129)), `must be 1 to 128 ${idWords}`],
   "an id that is not text": [(ours) => ours.create(any(7)), `id 7 must be 1 to 128 ${idWords}`],
   "no id": [(ours) => ours.create(any(undefined)), `id undefined must be 1 to 128 ${idWords}`],
-  "`sent` without `op`": [
-    move({ sent: 1 }),
-    "sent requires op: it is the server time before the first attempt",
+  "`seen` without `op`": [
+    move({ seen: "0-0" }),
+    "seen requires op: it is a position before the first attempt",
   ],
   "a misspelt option": [move(any({ ifversion: 3 })), 'unknown option "ifversion"; did you mean "ifVersion"?'],
   "an op too long": [move({ op: "x".repeat(65) }), `must be 1 to 64 ${idWords}`],
@@ -50,9 +50,24 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "ifVersion as text": [move({ ifVersion: any("1") }), "ifVersion must be a whole number"],
   "notAfter that is not a number": [move({ notAfter: Number.NaN }), "notAfter must be a whole number"],
   "notAfter that is too large": [move({ notAfter: 1e15 }), "notAfter must be a whole number"],
-  "sent that is not a number": [
-    move({ op: "o", sent: Number.POSITIVE_INFINITY }),
-    "sent must be a whole number",
+  "seen that is a time": [
+    move({ op: "o", seen: any(1) }),
+    'seen must be a position such as "1795343224201-0", not 1',
+  ],
+  "a restored version 0": [
+    (ours) => ours.restore("a1", "running", { version: 0 }),
+    "version must be a whole number from 1 to 9999999999999, not 0",
+  ],
+  "a restored time that is a number": [
+    (ours) => ours.restore("a1", "running", { version: 1, since: any(1) }),
+    'since must be a time such as "2026-01-31T08:30:00.000Z", not 1',
+  ],
+  "a restored entity that is older than its creation": [
+    (ours) => {
+      const [since, createdAt] = ["2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"];
+      return ours.restore("a1", "running", { version: 1, since, createdAt });
+    },
+    "createdAt is later than since",
   ],
   "an empty actor": [move({ actor: "" }), "actor is empty; leave it out"],
   "an actor too long": [move({ actor: "ü".repeat(65) }), tooLong("actor", 128)],
@@ -75,7 +90,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     set("state", 1),
     '"state" cannot be a field name: every document uses that name',
   ],
-  "a field with the name of an internal hash field": [set("ops", 1), '"ops" cannot be a field name'],
+  "a field with the name of a property of documents": [set("dueAt", 1), '"dueAt" cannot be a field name'],
   "a value that is undefined": [set("x", undefined), "set.x is undefined; omit it or use unset"],
   "a value that is not a number": [set("x", Number.NaN), "set.x: NaN is not a JSON number"],
   "a value that is a function": [set("x", () => 1), "set.x: a function is not a JSON value"],

@@ -21,7 +21,13 @@ describe("changes", () => {
     });
     const patched = await run(["patch", "a1", "--set", "n=1.5", "--unset", "taskId", "-o", "json"]);
     expect(patched).toMatchObject(silent);
-    expect(JSON.parse(patched.stdout)).toEqual((await agents.history("a1")).at(-1));
+    expect(JSON.parse(patched.stdout)).toMatchObject({
+      type: "agent.updated",
+      state: "running",
+      version: 3,
+      n: 1.5,
+    });
+    expect((await agents.history("a1")).at(-1)).toMatchObject({ set: { n: 1.5 }, unset: ["taskId"] });
     expect(await run(["transition", "a1", "killed", "-o", "name"])).toEqual({
       ...silent,
       stdout: "a1\n",
@@ -261,14 +267,15 @@ describe("--dry-run", () => {
       [5, ""],
     ]);
     const json = await dry("transition", "a1", "running", "-o", "json");
-    expect(JSON.parse(json.stdout)).toEqual({
+    expect(JSON.parse(json.stdout)).toMatchObject({
       dryRun: true,
-      verb: "transition",
+      type: "agent.running",
       machine: "agent",
       id: "a1",
       from: "spawning",
       state: "running",
       version: 2,
+      startedAt: expect.any(String),
     });
     expect(await keyspace(await admin(), namespace)).toEqual(before);
   });

@@ -3,6 +3,7 @@ import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { built, root } from "../helpers/built.js";
+import { admin } from "../helpers/calls.js";
 import { agentCommandLine, commandLine } from "../helpers/command-line.js";
 import { freshFolder } from "../helpers/folder.js";
 import { order } from "../helpers/order.js";
@@ -103,6 +104,13 @@ describe("completion", () => {
     expect(machine).toEqual(["--machine=order"]);
     expect(location).toEqual(["submitted", "cancelled"]);
     expect(help).toEqual(["transition"]);
+  });
+
+  test("does not offer removed ids, of which the index keeps tombstones", async () => {
+    const line = await agentCommandLine();
+    await line.agents.create("run:1");
+    await (await admin()).zadd(`{${line.namespace}:0}:agent:index`, -1024, "run:2");
+    expect(await complete(line, "get", "run:")).toEqual(["run:1"]);
   });
 
   test("offers at most 50 ids", async () => {

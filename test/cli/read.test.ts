@@ -39,9 +39,11 @@ describe("get", () => {
       "transition a1 failed --set error=VALUE",
       "transition a1 killed",
     ]);
-    expect(stdout).toMatch(/^ {2}VERSION +FROM +TO +WHEN +AGE +FORCED +ACTOR +REASON$/m);
-    expect(stdout).toMatch(/^ {2}1 +<none> +spawning +\S+Z +\d+s +<none> +scheduler +<none>$/m);
-    expect(stdout).toMatch(/^ {2}2 +spawning +running +\S+Z +\d+s +<none> +replica-3 +picked up$/m);
+    expect(stdout).toMatch(/^ {2}VERSION +FROM +TO +WHEN +AGE +FORCED +ACTOR +REASON +FIELDS$/m);
+    expect(stdout).toMatch(/^ {2}1 +<none> +spawning +\S+Z +\d+s +<none> +scheduler +<none> +taskId$/m);
+    expect(stdout).toMatch(
+      /^ {2}2 +spawning +running +\S+Z +\d+s +<none> +replica-3 +picked up +startedAt$/m,
+    );
   });
 
   test("pasting a next step makes it", async () => {
@@ -160,7 +162,7 @@ describe("list", () => {
     await agents.transition("a2", "running");
     await agents.transition("a3", "killed");
     const [comma, repeated, old, none] = await Promise.all([
-      run(["list", "--state", "running,killed", "-o", "name"]),
+      run(["list", "--state", "running, killed", "-o", "name"]),
       run(["list", "--state", "running", "--state", "killed", "-o", "name"]),
       run(["list", "--older-than", "1h", "-o", "json"]),
       run(["list", "--older-than", "1h"]),
@@ -180,6 +182,13 @@ describe("list", () => {
     const [, cursor = ""] = /^Next page: .* list --cursor (\S+) --limit 2\n$/.exec(first.stderr) ?? [];
     const rest = await run(["list", "--cursor", cursor, "-o", "name"]);
     expect(rest).toEqual({ ...silent, stdout: "a3\na4\na5\n" });
+    expect(await run(["list", "--limit", "5", "-o", "name"])).toEqual({
+      ...silent,
+      stdout: `${ids.join("\n")}\n`,
+    });
+    const other = await run(["list", "--cursor", cursor, "--state", "running"]);
+    expect(other).toMatchObject({ exit: 2, stdout: "" });
+    expect(other.stderr).toContain("the cursor belongs to a list with no filter, not state running;");
     // What one command names, the next one takes.
     expect((await run(["get", ...first.stdout.trim().split("\n"), "-o", "name"])).stdout).toBe(first.stdout);
   });
@@ -221,6 +230,7 @@ describe("count, history and machines", () => {
   test("history is oldest first, marks forced changes, and can be limited to the newest", async () => {
     const { run, agents } = await agentCommandLine();
     await agents.create("a1");
+    await agents.create("a2");
     await agents.transition("a1", "completed", { force: true, reason: "by hand" });
     const [table, jsonl, last, absent] = await Promise.all([
       run(["history", "a1"]),
@@ -228,7 +238,13 @@ describe("count, history and machines", () => {
       run(["history", "a1", "--limit", "1", "-o", "json"]),
       run(["history", "a9"]),
     ]);
-    expect(table.stdout).toMatch(/^2 +spawning +completed +\S+Z +\d+s +forced +<none> +by hand$/m);
+    expect(table.stdout).toMatch(
+      /^2 +spawning +completed +\S+Z +\d+s +forced +<none> +by hand +completedAt$/m,
+    );
+    await agents.patch("a2", { set: { n: 1.5, s: "x" } });
+    await agents.patch("a2", { unset: ["n"], set: { s: "y" } });
+    expect((await run(["history", "a2"])).stdout).toMatch(/ n,s\n.* s,-n\n$/);
+    expect((await run(["history", "a2", "-o", "wide"])).stdout).toMatch(/ n=1.5,s="x"\n.* s="y",-n\n$/);
     const changes = await agents.history("a1");
     expect(
       jsonl.stdout

@@ -35,7 +35,7 @@ describe("events", () => {
     const [, cursor = ""] = /^next events: --after (\S+)\n$/.exec(jsonl.stderr) ?? [];
     await agents.transition("a1", "killed");
     const more = await run(["events", "--after", cursor, "-o", "json"]);
-    expect(JSON.parse(more.stdout)).toEqual((await agents.history("a1")).slice(2));
+    expect(JSON.parse(more.stdout)).toMatchObject([{ type: "agent.killed", version: 3 }]);
     expect((await run(["events", "--after", "end", "-o", "name"])).stdout).toBe("");
   });
 

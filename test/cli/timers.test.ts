@@ -82,7 +82,7 @@ describe("sweep --once", () => {
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^WHEN +ID +TYPE +VERSION +FROM +TO +ACTOR +REASON$/);
     expect(rows).toHaveLength(2);
-    expect(rows[0]).toMatch(/a1 +agent\.failed +3 +running +failed +latchkey +lease of 45s ran out at /);
+    expect(rows[0]).toMatch(/a1 +agent\.failed +3 +running +failed +latchkey +lease of 45s expired at /);
     expect((await it.run(["sweep", "--once"])).stdout).toBe(`${head}\n`);
     expect(await it.run(["sweep", "--once", "-o", "json"])).toEqual({
       exit: 0,
@@ -248,6 +248,39 @@ describe("stats", () => {
     expect(table.stdout).toMatch(/^STATE +COUNT\nspawning +0\nrunning +2\n/);
     expect(table.stdout).toMatch(/\nPART +KEYS +MEMORY +EACH\nentities +3 +\S+ +\d+B\n/);
     expect(table.stdout).toMatch(/\n3 entities, 2 with a timer, 1 overdue\n$/);
+  });
+
+  test("shows the average document, and the size at which the event log stops growing", async () => {
+    const it = await line();
+    const empty = await it.run(["stats"]);
+    expect(empty.stdout).toMatch(/\nthe event log keeps 100000 events\n0 entities/);
+    const created = await it.agents.create("a1", { text: "x".repeat(2000) });
+    const documentBytes = JSON.stringify(created).length;
+    expect(JSON.parse((await it.run(["stats", "-o", "json"])).stdout).eventLog).toEqual({
+      documentBytes,
+      keep: 100_000,
+      fullBytes: documentBytes * 120_000,
+    });
+    const { stdout } = await it.run(["stats"]);
+    expect(stdout).toMatch(
+      /\nthe event log keeps 100000 events of 2\.\dKiB on average: it stops growing at about 2\d\d\.\dMiB\n/,
+    );
+  });
+
+  test("counts tombstones of removed ids apart from entities, and takes no sample from them", async () => {
+    const it = await line();
+    await it.agents.create("a1");
+    const tombstones = Array.from({ length: 900 }, (_, n) => [-1024 * (n + 1), `gone${n}`]);
+    await (await admin()).zadd(`{${it.namespace}:0}:agent:index`, ...tombstones.flat());
+    const {
+      entities,
+      tombstones: removed,
+      memory,
+    } = JSON.parse((await it.run(["stats", "-o", "json"])).stdout);
+    expect([entities, removed, memory.entities.keys, memory.logs.keys]).toEqual([1, 900, 1, 1]);
+    expect(memory.entities.bytes).toBeGreaterThan(100);
+    const { stdout } = await it.run(["stats"]);
+    expect(stdout).toMatch(/\n1 entity, 1 with a timer, 0 overdue, 900 tombstones of removed IDs\n$/);
   });
 
   test("stands for more than it weighs", async () => {

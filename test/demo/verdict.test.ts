@@ -287,8 +287,8 @@ describe("the verdict of the demo", () => {
     ],
     [
       "an agent of the killed replica that failed for another reason",
-      (race) => everywhere(race, "a3", 3, { reason: "timeout of 1s ran out" }),
-      { leases: "a3 is failed: timeout of 1s ran out" },
+      (race) => everywhere(race, "a3", 3, { reason: "timeout of 1s expired" }),
+      { leases: "a3 is failed: timeout of 1s expired" },
     ],
     [
       "only a lease that expired although its replica lived",
@@ -304,7 +304,7 @@ describe("the verdict of the demo", () => {
       },
       {
         leases:
-          "a1 lost its lease although its replica lived: this machine is too busy (lease of 1s ran out at 2026-11-22T10:00:02.000Z)",
+          "a1 lost its lease although its replica lived: this machine is too busy (lease of 1s expired at 2026-11-22T10:00:02.000Z)",
       },
     ],
   ];

@@ -6,6 +6,7 @@ import { agent } from "../../src/index.js";
 import { library, scripts } from "../../src/lua/index.js";
 import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
+import { Clocked } from "../helpers/clock.js";
 import { connected, ownServer, result, results } from "../helpers/doctor.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
@@ -24,7 +25,7 @@ describe("the namespace", () => {
     const { meta: _, valkey: __, ...visit } = await standing(3);
     expect(await result("namespace", visit)).toMatchObject({
       level: "ok",
-      status: `${visit.namespace} has layout 1, 3 partitions`,
+      status: `${visit.namespace} has layout 2, 3 partitions`,
     });
     expect(await result("machine/agent", visit)).toMatchObject({ level: "ok", status: "version 1" });
   });
@@ -45,12 +46,12 @@ describe("the namespace", () => {
   });
 
   test.each([
-    [{ layout: "2" }, "fail", "has layout 2"],
+    [{ layout: "1" }, "fail", "has layout 1"],
     [{ layout: "" }, "fail", "has layout "],
     [{ partitions: "0" }, "fail", 'has "0" partitions'],
     [{ partitions: "many" }, "fail", 'has "many" partitions'],
     [{ partitions: "4097" }, "fail", 'has "4097" partitions'],
-    [{ partitions: "4096" }, "ok", "has layout 1, 4096 partitions"],
+    [{ partitions: "4096" }, "ok", "has layout 2, 4096 partitions"],
   ])("with %j is %s", async (fields, level, status) => {
     const { valkey, meta, ...visit } = await standing();
     await valkey.hset(meta, fields);
@@ -224,4 +225,20 @@ test("an examination fails if the connection is lost", async () => {
   await context.identity();
   await server.stop();
   await expect(examine(context)).rejects.toThrow();
+});
+
+describe("entities that are dated ahead of the server's clock", () => {
+  test("are counted, and fsck repairs them", async () => {
+    const { valkey, meta: _, ...visit } = await standing(2);
+    expect(await result("dates", visit)).toMatchObject({ level: "ok" });
+    const ahead = new Clocked(valkey, "agent", visit.namespace);
+    ahead.nowMs = Date.now() + 3_600_000;
+    await ahead.ok("create", "late");
+    expect(await result("dates", visit)).toMatchObject({
+      level: "warn",
+      status: "dated ahead of the server's clock: 1 agent entity",
+      fix: "latchkey fsck --repair",
+    });
+    expect(await valkey.zscore(ahead.key("index"), "late")).not.toBeNull();
+  });
 });

@@ -242,13 +242,13 @@ describe.each([
   });
 
   test("of a reader without fsck are info that names the loss", async () => {
-    const visit = await userOf("reader", ...way, "-zscan", "-llen");
+    const visit = await userOf("reader", ...way, "-type", "-llen");
     expect(await result("permissions", visit)).toMatchObject({
       level: "info",
       status: `user ${visit.username} may read, and change nothing`,
       meaning: "enough for get, list, history and events, but NOPERM for: fsck",
     });
-    await visit.admin.call("ACL", "SETUSER", visit.username, "+zscan", "+llen", "-memory|usage", "-xpending");
+    await visit.admin.call("ACL", "SETUSER", visit.username, "+type", "+llen", "-memory|usage", "-xpending");
     expect(await result("permissions", visit)).toMatchObject({
       meaning: "enough for get, list, history and events, but NOPERM for: reactions, stats",
     });
@@ -259,11 +259,11 @@ describe.each([
   });
 
   test("of a writer without several optional commands are info that names each loss", async () => {
-    const visit = await userOf("writer", ...way, "-zscan", "-wait");
+    const visit = await userOf("writer", ...way, "-type", "-wait");
     expect(await result("permissions", visit)).toMatchObject({
       level: "info",
       meaning: "enough for changes, but NOPERM for: durability, fsck",
-      fix: `ACL SETUSER ${visit.username} +wait +zscan`,
+      fix: `ACL SETUSER ${visit.username} +type +wait`,
     });
   });
 

@@ -138,15 +138,15 @@ describe("in the namespace, fsck finds", () => {
     ],
     [
       "a list of machines without this one",
-      async (fixture) => (await admin()).hdel(meta(fixture), "machine:ticket"),
-      "meta-note",
+      async (fixture) => (await admin()).hdel(`{${fixture.latchkey.namespace}:0}:machines`, "ticket"),
+      "machine-unlisted",
     ],
   ])("%s, and continues with the existing partitions", async (_, damage, wanted) => {
     const fixture = await ticketFixture(4);
     await damage(fixture);
     const { findings, checked } = await fixture.fsck();
     expect(new Set(findings.map(({ kind }) => kind))).toEqual(
-      new Set(wanted === "meta-missing" && findings.length > 1 ? [wanted, "meta-note"] : [wanted]),
+      new Set(wanted === "meta-missing" && findings.length > 1 ? [wanted, "machine-unlisted"] : [wanted]),
     );
     expect(findings[0]?.why).toMatch(/partitions 4$|apply the definition again/);
     expect(checked).toEqual({ partitions: 4, entities: 4, events: 9 });
@@ -154,7 +154,7 @@ describe("in the namespace, fsck finds", () => {
 
   it("another layout, and then checks nothing", async () => {
     const fixture = await ticketFixture();
-    await (await admin()).hset(meta(fixture), "layout", 2);
+    await (await admin()).hset(meta(fixture), "layout", 1);
     expect(await rejection(fixture.fsck())).toMatchObject({ code: "LAYOUT" });
   });
 

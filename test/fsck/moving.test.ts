@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { Random } from "../../faults/random.js";
 import { defineMachine } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
+import { Clocked } from "../helpers/clock.js";
 import { meanwhile, ticket, ticketFixture } from "../helpers/fsck.js";
 
 it.each([
@@ -94,8 +95,7 @@ it("ignores trimmed events, and keeps an orphaned log that may be the only recor
 
 it("reports leftovers of an older machine version as damage only with strict", async () => {
   const fixture = await ticketFixture();
-  const { tickets, latchkey } = fixture;
-  for (let n = 0; n < 7; n++) await tickets.patch("a2", { set: { n } });
+  const { latchkey } = fixture;
   const { held, open, ...states } = ticket.states;
   await latchkey.apply({
     ...ticket,
@@ -107,7 +107,7 @@ it("reports leftovers of an older machine version as damage only with strict", a
       held: { ...held, timeout: { after: "5m", to: "shut" } },
     },
   });
-  const findings = ["due-extra a1", "due-missing a2", "log-long a2"];
+  const findings = ["due-extra a1", "due-missing a2"];
   expect(await fixture.results({ repair: true })).toEqual(findings.map((one) => `${one} notice`));
   expect(await fixture.results({ strict: true })).toEqual(findings.map((one) => `${one} repairable`));
   expect(await fixture.results({ strict: true, repair: true })).toEqual(
@@ -133,4 +133,23 @@ it("explains that strict shortens a lease that an older machine version made lon
   expect(await due()).toBe(before);
   expect(await fixture.results({ strict: true, repair: true })).toEqual(["due-time a3 repaired"]);
   expect(await due()).toBe(before - 9 * 60_000);
+});
+
+it("finds an entity that is dated ahead of the server's clock, and repairs its times, index entry and timer", async () => {
+  const fixture = await ticketFixture();
+  const { latchkey, tickets } = fixture;
+  const ahead = new Clocked(await admin(), "ticket", latchkey.namespace);
+  ahead.nowMs = Date.now() + 24 * 3_600_000;
+  await ahead.ok("create", "late");
+  await ahead.ok("transition", "late", "leased");
+  expect(await fixture.results()).toEqual(["dated-ahead late repairable"]);
+  const beganMs = Date.now();
+  expect(await fixture.results({ repair: true })).toEqual(["dated-ahead late repaired"]);
+  const late = await tickets.get("late");
+  for (const time of [late?.timestamp, late?.since]) {
+    expect(Date.parse(String(time))).toBeGreaterThanOrEqual(beganMs - 1);
+    expect(Date.parse(String(time))).toBeLessThanOrEqual(Date.now() + 1);
+  }
+  expect(Date.parse(String(late?.dueAt)) - Date.parse(String(late?.since))).toBe(10 * 60_000);
+  expect(await fixture.results({ strict: true })).toEqual([]);
 });

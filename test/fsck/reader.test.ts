@@ -32,7 +32,7 @@ describe.each([1, 3])("with %i partitions, the reader that the doctor recommends
   it("finds damage", async () => {
     const fixture = await ticketFixture(partitions);
     await (await admin()).zrem(fixture.key("a1", "index"), "a1");
-    await (await admin()).lpop(fixture.key("a2", "log:a2"));
+    await (await admin()).lpop(fixture.key("a2", "log:a2"), 2);
     const { findings } = await fixture.fsck({}, await userOf("reader", fixture));
     expect(findings.map(({ kind, id }) => `${kind} ${id}`).sort()).toEqual([
       "index-missing a1",

@@ -7,7 +7,7 @@ import { admin, connection } from "../helpers/calls.js";
 import { type TicketFixture, ticketFixture } from "../helpers/fsck.js";
 import { keyspace } from "../helpers/keyspace.js";
 
-/** Creates tickets. The ticket a2 was removed and created again, and has 12 versions, 8 of them in its log. */
+/** Creates tickets. The ticket a2 was removed and created again, and has 40 versions, 32 of them in its log. */
 async function withHistory(): Promise<{
   fixture: TicketFixture;
   valkey: Valkey;
@@ -17,7 +17,7 @@ async function withHistory(): Promise<{
   const fixture = await ticketFixture();
   await fixture.tickets.remove("a2");
   await fixture.tickets.create("a2", { text: "again" });
-  for (let n = 2; n <= 12; n++) await fixture.tickets.patch("a2", { set: { n } });
+  for (let n = 2; n <= 40; n++) await fixture.tickets.patch("a2", { set: { n } });
   return {
     fixture,
     valkey: await admin(),
@@ -35,11 +35,21 @@ async function entryOf(valkey: Valkey, events: string, version: number): Promise
   throw new Error(`The stream has no version ${version} of a2`);
 }
 
+/** Removes from each record what a rebuilt one cannot have: the fields that the change set. */
+async function dropFields(valkey: Valkey, log: string): Promise<void> {
+  for (const [at, element] of (await valkey.lrange(log, 0, -1)).entries()) {
+    if (at % 2 === 1) continue;
+    const { set: _, unset: __, ...record } = JSON.parse(element);
+    await valkey.lset(log, at, JSON.stringify(record));
+  }
+}
+
 describe("a missing log is rebuilt from the event log", () => {
-  it("byte for byte, and nothing else changes", async () => {
+  it("with all but the fields of each change, and nothing else changes", async () => {
     const { fixture, valkey, log } = await withHistory();
+    expect(await valkey.llen(log)).toBe(64);
+    await dropFields(valkey, log);
     const before = await keyspace(valkey, fixture.latchkey.namespace);
-    expect(await valkey.llen(log)).toBe(8);
     await valkey.del(log);
     expect(await fixture.results()).toEqual(["log-missing a2 repairable"]);
     expect(await fixture.results({ repair: true })).toEqual(["log-missing a2 repaired"]);
@@ -51,9 +61,10 @@ describe("a missing log is rebuilt from the event log", () => {
 
   it("if only older entries were trimmed", async () => {
     const { fixture, valkey, log, events } = await withHistory();
+    await dropFields(valkey, log);
     const before = await valkey.lrange(log, 0, -1);
     await valkey.del(log);
-    await valkey.xtrim(events, "MINID", await entryOf(valkey, events, 5));
+    await valkey.xtrim(events, "MINID", await entryOf(valkey, events, 9));
     expect(await fixture.results({ repair: true })).toEqual(["log-missing a2 repaired"]);
     expect(await valkey.lrange(log, 0, -1)).toEqual(before);
   });
@@ -67,7 +78,7 @@ describe("a missing log is rebuilt from the event log", () => {
     await valkey.del(fixture.key("a2", "log:a2"));
     expect(await fixture.results({ repair: true })).toEqual(["log-missing a2 repaired"]);
     expect(await valkey.lrange(fixture.key("a2", "log:a2"), 0, -1)).toEqual(before);
-    expect(before).toHaveLength(1);
+    expect(before).toHaveLength(2);
   });
 });
 
@@ -75,23 +86,23 @@ describe("a missing log is not rebuilt if", () => {
   it.each<[string, (valkey: Valkey, events: string, fixture: TicketFixture) => Promise<unknown>, string[]]>([
     [
       "its oldest change was trimmed",
-      async (valkey, events) => valkey.xtrim(events, "MINID", await entryOf(valkey, events, 6)),
+      async (valkey, events) => valkey.xtrim(events, "MINID", await entryOf(valkey, events, 10)),
       [],
     ],
     [
       "a change in the middle is missing",
-      async (valkey, events) => valkey.xdel(events, await entryOf(valkey, events, 9)),
+      async (valkey, events) => valkey.xdel(events, await entryOf(valkey, events, 20)),
       ["event-gap a2 manual"],
     ],
     [
       "the last change is missing",
-      async (valkey, events) => valkey.xdel(events, await entryOf(valkey, events, 12)),
+      async (valkey, events) => valkey.xdel(events, await entryOf(valkey, events, 40)),
       ["event-lost a2 manual"],
     ],
     [
       "the entity differs from the last change",
-      (valkey, _, fixture) => valkey.hset(fixture.key("a2", "id:a2"), "n", "13"),
-      [],
+      (valkey, _, fixture) => valkey.hset(fixture.key("a2", "id:a2"), "n", "41"),
+      ["event-differs a2 manual"],
     ],
     [
       "the installed machine is not readable",

@@ -56,7 +56,6 @@ it("damage that cannot be repaired causes no write, even with repair", async () 
   const before = await keyspace(valkey, fixture.latchkey.namespace);
   expect(await fixture.results({ deep: true, repair: true })).toEqual([
     "hash-field a2 manual",
-    "log-differs a2 manual",
     "log-missing a1 manual",
   ]);
   expect(await keyspace(valkey, fixture.latchkey.namespace)).toEqual({
@@ -69,7 +68,7 @@ it("a repair restores exactly what the scripts had written", async () => {
   const fixture = await ticketFixture();
   const valkey = await admin();
   const before = await keyspace(valkey, fixture.latchkey.namespace);
-  await valkey.del(fixture.key("a1", "index"));
+  await valkey.zrem(fixture.key("a1", "index"), "a1", "a2", "a3", "a4");
   await valkey.zadd(fixture.key("a1", "due"), 1, "a1", 2, "a2", 3, "a4", 4, "a5");
   await valkey.rpush(fixture.key("a5", "log:a5"), "x");
   expect(new Set((await fixture.fsck({ repair: true })).findings.map(({ result }) => result))).toEqual(

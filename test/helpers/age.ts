@@ -17,12 +17,13 @@ export async function enteredAt(
 ): Promise<void> {
   const valkey = await admin();
   const prefix = `{${home.namespace}:${partitionOf(id, home.partitions ?? 1)}}:${name}:`;
-  const [score, since] = await Promise.all([
+  const [score, times] = await Promise.all([
     valkey.zscore(`${prefix}index`, id),
-    valkey.hget(`${prefix}id:${id}`, "since"),
+    valkey.hget(`${prefix}id:${id}`, "times:ms"),
   ]);
-  if (score === null || since === null) throw new Error(`There is no ${id} to make older`);
-  await valkey.hset(`${prefix}id:${id}`, "since", sinceMs);
+  if (score === null || times === null) throw new Error(`There is no ${id} to make older`);
+  const [changed, since, renewed] = times.split(" ");
+  await valkey.hset(`${prefix}id:${id}`, "times:ms", `${changed} ${sinceMs} ${renewed}`);
   await valkey.zadd(`${prefix}index`, Number(score) - Number(since) + sinceMs, id);
 }
 

@@ -4,9 +4,14 @@ import { type Operation, scripts } from "../../src/lua/index.js";
 import { freshNamespace, useValkey } from "./valkey.js";
 
 export type Argument = string | number | Buffer;
-export type Reply = [outcome: string, document: string | null];
+export type Reply = [outcome: string, document: string | null, position: string | null];
 export type Definition = { readonly name: string } & Record<string, unknown>;
 export type Document = Record<string, unknown> & { state: string; version: number; timestamp: string };
+/** A change in an entity's own log. */
+export type LogRecord = Record<string, unknown> & { position: string; version: number; op: string };
+
+/** Returns the options of an idempotency key, and of a position that was known before the first attempt. */
+export const op = (key: string, seen = "0-0") => ["OP", key, "SEEN", seen];
 
 const open: Valkey[] = [];
 afterAll(() => {
@@ -75,11 +80,16 @@ export class Calls {
     return this.prefix + rest;
   }
 
+  /** Returns the keys that apply takes. */
+  applyKeys(): string[] {
+    return [this.key("machine"), this.key("index"), `{${this.namespace}:0}:machines`];
+  }
+
   keys(id: string): string[] {
     return [`id:${id}`, `log:${id}`, "machine", "index", "due", "events"].map((rest) => this.key(rest));
   }
 
-  /** Any operation on an entity. */
+  /** Runs any operation on an entity. */
   run(operation: Operation, id: string, ...args: Argument[]): Promise<Reply> {
     return evalsha(this.valkey, operation, this.keys(id), [id, ...args]);
   }
@@ -93,7 +103,7 @@ export class Calls {
 
   apply(definition: Definition | string, ...args: Argument[]): Promise<Reply> {
     const text = typeof definition === "string" ? definition : JSON.stringify(definition);
-    return evalsha(this.valkey, "apply", [this.key("machine"), this.key("index")], [text, ...args]);
+    return evalsha(this.valkey, "apply", this.applyKeys(), [text, ...args]);
   }
 
   /** The error of a call that must fail with one, as its text. */
@@ -108,9 +118,25 @@ export class Calls {
     return this.valkey.hgetall(this.key(`id:${id}`));
   }
 
-  /** The changes that the entity's log holds, oldest first. */
+  /** Returns the elements of the entity's log, oldest first: a record and an idempotency key for each change. */
   log(id: string): Promise<string[]> {
     return this.valkey.lrange(this.key(`log:${id}`), 0, -1);
+  }
+
+  /** Returns the changes that the entity's log holds, oldest first, each with its idempotency key. */
+  async changes(id: string): Promise<LogRecord[]> {
+    const elements = await this.log(id);
+    if (elements.length % 2 !== 0) throw new Error(`The log of ${id} holds ${elements.length} elements`);
+    return elements.flatMap((text, at) =>
+      at % 2 === 0 ? [{ ...JSON.parse(text), op: elements[at + 1] }] : [],
+    );
+  }
+
+  /** Returns the end of the event log: the position of the newest change. */
+  async end(): Promise<string> {
+    if ((await this.valkey.exists(this.key("events"))) === 0) return "0-0";
+    const facts = (await this.valkey.xinfo("STREAM", this.key("events"))) as string[];
+    return String(facts[facts.indexOf("last-generated-id") + 1]);
   }
 
   /** The documents in the machine's stream, oldest first. */

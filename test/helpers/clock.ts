@@ -15,14 +15,14 @@ export class Clocked extends Calls {
 
   override run(operation: Operation, id: string, ...args: Argument[]): Promise<Reply> {
     const [seconds, micros] = [Math.floor(this.nowMs / 1000), (this.nowMs % 1000) * 1000];
-    const clock = `#!lua
+    const clock = `
 local its_redis = redis
 local redis = setmetatable({ call = function(command, ...)
   if command == 'TIME' then return { '${seconds}', '${micros}' } end
   return its_redis.call(command, ...)
 end }, { __index = its_redis })
 `;
-    const text = scripts[operation].text.replace("#!lua\n", clock);
+    const text = scripts[operation].text.replace("\n", clock);
     const keys = this.keys(id);
     return this.valkey.eval(text, keys.length, ...keys, id, ...args) as Promise<Reply>;
   }

@@ -30,7 +30,7 @@ const PIDS: Record<string, number> = { a1: 101, a2: 102, a3: 103 };
 /** Fields by which a sweeper records an expired lease. */
 export const BY_LEASE = {
   actor: "latchkey",
-  reason: "lease of 1s ran out at 2026-11-22T10:00:02.000Z",
+  reason: "lease of 1s expired at 2026-11-22T10:00:02.000Z",
   op: undefined,
 };
 

@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { expect } from "vitest";
 
 /** Commands that read a whole key of each type. */
 const READ: Record<string, [command: string, ...args: string[]]> = {
@@ -18,6 +19,17 @@ export async function keyspace(valkey: Valkey, namespace: string): Promise<Recor
   const keys = (await valkey.keys(`*${namespace}*`)).sort();
   const entries = await Promise.all(keys.map(async (key) => [key, await contents(valkey, key)] as const));
   return { ...Object.fromEntries(entries), "keys in all": await valkey.dbsize() };
+}
+
+/** Runs a call that must be rejected or fail, and checks that it wrote nothing. Returns the reply. */
+export async function unchanged<Reply>(
+  { valkey, namespace }: { valkey: Valkey; namespace: string },
+  call: () => Promise<Reply>,
+): Promise<Reply> {
+  const before = await keyspace(valkey, namespace);
+  const reply = await call();
+  expect(await keyspace(valkey, namespace)).toEqual(before);
+  return reply;
 }
 
 async function contents(valkey: Valkey, key: string): Promise<unknown> {

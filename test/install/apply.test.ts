@@ -14,6 +14,7 @@ import {
   partitionOf,
 } from "../../src/index.js";
 import { scripts } from "../../src/lua/index.js";
+import { enteredAt } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejection, rejectionOf } from "../helpers/client.js";
 import { keyspace } from "../helpers/keyspace.js";
@@ -140,13 +141,27 @@ describe("apply", () => {
       expect(await jobs.count()).toEqual({ queued: 30, active: 0, done: 0 });
       for (const id of ids.slice(0, 20)) {
         expect((await jobs.history(id)).at(-1)).toMatchObject({
-          ...{ type: "job.queued", from: "paused", state: "queued", version: 3, actor: "operator", n: id },
+          ...{ type: "job.queued", from: "paused", state: "queued", version: 3, actor: "operator" },
           reason: "machine job version 2 drops paused",
         });
       }
       expect(await home.apply(job2, { map })).toMatchObject({ changed: false, retired: {}, moved: 0 });
     },
   );
+
+  it("moves entities that are dated ahead of the server's clock", async () => {
+    const home = await client();
+    const jobs = await home.machine(job);
+    const { nowMs } = await home.serverTime();
+    for (const id of ["j1", "j2"]) {
+      await jobs.create(id);
+      await jobs.transition(id, "paused");
+      await enteredAt(home, jobs, id, nowMs + 3_600_000);
+    }
+    const applied = await home.apply(job2, { map: { paused: "queued" } });
+    expect(applied).toMatchObject({ retired: { paused: 2 }, moved: 2 });
+    expect(await jobs.count()).toMatchObject({ queued: 2 });
+  });
 
   it("moves the remaining entities if an interrupted run is repeated with its map, and not with another", async () => {
     const home = await client();
@@ -267,8 +282,8 @@ describe("machine", () => {
 describe("a namespace", () => {
   it("has a fixed number of partitions, and rejects another number", async () => {
     const home = await client();
-    expect(await home.init(4)).toEqual({ layout: 1, partitions: 4 });
-    expect(await home.init(4)).toEqual({ layout: 1, partitions: 4 });
+    expect(await home.init(4)).toEqual({ layout: 2, partitions: 4 });
+    expect(await home.init(4)).toEqual({ layout: 2, partitions: 4 });
     const error = await rejectionOf(ContractError, home.init(2));
     expect(error.code).toBe("PARTITIONS");
     expect(error.message).toBe(
@@ -292,8 +307,8 @@ describe("a namespace", () => {
   });
 
   it.each([
-    ["with partitions", { layout: "2", partitions: "1" }],
-    ["that is being initialised", { layout: "2" }],
+    ["with partitions", { layout: "1", partitions: "1" }],
+    ["that is being initialised", { layout: "1" }],
     ["without a layout", { partitions: "1" }],
   ])("of another layout, %s, is not changed", async (_, facts) => {
     const namespace = freshNamespace();
@@ -302,13 +317,16 @@ describe("a namespace", () => {
     const { url } = await useValkey();
     const error = await rejectionOf(LayoutError, connect({ url, namespace }));
     expect(error.code).toBe("LAYOUT");
-    expect(error.message).toContain("this version of latchkey works with 1; use the version that wrote it");
+    const layout = "layout" in facts ? facts.layout : "none";
+    expect(error.message).toContain(
+      `has layout ${layout}, this version of latchkey works with 2; use the version that wrote it`,
+    );
     expect(await keyspace(await admin(), namespace)).toEqual(before);
   });
 
   it("that gets another layout later is not changed", async () => {
     const home = await client();
-    await (await admin()).hset(`{${home.namespace}}:meta`, { layout: "2" });
+    await (await admin()).hset(`{${home.namespace}}:meta`, { layout: "1" });
     const before = await keyspace(await admin(), home.namespace);
     await rejectionOf(LayoutError, home.machine(agent()));
     await rejectionOf(LayoutError, home.definition("agent"));
@@ -337,7 +355,7 @@ it("reports that a machine may be installed if the reply was lost", async () => 
   await (await admin()).script("LOAD", scripts.apply.text);
   const home = await client({ url: proxy.url, timeout: "1s" });
   await home.init();
-  proxy.dropReply("*6\r\n$7\r\nevalsha"); // the dry run before it has one word more
+  proxy.dropReply("*7\r\n$7\r\nevalsha"); // the dry run before it has one word more
   proxy.shut(true);
   const error = await rejectionOf(LatchkeyError, home.apply(job));
   expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });

@@ -19,23 +19,25 @@ it("installs a machine into a fresh location and says that it did", async () => 
   expect(await calls.apply(parcel)).toEqual([
     "OK",
     '{"machine":"parcel","version":1,"changed":true,"retired":{}}',
+    null,
   ]);
   await calls.ok("create", "p1");
 });
 
-it("keeps the definition byte for byte, for every client to read", async () => {
+it("keeps the definition byte for byte in one line, for every client to read", async () => {
   const calls = new Calls(await admin(), "parcel");
   const text = JSON.stringify(parcel, null, 2);
   await calls.apply(text);
   const hash = await calls.valkey.hgetall(calls.key("machine"));
-  expect(hash).toMatchObject({ layout: "1", name: "parcel", version: "1", definition: text });
+  const definition = text.replaceAll("\n", "");
+  expect(hash).toMatchObject({ layout: "2", name: "parcel", version: "1", definition });
 });
 
 it("changes nothing when the same is applied again", async () => {
   const calls = await machine(parcel);
   await calls.ok("create", "p1");
   const before = await keyspace(calls.valkey, calls.namespace);
-  const same = ["OK", '{"machine":"parcel","version":1,"changed":false,"retired":{}}'];
+  const same = ["OK", '{"machine":"parcel","version":1,"changed":false,"retired":{}}', null];
   expect(await calls.apply(parcel)).toEqual(same);
   expect(await keyspace(calls.valkey, calls.namespace)).toEqual(before);
 });
@@ -45,12 +47,13 @@ it("rejects another definition under the same version", async () => {
   expect(await calls.apply({ ...parcel, history: 5 })).toEqual([
     "INUSE",
     '{"machine":"parcel","version":1,"problem":"DIFFERENT","states":{}}',
+    null,
   ]);
 });
 
 it("rejects a lower version, and returns the installed one", async () => {
   const calls = await machine({ ...parcel, version: 7 });
-  const lower = ["INUSE", '{"machine":"parcel","version":7,"problem":"LOWER","states":{}}'];
+  const lower = ["INUSE", '{"machine":"parcel","version":7,"problem":"LOWER","states":{}}', null];
   expect(await calls.apply({ ...parcel, version: 6 })).toEqual(lower);
   expect(await calls.apply({ ...parcel, version: 1, history: 5 }, "DRYRUN")).toEqual(lower);
 });
@@ -80,14 +83,16 @@ it("rejects dropping states that still have entities, and returns how many", asy
   for (const id of ["p2", "p3"]) await calls.ok("transition", id, "sent");
   await calls.ok("transition", "p3", "delivered");
   const refused = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
-  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", refused]);
+  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", refused, null]);
   expect(await calls.apply(without(["sent", "delivered"]), "MAP", "sent", "packed")).toEqual([
     "INUSE",
     refused,
+    null,
   ]);
   expect(await calls.apply(without(["held"]))).toEqual([
     "OK",
     '{"machine":"parcel","version":2,"changed":true,"retired":{}}',
+    null,
   ]);
 });
 
@@ -98,6 +103,7 @@ it("lets entities of a dropped state move to where MAP says, and nowhere else", 
   expect(await calls.apply(without(["sent"]), "MAP", "sent", "packed")).toEqual([
     "OK",
     '{"machine":"parcel","version":2,"changed":true,"retired":{"sent":1}}',
+    null,
   ]);
   expect(await calls.ok("patch", "p1", "SET", "n", "1")).toMatchObject({
     state: "sent",
@@ -155,7 +161,7 @@ it("returns with DRYRUN what it would do, and writes nothing", async () => {
   await calls.ok("create", "p1");
   await calls.ok("transition", "p1", "sent");
   const before = await keyspace(calls.valkey, calls.namespace);
-  const would = ["OK", '{"machine":"parcel","version":2,"changed":true,"retired":{"sent":1}}'];
+  const would = ["OK", '{"machine":"parcel","version":2,"changed":true,"retired":{"sent":1}}', null];
   expect(await calls.apply(without(["sent"]), "DRYRUN", "MAP", "sent", "packed")).toEqual(would);
   expect(await calls.apply(without(["sent"]), "MAP", "sent", "packed", "DRYRUN")).toEqual(would);
   expect((await calls.apply(without(["sent"]), "DRYRUN"))[0]).toBe("INUSE");
@@ -177,15 +183,15 @@ it.each([
 ])("rejects MAP of %s", async (_, args) => {
   const calls = await machine(parcel);
   const text = JSON.stringify(without(["sent"]));
-  const keys = [calls.key("machine"), calls.key("index")];
-  expect(await calls.error("apply", keys, [text, ...args])).toBe("BADARG MAP");
+  expect(await calls.error("apply", calls.applyKeys(), [text, ...args])).toBe("BADARG MAP");
 });
 
 it("rejects a machine of another layout", async () => {
   const calls = await machine(parcel);
-  await calls.valkey.hset(calls.key("machine"), "layout", "2");
-  const keys = [calls.key("machine"), calls.key("index")];
-  expect(await calls.error("apply", keys, [JSON.stringify({ ...parcel, version: 2 })])).toMatch(/^LAYOUT /);
+  await calls.valkey.hset(calls.key("machine"), "layout", "1");
+  expect(await calls.error("apply", calls.applyKeys(), [JSON.stringify({ ...parcel, version: 2 })])).toMatch(
+    /^LAYOUT /,
+  );
 });
 
 it("lets one of many definitions of a version win, and returns the winner to the others", async () => {
@@ -201,22 +207,49 @@ it("keeps machines and namespaces apart", async () => {
   const other = new Calls(calls.valkey, "box", calls.namespace);
   await other.apply({ ...parcel, name: "box", version: 4 });
   await calls.ok("create", "p1");
-  expect(await other.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null]);
+  expect(await other.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null, null]);
   expect((await other.ok("create", "p1")).machine).toBe("box");
   expect(await calls.events()).toHaveLength(1);
 });
 
 it("numbers at most 800 states over all versions", async () => {
   const calls = new Calls(await admin(), "parcel");
-  const keys = [calls.key("machine"), calls.key("index")];
   const fresh = (version: number, count: number) => {
     const states = Object.fromEntries(Array.from({ length: count }, (_, n) => [`s${version}-${n}`, {}]));
     return JSON.stringify({ name: "parcel", version, initial: `s${version}-0`, states });
   };
   for (let version = 1; version <= 12; version++)
-    await evalsha(calls.valkey, "apply", keys, [fresh(version, 64)]);
-  expect(await calls.error("apply", keys, [fresh(13, 33)])).toBe("BADARG states");
+    await evalsha(calls.valkey, "apply", calls.applyKeys(), [fresh(version, 64)]);
+  expect(await calls.error("apply", calls.applyKeys(), [fresh(13, 33)])).toBe("BADARG states");
   expect((await calls.apply(fresh(13, 32)))[0]).toBe("OK");
   const { since } = await calls.ok("create", "p1");
   expect(await calls.score("index", "p1")).toBe(String(768e13 + Date.parse(String(since))));
+});
+
+it("records the version of each machine of a namespace where every tool looks for it", async () => {
+  const calls = await machine(parcel);
+  const other = new Calls(calls.valkey, "box", calls.namespace);
+  const [, , machinesKey = ""] = calls.applyKeys();
+  await other.apply({ ...parcel, name: "box", version: 4 });
+  expect(await calls.valkey.hgetall(machinesKey)).toEqual({ parcel: "1", box: "4" });
+  await calls.apply({ ...parcel, version: 2 });
+  await calls.apply({ ...parcel, version: 3 }, "DRYRUN");
+  await calls.apply(parcel);
+  expect(await calls.valkey.hgetall(machinesKey)).toEqual({ parcel: "2", box: "4" });
+});
+
+it("records an installed machine again if its record is absent", async () => {
+  const calls = await machine(parcel);
+  const [, , machinesKey = ""] = calls.applyKeys();
+  await calls.valkey.del(machinesKey);
+  expect((await calls.apply(parcel))[1]).toContain('"changed":false');
+  expect(await calls.valkey.hgetall(machinesKey)).toEqual({ parcel: "1" });
+});
+
+it("counts no tombstone as an entity of a dropped state", async () => {
+  const calls = await machine(parcel);
+  await calls.ok("create", "p1");
+  await calls.ok("transition", "p1", "sent");
+  await calls.ok("remove", "p1");
+  expect((await calls.apply(without(["sent"])))[1]).toContain('"retired":{}');
 });

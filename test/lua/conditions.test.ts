@@ -48,7 +48,7 @@ describe.each(operations)("%s", (operation, args) => {
     const [outcome, document] = await calls.run(operation, "p1", ...args, "NOTAFTER", "1", "IFVERSION", "9");
     expect(outcome).toBe("EXPIRED");
     expect(JSON.parse(String(document))).toMatchObject({ state: "packed", version: 3 });
-    expect(await calls.run(operation, "p2", ...args, "NOTAFTER", "1")).toEqual(["EXPIRED", null]);
+    expect(await calls.run(operation, "p2", ...args, "NOTAFTER", "1")).toEqual(["EXPIRED", null, null]);
   });
 
   it("goes on until NOTAFTER", async () => {
@@ -60,7 +60,7 @@ describe.each(operations)("%s", (operation, args) => {
 
   it("finds no entity before it looks at a condition", async () => {
     const calls = await atVersion3();
-    expect(await calls.run(operation, "p2", ...args, "IFVERSION", "1")).toEqual(["NOTFOUND", null]);
+    expect(await calls.run(operation, "p2", ...args, "IFVERSION", "1")).toEqual(["NOTFOUND", null, null]);
   });
 });
 
@@ -92,7 +92,7 @@ it("lets one of many callers with the same expectation win", async () => {
 
 it("rejects creation after NOTAFTER, whether the id exists or not", async () => {
   const calls = await atVersion3();
-  expect(await calls.run("create", "p2", "NOTAFTER", "1")).toEqual(["EXPIRED", null]);
+  expect(await calls.run("create", "p2", "NOTAFTER", "1")).toEqual(["EXPIRED", null, null]);
   const [outcome, document] = await calls.run("create", "p1", "NOTAFTER", "1");
   expect(outcome).toBe("EXPIRED");
   expect(JSON.parse(String(document))).toMatchObject({ version: 3 });

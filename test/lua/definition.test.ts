@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
-import { admin, Calls } from "../helpers/calls.js";
+import { admin, Calls, evalsha } from "../helpers/calls.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 
@@ -21,6 +22,7 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "cut short": text.slice(0, -1),
     "two values": `${text}${text}`,
     "JSON of a decoder that takes too much": text.replace('"version":1', '"version":0x1'),
+    "a number that no double holds": text.replace('"version":1', '"version":1e400'),
     "a number with a leading zero": text.replace('"version":1', '"version":01'),
     "broken UTF-8": Buffer.concat([Buffer.from(text.slice(0, -1)), Buffer.from(',"x":"\xff"}', "latin1")]),
     "half a surrogate pair": text.replace('"parcel.made"', '"\\ud800"'),
@@ -33,6 +35,8 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "an unknown property that runs two known words together": change({ "name version": 1 }),
     "more than 64 KiB": change({ $schema: "x".repeat(65_536) }),
     "too deeply nested": "[".repeat(30_000) + "]".repeat(30_000),
+    "an empty list": "[]",
+    "a list": '["name"]',
   },
   name: {
     none: change({ name: undefined }),
@@ -41,7 +45,6 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "33 characters": change({ name: "p".repeat(33) }),
     "a dot": change({ name: "a.b" }),
     null: change({ name: null }),
-    "an empty list as the definition": "[]",
   },
   version: {
     none: change({ version: undefined }),
@@ -49,7 +52,6 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "a fraction": change({ version: 1.5 }),
     "a text": change({ version: "1" }),
     "beyond 10^9": change({ version: 1e9 + 1 }),
-    infinite: text.replace('"version":1', '"version":1e400'),
     null: change({ version: null }),
     false: change({ version: false }),
   },
@@ -63,10 +65,13 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "an unknown property": change({ events: { keep: 1, drop: 1 } }),
     "0": change({ events: { keep: 0 } }),
     "beyond 10^7": change({ events: { keep: 1e7 + 1 } }),
+    "a list": change({ events: [] }),
   },
   states: {
     none: change({ states: undefined }),
     "a list": change({ states: [{}] }),
+    "an empty list": change({ states: [] }),
+    "a state that is a list": change({ states: { ...parcel.states, held: [] } }),
     "a text": change({ states: "packed" }),
     "65": change(only(65)),
     "a name with a capital": change({ states: { ...parcel.states, Lost: {} } }),
@@ -87,6 +92,8 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "the same twice": state("held", { to: ["sent", "sent"] }),
     "a text": state("held", { to: "sent" }),
     "an object": state("held", { to: { a: "sent" } }),
+    "an empty object": state("held", { to: {} }),
+    "a list among them": state("held", { to: [["sent"]] }),
     "null among them": state("held", { to: [null] }),
     "a number among them": state("held", { to: [1] }),
   },
@@ -100,6 +107,8 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "the event of a removal": state("held", { event: "parcel.removed" }),
     "the event of a removal, by a state of that name": change({ states: { ...parcel.states, removed: {} } }),
     null: state("held", { event: null }),
+    "the event of a restore": state("held", { event: "parcel.restored" }),
+    "a list": state("held", { event: [] }),
   },
   stamp: {
     "no field name": state("held", { stamp: "held-at" }),
@@ -113,6 +122,7 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "the same twice": state("held", { require: ["a", "a"] }),
     "65 fields": state("held", { require: Array.from({ length: 65 }, (_, n) => `f${n}`) }),
     "a text": state("held", { require: "a" }),
+    "an object": state("held", { require: {} }),
   },
   timeout: {
     "no target of the state": state("held", { timeout: { after: 1, to: "lost" } }),
@@ -124,6 +134,11 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "a final state": state("delivered", { timeout: { after: 1, to: "lost" } }),
     "a set that is a text": state("held", { timeout: { after: 1, to: "sent", set: "x" } }),
     "a number": state("held", { timeout: 5 }),
+    "a list": state("held", { timeout: [] }),
+    "a set that is a list": state("held", { timeout: { after: 1, to: "sent", set: [] } }),
+    "a set value nested 101 deep": state("held", {
+      timeout: { after: 1, to: "sent", set: { n: "[".repeat(101) + "]".repeat(101) } },
+    }),
     "a set value that is no text": state("held", { timeout: { after: 1, to: "sent", set: { n: 5 } } }),
     "a set value whose text is no JSON": state("held", {
       timeout: { after: 1, to: "sent", set: { n: "nan" } },
@@ -147,6 +162,8 @@ const wrong: Record<string, Record<string, string | Buffer>> = {
     "beyond 10^12 ms": state("held", { lease: { for: 1e12 + 1, to: "sent" } }),
     "a final state": state("delivered", { lease: { for: 1, to: "lost" } }),
     null: state("held", { lease: null }),
+    "a list": state("held", { lease: [] }),
+    "a set value that no double holds": state("held", { lease: { for: 1, to: "sent", set: { n: "1e400" } } }),
     "a set of a stamp": state("held", { lease: { for: 1, to: "sent", set: { sentAt: '"now"' } } }),
     "no set where its target requires a field": state("packed", { lease: { for: 1, to: "lost" } }),
   },
@@ -165,8 +182,7 @@ const cases = Object.entries(wrong).flatMap(([word, definitions]) =>
 it.each(cases)("rejects a definition with a wrong %s: %s", async (word, _, definition) => {
   const calls = new Calls(await admin(), "parcel");
   const before = await keyspace(calls.valkey, calls.namespace);
-  const keys = [calls.key("machine"), calls.key("index")];
-  expect(await calls.error("apply", keys, [definition])).toBe(`BADARG ${word}`);
+  expect(await calls.error("apply", calls.applyKeys(), [definition])).toBe(`BADARG ${word}`);
   expect(await keyspace(calls.valkey, calls.namespace)).toEqual(before);
 });
 
@@ -198,10 +214,51 @@ it.each([
   expect((await calls.ok("create", "p1")).version).toBe(1);
 });
 
-it("keeps 16 changes in a log where the definition does not say", async () => {
+it.each([
+  ["16 changes if the definition does not say", undefined, 32],
+  ["32 changes if the definition says fewer", 4, 32],
+  ["as many as the definition says above 32", 40, 40],
+])("keeps %s in a log", async (_, history, kept) => {
   const calls = new Calls(await admin(), "parcel");
-  await calls.apply(change({ history: undefined }));
+  await calls.apply(change({ history }));
   await calls.ok("create", "p1");
-  for (let n = 0; n < 20; n++) await calls.ok("patch", "p1", "SET", "n", "1");
-  expect(await calls.log("p1")).toHaveLength(16);
+  for (let n = 0; n < kept; n++) await calls.ok("patch", "p1", "SET", "n", "1");
+  const versions = (await calls.changes("p1")).map(({ version }) => version);
+  expect(versions).toEqual(Array.from({ length: kept }, (_, at) => at + 2));
+});
+
+it("stores what a timer sets in one line", async () => {
+  const calls = new Calls(await admin(), "parcel");
+  await calls.apply(
+    state("held", { timeout: { after: 1, to: "sent", set: { n: '{\n\t"a":\r\n [ 1 ] }' } } }),
+  );
+  expect(await calls.valkey.hget(calls.key("machine"), "@held timeout")).toBe(
+    JSON.stringify(["n", '{"a": [ 1 ] }']),
+  );
+});
+
+/** Returns the keys of apply for another hash tag. */
+const keysFor = (tag: string) => [`{${tag}}:parcel:machine`, `{${tag}}:parcel:index`, `{${tag}}:machines`];
+
+it.each([
+  ["a namespace of 33 characters", `${"n".repeat(33)}:0`],
+  ["a namespace that begins with a digit", "1n:0"],
+  ["partition 00", "n:00"],
+  ["partition 01", "n:01"],
+  ["partition 100000", "n:100000"],
+  ["no partition", "n"],
+])("rejects keys with %s, and the scripts of entities find no machine there", async (_, tag) => {
+  const calls = new Calls(await admin(), "parcel");
+  expect(await calls.error("apply", keysFor(tag), [text])).toBe("BADARG keys");
+  const keys = ["id:p1", "log:p1", "machine", "index", "due", "events"].map(
+    (rest) => `{${tag}}:parcel:${rest}`,
+  );
+  expect(await calls.error("create", keys, ["p1"])).toBe("NOMACHINE apply it first");
+  expect(await calls.valkey.exists(...keysFor(tag), ...keys)).toBe(0);
+});
+
+it("accepts a namespace of 32 characters, and partition 65535", async () => {
+  const valkey = await admin();
+  const tag = `${`n${randomBytes(16).toString("hex")}`.slice(0, 32)}:65535`;
+  expect((await evalsha(valkey, "apply", keysFor(tag), [text]))[0]).toBe("OK");
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { op } from "../helpers/calls.js";
 import { type Clocked, clocked } from "../helpers/clock.js";
-import { keyspace } from "../helpers/keyspace.js";
+import { keyspace, unchanged } from "../helpers/keyspace.js";
 import { MINUTE, SECOND, task } from "../helpers/leased.js";
 import { record } from "../helpers/recorder.js";
 
@@ -15,13 +16,6 @@ async function inState(state: string, id = "t1"): Promise<Clocked> {
   return location;
 }
 
-/** Reads everything that is stored for an id. */
-async function traces(location: Clocked, id: string): Promise<unknown[]> {
-  const { valkey } = location;
-  const keys = await valkey.exists(location.key(`id:${id}`), location.key(`log:${id}`));
-  return [keys, await location.score("index", id), await location.score("due", id)];
-}
-
 it("records an expired lease as a change like any other, in every place for changes", async () => {
   const location = await inState("working");
   const recorder = await record(location.valkey, location.channel);
@@ -29,16 +23,17 @@ it("records an expired lease as a change like any other, in every place for chan
   await location.run("heartbeat", "t1");
   const renewed = location.nowMs;
   location.pass(30 * SECOND);
-  const [outcome, document] = await location.run("expire", "t1");
+  const [outcome, document, position] = await location.run("expire", "t1");
   const { createdAt } = JSON.parse(String(document));
-  expect([outcome, document]).toEqual([
+  expect([outcome, document, position]).toEqual([
     "OK",
     `{"type":"task.lost","machine":"task","id":"t1","from":"working","state":"lost","version":3,` +
       `"timestamp":"${iso(location.nowMs)}","since":"${iso(location.nowMs)}","createdAt":"${createdAt}","actor":"latchkey",` +
-      `"reason":"lease of 30s ran out at ${iso(renewed + 30 * SECOND)}, last renewed at ${iso(renewed)}",` +
+      `"reason":"lease of 30s expired at ${iso(renewed + 30 * SECOND)}, last renewed at ${iso(renewed)}",` +
       `"error":"no sign of life","n":1.0,"lostAt":"${iso(location.nowMs)}"}`,
+    await location.end(),
   ]);
-  expect((await location.log("t1")).at(-1)).toBe(document);
+  expect((await location.changes("t1")).at(-1)).toMatchObject({ position, version: 3, actor: "latchkey" });
   expect((await location.events()).at(-1)).toBe(document);
   expect(await recorder.published()).toEqual([document]);
   expect(await location.score("index", "t1")).toBe(String(2e13 + location.nowMs));
@@ -56,7 +51,7 @@ it("records a timeout, and since when the entity was in its state", async () => 
   const change = await location.ok("expire", "t1");
   expect(change).toMatchObject({ type: "task.overdue", from: "working", state: "late", actor: "latchkey" });
   expect(change.reason).toBe(
-    `timeout of 90s ran out at ${iso(since + 90 * SECOND)}, working since ${iso(since)}`,
+    `timeout of 90s expired at ${iso(since + 90 * SECOND)}, working since ${iso(since)}`,
   );
   expect(change).not.toHaveProperty("forced");
   expect(change).not.toHaveProperty("op");
@@ -67,7 +62,7 @@ it("fires whichever of timeout and lease ended first, however late it is asked",
   const location = await inState("working");
   location.pass(WEEK);
   expect((await location.ok("expire", "t1")).reason).toMatch(
-    /^lease of 30s ran out at .*, never renewed since /,
+    /^lease of 30s expired at .*, never renewed since /,
   );
 });
 
@@ -78,7 +73,7 @@ it("fires the timeout where both end in the same millisecond", async () => {
     await location.run("heartbeat", "t1");
   }
   location.pass(30 * SECOND);
-  expect((await location.ok("expire", "t1")).reason).toMatch(/^timeout of 90s ran out at /);
+  expect((await location.ok("expire", "t1")).reason).toMatch(/^timeout of 90s expired at /);
 });
 
 it.each([
@@ -97,10 +92,10 @@ it.each([
   const location = await clocked({ name: "offer", version: 1, initial: "open", states });
   await location.ok("create", "o1");
   location.pass(after);
-  expect((await location.ok("expire", "o1")).reason).toContain(`timeout of ${text} ran out at `);
+  expect((await location.ok("expire", "o1")).reason).toContain(`timeout of ${text} expired at `);
 });
 
-it("removes entity, log, index and due together when the retention ends", async () => {
+it("removes entity, log and timer together when the retention ends, and leaves a tombstone", async () => {
   const location = await inState("late");
   await location.ok("create", "t2");
   const recorder = await record(location.valkey, location.channel);
@@ -117,19 +112,24 @@ it("removes entity, log, index and due together when the retention ends", async 
     actor: "latchkey",
   });
   expect([change.timestamp, change.since]).toEqual([iso(location.nowMs), iso(since)]);
-  expect(change.reason).toBe(`retention of 7d ran out at ${iso(location.nowMs)}, late since ${iso(since)}`);
-  expect(await traces(location, "t1")).toEqual([0, null, null]);
-  expect(await location.valkey.zrange(location.key("index"), 0, -1)).toEqual(["t2"]);
+  expect(change.reason).toBe(`retention of 7d expired at ${iso(location.nowMs)}, late since ${iso(since)}`);
+  const [ms = 0, sequence = 0] = (await location.end()).split("-").map(Number);
+  expect(await location.score("index", "t1")).toBe(String(-(ms * 1024 + sequence)));
+  expect(await location.score("due", "t1")).toBeNull();
+  expect(await location.valkey.exists(location.key("id:t1"), location.key("log:t1"))).toBe(0);
+  expect(await location.valkey.zrangebyscore(location.key("index"), 0, "+inf")).toEqual(["t2"]);
+  expect(change).not.toHaveProperty("error");
   expect((await location.events()).at(-1)).toBe((await recorder.published())[0]);
   expect(JSON.parse(String((await location.events()).at(-1)))).toEqual(change);
 });
 
 it("lets no late retry of a creation bring back what a retention removed", async () => {
   const location = await inState("done");
-  const sent = String(location.nowMs);
+  const seen = await location.end();
   location.pass(SECOND);
   await location.ok("expire", "t1");
-  expect(await location.run("create", "t1", "OP", "o1", "SENT", sent)).toEqual(["FORGOTTEN", null]);
+  const retry = await unchanged(location, () => location.run("create", "t1", ...op("o1", seen)));
+  expect(retry).toEqual(["FORGOTTEN", null, await location.end()]);
 });
 
 it("fires once, whoever asks and however often", async () => {
@@ -175,7 +175,7 @@ it.each(["parked", "lost"])(
 it("takes away the place in due of an entity that is gone", async () => {
   const location = await inState("working");
   await location.valkey.zadd(location.key("due"), 1, "gone");
-  expect(await location.run("expire", "gone")).toEqual(["NOTFOUND", null]);
+  expect(await location.run("expire", "gone")).toEqual(["NOTFOUND", null, null]);
   expect(await location.score("due", "gone")).toBeNull();
   expect(await location.score("due", "t1")).not.toBeNull();
 });
@@ -214,7 +214,31 @@ it("stays in the limits of what a stream keeps", async () => {
   }
   const [, block] = (await location.valkey.config("GET", "stream-node-max-entries")) as string[];
   expect((await location.events()).length).toBeLessThanOrEqual(10 + Number(block));
-  expect(await location.log("t1")).toHaveLength(4);
+  expect(await location.changes("t1")).toHaveLength(32);
+});
+
+it("returns with DRYRUN the change that would be made, and writes nothing", async () => {
+  for (const [state, wait, type] of [
+    ["working", 30 * SECOND, "task.lost"],
+    ["late", WEEK, "task.removed"],
+  ] as const) {
+    const location = await inState(state);
+    location.pass(wait);
+    const [outcome, document, position] = await unchanged(location, () =>
+      location.run("expire", "t1", "DRYRUN"),
+    );
+    expect([outcome, position]).toEqual(["OK", null]);
+    expect(JSON.parse(String(document))).toMatchObject({ type, from: state, version: 3 });
+    expect((await location.run("expire", "t1"))[1]).toBe(document);
+  }
+});
+
+it("corrects nothing with DRYRUN if nothing fires", async () => {
+  const location = await inState("working");
+  await location.valkey.zadd(location.key("due"), 1, "t1", 1, "gone");
+  const reply = async (id: string) =>
+    (await unchanged(location, () => location.run("expire", id, "DRYRUN")))[0];
+  expect([await reply("t1"), await reply("gone")]).toEqual(["NOTDUE", "NOTFOUND"]);
 });
 
 it("sets what a timer sets even if a caller could set no more fields", async () => {
@@ -286,7 +310,7 @@ describe("under a newer version of the machine", () => {
     location.pass(2 * MINUTE);
     const waiting = { to: ["working"], timeout: { after: MINUTE, to: "working" } };
     await location.apply({ ...task, version: 2, states: { ...task.states, waiting } });
-    expect((await location.ok("expire", "t1")).reason).toMatch(/^timeout of 1m ran out at /);
+    expect((await location.ok("expire", "t1")).reason).toMatch(/^timeout of 1m expired at /);
   });
 
   it.each([20 * SECOND, 1])("gives whoever had no deadline for %i ms a new lease whole", async (ms) => {
@@ -296,7 +320,7 @@ describe("under a newer version of the machine", () => {
     await location.apply({ ...task, version: 2, states: { ...task.states, parked } });
     expect((await location.run("expire", "t1"))[0]).toBe("NOTDUE");
     expect(await location.score("due", "t1")).toBe(String(location.nowMs + SECOND));
-    expect((await location.hash("t1"))["lease:at"]).toBe(String(location.nowMs));
+    expect((await location.hash("t1"))["times:ms"]).toMatch(new RegExp(` ${location.nowMs}$`));
     location.pass(SECOND - 1);
     expect((await location.run("expire", "t1"))[0]).toBe("NOTDUE");
     location.pass(1);
@@ -318,7 +342,7 @@ describe("under a newer version of the machine", () => {
     expect((await location.run("expire", "t1"))[0]).toBe("NOTDUE");
     expect(await location.score("due", "t1")).toBe(String(planned + SECOND));
     location.pass(SECOND);
-    expect((await location.ok("expire", "t1")).reason).toMatch(/^lease of 1s ran out at /);
+    expect((await location.ok("expire", "t1")).reason).toMatch(/^lease of 1s expired at /);
   });
 
   it("brings the end of a lease no nearer by a renewal, whose answer may be lost", async () => {
@@ -378,7 +402,7 @@ describe("under a newer version of the machine", () => {
     const location = await inState("working");
     await location.valkey.del(location.key("due"));
     location.pass(2 * MINUTE);
-    expect((await location.ok("expire", "t1")).reason).toMatch(/^timeout of 90s ran out at /);
+    expect((await location.ok("expire", "t1")).reason).toMatch(/^timeout of 90s expired at /);
   });
 
   it("leaves alone whoever is in a state that it dropped", async () => {

@@ -1,187 +1,217 @@
 import { expect, it } from "vitest";
-import { type Calls, machine } from "../helpers/calls.js";
+import { type Calls, machine, op, type Reply } from "../helpers/calls.js";
+import { unchanged } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 
-const FUTURE = 4102444800000; // 2100: the entity's clock starts there, so a test knows the time of every change
-
-/** Makes an entity with a number of changes, one after the other, key number n at FUTURE + n. */
-async function withOps(count: number): Promise<Calls> {
-  const calls = await machine(parcel);
+/** Creates p1, and patches it with the keys o1, o2 and so on. Returns the position before each patch and after the last. */
+async function withOps(count: number, history = 4): Promise<{ calls: Calls; positions: string[] }> {
+  const calls = await machine({ ...parcel, history });
   await calls.ok("create", "p1");
+  const positions = [await calls.end()];
   for (let n = 1; n <= count; n++) {
-    await calls.valkey.hset(calls.key("id:p1"), "at", String(FUTURE + n));
-    await calls.ok("patch", "p1", "SET", "n", String(n), "OP", `o${n}`);
+    const [, , position] = await calls.run("patch", "p1", "SET", "n", n, ...op(`o${n}`, positions.at(-1)));
+    positions.push(String(position));
   }
-  return calls;
+  return { calls, positions };
 }
 
-const retry = (calls: Calls, op: string, sent: number) =>
-  calls.run("patch", "p1", "SET", "again", "1", "OP", op, "SENT", String(sent));
+const retry = (calls: Calls, key: string, seen?: string) =>
+  calls.run("patch", "p1", "SET", "again", "1", ...op(key, seen));
 
-it("remembers the last five ops", async () => {
-  const calls = await withOps(5);
-  for (let n = 1; n <= 5; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
-  await calls.ok("patch", "p1", "SET", "n", "6", "OP", "o6");
-  for (let n = 2; n <= 6; n++) expect((await retry(calls, `o${n}`, FUTURE + n))[0]).toBe("REPLAYED");
-});
-
-it("keeps all keys over changes without a key", async () => {
-  const calls = await withOps(5);
-  for (let n = 1; n <= 10; n++) await calls.ok("patch", "p1", "SET", "n", "0");
-  expect((await retry(calls, "o1", FUTURE + 1))[0]).toBe("REPLAYED");
-});
-
-it("rejects a retry that was sent before a change that is forgotten now, with the entity", async () => {
-  const calls = await withOps(12); // o1 to o7 are forgotten, the newest of them done at FUTURE + 7
-  const [outcome, document] = await retry(calls, "o7", FUTURE + 7);
-  expect(outcome).toBe("FORGOTTEN");
-  expect(JSON.parse(String(document))).toMatchObject({ state: "packed", version: 13, n: 12 });
-  expect((await retry(calls, "unheard-of", FUTURE + 3))[0]).toBe("FORGOTTEN");
-});
-
-it("applies a retry if every key since it was sent is remembered, and its own is not among them", async () => {
-  const calls = await withOps(12);
-  expect((await retry(calls, "new", FUTURE + 8))[0]).toBe("OK");
-});
-
-it("rejects a retry that was sent later than the clock shows, if anything is forgotten: the clock was set back", async () => {
-  const calls = await withOps(6);
-  expect((await retry(calls, "new", FUTURE + 60_000))[0]).toBe("FORGOTTEN");
-  const fresh = await withOps(5);
-  expect((await retry(fresh, "new", FUTURE + 60_000))[0]).toBe("OK");
-});
-
-it("rejects a retry of create that was sent later than the clock shows, if anything was removed", async () => {
-  const calls = await machine(parcel);
-  const create = (id: string) => calls.run("create", id, "OP", "o1", "SENT", String(FUTURE));
-  expect((await create("p1"))[0]).toBe("OK");
-  await calls.ok("remove", "p1");
-  expect(await create("p1")).toEqual(["FORGOTTEN", null]);
-});
-
-it("lets no life of an id begin before the end of an earlier one, where the clock was set back, so that retries are judged", async () => {
-  const calls = await machine(parcel);
-  await calls.ok("create", "p1");
-  await calls.valkey.hset(calls.key("id:p1"), "at", String(FUTURE)); // changed by a clock that is ahead
-  const sent = FUTURE - 5;
-  await calls.ok("transition", "p1", "sent", "OP", "o1");
-  await calls.ok("remove", "p1");
-  expect(await calls.ok("create", "p1")).toMatchObject({ createdAt: new Date(FUTURE).toISOString() });
-  const again = await calls.run("transition", "p1", "sent", "OP", "o1", "SENT", String(sent));
-  expect(again[0]).toBe("FORGOTTEN");
-});
-
-it("judges NOTAFTER of a create by the clock, not by what was removed when it was ahead", async () => {
-  const calls = await machine(parcel);
-  await calls.valkey.hset(calls.key("machine"), "removed", String(FUTURE));
-  const [outcome] = await calls.run("create", "p1", "NOTAFTER", String(FUTURE - 1));
-  expect(outcome).toBe("OK");
-});
-
-it("does what a first attempt asks, however much is forgotten", async () => {
-  const calls = await withOps(12);
-  await calls.ok("patch", "p1", "SET", "n", "13", "OP", "new");
-});
-
-it.each([
-  ["create", []],
-  ["transition", ["sent"]],
-  ["patch", ["SET", "n", "1"]],
-  ["remove", []],
-] as const)("rejects a retry of %s that it cannot judge", async (operation, args) => {
-  const calls = await withOps(6);
-  const [outcome, document] = await calls.run(
-    operation,
-    "p1",
-    ...args,
-    "OP",
-    "o0",
-    "SENT",
-    String(FUTURE + 1),
-  );
-  expect(outcome).toBe("FORGOTTEN");
-  expect(JSON.parse(String(document))).toMatchObject({ version: 7, n: 6 });
-});
-
-it("starts with nothing forgotten", async () => {
-  const calls = await machine(parcel);
-  await calls.ok("create", "p1", "OP", "o1");
-  expect(await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o2", "SENT", "1")).toMatchObject({
-    version: 2,
-  });
-});
-
-it("takes a retry sent at 0 as sent before everything: applied if nothing is forgotten, otherwise rejected", async () => {
-  const calls = await machine(parcel);
-  await calls.ok("create", "p1", "SENT", "0");
-  await calls.ok("patch", "p1", "SET", "n", "1", "OP", "o1", "SENT", "0");
-  for (let n = 2; n <= 6; n++) await calls.ok("patch", "p1", "SET", "n", "1", "OP", `o${n}`);
-  expect((await retry(calls, "new", 0))[0]).toBe("FORGOTTEN");
-});
-
-/** Creates and removes p1; the time of the removal in ms. */
-async function removed(calls: Calls): Promise<number> {
-  await calls.ok("create", "p1", "OP", "o1");
-  return Date.parse((await calls.ok("remove", "p1")).timestamp);
+/** Asserts a reply of FORGOTTEN, with the entity if it exists and the log's end, and that nothing was written. */
+async function forgotten(calls: Calls, call: () => Promise<Reply>, document: object | null): Promise<void> {
+  const [outcome, text, position] = await unchanged(calls, call);
+  expect([outcome, position]).toEqual(["FORGOTTEN", await calls.end()]);
+  if (document === null) expect(text).toBeNull();
+  else expect(JSON.parse(String(text))).toMatchObject(document);
 }
 
-it("does not create anew on a retry whose first attempt may have created what was removed since", async () => {
-  const calls = await machine(parcel);
-  const at = await removed(calls);
-  expect(await calls.run("create", "p1", "OP", "o1", "SENT", String(at))).toEqual(["FORGOTTEN", null]);
+it("remembers the keys of the last 32 changes", async () => {
+  const { calls, positions } = await withOps(32);
+  for (let n = 1; n <= 32; n++) {
+    const [outcome, document] = await unchanged(calls, () => retry(calls, `o${n}`, positions[n - 1]));
+    expect([outcome, JSON.parse(String(document)).opVersion]).toEqual(["REPLAYED", n + 1]);
+  }
 });
 
-it("creates on a retry that was first sent after the last removal, and on a first attempt", async () => {
-  const calls = await machine(parcel);
-  const at = (await removed(calls)) - 1000;
-  await calls.valkey.hset(calls.key("machine"), "removed", String(at)); // so that at + 1 has passed already
-  await calls.ok("create", "p1", "OP", "o2", "SENT", String(at + 1));
-  await calls.ok("remove", "p1");
-  await calls.ok("create", "p1", "OP", "o3");
+it("remembers more keys if the machine's history is longer", async () => {
+  const { calls, positions } = await withOps(41, 40);
+  for (let n = 2; n <= 41; n++) expect((await retry(calls, `o${n}`, positions[n - 1]))[0]).toBe("REPLAYED");
+  await forgotten(calls, () => retry(calls, "o1", positions[0]), { version: 42 });
 });
 
-it("rejects a retry that may have been applied to an earlier life of the id", async () => {
+it("rejects the key of the 33rd last change to a caller that knew a position before it", async () => {
+  const { calls, positions } = await withOps(33);
+  expect((await calls.hash("p1"))["ops:forgot"]).toBe(positions[1]);
+  for (const seen of ["0-0", positions[0]]) {
+    await forgotten(calls, () => retry(calls, "o1", seen), { version: 34, n: 33 });
+    await forgotten(calls, () => retry(calls, "unheard-of", seen), { version: 34, n: 33 });
+  }
+});
+
+it("makes the change of a key that is not remembered if the caller knew the position of the newest forgotten one", async () => {
+  const { calls, positions } = await withOps(33);
+  expect((await retry(calls, "o1", positions[1]))[0]).toBe("OK");
+  expect((await retry(calls, "new", await calls.end()))[0]).toBe("OK");
+});
+
+it("executes after FORGOTTEN if the caller sends again with the returned position", async () => {
+  const { calls } = await withOps(40);
+  const [outcome, , end = null] = await retry(calls, "new");
+  expect(outcome).toBe("FORGOTTEN");
+  const [again, , position] = await retry(calls, "new", String(end));
+  expect([again, position]).toEqual(["OK", await calls.end()]);
+  expect((await retry(calls, "new", String(end)))[0]).toBe("REPLAYED");
+});
+
+it("forgets nothing by changes without a key", async () => {
+  const { calls, positions } = await withOps(1);
+  for (let n = 0; n < 31; n++) await calls.ok("patch", "p1", "SET", "n", "0");
+  expect((await retry(calls, "o1", positions[0]))[0]).toBe("REPLAYED");
+  await calls.ok("patch", "p1", "SET", "n", "0");
+  await forgotten(calls, () => retry(calls, "o1", positions[0]), {});
+  for (let n = 0; n < 40; n++) await calls.ok("patch", "p1", "SET", "n", "0");
+  expect((await calls.hash("p1"))["ops:forgot"]).toBe(positions[1]);
+  expect((await retry(calls, "new", positions[1]))[0]).toBe("OK");
+});
+
+it("never forgets a key of an entity that never had one", async () => {
+  const { calls } = await withOps(0);
+  for (let n = 0; n < 40; n++) await calls.ok("patch", "p1", "SET", "n", "0");
+  expect((await calls.hash("p1"))["ops:forgot"]).toBe("0-0");
+  expect((await retry(calls, "new"))[0]).toBe("OK");
+});
+
+it("knows the newest forgotten key when a newer machine keeps fewer changes, at most 32 of which each change trims", async () => {
+  const { calls, positions } = await withOps(99, 100);
+  await calls.apply({ ...parcel, version: 2 });
+  for (const [kept, newest] of [
+    [69, 31],
+    [38, 63],
+    [32, 70],
+  ] as const) {
+    await calls.ok("patch", "p1", "SET", "n", "0");
+    expect(await calls.changes("p1")).toHaveLength(kept);
+    expect((await calls.hash("p1"))["ops:forgot"]).toBe(positions[newest]);
+    await forgotten(calls, () => retry(calls, `o${newest}`, positions[newest - 1]), {});
+    expect((await retry(calls, `o${newest + 1}`, positions[newest]))[0]).toBe("REPLAYED");
+  }
+});
+
+it("rejects a key if the caller has seen a position that the log has not reached, because it lost changes", async () => {
   const calls = await machine(parcel);
-  const at = await removed(calls);
   await calls.ok("create", "p1");
+  const seen = `${Date.now() + 3_600_000}-0`; // ahead of the clock, too
+  for (const [operation, id, ...args] of [
+    ["create", "p2"],
+    ["create", "p1"],
+    ["transition", "p1", "sent"],
+    ["patch", "p1", "SET", "n", "1"],
+    ["remove", "p1"],
+    ["remove", "p2"],
+  ] as const) {
+    const call = () => calls.run(operation, id, ...args, ...op("o1", seen));
+    await forgotten(calls, call, id === "p1" ? { version: 1 } : null);
+  }
+  const [outcome, , end] = await calls.run("create", "p2", ...op("o1", seen));
+  expect(outcome).toBe("FORGOTTEN");
+  expect((await calls.run("create", "p2", ...op("o1", String(end))))[0]).toBe("OK");
+});
+
+it("returns 0-0 as the end of a log without changes, and accepts it", async () => {
+  const calls = await machine(parcel);
+  const reply = await calls.run("create", "p1", ...op("o1", `${Date.now() + 3_600_000}-0`));
+  expect(reply).toEqual(["FORGOTTEN", null, "0-0"]);
+  expect((await calls.run("create", "p1", ...op("o1", "0-0")))[0]).toBe("OK");
+});
+
+it("assigns a position after SEEN to every change, also if the clock is behind the log", async () => {
+  const calls = await machine(parcel);
+  const ahead = Date.now() + 3_600_000;
+  await calls.ok("create", "p1");
+  await calls.valkey.xadd(calls.key("events"), `${ahead}-7`, "doc", "{}");
+  const steps = [
+    ["patch", "p1", "SET", "n", "1"],
+    ["transition", "p1", "sent"],
+    ["remove", "p1"],
+    ["create", "p1"],
+  ] as const;
+  for (const [at, [operation, id, ...args]] of steps.entries()) {
+    const [, , position] = await calls.run(operation, id, ...args, ...op(`a${at}`, await calls.end()));
+    expect(position).toBe(`${ahead}-${8 + at}`);
+  }
+});
+
+it("rejects a retry to an id whose entity was removed after the caller's position", async () => {
+  const calls = await machine(parcel);
+  const before = await calls.end();
+  const [, , born] = await calls.run("create", "p1", ...op("o1", before));
+  const [, , removed] = await calls.run("remove", "p1", ...op("o2", String(born)));
   for (const [operation, ...args] of [
     ["create"],
     ["transition", "sent"],
     ["patch", "SET", "n", "1"],
     ["remove"],
+    ["restore", "packed", "1", "0", "1000000000000"],
   ] as const) {
-    const [outcome, document] = await calls.run(operation, "p1", ...args, "OP", "late", "SENT", String(at));
-    expect([operation, outcome]).toEqual([operation, "FORGOTTEN"]);
-    expect(JSON.parse(String(document))).toMatchObject({ version: 1 });
+    for (const seen of [before, String(born)]) {
+      await forgotten(calls, () => calls.run(operation, "p1", ...args, ...op("o2", seen)), null);
+    }
+  }
+  const [outcome] = await calls.run("transition", "p1", "sent", ...op("o3", String(removed)));
+  expect(outcome).toBe("NOTFOUND");
+  expect((await calls.run("create", "p1", ...op("o1", String(removed))))[0]).toBe("OK");
+});
+
+it("rejects a retry that may have been applied to an earlier life of the id", async () => {
+  const calls = await machine(parcel);
+  const [, , born] = await calls.run("create", "p1", ...op("o1"));
+  const [, , removed] = await calls.run("remove", "p1");
+  await calls.ok("create", "p1");
+  expect((await calls.hash("p1"))["ops:forgot"]).toBe(removed);
+  for (const [operation, ...args] of [
+    ["create"],
+    ["transition", "sent"],
+    ["patch", "SET", "n", "1"],
+    ["remove"],
+    ["restore", "packed", "1", "0", "1000000000000"],
+  ] as const) {
+    await forgotten(calls, () => calls.run(operation, "p1", ...args, ...op("late", String(born))), {
+      version: 1,
+    });
+  }
+  expect((await retry(calls, "new", String(removed)))[0]).toBe("OK");
+});
+
+it("answers FORGOTTEN before every outcome that says nothing about earlier attempts", async () => {
+  const { calls } = await withOps(33);
+  for (const [operation, ...args] of [
+    ["create"],
+    ["create", "NOTAFTER", "1"],
+    ["transition", "elsewhere"],
+    ["transition", "sent", "IFVERSION", "9"],
+    ["transition", "lost", "NOTAFTER", "1"],
+    ["patch", "UNSET", "sentAt"],
+    ["remove", "IFSTATE", "sent", "NOTAFTER", "1"],
+    ["patch", "SET", "n", "1", "DRYRUN"],
+  ] as const) {
+    await forgotten(calls, () => calls.run(operation, "p1", ...args, ...op("o1")), { version: 34 });
   }
 });
 
-it("does what a retry asks that was first sent after this life of the id began", async () => {
-  const calls = await machine(parcel);
-  await calls.ok("create", "p2");
-  await calls.ok("create", "p1");
-  await calls.valkey.hset(calls.key("id:p2"), "at", String(FUTURE));
-  await calls.ok("remove", "p2"); // another entity, removed after all of the below
-  const created = Date.parse(String((await calls.ok("patch", "p1", "SET", "n", "1")).createdAt));
-  // Else the clock may still show the millisecond in which p1 was created.
-  await calls.valkey.hset(calls.key("id:p1"), "at", String(created + 1));
-  expect((await retry(calls, "o1", created))[0]).toBe("FORGOTTEN");
-  expect((await retry(calls, "o1", created + 1))[0]).toBe("OK");
-});
-
-it("remembers removals across versions of the machine", async () => {
-  const calls = await machine(parcel);
-  const at = await removed(calls);
-  await calls.apply({ ...parcel, version: 2 });
-  expect((await calls.run("create", "p1", "OP", "o1", "SENT", String(at)))[0]).toBe("FORGOTTEN");
-});
-
-it("remembers the latest removal even when a later one is stamped earlier, as after a failover to a slow clock", async () => {
-  const calls = await machine(parcel);
-  await calls.ok("create", "p1", "OP", "o1");
-  await calls.valkey.hset(calls.key("id:p1"), "at", String(FUTURE));
+it("makes a change without a key, however much is forgotten", async () => {
+  const { calls } = await withOps(40);
+  expect(await calls.ok("patch", "p1", "SET", "n", "41")).toMatchObject({ version: 42 });
   await calls.ok("remove", "p1");
-  await calls.ok("create", "p2");
-  await calls.ok("remove", "p2");
-  expect((await calls.run("create", "p1", "OP", "o1", "SENT", String(FUTURE)))[0]).toBe("FORGOTTEN");
+  expect(await calls.ok("create", "p1")).toMatchObject({ version: 1 });
+});
+
+it("rejects decisions by a position that it cannot read", async () => {
+  const calls = await machine(parcel);
+  await calls.ok("create", "p1");
+  await calls.valkey.hset(calls.key("id:p1"), "ops:forgot", "yesterday");
+  const args = ["p1", "SET", "n", "1", ...op("o1")];
+  expect(await calls.error("patch", calls.keys("p1"), args)).toMatch(/^LAYOUT /);
+  await calls.valkey.hset(calls.key("machine"), "floor", "1");
+  expect(await calls.error("create", calls.keys("p2"), ["p2", ...op("o1")])).toMatch(/^LAYOUT /);
 });

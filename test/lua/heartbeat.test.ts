@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { op } from "../helpers/calls.js";
 import { type Clocked, clocked } from "../helpers/clock.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { MINUTE, SECOND, task } from "../helpers/leased.js";
@@ -17,12 +18,13 @@ const due = async (location: Clocked, id = "t1") => Number(await location.score(
 
 it("renews the lease for its whole length, as often as it is asked", async () => {
   const location = await working();
+  const entered = location.nowMs;
   expect(await due(location)).toBe(30 * SECOND);
   for (const passed of [0, 1, 20 * SECOND]) {
     location.pass(passed);
     expect((await location.run("heartbeat", "t1"))[0]).toBe("OK");
     expect(await due(location)).toBe(30 * SECOND);
-    expect((await location.hash("t1"))["lease:at"]).toBe(String(location.nowMs));
+    expect((await location.hash("t1"))["times:ms"]).toBe(`${entered} ${entered} ${location.nowMs}`);
   }
 });
 
@@ -46,14 +48,17 @@ it("answers with the entity as it is, whose version and times it leaves", async 
   };
   const index = await location.score("index", "t1");
   const recorder = await record(location.valkey, location.channel);
-  const [outcome, document] = await location.run("heartbeat", "t1", "IFVERSION", "4", "IFSTATE", "working");
-  const at = new Date(location.nowMs - SECOND).toISOString();
-  expect([outcome, document]).toEqual([
+  const reply = await location.run("heartbeat", "t1", "IFVERSION", "4", "IFSTATE", "working");
+  const entered = location.nowMs - SECOND;
+  const at = new Date(entered).toISOString();
+  expect(reply).toEqual([
     "OK",
     `{"machine":"task","id":"t1","state":"working","version":4,"timestamp":"${at}","since":"${at}",` +
       `"createdAt":"${JSON.parse(String(change)).createdAt}","n":1}`,
+    null,
   ]);
-  expect(await location.hash("t1")).toEqual({ ...before.hash, "lease:at": String(location.nowMs) });
+  const times = `${entered} ${entered} ${location.nowMs}`;
+  expect(await location.hash("t1")).toEqual({ ...before.hash, "times:ms": times });
   expect([await location.log("t1"), await location.events()]).toEqual([before.log, before.events]);
   expect(await location.score("index", "t1")).toBe(index);
   expect(await recorder.published()).toEqual([]);
@@ -104,9 +109,9 @@ it.each(["waiting", "parked", "lost", "done"])("rejects in %s, which has no leas
 it("judges NOTAFTER, then whether there is such an entity, then conditions, then whether there is a lease", async () => {
   const location = await clocked(task);
   await location.ok("create", "t1");
-  expect(await location.run("heartbeat", "t2", "NOTAFTER", "1")).toEqual(["EXPIRED", null]);
+  expect(await location.run("heartbeat", "t2", "NOTAFTER", "1")).toEqual(["EXPIRED", null, null]);
   expect((await location.run("heartbeat", "t1", "NOTAFTER", "1", "IFVERSION", "9"))[0]).toBe("EXPIRED");
-  expect(await location.run("heartbeat", "t2", "IFVERSION", "9")).toEqual(["NOTFOUND", null]);
+  expect(await location.run("heartbeat", "t2", "IFVERSION", "9")).toEqual(["NOTFOUND", null, null]);
   expect((await location.run("heartbeat", "t1", "IFVERSION", "9"))[0]).toBe("CONFLICT");
   expect((await location.run("heartbeat", "t1", "NOTAFTER", String(location.nowMs)))[0]).toBe("ILLEGAL");
 });
@@ -127,7 +132,7 @@ it("keeps the renewal over a patch, with and without a key", async () => {
   const location = await working();
   location.pass(20 * SECOND);
   await location.run("heartbeat", "t1");
-  await location.ok("patch", "t1", "SET", "n", "2", "OP", "o1");
+  await location.ok("patch", "t1", "SET", "n", "2", ...op("o1"));
   await location.ok("patch", "t1", "SET", "n", "3");
   location.pass(20 * SECOND);
   expect((await location.run("expire", "t1"))[0]).toBe("NOTDUE");
@@ -140,7 +145,7 @@ it("never goes behind an earlier heartbeat, nor does any change after it", async
   const renewed = location.nowMs;
   location.pass(-5 * SECOND); // a failover to a slow clock
   await location.run("heartbeat", "t1");
-  expect((await location.hash("t1"))["lease:at"]).toBe(String(renewed));
+  expect((await location.hash("t1"))["times:ms"]).toMatch(new RegExp(` ${renewed}$`));
   expect(await location.score("due", "t1")).toBe(String(renewed + 30 * SECOND));
   const moved = await location.ok("transition", "t1", "waiting");
   expect(moved.timestamp).toBe(new Date(renewed).toISOString());
@@ -154,6 +159,24 @@ it("finds the lease of an entity whose hash is too large to stay in order", asyn
   const [outcome, document] = await location.run("heartbeat", "t1");
   expect([outcome, Object.keys(JSON.parse(String(document))).at(-1)]).toEqual(["OK", "text"]);
   location.pass(20 * SECOND);
-  const [late, snapshot] = await location.run("expire", "t1");
-  expect([late, snapshot]).toEqual(["NOTDUE", document]);
+  expect(await location.run("expire", "t1")).toEqual(["NOTDUE", document, null]);
+});
+
+it("forgets the heartbeats of a stay when the state is entered again, and counts from entry", async () => {
+  const location = await working();
+  location.pass(20 * SECOND);
+  await location.run("heartbeat", "t1");
+  await location.ok("transition", "t1", "working", "FORCE", "REASON", "taken over");
+  expect((await location.hash("t1"))["times:ms"]).toBe(`${location.nowMs} ${location.nowMs} 0`);
+  expect(await due(location)).toBe(30 * SECOND);
+});
+
+it("uses only the keys of the entity, the machine and the timers, whatever the others hold", async () => {
+  const location = await working();
+  const [, logKey = "", , indexKey = "", , eventsKey = ""] = location.keys("t1");
+  for (const key of [logKey, indexKey, eventsKey]) {
+    await location.valkey.del(key);
+    await location.valkey.set(key, "planted");
+  }
+  expect((await location.run("heartbeat", "t1"))[0]).toBe("OK");
 });

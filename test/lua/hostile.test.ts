@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { manifest, type Operation } from "../../src/lua/index.js";
-import { type Argument, type Calls, machine } from "../helpers/calls.js";
+import { type Argument, type Calls, machine, op } from "../helpers/calls.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 
@@ -8,7 +8,7 @@ let location: Calls;
 let before: Record<string, unknown>;
 beforeAll(async () => {
   location = await machine(parcel);
-  await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
+  await location.ok("create", "p1", "SET", "m", "1", ...op("o1"));
   before = await keyspace(location.valkey, location.namespace);
 });
 afterAll(async () => expect(await keyspace(location.valkey, location.namespace)).toEqual(before));
@@ -46,14 +46,14 @@ const NO_STATES: typeof NO_NAMES = [
   ["33 long", "a".repeat(33)],
 ];
 const RESERVED =
-  "type machine id from state version timestamp since createdAt created at actor reason op ops opVersion forced";
+  "type machine id from state version timestamp since createdAt created dueAt actor reason op opVersion forced";
 const NO_FIELDS: typeof NO_NAMES = [
   ...NO_NAMES,
   ["a dash", "a-b"],
   ["a dot", "a.b"],
   ["a digit first", "1a"],
   ["65 long", "a".repeat(65)],
-  ["an op's location", "op:0"],
+  ["an internal field with a colon", "ops:forgot"],
   ...RESERVED.split(" ").map((word) => [`the reserved word ${word}`, word] as const),
 ];
 const NO_TEXTS: typeof NO_NAMES = [
@@ -90,9 +90,27 @@ const NO_NUMBERS = [
   "0b1",
   "١",
 ];
+const NO_POSITIONS = [
+  "",
+  "1",
+  "1-",
+  "-1",
+  "1-1-1",
+  "1-x",
+  "x-1",
+  "-1-1",
+  "1 - 1",
+  "1-1 ",
+  " 1-1",
+  "1-1\n",
+  "0x1-0",
+  "*",
+  "$",
+  "+",
+];
 const TOO_LARGE = [String(2 ** 53), "9".repeat(16), "1".padEnd(400, "0")];
 
-/** A call of each operation that would be done, to put one wrong thing into. */
+/** A call of each operation that would be done (a restore with an idempotency key), to put one wrong thing into. */
 const good: Record<Exclude<Operation, "apply">, readonly Argument[]> = {
   create: ["new"],
   transition: ["p1", "sent"],
@@ -100,6 +118,8 @@ const good: Record<Exclude<Operation, "apply">, readonly Argument[]> = {
   heartbeat: ["p1"],
   expire: ["p1"],
   remove: ["p1"],
+  restore: ["new", "sent", "7", "1000", "1000000000000"],
+  get: ["p1"],
 };
 const operations = Object.keys(good) as (keyof typeof good)[];
 /** The option words of each with a value, by what the value is. */
@@ -132,7 +152,7 @@ describe.each(operations)("%s", (operation) => {
   it.each(texts.includes("OP") ? [...NO_NAMES, ["65 long", "a".repeat(65)] as const] : [])(
     "rejects an invalid idempotency key: %s",
     async (_, value) => {
-      await badarg(operation, "OP", [...args, "OP", value]);
+      await badarg(operation, "OP", [...args, "OP", value, "SEEN", "0-0"]);
     },
   );
 
@@ -146,9 +166,24 @@ describe.each(operations)("%s", (operation) => {
     },
   );
 
-  const numbers = takes(operation, ["NOTAFTER", "SENT", "IFVERSION"]);
+  const numbers = takes(operation, ["NOTAFTER", "IFVERSION"]);
   it.each(numbers)("rejects %s that is not an integer", async (word) => {
     for (const value of [...NO_NUMBERS, ...TOO_LARGE]) await badarg(operation, word, [...args, word, value]);
+  });
+
+  const keyed = texts.includes("OP") ? ["an idempotency key"] : [];
+  it.each(keyed)("rejects, with %s, SEEN that is not a position", async () => {
+    const tooLong = [`${"1".repeat(16)}-0`, `1-${"1".repeat(16)}`, "9".repeat(400)];
+    for (const value of [...NO_POSITIONS, ...tooLong]) {
+      await badarg(operation, "SEEN", [...args, "OP", "o9", "SEEN", value]);
+    }
+    await badarg(operation, "SEEN", [...args, "OP", "o9", "SEEN"]);
+    await badarg(operation, "SEEN", [...args, "SEEN", "1-1", "SEEN", "1-1", "OP", "o9"]);
+  });
+
+  it.each(keyed)("rejects %s without SEEN, and SEEN without one", async () => {
+    await badarg(operation, "SEEN", [...args, "OP", "o9"]);
+    await badarg(operation, "OP", [...args, "SEEN", "1-1"]);
   });
 
   it("rejects an option word without its value", async () => {
@@ -174,6 +209,7 @@ describe.each(operations)("%s", (operation) => {
       "\r\n",
       "__index",
       "fields",
+      "SENT",
     ]) {
       await badarg(operation, "option", [...args, word, "a", "1"]);
     }
@@ -197,7 +233,7 @@ describe.each(operations)("%s", (operation) => {
   });
 });
 
-describe.each(["create", "transition", "patch"] as const)("%s with SET", (operation) => {
+describe.each(["create", "transition", "patch", "restore"] as const)("%s with SET", (operation) => {
   const args = good[operation];
 
   it.each(NO_FIELDS)("rejects an invalid field: %s", async (_, field) => {
@@ -207,7 +243,7 @@ describe.each(["create", "transition", "patch"] as const)("%s with SET", (operat
   it("rejects a field that is repeated, without its value, or of more than 64 KiB", async () => {
     await badarg(operation, "SET", [...args, "SET", "a", "1", "SET", "a", "1"]);
     await badarg(operation, "SET", [...args, "SET", "a"]);
-    await badarg(operation, "field", [...args, "SET"]);
+    await badarg(operation, "SET", [...args, "SET"]);
     await badarg(operation, "SET", [...args, "SET", "a", `"${"x".repeat(65_535)}"`]);
     await badarg(operation, "SET", [...args, "SET", "a", `${" ".repeat(65_536)}1`]);
   });
@@ -216,7 +252,7 @@ describe.each(["create", "transition", "patch"] as const)("%s with SET", (operat
     const many = Array.from({ length: 65 }, (_, n) => ["SET", `f${n}`, "1"]).flat();
     await badarg(operation, "SET", [...args, ...many]);
     const large = Array.from({ length: 5 }, (_, n) => ["SET", `f${n}`, `"${"x".repeat(60_000)}"`]).flat();
-    await badarg(operation, "SET", [...args, ...large]);
+    await badarg(operation, "SET", [...args, ...large, ...(operation === "restore" ? op("o9") : [])]);
   });
 });
 
@@ -228,10 +264,58 @@ describe.each(["transition", "patch"] as const)("%s with UNSET", (operation) => 
   });
 
   it("rejects a missing field, and one that is set by the same call", async () => {
-    await badarg(operation, "field", [...args, "UNSET"]);
+    await badarg(operation, "UNSET", [...args, "UNSET"]);
     await badarg(operation, "UNSET", [...args, "SET", "m", "1", "UNSET", "m"]);
     await badarg(operation, "UNSET", [...args, "UNSET", "m", "SET", "m", "1"]);
   });
+});
+
+it.each(["transition", "patch"] as const)("%s rejects UNSET of 65 fields", async (operation) => {
+  const many = Array.from({ length: 65 }, (_, n) => ["UNSET", `f${n}`]).flat();
+  await badarg(operation, "UNSET", [...good[operation], ...many]);
+  const [outcome] = await location.run(
+    operation,
+    "p1",
+    ...good[operation].slice(1),
+    ...many.slice(2),
+    "DRYRUN",
+  );
+  expect(outcome).toBe("OK");
+});
+
+it("rejects arguments of restore that are no version and no times, and a state that the machine does not have", async () => {
+  const at = ["new", "sent", "7", "1000", "1000000000000"];
+  const wrong = (word: string, place: number, ...values: string[]) =>
+    Promise.all(
+      values.map((value) =>
+        badarg("restore", word, [...at.with(place, value), ...op("o9")], location.keys("new")),
+      ),
+    );
+  await wrong("version", 2, ...NO_NUMBERS, ...TOO_LARGE, "0", "01", "9".repeat(14));
+  await wrong("created", 3, ...NO_NUMBERS, ...TOO_LARGE, "9".repeat(14));
+  await wrong("since", 4, ...NO_NUMBERS, ...TOO_LARGE, "999", "9".repeat(12), "9".repeat(14));
+  await wrong("since", 3, "1000000000001"); // created after it entered its state
+  await wrong("since", 4, "9999999999999"); // in the future
+  await wrong("to", 1, ...NO_STATES.map(([, state]) => String(state)), "elsewhere");
+  for (const [word, place] of [
+    ["to", 1],
+    ["version", 2],
+    ["created", 3],
+    ["since", 4],
+  ] as const) {
+    await badarg("restore", word, at.slice(0, place), location.keys("new"));
+  }
+});
+
+it("rejects conditions, UNSET and FORCE of create and restore, and every option of get", async () => {
+  for (const operation of ["create", "restore"] as const) {
+    for (const words of [["IFVERSION", "1"], ["IFSTATE", "packed"], ["UNSET", "m"], ["FORCE"]]) {
+      await badarg(operation, "option", [...good[operation], ...words, ...op("o9")]);
+    }
+  }
+  for (const word of ["DRYRUN", "OP", "NOTAFTER"]) await badarg("get", "option", ["p1", word]);
+  await badarg("expire", "DRYRUN", ["p1", "DRYRUN", "DRYRUN"]);
+  await badarg("expire", "option", ["p1", "DRYRUN", "NOW"]);
 });
 
 it.each(NO_STATES)("rejects an invalid state: %s", async (_, state) => {
@@ -255,28 +339,31 @@ it("rejects a repeated FORCE", async () => {
 
 it("rejects keys of apply that are swapped, foreign, too few, too many, or of another namespace and partition", async () => {
   const definition = JSON.stringify({ ...parcel, version: 2 });
-  const [first, second] = [location.key("machine"), location.key("index")];
-  const both = (change: (key: string) => string) => [change(first), change(second)];
+  const [first = "", second = "", third = ""] = location.applyKeys();
+  const all = (change: (key: string) => string) => [change(first), change(second), change(third)];
   for (const keys of [
-    [second, first],
+    [second, first, third],
+    [first, third, second],
+    [first, second],
     [first],
     [],
-    [first, second, location.key("due")],
-    [first, second.replace("{t-", "{u-")],
-    [first, second.replace(":0}", ":1}")],
-    both((key) => key.replace(":parcel:", ":box:")),
-    both((key) => key.replace("{", "")),
-    both((key) => key.replace("{t-", "{T-")),
-    both((key) => key.replace(":0}", ":x}")),
-    both((key) => key.replace(":0}", "}")),
-    both((key) => `x${key}`),
+    [first, second, third, location.key("due")],
+    [first, second.replace("{t-", "{u-"), third],
+    [first, second, third.replace(":0}", ":1}")],
+    [first, second.replace(":0}", ":1}"), third],
+    all((key) => key.replace(":parcel:", ":box:")),
+    all((key) => key.replace("{", "")),
+    all((key) => key.replace("{t-", "{T-")),
+    all((key) => key.replace(":0}", ":x}")),
+    all((key) => key.replace(":0}", "}")),
+    all((key) => `x${key}`),
   ]) {
     await badarg("apply", "keys", [definition], keys);
   }
 });
 
 it("rejects unknown options of apply", async () => {
-  const keys = [location.key("machine"), location.key("index")];
+  const keys = location.applyKeys();
   for (const word of ["", "dryrun", "FORCE", "SET", "MAP "]) {
     await badarg("apply", "option", [JSON.stringify({ ...parcel, version: 2 }), word], keys);
   }

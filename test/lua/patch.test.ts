@@ -5,8 +5,8 @@ import { parcel } from "../helpers/parcel.js";
 it("changes own fields, stays in the state, and counts as a change", async () => {
   const calls = await machine(parcel);
   const before = await calls.ok("create", "p1", "SET", "a", "1", "SET", "b", "2");
-  await calls.valkey.hset(calls.key("id:p1"), { at: "1000", since: "1000" });
-  const [outcome, document] = await calls.run(
+  await calls.valkey.hset(calls.key("id:p1"), "times:ms", "1000 1000 0");
+  const [outcome, document, position] = await calls.run(
     "patch",
     "p1",
     "SET",
@@ -20,7 +20,7 @@ it("changes own fields, stays in the state, and counts as a change", async () =>
     "ACTOR",
     "bob",
   );
-  expect(outcome).toBe("OK");
+  expect([outcome, position]).toEqual(["OK", await calls.end()]);
   const { timestamp } = JSON.parse(String(document));
   expect(timestamp > "2001").toBe(true);
   expect(document).toBe(
@@ -105,7 +105,7 @@ it("counts the fields as they stand after the change: those it removes make room
 
 it("returns NOTFOUND for an absent entity, and NOMACHINE if the machine was never applied", async () => {
   const calls = await machine(parcel);
-  expect(await calls.run("patch", "p1", "SET", "n", "1")).toEqual(["NOTFOUND", null]);
+  expect(await calls.run("patch", "p1", "SET", "n", "1")).toEqual(["NOTFOUND", null, null]);
   const bare = new Calls(await admin(), "parcel");
   expect(await bare.error("patch", bare.keys("p1"), ["p1", "SET", "n", "1"])).toBe(
     "NOMACHINE apply it first",
@@ -118,6 +118,6 @@ it("returns an error if the hash or the compiled machine is unknown", async () =
   await calls.ok("create", "p2");
   await calls.valkey.hset(calls.key("machine"), "=packed", "another layout");
   expect(await calls.error("patch", calls.keys("p1"), ["p1", "SET", "n", "1"])).toMatch(/^LAYOUT /);
-  await calls.valkey.hdel(calls.key("id:p2"), "ops");
+  await calls.valkey.hdel(calls.key("id:p2"), "ops:forgot");
   expect(await calls.error("patch", calls.keys("p2"), ["p2", "SET", "n", "1"])).toMatch(/^LAYOUT /);
 });

@@ -1,58 +1,49 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { type Operation, scripts } from "../../src/lua/index.js";
-import { type Argument, admin, type Calls, connection, evalsha, machine } from "../helpers/calls.js";
-import { keyspace } from "../helpers/keyspace.js";
+import { admin, type Calls, connection, evalsha, machine, op } from "../helpers/calls.js";
+import { everyCall, everyOperation, keysOf, standing } from "../helpers/every-call.js";
+import { unchanged } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 import { record } from "../helpers/recorder.js";
 
-/** A call of each operation that needs every command which that operation may ever write with. */
-const calls: Record<Operation, readonly Argument[]> = {
-  create: ["new", "SET", "n", "1", "OP", "o9"],
-  transition: ["p1", "packed", "SET", "n", "2", "UNSET", "m", "OP", "o9"],
-  patch: ["p1", "SET", "n", "2", "UNSET", "m", "OP", "o9"],
-  heartbeat: ["leased"],
-  expire: ["p1"],
-  remove: ["p1", "OP", "o9"],
-  apply: [JSON.stringify({ ...parcel, version: 2 })],
-};
+const LOGGED = ["xadd", "rpush", "lpop", "hset", "publish"];
+/** The last two read, after the first write. */
+const ERASED = [
+  "xadd",
+  "del",
+  "hset",
+  "xsetid",
+  "zadd",
+  "zremrangebyrank",
+  "zrem",
+  "publish",
+  "zcount",
+  "zrange",
+];
 const writes: Record<Operation, readonly string[]> = {
-  create: ["hset", "zadd", "zrem", "rpush", "ltrim", "xadd", "publish"],
-  transition: ["hset", "hdel", "zadd", "zrem", "rpush", "ltrim", "xadd", "publish"],
-  patch: ["hset", "hdel", "rpush", "ltrim", "xadd", "publish"],
+  create: [...LOGGED, "zadd", "zrem"],
+  transition: [...LOGGED, "hdel", "zadd", "zrem"],
+  patch: [...LOGGED, "hdel"],
   heartbeat: ["hset", "zadd"],
-  expire: ["hset", "zadd", "zrem", "rpush", "ltrim", "xadd", "publish"],
-  remove: ["del", "hset", "zrem", "xadd", "publish"],
+  expire: [...LOGGED, "zadd", "zrem"],
+  remove: ERASED,
+  restore: [...LOGGED, "restore", "zadd", "zrem"],
+  get: [],
   apply: ["del", "hset"],
 };
+const COMMON = ["hgetall", "time", "hget", "llen", "zcard"];
 const reads: Record<Operation, readonly string[]> = {
-  create: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
-  transition: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
-  patch: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
+  create: [...COMMON, "zscore"],
+  transition: [...COMMON, "lpos"],
+  patch: [...COMMON, "lpos"],
   heartbeat: ["hgetall", "zscore", "time", "hget"],
-  expire: ["hgetall", "llen", "zcard", "zscore", "xlen", "time", "hget"],
-  remove: ["hgetall", "llen", "zcard", "xlen", "time", "hget"],
-  apply: ["hgetall", "zcard"],
+  expire: [...COMMON, "zscore"],
+  remove: [...COMMON, "lpos"],
+  restore: [...COMMON, "zscore", "exists", "xinfo"],
+  get: ["hgetall", "zscore"],
+  apply: ["hgetall", "zcard", "hget"],
 };
-const operations = Object.keys(calls) as Operation[];
-
-/** Of the keys, those that an operation leaves alone. */
-const unused: Partial<Record<Operation, readonly string[]>> = {
-  heartbeat: ["log:", "machine", "index", "events"],
-};
-
-/** Full logs and timers, so that a change writes everything that it may have to write. p1 has expired. */
-async function standing(): Promise<Calls> {
-  const location = await machine(parcel);
-  await location.ok("create", "p1", "SET", "m", "1", "OP", "o1");
-  for (let n = 0; n < 3; n++) await location.ok("patch", "p1", "SET", "n", String(n));
-  await location.ok("transition", "p1", "sent", "OP", "o2");
-  await location.valkey.hset(location.key("id:p1"), "since", "1000");
-  await location.ok("create", "leased");
-  await location.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
-  await location.valkey.rpush(location.key("log:new"), ..."abcd");
-  return location;
-}
 
 /** Calls the same machine as a user with these ACL rules and no others. */
 async function as(location: Calls, ...rules: string[]): Promise<Calls> {
@@ -63,21 +54,16 @@ async function as(location: Calls, ...rules: string[]): Promise<Calls> {
   return location.as(await connection({ username, password }));
 }
 
-function keysOf(location: Calls, operation: Operation): string[] {
-  if (operation === "apply") return [location.key("machine"), location.key("index")];
-  return location.keys(String(calls[operation][0]));
-}
-
 async function refused(location: Calls, user: Calls, operation: Operation): Promise<string> {
   const recorder = await record(location.valkey, location.channel);
-  const before = await keyspace(location.valkey, location.namespace);
-  const message = await user.error(operation, keysOf(location, operation), calls[operation]);
-  expect(await keyspace(location.valkey, location.namespace)).toEqual(before);
+  const message = await unchanged(location, () =>
+    user.error(operation, keysOf(location, operation), everyCall[operation]),
+  );
   expect(await recorder.published()).toEqual([]);
   return message;
 }
 
-describe.each(operations)("%s", (operation) => {
+describe.each(everyOperation)("%s", (operation) => {
   it.each(writes[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
@@ -95,8 +81,7 @@ describe.each(operations)("%s", (operation) => {
   it("writes nothing for a user without one of its keys", async () => {
     const location = await standing();
     const keys = keysOf(location, operation);
-    const isUsed = (key: string) => !unused[operation]?.some((name) => key.includes(`:parcel:${name}`));
-    for (const denied of keys.filter(isUsed)) {
+    for (const denied of keys) {
       const others = keys.filter((key) => key !== denied).map((key) => `~${key}`);
       const user = await as(location, "+@all", ...others, `%R~${denied}`, "&*");
       expect(await refused(location, user, operation)).toMatch(/^NOPERM/);
@@ -116,12 +101,17 @@ describe.each(operations)("%s", (operation) => {
       ...keys,
       `&${location.channel}`,
     );
-    const [outcome] = await evalsha(user.valkey, operation, keysOf(location, operation), calls[operation]);
+    const [outcome] = await evalsha(
+      user.valkey,
+      operation,
+      keysOf(location, operation),
+      everyCall[operation],
+    );
     expect(outcome).toBe("OK");
   });
 });
 
-it.each(operations.filter((operation) => writes[operation].includes("publish")))(
+it.each(everyOperation.filter((operation) => writes[operation].includes("publish")))(
   "%s writes nothing for a user without its channel",
   async (operation) => {
     const location = await standing();
@@ -132,22 +122,57 @@ it.each(operations.filter((operation) => writes[operation].includes("publish")))
 
 it("requires only the permissions of the change at hand", async () => {
   const location = await machine(parcel);
-  const user = await as(location, "+@all", "-hdel", "-zrem", "-ltrim", "-del", "~*", "&*");
+  const user = await as(location, "+@all", "-hdel", "-zrem", "-del", "-restore", "~*", "&*");
   await user.ok("create", "p2");
   await user.ok("transition", "p2", "sent");
   await user.ok("patch", "p2", "SET", "n", "1");
 });
 
-it.each(["del", "hset", "zrem", "xadd", "publish"])(
+it.each([...ERASED])(
   "expire writes nothing at the end of a retention for a user without %s",
   async (command) => {
     const location = await standing();
     await location.ok("transition", "p1", "delivered", "SET", "signature", "1");
-    await location.valkey.hset(location.key("id:p1"), "since", "1000");
+    await location.valkey.hset(location.key("id:p1"), "times:ms", "1000 1000 0");
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
     expect(await refused(location, user, "expire")).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
+  },
+);
+
+it("reads an entity by EVALSHA_RO for a user who may only read", async () => {
+  const location = await standing();
+  const keys = location.keys("p1");
+  const commands = ["info", "evalsha_ro", ...reads.get].map((command) => `+${command}`);
+  const user = await as(location, "-@all", ...commands, ...keys.map((key) => `%R~${key}`));
+  const reply = await user.valkey.call("EVALSHA_RO", scripts.get.sha1, keys.length, ...keys, "p1");
+  expect(reply).toEqual(await location.run("get", "p1"));
+});
+
+it.each(["zadd", "hset"])(
+  "corrects nothing of an entity that is dated ahead for a user without %s",
+  async (command) => {
+    const location = await machine(parcel);
+    await location.ok("create", "p1");
+    await location.ok("transition", "p1", "held", "FORCE", "REASON", "to hold it");
+    await location.valkey.hset(location.key("id:p1"), "times:ms", "4102444800000 4102444800000 0");
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    for (const [operation, ...args] of [["patch", "SET", "n", "1"], ["heartbeat"], ["expire"]] as const) {
+      const call = () => user.error(operation, location.keys("p1"), ["p1", ...args]);
+      expect(await unchanged(location, call)).toBe(`NOPERM ${command}`);
+    }
+  },
+);
+
+it.each(["xinfo", "exists"])(
+  "writes nothing for a user without %s if the log's end is needed",
+  async (command) => {
+    const location = await standing();
+    const user = await as(location, "+@all", `-${command}`, "~*", "&*");
+    const args = ["p1", "SET", "n", "1", ...op("o9", "9999999999999-0")];
+    const call = () => user.error("patch", location.keys("p1"), args);
+    expect(await unchanged(location, call)).toMatch(/ACL failure in script/);
   },
 );
 

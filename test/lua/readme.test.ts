@@ -12,9 +12,11 @@ import { session, table } from "../helpers/lua-readme.js";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
 
-/** Times and stream ids, which differ from run to run, by a word. */
+/** Replaces times and positions, which differ from run to run. */
 function timeless(text: string): string {
-  return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, "<time>");
+  return text
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, "<time>")
+    .replace(/\b\d{13}-\d+\b/g, "<position>");
 }
 
 it("shows a session that goes exactly as it says, with valkey-cli and the built files alone", async () => {

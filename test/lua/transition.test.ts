@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { admin, Calls, machine } from "../helpers/calls.js";
+import { admin, Calls, machine, op } from "../helpers/calls.js";
 import { parcel } from "../helpers/parcel.js";
 
 async function created(...options: string[]) {
@@ -8,19 +8,18 @@ async function created(...options: string[]) {
 }
 
 it("moves an entity along a transition of its machine and returns the change", async () => {
-  const { calls, before } = await created("SET", "n", "1", "ACTOR", "ann", "OP", "o1");
-  const [outcome, document] = await calls.run(
+  const { calls, before } = await created("SET", "n", "1", "ACTOR", "ann", ...op("o1"));
+  const [outcome, document, position] = await calls.run(
     "transition",
     "p1",
     "sent",
-    "OP",
-    "o2",
+    ...op("o2"),
     "ACTOR",
     "bob",
     "REASON",
     "due",
   );
-  expect(outcome).toBe("OK");
+  expect([outcome, position]).toEqual(["OK", await calls.end()]);
   const { timestamp } = JSON.parse(String(document));
   expect(document).toBe(
     `{"type":"parcel.sent","machine":"parcel","id":"p1","from":"packed","state":"sent","version":2,` +
@@ -61,7 +60,7 @@ it("rejects an unknown state like any illegal one", async () => {
 it("enters its own state anew if the machine permits it", async () => {
   const { calls } = await created();
   const first = await calls.ok("transition", "p1", "sent");
-  await calls.valkey.hset(calls.key("id:p1"), { at: "1000", since: "1000" });
+  await calls.valkey.hset(calls.key("id:p1"), "times:ms", "1000 1000 0");
   const again = await calls.ok("transition", "p1", "sent");
   expect(again).toMatchObject({ from: "sent", state: "sent", version: 3, sentAt: first.sentAt });
   expect(again.since).toBe(again.timestamp);
@@ -123,8 +122,7 @@ it("ignores the transitions with FORCE and a reason, and marks the change", asyn
     "FORCE",
     "REASON",
     "seen there",
-    "OP",
-    "o1",
+    ...op("o1"),
   );
   expect(outcome).toBe("OK");
   expect(document).toContain(
@@ -148,6 +146,36 @@ it("still checks fields and conditions under FORCE", async () => {
   expect((await calls.run("transition", "p1", "sent", ...force, "NOTAFTER", "1"))[0]).toBe("EXPIRED");
 });
 
+it("removes a stamp with FORCE, and sets that of the entered state anew", async () => {
+  const { calls } = await created("SET", "signature", '"x"');
+  const old = '"2001-01-01T00:00:00.000Z"';
+  await calls.ok("transition", "p1", "sent");
+  await calls.ok("transition", "p1", "delivered");
+  await calls.valkey.hset(calls.key("id:p1"), { sentAt: old, deliveredAt: old });
+  const force = ["FORCE", "REASON", "entered by mistake"];
+  const packed = await calls.ok("transition", "p1", "packed", ...force, "UNSET", "deliveredAt");
+  expect(packed).toMatchObject({ sentAt: JSON.parse(old) });
+  expect(packed).not.toHaveProperty("deliveredAt");
+  expect(await calls.hash("p1")).not.toHaveProperty("deliveredAt");
+  const sent = await calls.ok("transition", "p1", "sent", ...force, "UNSET", "sentAt");
+  expect(sent.sentAt).toBe(sent.timestamp);
+  expect((await calls.hash("p1")).sentAt).toBe(JSON.stringify(sent.timestamp));
+  expect((await calls.changes("p1")).at(-1)).toMatchObject({
+    set: { sentAt: sent.timestamp },
+    unset: ["sentAt"],
+    forced: true,
+  });
+});
+
+it("rejects SET of a stamp under FORCE, and UNSET of one that the entered state requires", async () => {
+  const { calls } = await created("SET", "error", "1");
+  await calls.ok("transition", "p1", "sent");
+  const force = ["FORCE", "REASON", "entered by mistake"];
+  const setStamp = ["p1", "packed", ...force, "SET", "sentAt", '"now"'];
+  expect(await calls.error("transition", calls.keys("p1"), setStamp)).toBe("BADARG field");
+  expect((await calls.run("transition", "p1", "lost", ...force, "UNSET", "sentAt"))[0]).toBe("MISSING");
+});
+
 it("rejects FORCE without a reason", async () => {
   const { calls } = await created();
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent", "FORCE"])).toBe("BADARG REASON");
@@ -155,14 +183,14 @@ it("rejects FORCE without a reason", async () => {
 
 it("returns NOTFOUND for an absent entity", async () => {
   const calls = await machine(parcel);
-  expect(await calls.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null]);
+  expect(await calls.run("transition", "p1", "sent")).toEqual(["NOTFOUND", null, null]);
 });
 
 it("returns an error if the machine was never applied, or the hash is unknown", async () => {
   const { calls } = await created();
   const bare = new Calls(await admin(), "parcel");
   expect(await bare.error("transition", bare.keys("p1"), ["p1", "sent"])).toBe("NOMACHINE apply it first");
-  await calls.valkey.hdel(calls.key("id:p1"), "since");
+  await calls.valkey.hdel(calls.key("id:p1"), "times:ms");
   expect(await calls.error("transition", calls.keys("p1"), ["p1", "sent"])).toMatch(/^LAYOUT /);
 });
 

@@ -6,10 +6,9 @@ import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { defaultActor } from "../input/actor.js";
 import type { Settings } from "../input/settings.js";
-import { asJson, stored, writeResult } from "../output/documents.js";
+import { stored, writeResult } from "../output/documents.js";
 import { explained } from "../rejection.js";
 import { withEntities } from "../session.js";
-import { type ChangeTarget, dryRun } from "./dry-run.js";
 
 /** Options of the commands that change an entity. */
 export interface ChangeFlags {
@@ -34,7 +33,10 @@ export type ChangeAction = (
 ) => Promise<void>;
 
 /** One change of one entity. */
-export interface EntityChange extends ChangeTarget {
+export interface EntityChange {
+  readonly id: string;
+  /** The state to enter, if the change moves the entity. */
+  readonly to?: string;
   readonly send: (entities: Entities, options: TransitionOptions) => Promise<Change | Replay>;
   /** Describes the accepted change. */
   readonly summary: (from: string | null, state: string) => string;
@@ -52,32 +54,28 @@ export async function runChange(
   change: EntityChange,
 ): Promise<void> {
   const { format } = settings;
-  const { verb, id, to, send, summary } = change;
-  const options = changeOptions(flags, context);
+  const { id, to, send, summary } = change;
+  const { errorUnchanged, set, actor = defaultActor(context.env), ...others } = flags;
+  const options = { ...others, actor, ...(set !== undefined && { set: Object.fromEntries(set) }) };
   await withEntities(settings, async (entities, store) => {
-    const machine = entities.name;
     try {
-      if (flags.dryRun === true) {
-        const { from, state, version } = await dryRun(entities, change, options);
-        const document = asJson({ dryRun: true, verb, machine, id, from, state, version }, id);
-        const text = `${machine}/${id} ${summary(from, state)} (version ${version}, dry run)\n`;
-        return await writeResult(context, format, document, text);
-      }
       const document = await send(entities, options);
       const { from, state, version, opVersion } = document;
       const isReplay = opVersion !== undefined;
-      if (isReplay && flags.errorUnchanged === true) context.exitWith(EXIT.unchanged);
+      if (isReplay && errorUnchanged === true) context.exitWith(EXIT.unchanged);
       const what = isReplay
         ? `unchanged: ${options.op} was already applied at version ${opVersion}; now ${state}`
         : summary(from ?? null, state);
-      await writeResult(context, format, stored(document), `${machine}/${id} ${what} (version ${version})\n`);
+      const { text } = stored(document);
+      const isDryRun = flags.dryRun === true;
+      await writeResult(
+        context,
+        format,
+        { id, text: isDryRun ? `{"dryRun":true,${text.slice(1)}` : text },
+        `${entities.name}/${id} ${what} (version ${version}${isDryRun ? ", dry run" : ""})\n`,
+      );
     } catch (error) {
       throw await explained(error, { entities, store, settings, to });
     }
   });
-}
-
-function changeOptions(flags: ChangeFlags, { env }: CliContext): TransitionOptions {
-  const { dryRun, errorUnchanged, set, actor = defaultActor(env), ...options } = flags;
-  return { ...options, actor, ...(set !== undefined && { set: Object.fromEntries(set) }) };
 }

@@ -1,5 +1,5 @@
-import { dueOf } from "../../reads/due.js";
-import { getMany, history } from "../../reads/get.js";
+import { get } from "../../reads/get.js";
+import { history } from "../../reads/history.js";
 import { CliError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
@@ -21,19 +21,17 @@ export async function getEntities(
 ): Promise<void> {
   const { format, machine } = settings;
   await withStore(settings, async (store) => {
-    const entities = await getMany(store, ids);
+    const entities = await Promise.all(ids.map((id) => get(store, id)));
     const present = entities.filter((entity) => entity !== null);
     if (isForPeople(format)) {
-      const presentIds = present.map(({ id }) => id);
-      const [nowMs, due, ...histories] = await Promise.all([
+      const [nowMs, ...histories] = await Promise.all([
         serverNow(store),
-        dueOf(store, presentIds),
-        ...presentIds.map((id) => history(store, id)),
+        ...present.map(({ id }) => history(store, id)),
       ]);
-      const pages = present.map((entity, at) => {
-        const view = { entity, changes: histories[at] ?? [], due: due[at] ?? null };
-        return entityPage(context, settings, { ...view, definition: store.definition, nowMs });
-      });
+      const { definition } = store;
+      const pages = present.map((entity, at) =>
+        entityPage(context, settings, { entity, changes: histories[at] ?? [], definition, nowMs }),
+      );
       await context.write(pages.join("\n"));
     } else if (ids.length > 1) await writeDocuments(context, format, present.map(stored));
     else for (const entity of present) await writeDocument(context, format, stored(entity));

@@ -1,9 +1,9 @@
-import { history } from "../../reads/get.js";
+import { history } from "../../reads/history.js";
 import { CliError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { historyColumns } from "../output/changes.js";
-import { stored, writeRows } from "../output/documents.js";
+import { asText, writeRows } from "../output/documents.js";
 import { serverNow, withStore } from "../session.js";
 import { commandFor } from "../shell-command.js";
 
@@ -25,6 +25,6 @@ export async function showHistory(
       });
     }
     const columns = historyColumns(context, nowMs, format);
-    await writeRows(context, format, { rows, columns, document: stored });
+    await writeRows(context, format, { rows, columns, document: asText });
   });
 }

@@ -8,7 +8,6 @@ export const patchEntity: ChangeAction = async (context, settings, id, flags) =>
     throw usageError("patch requires --set field=value or --unset field", `${thisProgram()} patch --help`);
   }
   await runChange(context, settings, flags, {
-    verb: "patch",
     id,
     send: (entities, options) => entities.patch(id, options),
     summary: () => "patched",

@@ -1,10 +1,10 @@
-import { pairsOf } from "../../contract/flat-reply.js";
+import { liveIds } from "../../contract/flat-reply.js";
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
 import { readMachine } from "../../reads/installed-machine.js";
 import type { Connection } from "../../valkey/connection.js";
 import { Deadline } from "../../valkey/deadline.js";
 import { allPartitionKeys, entityKey, type MachineLocation } from "../../valkey/keys.js";
-import { notedMachines, readFacts } from "../../valkey/layout.js";
+import { installedMachines, readFacts } from "../../valkey/layout.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { withConnection } from "../session.js";
@@ -27,7 +27,7 @@ export class ServerWords {
 
   /** Lists the installed machines. */
   machines(): Promise<readonly string[]> {
-    return this.#inTime([], ({ client }) => notedMachines(client, this.#settings.namespace));
+    return this.#inTime([], ({ client }) => installedMachines(client, this.#settings.namespace));
   }
 
   /** Lists the reactions of the machine. */
@@ -68,7 +68,7 @@ export class ServerWords {
         let cursor = "0";
         do {
           const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
-          found.push(...pairsOf(flat).map(([id]) => id));
+          found.push(...liveIds(flat));
           cursor = next;
         } while (cursor !== "0" && found.length < MOST_IDS);
         if (found.length >= MOST_IDS) break;

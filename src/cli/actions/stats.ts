@@ -1,4 +1,5 @@
 import { countText } from "../../contract/count-text.js";
+import type { EventLogSize } from "../../reads/event-log-size.js";
 import { stats } from "../../reads/stats.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -11,18 +12,25 @@ import { withStore } from "../session.js";
 export async function showStats(context: CliContext, settings: Settings): Promise<void> {
   await withStore(settings, async (store) => {
     const result = await stats(store);
-    const { entities, states, due, memory } = result;
+    const { entities, states, due, memory, eventLog, tombstones } = result;
     const stateColumns: Column<[string, number]>[] = [
       stateColumn(context.paint, store.definition, ([state]) => state),
       { title: "COUNT", value: ([, count]) => String(count) },
     ];
+    const removed = tombstones === 0 ? "" : `, ${countText(tombstones, "tombstone")} of removed IDs`;
     const text = [
       tableText(stateColumns, Object.entries(states)),
       tableText(MEMORY_COLUMNS, Object.entries(memory)),
-      `${countText(entities, "entity", "entities")}, ${due.entries} with a timer, ${due.over} overdue\n`,
+      `${eventLogText(eventLog)}\n${countText(entities, "entity", "entities")}, ${due.entries} with a timer, ${due.over} overdue${removed}\n`,
     ].join("\n");
     await writeResult(context, settings.format, asJson(result), text);
   });
+}
+
+function eventLogText({ documentBytes, keep, fullBytes }: EventLogSize): string {
+  const end = `the event log keeps ${countText(keep, "event")}`;
+  if (documentBytes === 0) return end;
+  return `${end} of ${bytesText(documentBytes)} on average: it stops growing at about ${bytesText(fullBytes)}`;
 }
 
 const MEMORY_COLUMNS: readonly Column<[string, { readonly keys: number; readonly bytes: number }]>[] = [

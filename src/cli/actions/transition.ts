@@ -13,7 +13,6 @@ export async function transitionEntity(
 ): Promise<void> {
   if (flags.force === true && flags.reason === undefined) throw usageError("--force requires --reason");
   await runChange(context, settings, flags, {
-    verb: "transition",
     id,
     to,
     send: (entities, options) => entities.transition(id, to, options),

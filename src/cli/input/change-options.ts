@@ -7,7 +7,7 @@ export function withChangeOptions(command: Command): Command {
     .option("--op <id>", "idempotency key: retries with the same key have no effect")
     .option("--actor <text>", "who makes the change (default: cli:<user>@<host>)")
     .option("--reason <text>", "why; stored in the history")
-    .option("--dry-run", "print what would change; write nothing (ignores --op)")
+    .option("--dry-run", "print what would change; write nothing")
     .option("--error-unchanged", "exit 3 if the change with this --op was already applied");
 }
 

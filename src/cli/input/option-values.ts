@@ -24,7 +24,10 @@ export function wholeNumber(from: number, to = 999_999_999_999_999): (text: stri
 
 /** Collects the values of a repeatable option, each of which may be a list with commas. */
 export function collectList(value: string, before: readonly string[] = []): string[] {
-  const words = value.split(",").filter((word) => word !== "");
+  const words = value
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
   if (words.length === 0) throw new InvalidArgumentError("It must not be empty.");
   return [...before, ...words];
 }

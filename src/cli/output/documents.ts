@@ -15,6 +15,11 @@ export function stored(document: Snapshot): Written {
   return { id: document.id, text: documentText(document) };
 }
 
+/** Returns what a change did as it is stored, with every digit. */
+export function asText(entry: object): Written {
+  return { id: "", text: documentText(entry) };
+}
+
 /** Returns a value that is not stored anywhere as a document. */
 export function asJson(value: unknown, id = ""): Written {
   return { id, text: JSON.stringify(value) };

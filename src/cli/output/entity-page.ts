@@ -1,5 +1,6 @@
-import type { Change, Snapshot } from "../../contract/document.js";
+import type { Snapshot } from "../../contract/document.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
+import type { HistoryEntry } from "../../reads/history.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { ageText, dueText } from "./ages.js";
@@ -10,20 +11,18 @@ import { paintState } from "./state-paint.js";
 import { tableText } from "./table.js";
 import { shownText } from "./terminal-text.js";
 
-/** An entity with its history, its machine and its timer. */
+/** An entity with its history and its machine. */
 export interface EntityView {
   readonly entity: Snapshot;
-  readonly changes: readonly Change[];
+  readonly changes: readonly HistoryEntry[];
   readonly definition: CompiledMachine;
-  /** End of its timeout, its lease or its retention, in ms of server time; null without a timer. */
-  readonly due: number | null;
   /** Server time in ms. */
   readonly nowMs: number;
 }
 
 /** Formats one entity for an operator: state, age, origin, fields, next commands and history. */
 export function entityPage(context: CliContext, settings: Settings, view: EntityView): string {
-  const { entity, changes, definition, nowMs, due } = view;
+  const { entity, changes, definition, nowMs } = view;
   const { paint } = context;
   const steps = nextSteps(definition, entity, settings);
   const ago = (time: string): string => `${time} (${ageText(nowMs - Date.parse(time))} ago)`;
@@ -32,7 +31,7 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
   const facts: [string, string][] = [
     ["State", `${paintState(paint, definition, entity.state)}${steps.length === 0 ? " (final)" : ""}`],
     ["Since", `${ago(entity.since)}${entry === undefined ? "" : `, ${shownText(originText(entry))}`}`],
-    ...(due === null ? [] : [dueFact(due, nowMs)]),
+    ...(entity.dueAt === undefined ? [] : [dueFact(entity.dueAt, nowMs)]),
     ["Version", String(entity.version)],
     ["Created", ago(entity.createdAt)],
     ["Changed", `${ago(entity.timestamp)}${last === undefined ? "" : `, ${shownText(changeText(last))}`}`],
@@ -50,9 +49,8 @@ export function entityPage(context: CliContext, settings: Settings, view: Entity
   ].join("");
 }
 
-function dueFact(due: number, nowMs: number): [string, string] {
-  const isDate = Math.abs(due) <= 8.64e15;
-  return ["Due", `${isDate ? new Date(due).toISOString() : due} (${dueText(due, nowMs)})`];
+function dueFact(dueAt: string, nowMs: number): [string, string] {
+  return ["Due", `${dueAt} (${dueText(Date.parse(dueAt), nowMs)})`];
 }
 
 function section(title: string, lines: readonly string[]): string {
@@ -68,11 +66,11 @@ function fieldLines(entity: Snapshot, definition: CompiledMachine): string[] {
   );
 }
 
-function changeText({ type, actor, reason }: Change): string {
+function changeText({ type, actor, reason }: HistoryEntry): string {
   return `${type}${actor === undefined ? "" : ` by ${actor}`}${reason === undefined ? "" : ` (${reason})`}`;
 }
 
-function historyTitle(changes: readonly Change[]): string {
+function historyTitle(changes: readonly HistoryEntry[]): string {
   const first = changes[0];
   return first === undefined || first.version === 1
     ? ":"

@@ -30,6 +30,7 @@ export async function memoryHeadroom(context: DoctorContext): Promise<Outcome> {
     : fail(status, "changes are rejected with OOM now or soon", fix);
 }
 
-function mib(bytes: number): string {
+/** Formats an amount of memory. */
+export function mib(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

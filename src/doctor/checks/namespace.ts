@@ -1,12 +1,14 @@
 import { countText } from "../../contract/count-text.js";
 import { metaKey, partitionKeys } from "../../valkey/keys.js";
-import { LAYOUT, MAX_PARTITIONS, notedMachines } from "../../valkey/layout.js";
+import { installedMachines, LAYOUT, MAX_PARTITIONS } from "../../valkey/layout.js";
 import { type CheckResult, fail, info, type Outcome, ok } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
 import { query } from "../query.js";
 
 /** Checks the metadata of the namespace, and returns its number of partitions if that is valid. */
-async function readNamespace(context: DoctorContext): Promise<{ outcome: Outcome; partitions?: number }> {
+export async function readNamespace(
+  context: DoctorContext,
+): Promise<{ outcome: Outcome; partitions?: number }> {
   const { namespace } = context.location;
   const { client } = context.connection;
   const key = metaKey(namespace);
@@ -49,7 +51,7 @@ export async function machines(context: DoctorContext): Promise<CheckResult[]> {
   const { partitions } = await readNamespace(context);
   if (partitions === undefined) return [];
   const { client } = context.connection;
-  const names = await query("hkeys", () => notedMachines(client, context.location.namespace));
+  const names = await query("hkeys", () => installedMachines(client, context.location.namespace));
   if (names.length === 0) {
     const meaning = "no entity can be created without a machine";
     return [{ id: "machines", ...info("none installed", meaning, "latchkey apply") }];

@@ -3,12 +3,12 @@ import { reactionScripts } from "../../lua/reactions.js";
 
 /** Commands that a reader sends: to connect, read, follow and subscribe. */
 const READS =
-  "client|setname exec hgetall hkeys hmget info lrange multi subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore".split(
+  "client|setname evalsha_ro exec exists hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscan zscore".split(
     " ",
   );
 
 /** Commands that a writer sends in addition: to run scripts and to initialize a namespace. */
-const CHANGES = ["evalsha", "hset", "hsetnx", "script|load"];
+const CHANGES = ["evalsha", "hset", "hsetnx"];
 
 /** Commands for durability. */
 export const DURABILITY: readonly string[] = ["wait", "waitaof"];
@@ -17,10 +17,10 @@ export const DURABILITY: readonly string[] = ["wait", "waitaof"];
 export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending"];
 
 /** Commands of fsck. A scan of all keys also needs +scan, which exposes the names of all keys. */
-export const FSCK_READS: readonly string[] = ["llen", "type", "zscan", "zscore"];
+export const FSCK_READS: readonly string[] = ["llen", "type", "zscore"];
 
 /** Commands of stats. */
-export const STATS_READS: readonly string[] = ["memory|usage", "xlen", "zcard", "zrandmember"];
+export const STATS_READS: readonly string[] = ["memory|usage", "xlen", "xrevrange", "zcard", "zrange"];
 
 /** Commands with permissions for each subcommand. */
 const CONTAINERS = ["XGROUP", "XINFO"];

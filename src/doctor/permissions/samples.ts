@@ -1,6 +1,13 @@
 import { scripts } from "../../lua/index.js";
 import { reactionScripts } from "../../lua/reactions.js";
-import { channelOf, entityKeys, type MachineLocation, metaKey, reactionKeys } from "../../valkey/keys.js";
+import {
+  channelOf,
+  entityKeys,
+  type MachineLocation,
+  machinesKey,
+  metaKey,
+  reactionKeys,
+} from "../../valkey/keys.js";
 
 /** The words of a call. It is only checked, never executed. */
 export type Sample = readonly [command: string, ...args: string[]];
@@ -15,7 +22,7 @@ const ID = "latchkey-doctor";
  */
 export function samplesOf(command: string, location: MachineLocation): readonly Sample[] {
   const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(location, ID);
-  const meta = metaKey(location.namespace);
+  const [meta, machines] = [metaKey(location.namespace), machinesKey(location.namespace, 0)];
   const { deadLetters, assignments, lastSeen, settings } = reactionKeys(location, 0, ID);
   const streams = [events, deadLetters];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
@@ -28,19 +35,24 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     evalsha: [...Object.values(scripts), ...Object.values(reactionScripts)].map(
       ({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index],
     ),
+    evalsha_ro: [["EVALSHA_RO", scripts.get.sha1, "1", entity]],
     exec: [["EXEC"]],
     exists: [["EXISTS", machine]],
     hdel: [entity, assignments, settings].map((key): Sample => ["HDEL", key, "f"]),
     hget: [machine, assignments, settings].map((key): Sample => ["HGET", key, "f"]),
     hgetall: [entity, machine].map((key): Sample => ["HGETALL", key]),
-    hkeys: [["HKEYS", meta]],
+    hkeys: [["HKEYS", machines]],
     hmget: [meta, machine, settings].map((key): Sample => ["HMGET", key, "f"]),
-    hset: [entity, machine, meta, assignments, settings].map((key): Sample => ["HSET", key, "f", "v"]),
+    hset: [entity, machine, machines, meta, assignments, settings].map(
+      (key): Sample => ["HSET", key, "f", "v"],
+    ),
     hsetnx: [["HSETNX", meta, "f", "v"]],
     info: [["INFO"]],
+    lindex: [["LINDEX", log, "0"]],
     llen: [["LLEN", log]],
+    lpop: [["LPOP", log, "1"]],
+    lpos: [["LPOS", log, "v"]],
     lrange: [["LRANGE", log, "0", "-1"]],
-    ltrim: [["LTRIM", log, "0", "-1"]],
     "memory|usage": [entity, log, machine, index, due, events].map((key): Sample => ["MEMORY", "USAGE", key]),
     multi: [["MULTI"]],
     pexpire: [["PEXPIRE", settings, "1"]],
@@ -67,15 +79,19 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     xlen: streams.map((key): Sample => ["XLEN", key]),
     xpending: streams.map((key): Sample => ["XPENDING", key, ID]),
     xrange: streams.map((key): Sample => ["XRANGE", key, "-", "+"]),
+    xrevrange: [["XREVRANGE", events, "+", "-"]],
     xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
     xreadgroup: streams.map((key): Sample => ["XREADGROUP", "GROUP", ID, ID, "STREAMS", key, ">"]),
+    xsetid: [["XSETID", events, "1-1"]],
     zadd: [index, due, lastSeen].map((key): Sample => ["ZADD", key, "1", "m"]),
     zcard: [index, due, lastSeen].map((key): Sample => ["ZCARD", key]),
     zcount: [index, due, lastSeen].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
     zmscore: [["ZMSCORE", due, "m"]],
     zrandmember: [["ZRANDMEMBER", index, "1"]],
+    zrange: [["ZRANGE", index, "0", "1"]],
     zrangebyscore: [index, due, lastSeen].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
     zrem: [index, due, lastSeen].map((key): Sample => ["ZREM", key, "m"]),
+    zremrangebyrank: [["ZREMRANGEBYRANK", index, "0", "1"]],
     zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
     zscore: [index, due, lastSeen].map((key): Sample => ["ZSCORE", key, "m"]),
   };

@@ -1,0 +1,51 @@
+import { checkId, checkWhole } from "../contract/arguments.js";
+import { readDocument } from "../contract/document.js";
+import type { JsonValue } from "../machine/json-value.js";
+import { ask } from "../valkey/ask.js";
+import { logKey } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+
+/** What one change of an entity did. */
+export interface HistoryEntry<S extends string = string> {
+  /** Position of the change in the event log. */
+  readonly position: string;
+  /** Name of the event, such as `agent.running`. */
+  readonly type: string;
+  /** The previous state; null if the change created or restored the entity. */
+  readonly from: S | null;
+  readonly state: S;
+  readonly version: number;
+  readonly timestamp: string;
+  readonly actor?: string;
+  readonly reason?: string;
+  /** True if the transition was forced. */
+  readonly forced?: boolean;
+  /** Own fields that were written, stamps included: with their values, or their names only if the values are large. */
+  readonly set?: Readonly<Record<string, JsonValue>> | readonly string[];
+  /** Names of own fields that were removed. */
+  readonly unset?: readonly string[];
+  readonly op?: string;
+}
+
+/**
+ * Reads an entity's last changes, oldest first.
+ *
+ * @param limit maximum number, counted from the newest; at most the machine's `history`, which is the default
+ */
+export async function history<S extends string>(
+  { connection, location, definition }: MachineStore,
+  id: string,
+  limit = definition.history,
+): Promise<HistoryEntry<S>[]> {
+  checkWhole("limit", limit, 1);
+  const key = logKey(location, checkId("id", id, 128));
+  const log = await ask(connection, `history ${location.machine} ${id}`, (client) =>
+    client.lrange(key, -2 * Math.min(limit, definition.history), -1),
+  );
+  // Two elements per change: its record, and its idempotency key.
+  return log.flatMap((record, at) => {
+    if (at % 2 === 1) return [];
+    const op = log[at + 1] ?? "";
+    return [readDocument<HistoryEntry<S>>(op === "" ? record : `${record.slice(0, -1)},"op":"${op}"}`)];
+  });
+}
