@@ -6,7 +6,7 @@
 position = call('XADD', events_key, 'MAXLEN', '~', keep, position, 'doc', document)
 local record = '{"position":"' .. position .. '","type":"' .. event .. '"' .. core .. why .. forced .. effect .. '}'
 local excess = call('RPUSH', log_key, record, op or '') - log_size
-if excess > 0 then
+if excess >= 16 then -- eight changes at once, because each LPOP moves the whole list
   local trimmed = call('LPOP', log_key, excess > 64 and 64 or excess)
   for i = #trimmed, 2, -2 do
     if trimmed[i] ~= '' then -- the newest op that is forgotten

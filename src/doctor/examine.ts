@@ -5,9 +5,9 @@ import { dates } from "./checks/dates.js";
 import { defaultUser } from "./checks/default-user.js";
 import { knownDefects } from "./checks/defects.js";
 import { eventLogs } from "./checks/event-logs.js";
-import { fsyncPermission } from "./checks/fsync-permission.js";
 import { evictionPolicy, memoryHeadroom } from "./checks/memory.js";
 import { machines, namespace } from "./checks/namespace.js";
+import { optionalPermissions } from "./checks/optional-permissions.js";
 import { permissions } from "./checks/permissions.js";
 import { appendFsync, appendOnly, diskWrites, fsyncOnRewrite, loadTruncated } from "./checks/persistence.js";
 import { replicas, role } from "./checks/replication.js";
@@ -34,7 +34,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "maxmemory-policy": evictionPolicy,
   maxmemory: memoryHeadroom,
   permissions,
-  "permissions/fsync": fsyncPermission,
+  "optional-permissions": optionalPermissions,
   clock,
   latency,
   namespace,

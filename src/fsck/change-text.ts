@@ -40,25 +40,18 @@ export function readChange(machine: string, text: string): ChangeText | undefine
 
 /** Reads a record of an entity's own log. Returns undefined for any other text. */
 export function readRecord(text: string): LogRecord | undefined {
-  const record = readFacts(text);
-  if (record === undefined || typeof record.position !== "string") return undefined;
-  const { position, type, version, state, timestamp } = record;
-  return { position, type, version, state, timestamp };
-}
-
-function readFacts(text: string): (ChangeFacts & Readonly<Record<string, unknown>>) | undefined {
-  let document: unknown;
+  let record: unknown;
   try {
-    document = JSON.parse(text);
+    record = JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (!isObject(document)) return undefined;
-  const { type, state, version, timestamp } = document;
-  if (typeof type !== "string" || typeof state !== "string" || typeof timestamp !== "string")
+  if (!isObject(record)) return undefined;
+  const { position, type, version, state, timestamp } = record;
+  if (typeof position !== "string" || typeof type !== "string" || typeof state !== "string") return undefined;
+  if (typeof timestamp !== "string" || typeof version !== "number" || !Number.isSafeInteger(version))
     return undefined;
-  if (typeof version !== "number" || !Number.isSafeInteger(version) || version <= 0) return undefined;
-  return { ...document, type, state, version, timestamp };
+  return { position, type, version, state, timestamp };
 }
 
 /** Describes the first difference between an entity and the change that should be its last; undefined for none. */

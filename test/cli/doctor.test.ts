@@ -40,6 +40,7 @@ describe("doctor", () => {
     expect(page.stdout).toMatch(/^ok {4}role +primary$/m);
     expect(page.stdout).toContain(doctor.acl.writer);
     expect(page.stdout).toContain(doctor.acl.reader);
+    expect(page.stdout).toContain("restore also needs +restore, which only an administrator should have.\n");
     const count = (level: string) => levels.filter((one) => one === level).length;
     expect(page.stderr).toBe(
       `${url}: ${count("fail")} fail, ${count("warn")} warn, ${count("info")} info, ${count("ok")} ok\n`,
@@ -99,11 +100,11 @@ describe("doctor", () => {
   test("checks a namespace of another version, which other commands reject", async () => {
     const { run, namespace, latchkey, url } = await agentCommandLine();
     const { client } = await connected({ url });
-    await client.hset(`{${namespace}}:meta`, "layout", "2");
+    await client.hset(`{${namespace}}:meta`, "layout", "1");
     expect((await run(["machines"])).exit).toBe(8);
     const ended = await run(["doctor"]);
     expect(ended.exit).toBe(1);
-    expect(ended.stdout).toMatch(RegExp(`^fail +namespace +${latchkey.namespace} has layout 2$`, "m"));
+    expect(ended.stdout).toMatch(RegExp(`^fail +namespace +${latchkey.namespace} has layout 1$`, "m"));
   });
 
   test("reports a server that is busy with a slow script; other commands exit 7", async () => {

@@ -21,6 +21,7 @@ const APART = [
   "lua sha",
   "lua path",
   "lua check",
+  "restore",
   "__complete",
 ];
 /** Commands of a reader, and of a writer after it, with their exit codes if not 0. */
@@ -168,6 +169,17 @@ describe("a user who may not fire timers", () => {
       });
     }
   });
+});
+
+test("restore needs a permission that no user's line grants, and the doctor's fix grants it", async () => {
+  const { run, namespace } = await used("writer");
+  const rejected = await run("restore a7 running --at-version 7");
+  expect(rejected).toMatchObject({ exit: 7, stdout: "" });
+  expect(rejected.stderr).toContain("NOPERM restore");
+  const grant = `ACL SETUSER ${namespace}-writer +restore`;
+  expect((await run("doctor")).stdout).toContain(`fix: ${grant}\n`);
+  await (await admin()).call(...(grant.split(" ") as [string, ...string[]]));
+  expect(await run("restore a7 running --at-version 7")).toMatchObject({ exit: 0, stderr: "" });
 });
 
 test.each([

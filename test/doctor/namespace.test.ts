@@ -105,7 +105,7 @@ describe("a machine", () => {
 
   test("fails if it has another layout", async () => {
     const { valkey, meta: _, ...visit } = await standing(2);
-    await valkey.hset(key(visit.namespace, 1), "layout", "2");
+    await valkey.hset(key(visit.namespace, 1), "layout", "1");
     const expected = { level: "fail", status: "another layout in partition 1" };
     expect(await result("machine/agent", visit)).toMatchObject(expected);
   });
@@ -118,8 +118,8 @@ describe("a machine", () => {
   });
 
   test("other than the built-in one is applied from its file", async () => {
-    const { valkey, meta, ...visit } = await standing();
-    await valkey.hset(meta, "machine:order", "1");
+    const { valkey, meta: _, ...visit } = await standing();
+    await valkey.hset(`{${visit.namespace}:0}:machines`, "order", "1");
     const expected = { level: "fail", status: "not installed", fix: "latchkey apply -f order.yaml" };
     expect(await result("machine/order", visit)).toMatchObject(expected);
   });
@@ -141,7 +141,7 @@ describe("scripts", () => {
     const visit = { url: server.url };
     expect(await result("functions", visit)).toMatchObject({ level: "ok", status: "not loaded" });
     await own.call("FUNCTION", "LOAD", library);
-    expect(await result("functions", visit)).toMatchObject({ level: "ok", status: "latchkey_v1 is loaded" });
+    expect(await result("functions", visit)).toMatchObject({ level: "ok", status: "latchkey_v2 is loaded" });
     await own.call("FUNCTION", "LOAD", "REPLACE", `${library}\n-- another`);
     expect(await result("functions", visit)).toMatchObject({ level: "warn" });
   });

@@ -86,7 +86,9 @@ describe("the list of commands", () => {
     for (const operation of operations) {
       const code = builtText(operation).replace(/--.*$/gm, "");
       const calls = code.match(/\b(?:redis\.p)?call\s*\(/g) ?? [];
-      const named = [...code.matchAll(/\bcall\('([A-Z]+)'/g)].map(([, name = ""]) => name.toLowerCase());
+      const named = [...code.matchAll(/\bcall\('([A-Z]+(?:', 'STREAM)?)'/g)].map(([, name = ""]) =>
+        name.toLowerCase().replace("', '", "|"),
+      );
       expect(named.length).toBe(calls.length);
       expect(named.filter((name) => !writerCommands().includes(name))).toEqual([]);
     }
@@ -132,6 +134,7 @@ describe("the list of commands", () => {
     await fresh.close();
 
     await agentsAgain(writer);
+    await admin.script("FLUSH");
     await admin.config("RESETSTAT");
     const reader = await as("here-reader");
     await lookAtAll(reader, () => weigh(server, "here-reader"));
@@ -152,7 +155,7 @@ describe("the list of commands", () => {
   test("marks the commands for reactions only", () => {
     expect(REACTION_ONLY.filter((name) => !writerCommands().includes(name))).toEqual([]);
     expect(REACTION_ONLY.filter((name) => name.startsWith("x")).sort()).toEqual(
-      "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|destroy xgroup|setid xinfo|consumers xinfo|groups xpending xreadgroup".split(
+      "xack xclaim xdel xgroup|create xgroup|delconsumer xgroup|destroy xgroup|setid xinfo|consumers xinfo|groups xlen xpending xreadgroup".split(
         " ",
       ),
     );
@@ -280,6 +283,17 @@ describe.each([
     await visit.admin.call(...((outcome.fix ?? "").split(" ") as [string, ...string[]]));
     expect((await results(visit)).map(({ id }) => id)).not.toContain("permissions/fsync");
     expect((await result("permissions", visit)).meaning).not.toContain("CONFIG GET");
+  });
+
+  test("of a writer without RESTORE have a separate info with a fix, because only restore needs it", async () => {
+    const visit = await userOf("writer", ...way, "+config|get");
+    const outcome = await result("permissions/restore", visit);
+    const fix = `ACL SETUSER ${visit.username} +restore`;
+    expect(outcome).toMatchObject({ level: "info", status: `user ${visit.username} lacks RESTORE`, fix });
+    expect((await result("permissions", visit)).meaning).toMatch(/, except RESTORE \(for restore\)$/);
+    await visit.admin.call(...(fix.split(" ") as [string, ...string[]]));
+    expect((await results(visit)).map(({ id }) => id)).not.toContain("permissions/restore");
+    expect((await result("permissions", visit)).meaning).not.toContain("except");
   });
 
   test("of a reader, or of a writer without durability, do not mention CONFIG GET", async () => {

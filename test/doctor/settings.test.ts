@@ -27,7 +27,8 @@ describe("settings", () => {
     ["no-appendfsync-on-rewrite", "yes", "warn"],
     ["no-appendfsync-on-rewrite", "no", "ok"],
     ["maxmemory-policy", "allkeys-lru", "fail"],
-    ["maxmemory-policy", "volatile-ttl", "fail"],
+    ["maxmemory-policy", "allkeys-random", "fail"],
+    ["maxmemory-policy", "volatile-ttl", "ok"],
     ["maxmemory-policy", "noeviction", "ok"],
   ])("%s %s is %s, with a fix", async (id, value, level) => {
     await config(id, value);

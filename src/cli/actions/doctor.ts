@@ -104,7 +104,8 @@ function hidden(rows: readonly CheckResult[]): string {
 function users(rows: readonly CheckResult[], lines: readonly string[]): string {
   if (rows.some(({ id, level }) => id === "permissions" && level === "ok")) return "";
   const further = lines.filter((line) => !rows.some(({ fix }) => fix === line));
-  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${further.map((line) => `  ${line}\n`).join("")}`;
+  const users = further.map((line) => `  ${line}\n`).join("");
+  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${users}restore also needs +restore, which only an administrator should have.\n`;
 }
 
 function checkColumns(paint: Paint): readonly Column<CheckResult>[] {

@@ -15,7 +15,7 @@ import {
 import { missingFor, type PermissionKind } from "../permissions/probe.js";
 import { samplesOf } from "../permissions/samples.js";
 import { unlessDenied } from "../query.js";
-import { mayReadSettings } from "./fsync-permission.js";
+import { missingOptional } from "./optional-permissions.js";
 
 /** Commands that a reader never needs. */
 const WRITES = ["evalsha", "hset", "hsetnx", "rpush", "xadd", "zadd", "zrem"];
@@ -48,7 +48,7 @@ export async function permissions(context: DoctorContext): Promise<Outcome> {
     return fail(status, meaning, grant(user, allRules("writer", namespace)));
   }
   const { rules, isReader, commands } = missing;
-  if (rules.length === 0) return sufficient(user, namespace, await mayReadSettings(context));
+  if (rules.length === 0) return sufficient(context);
   const fix = grant(user, rules);
   if (isReader) {
     const denied = deniedFeatures(READER_FEATURES, commands);
@@ -127,10 +127,14 @@ function grant(user: string, rules: readonly string[]): string {
   return `ACL SETUSER ${user} ${rules.join(" ")}`;
 }
 
-function sufficient(user: string, namespace: string, hasSettings: boolean): Outcome {
-  const exception = hasSettings ? "" : ", except CONFIG GET, which only durability fsync needs";
+async function sufficient(context: DoctorContext): Promise<Outcome> {
+  const { user, location } = context;
+  const optional = (await missingOptional(context)).map(
+    ({ command, feature }) => `${command} (for ${feature})`,
+  );
+  const exception = optional.length === 0 ? "" : `, except ${optional.join(" and ")}`;
   const meaning = `all commands of the scripts and the client are allowed on the namespace's keys and channels${exception}`;
   if (user !== "default") return ok(`sufficient for user ${user}`, meaning);
   const advice = "; a separate user limits the damage of a stolen password";
-  return info("sufficient for user default", `${meaning}${advice}`, userLine("writer", namespace));
+  return info("sufficient for user default", `${meaning}${advice}`, userLine("writer", location.namespace));
 }

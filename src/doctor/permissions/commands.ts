@@ -3,12 +3,12 @@ import { reactionScripts } from "../../lua/reactions.js";
 
 /** Commands that a reader sends: to connect, read, follow and subscribe. */
 const READS =
-  "client|setname evalsha_ro exec exists hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscan zscore".split(
+  "client|setname evalsha_ro exec hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscan zscore".split(
     " ",
   );
 
-/** Commands that a writer sends in addition: to run scripts and to initialize a namespace. */
-const CHANGES = ["evalsha", "hset", "hsetnx"];
+/** Commands that a writer sends in addition: to run scripts, to sweep and to initialize a namespace. */
+const CHANGES = ["evalsha", "exists", "hset", "hsetnx"];
 
 /** Commands for durability. */
 export const DURABILITY: readonly string[] = ["wait", "waitaof"];
@@ -37,20 +37,16 @@ function commandsIn(texts: Readonly<Record<string, { readonly text: string }>>):
 /** Commands for everything except reactions, fsck and stats. */
 const PLAIN = [...READS, ...CHANGES, ...DURABILITY, ...commandsIn(scripts)];
 
-/** Commands for reactions only. */
+/** Commands of reactions that changes do not need. */
 export const REACTION_ONLY: readonly string[] = [
   ...new Set([...REACTION_READS, "xgroup|create", ...commandsIn(reactionScripts)]),
 ].filter((command) => !PLAIN.includes(command));
 
-/** Commands for fsck only. */
-export const FSCK_ONLY: readonly string[] = FSCK_READS.filter(
-  (command) => ![...PLAIN, ...REACTION_ONLY].includes(command),
-);
+/** Commands of fsck that changes do not need. */
+export const FSCK_ONLY: readonly string[] = FSCK_READS.filter((command) => !PLAIN.includes(command));
 
-/** Commands for stats only. */
-export const STATS_ONLY: readonly string[] = STATS_READS.filter(
-  (command) => ![...PLAIN, ...REACTION_ONLY, ...FSCK_ONLY].includes(command),
-);
+/** Commands of stats that changes do not need. */
+export const STATS_ONLY: readonly string[] = STATS_READS.filter((command) => !PLAIN.includes(command));
 
 /** Commands that a reader does not need for entities and events. */
 export const READER_EXTRAS: readonly string[] = [...REACTION_READS, ...FSCK_READS, ...STATS_READS];

@@ -57,6 +57,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     multi: [["MULTI"]],
     pexpire: [["PEXPIRE", settings, "1"]],
     publish: [["PUBLISH", channelOf(location), "m"]],
+    restore: [["RESTORE", entity, "0", "v"]],
     rpush: [["RPUSH", log, "v"]],
     "script|load": [["SCRIPT", "LOAD", "return 1"]],
     select: [["SELECT", "0"]],
