@@ -2,6 +2,7 @@ import type { JsonValue } from "latchkey";
 import type { ClientProcess, Fleet, TimedRole } from "./fleet/fleet.js";
 import type { DurabilityLevel } from "./history/records.js";
 import type { HistoryWriter } from "./history/writer.js";
+import type { OnCopy } from "./proxy/copies.js";
 import type { NodeProxy } from "./proxy/proxy.js";
 import type { Random } from "./random.js";
 import type { LogTrimmer } from "./run/log-trimmer.js";
@@ -28,8 +29,8 @@ export interface Fault {
   readonly topologies: readonly Topology[];
   /** False if it must not lose acknowledged changes; true if it may lose any; else what it may lose. */
   readonly loses: boolean | Loss;
-  /** True if it sets a server's clock back. Times that were read before it are then inaccurate. */
-  readonly setsClockBack?: boolean;
+  /** True if it sets a server's clock. A server whose clock is set forward fires timers early. */
+  readonly setsClock?: boolean;
   /**
    * Injects the fault once: begins it, keeps it for a random time under load, and repairs it. When it returns or throws,
    * servers run with their previous settings. The caller then waits until the clients continue.
@@ -73,6 +74,8 @@ export interface Arena {
   readonly logTrimmer: LogTrimmer;
   /** Records calls that a fault itself makes on the clients' machine, because every change must have been requested. */
   readonly history: HistoryWriter;
+  /** Records the copies of requests that a proxy or a fault delivers. */
+  readonly onCopy: OnCopy;
   /** A folder for temporary files, removed at the end of the run. */
   readonly folder: string;
   /** The namespace and the machine of the clients. */

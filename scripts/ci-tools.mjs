@@ -10,6 +10,8 @@ const PACKAGES = {
   cc: ["gcc", "libc6-dev"],
   openssl: ["openssl"],
   python3: ["python3"],
+  java: ["default-jre-headless"],
+  mvn: ["maven"],
   zsh: ["zsh"],
   fish: ["fish"],
 };

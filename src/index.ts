@@ -44,6 +44,7 @@ export {
 export { WaitError } from "./errors/wait-error.js";
 export type { EventLog, EventsOptions } from "./events/log.js";
 export type { Listener, SubscribeOptions, Subscription } from "./events/subscribe.js";
+export type { UnreadableEntry } from "./events/unreadable.js";
 export type { Applied, ApplyOptions } from "./install/apply.js";
 export { type ConnectOptions, connect, type Latchkey } from "./latchkey.js";
 export type { HeartbeatOptions, HeartbeatResult } from "./leases/heartbeat.js";

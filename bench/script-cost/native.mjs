@@ -16,23 +16,25 @@ local function operation()
 
 /** Runs a script once, for real, and returns its reply and the commands it issued, each as a list of texts. */
 export async function record(client, text, keys, args) {
-  const recorder = `${text.replace("#!lua\n", RECORDER)}\nend\nlocal reply = operation()\nreturn { reply, recorded }`;
+  const recorder = `${text.replace(/^#!lua.*\n/, RECORDER)}\nend\nlocal reply = operation()\nreturn { reply, recorded }`;
   const [reply, commands] = await client.eval(recorder, keys.length, ...keys, ...args);
-  return { reply, commands };
+  return { head: /^#!lua.*\n/.exec(text)[0], reply, commands };
 }
 
 /** A script of those commands with constant arguments, but for the keys and the id (ARGV[1]), and the same reply. */
-export function nativeScript({ reply, commands }, keys, id) {
-  const argument = (word) => {
+export function nativeScript({ head, reply, commands }, keys, id) {
+  const argument = (word, place, [command]) => {
+    if (command === "XADD" && place === 5) return "'*'"; // a position can be taken once
     const key = keys.indexOf(word);
     if (key >= 0) return `KEYS[${key + 1}]`;
     return word === id ? "ARGV[1]" : constant(word);
   };
   const calls = commands.map((command) => `call(${command.map(argument).join(", ")})`);
-  return `#!lua\nlocal call = redis.call\n${calls.join("\n")}\nreturn { ${reply.map(constant).join(", ")} }`;
+  return `${head}local call = redis.call\n${calls.join("\n")}\nreturn { ${reply.map(constant).join(", ")} }`;
 }
 
 function constant(text) {
+  if (text === null) return "false";
   const escaped = text.replace(/[^ !#-&(-[\]-~]/gu, (character) =>
     [...Buffer.from(character)].map((byte) => `\\${String(byte).padStart(3, "0")}`).join(""),
   );

@@ -1,79 +1,135 @@
-// The two sides that are compared, each in a namespace of its own with the same machine and the same entities.
+// The three sides that are compared, each in a namespace of its own with the same machine and the same entities.
+import { readFileSync } from "node:fs";
+import { copyEntities, removeEntities } from "./entities.mjs";
 import { nativeScript, record } from "./native.mjs";
-import { argsOf, copyEntities, idOf, keysOf, makeSources, removeEntities, WARM_UP } from "./workload.mjs";
+import {
+  afternoonArgsOf,
+  afternoonKeysOf,
+  argsOf,
+  CASES,
+  idOf,
+  keysOf,
+  LASTING,
+  largeValue,
+  sourceOf,
+  WARM_UP,
+} from "./workload.mjs";
 
-/** The groups whose entities are made for each batch anew, by the operation that is measured on them. */
-const FRESH = { heartbeat: "h", expire: "x", remove: "r" };
+const START = "0-0";
+const SOURCE = sourceOf("e");
 
-/** Prepares both sides. `scripts` is what dist/lua exports: operation -> { text }. */
+/** Prepares the sides. `scripts` is what dist/lua exports: operation -> { text }. */
 export async function prepareSides(client, scripts, entities) {
-  const operations = Object.keys(scripts);
-  const sides = {};
-  for (const [name, namespace] of [
-    ["script", "s"],
-    ["native", "n"],
-  ]) {
-    const recorded = await warmUp(client, scripts, namespace);
-    await copyEntities(client, namespace, "e", 1, entities - 1);
-    const shas = {};
-    for (const operation of operations) {
-      if (recorded[operation] === undefined)
-        throw new Error(`bench/script-cost does not call ${operation} yet.`);
-      // A transition goes back and forth alternately, with two sets of constants.
-      shas[operation] = await Promise.all(
-        recorded[operation].map(({ keys, id, ...run }) =>
-          client.script("LOAD", name === "native" ? nativeScript(run, keys, id) : scripts[operation].text),
-        ),
-      );
-    }
-    sides[name] = { name, namespace, shas };
+  const sides = { script: { namespace: "s" }, native: { namespace: "n" }, afternoon: { namespace: "a" } };
+  for (const [name, side] of Object.entries(sides)) {
+    side.shas = {};
+    if (name === "afternoon") await prepareAfternoon(client, side);
+    else await prepareScripts(client, side, scripts, name === "native");
+    side.seen = await end(client, side.namespace);
+    for (const group of LASTING) await copyEntities(client, side.namespace, group, 0, entities - 1);
   }
   return sides;
 }
 
-/** Fills entity e0 the way every entity is filled, and takes down what each operation does on the way. */
-async function warmUp(client, scripts, namespace) {
-  const recorded = {};
-  const run = async (operation, id, turn) => {
-    const keys = keysOf(operation, namespace, id);
-    const done = await record(client, scripts[operation].text, keys, argsOf(operation, id, turn));
+/** Makes the sources of all groups, and takes down what each accepted case does to a copy of one. */
+async function prepareScripts(client, { namespace, shas }, scripts, isNative) {
+  const run = async (operation, id, args) => {
+    const done = await record(client, scripts[operation].text, keysOf(operation, namespace, id), args);
     if (done.reply[0] !== "OK") throw new Error(`${operation} was rejected: ${done.reply}`);
-    const there = operation === "transition" ? (recorded[operation] ?? []).slice(-1) : [];
-    recorded[operation] = [...there, { ...done, keys, id }];
+    return done;
   };
-  await run("apply", "", 0);
-  const id = idOf("e", 0);
-  await run("create", id, 0);
-  for (let turn = 0; turn < WARM_UP; turn += 1) await run("transition", id, turn);
-  await run("patch", id, 0);
-  await makeSources(client, scripts.transition.text, namespace);
-  for (const [operation, group] of Object.entries(FRESH)) {
-    await copyEntities(client, namespace, group, 0, 0);
-    await run(operation, idOf(group, 0), WARM_UP + 1);
+  await run("apply", "", argsOf({ operation: "apply" }, "", 1));
+  await run("create", SOURCE, argsOf({ operation: "create", op: true }, SOURCE, 0, START));
+  for (let turn = 0; turn < WARM_UP; turn += 1)
+    await run(
+      "transition",
+      SOURCE,
+      argsOf({ operation: "transition", op: true }, SOURCE, turn, await end(client, namespace)),
+    );
+  await copyEntities(client, namespace, "s", 1, 3, SOURCE);
+  await run("transition", sourceOf("h"), [sourceOf("h"), "leased", "FORCE", "REASON", "bench"]);
+  await run("transition", sourceOf("x"), [sourceOf("x"), "late", "FORCE", "REASON", "bench"]);
+  await backdate(client, keysOf("expire", namespace, sourceOf("x")), sourceOf("x"));
+  await run("patch", sourceOf("v"), largeValue(sourceOf("v")));
+
+  for (const measured of CASES) {
+    const { operation, group, name } = measured;
+    if (!isNative || measured.outcome !== "OK") {
+      shas[name] = [await client.script("LOAD", scripts[operation].text)];
+      continue;
+    }
+    const id = operation === "apply" ? "" : idOf(group, 0);
+    if (sourceOf(group)) await copyEntities(client, namespace, group, 0, 0);
+    shas[name] = [];
+    // A transition goes back and forth alternately, with two sets of constants.
+    for (const turn of operation === "transition" ? [WARM_UP, WARM_UP + 1] : [WARM_UP]) {
+      const done = await run(operation, id, argsOf(measured, id, turn, await end(client, namespace)));
+      const text = nativeScript(done, keysOf(operation, namespace, id), id);
+      shas[name].push(await client.script("LOAD", text));
+    }
     await removeEntities(client, namespace, group, 0, 0);
   }
-  await run("apply", "", 1);
-  return recorded;
 }
 
-/** One batch of calls, not yet sent, with what to do around it. Groups: e stays, c is created, others are copied. */
-export function batch(client, side, operation, round, size, entities) {
-  const { namespace, shas } = side;
+/** Makes the timeout of an entity expire by setting its times to the first millisecond of 1970. */
+async function backdate(client, [entity, , , , due], id) {
+  await client.hset(entity, "times:ms", "1 1 0");
+  await client.zadd(due, "1", id);
+}
+
+async function prepareAfternoon(client, { namespace, shas }) {
+  const texts = {};
+  for (const { operation, name, afternoon } of CASES) {
+    if (!afternoon) continue;
+    const file = new URL(`./afternoon/${operation}.lua`, import.meta.url);
+    texts[operation] ??= `#!lua\n${readFileSync(file, "utf8")}`;
+    shas[name] = [await client.script("LOAD", texts[operation])];
+  }
+  const run = (operation, turn) => {
+    const keys = afternoonKeysOf(operation, namespace, SOURCE);
+    return client.eval(
+      texts[operation],
+      keys.length,
+      ...keys,
+      ...afternoonArgsOf({ operation, op: true }, SOURCE, turn),
+    );
+  };
+  await run("create", 0);
+  for (let turn = 0; turn < WARM_UP; turn += 1) await run("transition", turn);
+  await copyEntities(client, namespace, "s", 1, 3, SOURCE);
+  const [leased] = keysOf("heartbeat", namespace, sourceOf("h"));
+  await client.hset(leased, "state", "leased", "version", String(WARM_UP + 2));
+}
+
+/** Returns the position of the newest entry of the event log. */
+export async function end(client, namespace) {
+  const [entry] = await client.xrevrange(keysOf("create", namespace, "")[5], "+", "-", "COUNT", 1);
+  return entry?.[0] ?? START;
+}
+
+/** Returns one batch of calls, not yet sent, with what to do around it. */
+export function batch(client, [name, side], measured, round, size, entities) {
+  const { operation, group } = measured;
+  const { namespace, shas, seen } = side;
+  const isLasting = LASTING.includes(group);
   const batches = Math.floor(entities / size);
-  const first = operation === "transition" || operation === "patch" ? (round % batches) * size : 0;
-  const group = { create: "c", ...FRESH }[operation] ?? "e";
+  const first = isLasting && operation !== "apply" ? (round % batches) * size : 0;
   // Every entity is idle at the start, busy after the first pass over all batches, and so on.
-  const turn = { transition: WARM_UP + Math.floor(round / batches) }[operation] ?? WARM_UP + round;
-  const sha = shas[operation][turn % shas[operation].length];
+  const turn = WARM_UP + (operation === "transition" ? Math.floor(round / batches) : round);
+  const sha = shas[measured.name][turn % shas[measured.name].length];
+  const command = operation === "get" ? "EVALSHA_RO" : "EVALSHA";
+  const [keys, args] = name === "afternoon" ? [afternoonKeysOf, afternoonArgsOf] : [keysOf, argsOf];
   return {
     size,
-    before: () => FRESH[operation] && copyEntities(client, namespace, group, 0, size - 1),
+    before: () => sourceOf(group) && !isLasting && copyEntities(client, namespace, group, 0, size - 1),
     call: (i) => {
       const id = idOf(group, first + i);
-      const keys = keysOf(operation, namespace, id);
-      const args = argsOf(operation, id, operation === "apply" ? 2 + round * size + i : turn);
-      return client.evalsha(sha, keys.length, ...keys, ...(side.name === "native" ? [id] : args));
+      const words = keys(operation, namespace, id);
+      const version = 2 + WARM_UP + round * size + i;
+      const rest = args(measured, id, operation === "apply" ? version : turn, seen);
+      const isConstant = name === "native" && measured.outcome === "OK";
+      return client.call(command, sha, words.length, ...words, ...(isConstant ? [id] : rest));
     },
-    after: () => /[chx]/.test(group) && removeEntities(client, namespace, group, 0, size - 1),
+    after: () => !isLasting && group !== "z" && removeEntities(client, namespace, group, 0, size - 1),
   };
 }

@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { FARTHEST_AHEAD_MS } from "../check/witness/log.js";
 import { Violation } from "../fault.js";
 import type { CanaryCall } from "./canary.js";
 
@@ -109,7 +110,7 @@ async function readEvents(admin: Valkey, key: string): Promise<Change[]> {
   }
 }
 
-/** Checks that versions count up from 1, keys are unique, and timestamps never decrease. */
+/** Checks that versions count up from 1, keys are unique, and timestamps do not decrease, unless a clock was corrected. */
 function logProblems(changes: readonly Change[]): string[] {
   const problems: string[] = [];
   const last = new Map<string, Change>();
@@ -120,7 +121,8 @@ function logProblems(changes: readonly Change[]): string[] {
     if (version !== (before?.version ?? 0) + 1) {
       problems.push(`version ${version} of ${id} follows ${before?.version ?? "nothing"}`);
     }
-    if (before !== undefined && timestamp < before.timestamp) problems.push(`timestamps of ${id} decrease`);
+    const backMs = before === undefined ? 0 : Date.parse(before.timestamp) - Date.parse(timestamp);
+    if (backMs > 0 && backMs <= FARTHEST_AHEAD_MS) problems.push(`timestamps of ${id} decrease`);
     if (ops.has(op)) problems.push(`${op} was applied twice`);
     ops.add(op);
     last.set(id, change);
@@ -141,7 +143,7 @@ async function stateProblems(admin: Valkey, prefix: string, changes: readonly Ch
     const page = ids.slice(at, at + PAGE);
     const pipeline = admin.pipeline();
     for (const id of page)
-      pipeline.hmget(`${prefix}id:${id}`, "state", "version").lindex(`${prefix}log:${id}`, -1);
+      pipeline.hmget(`${prefix}id:${id}`, "state", "version").lindex(`${prefix}log:${id}`, -2);
     const replies = (await pipeline.exec()) ?? [];
     for (const [which, id] of page.entries()) {
       const change = last.get(id);

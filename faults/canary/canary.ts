@@ -59,6 +59,8 @@ const LIFE: readonly Step[] = [
 ];
 const PAUSE_MS = 5;
 const DURABLE_MS = 300;
+/** A position before the first attempt. Each id is new, so nothing is forgotten since. */
+const BEFORE_ALL = "0-0";
 /** Timeout of one call of the client. */
 const TIMEOUT_MS = 1000;
 
@@ -156,7 +158,6 @@ export class Canary {
     const { deadlineMs, retries = true, replicas: choices = [] } = this.#options;
     const replicas = choices[caller % choices.length] ?? 0;
     const durability = replicas === 0 ? "memory" : { replicas, timeoutMs: DURABLE_MS };
-    const sent = Math.floor(performance.now() + this.#serverOffsetMs);
     for (let attempt = 0; ; attempt += 1) {
       const notAfter =
         deadlineMs === undefined
@@ -170,7 +171,7 @@ export class Canary {
         const done = await step(agents, id, {
           ...{ op, timeout: TIMEOUT_MS, durability },
           ...(notAfter !== undefined && { notAfter }),
-          ...(attempt > 0 && { sent }),
+          ...(attempt > 0 && { seen: BEFORE_ALL }),
         });
         return call("OK", { version: done.opVersion ?? done.version, replicas });
       } catch (error) {

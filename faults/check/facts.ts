@@ -7,8 +7,9 @@ import type {
   ResolvedRecord,
 } from "../history/records.js";
 import type { Fingerprint } from "./fingerprint.js";
-import type { Loss } from "./loss.js";
+import type { Injection, Loss } from "./loss.js";
 import type { MachineRules } from "./machine-rules.js";
+import type { Position } from "./position.js";
 
 /** Holds what a caller received of an entity. Times are ms of the server's clock. */
 export interface ParsedObservation {
@@ -18,6 +19,8 @@ export interface ParsedObservation {
   readonly since: number;
   readonly created: number;
   readonly fields: FieldMap;
+  /** Time of the first timer, if a read showed one. */
+  readonly dueAt: number | undefined;
   readonly opVersion: number | undefined;
 }
 
@@ -27,6 +30,8 @@ export interface Call {
   readonly line: number;
   readonly process: string;
   readonly number: number;
+  /** True if nobody waits for its reply: a copy of the request of a call with the same key. */
+  readonly isCopy: boolean;
   readonly entity: Entity;
   readonly operation: Operation;
   readonly at: number;
@@ -37,13 +42,18 @@ export interface Call {
   readonly ifState: string | undefined;
   readonly force: boolean;
   readonly op: string | undefined;
+  /** Position of the event log that its caller knew before the first attempt. */
+  readonly seen: Position | undefined;
+  /** Server time in ms after which it must not be applied. */
+  readonly notAfter: number | undefined;
   readonly durability: DurabilityLevel;
   returnLine: number;
   until: number;
   /** UNKNOWN if it never returned. */
   outcome: Outcome;
   observation: ParsedObservation | undefined;
-  attempts: number | undefined;
+  /** Position of its change, if its reply contained one. */
+  position: Position | undefined;
   resolved: (Pick<ResolvedRecord, "outcome" | "version" | "at"> & { readonly line: number }) | undefined;
 }
 
@@ -52,8 +62,7 @@ export type ChangeKind = "create" | "transition" | "patch" | "remove";
 /** An entry of the event log. */
 export interface LogEntry {
   readonly line: number;
-  readonly entryMs: number;
-  readonly entrySequence: number;
+  readonly position: Position;
   readonly entity: Entity;
   readonly type: string;
   readonly from: string | null;
@@ -64,9 +73,10 @@ export interface LogEntry {
   readonly created: number;
   readonly op: string | undefined;
   readonly forced: boolean;
+  readonly actor: string | undefined;
+  readonly reason: string | undefined;
   readonly fields: FieldMap;
-  /** Fingerprints of the text as it is, and of its content as JavaScript writes it. */
-  readonly text: Fingerprint;
+  /** Fingerprint of its content as JavaScript writes it. */
   readonly content: Fingerprint;
 }
 
@@ -87,7 +97,8 @@ export interface Entity {
   hash: LineValue<FinalEntityRecord["hash"]> | undefined;
   index: LineValue<number> | undefined;
   due: LineValue<number> | undefined;
-  list: LineValue<readonly Fingerprint[]> | undefined;
+  /** Elements of its own log: two for each change. */
+  list: LineValue<readonly string[]> | undefined;
 }
 
 /** One step of a follower. */
@@ -115,5 +126,7 @@ export interface Facts {
   readonly streams: ReadonlyMap<string, readonly (readonly LogEntry[])[]>;
   readonly followers: ReadonlyMap<string, readonly FollowerStep[]>;
   readonly loss: Loss;
+  /** Injections that set a server's clock. */
+  readonly clocks: readonly Injection[];
   readonly calls: number;
 }

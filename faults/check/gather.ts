@@ -1,6 +1,7 @@
 import { HistoryError } from "../history/parse.js";
 import type {
   CallRecord,
+  CopyRecord,
   EventRecord,
   HistoryRecord,
   Observation,
@@ -10,8 +11,9 @@ import type {
 import type { Call, Entity, Facts, FollowerStep, LogEntry, ParsedObservation } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
 import { parseLogEntry } from "./log-entry.js";
-import { type Injection, Loss } from "./loss.js";
+import { clocksOf, type Injection, Loss } from "./loss.js";
 import { MachineRules } from "./machine-rules.js";
+import { positionOf } from "./position.js";
 
 /**
  * Reads a whole history once, for all checkers.
@@ -25,6 +27,11 @@ export async function gather(
   const gathering = new Gathering();
   for await (const record of records) gathering.take(record);
   return gathering.facts();
+}
+
+/** Returns the entry IDs of a cursor, without what identifies the entries' content. */
+function entryIds(cursor: string): string {
+  return cursor.replace(/@[^,]*/g, "");
 }
 
 const DONE: ReadonlySet<string> = new Set(["OK", "REPLAYED", "NOTDURABLE"]);
@@ -56,6 +63,9 @@ class Gathering {
       case "call":
         this.#call(record);
         return;
+      case "copy":
+        this.#copy(record);
+        return;
       case "return":
         this.#return(record);
         return;
@@ -75,7 +85,11 @@ class Gathering {
       }
       case "follow":
         this.#machine(record.machine);
-        this.#follower(record.follower).push({ ...record, line: this.#line });
+        this.#follower(record.follower).push({
+          ...record,
+          line: this.#line,
+          after: entryIds(record.after),
+        });
         return;
       case "event":
         this.#event(record);
@@ -94,8 +108,7 @@ class Gathering {
         this.#entity(record.machine, record.id).due = { line: this.#line, value: record.score };
         return;
       case "final-log": {
-        const value = record.documents.map(fingerprint);
-        this.#entity(record.machine, record.id).list = { line: this.#line, value };
+        this.#entity(record.machine, record.id).list = { line: this.#line, value: record.elements };
         return;
       }
       case "final-event": {
@@ -119,11 +132,13 @@ class Gathering {
     if (this.#run === undefined) throw new HistoryError("the history is empty");
     if (!this.#hasEnded) throw new HistoryError("the history has no end record: it is incomplete");
     const machines = [...this.#machines.values()];
+    const injections = [...this.#injections.values()];
     return {
       entities: machines.flatMap(({ entities }) => [...entities.values()]),
       streams: new Map([...this.#machines].map(([name, { streams }]) => [name, streams])),
       followers: this.#followers,
-      loss: new Loss(this.#run.loss, [...this.#injections.values()]),
+      loss: new Loss(this.#run.loss, injections),
+      clocks: clocksOf(this.#run, injections),
       calls: this.#calls,
     };
   }
@@ -161,7 +176,7 @@ class Gathering {
   }
 
   #call(record: CallRecord): void {
-    const { number, operation, at, to, set, unset, ifVersion, ifState, op } = record;
+    const { number, operation, at, to, set, unset, ifVersion, ifState, op, seen, notAfter } = record;
     const process = this.#intern(record.process);
     if (operation !== "get" && op === undefined) this.#reject("is a change without an idempotency key");
     if (operation === "transition" && to === undefined) this.#reject("is a transition without a target");
@@ -172,6 +187,7 @@ class Gathering {
       line: this.#line,
       process,
       number,
+      isCopy: false,
       entity,
       operation: this.#intern(operation),
       at,
@@ -182,20 +198,47 @@ class Gathering {
       ifState,
       force,
       op,
+      seen: seen === undefined ? undefined : positionOf(seen),
+      notAfter,
       durability: this.#intern(durability),
       returnLine: 0,
       until: Number.POSITIVE_INFINITY,
       outcome: "UNKNOWN",
       observation: undefined,
-      attempts: undefined,
+      position: undefined,
       resolved: undefined,
     };
-    entity.calls.push(call);
     this.#calls += 1;
+    this.#add(call);
+  }
+
+  #add(call: Call): void {
+    const { process, number, entity } = call;
+    entity.calls.push(call);
     const open = this.#open.get(process) ?? new Map<number, Call>();
     this.#open.set(process, open);
     if (open.has(number)) this.#reject(`is the second call ${number} of ${process}`);
     open.set(number, call);
+  }
+
+  /** Adds a call with the same request as the one that was copied. */
+  #copy({ process, number, at, machine, id, op, notAfter }: CopyRecord): void {
+    const entity = this.#entity(machine, id);
+    const original = entity.calls.find((call) => call.op === op);
+    if (original === undefined)
+      this.#reject(`copies a request with the key ${op}, which no call before it has`);
+    const unknown = { returnLine: 0, until: Number.POSITIVE_INFINITY, outcome: "UNKNOWN" } as const;
+    const nothing = { observation: undefined, position: undefined, resolved: undefined, notAfter };
+    this.#add({
+      ...original,
+      line: this.#line,
+      process: this.#intern(process),
+      number,
+      isCopy: true,
+      at,
+      ...unknown,
+      ...nothing,
+    });
   }
 
   #openCall({ process, number }: { readonly process: string; readonly number: number }): Call {
@@ -211,7 +254,7 @@ class Gathering {
     call.returnLine = this.#line;
     call.until = record.at;
     call.outcome = this.#intern(record.outcome);
-    call.attempts = record.attempts;
+    call.position = record.position === undefined ? undefined : positionOf(record.position);
     call.observation = record.document && this.#observation(record.document);
     const isDone = DONE.has(record.outcome);
     if (isDone && call.observation === undefined) this.#reject("is a success without a document");
@@ -226,6 +269,7 @@ class Gathering {
     since,
     createdAt,
     fields,
+    dueAt,
     opVersion,
   }: Observation): ParsedObservation {
     return {
@@ -235,6 +279,7 @@ class Gathering {
       since: Date.parse(since),
       created: Date.parse(createdAt),
       fields,
+      dueAt: dueAt === undefined ? undefined : Date.parse(dueAt),
       opVersion,
     };
   }
@@ -248,7 +293,7 @@ class Gathering {
 
   #event({ follower, at, cursor, document }: EventRecord): void {
     const content = fingerprint(JSON.stringify(document));
-    this.#follower(follower).push({ kind: "event", line: this.#line, at, cursor, content });
+    this.#follower(follower).push({ kind: "event", line: this.#line, at, cursor: entryIds(cursor), content });
   }
 
   #follower(name: string): FollowerStep[] {

@@ -2,6 +2,7 @@ import type { FieldMap, FinalEventRecord } from "../history/records.js";
 import { observationOf } from "../history/writer.js";
 import type { Entity, LogEntry } from "./facts.js";
 import { fingerprint } from "./fingerprint.js";
+import { positionOf } from "./position.js";
 
 /** Parses an entry of the log. Returns a problem if it is not a change of its machine. */
 export function parseLogEntry(
@@ -15,17 +16,16 @@ export function parseLogEntry(
   } catch {
     return `has the entry ${entry}, whose document is not JSON`;
   }
-  const [ms, sequence] = /^(\d+)-(\d+)$/.exec(entry)?.slice(1) ?? [];
-  if (ms === undefined || sequence === undefined) return `has the invalid entry ID "${entry}"`;
+  const position = positionOf(entry);
+  if (position === undefined) return `has the invalid entry ID "${entry}"`;
   if (!isChange(document) || document.machine !== machine)
     return `has the entry ${entry}, which is not a change`;
   const { state, version, timestamp, since, createdAt, fields } = observationOf(document);
-  const { id, type, from, op, forced } = document;
+  const { id, type, from, op, forced, actor, reason } = document;
   const content = JSON.stringify(document);
   return {
     line,
-    entryMs: Number(ms),
-    entrySequence: Number(sequence),
+    position,
     entity: entityOf(id),
     type,
     from,
@@ -37,7 +37,8 @@ export function parseLogEntry(
     created: Date.parse(createdAt),
     op: typeof op === "string" ? op : undefined,
     forced: forced === true,
-    text: fingerprint(text),
+    actor: typeof actor === "string" ? actor : undefined,
+    reason: typeof reason === "string" ? reason : undefined,
     content: fingerprint(content),
   };
 }

@@ -1,4 +1,4 @@
-import type { AllowedLoss, DurabilityLevel } from "../history/records.js";
+import type { AllowedLoss, DurabilityLevel, RunRecord } from "../history/records.js";
 
 /** One injection. It lasts from `begin` to `end`, monotonic ms. */
 export interface Injection {
@@ -12,6 +12,16 @@ export interface Injection {
 export interface LossyInjection extends Injection {
   /** Earlier changes cannot be lost to it. */
   readonly reachesBackTo: number;
+}
+
+/** Returns the injections that set a server's clock. */
+export function clocksOf({ clocks = [] }: RunRecord, injections: readonly Injection[]): Injection[] {
+  return injections.filter(({ name }) => clocks.includes(name));
+}
+
+/** Returns true if one of the injections lasted at some time between two. */
+export function isAmid(injections: readonly Injection[], from: number, to: number): boolean {
+  return injections.some(({ begin, end }) => begin <= to && from <= end);
 }
 
 /** Decides which faults of a run may have lost a change. */

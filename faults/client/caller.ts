@@ -33,8 +33,12 @@ export class Caller {
     this.#number = life * CALLS_OF_A_LIFE;
   }
 
-  /** Makes one call, and resolves its outcome if that is unknown. */
-  async call(step: PlannedCall): Promise<Answer> {
+  /**
+   * Makes one call, and resolves its outcome if that is unknown.
+   *
+   * @param knows false if the library finds a position itself. It may for a first attempt.
+   */
+  async call(step: PlannedCall, knows = true): Promise<Answer> {
     const { counts } = this.#reports;
     this.#number += 1;
     const call = { process: this.#process, number: this.#number };
@@ -43,7 +47,8 @@ export class Caller {
     // It is in the file before it is sent. If this process is killed, its next life knows what is pending.
     if (step.operation !== "get") this.#history.flush();
     counts.begun += 1;
-    const answer = await this.#library.call(step);
+    const { seen, ...unseen } = step;
+    const answer = await this.#library.call(knows ? step : unseen);
     this.#history.append({
       kind: "return",
       ...call,
@@ -63,17 +68,4 @@ export class Caller {
     }
     return answer;
   }
-}
-
-/**
- * Makes an idempotency key that contains the server time before its first attempt. A process that was killed needs this
- * time when it retries.
- */
-export function newOp(process: string, number: number, sent: number): string {
-  return `${process}.${number}@${sent}`;
-}
-
-/** Returns the server time before the first attempt of an idempotency key, in ms. */
-export function sentOf(op: string): number {
-  return Number(op.slice(op.indexOf("@") + 1));
 }

@@ -78,7 +78,8 @@ export class Follower {
 
   #isBehind(entry: string): boolean {
     if (this.#cursor === "start") return false;
-    const [ms = 0, sequence = 0] = this.#cursor.split("-").map(Number);
+    const [id = ""] = this.#cursor.split("@");
+    const [ms = 0, sequence = 0] = id.split("-").map(Number);
     const [ofMs = 0, ofSequence = 0] = entry.split("-").map(Number);
     return ms > ofMs || (ms === ofMs && sequence >= ofSequence);
   }

@@ -3,7 +3,7 @@ import { type Change, type Hold, LatchkeyError } from "latchkey";
 import type { HistoryWriter } from "../history/writer.js";
 import { shift } from "../machines/shift.js";
 import { happens, type Random, randomFor } from "../random.js";
-import { Caller, newOp } from "./caller.js";
+import { Caller } from "./caller.js";
 import { HoldWatch } from "./hold-watch.js";
 import type { Answer, Library } from "./library.js";
 import type { ClientSettings } from "./messages.js";
@@ -111,7 +111,7 @@ export class Holder {
   async #change(step: PlannedCall): Promise<Answer> {
     const { name, life } = this.#settings;
     this.#ops += 1;
-    return this.#caller.call({ ...step, op: newOp(`${name}-${life}`, this.#ops, 0) });
+    return this.#caller.call({ ...step, op: `${name}-${life}.${this.#ops}` });
   }
 
   async #pause(ms: number): Promise<void> {

@@ -76,6 +76,11 @@ export class Library {
     return Math.floor(nowMs - errorMs);
   }
 
+  /** Returns a position of the event log that is not after its end. */
+  async position(): Promise<string> {
+    return this.entities.position("any");
+  }
+
   async call(step: PlannedCall): Promise<Answer> {
     try {
       return await this.#call(step);

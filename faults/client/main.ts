@@ -32,7 +32,6 @@ start(async (settings) => {
     if (instruction.kind === "rate") pace.rate = instruction.rate;
     if (instruction.kind === "generation" && !(client instanceof Follower))
       client.generation = instruction.generation;
-    if (instruction.kind === "allowance" && client instanceof Worker) client.allowanceMs = instruction.ms;
     if (instruction.kind !== "finish") return;
     pace.end();
     if (client instanceof Follower && instruction.upTo !== undefined) client.finish(instruction.upTo);

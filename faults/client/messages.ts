@@ -18,7 +18,6 @@ export interface ClientSettings {
   /** Timeout of a call, in ms. */
   readonly timeoutMs: number;
   readonly generation: number;
-  readonly allowanceMs: number;
   /** Calls that it may start per second. */
   readonly rate: number;
 }
@@ -28,8 +27,6 @@ export type Instruction =
   | { readonly kind: "rate"; readonly rate: number }
   /** Work on other entities from now on. */
   | { readonly kind: "generation"; readonly generation: number }
-  /** Pass a time of the first attempt that is earlier by `ms`, because the server's clock may have been set back. */
-  | { readonly kind: "allowance"; readonly ms: number }
   | { readonly kind: "probe"; readonly number: number }
   /** Start no more calls, finish pending calls, write the history, and exit. Followers first read up to this entry. */
   | { readonly kind: "finish"; readonly upTo?: string };

@@ -3,12 +3,12 @@ import { readHistory } from "../history/reader.js";
 import type { CallRecord, DurabilityLevel } from "../history/records.js";
 import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import { happens, type Random, randomFor } from "../random.js";
-import { Caller, newOp, sentOf } from "./caller.js";
+import { Caller } from "./caller.js";
 import type { Answer, Library } from "./library.js";
 import type { ClientSettings } from "./messages.js";
 import type { Pace } from "./pace.js";
 import type { Reports } from "./reports.js";
-import { chooseId, chooseStep, type KnownState, type PlannedCall } from "./workload.js";
+import { chooseId, chooseStep, chooseVolley, type KnownState, type PlannedCall } from "./workload.js";
 
 /** Number of earlier changes that may be retried. */
 const REPEATABLE = 40;
@@ -24,9 +24,9 @@ export class Worker {
   readonly #known = new Map<string, KnownState>();
   readonly #done: PlannedCall[] = [];
   generation: number;
-  /** Subtracted from the time of a first attempt, in ms. */
-  allowanceMs: number;
   #ops = 0;
+  /** A position that may be old. */
+  #seen = "0-0";
   /** The server's clock minus CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
 
@@ -42,7 +42,6 @@ export class Worker {
     this.#pace = pace;
     this.#caller = new Caller(library, history, reports, settings.name, settings.life);
     this.generation = settings.generation;
-    this.allowanceMs = settings.allowanceMs;
   }
 
   /** Works until its pace ends. First it retries what its previous life left pending. */
@@ -61,28 +60,37 @@ export class Worker {
     for (let step = pending.pop(); step !== undefined; step = pending.pop()) await this.#repeat(step);
     while (await this.#pace.take()) {
       const id = chooseId(random, this.generation);
-      const step = chooseStep(random, id, this.#known.get(id), this.#done);
-      if (step.op !== undefined) await this.#repeat(step);
-      else if (step.operation === "get") this.#learn(id, await this.#caller.call(step));
-      else await this.#change(step, random);
+      const steps = chooseVolley(random, id, this.#done) ?? [
+        chooseStep(random, id, this.#known.get(id), this.#done),
+      ];
+      await Promise.all(steps.map((step) => this.#make(step, random)));
     }
+  }
+
+  async #make(step: PlannedCall, random: Random): Promise<void> {
+    if (step.op !== undefined) await this.#repeat(step);
+    else if (step.operation === "get") this.#learn(step.id, await this.#caller.call(step));
+    else await this.#change(step, random);
   }
 
   async #change(step: PlannedCall, random: Random): Promise<void> {
     const { name, life } = this.#settings;
     this.#ops += 1;
     const nowMs = Math.floor(monotonicMs() + this.#clock);
-    const op = newOp(`${name}-${life}`, this.#ops, nowMs);
+    const op = `${name}-${life}.${this.#ops}`;
+    // A position that is too old is safe, and may be FORGOTTEN.
+    const seen = happens(random, 50) ? this.#seen : await this.#newestPosition();
     const durability = this.#durability(random);
     // Some changes have a time limit. A retry has the same limit, which has passed by then or will soon.
     const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
     const named = {
       ...step,
       op,
+      seen,
       ...(durability !== undefined && { durability }),
       ...(notAfter !== undefined && { notAfter }),
     };
-    const answer = await this.#caller.call(named);
+    const answer = await this.#caller.call(named, happens(random, 50));
     this.#learn(step.id, answer);
     if (answer.outcome === "UNKNOWN" && happens(random, 50)) await this.#repeat(named);
     if (answer.outcome !== "OK") return;
@@ -91,11 +99,7 @@ export class Worker {
   }
 
   async #repeat(step: PlannedCall): Promise<void> {
-    if (step.op === undefined) return;
-    this.#learn(
-      step.id,
-      await this.#caller.call({ ...step, sent: Math.max(0, sentOf(step.op) - this.allowanceMs) }),
-    );
+    if (step.op !== undefined) this.#learn(step.id, await this.#caller.call(step));
   }
 
   /** Chooses a durability. Most changes need not survive the server's process. */
@@ -115,13 +119,18 @@ export class Worker {
   async #updateClock(): Promise<void> {
     while (!this.#pace.hasEnded) {
       await pause(CLOCK_EVERY_MS);
-      await this.#readClock().catch(() => {}); // the previous offset holds a while longer
+      await this.#readClock().catch(() => {}); // the previous offset and position hold a while longer
     }
+  }
+
+  async #newestPosition(): Promise<string> {
+    return this.#library.position().catch(() => this.#seen); // it is not connected
   }
 
   async #readClock(): Promise<void> {
     const time = await this.#library.serverTime();
     this.#clock = time - monotonicMs();
+    this.#seen = await this.#library.position();
   }
 }
 

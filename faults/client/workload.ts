@@ -1,7 +1,7 @@
 import type { JsonValue } from "latchkey";
 import type { DurabilityLevel, Operation } from "../history/records.js";
 import { type JobState, job } from "../machines/job.js";
-import { happens, type Random } from "../random.js";
+import { happens, type Random, shuffled } from "../random.js";
 
 /** Describes one call to make. */
 export interface PlannedCall {
@@ -13,7 +13,8 @@ export interface PlannedCall {
   readonly ifVersion?: number;
   readonly ifState?: string;
   readonly op?: string;
-  readonly sent?: number;
+  /** Position of the event log before the first attempt. */
+  readonly seen?: string;
   readonly notAfter?: number;
   readonly durability?: DurabilityLevel;
 }
@@ -21,8 +22,9 @@ export interface PlannedCall {
 /** Holds what a client last saw of an entity; null if it did not exist. */
 export type KnownState = { readonly state: string; readonly version: number } | null;
 
-/** Number of entities that all clients race for, and number of others, in each generation of ids. */
-const [HOT, COLD] = [10, 300];
+/** Number of entities that all clients race for, that are often removed and created again, and of others, in each generation. */
+const [HOT, REBORN, COLD] = [10, 60, 300];
+const REBORN_PREFIX = "reborn-";
 const STATES = Object.keys(job.states) as JobState[];
 const ODD_VALUES: readonly JsonValue[] = [
   [],
@@ -40,10 +42,29 @@ const ODD_VALUES: readonly JsonValue[] = [
 
 /** Chooses an id of this generation. Half of all calls go to the few hot ids. */
 export function chooseId(random: Random, generation: number): string {
+  if (happens(random, 50)) return `hot-${generation}-${random.below(HOT)}`;
+  if (happens(random, 40)) return `${REBORN_PREFIX}${generation}-${random.below(REBORN)}`;
   // Cold ids use every kind of character that an id may have.
-  return happens(random, 50)
-    ? `hot-${generation}-${random.below(HOT)}`
-    : `cold~${generation}:@/+=_.-${random.below(COLD)}`;
+  return `cold~${generation}:@/+=_.-${random.below(COLD)}`;
+}
+
+/**
+ * Returns changes to make at once for an id that is often removed: two creates, a removal, and earlier changes of the
+ * same id again. Undefined for other ids, and mostly.
+ */
+export function chooseVolley(
+  random: Random,
+  id: string,
+  done: readonly PlannedCall[],
+): readonly PlannedCall[] | undefined {
+  if (!id.startsWith(REBORN_PREFIX) || !happens(random, 15)) return undefined;
+  const again = done.filter((one) => one.id === id).slice(-2);
+  return shuffled(random, [
+    { operation: "create", id },
+    { operation: "remove", id },
+    { operation: "create", id, set: fields(random) },
+    ...again,
+  ]);
 }
 
 /** Chooses the next call for an entity. `done` are earlier changes that may be retried. */
@@ -56,6 +77,10 @@ export function chooseStep(
   const dice = random.below(100);
   if (dice < 15) return { operation: "get", id };
   if (dice < 20 && done.length > 0) return random.of(done);
+  if (id.startsWith(REBORN_PREFIX) && dice < 75) {
+    if (dice < 45) return { operation: "create", id, ...(happens(random, 40) && { set: fields(random) }) };
+    return { operation: "remove", id, ...(happens(random, 20) && guard(random, known)) };
+  }
   if (known === null || known === undefined || dice < 25) {
     // A client that knows of no entity mostly creates it; otherwise it gets NOTFOUND.
     if (known === null ? random.below(10) < 9 : random.below(10) < 5) {

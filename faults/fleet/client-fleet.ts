@@ -59,10 +59,6 @@ export class ClientFleet implements Fleet {
     for (const one of this.processes) one.send({ kind: "generation", generation });
   }
 
-  setAllowance(ms: number): void {
-    for (const one of this.of("worker")) one.send({ kind: "allowance", ms });
-  }
-
   /** True if any process ended by itself. The run then cannot continue. */
   get hasFailed(): boolean {
     return this.processes.some((one) => one.hasFailed);

@@ -46,7 +46,6 @@ export class Client implements ClientProcess {
   #isStopped = false;
   rate = 0;
   generation = 0;
-  allowanceMs = 0;
   /** True if it ended by itself. */
   hasFailed = false;
 
@@ -94,7 +93,6 @@ export class Client implements ClientProcess {
       ...(before !== undefined && { before }),
       concurrency: this.#concurrency,
       generation: this.generation,
-      allowanceMs: this.allowanceMs,
       rate: this.rate,
     };
     this.#lives += 1;
@@ -160,7 +158,6 @@ export class Client implements ClientProcess {
 
   send(instruction: Instruction): void {
     if (instruction.kind === "rate") this.rate = instruction.rate;
-    if (instruction.kind === "allowance") this.allowanceMs = instruction.ms;
     if (instruction.kind === "generation") this.generation = instruction.generation;
     // It may have been killed a moment ago.
     if (this.isRunning) this.#child?.send(instruction, () => {});

@@ -18,6 +18,8 @@ const isObject: Check = (value) => typeof value === "object" && value !== null &
 const isTime: Check = (value) =>
   typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value);
 
+const isPosition: Check = (value) => typeof value === "string" && /^\d+-\d+$/.test(value);
+
 function oneOf(...words: readonly string[]): Check {
   const known = new Set<unknown>(words);
   return (value) => known.has(value);
@@ -66,7 +68,7 @@ const isObserved = exactly(
     createdAt: isTime,
     fields: isObject,
   },
-  { opVersion: isVersion },
+  { dueAt: isTime, opVersion: isVersion },
 );
 const isLoss = exactly(
   { fault: isText, windowMs: (value) => value === null || isNumber(value) },
@@ -92,7 +94,7 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
     [
       {
         kind,
-        format: (value) => value === 1,
+        format: (value) => value === 2,
         seed: isNumber,
         topology: isText,
         command: isText,
@@ -118,17 +120,18 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
         ifState: isText,
         force: isTrue,
         op: isText,
-        sent: isCount,
+        seen: isPosition,
         notAfter: isCount,
         durability: oneOf(...DURABILITIES),
       },
     ],
   ],
+  ["copy", [{ ...call, machine: isText, id: isText, op: isText }, { notAfter: isCount }]],
   [
     "return",
     [
       { ...call, outcome: oneOf(...OUTCOMES) },
-      { document: isObserved, attempts: isCount, error: isText },
+      { document: isObserved, position: isPosition, error: isText },
     ],
   ],
   ["resolved", [{ ...call, outcome: oneOf("DONE", "NOTDONE", "FORGOTTEN") }, { version: isVersion }]],
@@ -141,7 +144,7 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
   ["final-entity", [{ ...entity, hash: mapOf(isText) }, {}]],
   ["final-index", [{ ...entity, score: isNumber }, {}]],
   ["final-due", [{ ...entity, score: isNumber }, {}]],
-  ["final-log", [{ ...entity, documents: listOf(isText) }, {}]],
+  ["final-log", [{ ...entity, elements: listOf(isText) }, {}]],
   ["final-event", [{ kind, machine: isText, partition: isCount, entry: isText, document: isText }, {}]],
   [
     "renewal",

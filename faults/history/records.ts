@@ -38,7 +38,7 @@ export interface AllowedLoss {
 /** The first line. */
 export interface RunRecord {
   readonly kind: "run";
-  readonly format: 1;
+  readonly format: 2;
   readonly seed: number;
   readonly topology: string;
   readonly command: string;
@@ -76,11 +76,27 @@ export interface CallRecord {
   readonly force?: boolean;
   /** Idempotency key of every change. A retry has the key of the call that it retries. */
   readonly op?: string;
-  /** Server time of the first attempt in ms, on a retry. */
-  readonly sent?: number;
+  /** Position of the event log that its process knew before the first attempt. All calls with this `op` have the same. */
+  readonly seen?: string;
   /** Server time in ms after which the change must not be applied. */
   readonly notAfter?: number;
   readonly durability?: DurabilityLevel;
+}
+
+/**
+ * A copy of a request is about to be delivered, by a proxy or by a caller that resends by itself. It may have a return:
+ * the reply that no caller gets. The call with this `op` stands before it in the file.
+ */
+export interface CopyRecord {
+  readonly kind: "copy";
+  readonly process: string;
+  readonly number: number;
+  readonly at: number;
+  readonly machine: string;
+  readonly id: string;
+  readonly op: string;
+  /** Server time in ms after which this copy must not be applied. */
+  readonly notAfter?: number;
 }
 
 export type Outcome =
@@ -107,6 +123,8 @@ export interface Observation {
   readonly createdAt: string;
   /** Own fields, including stamps. */
   readonly fields: FieldMap;
+  /** Time of the first timer, if a `get` showed one. */
+  readonly dueAt?: string;
   /** Version that the idempotency key made, if the outcome is REPLAYED. */
   readonly opVersion?: number;
 }
@@ -120,8 +138,8 @@ export interface ReturnRecord {
   readonly outcome: Outcome;
   /** The change, the snapshot, or the entity that `get` read; absent if there was none. */
   readonly document?: Observation;
-  /** Number of attempts, if the caller knows it. */
-  readonly attempts?: number;
+  /** Position of the change in the event log, if the reply contained it. */
+  readonly position?: string;
   readonly error?: string;
 }
 
@@ -198,6 +216,7 @@ export interface FinalScoreRecord {
   readonly kind: "final-index" | "final-due";
   readonly machine: string;
   readonly id: string;
+  /** Negative in the index: a removed id. */
   readonly score: number;
 }
 
@@ -205,8 +224,8 @@ export interface FinalLogRecord {
   readonly kind: "final-log";
   readonly machine: string;
   readonly id: string;
-  /** Texts of the list, oldest first. */
-  readonly documents: readonly string[];
+  /** Elements of the list, oldest change first: a record and an idempotency key for each. */
+  readonly elements: readonly string[];
 }
 
 /** An entry of a machine's event stream. The entries of a partition are in order, beginning with the first ever made. */
@@ -228,6 +247,7 @@ export interface EndRecord {
 export type HistoryRecord =
   | RunRecord
   | CallRecord
+  | CopyRecord
   | ReturnRecord
   | ResolvedRecord
   | FaultBeginRecord

@@ -12,12 +12,15 @@ export function monotonicMs(): number {
 
 /** The reserved words of a document. All other fields are the caller's own. */
 const DOCUMENT_WORDS: ReadonlySet<string> = new Set(
-  "type machine id from state version timestamp since createdAt actor reason op opVersion forced".split(" "),
+  "type machine id from state version timestamp since createdAt dueAt actor reason op opVersion forced".split(
+    " ",
+  ),
 );
 
 /** Returns what a return records of a document. */
 export function observationOf(document: FieldMap): Observation {
-  const { state, version, timestamp, since, createdAt, opVersion } = document as FieldMap & Observation;
+  const { state, version, timestamp, since, createdAt, dueAt, opVersion } = document as FieldMap &
+    Observation;
   const fields: Record<string, unknown> = {};
   for (const field in document) {
     if (!DOCUMENT_WORDS.has(field) && document[field] !== undefined) fields[field] = document[field];
@@ -29,6 +32,7 @@ export function observationOf(document: FieldMap): Observation {
     since,
     createdAt,
     fields,
+    ...(dueAt !== undefined && { dueAt }),
     ...(opVersion !== undefined && { opVersion }),
   };
 }

@@ -8,6 +8,7 @@ import { fileCut } from "./disk/file-cut.js";
 import { disksFull } from "./disk/full.js";
 import { networkLosses } from "./network/losses.js";
 import { networkPartitions } from "./network/partition.js";
+import { resendingFaults } from "./network/resending.js";
 import { scriptCache } from "./scripts/cache.js";
 import { hostileInput } from "./scripts/hostile-input.js";
 import { otherCallers } from "./scripts/other-callers.js";
@@ -15,7 +16,7 @@ import { permissionFaults } from "./scripts/permissions.js";
 import { wrongTypeFaults } from "./scripts/wrong-type.js";
 import { failovers } from "./sentinel/failover.js";
 import { replicasStopped } from "./sentinel/replicas.js";
-import { clockJumps } from "./servers/clock.js";
+import { clockFaults } from "./servers/clock.js";
 import { serverFrozen } from "./servers/freeze.js";
 import { serverKills } from "./servers/kill.js";
 import { memoryFaults } from "./servers/memory.js";
@@ -26,6 +27,7 @@ import { unavailableServers } from "./servers/unavailable.js";
 export const faults: readonly Fault[] = [
   ...networkLosses,
   ...networkPartitions,
+  ...resendingFaults,
   ...clientKills,
   ...scriptCache,
   ...wrongTypeFaults,
@@ -37,7 +39,7 @@ export const faults: readonly Fault[] = [
   ...serverKills,
   ...powerFailures,
   serverFrozen,
-  clockJumps,
+  ...clockFaults,
   ...memoryFaults,
   ...unavailableServers,
   fileCut,

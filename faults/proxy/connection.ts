@@ -1,11 +1,12 @@
 import { connect, type Socket } from "node:net";
-import type { Random } from "../random.js";
+import { happens, type Random } from "../random.js";
+import { type Copies, type OnCopy, type OnReply, wordsOf } from "./copies.js";
 import { Framer } from "./framer.js";
 import { Pipe } from "./pipe.js";
 import type { Hits, Treatment } from "./proxy.js";
 
-/** Decides what happens to the reply to a forwarded request. */
-type Fate = "pass" | "drop" | "truncate" | "discard";
+/** Decides what happens to the reply to a forwarded request. Replies to copies are given to a function. */
+type Fate = "pass" | "drop" | "truncate" | OnReply;
 
 /** Holds a treatment that is in effect. */
 export interface ActiveTreatment {
@@ -17,12 +18,16 @@ export interface ActiveTreatment {
 /** Requests of a handshake. They always pass, because a treatment is meant for calls. */
 const HANDSHAKE = 3;
 
+/** Share of the copies on other connections that are delivered at once. */
+const AT_ONCE_PERCENT = 40;
+
 /** Forwards one connection through a proxy. */
 export class ProxyConnection {
   readonly near: Socket;
   readonly #far: Socket;
   readonly #toFar: Pipe;
   readonly #toNear: Pipe;
+  readonly #copies: Copies;
   readonly #requests = new Framer();
   readonly #replies = new Framer();
   /** Fates of the requests without a reply, oldest first. */
@@ -37,8 +42,9 @@ export class ProxyConnection {
   /** Called when the client has set its name. */
   onName: () => void = () => {};
 
-  constructor(near: Socket, target: number, onClose: () => void) {
+  constructor(near: Socket, target: number, copies: Copies, onClose: () => void) {
     this.near = near;
+    this.#copies = copies;
     this.#far = connect(target, "127.0.0.1");
     this.#toFar = new Pipe(this.#far);
     this.#toNear = new Pipe(near);
@@ -107,7 +113,7 @@ export class ProxyConnection {
         continue;
       }
       pass();
-      if (!this.#act(action, frame)) return;
+      if (this.active === undefined || !this.#act(action, frame, this.active)) return;
       from = i + 1;
       through = from;
     }
@@ -118,7 +124,7 @@ export class ProxyConnection {
   #choose({ treatment, random, hits }: ActiveTreatment, frame: Buffer): keyof Hits | "pass" {
     for (const action of ACTIONS) {
       const chance = treatment[action];
-      if (action === "duplicate" && !isScript(frame)) continue;
+      if (COPYING.has(action) && !isScript(frame)) continue;
       if (chance !== undefined && random.below(1_000_000) < chance * 1_000_000) {
         hits[action] += 1;
         return action;
@@ -128,7 +134,8 @@ export class ProxyConnection {
   }
 
   /** Returns false if nothing after this request passes. */
-  #act(action: keyof Hits, frame: Buffer): boolean {
+  #act(action: keyof Hits, frame: Buffer, { treatment, random }: ActiveTreatment): boolean {
+    const { onCopy, longestMs } = treatment.resending ?? { onCopy: () => () => {}, longestMs: 0 };
     switch (action) {
       case "dropReply":
       case "resetMidReply":
@@ -136,9 +143,25 @@ export class ProxyConnection {
         this.#toFar.write(frame);
         return true;
       case "duplicate":
-        this.#fates.push("pass", "discard");
+        this.#fates.push("pass", onCopy(wordsOf(frame)));
         this.#toFar.write(Buffer.concat([frame, frame]));
         return true;
+      case "resend":
+        this.#fates.push("pass");
+        this.#toFar.write(frame);
+        this.#resend(Buffer.from(frame), random.below(longestMs + 1), onCopy);
+        return true;
+      case "resendElsewhere": {
+        const delayMs = happens(random, AT_ONCE_PERCENT) ? 0 : random.below(longestMs + 1);
+        this.#copies.send(frame, delayMs, onCopy);
+        this.#fates.push("pass");
+        this.#toFar.write(frame);
+        return true;
+      }
+      case "strand":
+        this.#copies.send(frame, random.below(longestMs + 1), onCopy);
+        this.cut();
+        return false;
       case "dropRequest":
         this.cut();
         return false;
@@ -152,6 +175,15 @@ export class ProxyConnection {
     }
   }
 
+  /** Delivers a copy on this connection if it is still open. */
+  #resend(frame: Buffer, delayMs: number, onCopy: OnCopy): void {
+    setTimeout(() => {
+      if (this.#isBlackhole || this.#far.destroyed) return;
+      this.#fates.push(onCopy(wordsOf(frame)));
+      this.#toFar.write(frame);
+    }, delayMs).unref();
+  }
+
   #fromFar(piece: Buffer): void {
     if (this.#isBlackhole) return;
     if (this.#isRaw) {
@@ -163,6 +195,7 @@ export class ProxyConnection {
     for (const frame of frames) {
       const fate = this.#fates.shift() ?? "pass";
       if (fate === "pass") passing.push(frame);
+      if (typeof fate === "function") fate(frame);
       if (fate !== "drop" && fate !== "truncate") continue;
       const part = fate === "truncate" ? [frame.subarray(0, frame.length >> 1)] : [];
       this.near.write(Buffer.concat([...passing, ...part]), () => this.cut());
@@ -185,7 +218,7 @@ export class ProxyConnection {
   }
 }
 
-/** Only scripts are duplicated. Other requests, such as MULTI, mean something else when they are sent twice. */
+/** Only scripts are copied. Other requests, such as MULTI, mean something else when they are sent twice. */
 function isScript(frame: Buffer): boolean {
   return /^\*\d+\r\n\$7\r\nevalsha/i.test(frame.toString("latin1", 0, 24));
 }
@@ -197,4 +230,9 @@ const ACTIONS = [
   "resetMidReply",
   "blackhole",
   "duplicate",
+  "resend",
+  "resendElsewhere",
+  "strand",
 ] as const satisfies readonly (keyof Hits)[];
+
+const COPYING: ReadonlySet<keyof Hits> = new Set(["duplicate", "resend", "resendElsewhere", "strand"]);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { Random } from "../random.js";
 import { type ActiveTreatment, ProxyConnection } from "./connection.js";
+import { Copies } from "./copies.js";
 import type { ClientFilter, Hits, NodeProxy } from "./proxy.js";
 
 const EVERYBODY: ClientFilter = () => true;
@@ -9,6 +10,7 @@ const EVERYBODY: ClientFilter = () => true;
 /** Opens a proxy in front of a port of this machine. */
 export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
   const connections = new Set<ProxyConnection>();
+  const copies = new Copies(target);
   const hits: Hits = {
     dropReply: 0,
     dropRequest: 0,
@@ -16,6 +18,9 @@ export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
     resetMidReply: 0,
     blackhole: 0,
     duplicate: 0,
+    resend: 0,
+    resendElsewhere: 0,
+    strand: 0,
   };
   let active: ActiveTreatment | undefined;
   let which = EVERYBODY;
@@ -28,7 +33,7 @@ export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
     if (treated?.treatment.partition === true) connection.discardAll();
   };
   const server = createServer((near) => {
-    const connection = new ProxyConnection(near, target, () => connections.delete(connection));
+    const connection = new ProxyConnection(near, target, copies, () => connections.delete(connection));
     connections.add(connection);
     connection.onName = () => treatOne(connection);
     treatOne(connection);
@@ -59,6 +64,7 @@ export async function openProxy(target: number, port = 0): Promise<NodeProxy> {
     cut: (clients = EVERYBODY) => cut((connection) => clients(connection.name)),
     close: async () => {
       cut(() => true);
+      copies.close();
       server.close();
       await once(server, "close");
     },

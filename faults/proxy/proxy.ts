@@ -1,3 +1,12 @@
+import type { OnCopy } from "./copies.js";
+
+/** Configures copies of requests, as client libraries, proxies and delayed sockets deliver them. */
+export interface Resending {
+  readonly onCopy: OnCopy;
+  /** Longest delay of a copy, in ms. */
+  readonly longestMs: number;
+}
+
 /** Configures what a proxy does to connections. Probabilities are seeded, from 0 to 1. */
 export interface Treatment {
   /** Discards the reply to an executed request, then closes the connection. */
@@ -12,6 +21,14 @@ export interface Treatment {
   readonly blackhole?: number;
   /** Sends the bytes of a request with a script twice. One reply comes back. */
   readonly duplicate?: number;
+  /** Delivers a copy of a request with a script on the same connection after a delay. */
+  readonly resend?: number;
+  /** Delivers a copy on another connection, at once or after a delay, perhaps after its connection has closed. */
+  readonly resendElsewhere?: number;
+  /** Closes the connection, and delivers the request on another one after a delay. */
+  readonly strand?: number;
+  /** Required for copies. */
+  readonly resending?: Resending;
   /** Delays each piece by this many ms, in both directions. The order stays. */
   readonly delayMs?: number;
   /** Forwards this many bytes per millisecond. */
@@ -22,7 +39,15 @@ export interface Treatment {
 
 /** Counts what a proxy did to connections. */
 export type Hits = Record<
-  "dropReply" | "dropRequest" | "resetMidRequest" | "resetMidReply" | "blackhole" | "duplicate",
+  | "dropReply"
+  | "dropRequest"
+  | "resetMidRequest"
+  | "resetMidReply"
+  | "blackhole"
+  | "duplicate"
+  | "resend"
+  | "resendElsewhere"
+  | "strand",
   number
 >;
 

@@ -3,6 +3,7 @@ import { type Arena, Violation, VoidInjection } from "../fault.js";
 import type { ClientFleet } from "../fleet/client-fleet.js";
 import type { TimedFleet } from "../fleet/timed-fleet.js";
 import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import type { OnCopy } from "../proxy/copies.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { randomFor } from "../random.js";
 import type { Servers } from "../servers/servers.js";
@@ -22,6 +23,7 @@ export interface RunContext {
   readonly timed: TimedFleet;
   readonly logTrimmer: LogTrimmer;
   readonly history: HistoryWriter;
+  readonly onCopy: OnCopy;
   readonly folder: string;
   readonly namespace: string;
   readonly machine: string;

@@ -41,7 +41,7 @@ export async function writeFinalState(
     const lists = await Promise.all(keys.map((key) => client.lrange(key, 0, -1)));
     for (const [i, key] of keys.entries()) {
       const id = key.slice(`${prefix}log:`.length);
-      history.append({ kind: "final-log", machine, id, documents: lists[i] ?? [] });
+      history.append({ kind: "final-log", machine, id, elements: lists[i] ?? [] });
     }
   }
   for (const [kind, name] of [

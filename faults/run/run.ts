@@ -7,6 +7,7 @@ import type { Fault, Topology } from "../fault.js";
 import { ClientFleet } from "../fleet/client-fleet.js";
 import { HistoryWriter } from "../history/writer.js";
 import { job } from "../machines/job.js";
+import { SHIFTS, shift } from "../machines/shift.js";
 import { openProxy } from "../proxy/open.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
@@ -15,7 +16,7 @@ import type { ServerNode } from "../servers/servers.js";
 import { SmallDisk } from "../servers/small-disk.js";
 import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
-import { ClockAllowance } from "./clock-allowance.js";
+import { copyRecorder } from "./copy-recorder.js";
 import { keyPrefix } from "./final-state.js";
 import { type InjectionResult, Injections, schedule } from "./injections.js";
 import type { Interruption } from "./interruption.js";
@@ -139,6 +140,10 @@ async function runWith(
     timed: timed.fleet,
     logTrimmer,
     history,
+    onCopy: copyRecorder([
+      { prefix: keyPrefix(NAMESPACE, job.name), machine: job.name, history },
+      { prefix: keyPrefix(SHIFTS, shift.name), machine: shift.name, history: timed.copies },
+    ]),
     folder,
     namespace: NAMESPACE,
     machine: job.name,
@@ -148,7 +153,6 @@ async function runWith(
     for (const proxy of proxies) proxy.heal();
   };
   const injector = new Injections(history, heal);
-  const allowance = new ClockAllowance(fleet);
   const load = new Load(fleet, operations, injections);
   cleanUp.push(async () => load.stop());
   let current = "warming up";
@@ -165,12 +169,10 @@ async function runWith(
   for (const [i, fault] of planned.entries()) {
     if (hasFailed()) break;
     current = fault.name;
-    allowance.before(fault);
     const injectionsLeft = planned.slice(i).filter((one) => one === fault).length;
     await injector.inject(fault, (attempt) =>
       arenaOf(context, { seed, injection: i, attempt, injectionsLeft }),
     );
-    allowance.after(fault);
     load.injected += 1;
   }
   current = "no more faults";

@@ -62,6 +62,7 @@ function loadLines(tally: Tally): string[] {
     `unknown       ${unknown}, resolved as: ${counts(tally.resolved)}; unresolved: ${tally.unresolved}; interrupted with their process: ${tally.interrupted}`,
     `not executed  ${tally.outcomes.get("NOTEXECUTED") ?? 0}`,
     `retries       ${tally.retries} by another call with the same idempotency key; REPLAYED ${tally.outcomes.get("REPLAYED") ?? 0}, FORGOTTEN ${tally.outcomes.get("FORGOTTEN") ?? 0}`,
+    `copies        ${tally.copies} requests delivered again; outcomes that no caller got: ${counts(tally.copied)}`,
     `events        ${tally.logged} in the log; followers read ${tally.events} in ${tally.follows} iterations and got ${tally.gaps} gaps`,
   ];
 }

@@ -6,12 +6,18 @@ export class Tally {
   /** Calls without a return: their process was killed. */
   interrupted = 0;
   retries = 0;
+  /** Copies of requests that were delivered. */
+  copies = 0;
   events = 0;
   gaps = 0;
   follows = 0;
   logged = 0;
   readonly operations = new Map<Operation, number>();
   readonly outcomes = new Map<Outcome, number>();
+  /** Outcomes of copies, which no caller got. */
+  readonly copied = new Map<Outcome, number>();
+  readonly #ops = new Set<string>();
+  readonly #copies = new Set<string>();
   readonly resolved = new Map<ResolvedRecord["outcome"], number>();
   /** Errors that callers got because the call itself was invalid. */
   readonly errors: string[] = [];
@@ -23,11 +29,20 @@ export class Tally {
       case "call":
         this.calls += 1;
         this.interrupted += 1;
-        if (record.sent !== undefined) this.retries += 1;
+        if (record.op !== undefined && this.#ops.has(record.op)) this.retries += 1;
+        if (record.op !== undefined) this.#ops.add(record.op);
         count(this.operations, record.operation);
         this.begun = Math.min(this.begun, record.at);
         return;
+      case "copy":
+        this.copies += 1;
+        this.#copies.add(`${record.process} ${record.number}`);
+        return;
       case "return":
+        if (this.#copies.delete(`${record.process} ${record.number}`)) {
+          count(this.copied, record.outcome);
+          return;
+        }
         this.interrupted -= 1;
         count(this.outcomes, record.outcome);
         this.ended = Math.max(this.ended, record.at);

@@ -11,7 +11,7 @@ import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
 import type { InjectionResult } from "./injections.js";
 import { LogTrimmer } from "./log-trimmer.js";
-import { installed, lossOf } from "./write-history.js";
+import { clocksOf, installed, lossOf } from "./write-history.js";
 
 const CLOCK_EVERY_MS = 100;
 /** Timers that are due this long after the end of the load must still fire. */
@@ -44,6 +44,8 @@ export interface TimedParts {
 /** Runs holders, sweepers and replicas of a reaction in their own namespace, under the same faults as the callers. */
 export class TimedLoad {
   readonly fleet: TimedFleet;
+  /** Records copies of the timed clients' requests. */
+  readonly copies: HistoryWriter;
   readonly #folder: string;
   readonly #timer: NodeJS.Timeout;
   #least = Number.POSITIVE_INFINITY;
@@ -52,6 +54,7 @@ export class TimedLoad {
   private constructor(fleet: TimedFleet, folder: string) {
     this.fleet = fleet;
     this.#folder = folder;
+    this.copies = new HistoryWriter(this.#copiesFile);
     this.#readClock();
     this.#timer = setInterval(() => this.#readClock(), CLOCK_EVERY_MS);
   }
@@ -103,20 +106,20 @@ export class TimedLoad {
   /** Assembles the history. */
   async write(primary: ServerNode, { path, run, injected, faults }: TimedParts): Promise<void> {
     const history = new HistoryWriter(path);
-    const clocks = injected.filter(({ fault }) => fault.setsClockBack === true);
     history.append({
       kind: "run",
-      format: 1,
+      format: 2,
       ...run,
       machines: [await installed(primary, SHIFTS, shift)],
       loss: lossOf(injected),
-      clocks: clocks.map(({ fault }) => fault.name),
+      clocks: clocksOf(injected),
       reactions: [{ name: REACTION, deadLetterAfter: DEAD_LETTER_AFTER }],
     });
     for await (const record of readHistory(faults)) {
       if (record.kind === "fault-begin" || record.kind === "fault-end") history.append(record);
     }
-    for (const file of [...this.fleet.files, this.#end]) history.appendFile(file);
+    this.copies.close();
+    for (const file of [...this.fleet.files, this.#copiesFile, this.#end]) history.appendFile(file);
     await writeFinalState(primary.admin, SHIFTS, shift.name, history);
     await new LogTrimmer(`${PREFIX}events`, shift.name).write(primary.admin, history);
     history.append({ kind: "end", at: monotonicMs() });
@@ -129,6 +132,10 @@ export class TimedLoad {
 
   get #end(): string {
     return join(this.#folder, "time-end.jsonl");
+  }
+
+  get #copiesFile(): string {
+    return join(this.#folder, "time-copies.jsonl");
   }
 
   #readClock(): void {

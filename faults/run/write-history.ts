@@ -26,10 +26,11 @@ export async function writeHistory(path: string, parts: Parts): Promise<void> {
   const history = new HistoryWriter(path);
   history.append({
     kind: "run",
-    format: 1,
+    format: 2,
     ...run,
     machines: [await installed(primary, namespace, job)],
     loss: lossOf(injected),
+    clocks: clocksOf(injected),
   });
   for (const file of files) history.appendFile(file);
   await writeFinalState(primary.admin, namespace, job.name, history);
@@ -44,6 +45,11 @@ export function lossOf(injected: readonly InjectionResult[]): AllowedLoss[] {
     if (loses === false || times === 0) return [];
     return [{ fault: name, windowMs: null, ...(loses !== true && loses) }];
   });
+}
+
+/** Returns the names of the faults of a run that set a clock. */
+export function clocksOf(injected: readonly InjectionResult[]): string[] {
+  return injected.flatMap(({ fault: { name, setsClock } }) => (setsClock === true ? [name] : []));
 }
 
 /** Returns the machine as installed: its states in the order of their ordinals. */

@@ -28,7 +28,9 @@ local function snapshot(machine_key, id, entity, further)
   if not entity[1] then return false end
   local machine = string.match(machine_key, '^{[^}]*}:([^:]*):')
   local changed, entered = string.match(entity[6], '^(%d+) (%d+)')
+  local timestamp = iso(changed + 0)
   return '{"machine":"' .. machine .. '","id":"' .. id .. '","state":"' .. entity[2] .. '","version":'
-    .. entity[4] .. ',"timestamp":"' .. iso(changed + 0) .. '","since":"' .. iso(entered + 0)
-    .. '","createdAt":"' .. entity[8] .. '"' .. (further or '') .. own_text(entity, 11, #entity) .. '}'
+    .. entity[4] .. ',"timestamp":"' .. timestamp .. '","since":"'
+    .. (entered == changed and timestamp or iso(entered + 0)) .. '","createdAt":"' .. entity[8] .. '"'
+    .. (further or '') .. own_text(entity, 11, #entity) .. '}'
 end

@@ -40,6 +40,14 @@ local function fields_of(stream_key, id)
   return entry and entry[2]
 end
 
+-- The entity and the type of an event. An entry that is not an event has no type, and an entity of its own, whose name
+-- no entity can have: it delays no event.
+local function subject_of(id, fields)
+  local document = named(fields).doc or ''
+  local kind, entity = string.match(document, '^{"type":"([^"]*)","machine":"[^"]*","id":"([^"]+)"')
+  return entity or '#' .. id, kind
+end
+
 -- Who handles the events of an entity, and the last attempt; an empty table if nobody does.
 local function read_assignment(assignments_key, entity)
   local text = call('HGET', assignments_key, entity) or ''

@@ -19,9 +19,9 @@
 -- Reply
 --   [attempts, document, spent]
 --     attempts  the attempts so far, with this one
---     document  the event; null if it was trimmed from the log
+--     document  the event; null if it was trimmed from the log, empty if the entry has none
 --     spent     1 if all attempts were made before: this one does not count
---   LOST  the event was reassigned or is finished, or the call is outdated
+--   LOST  the event was reassigned or is finished, the call is outdated, or the event is of another entity
 -- Errors
 --   NOGROUP
 
@@ -37,7 +37,7 @@ number, most = number + 0, most + 0
 -- 2 read
 local owner = owner_of(stream_key, group, id)
 local fields = fields_of(stream_key, id)
-local document = fields and named(fields).doc or false
+local document = fields and (named(fields).doc or '')
 local assignment = read_assignment(assignments_key, entity)
 local latest = assignment.holder == consumer and assignment.number or 0
 if assignment.event ~= mark .. id then
@@ -46,6 +46,8 @@ end
 
 -- 3 reject
 if owner ~= consumer or number < latest then return 'LOST' end
+-- After a failover, the log can have given the ID to an event of another entity.
+if fields and subject_of(id, fields) ~= entity then return 'LOST' end
 if number == latest then return { assignment.attempts, document, 0 } end
 if not document or assignment.attempts >= most then return { assignment.attempts, document, 1 } end
 

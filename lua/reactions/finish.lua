@@ -18,11 +18,12 @@
 --   7 number     the number of this call, higher than any before
 --   8 following  mark and ID of the entity's next event that this consumer has; '' if it knows none
 --   9 ending     done; dead: the event becomes a dead letter; lost: it was trimmed from the log
---   10 problem   for dead, the error of the last attempt
---   11 document  for dead, the event
+--   10 digest    the SHA-1 of the event as begin returned it, in hexadecimal digits; '' if it returned none
+--   11 problem   for dead, the error of the last attempt
+--   12 document  for dead, the event
 -- Reply
 --   OK    the event is finished
---   LOST  the event was reassigned, or may have been since the attempt began
+--   LOST  the event was reassigned, or may have been since the attempt began; or the ID is of another event
 -- Errors
 --   NOGROUP  NOPERM <command>
 
@@ -32,7 +33,7 @@
 local events_key, dead_letters_key, assignments_key, settings_key = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
 local group, consumer, mark, id, entity = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local attempt, number, following = ARGV[6], ARGV[7], ARGV[8]
-local ending, problem, document = ARGV[9], ARGV[10], ARGV[11]
+local ending, digest, problem, document = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local stream_keys = { e = events_key, d = dead_letters_key }
 local stream_key = stream_keys[mark]
 attempt, number = attempt + 0, number + 0
@@ -40,6 +41,7 @@ attempt, number = attempt + 0, number + 0
 -- 2 read
 local owner = owner_of(stream_key, group, id)
 local assignment = read_assignment(assignments_key, entity)
+local fields = fields_of(stream_key, id)
 local is_holder = assignment.holder == consumer
 local since = string.match(call('HGET', settings_key, 'of:' .. consumer) or '', '^%d+')
 local function is_own(event)
@@ -53,6 +55,8 @@ if not owner then
   return since and since + 0 < attempt and 'OK' or 'LOST'
 end
 if owner ~= consumer or is_holder and number < assignment.number then return 'LOST' end
+-- After a failover, the log can have given the ID to another event.
+if digest ~= '' and fields and redis.sha1hex(named(fields).doc or '') ~= digest then return 'LOST' end
 local lacks = forbidden({ { 'XADD', dead_letters_key, '*', 'f', 'v' }, { 'XACK', stream_key, group, id },
   { 'XDEL', dead_letters_key, id }, { 'HDEL', assignments_key, entity }, { 'HSET', assignments_key, entity, 'v' } })
 if lacks then return redis.error_reply('NOPERM ' .. lacks) end

@@ -35,7 +35,8 @@
 -- Reply
 --   [events, delivered, more, stale, after, gap, now]
 --     events     [mark, id, entity] each, in the order in which to handle them; events that are known may be repeated.
---                mark is e for an event of the log, d for a dead letter that is retried
+--                mark is e for an event of the log, d for a dead letter that is retried. An entry that is not an
+--                event is delivered too, whatever its type; its entity begins with #
 --     delivered  the ID of the last event that was delivered to any consumer
 --     more       1 if there may be further new events
 --     stale      1 if events of this consumer may have been reassigned since the take that delivered them
@@ -65,14 +66,6 @@ count, known, number, answered = count + 0, known + 0, number + 0, answered + 0
 local stream_keys = { e = events_key, d = dead_letters_key }
 local PAGE = 1000
 local SCAN = 500 -- new events that one call looks at
-
--- The entity and the type of an event; nil for an entry that is not an event.
-local function subject_of(fields)
-  local document = named(fields).doc
-  if not document then return nil end
-  local kind, id = string.match(document, '^{"type":"([^"]*)","machine":"[^"]*","id":"([^"]*)"')
-  return id, kind
-end
 
 -- 2 read
 local now = server_ms()
@@ -176,12 +169,12 @@ end)
 for _, event in ipairs(left) do
   local stream_key, id = stream_keys[event.mark], event.id
   local fields = fields_of(stream_key, id)
-  local entity = fields and subject_of(fields)
-  if not entity then
+  if not fields then
     remove_settings_of(event.owner)
     call('XACK', stream_key, group, id)
-    if not fields and event.mark == 'e' then add_gap(id, id, 1) end
+    if event.mark == 'e' then add_gap(id, id, 1) end
   else
+    local entity = subject_of(id, fields)
     local holder = read_assignment(assignments_key, entity).holder
     -- A live holder gets the event by its own take, after its other events of the entity.
     if not holder or holder == consumer or not is_alive(holder) then
@@ -227,9 +220,10 @@ while kept < count and scanned < SCAN do
   end
   local skipped = {}
   for _, entry in ipairs(reply[1][2]) do
-    local id, entity, kind = entry[1], subject_of(entry[2])
+    local id = entry[1]
+    local entity, kind = subject_of(id, entry[2])
     delivered, scanned = id, scanned + 1
-    if not entity or on ~= '' and not is_wanted[kind] then
+    if kind and on ~= '' and not is_wanted[kind] then
       skipped[#skipped + 1] = id
     else
       local holder = read_assignment(assignments_key, entity).holder
@@ -250,10 +244,8 @@ local function add_own(mark, start)
   local rows, last = reply and reply[1][2] or {}, start
   for _, entry in ipairs(rows) do
     local id, fields = entry[1], entry[2]
-    local entity = fields and subject_of(fields)
     last = id
-    if entity or not fields then own[#own + 1] = { mark, id, entity or '' } -- begin reports an event that was trimmed
-    else call('XACK', stream_key, group, id) end
+    own[#own + 1] = { mark, id, fields and subject_of(id, fields) or '' } -- begin reports an event that was trimmed
   end
   return last, #rows == PAGE
 end

@@ -13,8 +13,9 @@ if op then
     local floor = call('HGET', machine_key, 'floor')
     forgot = removal_position(call('ZSCORE', index_key, id)) or floor or '0-0'
   end
-  local is_forgotten = forgot ~= '0-0' and is_after(forgot, seen)
-  if is_forgotten == nil then return redis.error_reply(LAYOUT) end
+  local forgot_ms = string.match(forgot, '^(%d+)-%d+$')
+  if not forgot_ms then return redis.error_reply(LAYOUT) end
+  local is_forgotten = forgot_ms + 0 >= seen_ms and is_after(forgot, seen)
   -- A new position is greater than SEEN anyway if the clock is, so the end of the log matters only if it is not.
   if not is_forgotten and seen_ms >= time then is_forgotten = is_after(seen, log_end(events_key)) end
   if is_forgotten then return { 'FORGOTTEN', snapshot(machine_key, id, entity), log_end(events_key) } end

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../machine/json-value.js";
+import { isObject, type JsonValue } from "../machine/json-value.js";
 import { RESERVED_FIELDS } from "../machine/names.js";
 
 /** Current entity, as `get` and rejections return it, with the caller's own fields. Times are the server's, ISO-8601 UTC. */
@@ -65,6 +65,41 @@ export function readDocument<D extends object>(text: string): D {
   const document = JSON.parse(text) as D;
   texts.set(document, text);
   return document;
+}
+
+const isText = (value: unknown): boolean => typeof value === "string";
+
+const CHANGE_FIELDS: readonly (readonly [name: string, isValid: (value: unknown) => boolean])[] = [
+  ["type", isText],
+  ["id", isText],
+  ["from", (value) => value === null || isText(value)],
+  ["state", isText],
+  ["version", (value) => Number.isSafeInteger(value) && Number(value) > 0],
+  ["timestamp", isText],
+  ["since", isText],
+  ["createdAt", isText],
+];
+
+/**
+ * Parses the document of a change as it was logged or published, where other programs can write too.
+ *
+ * @returns the change, or a text that says why it is not a change of this machine
+ */
+export function parseChange<C extends Change>(machine: string, text: string): C | string {
+  if (text === "") return "no document";
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return "not JSON";
+  }
+  if (!isObject(document)) return "not a JSON object";
+  if (document.machine !== machine) return `not a change of ${machine}`;
+  const invalid = CHANGE_FIELDS.find(([name, isValid]) => !isValid(document[name]));
+  if (invalid !== undefined) return `not a change: ${invalid[0]} is missing or invalid`;
+  const change = document as C;
+  texts.set(change, text);
+  return change;
 }
 
 /** Returns the text from which a document was parsed. It contains all digits of numbers that JavaScript rounds. */

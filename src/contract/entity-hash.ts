@@ -3,6 +3,9 @@ import { readDocument, type Snapshot } from "./document.js";
 /** Fields of the scripts. Their other fields have a colon. */
 const INTERNAL = new Set(["state", "version", "created"]);
 
+/** The latest time that a date can hold, in ms. Only damaged data is later. */
+const LATEST_MS = 8.64e15;
+
 /** Returns whether a field of an entity's hash is the caller's own. */
 export function isOwnField(field: string): boolean {
   return !INTERNAL.has(field) && !field.includes(":");
@@ -12,25 +15,30 @@ export function isOwnField(field: string): boolean {
  * Builds an entity's snapshot from its hash, as the scripts do: the texts of own fields are copied, with all digits.
  *
  * @param hash the reply to HGETALL
+ * @param due time in ms at which its first timer fires
  * @returns null if the hash is empty: the entity does not exist
  */
 export function readEntity<S extends string>(
   machine: string,
   id: string,
   hash: Readonly<Record<string, string>>,
+  due?: number | null,
 ): Snapshot<S> | null {
   const { state, version, created } = hash;
   if (state === undefined) return null;
   // The last change, the entry into the state, and the last heartbeat, in ms.
-  const [changed, entered] = (hash["times:ms"] ?? "")
-    .split(" ")
-    .map((ms) => new Date(Number(ms)).toISOString());
+  const [changed, entered] = (hash["times:ms"] ?? "").split(" ").map(isoOf);
+  const dueAt = typeof due === "number" && Math.abs(due) <= LATEST_MS ? `,"dueAt":"${isoOf(due)}"` : "";
   const own = Object.entries(hash)
     .filter(([field]) => isOwnField(field))
     .map(([field, json]) => `,"${field}":${json}`)
     .join("");
   return readDocument<Snapshot<S>>(
     `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${changed}",` +
-      `"since":"${entered}","createdAt":"${created}"${own}}`,
+      `"since":"${entered}","createdAt":"${created}"${dueAt}${own}}`,
   );
+}
+
+function isoOf(ms: string | number): string {
+  return new Date(Number(ms)).toISOString();
 }

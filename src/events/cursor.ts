@@ -1,11 +1,17 @@
 import { refuse, shortText } from "../contract/arguments.js";
 
-/** A position in a machine's event log: the ID of the last entry read, per partition. `0-0` is before the first. */
-export type StreamIds = readonly string[];
+/**
+ * Positions in a machine's event log, one per partition: after an entry, such as `1763807223197-0@9f86d081`, or only a
+ * stream ID, such as `1763807223197-0`. `0-0` is before the first entry.
+ */
+export type Positions = readonly string[];
 
-/** Formats a position as text: entry IDs such as `1763807223197-0`, one per partition, separated by commas. */
-export function logCursor(ids: StreamIds): string {
-  return ids.join(",");
+const POSITION = /^\d{1,20}-\d{1,20}(@[0-9a-f]{8})?$/;
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Formats positions as text, separated by commas. */
+export function logCursor(positions: Positions): string {
+  return positions.join(",");
 }
 
 /**
@@ -13,14 +19,22 @@ export function logCursor(ids: StreamIds): string {
  *
  * @throws ContractError (BADARG) if it is malformed, or if its number of partitions is not that of the namespace.
  */
-export function parseLogCursor(cursor: string, partitions: number): string[] {
-  const ids = typeof cursor === "string" ? cursor.split(",") : [""];
-  if (!ids.every((id) => /^\d{1,20}-\d{1,20}$/.test(id))) {
+export function parseLogCursor(cursor: unknown, partitions: number): string[] {
+  const positions = typeof cursor === "string" ? cursor.split(",") : [""];
+  if (!positions.every((position) => POSITION.test(position))) {
     refuse(
-      `after: ${shortText(cursor)} is not a cursor; use "start", "end" or a cursor of this log, such as 1763807223197-0`,
+      `after: ${shortText(cursor)} is not a cursor; use "start", "end" or a cursor of this log, such as ` +
+        "1763807223197-0, or a time, such as 2026-11-30T12:00:00Z",
     );
   }
-  if (ids.length !== partitions)
-    refuse(`after: the cursor has ${ids.length} partitions, but the log has ${partitions}`);
-  return ids;
+  if (positions.length !== partitions)
+    refuse(`after: the cursor has ${positions.length} partitions, but the log has ${partitions}`);
+  return positions;
+}
+
+/** Reads a time: a Date, or ISO 8601 text with a time zone. @returns ms; undefined for any other value */
+export function timeOf(after: unknown): number | undefined {
+  const isTime = after instanceof Date || (typeof after === "string" && ISO_TIME.test(after));
+  const ms = isTime ? new Date(after).getTime() : Number.NaN;
+  return ms >= 0 ? ms : undefined;
 }

@@ -14,7 +14,7 @@ export interface Follower {
   readonly id: string;
   onChange(change: Change): void;
   /** Called after a gap: read the entity again. Later changes arrive at `onChange`. */
-  onMissed(): void;
+  onMissed(reason: GapError["reason"]): void;
   /** Called at the end: no further change arrives. */
   onEnd(error: unknown): void;
 }
@@ -95,7 +95,7 @@ export class Feed {
       } catch (error) {
         if (error instanceof GapError) {
           after = error.cursor;
-          for (const follower of this.#all()) follower.onMissed();
+          for (const follower of this.#all()) follower.onMissed(error.reason);
         } else if (error instanceof ConnectError && mayPassSoon(error)) {
           after = log.cursor ?? after; // each follower has a time limit of its own
         } else throw error;

@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { checkFunctions, checkOptions, refuse, shortText } from "../contract/arguments.js";
-import { type Change, readDocument } from "../contract/document.js";
+import { type Change, parseChange } from "../contract/document.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
@@ -56,12 +56,10 @@ export async function subscribe<C extends Change>(
   let isOpen = true;
   const receive = (text: string): void => {
     if (!isOpen) return;
-    let change: C;
-    try {
-      change = readDocument<C>(text);
-    } catch {
+    const change = parseChange<C>(location.machine, text);
+    if (typeof change === "string") {
       // Any client may publish on a channel.
-      connection.logger.warn({ channel }, "ignored a message that is not a change");
+      connection.logger.warn({ channel, problem: change }, "ignored a message that is not a change");
       return;
     }
     // Asynchronous: an error thrown into the client's parser would lose the messages that follow.

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ownFields, type Snapshot } from "../contract/document.js";
+import { ownFields, parseChange } from "../contract/document.js";
 import { isOwnField } from "../contract/entity-hash.js";
 import { isObject, type JsonValue } from "../machine/json-value.js";
 import type { StoredEntity } from "./stored-entity.js";
@@ -30,36 +30,28 @@ export interface LogRecord extends ChangeFacts {
 
 /** Reads the document of a change of this machine. Returns undefined for any other text. */
 export function readChange(machine: string, text: string): ChangeText | undefined {
-  const document = readFacts(text);
-  if (document === undefined || document.machine !== machine) return undefined;
-  const { type, id, from, state, version, timestamp, since, createdAt } = document;
-  if (typeof id !== "string" || typeof since !== "string" || typeof createdAt !== "string") return undefined;
+  const change = parseChange(machine, text);
+  if (typeof change === "string") return undefined;
+  const { type, id, from, state, version, timestamp, since, createdAt } = change;
   const isRemoval = type === `${machine}.removed` && from === state;
-  const digest = fieldsDigest(Object.entries(ownFields(document as unknown as Snapshot)));
+  const digest = fieldsDigest(Object.entries(ownFields(change)));
   return { type, id, state, version, timestamp, since, createdAt, isRemoval, digest };
 }
 
 /** Reads a record of an entity's own log. Returns undefined for any other text. */
 export function readRecord(text: string): LogRecord | undefined {
-  const record = readFacts(text);
-  if (record === undefined || typeof record.position !== "string") return undefined;
-  const { position, type, version, state, timestamp } = record;
-  return { position, type, version, state, timestamp };
-}
-
-function readFacts(text: string): (ChangeFacts & Readonly<Record<string, unknown>>) | undefined {
-  let document: unknown;
+  let record: unknown;
   try {
-    document = JSON.parse(text);
+    record = JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (!isObject(document)) return undefined;
-  const { type, state, version, timestamp } = document;
-  if (typeof type !== "string" || typeof state !== "string" || typeof timestamp !== "string")
+  if (!isObject(record)) return undefined;
+  const { position, type, version, state, timestamp } = record;
+  if (typeof position !== "string" || typeof type !== "string" || typeof state !== "string") return undefined;
+  if (typeof timestamp !== "string" || typeof version !== "number" || !Number.isSafeInteger(version))
     return undefined;
-  if (typeof version !== "number" || !Number.isSafeInteger(version) || version <= 0) return undefined;
-  return { ...document, type, state, version, timestamp };
+  return { position, type, version, state, timestamp };
 }
 
 /** Describes the first difference between an entity and the change that should be its last; undefined for none. */

@@ -1,5 +1,13 @@
 import type { Valkey } from "iovalkey";
-import { endOf, isLater, readBehind, START, type StreamEntry, startOf } from "../valkey/stream.js";
+import {
+  endOf,
+  isLater,
+  positionAfter,
+  readBehind,
+  START,
+  type StreamEntry,
+  startOf,
+} from "../valkey/stream.js";
 import { type ChangeText, readChange } from "./change-text.js";
 import type { Defect } from "./finding.js";
 import type { Partition } from "./partition.js";
@@ -67,11 +75,11 @@ export class EventWalk {
       this.#isWhole = this.#cursor === START;
     }
     const { entries, gap } = await readBehind(client, events, this.#cursor, BATCH);
-    if (gap !== undefined) this.#forget(gap);
+    if (gap !== undefined) this.#forget(gap.start);
     const defects = entries.flatMap((entry) => this.#take(entry));
-    const last = entries.at(-1)?.id;
-    if (last !== undefined) this.#cursor = last;
-    return { defects, isDone: last === undefined || !isLater(end, last) };
+    const last = entries.at(-1);
+    if (last !== undefined) this.#cursor = positionAfter(last);
+    return { defects, isDone: last === undefined || !isLater(end, last.id) };
   }
 
   /** Reads up to the current end. */

@@ -1,5 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { checkList } from "../contract/arguments.js";
+import { parseChange } from "../contract/document.js";
 import { pairsOf } from "../contract/flat-reply.js";
 import { ask } from "../valkey/ask.js";
 import { reactionKeys } from "../valkey/keys.js";
@@ -7,13 +8,16 @@ import type { MachineStore } from "../valkey/machine-store.js";
 import { createGroup } from "./group.js";
 import { checkReactionName } from "./settings.js";
 
-/** An event that is no longer retried, or a gap: events that were trimmed from the log before they were handled. */
+/**
+ * An event that is no longer retried, an entry of the log that is not a change, or a gap: events that were trimmed from the
+ * log before they were handled.
+ */
 export interface DeadLetter {
   /** ID for `retry` and `drop`. */
   readonly id: string;
-  /** The event's document as text; null for a gap. */
+  /** The event's document as text; null for a gap and for an entry that is not a change. */
   readonly text: string | null;
-  /** Error of the last attempt, or a description of the gap. */
+  /** Error of the last attempt, or a description of the entry or the gap. */
   readonly error: string;
   /** Number of attempts. */
   readonly attempts: number;
@@ -57,7 +61,7 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
         if (first === undefined || last === undefined) break;
         const pending = await this.#ask((client) => client.xpending(key, this.reaction, first, last, PAGE));
         const retried = new Set((pending as [id: string, ...unknown[]][]).map(([id]) => id));
-        for (const [id, fields] of entries) yield letterOf(`${partition}:${id}`, fields, retried.has(id));
+        for (const [id, fields] of entries) yield this.#letter(`${partition}:${id}`, fields, retried.has(id));
         from = `(${last}`;
       }
     }
@@ -67,11 +71,11 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
    * Delivers dead letters to the reaction again, each with a full number of attempts. They remain dead letters until they
    * are handled.
    *
-   * @returns the IDs that are retried: without unknown IDs and gaps
+   * @returns the IDs that are retried: without unknown IDs, gaps and entries that are not changes
    */
   async retry(ids: readonly string[]): Promise<string[]> {
-    const hasDocument = (fields: readonly string[]): boolean => new Map(pairsOf(fields)).has("doc");
-    return this.#each(ids, hasDocument, async (client, key, id) => {
+    const hasEvent = (fields: readonly string[]): boolean => this.#eventOf(new Map(pairsOf(fields))) !== null;
+    return this.#each(ids, hasEvent, async (client, key, id) => {
       await createGroup(client, key, this.reaction, "0");
       // The largest idle time: a letter that a replica is retrying already stays with it.
       await client.xclaim(key, this.reaction, NOBODY, Number.MAX_SAFE_INTEGER, id, "FORCE", "JUSTID");
@@ -118,25 +122,31 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
   #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
     return ask(this.#store.connection, `dead letters of ${this.reaction}`, question);
   }
-}
 
-function letterOf(id: string, flat: readonly string[], isRetried: boolean): DeadLetter {
-  const fields = new Map(pairsOf(flat));
-  const lastMs = Number(fields.get("last"));
-  const from = fields.get("lost");
-  if (from !== undefined) {
-    const count = fields.get("count");
-    const events = count === "0" ? "events" : count === "1" ? "1 event" : `${count} events`;
-    const error = `${events} trimmed from the log before ${count === "1" ? "it was" : "they were"} handled, from ${from} to ${fields.get("to")}`;
-    return { id, text: null, error, attempts: 0, firstMs: undefined, lastMs, isRetried: false };
+  /** Returns the document of a letter's event; null if it has none that can be read. */
+  #eventOf(fields: ReadonlyMap<string, string>): string | null {
+    const text = fields.get("doc") ?? "";
+    return typeof parseChange(this.#store.location.machine, text) === "string" ? null : text;
   }
-  return {
-    id,
-    text: fields.get("doc") ?? null,
-    error: fields.get("error") ?? "",
-    attempts: Number(fields.get("tries")),
-    firstMs: Number(fields.get("first")),
-    lastMs,
-    isRetried,
-  };
+
+  #letter(id: string, flat: readonly string[], isRetried: boolean): DeadLetter {
+    const fields = new Map(pairsOf(flat));
+    const lastMs = Number(fields.get("last"));
+    const from = fields.get("lost");
+    if (from !== undefined) {
+      const count = fields.get("count");
+      const events = count === "0" ? "events" : count === "1" ? "1 event" : `${count} events`;
+      const error = `${events} trimmed from the log before ${count === "1" ? "it was" : "they were"} handled, from ${from} to ${fields.get("to")}`;
+      return { id, text: null, error, attempts: 0, firstMs: undefined, lastMs, isRetried: false };
+    }
+    return {
+      id,
+      text: this.#eventOf(fields),
+      error: fields.get("error") ?? "",
+      attempts: Number(fields.get("tries")),
+      firstMs: Number(fields.get("first")),
+      lastMs,
+      isRetried,
+    };
+  }
 }

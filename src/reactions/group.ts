@@ -30,7 +30,7 @@ export interface Batch {
 /** Start of an attempt to handle an event. */
 export interface AttemptStart {
   readonly attempt: number;
-  /** Undefined if the event was trimmed from the log. */
+  /** Undefined if the event was trimmed from the log; empty if the entry has no document. */
   readonly text: string | undefined;
   /** True if all attempts were made before: this one does not count. */
   readonly isSpent: boolean;
@@ -162,7 +162,6 @@ export class ReactionGroup {
 
   /**
    * Takes back an attempt, once, if the event was not reassigned. Works too if the server has not received its `begin`.
-   *
    * @param begun the attempt's number of `begin`
    */
   async uncount(delivery: Delivery, begun: number): Promise<void> {
@@ -171,10 +170,10 @@ export class ReactionGroup {
 
   /**
    * Finishes an event. A repeated call returns the same.
-   *
    * @param begun the attempt's number of `begin`
    * @param next the entity's next event, if known
-   * @returns false if the event was reassigned
+   * @param digest SHA-1 of the event that `begin` returned
+   * @returns false if the event was reassigned, or a failover gave its ID to another one
    */
   async finish(
     delivery: Delivery,
@@ -182,11 +181,12 @@ export class ReactionGroup {
     call: number,
     next: Delivery | undefined,
     ending: Ending,
+    digest = "",
   ): Promise<boolean> {
     const following = next === undefined ? "" : `${next.mark}${next.id}`;
     const letter = ending.how === "dead" ? [ending.error, ending.text] : [];
-    const { how } = ending;
-    return (await this.#runOn(delivery, "finish", begun, call, following, how, ...letter)) === "OK";
+    const args = [begun, call, following, ending.how, digest, ...letter];
+    return (await this.#runOn(delivery, "finish", ...args)) === "OK";
   }
 
   /** Returns true if an event still belongs to this consumer. */

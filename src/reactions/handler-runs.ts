@@ -1,9 +1,10 @@
-import { readDocument } from "../contract/document.js";
+import { type Change, parseChange } from "../contract/document.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
 import { tell } from "../valkey/failed-listener.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { sha1 } from "../valkey/stream.js";
 import { thrownText } from "../valkey/thrown-text.js";
 import type { AttemptStart, Delivery, Ending, ReactionGroup } from "./group.js";
 import type { MissedEvents, ReactionSettings } from "./settings.js";
@@ -56,16 +57,18 @@ export class HandlerRuns {
     const { attempt, text, isSpent } = begun;
     if (text === undefined) return this.#finish(run, { how: "lost" });
     const { deadLetterAfter, firstDelayMs, longestDelayMs } = this.#settings;
-    const error = isSpent ? UNKNOWN_RESULT : await this.#handle(run, attempt, text);
-    if (error === undefined) return this.#finish(run, { how: "done" });
+    const change = parseChange(this.#settings.machine, text);
+    if (typeof change === "string")
+      return this.#bury(run, attempt, text, `unreadable entry ${delivery.id}: ${change}`);
+    const error = isSpent ? UNKNOWN_RESULT : await this.#handle(run, attempt, change);
+    if (error === undefined) return this.#finish(run, { how: "done" }, text);
     // An aborted handler has not failed. If the event was reassigned, the new owner counts the attempts.
     if (run.abort.signal.aborted) return "reassigned";
     if (attempt < deadLetterAfter) {
       this.#log("warn", delivery, { attempt, error }, "a handler failed");
       return backoffMs(attempt - 1, firstDelayMs, longestDelayMs);
     }
-    this.#log("error", delivery, { attempt, error }, "an event became a dead letter");
-    return this.#finish(run, { how: "dead", error: error.slice(0, LONGEST_ERROR_TEXT), text });
+    return this.#bury(run, attempt, text, error);
   }
 
   /** Logs events that were trimmed from the log before they were handled, and calls `onMissed`. */
@@ -115,10 +118,10 @@ export class HandlerRuns {
   }
 
   /** @returns the handler's error, undefined if it succeeded */
-  async #handle(run: Run, attempt: number, text: string): Promise<string | undefined> {
+  async #handle(run: Run, attempt: number, change: Change): Promise<string | undefined> {
     this.#running.add(run);
     try {
-      await this.#settings.handle(readDocument(text), { attempt, signal: run.abort.signal });
+      await this.#settings.handle(change, { attempt, signal: run.abort.signal });
       return undefined;
     } catch (error) {
       return thrownText(error, true);
@@ -127,10 +130,20 @@ export class HandlerRuns {
     }
   }
 
-  async #finish({ queue, delivery, call }: Run, ending: Ending): Promise<"finished" | "reassigned"> {
+  async #bury(run: Run, attempt: number, text: string, error: string): Promise<"finished" | "reassigned"> {
+    this.#log("error", run.delivery, { attempt, error }, "an event became a dead letter");
+    return this.#finish(run, { how: "dead", error: error.slice(0, LONGEST_ERROR_TEXT), text }, text);
+  }
+
+  async #finish(
+    { queue, delivery, call }: Run,
+    ending: Ending,
+    text?: string,
+  ): Promise<"finished" | "reassigned"> {
     const { group, deliveries } = queue;
+    const digest = text === undefined ? "" : sha1(text);
     const number = group.nextCall();
-    const finish = () => group.finish(delivery, call, number, deliveries[1], ending);
+    const finish = () => group.finish(delivery, call, number, deliveries[1], ending, digest);
     if (!(await this.#retry("finish", finish, false))) {
       this.#log("warn", delivery, {}, "an event was reassigned to another replica while it was handled");
       return "reassigned";

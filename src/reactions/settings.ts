@@ -71,6 +71,7 @@ export interface ReactOptions {
 
 /** Settings of a reaction, complete and valid. */
 export interface ReactionSettings {
+  readonly machine: string;
   readonly name: string;
   /** A method, so that handlers of a machine's own states fit. */
   handle(change: Change, context: HandlerContext): void | Promise<void>;
@@ -134,6 +135,7 @@ export function readSettings(
     refuse(`retries.first (${first}) is more than retries.longest (${longest}); increase longest`);
   }
   return {
+    machine: machine.name,
     name,
     handle: handler,
     from,

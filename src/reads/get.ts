@@ -1,10 +1,9 @@
 import { checkId } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
-import { readEntity } from "../contract/entity-hash.js";
 import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
 import { ask, contractError } from "../valkey/ask.js";
-import { entityKey, entityKeys, partitionKeys } from "../valkey/keys.js";
+import { entityKeys, partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
 import { runScript } from "../valkey/script.js";
@@ -21,17 +20,6 @@ export async function get<S extends string>(store: MachineStore, id: string): Pr
   );
   const { text } = readReply(reply);
   return text === null ? null : readDocument<Snapshot<S>>(text);
-}
-
-/** Reads several entities in one round trip, in the order of `ids`; null for those that do not exist. */
-export async function getMany<S extends string>(
-  { connection, location }: MachineStore,
-  ids: readonly string[],
-): Promise<(Snapshot<S> | null)[]> {
-  const hashes = await ask(connection, `get ${ids.length} of ${location.machine}`, (client) =>
-    Promise.all(ids.map((id) => client.hgetall(entityKey(location, id)))),
-  );
-  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash));
 }
 
 /** Returns a position of the event log of an entity's partition that was not after its end. */

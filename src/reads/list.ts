@@ -15,7 +15,7 @@ import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { type CursorScope, cursorText, parseCursor } from "./cursor.js";
 import { type DueOptions, dueFilter } from "./due.js";
-import { getMany } from "./get.js";
+import { getMany } from "./get-many.js";
 import { readRange, readRanges } from "./index.js";
 import { needMachine } from "./installed-machine.js";
 import { isWithin, type Position, type StateRange, stateRange } from "./position.js";

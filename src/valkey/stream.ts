@@ -1,79 +1,125 @@
+import { createHash } from "node:crypto";
 import type { Valkey } from "iovalkey";
 import { pairsOf } from "../contract/flat-reply.js";
 
 /** The position before the first entry. */
 export const START = "0-0";
 
-/** One change in a stream. */
+/** One entry of an event log. */
 export interface StreamEntry {
   readonly id: string;
+  /** The field `doc`; empty if the entry does not have it. */
   readonly text: string;
+}
+
+/** Entries that a reader can no longer get. */
+export interface Gap {
+  /** `"lost"`: the log does not contain what was read, as after a failover that lost the newest changes. */
+  readonly reason: "trimmed" | "lost";
+  /** Position before the oldest entry that is left. */
+  readonly start: string;
 }
 
 /** Entries after a position of a stream. */
 export interface Stretch {
   readonly entries: readonly StreamEntry[];
-  /** Position before the oldest entry that is left, if entries after the requested position were trimmed. */
-  readonly gap?: string;
+  /** Set if entries after the position were trimmed, or if the log lost the entry of the position. */
+  readonly gap: Gap | undefined;
 }
 
 interface StreamInfo {
   readonly lastId: string;
-  /** True if entries were trimmed. */
-  readonly isTrimmed: boolean;
+  readonly last: StreamEntry | undefined;
+  /** Position before the oldest entry; the start if nothing was trimmed. */
+  readonly start: string;
 }
 
 type RawEntry = [id: string, fields: string[]];
 
 /**
- * Reads up to `limit` entries after a position, and in the same transaction whether entries after it were trimmed. The
- * oldest entries are trimmed first, so nothing is missing if the position's own entry exists.
+ * Returns the position after an entry: its ID and a short hash of its text. After a failover, the server can give the ID
+ * of a lost entry to another one. The hash shows the difference.
+ *
+ * @example positionAfter(entry); // "1763807223197-0@9f86d081"
  */
-export async function readBehind(client: Valkey, key: string, id: string, limit: number): Promise<Stretch> {
+export function positionAfter({ id, text }: StreamEntry): string {
+  return `${id}@${sha1(text).slice(0, 8)}`;
+}
+
+/** Returns the SHA-1 of a text, in hexadecimal digits. */
+export function sha1(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
+}
+
+/** Returns the stream ID of a position. */
+export function idOf(position: string): string {
+  return position.split("@", 1)[0] ?? "";
+}
+
+/**
+ * Reads up to `limit` entries after a position, and in the same transaction whether entries after it are missing. A
+ * position with a hash requires its entry. One without may lie between entries.
+ */
+export async function readBehind(
+  client: Valkey,
+  key: string,
+  position: string,
+  limit: number,
+): Promise<Stretch> {
+  const id = idOf(position);
   const replies = await client
     .multi()
     .xrange(key, id, id)
     .xrange(key, `(${id}`, "+", "COUNT", limit)
     .xinfo("STREAM", key)
     .exec();
-  const [own, behind] = (replies ?? []).slice(0, 2).map(([error, reply]) => {
+  const [[own] = [], entries = []] = (replies ?? []).slice(0, 2).map(([error, reply]) => {
     if (error !== null) throw error;
-    return reply as RawEntry[];
+    return (reply as RawEntry[]).map(readEntry);
   });
-  const entries = (behind ?? []).map(([entry, fields]) => ({ id: entry, text: fields[1] ?? "" }));
-  const info = readInfo(replies?.[2]);
-  if (own?.length !== 0 || info === undefined) return { entries };
-  const left = entries[0] === undefined ? info.lastId : justBefore(entries[0].id);
-  const isGap = id === START ? info.isTrimmed : left !== id;
-  return isGap ? { entries, gap: left } : { entries };
+  return { entries, gap: gapAt(position, own, readInfo(replies?.[2])) };
+}
+
+function gapAt(
+  position: string,
+  own: StreamEntry | undefined,
+  { start, lastId }: StreamInfo,
+): Gap | undefined {
+  const id = idOf(position);
+  if (own !== undefined && (position === id || position === positionAfter(own))) return undefined;
+  if (position === id && !isLater(start, id) && !isLater(id, lastId)) return undefined;
+  return { reason: isLater(id, start) || start === START ? "lost" : "trimmed", start };
 }
 
 /** Returns the position before the oldest entry of a stream. */
 export async function startOf(client: Valkey, key: string): Promise<string> {
-  const replies = await client.multi().xrange(key, "-", "+", "COUNT", 1).xinfo("STREAM", key).exec();
-  const info = readInfo(replies?.[1]);
-  if (info === undefined || !info.isTrimmed) return START;
-  const oldest = (replies?.[0]?.[1] as RawEntry[] | undefined)?.[0];
-  return oldest === undefined ? info.lastId : justBefore(oldest[0]);
+  const replies = await client.multi().xinfo("STREAM", key).exec();
+  return readInfo(replies?.[0]).start;
 }
 
-/** Returns the position of the newest entry of a stream. */
+/** Returns the position after the newest entry of a stream. It identifies the entry, unless that was trimmed. */
 export async function endOf(client: Valkey, key: string): Promise<string> {
   const replies = await client.multi().xinfo("STREAM", key).exec();
-  return readInfo(replies?.[0])?.lastId ?? START;
+  const { last, lastId } = readInfo(replies?.[0]);
+  return last?.id === lastId ? positionAfter(last) : lastId;
 }
 
-/** Reads a reply to XINFO STREAM; undefined if the stream does not exist. */
-function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamInfo | undefined {
+/** Reads a reply to XINFO STREAM. A stream that does not exist is an empty one. */
+function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamInfo {
   const [error, flat] = reply ?? [];
-  if (isAbsent(error)) return undefined;
-  if (error instanceof Error) throw error;
-  if (!Array.isArray(flat)) return undefined;
-  const facts = new Map<string, unknown>(pairsOf(flat));
-  return {
-    lastId: String(facts.get("last-generated-id")),
-    isTrimmed: Number(facts.get("entries-added")) > Number(facts.get("length")),
-  };
+  if (error instanceof Error && !isAbsent(error)) throw error;
+  const facts = new Map<string, unknown>(Array.isArray(flat) ? pairsOf(flat) : []);
+  const [first, last] = ["first-entry", "last-entry"].map(
+    (name) => facts.get(name) as RawEntry | null | undefined,
+  );
+  const lastId = String(facts.get("last-generated-id") ?? START);
+  const isTrimmed = Number(facts.get("entries-added") ?? 0) > Number(facts.get("length") ?? 0);
+  const oldest = first ? justBefore(first[0]) : lastId;
+  return { lastId, last: last ? readEntry(last) : undefined, start: isTrimmed ? oldest : START };
+}
+
+function readEntry([id, fields]: RawEntry): StreamEntry {
+  return { id, text: new Map(pairsOf(fields)).get("doc") ?? "" };
 }
 
 /** Returns the consumer groups of a stream, each as the facts of XINFO GROUPS; none if the stream does not exist. */
@@ -90,18 +136,18 @@ function isAbsent(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("ERR no such key");
 }
 
-/** Returns whether stream ID `a` is after `b`. */
+/** Returns true if position `a` is after `b`. */
 export function isLater(a: string, b: string): boolean {
   const [[aMs = 0n, aSequence = 0n], [bMs = 0n, bSequence = 0n]] = [idParts(a), idParts(b)];
   return aMs > bMs || (aMs === bMs && aSequence > bSequence);
 }
 
-function idParts(id: string): bigint[] {
-  return id.split("-").map(BigInt);
+function idParts(position: string): bigint[] {
+  return idOf(position).split("-").map(BigInt);
 }
 
 /** Returns the greatest stream ID before another one. */
-function justBefore(id: string): string {
+export function justBefore(id: string): string {
   const [ms = "0", sequence = "0"] = id.split("-");
   if (sequence !== "0") return `${ms}-${BigInt(sequence) - 1n}`;
   return ms === "0" ? START : `${BigInt(ms) - 1n}-18446744073709551615`;

@@ -10,6 +10,7 @@ import {
 import type { Change, Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
 import { ConnectError } from "../errors/connect-error.js";
+import type { GapError } from "../errors/gap-error.js";
 import { WaitError } from "../errors/wait-error.js";
 import type { Feed, Follower } from "../events/feed.js";
 import type { Duration } from "../machine/duration.js";
@@ -41,6 +42,7 @@ export const DEFAULT_WAIT_MS = 30_000;
 const LONGEST_TIMEOUT_MS = 24 * 86_400_000;
 /** Time limit of the read at the end of a wait. */
 const LAST_READ_MS = 250;
+const LOST = "is gone without an event: the server lost it";
 
 /** Waits until an entity matches. It is read once and then followed in the event log, which omits nothing. */
 export async function waitFor<S extends string>(
@@ -138,7 +140,7 @@ class Wait<S extends string> implements Follower {
   }
 
   /** Reads the entity, then judges the changes that arrived in the meantime. */
-  onMissed(): void {
+  onMissed(reason?: GapError["reason"]): void {
     if (this.#isSettled) return;
     this.#early ??= [];
     this.#reads += 1;
@@ -148,7 +150,9 @@ class Wait<S extends string> implements Follower {
         if (read !== this.#reads) return; // a gap in the meantime started a newer read
         const early = this.#early ?? [];
         this.#early = undefined;
-        if (entity === null) this.#fail("NOTFOUND", "not found; it was never created, or removed");
+        const isLost = reason === "lost" && this.#current !== null;
+        if (entity === null)
+          this.#fail("NOTFOUND", isLost ? LOST : "not found; it was never created, or removed");
         else this.#judge(entity);
         for (const change of early) this.onChange(change);
       },
@@ -178,7 +182,7 @@ class Wait<S extends string> implements Follower {
         connection.client.hgetall(entityKey(location, this.id)),
       );
       const entity = readEntity<S>(location.machine, this.id, hash);
-      if (entity === null) this.#fail("NOTFOUND", "is gone without an event: the server lost it");
+      if (entity === null) this.#fail("NOTFOUND", LOST);
       else this.#judge(entity);
       return true;
     } catch {

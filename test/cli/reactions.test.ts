@@ -118,7 +118,7 @@ describe("dead letters", () => {
       exit: 0,
       stdout: "",
       stderr:
-        "cleanup has no dead letters to retry\n1 not retried: their events were trimmed; they can only be dropped\n" +
+        "cleanup has no dead letters to retry\n1 not retried: their events were trimmed or are unreadable; they can only be dropped\n" +
         "  try: node bin/latchkey.js reactions dead cleanup\n",
     });
     expect(await run(["reactions", "drop", "cleanup", "--all"])).toMatchObject({

@@ -108,6 +108,23 @@ describe("events", () => {
     expect(again).toMatchObject({ exit: 0, stdout: "a2\n" });
   });
 
+  test("skips an unreadable entry, names it on stderr, and exits 0", async () => {
+    const { run, agents, namespace } = await agentCommandLine();
+    await agents.create("a1");
+    const entry = await (await admin()).xadd(`{${namespace}:0}:agent:events`, "*", "doc", "null");
+    await agents.create("a2");
+    const { exit, stdout, stderr } = await run(["events", "-o", "name"]);
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: "a1\na2\n" });
+    expect(stderr).toMatch(`skipped entry ${entry} (partition 0): not a JSON object\nnext events: --after `);
+  });
+
+  test("starts at a time", async () => {
+    const { run, agents } = await agentCommandLine();
+    const { timestamp } = await agents.create("a1");
+    expect((await run(["events", "--after", timestamp, "-o", "name"])).stdout).toBe("a1\n");
+    expect((await run(["events", "--after", "9999-01-01T00:00:00Z", "-o", "name"])).stdout).toBe("");
+  });
+
   test.each([
     [
       "a cursor that is none",

@@ -50,7 +50,7 @@ describe("the event log", () => {
     const log = ours.events({ after: "start", follow: false });
     expect(log.cursor).toBeUndefined();
     expect(await all(log)).toEqual(done);
-    expect(log.cursor).toMatch(/^\d+-\d+$/);
+    expect(log.cursor).toMatch(/^\d+-\d+@[0-9a-f]{8}$/);
     expect(await ours.history("a2")).toEqual([done[1], done[3]]);
   });
 

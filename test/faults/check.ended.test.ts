@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
 import { linear } from "../../faults/check/linear/linear.js";
+import { MachineRules } from "../../faults/check/machine-rules.js";
 import { witness } from "../../faults/check/witness/witness.js";
 import type { HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
+import { type ChangeDocument, finalOf } from "./simulation/final-state.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: { to: ["open"] }, open: {} }, history: 16 };
 const TIME = "2026-11-22T10:27:03.197Z";
 
 /** A call of uncertain outcome opens the door from 10 to 12; it is created from 20 to 21; at last it is read as open. */
-function history(outcome: ReturnRecord["outcome"], attempts?: number): HistoryRecord[] {
+function history(outcome: ReturnRecord["outcome"]): HistoryRecord[] {
   const facts = { timestamp: TIME, since: TIME, createdAt: TIME, fields: {} };
   const shut = { document: { state: "shut", version: 1, ...facts } };
   const open = { document: { state: "open", version: 2, ...facts } };
@@ -20,11 +22,11 @@ function history(outcome: ReturnRecord["outcome"], attempts?: number): HistoryRe
   const answer = { kind: "return", process: "p" } as const;
   return [
     {
-      ...{ kind: "run", format: 1, seed: 1, topology: "standalone", command: "none", startedAt: TIME },
+      ...{ kind: "run", format: 2, seed: 1, topology: "standalone", command: "none", startedAt: TIME },
       ...{ machines: [MACHINE], loss: [] },
     },
     call(1, 10, "transition"),
-    { ...answer, number: 1, at: 12, outcome, ...(attempts !== undefined && { attempts }) },
+    { ...answer, number: 1, at: 12, outcome },
     call(2, 20, "create"),
     { ...answer, number: 2, at: 21, outcome: "OK", ...shut },
     call(3, 30, "get"),
@@ -43,18 +45,22 @@ function final(
 ): HistoryRecord[] {
   const location = { machine: "door", id: "d1" } as const;
   const ms = Date.parse(TIME);
-  const documents = changes.map(({ op, ...rest }) =>
-    JSON.stringify({ ...rest, ...location, timestamp: TIME, since: TIME, createdAt: TIME, op }),
-  );
-  const ops = changes.map(({ op }, at) => [`op:${at}`, `${op} ${at + 1} ${ms}`]);
-  const hash = { state: "open", version: "2", at: `${ms}`, since: `${ms}`, created: TIME, ops: "2 0" };
+  const times = { timestamp: TIME, since: TIME, createdAt: TIME };
+  const log = changes.map((change, at) => ({
+    entry: `${ms}-${at}`,
+    document: { ...change, ...location, ...times } as ChangeDocument,
+  }));
   return [
-    ...documents.map((document, at): HistoryRecord => {
-      return { kind: "final-event", machine: "door", partition: 0, entry: `${ms}-${at}`, document };
+    ...log.map(({ entry, document }): HistoryRecord => {
+      return {
+        kind: "final-event",
+        machine: "door",
+        partition: 0,
+        entry,
+        document: JSON.stringify(document),
+      };
     }),
-    { kind: "final-entity", ...location, hash: { ...hash, ...Object.fromEntries(ops) } },
-    { kind: "final-index", ...location, score: 10_000_000_000_000 + ms },
-    { kind: "final-log", ...location, documents },
+    ...finalOf(new MachineRules(MACHINE), log),
   ];
 }
 
@@ -69,11 +75,34 @@ describe("a change without an acknowledgement", () => {
   });
 
   it.each([
-    ["not executed", "NOTEXECUTED", undefined, "rejections"],
-    ["not found in one attempt", "NOTFOUND", 1, "rejections"],
-    ["not found after several attempts", "NOTFOUND", undefined, "real-time"],
-    ["forgotten", "FORGOTTEN", undefined, "real-time"],
-  ] as const)("was not applied after its caller received: %s", async (_, outcome, attempts, rule) => {
-    expect(await rules(history(outcome, attempts))).toEqual({ wgl: 1, witness: [rule] });
+    ["not executed", "NOTEXECUTED", "rejections"],
+    ["not found", "NOTFOUND", "rejections"],
+    ["forgotten", "FORGOTTEN", "real-time"],
+  ] as const)("was not applied after its caller received: %s", async (_, outcome, rule) => {
+    expect(await rules(history(outcome))).toEqual({ wgl: 1, witness: [rule] });
   });
+
+  it.each([
+    [13, "NOTFOUND", 0, []],
+    [25, "OK", 0, []],
+    [35, "OK", 1, ["reads"]],
+  ] as const)(
+    "may have been applied by a copy that was delivered at %d and got %s",
+    async (at, outcome, wgl, rule) => {
+      const facts = { timestamp: TIME, since: TIME, createdAt: TIME, fields: {} };
+      const document = { state: "open", version: 2, ...facts };
+      const who = { process: "copy", number: 1 };
+      const copy: HistoryRecord[] = [
+        { kind: "copy", ...who, at, machine: "door", id: "d1", op: "op-1" },
+        { kind: "return", ...who, at: at + 1, outcome, ...(outcome === "OK" && { document }) },
+      ];
+      const records = history(outcome === "OK" ? "NOTFOUND" : "UNKNOWN");
+      const [run, ...rest] = records;
+      if (run === undefined) throw new Error("A history begins with its run");
+      expect(await rules([run, ...rest.slice(0, -1), ...copy, ...rest.slice(-1)])).toEqual({
+        wgl,
+        witness: rule,
+      });
+    },
+  );
 });

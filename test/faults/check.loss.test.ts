@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { gather } from "../../faults/check/gather.js";
 import { linear } from "../../faults/check/linear/linear.js";
+import { MachineRules } from "../../faults/check/machine-rules.js";
 import { witness } from "../../faults/check/witness/witness.js";
 import type { AllowedLoss, DurabilityLevel, HistoryRecord } from "../../faults/history/records.js";
+import { type ChangeDocument, finalOf } from "./simulation/final-state.js";
 import { simulate } from "./simulation/simulate.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: {} }, history: 16 };
@@ -22,7 +24,7 @@ function history(loss: readonly AllowedLoss[], ...creations: readonly Creation[]
   const facts = { state: "shut", version: 1, timestamp: TIME, since: TIME, createdAt: TIME };
   const since = Date.parse(TIME);
   const run: HistoryRecord = {
-    ...{ kind: "run", format: 1, seed: 1, topology: "standalone", command: "none", startedAt: TIME },
+    ...{ kind: "run", format: 2, seed: 1, topology: "standalone", command: "none", startedAt: TIME },
     ...{ machines: [MACHINE], loss },
   };
   const calls = creations.flatMap(({ id, at, until, durability = "memory" }, number): HistoryRecord[] => {
@@ -42,21 +44,11 @@ function history(loss: readonly AllowedLoss[], ...creations: readonly Creation[]
   const kept = creations.filter(({ isLost }) => isLost !== true);
   const final = kept.flatMap(({ id }, at): HistoryRecord[] => {
     const change = { type: "door.shut", machine: "door", id, from: null, ...facts, op: id };
-    const document = JSON.stringify(change);
-    const hash = {
-      state: "shut",
-      version: "1",
-      at: `${since}`,
-      since: `${since}`,
-      created: TIME,
-      ops: "1 0",
-    };
-    const location = { machine: "door", id } as const;
+    const entry = `${since}-${at}`;
+    const rules = new MachineRules(MACHINE);
     return [
-      { kind: "final-event", machine: "door", partition: 0, entry: `${since}-${at}`, document },
-      { kind: "final-entity", ...location, hash: { ...hash, "op:0": `${id} 1 ${since}` } },
-      { kind: "final-index", ...location, score: since },
-      { kind: "final-log", ...location, documents: [document] },
+      { kind: "final-event", machine: "door", partition: 0, entry, document: JSON.stringify(change) },
+      ...finalOf(rules, [{ entry, document: change as ChangeDocument }]),
     ];
   });
   const begin: HistoryRecord = { kind: "fault-begin", number: 1, name: KILL, at: 100 };

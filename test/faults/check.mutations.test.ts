@@ -14,10 +14,11 @@ describe("a correct history", () => {
     concurrent: fc.integer({ min: 1, max: 12 }),
     unknown: fc.constantFrom(0, 0.02, 0.2),
     jumps: fc.constantFrom(0, 4),
+    copies: fc.constantFrom(0, 0.3),
     segment: fc.constantFrom(40, 1000),
   });
 
-  it("passes both checkers with unknown, late and retried calls, removals and clock changes", async () => {
+  it("passes both checkers with unknown, late, retried and copied calls, removals and clock changes", async () => {
     await fc.assert(
       fc.asyncProperty(optionsArb, async (options) => {
         const { segment, ...rest } = options;

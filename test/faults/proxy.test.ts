@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { Valkey } from "iovalkey";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { OnCopy } from "../../faults/proxy/copies.js";
 import { Framer } from "../../faults/proxy/framer.js";
 import { openProxy } from "../../faults/proxy/open.js";
-import type { NodeProxy } from "../../faults/proxy/proxy.js";
+import type { NodeProxy, Treatment } from "../../faults/proxy/proxy.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
 /** Opens a proxy in front of this test's server, with connections through it and around it. */
@@ -66,6 +67,46 @@ it("delivers a script call twice, and returns one reply", async () => {
   expect(await valkey.evalsha(sha, 1, key)).toBe(1);
   expect(await valkey.echo("in step")).toBe("in step");
   expect(await direct.get(key)).toBe("2");
+});
+
+describe("a copy of a script call", () => {
+  /** Delivers copies as configured, and collects them with the replies that no client gets. */
+  async function copied(treatment: Treatment) {
+    const { proxy, through, direct } = await proxied();
+    const valkey = through("a");
+    const key = freshNamespace();
+    const sha = await ready(valkey);
+    const copies: { readonly request: readonly string[]; reply?: string }[] = [];
+    const onCopy: OnCopy = (request) => {
+      const copy: (typeof copies)[number] = { request };
+      copies.push(copy);
+      return (reply) => {
+        copy.reply = reply.toString();
+      };
+    };
+    proxy.treat({ ...treatment, resending: { onCopy, longestMs: 20 } }, 1);
+    return { valkey, direct, key, sha, copies, proxy };
+  }
+
+  it.each([
+    ["later on the same connection", { resend: 1 }],
+    ["on another connection", { resendElsewhere: 1 }],
+  ])("is delivered %s, and its reply reaches no client", async (_, treatment) => {
+    const { valkey, direct, key, sha, copies } = await copied(treatment);
+    const reply = Number(await valkey.evalsha(sha, 1, key));
+    const request = ["evalsha", sha, "1", key];
+    await expect.poll(() => copies).toEqual([{ request, reply: `:${3 - reply}\r\n` }]);
+    expect(await direct.get(key)).toBe("2");
+    expect(await valkey.echo("in step")).toBe("in step");
+  });
+
+  it("is delivered after its connection closed", async () => {
+    const { valkey, direct, key, sha, copies, proxy } = await copied({ strand: 1 });
+    await expect(valkey.evalsha(sha, 1, key)).rejects.toThrow(/closed|retries/);
+    await expect.poll(() => copies[0]?.reply).toBe(":1\r\n");
+    expect(await direct.get(key)).toBe("1");
+    expect(proxy.hits.strand).toBe(1);
+  });
 });
 
 it("treats only the selected clients, and closes silent connections at the end", async () => {

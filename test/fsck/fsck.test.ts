@@ -120,10 +120,12 @@ const manual: Record<string, Damage> = {
   },
   "a log with more changes than it keeps": {
     plant: async (valkey, at, { tickets }) => {
-      for (let n = 0; n < 32; n++) await tickets.patch("a1", { set: { n } });
+      for (let n = 0; n < 39; n++) await tickets.patch("a1", { set: { n } }); // version 40 trims to 32
       const [first = ""] = await valkey.lrange(at("a1", "log:a1"), 0, 0);
-      const record = { ...JSON.parse(first), type: "ticket.open", version: 1 };
-      await valkey.lpush(at("a1", "log:a1"), "", JSON.stringify(record));
+      for (let version = 8; version > 0; version--) {
+        const record = { ...JSON.parse(first), type: "ticket.updated", version };
+        await valkey.lpush(at("a1", "log:a1"), "", JSON.stringify(record));
+      }
     },
     findings: ["log-long a1"],
   },

@@ -38,9 +38,13 @@ export async function workingFor(leaseMs: number, ...ids: string[]): Promise<Wor
     await tasks.create(id);
     await tasks.transition(id, "working");
   }
-  const leaseAt = async (id: string) =>
-    Number(await (await admin()).hget(`{${home.namespace}:0}:task:id:${id}`, "lease:at"));
-  return { home, tasks, leaseAt };
+  return { home, tasks, leaseAt: (id) => renewedAt(home, id) };
+}
+
+/** When the lease of a task was renewed last in its stay, in server time; 0 where it never was. */
+export async function renewedAt({ namespace }: Latchkey, id: string): Promise<number> {
+  const times = await (await admin()).hget(`{${namespace}:0}:task:id:${id}`, "times:ms");
+  return Number(times?.split(" ")[2]);
 }
 
 export function working(...ids: string[]): Promise<Working> {

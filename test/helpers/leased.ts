@@ -1,4 +1,5 @@
 import type { Definition } from "./calls.js";
+import { type Clocked, clocked } from "./clock.js";
 
 export const SECOND = 1000;
 export const MINUTE = 60_000;
@@ -24,3 +25,12 @@ export const task = {
   history: 4,
   events: { keep: 100 },
 } satisfies Definition;
+
+/** Makes a task that entered a state just now, with the version 1, or 2 if it is not the initial one. */
+export async function inState(state: string, id = "t1"): Promise<Clocked> {
+  const location = await clocked(task);
+  await location.ok("create", id, "SET", "error", '"none"');
+  location.pass(SECOND);
+  if (state !== "waiting") await location.ok("transition", id, state, "FORCE", "REASON", "to be there");
+  return location;
+}

@@ -1,7 +1,7 @@
 /** Values that differ between runs and machines, and the words that replace them in a comparison. */
 const VARYING: readonly [pattern: RegExp, word: string][] = [
   [/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?/g, "<time>"],
-  [/\b\d{13}-\d+\b/g, "<cursor>"],
+  [/\b\d{13}-\d+(@[0-9a-f]{8})?\b/g, "<cursor>"],
   [/\b\d{13}\b/g, "<ms>"],
   [/\b\d+\/\d{13,16}\b/g, "<ms>"],
   [/(?:localhost|127\.0\.0\.1):\d+/g, "<server>"],

@@ -145,7 +145,7 @@ export class Timed {
 
   #log(it: Alive): void {
     it.version += 1;
-    it.logged = Math.min(it.logged + 1, this.machine.history);
+    it.logged = Math.min(it.logged + 1, Math.max(this.machine.history, 32));
     this.changes += 1;
   }
 

@@ -44,7 +44,7 @@ export class Promises {
   ): Promise<[outcome: string, told: number | undefined]> {
     const location = this.#location;
     // One connection answers in the order in which it is asked.
-    const [hash, toldBefore, [outcome, document], told, { "lease:at": sign }] = await Promise.all([
+    const [hash, toldBefore, [outcome, document], told, after] = await Promise.all([
       location.hash(id),
       this.#told(id),
       location.run(operation, id, ...args),
@@ -52,10 +52,10 @@ export class Promises {
       location.hash(id),
     ]);
     const { type = "", reason = "" } = JSON.parse(document ?? "{}");
-    const { state = "", since, "lease:at": renewed } = hash;
+    const { state = "" } = hash;
     const times = {
-      ...{ now: location.nowMs, since: Number(since ?? NEVER) },
-      ...{ renewed: Number(renewed || 0), renewedNow: Number(sign || 0) },
+      ...{ now: location.nowMs, since: timesOf(hash)[1] ?? NEVER },
+      ...{ renewed: timesOf(hash)[2] ?? 0, renewedNow: timesOf(after)[2] ?? 0 },
     };
     const answered = { id, operation, outcome, type, reason, state, ...times, toldBefore, told };
     const broken = [...this.#stillBroken(machine, answered), ...firedBroken(machine, answered)];
@@ -100,6 +100,11 @@ export class Promises {
   async #told(id: string): Promise<number> {
     return Number((await this.#location.score("due", id)) ?? NEVER);
   }
+}
+
+/** Returns the times of the last change, of entry and of the last heartbeat. */
+function timesOf(hash: Record<string, string>): number[] {
+  return (hash["times:ms"] ?? "").split(" ").filter(Boolean).map(Number);
 }
 
 /** Returns true if it is due according to the current version alone. */

@@ -14,6 +14,7 @@ import {
   partitionOf,
 } from "../../src/index.js";
 import { scripts } from "../../src/lua/index.js";
+import { applyKeys } from "../../src/valkey/keys.js";
 import { enteredAt } from "../helpers/age.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejection, rejectionOf } from "../helpers/client.js";
@@ -174,9 +175,9 @@ describe("apply", () => {
     const map = { paused: "queued" };
     const ours = { ...job2, states: { ...job2.states, done: {} } };
     const valkey = await admin();
-    const prefix = `{${home.namespace}:0}:job:`;
+    const keys = applyKeys({ namespace: home.namespace, machine: "job", partitions: 1 }, 0);
     const words = [compileMachine(ours).json, "MAP", "paused", "queued"];
-    await valkey.eval(scripts.apply.text, 2, `${prefix}machine`, `${prefix}index`, ...words);
+    await valkey.eval(scripts.apply.text, keys.length, ...keys, ...words);
     expect(await jobs.count()).toMatchObject({ paused: 3 });
     expect((await jobs.tryTransition("j1", "active")).outcome).toBe("ILLEGAL");
     expect((await all(jobs.list({ state: "paused" }))).map(({ id }) => id)).toEqual(["j1", "j2", "j3"]);

@@ -13,6 +13,7 @@ import { pastServerTime, serverMs } from "../helpers/behind-proxy.js";
 import { admin } from "../helpers/calls.js";
 import { client, rejection, rejectionOf } from "../helpers/client.js";
 import { ownServer } from "../helpers/doctor.js";
+import { renewedAt } from "../helpers/held.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { startProxy } from "../helpers/proxy.js";
 import { useValkey } from "../helpers/valkey.js";
@@ -32,16 +33,18 @@ async function working() {
   const tasks = await home.machine(task);
   await tasks.create("t1", { n: 1 });
   const change = await tasks.transition("t1", "working");
-  const leaseAt = async () => (await admin()).hget(`{${home.namespace}:0}:task:id:t1`, "lease:at");
+  const leaseAt = () => renewedAt(home, "t1");
   return { home, tasks, change, leaseAt };
 }
 
 it("renews the lease and returns the current entity", async () => {
   const { tasks, leaseAt } = await working();
-  expect(await leaseAt()).toBe("");
+  expect(await leaseAt()).toBe(0);
   const now = await tasks.heartbeat("t1", { ifVersion: 2, ifState: "working" });
-  expect(now).toEqual(await tasks.get("t1"));
-  expect(await leaseAt()).toMatch(/^\d{13}$/);
+  const { dueAt, ...current } = (await tasks.get("t1")) ?? {};
+  expect(now).toEqual(current);
+  expect(dueAt).toMatch(/Z$/);
+  expect(await leaseAt()).toBeGreaterThan(0);
   expect(await tasks.history("t1")).toHaveLength(2);
 });
 

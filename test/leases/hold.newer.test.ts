@@ -6,8 +6,8 @@ import {
   type MachineDefinition,
   NoLeaseError,
 } from "../../src/index.js";
-import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
+import { renewedAt } from "../helpers/held.js";
 import { startProxy } from "../helpers/proxy.js";
 import { useValkey } from "../helpers/valkey.js";
 
@@ -33,8 +33,7 @@ async function held(lease: number) {
   const farTasks: Entities = await far.machine(task(1, lease));
   const hold = await farTasks.hold("t1", { version: 1, onLost: (lost) => losses.push(lost) });
   onTestFinished(() => hold.close());
-  const leaseAt = async () =>
-    Number(await (await admin()).hget(`{${home.namespace}:0}:task:id:t1`, "lease:at"));
+  const leaseAt = () => renewedAt(home, "t1");
   return { home, tasks, hold, losses, leaseAt, proxy };
 }
 

@@ -82,11 +82,11 @@ it("rejects dropping states that still have entities, and returns how many", asy
   for (const id of ["p1", "p2", "p3"]) await calls.ok("create", id, "SET", "signature", "1");
   for (const id of ["p2", "p3"]) await calls.ok("transition", id, "sent");
   await calls.ok("transition", "p3", "delivered");
-  const refused = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
-  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", refused, null]);
+  const rejected = '{"machine":"parcel","version":1,"problem":"STATES","states":{"sent":1,"delivered":1}}';
+  expect(await calls.apply(without(["sent", "delivered"]))).toEqual(["INUSE", rejected, null]);
   expect(await calls.apply(without(["sent", "delivered"]), "MAP", "sent", "packed")).toEqual([
     "INUSE",
-    refused,
+    rejected,
     null,
   ]);
   expect(await calls.apply(without(["held"]))).toEqual([

@@ -51,7 +51,7 @@ async function standing(json: string): Promise<Calls> {
 }
 
 /** Asserts that each of these calls is answered with LAYOUT, and writes nothing. */
-async function refused(location: Calls, calls: typeof changes): Promise<void> {
+async function rejected(location: Calls, calls: typeof changes): Promise<void> {
   await unchanged(location, async () => {
     for (const [operation, id, ...args] of calls) {
       const message = await location.error(operation, location.keys(String(id)), [String(id), ...args]);
@@ -68,20 +68,20 @@ it.each(cases)("rejects every call for an entity whose %s was overwritten with %
   for (const json of ["1", WIDE]) {
     const location = await standing(json);
     await location.valkey.hset(location.key("id:p1"), field, value);
-    await refused(location, changes);
+    await rejected(location, changes);
   }
 });
 
 it.each(Object.keys(damage))("rejects an entity without %s", async (field) => {
   const location = await standing("1");
   await location.valkey.hdel(location.key("id:p1"), field);
-  await refused(location, changes);
+  await rejected(location, changes);
 });
 
-it("rejects calls with a key for an entity without ops:forgot, and accepts those without one", async () => {
+it("rejects calls with a key for an entity that lacks `ops:forgot`, and accepts those without one", async () => {
   const location = await standing("1");
   await location.valkey.hdel(location.key("id:p1"), "ops:forgot");
-  await refused(location, [["patch", "p1", "SET", "n", "2", ...op("o9")]]);
+  await rejected(location, [["patch", "p1", "SET", "n", "2", ...op("o9")]]);
   expect(await location.ok("patch", "p1", "SET", "n", "2")).toMatchObject({ version: 3, m: 1, n: 2 });
 });
 
@@ -91,7 +91,7 @@ it.each(["", "yesterday", "1", "1-", "-1", "1-1-1", "nan-0"])(
     for (const json of ["1", WIDE]) {
       const location = await standing(json);
       await location.valkey.hset(location.key("id:p1"), "ops:forgot", position);
-      await refused(location, [
+      await rejected(location, [
         ["transition", "p1", "packed", ...op("o9")],
         ["patch", "p1", "SET", "n", "2", ...op("o9")],
         ["remove", "p1", ...op("o9")],
@@ -110,13 +110,13 @@ it.each([
 ])("rejects a retry whose change is recorded as %j", async (record) => {
   const location = await standing("1");
   await location.valkey.lset(location.key("log:p1"), 2, record);
-  await refused(location, [["patch", "p1", "SET", "n", "1", ...op("o2")]]);
+  await rejected(location, [["patch", "p1", "SET", "n", "1", ...op("o2")]]);
 });
 
 it("rejects a retry whose key is at the place of a record", async () => {
   const location = await standing("1");
   await location.valkey.lpush(location.key("log:p1"), "o9");
-  await refused(location, [["patch", "p1", "SET", "n", "1", ...op("o9")]]);
+  await rejected(location, [["patch", "p1", "SET", "n", "1", ...op("o9")]]);
 });
 
 it("forgets up to the change at hand if the record of a trimmed key has no position", async () => {
@@ -140,7 +140,7 @@ it.each([
   const row = String(await location.valkey.hget(location.key("machine"), "sent>sent")).split(" ");
   row[word] = value;
   await location.valkey.hset(location.key("machine"), "sent>sent", row.join(" "));
-  await refused(location, [["transition", "p1", "sent", ...op("o9")]]);
+  await rejected(location, [["transition", "p1", "sent", ...op("o9")]]);
 });
 
 it.each([1, 5, 7])(
@@ -149,7 +149,7 @@ it.each([1, 5, 7])(
     const location = await standing("1");
     const row = String(await location.valkey.hget(location.key("machine"), "sent>sent")).split("\0");
     await location.valkey.hset(location.key("machine"), "sent>sent", row.slice(0, words).join("\0"));
-    await refused(location, [["transition", "p1", "sent", ...op("o9")]]);
+    await rejected(location, [["transition", "p1", "sent", ...op("o9")]]);
   },
 );
 
@@ -158,7 +158,7 @@ it.each(["nan", "3 soon    ", "3 1 1 1 a", "2 3600000   lost ", "3 3600000   los
   async (row) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "@sent", row);
-    await refused(location, [
+    await rejected(location, [
       ["heartbeat", "p1"],
       ["expire", "p1"],
     ]);
@@ -174,7 +174,7 @@ it.each([
   const location = await standing("1");
   await location.valkey.hset(location.key("id:p1"), "times:ms", "1000 1000 0");
   await location.valkey.hset(location.key("machine"), field, value);
-  await refused(location, [["expire", "p1"]]);
+  await rejected(location, [["expire", "p1"]]);
 });
 
 it.each(["nan", "soon", "", "-1", "1e3", "1-1-1"])(
@@ -182,7 +182,7 @@ it.each(["nan", "soon", "", "-1", "1e3", "1-1-1"])(
   async (position) => {
     const location = await standing("1");
     await location.valkey.hset(location.key("machine"), "floor", position);
-    await refused(location, [
+    await rejected(location, [
       ["create", "p2", ...op("o9")],
       ["patch", "p2", "SET", "n", "1", ...op("o9")],
       ["restore", "p2", "packed", "1", "0", "1000000000000", ...op("o9")],

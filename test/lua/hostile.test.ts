@@ -217,19 +217,19 @@ describe.each(operations)("%s", (operation) => {
 
   it("rejects keys that are swapped, foreign, too few or too many", async () => {
     const keys = location.keys(String(id));
-    const refused = (wrong: string[]) => badarg(operation, "keys", args, wrong);
+    const rejected = (wrong: string[]) => badarg(operation, "keys", args, wrong);
     for (let at = 0; at < 6; at++) {
       const other = (at + 1) % 6;
-      await refused(keys.map((key, n) => String(n === at ? keys[other] : n === other ? keys[at] : key)));
-      await refused(keys.map((key, n) => (n === at ? key.replace(/^\{t-/, "{u-") : key)));
-      await refused(keys.map((key, n) => (n === at ? key.replace(":0}", ":1}") : key)));
-      await refused(keys.map((key, n) => (n === at ? key.replace(":parcel:", ":box:") : key)));
-      await refused(keys.slice(0, at));
+      await rejected(keys.map((key, n) => String(n === at ? keys[other] : n === other ? keys[at] : key)));
+      await rejected(keys.map((key, n) => (n === at ? key.replace(/^\{t-/, "{u-") : key)));
+      await rejected(keys.map((key, n) => (n === at ? key.replace(":0}", ":1}") : key)));
+      await rejected(keys.map((key, n) => (n === at ? key.replace(":parcel:", ":box:") : key)));
+      await rejected(keys.slice(0, at));
     }
-    await refused([...keys, `${location.prefix}more`]);
-    await refused(location.keys("p2"));
-    await refused(keys.map((key) => key.replace("machine", "")));
-    await refused(keys.map(() => ""));
+    await rejected([...keys, `${location.prefix}more`]);
+    await rejected(location.keys("p2"));
+    await rejected(keys.map((key) => key.replace("machine", "")));
+    await rejected(keys.map(() => ""));
   });
 });
 
@@ -283,7 +283,7 @@ it.each(["transition", "patch"] as const)("%s rejects UNSET of 65 fields", async
   expect(outcome).toBe("OK");
 });
 
-it("rejects arguments of restore that are no version and no times, and a state that the machine does not have", async () => {
+it("rejects an invalid version and invalid times of restore, and a state that the machine does not have", async () => {
   const at = ["new", "sent", "7", "1000", "1000000000000"];
   const wrong = (word: string, place: number, ...values: string[]) =>
     Promise.all(

@@ -18,12 +18,12 @@ beforeAll(async () => {
 /** Returns the document of a change that sets a value, or undefined if the value is rejected as invalid JSON. */
 async function set(value: Argument): Promise<Buffer | undefined> {
   const patch = ["patch", "b1", "SET", "value", value] as const;
-  const refusal = await calls.run(...patch).then(
+  const rejection = await calls.run(...patch).then(
     () => undefined,
     (error: Error) => error.message,
   );
-  if (refusal !== undefined) {
-    expect(refusal).toBe("BADARG SET");
+  if (rejection !== undefined) {
+    expect(rejection).toBe("BADARG SET");
     return undefined;
   }
   const [entry] = (await calls.valkey.callBuffer("XREVRANGE", calls.key("events"), "+", "-", "COUNT", 1)) as [

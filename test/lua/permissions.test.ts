@@ -54,7 +54,7 @@ async function as(location: Calls, ...rules: string[]): Promise<Calls> {
   return location.as(await connection({ username, password }));
 }
 
-async function refused(location: Calls, user: Calls, operation: Operation): Promise<string> {
+async function rejected(location: Calls, user: Calls, operation: Operation): Promise<string> {
   const recorder = await record(location.valkey, location.channel);
   const message = await unchanged(location, () =>
     user.error(operation, keysOf(location, operation), everyCall[operation]),
@@ -67,7 +67,7 @@ describe.each(everyOperation)("%s", (operation) => {
   it.each(writes[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, operation)).toMatch(
+    expect(await rejected(location, user, operation)).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
   });
@@ -75,7 +75,7 @@ describe.each(everyOperation)("%s", (operation) => {
   it.each(reads[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, operation)).toMatch(`ACL failure in script: User`);
+    expect(await rejected(location, user, operation)).toMatch(`ACL failure in script: User`);
   });
 
   it("writes nothing for a user without one of its keys", async () => {
@@ -84,7 +84,7 @@ describe.each(everyOperation)("%s", (operation) => {
     for (const denied of keys) {
       const others = keys.filter((key) => key !== denied).map((key) => `~${key}`);
       const user = await as(location, "+@all", ...others, `%R~${denied}`, "&*");
-      expect(await refused(location, user, operation)).toMatch(/^NOPERM/);
+      expect(await rejected(location, user, operation)).toMatch(/^NOPERM/);
     }
   });
 
@@ -116,7 +116,7 @@ it.each(everyOperation.filter((operation) => writes[operation].includes("publish
   async (operation) => {
     const location = await standing();
     const user = await as(location, "+@all", "~*", "resetchannels", `&${location.channel}x`, "&other");
-    expect(await refused(location, user, operation)).toBe("NOPERM publish");
+    expect(await rejected(location, user, operation)).toBe("NOPERM publish");
   },
 );
 
@@ -135,7 +135,7 @@ it.each([...ERASED])(
     await location.ok("transition", "p1", "delivered", "SET", "signature", "1");
     await location.valkey.hset(location.key("id:p1"), "times:ms", "1000 1000 0");
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, "expire")).toMatch(
+    expect(await rejected(location, user, "expire")).toMatch(
       new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
     );
   },
@@ -187,6 +187,6 @@ it.each([
     if (state !== "packed") await location.ok("transition", "p1", state);
     await location.valkey.zadd(location.key("due"), score, "p1");
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await refused(location, user, "expire")).toBe(`NOPERM ${command}`);
+    expect(await rejected(location, user, "expire")).toBe(`NOPERM ${command}`);
   },
 );

@@ -65,7 +65,7 @@ describe("a rejection writes nothing", () => {
     }
   });
 
-  const refusals: [string, Operation, ...Argument[]][] = [
+  const rejections: [string, Operation, ...Argument[]][] = [
     ["EXISTS", "create", "p1", "SET", "n", "9", ...op("o9")],
     ["EXPIRED", "create", "p1", "NOTAFTER", "1"],
     ["EXPIRED", "create", "new", "NOTAFTER", "1"],
@@ -107,7 +107,7 @@ describe("a rejection writes nothing", () => {
     ["MISSING", "restore", "new", "delivered", "1", "0", "1000000000000", ...op("o9")],
     ["NOTFOUND", "get", "new"],
   ];
-  it.each(refusals)("%s of %s %s %s %s", async (expected, operation, id, ...args) => {
+  it.each(rejections)("%s of %s %s %s %s", async (expected, operation, id, ...args) => {
     const [outcome] = await leavesAll(location, () => location.run(operation, String(id), ...args));
     expect(outcome).toBe(expected);
   });

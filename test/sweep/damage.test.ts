@@ -304,7 +304,7 @@ it("reports a machine that is missing from the start, and an invalid name of a m
   await other.overdue("o1");
   const valkey = await admin();
   await valkey.del(task.key("machine"));
-  await valkey.hset(`{${task.home.namespace}}:meta`, "machine:No Machine", "1");
+  await valkey.hset(`{${task.home.namespace}:0}:machines`, "No Machine", "1");
   const stuck: Stuck[] = [];
   const report = await task.home.sweep({ once: true, onStuck: (one) => void stuck.push(one) });
   expect(report).toMatchObject({ expired: 1, stuck: 2 });

@@ -51,17 +51,17 @@ describe("a wait for replicas", () => {
     const { connect, replica } = await replicated();
     const first = new Calls(await connect(), "agent");
     await first.apply(JSON.parse(JSON.stringify(agent())));
-    await first.ok("create", "a1", "OP", "o1");
+    await first.ok("create", "a1", "OP", "o1", "SEEN", "0-0");
     await new GroupCommit(first.valkey).wait(ONE, LONG);
     replica.pause();
-    await first.ok("transition", "a1", "running", "OP", "o2");
+    await first.ok("transition", "a1", "running", "OP", "o2", "SEEN", "0-0");
 
     const reader = await connect();
     await reader.hgetall(first.key("id:a1"));
     expect(await reader.wait(1, 1)).toBe(1); // the trap: it waits for the own writes, and there are none
     const again = first.as(await connect());
     const commits = new GroupCommit(again.valkey);
-    const replay = () => again.run("transition", "a1", "running", "OP", "o2", "SENT", "1");
+    const replay = () => again.run("transition", "a1", "running", "OP", "o2", "SEEN", "0-0");
     expect((await replay())[0]).toBe("REPLAYED");
     expect(await commits.wait(ONE, 50)).toEqual({ local: 0, replicas: 0 });
     replica.resume();

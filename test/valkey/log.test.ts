@@ -51,7 +51,7 @@ it("logs a call whose reply was lost, with its idempotency key", async () => {
   await agents.create("a1");
   proxy.shut(true);
   proxy.dropReply("evalsha");
-  const call = agents.transition("a1", "running", { timeout: "100ms" });
+  const call = agents.transition("a1", "running", { timeout: "500ms" });
   const { op, message } = await rejectionOf(OutcomeUnknownError, call);
   expect(message).toContain("transition agent a1: the reply was lost, and ");
   const again = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /^retrying/.test(msg));

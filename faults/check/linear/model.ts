@@ -2,6 +2,7 @@ import type { FieldMap } from "../../history/records.js";
 import type { Call, ParsedObservation } from "../facts.js";
 import { changedFields } from "../field-map.js";
 import type { MachineRules } from "../machine-rules.js";
+import { FARTHEST_AHEAD_MS } from "../witness/log.js";
 import type { KnownVersions } from "./known-versions.js";
 
 /** Holds an entity as far as callers have received it. Undefined means unknown. */
@@ -111,12 +112,15 @@ export class Model {
     const place = this.#known.versionKeyOf(next.created, next.version) ?? "";
     const maker = this.#known.makers.get(place);
     if (maker !== undefined && maker !== write) return undefined;
-    if (document !== undefined && !(agrees(next, document) && follows(life, document))) return undefined;
+    const fits = (shown: ParsedObservation): boolean =>
+      agrees(dated(next, shown), shown) && follows(life, shown);
+    if (document !== undefined && !fits(document)) return undefined;
     if (call.operation === "remove") return ABSENT;
     if (document !== undefined) return document;
     const shown = this.#known.observations.get(place);
-    if (shown === undefined) return next;
-    return agrees(next, shown) && follows(life, shown) ? shown : undefined;
+    // A change at an unknown time may have corrected the time of entry.
+    if (shown === undefined) return { ...next, since: undefined };
+    return fits(shown) ? shown : undefined;
   }
 
   #allows(life: EntityState | undefined, { operation, to = "", ifVersion, ifState, force }: Call): boolean {
@@ -131,7 +135,8 @@ export class Model {
     const machine = this.#machine;
     const enters = operation === "create" || operation === "transition";
     const state = operation === "transition" ? to : (life?.state ?? machine.initial);
-    const changed = changedFields(life?.fields ?? {}, set, unset);
+    // The document of a removal has no own fields.
+    const changed = operation === "remove" ? {} : changedFields(life?.fields ?? {}, set, unset);
     const stamp = enters ? machine.stampOf(state) : undefined;
     const isNew = stamp !== undefined && !Object.hasOwn(changed, stamp);
     const fields = isNew ? { ...changed, [stamp]: undefined } : changed;
@@ -141,9 +146,15 @@ export class Model {
   }
 }
 
-/** Returns true if time does not decrease. */
+/** Returns true if time does not decrease, unless the clock has been corrected. */
 function follows(life: EntityState | undefined, { timestamp }: ParsedObservation): boolean {
-  return life?.timestamp === undefined || life.timestamp <= timestamp;
+  if (life?.timestamp === undefined || life.timestamp <= timestamp) return true;
+  return life.timestamp - timestamp > FARTHEST_AHEAD_MS;
+}
+
+/** Returns the entity after a change at a known time. The time of entry is corrected if it is dated ahead. */
+function dated(next: EntityState, { timestamp }: ParsedObservation): EntityState {
+  return next.since === undefined || next.since <= timestamp ? next : { ...next, since: timestamp };
 }
 
 /** Returns true if a received document agrees with the entity, as far as it is known. */

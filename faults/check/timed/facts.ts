@@ -17,7 +17,7 @@ import type {
   RenewalRecord,
   SweptRecord,
 } from "../../history/timed-records.js";
-import { type Injection, Loss } from "../loss.js";
+import { clocksOf, type Injection, Loss } from "../loss.js";
 
 /** A record with its line in the history, from 1. */
 export type WithLine<R> = R & { readonly line: number };
@@ -110,6 +110,15 @@ class Gathering {
         this.#entity(record.id).calls.push(entry);
         return;
       }
+      case "copy": {
+        const { process, number, at, id, op } = record;
+        const copied = this.#entity(id).calls.find(({ call }) => call.op === op);
+        if (copied === undefined) throw new HistoryError(`record ${line} copies a request that no call made`);
+        const entry = { call: { ...copied.call, process, number, at, line }, end: undefined };
+        this.#open.set(`${process} ${number}`, entry);
+        this.#entity(id).calls.push(entry);
+        return;
+      }
       case "return":
         this.#return({ ...record, line });
         return;
@@ -167,7 +176,7 @@ class Gathering {
     if (this.#run === undefined || machine === undefined || this.#clock === undefined || !this.#hasEnded) {
       throw new HistoryError("the history is incomplete: it needs a run with a machine, a clock and an end");
     }
-    const { loss, clocks = [], reactions = [] } = this.#run;
+    const { loss, reactions = [] } = this.#run;
     const injections = [...this.#injections.values()];
     return {
       machine: machine.name,
@@ -181,7 +190,7 @@ class Gathering {
       swept: this.#swept,
       clock: this.#clock,
       loss: new Loss(loss, injections),
-      clocks: injections.filter(({ name }) => clocks.includes(name)),
+      clocks: clocksOf(this.#run, injections),
     };
   }
 

@@ -1,21 +1,21 @@
 import type { RunState } from "../../history/records.js";
-import type { Injection } from "../loss.js";
+import { isAmid } from "../loss.js";
 import type { Findings } from "../report.js";
+import { FARTHEST_AHEAD_MS } from "../witness/log.js";
 import type { LoggedChange, TimedEntity, TimedFacts } from "./facts.js";
 
 /** Clocks are read in whole ms. */
 const ROUNDING_MS = 3;
-/** Largest offset of a server's clock. */
-const MAX_OFFSET_MS = 10_000;
 /** Longest delay of a timer in a process. */
 const MAX_DELAY_MS = 150;
 
 const REASON =
-  /^(timeout|lease|retention) of \S+ ran out at (\S+), (?:last renewed at|never renewed since|\S+ since) (\S+)$/;
+  /^(timeout|lease|retention) of \S+ expired at (\S+), (?:last renewed at|never renewed since|\S+ since) (\S+)$/;
 
 /** An expiry in the log. Times are ms of the server's clock. */
 interface Expiry {
   readonly what: "timeout" | "lease" | "retention";
+  readonly event: LoggedChange;
   /** The change whose state it ended. */
   readonly stay: LoggedChange;
   readonly firedAt: number;
@@ -47,7 +47,8 @@ export function checkLeases(facts: TimedFacts, findings: Findings): void {
   checkHolders(facts, findings, expiries);
 }
 
-function readExpiry(stay: LoggedChange, { reason = "", timestamp, line }: LoggedChange): Expiry | undefined {
+function readExpiry(stay: LoggedChange, event: LoggedChange): Expiry | undefined {
+  const { reason = "", timestamp, line } = event;
   const [, what, due = "", from = ""] = REASON.exec(reason) ?? [];
   if (what !== "timeout" && what !== "lease" && what !== "retention") return undefined;
   const times = {
@@ -55,7 +56,7 @@ function readExpiry(stay: LoggedChange, { reason = "", timestamp, line }: Logged
     dueAt: Date.parse(due),
     countedFrom: Date.parse(from),
   };
-  return { what, stay, line, ...times };
+  return { what, event, stay, line, ...times };
 }
 
 function lengthOf(state: RunState | undefined, what: Expiry["what"]): number | undefined {
@@ -64,7 +65,7 @@ function lengthOf(state: RunState | undefined, what: Expiry["what"]): number | u
 }
 
 function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity, expiry: Expiry): void {
-  const { what, stay, firedAt, dueAt, countedFrom, line } = expiry;
+  const { what, event, stay, firedAt, dueAt, countedFrom, line } = expiry;
   const add = (message: string, ...lines: number[]): void =>
     findings.add("lease", undefined, `${entity.id}: ${message}`, line, ...lines);
   const length = lengthOf(facts.states[stay.state], what);
@@ -75,15 +76,18 @@ function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity,
   if (dueAt !== countedFrom + length) add(`the ${what} did not last ${length} ms`);
   if (firedAt < dueAt) add(`the ${what} was fired ${dueAt - firedAt} ms early`);
   const entered = Date.parse(stay.since);
-  if (what === "lease" ? countedFrom < entered : countedFrom !== entered) {
+  // A time of entry that is dated ahead is corrected when the entity is touched.
+  const isCorrected = facts.clocks.length > 0 && entered - countedFrom > FARTHEST_AHEAD_MS;
+  if (!isCorrected && (what === "lease" ? countedFrom < entered : countedFrom !== entered)) {
     add(`the ${what} does not count from the entry into ${stay.state}`, stay.line);
   }
   if (what !== "lease") return;
+  const reported = facts.fired.find((one) => one.id === entity.id && one.type === event.type);
   for (const renewal of entity.renewals) {
-    if (renewal.since !== stay.since) continue;
     const { at, until } = renewal;
-    const off = facts.clocks.some(({ begin, end }) => begin <= until && at <= end) ? MAX_OFFSET_MS : 0;
-    const least = at + facts.clock.least - ROUNDING_MS - off;
+    // If the clock was set between the renewal and the expiry, their timestamps cannot be compared.
+    if (isAmid(facts.clocks, at, reported?.at ?? Number.POSITIVE_INFINITY)) continue;
+    const least = at + facts.clock.least - ROUNDING_MS;
     if (countedFrom >= least) continue;
     const lostTo = facts.loss.of(at, until);
     if (lostTo !== undefined) findings.lose("renewals", lostTo);
@@ -100,15 +104,15 @@ function checkHolders(
   expiries: ReadonlyMap<string, readonly Expiry[]>,
 ): void {
   for (const held of facts.held) {
-    const { id, since, until } = held;
+    const { id, until } = held;
     const renewals = (facts.entities.get(id)?.renewals ?? []).filter(
-      (one) => one.process === held.process && one.since === since && one.at <= until,
+      (one) => one.process === held.process && one.at <= until,
     );
     const last = renewals.reduce<(typeof renewals)[number] | undefined>(
       (a, b) => (a === undefined || b.at > a.at ? b : a),
       undefined,
     );
-    const expiry = expiries.get(id)?.find((one) => one.what === "lease" && one.stay.since === since);
+    const expiry = expiries.get(id)?.find((one) => one.what === "lease");
     if (last === undefined) {
       findings.add("holder", undefined, `${id} is held without a confirmed renewal`, held.line);
       continue;
@@ -121,15 +125,11 @@ function checkHolders(
     }
     if (expiry === undefined) continue;
     const endedAt = expiry.firedAt - facts.clock.least;
-    if (until <= endedAt + MAX_DELAY_MS + ROUNDING_MS || isNear(facts.clocks, endedAt)) continue;
+    // A server whose clock is set forward fires timers early.
+    if (until <= endedAt + MAX_DELAY_MS + ROUNDING_MS || isAmid(facts.clocks, last.at, until)) continue;
     // It was counted with the expiry.
     if (facts.loss.of(last.at, last.until) !== undefined) continue;
     const message = `${held.process} believed that it held it ${Math.round(until - endedAt)} ms after it had expired`;
     findings.add("holder", undefined, `${id}: ${message}`, held.line, expiry.line);
   }
-}
-
-/** Returns true if a server's timestamps near a time may be wrong: its clock was off, or timestamps of then still hold. */
-function isNear(clocks: readonly Injection[], at: number): boolean {
-  return clocks.some(({ begin, end }) => begin - MAX_OFFSET_MS <= at && at <= end + MAX_OFFSET_MS);
 }

@@ -29,14 +29,13 @@ export function checkEnd({ entities, states, swept }: TimedFacts, findings: Find
   }
 }
 
-/** Computes the deadline of an entity from its hash. */
+/** Computes the deadline of an entity from its hash. A lease counts from the last renewal, else from entry. */
 function deadlineOf({ hash }: TimedEntity, state: RunState | undefined): number | undefined {
-  const since = Number(hash?.hash.since);
-  const renewed = Math.max(since, Number(hash?.hash["lease:at"] ?? since));
+  const [, entered = Number.NaN, renewed = 0] = (hash?.hash["times:ms"] ?? "").split(" ").map(Number);
   const ends = [
-    state?.timeout && since + state.timeout.after,
-    state?.lease && renewed + state.lease.for,
-    state?.retain === undefined ? undefined : since + state.retain,
+    state?.timeout && entered + state.timeout.after,
+    state?.lease && (renewed || entered) + state.lease.for,
+    state?.retain === undefined ? undefined : entered + state.retain,
   ].filter((end) => end !== undefined);
   return ends.length === 0 ? undefined : Math.min(...ends);
 }

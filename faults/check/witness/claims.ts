@@ -1,8 +1,10 @@
 import type { Call, Entity, LogEntry, ParsedObservation } from "../facts.js";
 import { differingField } from "../field-map.js";
 import type { LossyInjection } from "../loss.js";
+import { type Position, positionText, removalPosition } from "../position.js";
 import type { Findings } from "../report.js";
 import { callWords, changeWords, observationWords, timeWords } from "../words.js";
+import { kindOf } from "./log.js";
 import type { Requests } from "./requests.js";
 
 /** An acknowledged change that is not in the log, and the fault that may have lost it. */
@@ -28,22 +30,26 @@ export interface Evidence {
 export interface Claim {
   readonly version: number;
   readonly document: ParsedObservation | undefined;
+  /** Position of the change, if the reply contained it. */
+  readonly position: Position | undefined;
   readonly acknowledgedAt: number;
   readonly line: number;
 }
 
+const NOTHING = { document: undefined, position: undefined } as const;
+
 /** Returns what a call claims about its change, or undefined if it claims nothing. */
 export function claimOf(call: Call): Claim | undefined {
-  const { outcome, observation, resolved, until, returnLine: line } = call;
+  const { outcome, observation, position, resolved, until, returnLine: line } = call;
   if (call.op === undefined) return undefined;
   if (observation !== undefined && (outcome === "OK" || outcome === "REPLAYED" || outcome === "NOTDURABLE")) {
     const { opVersion } = observation;
     if (opVersion === undefined)
-      return { version: observation.version, document: observation, acknowledgedAt: until, line };
-    return { version: opVersion, document: undefined, acknowledgedAt: until, line };
+      return { version: observation.version, document: observation, position, acknowledgedAt: until, line };
+    return { ...NOTHING, version: opVersion, acknowledgedAt: until, line };
   }
   if (resolved?.outcome !== "DONE" || resolved.version === undefined) return undefined;
-  return { version: resolved.version, document: undefined, acknowledgedAt: resolved.at, line: resolved.line };
+  return { ...NOTHING, version: resolved.version, acknowledgedAt: resolved.at, line: resolved.line };
 }
 
 /** Returns true if the outcome of a call permits that it applied its change. */
@@ -56,9 +62,6 @@ export function mayHaveMade(call: Call): boolean {
       return true;
     case "UNKNOWN":
       return call.resolved?.outcome !== "NOTDONE";
-    case "NOTFOUND":
-      // A retry does not find an entity that was removed after the first attempt had changed it.
-      return call.attempts !== 1;
     default:
       return false;
   }
@@ -166,15 +169,27 @@ function mayBeReapplied(
   );
 }
 
-function isOf({ version, document }: Claim, event: LogEntry): boolean {
+function isOf({ version, document, position }: Claim, event: LogEntry): boolean {
+  if (position !== undefined && !isSame(position, madeAt(event))) return false;
   return event.version === version && (document === undefined || document.timestamp === event.timestamp);
 }
 
-function missingChangeWords(call: Call, { version, document }: Claim, event: LogEntry | undefined): string {
-  const has =
-    event === undefined
-      ? "does not have it"
-      : `has it as ${changeWords(event)} of ${timeWords(event.timestamp)}`;
+/** Returns the position that the maker of a change got. */
+export function madeAt(event: LogEntry): Position {
+  return kindOf(event) === "remove" ? removalPosition(event.position) : event.position;
+}
+
+function isSame(one: Position, other: Position): boolean {
+  return one.ms === other.ms && one.sequence === other.sequence;
+}
+
+function missingChangeWords(
+  call: Call,
+  { version, document, position }: Claim,
+  event: LogEntry | undefined,
+): string {
+  const at = event && (position === undefined ? timeWords(event.timestamp) : positionText(event.position));
+  const has = event === undefined ? "does not have it" : `has it as ${changeWords(event)} of ${at}`;
   const received = document === undefined ? `version ${version}` : observationWords(document);
   return `${callWords(call)} received ${received}, but the log ${has}`;
 }

@@ -1,11 +1,13 @@
 import type { Entity, LogEntry } from "../facts.js";
+import { positionText, tombstoneScore } from "../position.js";
 import type { Findings } from "../report.js";
 import { timeWords } from "../words.js";
+import { madeAt } from "./claims.js";
+import { checkEntityLog, forgottenOf } from "./entity-log.js";
 import { kindOf } from "./log.js";
 
-const RING = 5;
-/** Fields of the scripts. Those of later scripts contain a colon. */
-const INTERNAL: ReadonlySet<string> = new Set("state version at since created ops".split(" "));
+/** Fields of the scripts. */
+const INTERNAL: ReadonlySet<string> = new Set("state version created".split(" "));
 
 /** Checks that the final state of an entity follows from the log. */
 export function checkFinal(entity: Entity, findings: Findings): void {
@@ -15,7 +17,7 @@ export function checkFinal(entity: Entity, findings: Findings): void {
     return;
   }
   checkHash(entity, last, findings);
-  const { machine, hash, index, due, list } = entity;
+  const { machine, hash, index, due } = entity;
   const lines = [last.line, hash?.line ?? 0] as const;
   const score = machine.indexScore(last.state, last.since);
   if (index?.value !== score) {
@@ -27,20 +29,14 @@ export function checkFinal(entity: Entity, findings: Findings): void {
     const message = `its timer ends at ${due?.value ?? "no time"}, but ${dueAt ?? "none"} follows from ${last.state}`;
     findings.add("due", entity, message, ...lines, due?.line ?? 0);
   }
-  const life = lifeOf(entity);
-  const tail = life.slice(-machine.history);
-  const texts = list?.value ?? [];
-  if (texts.length !== tail.length || tail.some(({ text }, at) => text !== texts[at])) {
-    const message = `its list of ${texts.length} changes is not the last ${tail.length} of the log`;
-    findings.add("log", entity, message, last.line, list?.line ?? 0);
-  }
+  checkEntityLog(entity, findings);
 }
 
+/** Checks that nothing is left of a removed entity but its tombstone in the index, and nothing of one that never existed. */
 function checkAbsent(entity: Entity, last: LogEntry | undefined, findings: Findings): void {
   const why = last === undefined ? "was never created" : "was removed";
   const left = [
     ["entity", entity.hash],
-    ["index", entity.index],
     ["due", entity.due],
     ["log", entity.list],
   ] as const;
@@ -48,12 +44,11 @@ function checkAbsent(entity: Entity, last: LogEntry | undefined, findings: Findi
     if (place !== undefined)
       findings.add(rule, entity, `it ${why}, but its ${rule} exists`, last?.line ?? 0, place.line);
   }
-}
-
-/** Returns the changes since the last creation of the entity. */
-function lifeOf({ events }: Entity): readonly LogEntry[] {
-  const removal = events.findLastIndex((event) => kindOf(event) === "remove");
-  return events.slice(removal + 1);
+  const tombstone = last && tombstoneScore(last.position);
+  if (entity.index?.value !== tombstone) {
+    const message = `it ${why}, but the index has ${entity.index?.value ?? "no entry"} instead of ${tombstone ?? "none"}`;
+    findings.add("index", entity, message, last?.line ?? 0, entity.index?.line ?? 0);
+  }
 }
 
 function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
@@ -72,12 +67,15 @@ function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
   const facts = [
     ["state", last.state],
     ["version", String(last.version)],
-    ["at", String(last.timestamp)],
-    ["since", String(last.since)],
+    ["times:ms", `${last.timestamp} ${last.since} 0`],
     ["created", timeWords(last.created)],
+    ["ops:forgot", forgottenOf(entity)],
   ] as const;
   for (const [field, logged] of facts) {
-    if (hash[field] !== logged) wrong(`its ${field} is ${hash[field]}, but the log ends with ${logged}`);
+    if (hash[field] !== logged)
+      wrong(
+        `its ${field} is ${hash[field]}, but ${logged} follows from the log, which ends with ${positionText(madeAt(last))}`,
+      );
   }
   const own = Object.keys(hash).filter((field) => !INTERNAL.has(field) && !field.includes(":"));
   const names = new Set([...own, ...Object.keys(last.fields)]);
@@ -85,18 +83,6 @@ function checkHash(entity: Entity, last: LogEntry, findings: Findings): void {
     const logged = Object.hasOwn(last.fields, field) ? JSON.stringify(last.fields[field]) : undefined;
     if (contentOf(hash[field]) !== logged)
       wrong(`its field ${field} is ${hash[field]}, but the log ends with ${logged}`);
-  }
-  const ring = lifeOf(entity)
-    .filter(({ op }) => op !== undefined)
-    .slice(-RING)
-    .map(({ op, version, timestamp }) => `${op} ${version} ${timestamp}`);
-  const remembered = Array.from({ length: RING }, (_, at) => hash[`op:${at}`] ?? "").filter(
-    (op) => op !== "",
-  );
-  if (ring.toSorted().join() !== remembered.toSorted().join()) {
-    wrong(
-      `it remembers the idempotency keys [${remembered.join(", ")}], but the last ones of the log are [${ring.join(", ")}]`,
-    );
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Facts, FollowerStep, LogEntry } from "../facts.js";
+import { isAfter, positionOf, positionText } from "../position.js";
 import type { Findings } from "../report.js";
 
 type Streams = readonly (readonly LogEntry[])[];
@@ -43,7 +44,7 @@ class Reading {
   private constructor(name: string, streams: Streams, after: string) {
     this.#name = name;
     this.#streams = streams;
-    const ids = after === "start" || after === "end" ? undefined : after.split(",");
+    const ids = after === "start" || after === "end" ? undefined : idsOf(after);
     this.#ids = ids;
     this.#next = streams.map((stream, partition) => {
       const id = ids?.[partition];
@@ -91,7 +92,7 @@ class Reading {
   }
 
   #event(step: EventStep): string | typeof LOST | undefined {
-    const ids = step.cursor.split(",");
+    const ids = idsOf(step.cursor);
     const before = this.#ids;
     this.#ids = ids;
     const moved = ids.flatMap((id, partition) => (id === before?.[partition] ? [] : [partition]));
@@ -114,29 +115,30 @@ class Reading {
   #isInLog(partition: number, id: string, { content }: EventStep): boolean {
     const stream = this.#streams[partition] ?? [];
     const entry = stream[positionAfter(stream, id) - 1];
-    return (
-      entry !== undefined && `${entry.entryMs}-${entry.entrySequence}` === id && entry.content === content
-    );
+    return entry !== undefined && positionText(entry.position) === id && entry.content === content;
   }
+}
+
+/** Returns the entry of a cursor in each partition. */
+function idsOf(cursor: string): string[] {
+  return cursor.split(",").map((position) => position.replace(/@.*/, ""));
 }
 
 function entryWords(entry: LogEntry | undefined): string {
   if (entry === undefined) return "a nonexistent entry";
-  const { entryMs, entrySequence, entity, version } = entry;
-  return `${entryMs}-${entrySequence} (${entity.id} version ${version})`;
+  const { position, entity, version } = entry;
+  return `${positionText(position)} (${entity.id} version ${version})`;
 }
 
 /** Returns how many entries of a stream are at or before an ID. */
 function positionAfter(stream: readonly LogEntry[], id: string): number {
-  const [ms = 0, sequence = 0] = id.split("-").map(Number);
+  const position = positionOf(id) ?? { ms: 0, sequence: 0 };
   let low = 0;
   let high = stream.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const entry = stream[middle];
-    const isBehind =
-      entry !== undefined && (entry.entryMs > ms || (entry.entryMs === ms && entry.entrySequence > sequence));
-    if (isBehind) high = middle;
+    if (entry !== undefined && isAfter(entry.position, position)) high = middle;
     else low = middle + 1;
   }
   return low;

@@ -15,14 +15,21 @@ export function previousOf({ events }: Entity, at: number): LogEntry | undefined
   return previous === undefined || kindOf(previous) === "remove" ? undefined : previous;
 }
 
-/** Checks the log alone: contiguous versions, permitted transitions, unique keys, times that never decrease. */
-export function checkLog(entity: Entity, findings: Findings): void {
+/** Largest offset of the last change from the server's clock. Beyond it, the clock has been corrected and counts. */
+export const FARTHEST_AHEAD_MS = 60_000;
+
+/**
+ * Checks the log alone: contiguous versions, permitted transitions, unique keys, times that do not decrease.
+ *
+ * @param hasClocks true if a server's clock was set in the run
+ */
+export function checkLog(entity: Entity, hasClocks: boolean, findings: Findings): void {
   const ops = new Map<string, LogEntry>();
   entity.events.forEach((event, at) => {
     const previous = previousOf(entity, at);
     checkVersion(event, previous, findings);
     checkEdge(event, previous, findings);
-    checkTimes(event, previous, findings);
+    checkTimes(event, previous, hasClocks, findings);
     if (event.op === undefined) return;
     const earlier = ops.get(event.op);
     if (earlier !== undefined) {
@@ -64,18 +71,27 @@ function checkEdge(event: LogEntry, previous: LogEntry | undefined, findings: Fi
   }
 }
 
-function checkTimes(event: LogEntry, previous: LogEntry | undefined, findings: Findings): void {
+function checkTimes(
+  event: LogEntry,
+  previous: LogEntry | undefined,
+  hasClocks: boolean,
+  findings: Findings,
+): void {
   const { entity, timestamp, since, created } = event;
   const wrong = (why: string): void => {
     findings.add("stamps", entity, `${changeWords(event)} ${why}`, previous?.line ?? 0, event.line);
   };
-  if (previous !== undefined && timestamp < previous.timestamp) {
+  const isCorrected =
+    previous !== undefined && hasClocks && previous.timestamp - timestamp > FARTHEST_AHEAD_MS;
+  if (previous !== undefined && timestamp < previous.timestamp && !isCorrected) {
     wrong(
       `happened at ${timeWords(timestamp)}, before version ${previous.version} (${timeWords(previous.timestamp)})`,
     );
   }
   const kind = kindOf(event);
-  const entered = kind === "patch" || kind === "remove" ? (previous?.since ?? timestamp) : timestamp;
+  const stays = kind === "patch" || kind === "remove";
+  // An entry that is dated ahead is corrected too.
+  const entered = stays ? Math.min(previous?.since ?? timestamp, timestamp) : timestamp;
   if (since !== entered) wrong(`is in its state since ${timeWords(since)}, not ${timeWords(entered)}`);
   const made = previous?.created ?? timestamp;
   if (created !== made) wrong(`was created ${timeWords(created)}, not ${timeWords(made)}`);

@@ -109,6 +109,11 @@ function momentsOf(
 ): readonly number[] {
   const { observation } = call;
   if (observation === undefined) return moments.absent;
+  const dueAt = entity.machine.dueAt(observation.state, observation.since);
+  if (call.operation === "get" && observation.dueAt !== dueAt) {
+    const message = `${callWords(call)} showed a timer at ${observation.dueAt}, but ${dueAt} follows from ${observationWords(observation)}`;
+    findings.add("reads", entity, message, call.line, call.returnLine);
+  }
   const made = moments.made(observation.version, observation.timestamp);
   const same = made.filter((event) => differenceOf(observation, event) === undefined);
   if (same.length > 0) return same.map((event) => moments.after(event));

@@ -1,6 +1,7 @@
 import type { FieldMap } from "../../history/records.js";
 import type { Call, Entity, LogEntry } from "../facts.js";
 import { changedFields, differingField } from "../field-map.js";
+import { isAfter, positionText } from "../position.js";
 import type { Findings } from "../report.js";
 import { callWords, changeWords, timeWords } from "../words.js";
 import { kindOf, previousOf } from "./log.js";
@@ -44,7 +45,10 @@ function mismatch(call: Call, event: LogEntry, previous: LogEntry | undefined): 
   if (!matches(call, event))
     return `is a ${kindOf(event)}, but its idempotency key belongs to ${callWords(call)}`;
   if (event.forced && !call.force) return `was forced, but ${callWords(call)} did not request that`;
-  const { ifVersion, ifState } = call;
+  const { ifVersion, ifState, seen } = call;
+  if (seen !== undefined && !isAfter(event.position, seen)) {
+    return `has the position ${positionText(event.position)}, which is not after ${positionText(seen)}, which ${callWords(call)} had seen`;
+  }
   if (ifVersion !== undefined && ifVersion !== previous?.version) {
     return `required version ${ifVersion}, but changed version ${previous?.version ?? "none"}`;
   }
@@ -68,7 +72,9 @@ function checkFields(event: LogEntry, previous: LogEntry | undefined, call: Call
       event.line,
     );
   };
-  let expected: FieldMap = changedFields(previous?.fields ?? {}, call.set, call.unset);
+  // The document of a removal has no own fields.
+  let expected: FieldMap =
+    kind === "remove" ? {} : changedFields(previous?.fields ?? {}, call.set, call.unset);
   if (kind === "create" || kind === "transition") {
     const stamp = machine.stampOf(state);
     if (stamp !== undefined && !Object.hasOwn(expected, stamp)) {

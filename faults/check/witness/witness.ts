@@ -3,6 +3,7 @@ import type { LossyInjection } from "../loss.js";
 import { Findings, type Lost, type Rule, type Violation } from "../report.js";
 import { checkClaims, type LostChange } from "./claims.js";
 import { checkFinal } from "./final-state.js";
+import { checkFinality } from "./finality.js";
 import { checkFollowers } from "./followers.js";
 import { checkLog } from "./log.js";
 import { checkLossOrder, type KeptChange } from "./loss-order.js";
@@ -41,10 +42,11 @@ export function witness(facts: Facts): WitnessReport {
   for (const entity of facts.entities) {
     changes += entity.events.length;
     const requests = requestsOf(entity);
-    checkLog(entity, findings);
+    checkLog(entity, facts.clocks.length > 0, findings);
     checkRequests(entity, requests, findings);
     const claims = checkClaims(entity, requests, lossOf, findings);
     checkRejections(entity, findings);
+    checkFinality(entity, requests, facts.clocks, findings);
     checkTime(entity, claims.evidence, lossOf, findings);
     checkFinal(entity, findings);
     lost.push(...claims.lost);

@@ -2,6 +2,8 @@ import { type Arena, type Details, type Fault, VoidInjection } from "../../fault
 import type { Hits, NodeProxy, Treatment } from "../../proxy/proxy.js";
 
 const LEAST_MET = 50;
+/** Longest delays of a copy: within a call, within its timeout, and after it. */
+export const COPIED_AFTER_MS: readonly number[] = [20, 400, 3_000];
 
 /** Counts what the proxies have done since `before`, for one kind. */
 function hitsSince(before: readonly Hits[], proxies: readonly NodeProxy[], kind: keyof Hits): number {
@@ -9,7 +11,7 @@ function hitsSince(before: readonly Hits[], proxies: readonly NodeProxy[], kind:
 }
 
 /** Applies a treatment to the connections of all clients for a while. */
-async function treat(
+export async function treat(
   arena: Arena,
   treatment: Treatment,
   least: number,
@@ -27,7 +29,12 @@ async function treat(
 }
 
 /** Makes a fault that affects a share of the requests or replies, from 1 to `most` percent. */
-function losing(name: string, kind: keyof Hits, most: number): Fault {
+export function losing(
+  name: string,
+  kind: keyof Hits,
+  most: number,
+  more: (arena: Arena) => Treatment = () => ({}),
+): Fault {
   return {
     name,
     topologies: ["standalone", "sentinel"],
@@ -35,7 +42,9 @@ function losing(name: string, kind: keyof Hits, most: number): Fault {
     async inject(arena): Promise<Details> {
       const before = arena.proxies.map(({ hits }) => ({ ...hits }));
       const percent = 1 + arena.random.below(most);
-      const result = await treat(arena, { [kind]: percent / 100 }, LEAST_MET);
+      const resending = { onCopy: arena.onCopy, longestMs: arena.random.of(COPIED_AFTER_MS) };
+      const treatment = { [kind]: percent / 100, resending, ...more(arena) };
+      const result = await treat(arena, treatment, LEAST_MET);
       const affected = hitsSince(before, arena.proxies, kind);
       if (affected === 0) throw new VoidInjection(`none of ${result.overlap} calls was affected`);
       return { percent, affected, ...result };
@@ -44,7 +53,7 @@ function losing(name: string, kind: keyof Hits, most: number): Fault {
 }
 
 /** Makes a fault that slows both directions down and loses nothing. */
-function slow(name: string, treatmentOf: (arena: Arena) => Treatment): Fault {
+function slow(name: string, treatmentOf: (arena: Arena) => { readonly [name: string]: number }): Fault {
   return {
     name,
     topologies: ["standalone", "sentinel"],

@@ -19,7 +19,7 @@ async function makeChanges(arena: Arena, name: string, send: Send): Promise<numb
   for (let i = 0; i < CALLS; i += 1) {
     const step = chooseStep(random, chooseId(random, fleet.generation), undefined, []);
     if (step.operation === "get") continue;
-    const reply = await rawCall(arena, name, step, send);
+    const { reply } = await rawCall(arena, name, step, send);
     if ("error" in reply) throw new VoidInjection(`the server rejected ${name}: ${reply.error}`);
     if (reply[0] === "OK") done += 1;
   }
@@ -83,7 +83,7 @@ const functions: Fault = {
     const send: Send = async (script, keys, args) => {
       try {
         const words = [`latchkey_v1_${script}`, String(keys.length), ...keys, ...args];
-        return (await admin.call("FCALL", ...words)) as [string, string | null];
+        return (await admin.call("FCALL", ...words)) as RawReply;
       } catch (error) {
         if (!(error instanceof Error && error.message === "ERR Function not found")) throw error;
         missing += 1;

@@ -2,12 +2,14 @@ import type { Valkey } from "iovalkey";
 import { type Operation as Script, scripts } from "latchkey/lua";
 import type { PlannedCall } from "../../client/workload.js";
 import type { Arena } from "../../fault.js";
-import type { Observation, Outcome } from "../../history/records.js";
+import type { Outcome, ReturnRecord } from "../../history/records.js";
 import { monotonicMs, observationOf } from "../../history/writer.js";
 import { keyPrefix } from "../../run/final-state.js";
 
 /** The reply of a script: outcome and document, or the text of an error reply. */
-export type RawReply = readonly [outcome: string, document: string | null] | { readonly error: string };
+export type RawReply =
+  | readonly [outcome: string, document: string | null, position: string | null]
+  | { readonly error: string };
 
 /** Sends one call of a script by any means. */
 export type Send = (script: Script, keys: readonly string[], args: readonly string[]) => Promise<RawReply>;
@@ -23,7 +25,7 @@ export function keysOf({ namespace, machine }: Arena, id: string): string[] {
 }
 
 /** Returns the arguments of a script for a call, as the wire protocol defines them. */
-function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall): string[] {
+function argumentsOf({ id, to, set, unset, ifVersion, ifState, op, seen }: PlannedCall): string[] {
   return [
     id,
     ...(to === undefined ? [] : [to]),
@@ -31,28 +33,59 @@ function argumentsOf({ id, to, set, unset, ifVersion, ifState, op }: PlannedCall
     ...(unset ?? []).flatMap((field) => ["UNSET", field]),
     ...(ifVersion === undefined ? [] : ["IFVERSION", String(ifVersion)]),
     ...(ifState === undefined ? [] : ["IFSTATE", ifState]),
-    ...(op === undefined ? [] : ["OP", op]),
+    ...(op === undefined || seen === undefined ? [] : ["OP", op, "SEEN", seen]),
   ];
 }
 
-/** Makes a change of the clients' machine without the library, and records it like theirs. */
-export async function rawCall(arena: Arena, name: string, step: PlannedCall, send: Send): Promise<RawReply> {
+/**
+ * Makes a change of the clients' machine without the library, and records it like theirs. A step that has an idempotency
+ * key is a retry. Returns the reply, and the step with its key.
+ */
+export async function rawCall(
+  arena: Arena,
+  name: string,
+  step: PlannedCall,
+  send: Send,
+): Promise<{ readonly reply: RawReply; readonly call: PlannedCall }> {
   count += 1;
   const call = { process: name, number: count };
-  const named = { ...step, op: `${name}.${count}@0` };
   const { history, machine } = arena;
+  const { op = `${name}.${count}`, seen = await endOfLog(arena) } = step;
+  const named = { ...step, op, seen };
   history.append({ kind: "call", ...call, at: monotonicMs(), machine, ...named });
   history.flush();
   const script = step.operation as Script;
   const reply = await send(script, keysOf(arena, step.id), argumentsOf(named));
   history.append({ kind: "return", ...call, at: monotonicMs(), ...resultOf(reply) });
-  return reply;
+  return { reply, call: named };
 }
 
-function resultOf(reply: RawReply): { outcome: Outcome; document?: Observation; error?: string } {
+/** Returns the position that a caller without any asks for. */
+async function endOfLog({ servers, namespace, machine }: Arena): Promise<string> {
+  const { admin } = await servers.primary();
+  const facts = (await admin.xinfo("STREAM", `${keyPrefix(namespace, machine)}events`)) as unknown[];
+  return String(facts[facts.indexOf("last-generated-id") + 1]);
+}
+
+function resultOf(reply: RawReply): Pick<ReturnRecord, "outcome" | "document" | "position" | "error"> {
   if ("error" in reply) return { outcome: "NOTEXECUTED", error: reply.error };
-  const [outcome, text] = reply;
-  return { outcome: outcome as Outcome, ...(text !== null && { document: observationOf(JSON.parse(text)) }) };
+  const [outcome, text, position] = reply;
+  return {
+    outcome: outcome as Outcome,
+    ...(text !== null && { document: observationOf(JSON.parse(text)) }),
+    ...(outcome === "OK" && position !== null && { position }),
+  };
+}
+
+/** Sends with EVAL. */
+export function directSend(admin: Valkey): Send {
+  return async (script, keys, args) => {
+    try {
+      return (await admin.eval(scripts[script].text, keys.length, ...keys, ...args)) as RawReply;
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) };
+    }
+  };
 }
 
 /** Sends with EVALSHA of another version of the scripts, which behaves the same and has another SHA-1. */
@@ -60,6 +93,6 @@ export function otherVersion(admin: Valkey): Send {
   return async (script, keys, args) => {
     const text = `${scripts[script].text}\n-- another version`;
     const reply = await admin.eval(text, keys.length, ...keys, ...args);
-    return reply as [string, string | null];
+    return reply as RawReply;
   };
 }

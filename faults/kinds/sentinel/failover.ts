@@ -2,6 +2,7 @@ import { withCanary } from "../../canary/with-canary.js";
 import { type Arena, type Details, type Fault, type Loss, Violation } from "../../fault.js";
 import type { DataNode } from "../../servers/node.js";
 import { SentinelServers } from "../../servers/sentinel.js";
+import { sizeOfJump } from "../servers/clock.js";
 
 const LEAST_MET = 8;
 /** Healthy replicas are never this far behind. */
@@ -21,7 +22,7 @@ interface Kind {
   readonly name: string;
   /** True if the primary accepts changes until another node replaces it, which may not have all of them. */
   readonly isHasty?: boolean;
-  readonly setsClockBack?: boolean;
+  readonly setsClock?: boolean;
   begin(failover: Failover): Promise<void>;
   heal?(failover: Failover): Promise<void>;
 }
@@ -78,9 +79,9 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: "F16 clock behind after a failover",
-    setsClockBack: true,
+    setsClock: true,
     begin: async ({ servers, primary, arena }) => {
-      const behindMs = -arena.random.below(10_001);
+      const behindMs = -sizeOfJump(arena.random);
       for (const replica of servers.replicasOf(primary)) await replica.setClock(behindMs);
       await primary.kill9();
     },
@@ -102,7 +103,7 @@ export const failovers: readonly Fault[] = KINDS.map((kind) => ({
   name: kind.name,
   topologies: ["sentinel"],
   loses: kind.isHasty === true ? { windowMs: LAG_MS } : NOT_REPLICATED,
-  setsClockBack: kind.setsClockBack === true,
+  setsClock: kind.setsClock === true,
   inject: (arena) => failOver(kind, arena),
 }));
 

@@ -1,30 +1,58 @@
-import type { Details, Fault } from "../../fault.js";
+import type { Arena, Details, Fault } from "../../fault.js";
+import type { Random } from "../../random.js";
+import type { ServerNode } from "../../servers/servers.js";
 
 const LEAST_MET = 50;
-const FARTHEST_MS = 10_000;
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600 * SECOND_MS;
+const DAY_MS = 24 * HOUR_MS;
 
-/** Sets the primary's clock forward and back, and corrects it at the end. Timestamps must never decrease. */
-export const clockJumps: Fault = {
-  name: "F16 clock jumps",
-  topologies: ["standalone", "sentinel"],
-  loses: false,
-  setsClockBack: true,
-  async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
-    const node = await servers.primary();
-    const jumps = Array.from(
-      { length: 1 + random.below(4) },
-      () => random.below(2 * FARTHEST_MS + 1) - FARTHEST_MS,
-    );
-    try {
-      const { overlap } = await withOverlap(LEAST_MET, async () => {
-        for (const offsetMs of jumps) {
-          await node.setClock(offsetMs);
-          await waitBetween(50, 400);
-        }
-      });
-      return { overlap, jumpsMs: jumps };
-    } finally {
-      await node.setClock(0);
+/** Chooses by how much a clock is set: up to 10 s, about half a minute, an hour or a day. */
+export function sizeOfJump(random: Random): number {
+  return random.of([random.below(10 * SECOND_MS + 1), 30 * SECOND_MS, HOUR_MS, DAY_MS]);
+}
+
+/** Sets a clock to each offset for a while, and corrects it at the end. */
+export async function setClocks(
+  { waitBetween }: Pick<Arena, "waitBetween">,
+  node: ServerNode,
+  offsetsMs: readonly number[],
+): Promise<void> {
+  try {
+    for (const offsetMs of offsetsMs) {
+      await node.setClock(offsetMs);
+      await waitBetween(50, 400);
     }
-  },
-};
+  } finally {
+    await node.setClock(0);
+  }
+}
+
+/** Returns offsets of a day forward and back, each followed by the correct time. */
+export function dayOffsets(random: Random): number[] {
+  const [first, second] = random.below(2) === 0 ? [DAY_MS, -DAY_MS] : [-DAY_MS, DAY_MS];
+  return [first, 0, second, 0];
+}
+
+function clockFault(name: string, offsetsOf: (random: Random) => readonly number[]): Fault {
+  return {
+    name,
+    topologies: ["standalone", "sentinel"],
+    loses: false,
+    setsClock: true,
+    async inject(arena): Promise<Details> {
+      const node = await arena.servers.primary();
+      const offsetsMs = offsetsOf(arena.random);
+      const { overlap } = await arena.withOverlap(LEAST_MET, () => setClocks(arena, node, offsetsMs));
+      return { overlap, offsetsMs: [...offsetsMs] };
+    },
+  };
+}
+
+/** Lists the faults that set the primary's clock. */
+export const clockFaults: readonly Fault[] = [
+  clockFault("F16 clock jumps", (random) =>
+    Array.from({ length: 1 + random.below(4) }, () => sizeOfJump(random) * (random.below(2) === 0 ? 1 : -1)),
+  ),
+  clockFault("F16 clock set by a day, and back", dayOffsets),
+];

@@ -1,26 +1,42 @@
+import { chooseId } from "../../client/workload.js";
 import { type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
 import { errorCount, infoField } from "../../servers/info.js";
 import { doctorResult } from "../../servers/latchkey-command.js";
+import { directSend, rawCall } from "../scripts/raw-call.js";
 
 const LEAST_MET = 50;
 
-/** Leaves no free memory. Every change is rejected before it begins, and succeeds when there is memory again. */
+const REMOVALS = 5;
+
+/**
+ * Leaves no free memory. A change that needs memory is rejected before it begins, and succeeds when there is memory again.
+ * A removal must work, because it frees memory.
+ */
 const outOfMemory: Fault = {
   name: "F17 out of memory",
   topologies: ["standalone", "sentinel"],
   loses: false,
-  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
+  async inject(arena): Promise<Details> {
+    const { servers, withOverlap, waitBetween, random, fleet } = arena;
     const { admin } = await servers.primary();
+    const send = directSend(admin);
+    let removed = 0;
     const before = await errorCount(admin, "OOM");
     try {
       const { overlap, result } = await withOverlap(LEAST_MET, async () => {
         const used = Number(await infoField(admin, "memory", "used_memory"));
         await admin.config("SET", "maxmemory", String(Math.floor(used * 0.9)));
+        for (let i = 0; i < REMOVALS; i += 1) {
+          const id = chooseId(random, fleet.generation);
+          const { reply } = await rawCall(arena, "caller-full", { operation: "remove", id }, send);
+          if ("error" in reply) throw new Violation(`a full server rejected a removal: ${reply.error}`);
+          if (reply[0] === "OK") removed += 1;
+        }
         return waitBetween(50, 600);
       });
       const rejections = (await errorCount(admin, "OOM")) - before;
       if (rejections === 0) throw new VoidInjection("no change was rejected for lack of memory");
-      return { overlap, durationMs: result, rejections };
+      return { overlap, durationMs: result, rejections, removed };
     } finally {
       await admin.config("SET", "maxmemory", "0");
     }

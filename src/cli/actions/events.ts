@@ -1,7 +1,8 @@
 import type { Change } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
 import { ContractError } from "../../errors/latchkey-error.js";
-import type { EventLog } from "../../events/log.js";
+import type { EventLog, EventsOptions } from "../../events/log.js";
+import type { UnreadableEntry } from "../../events/unreadable.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { codeOf } from "../exit-codes.js";
@@ -20,7 +21,7 @@ export interface EventFlags {
 /**
  * Prints the event log of a machine, and at the end the cursor to continue with.
  *
- * @throws CliError GAP if events after the cursor were trimmed.
+ * @throws CliError GAP if events after the cursor were trimmed, or the log lost the event before it.
  */
 export async function showEvents(context: CliContext, settings: Settings, flags: EventFlags): Promise<void> {
   const { format } = settings;
@@ -28,10 +29,12 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
     throw usageError("-o json with --follow would never end; use -o jsonl");
   }
   const signal = context.interruption();
+  const onUnreadable = ({ entry, partition, problem }: UnreadableEntry): void =>
+    context.note(`skipped entry ${entry} (partition ${partition}): ${problem}`);
   await withEntities(
     settings,
     async (entities) => {
-      const rows = openLog(entities, flags, signal);
+      const rows = openLog(entities, flags, { signal, onUnreadable });
       const columns = eventColumns(format);
       try {
         await writeRows(context, format, { rows, columns, document: stored, isLive: flags.follow === true });
@@ -50,10 +53,10 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
 function openLog(
   entities: Entities,
   { follow = false, after = follow ? "end" : "start" }: EventFlags,
-  signal: AbortSignal,
+  options: EventsOptions,
 ): EventLog<Change> {
   try {
-    return entities.events({ after, follow, signal });
+    return entities.events({ ...options, after, follow });
   } catch (error) {
     if (error instanceof ContractError) throw usageError(error.message.replace(/^after/, "--after"));
     throw error;

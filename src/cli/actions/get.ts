@@ -1,4 +1,6 @@
-import { get } from "../../reads/get.js";
+import { checkId } from "../../contract/arguments.js";
+import { dueOf } from "../../reads/due.js";
+import { getMany } from "../../reads/get-many.js";
 import { history } from "../../reads/history.js";
 import { CliError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
@@ -21,7 +23,8 @@ export async function getEntities(
 ): Promise<void> {
   const { format, machine } = settings;
   await withStore(settings, async (store) => {
-    const entities = await Promise.all(ids.map((id) => get(store, id)));
+    for (const id of ids) checkId("id", id, 128);
+    const entities = await getMany(store, ids, await dueOf(store, ids));
     const present = entities.filter((entity) => entity !== null);
     if (isForPeople(format)) {
       const [nowMs, ...histories] = await Promise.all([

@@ -36,18 +36,20 @@ export async function changeDeadLetters(
     else await writeDocument(context, settings.format, asJson(changed));
     if (all && changed.length === 0) context.note(`${name} has no dead letters to ${verb}`);
     if (lost > 0) {
-      context.note(`${lost} not retried: their events were trimmed; they can only be dropped`);
+      context.note(
+        `${lost} not retried: their events were trimmed or are unreadable; they can only be dropped`,
+      );
       context.note(`  try: ${hint}`);
     }
     const absent = ids.filter((id) => !changed.includes(id));
     if (absent.length === 0) return;
     const message = `${name} has no dead letters ${absent.join(", ")}`;
-    const lines = verb === "retry" ? ["letters of trimmed events can only be dropped"] : [];
+    const lines = verb === "retry" ? ["letters of trimmed or unreadable events can only be dropped"] : [];
     throw new CliError("NOTFOUND", message, { hint, lines, facts: { ids: absent } });
   });
 }
 
-/** Reads all letters in groups, and counts those that cannot be retried because their events were trimmed. */
+/** Reads all letters in groups, and counts those that cannot be retried because their events were trimmed or are unreadable. */
 async function letterGroups(
   letters: AsyncIterable<DeadLetter>,
   verb: "retry" | "drop",

@@ -9,7 +9,7 @@ import type {
 } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
 import type { Random } from "../../../faults/random.js";
-import { type ChangeDocument, finalOf } from "../simulation/final-state.js";
+import { type ChangeDocument, finalOf, type LoggedDocument } from "../simulation/final-state.js";
 
 /** A call and its return. */
 export interface Exchange {
@@ -19,9 +19,8 @@ export interface Exchange {
 }
 
 /** An entry of the log. */
-export interface LogRecord {
+export interface LogRecord extends LoggedDocument {
   readonly record: FinalEventRecord;
-  readonly document: ChangeDocument;
 }
 
 /** A history to be spoiled: finds places for mutations and collects their edits. It does not change the records. */
@@ -60,7 +59,7 @@ export class EditableHistory {
         const key = `${document.machine} ${document.id}`;
         const log = logs.get(key) ?? [];
         logs.set(key, log);
-        log.push({ record, document });
+        log.push({ record, entry: record.entry, document });
       }
     }
     this.returned = returned;
@@ -108,16 +107,21 @@ export class EditableHistory {
     const [first] = log;
     if (first === undefined) return;
     const { machine, id } = first.document;
-    const entries = documents.map((document, at): HistoryRecord => {
-      const old = log[at]?.record;
-      const entry = old?.entry ?? `${Number(this.#lastEntry().split("-")[0]) + at}-0`;
-      return { ...first.record, entry, document: JSON.stringify(document) };
+    const changes = documents.map((document, at) => {
+      const entry = log[at]?.entry ?? `${Number(this.#lastEntry().split("-")[0]) + at}-0`;
+      return { entry, document };
     });
+    const entries = changes.map(
+      ({ entry, document }): HistoryRecord => ({
+        ...first.record,
+        entry,
+        document: JSON.stringify(document),
+      }),
+    );
     log.forEach(({ record }, at) => {
       this.replace(record, ...entries.slice(at, at + 1));
     });
-    const removal = documents.findLastIndex(({ type }) => type === `${machine}.removed`);
-    const state = [...finalOf(this.rulesOf(machine), documents.slice(removal + 1))];
+    const state = [...finalOf(this.rulesOf(machine), changes)];
     const more = [...entries.slice(log.length), ...state];
     const end = this.#records.at(-1);
     for (const record of this.#records) {

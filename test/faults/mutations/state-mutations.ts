@@ -1,10 +1,5 @@
-import type {
-  FinalEntityRecord,
-  FinalLogRecord,
-  FinalScoreRecord,
-  HistoryRecord,
-} from "../../../faults/history/records.js";
-import { finalOf } from "../simulation/final-state.js";
+import type { FinalEntityRecord, FinalScoreRecord, HistoryRecord } from "../../../faults/history/records.js";
+import { finalOf, lifeIn } from "../simulation/final-state.js";
 import type { EditableHistory } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
 
@@ -39,16 +34,15 @@ function missing(kind: FinalScoreRecord["kind"]): (history: EditableHistory) => 
 function halfApplied(keeps: "hash" | "rest"): (history: EditableHistory) => boolean {
   return (history) => {
     const places = ofKind(history, "final-entity").flatMap((entity) => {
-      const log = history.logOf(entity.id).map(({ document }) => document);
-      const removal = log.findLastIndex(({ type }) => type.endsWith(".removed"));
-      const life = log.slice(removal + 1);
+      const log = history.logOf(entity.id);
+      const { life } = lifeIn(log);
       // A patch does not change index and timers.
-      return life.length < 2 || life.at(-1)?.type.endsWith(".updated") ? [] : [{ entity, life }];
+      return life.length < 2 || life.at(-1)?.document.type.endsWith(".updated") ? [] : [{ entity, log }];
     });
     const place = pick(history, places);
     if (place === undefined) return false;
     const { machine, id } = place.entity;
-    const before = [...finalOf(history.rulesOf(machine), place.life.slice(0, -1))];
+    const before = [...finalOf(history.rulesOf(machine), place.log.slice(0, -1))];
     const isHash = (record: HistoryRecord): boolean => record.kind === "final-entity";
     const stays = before.filter((record) => isHash(record) === (keeps === "hash"));
     for (const record of history.records) {
@@ -77,9 +71,32 @@ function changedHash(
 function shortened(history: EditableHistory): boolean {
   const list = pick(history, ofKind(history, "final-log"));
   if (list === undefined) return false;
-  const out = history.random.below(list.documents.length);
-  const documents: FinalLogRecord["documents"] = list.documents.filter((_, at) => at !== out);
-  history.replace(list, { ...list, documents });
+  const out = history.random.below(list.elements.length >> 1);
+  const elements = list.elements.filter((_, at) => at >> 1 !== out);
+  history.replace(list, { ...list, elements });
+  return true;
+}
+
+/** Changes one element of an entity's own log: a record or an idempotency key. */
+function changedElement(isRecord: boolean, change: (element: string) => string) {
+  return (history: EditableHistory): boolean => {
+    const list = pick(history, ofKind(history, "final-log"));
+    if (list === undefined) return false;
+    const at = 2 * history.random.below(list.elements.length >> 1) + (isRecord ? 0 : 1);
+    history.replace(list, { ...list, elements: list.elements.with(at, change(list.elements[at] ?? "")) });
+    return true;
+  };
+}
+
+/** Removes the tombstone of a removed entity, or makes it older. */
+function wrongTombstone(history: EditableHistory): boolean {
+  const tombstone = pick(
+    history,
+    scores(history, "final-index").filter(({ score }) => score < 0),
+  );
+  if (tombstone === undefined) return false;
+  if (history.random.below(2) === 0) history.replace(tombstone);
+  else history.replace(tombstone, { ...tombstone, score: tombstone.score + 1 });
   return true;
 }
 
@@ -90,6 +107,8 @@ function orphaned(history: EditableHistory): boolean {
   const end = history.records.at(-1);
   if (first === undefined || end === undefined) return false;
   const { machine, id } = first.document;
+  const tombstone = scores(history, "final-index").find((one) => one.id === id);
+  if (tombstone !== undefined) history.replace(tombstone);
   history.replace(end, { kind: "final-index", machine, id, score: 1 }, end);
   return true;
 }
@@ -131,8 +150,33 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
   },
   {
     ...hidden,
-    name: "missing idempotency key",
+    name: "forgotten position is too old",
     rule: "entity",
-    inject: changedHash(({ hash }) => ({ ...hash, "op:0": "" })),
+    inject: (history) => {
+      const entities = ofKind(history, "final-entity").filter(({ hash }) => hash["ops:forgot"] !== "0-0");
+      const entity = pick(history, entities);
+      if (entity === undefined) return false;
+      history.replace(entity, { ...entity, hash: { ...entity.hash, "ops:forgot": "0-0" } });
+      return true;
+    },
   },
+  {
+    ...hidden,
+    name: "idempotency key missing in the entity's log",
+    rule: "log",
+    inject: changedElement(false, () => ""),
+  },
+  {
+    ...hidden,
+    name: "wrong position in the entity's log",
+    rule: "log",
+    inject: changedElement(true, (text) => text.replace(/-(\d+)"/, '-$1000"')),
+  },
+  {
+    ...hidden,
+    name: "wrong effect in the entity's log",
+    rule: "log",
+    inject: changedElement(true, (text) => JSON.stringify({ ...JSON.parse(text), set: { never: 1 } })),
+  },
+  { ...hidden, name: "tombstone missing or too old", rule: "index", inject: wrongTombstone },
 ];

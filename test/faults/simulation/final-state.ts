@@ -1,6 +1,10 @@
 import type { MachineRules } from "../../../faults/check/machine-rules.js";
+import { tombstoneScore } from "../../../faults/check/position.js";
 import type { FieldMap, HistoryRecord, Observation } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
+
+/** Number of changes that an entity remembers at least. */
+const REMEMBERED = 32;
 
 /** The document of a change. */
 export interface ChangeDocument extends Omit<Observation, "fields" | "opVersion">, FieldMap {
@@ -11,37 +15,83 @@ export interface ChangeDocument extends Omit<Observation, "fields" | "opVersion"
   readonly op?: string;
 }
 
-/** Returns the final state of an existing entity after the changes of its life. */
-export function* finalOf(rules: MachineRules, life: readonly ChangeDocument[]): Generator<HistoryRecord> {
-  const last = life.at(-1);
-  if (last === undefined) return;
+/** A change in the event log, with the ID of its entry. */
+export interface LoggedDocument {
+  readonly entry: string;
+  readonly document: ChangeDocument;
+}
+
+/** Splits the changes of one id: those of its current life, and the removal before it. */
+export function lifeIn<E extends LoggedDocument>(
+  log: readonly E[],
+): { life: readonly E[]; removal: E | undefined } {
+  const at = log.findLastIndex(({ document }) => document.type === `${document.machine}.removed`);
+  return { life: log.slice(at + 1), removal: log[at] };
+}
+
+/** Returns how many changes of a life an entity remembers. */
+export function rememberedBy({ history }: MachineRules): number {
+  return Math.max(history, REMEMBERED);
+}
+
+/** Returns the newest position that an entity has forgotten. */
+export function forgottenBy(rules: MachineRules, log: readonly LoggedDocument[]): string {
+  const { life, removal } = lifeIn(log);
+  const trimmed = life.slice(0, -rememberedBy(rules));
+  return trimmed.findLast(({ document }) => document.op !== undefined)?.entry ?? removal?.entry ?? "0-0";
+}
+
+/** Returns the final state of an id after its changes. */
+export function* finalOf(rules: MachineRules, log: readonly LoggedDocument[]): Generator<HistoryRecord> {
+  const { life, removal } = lifeIn(log);
+  const last = life.at(-1)?.document;
+  if (last === undefined) {
+    if (removal === undefined) return;
+    const [ms = 0, sequence = 0] = removal.entry.split("-").map(Number);
+    const { machine, id } = removal.document;
+    yield { kind: "final-index", machine, id, score: tombstoneScore({ ms, sequence }) };
+    return;
+  }
   const { machine, id, state } = last;
   const since = Date.parse(last.since);
-  yield { kind: "final-entity", machine, id, hash: hashOf(life, last) };
+  yield { kind: "final-entity", machine, id, hash: hashOf(last, forgottenBy(rules, log)) };
   yield { kind: "final-index", machine, id, score: rules.indexScore(state, since) };
   const score = rules.dueAt(state, since);
   if (score !== undefined) yield { kind: "final-due", machine, id, score };
-  const documents = life.slice(-rules.history).map((document) => JSON.stringify(document));
-  yield { kind: "final-log", machine, id, documents };
+  const records = life.map(({ entry, document }, at) => [
+    JSON.stringify(recordOf(entry, document, life[at - 1]?.document)),
+    document.op ?? "",
+  ]);
+  yield { kind: "final-log", machine, id, elements: records.slice(-rememberedBy(rules)).flat() };
 }
 
-function hashOf(life: readonly ChangeDocument[], last: ChangeDocument): Record<string, string> {
+function hashOf(last: ChangeDocument, forgot: string): Record<string, string> {
   const { state, version, timestamp, since, createdAt, fields } = observationOf(last);
   const hash: Record<string, string> = {
-    ...{
-      state,
-      version: String(version),
-      at: String(Date.parse(timestamp)),
-      since: String(Date.parse(since)),
-    },
-    ...{ ops: "0 0", created: createdAt },
+    state,
+    version: String(version),
+    "times:ms": `${Date.parse(timestamp)} ${Date.parse(since)} 0`,
+    created: createdAt,
+    "ops:forgot": forgot,
   };
-  life
-    .filter(({ op }) => op !== undefined)
-    .slice(-5)
-    .forEach((one, at) => {
-      hash[`op:${at}`] = `${one.op} ${one.version} ${Date.parse(one.timestamp)}`;
-    });
   for (const field in fields) hash[field] = JSON.stringify(fields[field]);
   return hash;
+}
+
+/** Returns what an entity's own log keeps of a change. */
+function recordOf(
+  position: string,
+  document: ChangeDocument,
+  previous: ChangeDocument | undefined,
+): FieldMap {
+  const { type, from, state, version, timestamp } = document;
+  const before = previous === undefined ? {} : observationOf(previous).fields;
+  const after = observationOf(document).fields;
+  const set = Object.entries(after).filter(([field, value]) => before[field] !== value);
+  const unset = Object.keys(before).filter((field) => !Object.hasOwn(after, field));
+  return {
+    ...{ position, type, from, state, version, timestamp },
+    ...(set.length > 0 && { set: Object.fromEntries(set) }),
+    ...(unset.length > 0 && { unset }),
+  };
 }

@@ -3,7 +3,7 @@ import type { Random } from "../../../faults/random.js";
 import { TASK } from "./machine.js";
 
 interface Entry {
-  readonly id: string;
+  readonly entry: string;
   readonly document: FieldMap;
 }
 
@@ -33,21 +33,25 @@ export class SimulatedFollower {
     }
     const place = this.#read.length;
     const last = this.#read.at(-1);
-    if (last !== undefined && stream[place - 1]?.id !== last) {
+    if (last !== undefined && stream[place - 1]?.entry !== last) {
       this.#isOpen = false;
-      this.#read = stream.slice(0, place).map(({ id }) => id);
+      this.#read = stream.slice(0, place).map(({ entry }) => entry);
       return [{ kind: "gap", ...base, cursor: this.#read.at(-1) ?? "0-0" }];
     }
     const entry = stream[place];
     if (entry === undefined) return [];
-    this.#read.push(entry.id);
-    return [{ kind: "event", ...base, cursor: entry.id, document: entry.document }];
+    this.#read.push(entry.entry);
+    return [{ kind: "event", ...base, cursor: entry.entry, document: entry.document }];
   }
 
   /** Reads to the end. */
   finish(stream: readonly Entry[], at: number): HistoryRecord[] {
     const records: HistoryRecord[] = [];
-    while (this.#read.length !== stream.length || this.#read.at(-1) !== stream.at(-1)?.id || !this.#isOpen) {
+    while (
+      this.#read.length !== stream.length ||
+      this.#read.at(-1) !== stream.at(-1)?.entry ||
+      !this.#isOpen
+    ) {
       records.push(...this.step(stream, at));
     }
     return [...records, { kind: "followed", follower: this.#name, at }];

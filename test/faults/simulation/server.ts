@@ -1,5 +1,7 @@
 import { changedFields } from "../../../faults/check/field-map.js";
 import { MachineRules } from "../../../faults/check/machine-rules.js";
+import { isAfter, positionOf } from "../../../faults/check/position.js";
+import { FARTHEST_AHEAD_MS } from "../../../faults/check/witness/log.js";
 import type {
   CallRecord,
   FieldMap,
@@ -8,7 +10,14 @@ import type {
   Outcome,
 } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
-import { type ChangeDocument, finalOf } from "./final-state.js";
+import {
+  type ChangeDocument,
+  finalOf,
+  forgottenBy,
+  type LoggedDocument,
+  lifeIn,
+  rememberedBy,
+} from "./final-state.js";
 import { TASK } from "./machine.js";
 
 const rules = new MachineRules(TASK);
@@ -19,9 +28,7 @@ export interface Answer {
   readonly document?: Observation;
 }
 
-interface Entry {
-  readonly id: string;
-  readonly document: ChangeDocument;
+interface Entry extends LoggedDocument {
   /** Monotonic ms, as in the history. Its clock may be set back. */
   readonly at: number;
 }
@@ -31,12 +38,8 @@ export const START_MS = Date.parse("2026-11-22T10:00:00.000Z");
 /** Simulates a correct server in memory. */
 export class SimulatedServer {
   readonly stream: Entry[] = [];
-  /** By id: the changes of its current life. */
-  #lives = new Map<string, Entry[]>();
-  /** By id: idempotency keys of ended lives. */
-  #past = new Map<string, Set<string>>();
-  /** Time of the latest removal. No life begins before it. */
-  #removed = "";
+  /** By id: its changes. */
+  #logs = new Map<string, Entry[]>();
   /** Offset of its clock. */
   #aheadMs = 0;
 
@@ -45,17 +48,21 @@ export class SimulatedServer {
   }
 
   /** @param at monotonic ms */
-  call({ operation, id, to, set, unset, ifVersion, ifState, op = "" }: CallRecord, at: number): Answer {
-    const life = this.#lives.get(id);
-    const last = life?.at(-1);
+  call(
+    { operation, id, to, set, unset, ifVersion, ifState, op = "", seen = "0-0" }: CallRecord,
+    at: number,
+  ): Answer {
+    const log = this.#logs.get(id) ?? [];
+    const { life } = lifeIn(log);
+    const last = life.at(-1);
     const current = last && snapshotOf(last);
     if (operation === "get") return current ? { outcome: "OK", document: current } : { outcome: "NOTFOUND" };
-    if (current === undefined && operation !== "create") return { outcome: "NOTFOUND" };
-    const done = life?.find(({ document }) => document.op === op);
+    const done = life.slice(-rememberedBy(rules)).find(({ document }) => document.op === op);
     if (current !== undefined && done !== undefined)
       return { outcome: "REPLAYED", document: { ...current, opVersion: done.document.version } };
     const rejected = (outcome: Outcome): Answer => ({ outcome, ...(current && { document: current }) });
-    if (this.#past.get(id)?.has(op)) return rejected("FORGOTTEN");
+    if (isLater(forgottenBy(rules, log), seen) || isLater(seen, this.end)) return rejected("FORGOTTEN");
+    if (current === undefined && operation !== "create") return { outcome: "NOTFOUND" };
     if (current !== undefined && operation === "create") return rejected("EXISTS");
     if (ifVersion !== undefined && ifVersion !== current?.version) return rejected("CONFLICT");
     if (ifState !== undefined && ifState !== current?.state) return rejected("CONFLICT");
@@ -80,8 +87,11 @@ export class SimulatedServer {
   ): ChangeDocument {
     const nowMs = START_MS + Math.floor(at) + this.#aheadMs;
     const nowText = new Date(nowMs).toISOString();
-    const before = current?.timestamp ?? this.#removed;
-    const timestamp = before > nowText ? before : nowText;
+    const before = current?.timestamp ?? "";
+    // If the last change is far ahead, the clock has been corrected.
+    const isAhead = current !== undefined && Date.parse(before) - nowMs > FARTHEST_AHEAD_MS;
+    const timestamp = before > nowText && !isAhead ? before : nowText;
+    const since = current === undefined || current.since > timestamp ? timestamp : current.since;
     const enters = operation === "create" || operation === "transition";
     const stamp = enters ? rules.stampOf(state) : undefined;
     const stamped = stamp === undefined || Object.hasOwn(fields, stamp) ? {} : { [stamp]: timestamp };
@@ -91,32 +101,26 @@ export class SimulatedServer {
       ...{ type, machine: TASK.name, id, from: current?.state ?? null, state },
       version: (current?.version ?? 0) + 1,
       timestamp,
-      since: enters ? timestamp : (current?.since ?? timestamp),
+      since: enters ? timestamp : since,
       createdAt: current?.createdAt ?? timestamp,
       op,
-      ...fields,
-      ...stamped,
+      ...(operation !== "remove" && { ...fields, ...stamped }),
     };
-    const [ms, sequence] = (this.stream.at(-1)?.id ?? "0-0").split("-").map(Number) as [number, number];
-    const entry = { id: nowMs > ms ? `${nowMs}-0` : `${ms}-${sequence + 1}`, document, at };
+    const [ms, sequence] = this.end.split("-").map(Number) as [number, number];
+    const entry = { entry: nowMs > ms ? `${nowMs}-0` : `${ms}-${sequence + 1}`, document, at };
     this.stream.push(entry);
     this.#take(entry);
     return document;
   }
 
   #take(entry: Entry): void {
-    const { id, type } = entry.document;
-    const life = this.#lives.get(id) ?? [];
-    if (type !== "task.removed") {
-      life.push(entry);
-      this.#lives.set(id, life);
-      return;
-    }
-    const past = this.#past.get(id) ?? new Set();
-    for (const { document } of [...life, entry]) if (document.op !== undefined) past.add(document.op);
-    this.#past.set(id, past);
-    this.#lives.delete(id);
-    if (entry.document.timestamp > this.#removed) this.#removed = entry.document.timestamp;
+    const { id } = entry.document;
+    this.#logs.set(id, [...(this.#logs.get(id) ?? []), entry]);
+  }
+
+  /** Position of the newest change. */
+  get end(): string {
+    return this.stream.at(-1)?.entry ?? "0-0";
   }
 
   /** Returns the version that an idempotency key made, or undefined. */
@@ -127,25 +131,23 @@ export class SimulatedServer {
   /** Crashes, and restarts without its last changes. */
   lose(count: number): void {
     this.stream.splice(this.stream.length - count, count);
-    this.#lives = new Map();
-    this.#past = new Map();
-    this.#removed = "";
+    this.#logs = new Map();
     for (const entry of this.stream) this.#take(entry);
   }
 
   /** Returns the final state of the server. */
   *final(): Generator<HistoryRecord> {
     const machine = TASK.name;
-    for (const { id: entry, document } of this.stream) {
+    for (const { entry, document } of this.stream) {
       yield { kind: "final-event", machine, partition: 0, entry, document: JSON.stringify(document) };
     }
-    for (const life of this.#lives.values()) {
-      yield* finalOf(
-        rules,
-        life.map(({ document }) => document),
-      );
-    }
+    for (const log of this.#logs.values()) yield* finalOf(rules, log);
   }
+}
+
+function isLater(one: string, other: string): boolean {
+  const [a, b] = [positionOf(one), positionOf(other)];
+  return a !== undefined && b !== undefined && isAfter(a, b);
 }
 
 function snapshotOf({ document }: Entry): Observation {

@@ -17,16 +17,21 @@ export interface SimulationOptions {
   readonly crashes?: number;
   /** Changes of the server's clock, forward or back. @default 0 */
   readonly jumps?: number;
+  /** Share of changes of which a copy is delivered too, before or after them. @default 0 */
+  readonly copies?: number;
 }
 
 const CRASH = "F6 server killed, everysec";
+const CLOCK = "F16 clock jumps";
+/** By how much the clock is set, forward or back. */
+const JUMPS_MS = [2_000, 30_000, 3_600_000, 86_400_000];
 const WINDOW_MS = 20;
 
 /** Mostly the states of a cycle, so that entities live long. */
 const TARGETS = [...STATES, ..."waiting waiting waiting running running running running".split(" ")];
 
 /** Decides how a call ends. Its caller does not know this. */
-type Fate = "normal" | "rejected" | "request-lost" | "reply-lost" | "late" | "killed";
+type Fate = "normal" | "rejected" | "request-lost" | "reply-lost" | "late" | "killed" | "copy";
 
 interface Pending {
   readonly call: CallRecord;
@@ -49,13 +54,16 @@ class Simulation {
   readonly #done: CallRecord[] = [];
   readonly #followers: SimulatedFollower[];
   readonly #numbers = new Map<string, number>();
+  #seen: readonly string[] = ["0-0"];
+  /** Changes that were resolved as never applied. */
+  readonly #ended = new Set<string>();
   #at = 1000;
   #started = 0;
   #crashes = 0;
   #jumps = 0;
 
   constructor(options: SimulationOptions) {
-    this.#options = { ids: 5, concurrent: 8, unknown: 0.05, crashes: 0, jumps: 0, ...options };
+    this.#options = { ids: 5, concurrent: 8, unknown: 0.05, crashes: 0, jumps: 0, copies: 0, ...options };
     this.#random = new Random(options.seed);
     this.#followers = ["follower-1", "follower-2"].map((name) => new SimulatedFollower(name, this.#random));
   }
@@ -63,13 +71,16 @@ class Simulation {
   run(): HistoryRecord[] {
     const { seed, calls, crashes, jumps } = this.#options;
     this.#records.push({
-      ...{ kind: "run", format: 1, seed, topology: "simulated", command: `simulate ${seed}` },
+      ...{ kind: "run", format: 2, seed, topology: "simulated", command: `simulate ${seed}` },
       startedAt: new Date(START_MS).toISOString(),
       machines: [TASK],
       loss: [{ fault: CRASH, windowMs: WINDOW_MS, spares: ["fsync"] }],
+      clocks: [CLOCK],
     });
     while (this.#started < calls || this.#pending.length > 0) {
       this.#at += this.#random.below(100) / 100;
+      // Positions that a client may know: the newest ones.
+      this.#seen = [...this.#seen.slice(-2), this.#server.end];
       const isFull = this.#pending.length >= this.#options.concurrent;
       if (this.#started < calls && !isFull && this.#random.below(2) === 0) this.#start(this.#draw());
       else this.#advance();
@@ -94,22 +105,21 @@ class Simulation {
     const id = `t${this.#random.below(this.#options.ids)}`;
     const call = { kind: "call", process, number, at: this.#at, machine: TASK.name, id } as const;
     if (roll < 20) return { ...call, operation: "get" };
-    const op = `${process}:${number}`;
-    if (roll < 34) return { ...call, operation: "create", op, ...this.#fields() };
-    if (roll < 39) return { ...call, operation: "remove", op };
+    const named = { ...call, op: `${process}:${number}`, seen: this.#random.of(this.#seen) };
+    if (roll < 34) return { ...named, operation: "create", ...this.#fields() };
+    if (roll < 39) return { ...named, operation: "remove" };
     const guards = {
       ...(this.#random.below(6) === 0 && { ifVersion: 1 + this.#random.below(12) }),
       ...(this.#random.below(6) === 0 && { ifState: this.#random.of(STATES) }),
     };
     if (roll < 52) {
       const unset = this.#random.below(3) === 0 ? ["note"] : undefined;
-      return { ...call, operation: "patch", op, set: { n: number }, ...(unset && { unset }), ...guards };
+      return { ...named, operation: "patch", set: { n: number }, ...(unset && { unset }), ...guards };
     }
     return {
-      ...call,
+      ...named,
       operation: "transition",
       to: this.#random.of(TARGETS),
-      op,
       ...this.#fields(),
       ...guards,
     };
@@ -130,8 +140,7 @@ class Simulation {
   }
 
   #again({ process, ...call }: CallRecord): CallRecord {
-    const sent = START_MS + Math.floor(call.at);
-    return { ...call, process, number: this.#next(process), at: this.#at, sent };
+    return { ...call, process, number: this.#next(process), at: this.#at };
   }
 
   #start(call: CallRecord): void {
@@ -142,6 +151,8 @@ class Simulation {
     this.#started += 1;
     this.#records.push(call);
     this.#pending.push({ call, fate });
+    if (call.operation !== "get" && this.#random.below(1000) < this.#options.copies * 1000)
+      this.#pending.push({ call, fate: "copy" });
   }
 
   #advance(): void {
@@ -150,6 +161,11 @@ class Simulation {
     const pending = this.#pending[at];
     if (pending === undefined) return;
     const { call, fate } = pending;
+    if (fate === "copy") {
+      this.#pending.splice(at, 1);
+      this.#copy(call);
+      return;
+    }
     if (
       fate === "normal" ||
       fate === "reply-lost" ||
@@ -188,27 +204,40 @@ class Simulation {
       outcome,
       ...(document && { document }),
     };
-    this.#records.push(
-      outcome === "UNKNOWN" || outcome === "NOTEXECUTED" ? record : { ...record, attempts: 1 },
-    );
+    this.#records.push(record);
+  }
+
+  /** Delivers a copy. Its reply may be lost. */
+  #copy(call: CallRecord): void {
+    const { machine, id, op = "" } = call;
+    const copy = { process: "copy", number: this.#next("copy") };
+    this.#records.push({ kind: "copy", ...copy, at: this.#at, machine, id, op });
+    const isOver = this.#ended.has(op);
+    const answer: Answer = isOver ? { outcome: "EXPIRED" } : this.#server.call(call, this.#at);
+    if (this.#random.below(5) > 0) this.#return({ ...call, ...copy }, answer);
   }
 
   #resolve({ process, number, op = "" }: CallRecord): void {
     const version = this.#server.versionOf(op);
     const outcome = version === undefined ? "NOTDONE" : "DONE";
+    if (version === undefined) this.#ended.add(op);
     const base = { kind: "resolved", process, number, at: this.#at, outcome } as const;
     this.#records.push(version === undefined ? base : { ...base, version });
   }
 
   #jump(): void {
     this.#jumps += 1;
-    this.#server.setClock(this.#random.below(4000) - 2000);
+    const number = this.#crashes + this.#jumps;
+    this.#records.push({ kind: "fault-begin", number, name: CLOCK, at: this.#at });
+    const most = this.#random.of(JUMPS_MS);
+    this.#server.setClock(this.#random.below(2 * most) - most);
+    this.#records.push({ kind: "fault-end", number, at: this.#at });
   }
 
   #crash(): void {
     this.#crashes += 1;
     const { stream } = this.#server;
-    const number = this.#crashes;
+    const number = this.#crashes + this.#jumps;
     this.#records.push({ kind: "fault-begin", number, name: CRASH, at: this.#at });
     const young = stream.filter(({ at }) => at > this.#at - WINDOW_MS);
     this.#server.lose(this.#random.below(young.length + 1));

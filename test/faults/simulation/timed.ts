@@ -81,7 +81,7 @@ class Story {
   /** Fires a timer that was due at a time. */
   fire(at: number, state: string, what: string, dueAt: number, from: string): void {
     const isRemoved = state === "removed";
-    const reason = `${what} ran out at ${iso(dueAt)}, ${from}`;
+    const reason = `${what} expired at ${iso(dueAt)}, ${from}`;
     const entered = isRemoved ? this.last.state : state;
     this.#change(at, entered, `shift.${state}`, { actor: "latchkey", reason });
     this.records.push({ kind: "fired", process: "sweeper-1", at: at + 1, ...nameOf({ ...this.last }) });
@@ -142,12 +142,18 @@ export function timedHistory(): HistoryRecord[] {
   const isPoisoned = ({ id, version }: Document): boolean => id === "left" && version === 2;
   const logged = stories.flatMap(({ events }) => events).sort((a, b) => a.at - b.at);
   const { state, version, since, createdAt } = now.last;
-  const hash = { state, version: `${version}`, since: `${Date.parse(since)}`, created: createdAt };
   const renewed = AHEAD_MS + 18_800;
+  const entered = Date.parse(since);
+  const hash = {
+    state,
+    version: `${version}`,
+    "times:ms": `${entered} ${entered} ${renewed}`,
+    created: createdAt,
+  };
   const place = { machine: shift.name, id: "now" };
   return [
     {
-      ...{ kind: "run", format: 1, seed: 1, topology: "standalone", command: "none", startedAt: iso(0) },
+      ...{ kind: "run", format: 2, seed: 1, topology: "standalone", command: "none", startedAt: iso(0) },
       machines: [compileMachine(shift)],
       loss: [],
       clocks: [],
@@ -162,7 +168,7 @@ export function timedHistory(): HistoryRecord[] {
       return [{ kind: "dead-letter", reaction: REACTION, ...letter }];
     }),
     { kind: "clock", least: AHEAD_MS, most: AHEAD_MS },
-    { kind: "final-entity", ...place, hash: { ...hash, "lease:at": `${renewed}` } },
+    { kind: "final-entity", ...place, hash },
     { kind: "final-due", ...place, score: renewed + LEASE_MS },
     ...logged.map(({ document }, at): HistoryRecord => {
       const entry = `${Date.parse(document.timestamp)}-${at}`;
