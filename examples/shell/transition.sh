@@ -4,8 +4,9 @@
 #   latchkey apply && latchkey create a1
 #   examples/shell/transition.sh a1 running ACTOR ann REASON "by hand"
 #
-# Words after the state are the options of lua/README.md. VALKEY_URL, LATCHKEY_NAMESPACE and LATCHKEY_MACHINE are those of
-# the command line. Prints outcome and document. Exit status: 0 done (now or before), 1 refused or a wrong call.
+# Words after the state are the options of lua/README.md. Pass OP and SEEN to be able to repeat a call. VALKEY_URL,
+# LATCHKEY_NAMESPACE and LATCHKEY_MACHINE are those of the command line. Prints outcome, document and position.
+# Exit status: 0 applied (now or before), 1 rejected or invalid.
 set -euo pipefail
 
 id=${1:?usage: transition.sh ID STATE [OPTION...]}
