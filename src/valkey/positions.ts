@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { endOf, isLater } from "./stream.js";
+import { endOf, idOf, isLater } from "./stream.js";
 
 /** Remembers for each event log the greatest position that a reply contained: the position before a first attempt. */
 export class Positions {
@@ -17,7 +17,9 @@ export class Positions {
   async know(events: string): Promise<string> {
     const known = this.#known.get(events) ?? this.#asking.get(events);
     if (known !== undefined) return known;
-    const asking = endOf(this.#client, events).finally(() => this.#asking.delete(events));
+    const asking = endOf(this.#client, events)
+      .then(idOf)
+      .finally(() => this.#asking.delete(events));
     this.#asking.set(events, asking);
     this.learn(events, await asking);
     return asking;
