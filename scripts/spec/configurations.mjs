@@ -1,4 +1,4 @@
-// The configurations of spec/Seen.tla. The usual set is small enough for CI; the full one takes about an hour.
+// The configurations of spec/Seen.tla. The usual set is small enough for CI; the full one is for a machine with nothing else to do.
 
 /** Values of the constants that a configuration does not name. */
 export const DEFAULTS = {
