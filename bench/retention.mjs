@@ -4,8 +4,8 @@
 //
 // It starts its own server. Entities are created and ended, and kept for 10 s. Sweepers, each with its own connection,
 // remove them after that. It prints the number of keys and the server's memory over time. At the end only the facts of
-// the namespace, the machine, its event log and the tombstones in its index may exist. --check fails if more exists, if an entity was removed twice
-// or never, or if the memory outside the event log grew.
+// the namespace, the machine, its event log and the tombstones in its index may exist. --check fails if more exists, if an
+// entity was removed twice or never, or if the memory outside these grew.
 import { parseArgs } from "node:util";
 import { Valkey } from "iovalkey";
 
