@@ -12,6 +12,7 @@ EXTENDS Naturals, Sequences, FiniteSets
 CONSTANTS
   Kind,         \* what X does: "create", "move", "remove" or "restore"
   Remembered,   \* how many changes the log of an entity keeps; 32 in the scripts
+  Batch,        \* how many changes leave that log at once; 8 in the scripts
   PerMs,        \* positions per millisecond
   Exact,        \* a tombstone can hold sequences below this number; 1024 in the scripts
   Window,       \* milliseconds from the sending of an attempt to its NOTAFTER
@@ -92,20 +93,22 @@ Create(key) ==
       forgot |-> PreviousEnd,
       born |-> at, prev |-> PreviousEnd, trimmed |-> 0]]
 
-\* The oldest change leaves the log when a new one comes. If it has a key, then its position is the newest that the entity
-\* has forgotten.
+\* The oldest changes leave the log when there are Batch too many. Of those with a key, the newest position is the newest
+\* that the entity has forgotten.
 Move(key) ==
   LET at == NextPosition
-      log == server.entity.log
-      isFull == Len(log) = Remembered
-      forgets == isFull /\ Head(log).key # "none"
+      log == Append(server.entity.log, Entry(key, at))
+      excess == Len(log) - Remembered
+      count == IF excess >= Batch THEN excess ELSE 0
+      keyed == {log[i].at : i \in {j \in 1..count : log[j].key # "none"}}
+      newest == CHOOSE p \in keyed : \A other \in keyed : other <= p
   IN
   [server EXCEPT
     !.end = at,
     !.entity.state = 1 - @,
-    !.entity.log = Append(IF isFull THEN Tail(log) ELSE log, Entry(key, at)),
-    !.entity.forgot = IF forgets THEN Head(log).at ELSE @,
-    !.entity.trimmed = IF forgets THEN Head(log).at ELSE @]
+    !.entity.log = SubSeq(log, count + 1, Len(log)),
+    !.entity.forgot = IF keyed # {} THEN newest ELSE @,
+    !.entity.trimmed = IF keyed # {} THEN newest ELSE @]
 
 Remove == [server EXCEPT !.end = RemovalPosition, !.entity = Absent, !.tombstone = RemovalPosition]
 

@@ -4,9 +4,9 @@
 #   latchkey apply && latchkey create a1
 #   examples/shell/transition.sh a1 running ACTOR ann REASON "by hand"
 #
-# Words after the state are the options of lua/README.md. VALKEY_URL, LATCHKEY_NAMESPACE and LATCHKEY_MACHINE are those of
-# the command line. To be able to repeat a call, give it OP and SEEN, the same ones each time. Prints outcome, document and
-# position. Exit status: 0 applied (now or by an earlier call), 1 rejected or invalid.
+# Words after the state are the options of lua/README.md. Pass OP and SEEN to be able to repeat a call. VALKEY_URL,
+# LATCHKEY_NAMESPACE and LATCHKEY_MACHINE are those of the command line. Prints outcome, document and position.
+# Exit status: 0 applied (now or before), 1 rejected or invalid.
 set -euo pipefail
 
 id=${1:?usage: transition.sh ID STATE [OPTION...]}
@@ -17,7 +17,7 @@ script=$(dirname "$0")/../../dist/lua/transition.lua
 # -e: without it valkey-cli ends with 0 on an error of the server.
 cli() { valkey-cli -e --no-auth-warning -u "${VALKEY_URL:-valkey://localhost:6379}" "$@"; }
 
-# CRC16/XMODEM, which gives the partition of an id.
+# CRC16/XMODEM, which says in which partition an id lives.
 crc16() {
   local crc=0 byte bit
   for byte in $(printf %s "$1" | od -An -v -tu1); do

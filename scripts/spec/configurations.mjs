@@ -1,9 +1,10 @@
-// The configurations of spec/Seen.tla. The usual set is small enough for CI; the full one takes about an hour.
+// The configurations of spec/Seen.tla. The usual set is small enough for CI; the full one is for a machine with nothing else to do.
 
-/** What each constant is unless a configuration says otherwise. */
+/** Values of the constants that a configuration does not name. */
 export const DEFAULTS = {
   Kind: "move",
   Remembered: 1,
+  Batch: 1,
   PerMs: 2,
   Exact: 1,
   Window: 0,
@@ -39,6 +40,12 @@ export const USUAL = [
   ...each(KINDS, "copies and a clock step", { MaxOthers: 3 }),
   ...each(KINDS, "copies and a failover", { MaxLosses: 1, MaxBacks: 0 }),
   ...each(KINDS, "no copies, sends again after FORGOTTEN", { Copies: false, Resend: true }),
+  ...each(["move"], "forgets two changes at once", {
+    Batch: 2,
+    MaxOthers: 3,
+    MaxBacks: 0,
+    OthersKeys: [false, true],
+  }),
   ...each(["move"], "remembers two changes", {
     Remembered: 2,
     MaxOthers: 3,

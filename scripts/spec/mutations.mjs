@@ -59,7 +59,7 @@ export const MUTATIONS = [
   ],
   [
     "a change that leaves the log does not raise `forgot`",
-    "!.entity.forgot = IF forgets THEN Head(log).at ELSE @",
+    "!.entity.forgot = IF keyed # {} THEN newest ELSE @",
     "!.entity.forgot = @",
     "AtMostOnce",
     { ...move, MaxOthers: 3, MaxBacks: 0 },
@@ -109,6 +109,14 @@ export const MUTATIONS = [
     "time * PerMs",
     "AtMostOnce",
     move,
+  ],
+
+  [
+    "the oldest of the changes that leave the log raises `forgot`",
+    "other <= p\n",
+    "other >= p\n",
+    "AtMostOnce",
+    { ...move, Batch: 2, MaxOthers: 3, MaxBacks: 0, OthersKeys: [true] },
   ],
 
   // Restoring.

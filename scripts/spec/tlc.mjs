@@ -59,6 +59,7 @@ export async function check(jar, model, constants, invariants) {
       "-XX:+UseSerialGC",
       "-XX:TieredStopAtLevel=1",
       "-Xmx2g",
+      `-Djava.io.tmpdir=${folder}`, // TLC writes its modules there, and two runs would write the same files
       "-cp",
       jar,
       "tlc2.TLC",

@@ -67,7 +67,7 @@ export class Attempts {
   readonly #events: string;
   #seen: string | undefined;
   #windowMs: number;
-  /** Server time until which an earlier attempt may be executed, 0 if that is over; undefined if there was none. */
+  /** Server time until which an earlier attempt may be executed, 0 if that has passed; undefined if there was none. */
   #openUntilMs: number | undefined;
   /** Answer of an attempt that was applied. */
   #applied: Answer | undefined;

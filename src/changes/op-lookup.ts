@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
-import { type Change, type Replay, readDocument, type Snapshot } from "../contract/document.js";
+import { parseChange, type Replay, readDocument, type Snapshot } from "../contract/document.js";
 import { readReply } from "../contract/reply.js";
 import type { Resolution } from "../contract/resolution.js";
 import { scripts } from "../lua/index.js";
@@ -121,8 +121,8 @@ export async function opInLog(
     for (const [, fields] of entries) {
       const text = fields[1] ?? "";
       if (!text.includes(`"op":"${op}"`)) continue;
-      const document = readDocument<Change>(text);
-      if (document.op === op && document.id === id)
+      const document = parseChange(location.machine, text);
+      if (typeof document !== "string" && document.op === op && document.id === id)
         return { outcome: "DONE", version: document.version, document };
     }
     after = entries.length < BATCH ? undefined : entries.at(-1)?.[0];

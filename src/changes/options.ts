@@ -146,7 +146,7 @@ export function checkDefined<T extends object>(options: T, names: readonly (keyo
 }
 
 /**
- * Encodes the options of a call as arguments of a script, without OP, SEEN and NOTAFTER, which each attempt adds.
+ * Encodes the options of a call as arguments of a script, without those that each attempt adds.
  *
  * @throws ContractError with code BADARG if an option is invalid
  */

@@ -5,7 +5,7 @@ import { mayPassSoon } from "../valkey/connect-error.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { retryWhile } from "../valkey/retry.js";
-import { endOf } from "../valkey/stream.js";
+import { endPositionOf } from "../valkey/stream.js";
 import { logCursor } from "./cursor.js";
 import { EventLog } from "./log.js";
 
@@ -78,7 +78,7 @@ export class Feed {
       connection,
       () => !signal.aborted,
       "the end of the event log",
-      () => Promise.all(keys.map(({ events }) => endOf(client, events))),
+      () => Promise.all(keys.map(({ events }) => endPositionOf(client, events))),
     );
     return logCursor(ends);
   }

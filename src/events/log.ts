@@ -13,7 +13,7 @@ import { onAbort } from "../valkey/on-abort.js";
 import { hangUp, untilReadyOrEnded } from "../valkey/open-clients.js";
 import { openInTime } from "../valkey/open-in-time.js";
 import {
-  endOf,
+  endPositionOf,
   idOf,
   isLater,
   justBefore,
@@ -172,7 +172,7 @@ export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
   }
 
   async #first(client: Valkey): Promise<string[]> {
-    const edge = this.#options.after === "start" ? startOf : endOf;
+    const edge = this.#options.after === "start" ? startOf : endPositionOf;
     const edges = await Promise.all(
       allPartitionKeys(this.#store.location).map(({ events }) => edge(client, events)),
     );

@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
 import {
   endOf,
+  idOf,
   isLater,
   positionAfter,
   readBehind,
@@ -86,7 +87,7 @@ export class EventWalk {
   async catchUp(client: Valkey): Promise<Defect[]> {
     const end = await endOf(client, this.#partition.keys.events);
     const defects: Defect[] = [];
-    for (let isDone = this.#cursor === end; !isDone; ) {
+    for (let isDone = this.#cursor !== undefined && idOf(this.#cursor) === end; !isDone; ) {
       const step = await this.step(client, end);
       defects.push(...step.defects);
       isDone = step.isDone;

@@ -47,7 +47,12 @@ export function checkLog(entity: StoredEntity, { location }: Partition, machine:
   const kept = keptChanges(machine);
   if (count > kept + UNTRIMMED) {
     const why = "the next changes trim it";
-    defects.push({ ...at, kind: "log-long", message: `it has ${count} changes, but keeps ${kept} to ${kept + UNTRIMMED}`, why });
+    defects.push({
+      ...at,
+      kind: "log-long",
+      message: `it has ${count} changes, but keeps ${kept} to ${kept + UNTRIMMED}`,
+      why,
+    });
   }
   const expected = Math.min(version, kept);
   if (count < expected && records[0]?.type !== `${location.machine}.restored`) {

@@ -5,7 +5,7 @@ import { ask } from "../valkey/ask.js";
 import { logKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 
-/** What one change of an entity did. */
+/** Describes one change of an entity, without the entity itself. */
 export interface HistoryEntry<S extends string = string> {
   /** Position of the change in the event log. */
   readonly position: string;

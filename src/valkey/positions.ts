@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { endOf, idOf, isLater } from "./stream.js";
+import { endOf, isLater } from "./stream.js";
 
 /** Remembers for each event log the greatest position that a reply contained: the position before a first attempt. */
 export class Positions {
@@ -15,13 +15,18 @@ export class Positions {
 
   /** Returns the position of an event log. Asks the server for its end if none is known. */
   async know(events: string): Promise<string> {
-    const known = this.#known.get(events) ?? this.#asking.get(events);
-    if (known !== undefined) return known;
+    return this.#known.get(events) ?? this.#asking.get(events) ?? this.#ask(events);
+  }
+
+  /** Asks once for all callers, which go on in the order in which they called. */
+  #ask(events: string): Promise<string> {
     const asking = endOf(this.#client, events)
-      .then(idOf)
+      .then((end) => {
+        this.learn(events, end);
+        return end;
+      })
       .finally(() => this.#asking.delete(events));
     this.#asking.set(events, asking);
-    this.learn(events, await asking);
     return asking;
   }
 

@@ -97,8 +97,14 @@ export async function startOf(client: Valkey, key: string): Promise<string> {
   return readInfo(replies?.[0]).start;
 }
 
-/** Returns the position after the newest entry of a stream. It identifies the entry, unless that was trimmed. */
+/** Returns the ID up to which a stream has been written. */
 export async function endOf(client: Valkey, key: string): Promise<string> {
+  const replies = await client.multi().xinfo("STREAM", key).exec();
+  return readInfo(replies?.[0]).lastId;
+}
+
+/** Returns the position after the newest entry of a stream. It identifies the entry, unless that was trimmed. */
+export async function endPositionOf(client: Valkey, key: string): Promise<string> {
   const replies = await client.multi().xinfo("STREAM", key).exec();
   const { last, lastId } = readInfo(replies?.[0]);
   return last?.id === lastId ? positionAfter(last) : lastId;

@@ -70,7 +70,7 @@ describe("`op` and `seen`", () => {
     const ours = await home.machine(order);
     const seen = await ours.position("a1");
     await ours.create("a1", {}, { op: "o0" });
-    for (let n = 1; n <= 50; n++) await ours.patch("a1", { set: { n }, op: `o${n}` });
+    for (let n = 1; n <= 60; n++) await ours.patch("a1", { set: { n }, op: `o${n}` });
     const now = await ours.get("a1");
     await forgetEvents(home.namespace);
     const retry = { set: { n: -1 }, op: "o0", seen } as const;

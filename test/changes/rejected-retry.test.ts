@@ -22,7 +22,7 @@ describe("a notAfter that has passed before the retry of a lost change", () => {
       type: "agent.running",
       version: 2,
     });
-    expect(await near.get("a1")).toMatchObject({ version: 35 });
+    expect(await near.get("a1")).toMatchObject({ version: 43 });
   });
 
   it("is the result if the event log shows that the change was not applied", async () => {
@@ -32,8 +32,8 @@ describe("a notAfter that has passed before the retry of a lost change", () => {
     await pushOut(near, "a1");
     await pastServerTime(repeat.notAfter);
     const result = await near.tryTransition("a1", "running", repeat);
-    expect(result).toMatchObject({ ok: false, outcome: "EXPIRED", current: { version: 34 } });
-    expect(await near.get("a1")).toMatchObject({ state: "spawning", version: 34 });
+    expect(result).toMatchObject({ ok: false, outcome: "EXPIRED", current: { version: 42 } });
+    expect(await near.get("a1")).toMatchObject({ state: "spawning", version: 42 });
   });
 
   it("is reported as FORGOTTEN if neither the agent nor the trimmed log knows the outcome", async () => {
@@ -45,7 +45,7 @@ describe("a notAfter that has passed before the retry of a lost change", () => {
     await forgetLog(namespace);
     await pastServerTime(repeat.notAfter);
     const error = await rejectionOf(OutcomeForgottenError, near.transition("a1", "running", repeat));
-    expect(error).toMatchObject({ code: "FORGOTTEN", current: { state: "running", version: 35 } });
+    expect(error).toMatchObject({ code: "FORGOTTEN", current: { state: "running", version: 43 } });
   });
 
   it("is not the result if the reply was lost within the same call", async () => {

@@ -49,9 +49,11 @@ describe("completion", () => {
       "apply",
       "create",
       "expire",
+      "get",
       "heartbeat",
       "patch",
       "remove",
+      "restore",
       "transition",
     ]);
     // No server: the states of the built-in machine are the best guess, and ids are unknown.

@@ -160,8 +160,8 @@ describe("passwords", () => {
 
 test("a namespace of another layout is rejected: 8", async () => {
   const { run, namespace } = await agentCommandLine();
-  await (await admin()).hset(`{${namespace}}:meta`, "layout", "2");
+  await (await admin()).hset(`{${namespace}}:meta`, "layout", "1");
   const ended = await run(["count"]);
   expect(ended).toMatchObject({ exit: 8, stdout: "" });
-  expect(ended.stderr).toContain("has layout 2, this version of latchkey works with 1");
+  expect(ended.stderr).toContain("has layout 1, this version of latchkey works with 2");
 });

@@ -31,7 +31,7 @@ describe("init", () => {
     const { run, namespace } = await commandLine();
     expect(await run(["init", "--partitions", "4"])).toEqual({
       ...silent,
-      stdout: `namespace/${namespace} initialized: 4 partitions, layout 1\n`,
+      stdout: `namespace/${namespace} initialized: 4 partitions, layout 2\n`,
     });
     const [again, strict, other] = await Promise.all([
       run(["init", "--partitions", "4"]),
@@ -40,7 +40,7 @@ describe("init", () => {
     ]);
     expect(again).toMatchObject({ exit: 0, stdout: expect.stringContaining("unchanged: 4 partitions") });
     expect(strict.exit).toBe(3);
-    expect(JSON.parse(strict.stdout)).toEqual({ namespace, layout: 1, partitions: 4, changed: false });
+    expect(JSON.parse(strict.stdout)).toEqual({ namespace, layout: 2, partitions: 4, changed: false });
     expect(other).toMatchObject({ exit: 6, stdout: "" });
     expect(other.stderr).toContain("has 4 partitions, which cannot be changed");
   });
@@ -219,14 +219,14 @@ describe("lua", () => {
     await valkey.script("FLUSH");
     await valkey.call("FUNCTION", "FLUSH");
     const check = async () => JSON.parse((await run(["lua", "check", "-o", "json"])).stdout);
-    const names = [...Object.keys(scripts), "latchkey_v1 (functions)"];
+    const names = [...Object.keys(scripts), "latchkey_v2 (functions)"];
     const known = (which: boolean[]) => names.map((script, at) => ({ script, known: which[at] }));
     expect(await check()).toMatchObject(known(names.map(() => false)));
     const loaded = await run(["lua", "load"]);
     expect(loaded.stdout).toContain(`transition loaded ${scripts.transition.sha1}\n`);
     expect(await check()).toMatchObject(known(names.map((_, at) => at < names.length - 1)));
     const functions = await run(["lua", "load", "--functions"]);
-    expect(functions.stdout).toContain("latchkey_v1_transition loaded\n");
+    expect(functions.stdout).toContain("latchkey_v2_transition loaded\n");
     expect(await check()).toMatchObject(known(names.map(() => true)));
     expect((await run(["lua", "check"])).stdout).toMatch(/^transition +[0-9a-f]{40} +loaded$/m);
   });

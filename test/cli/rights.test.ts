@@ -162,9 +162,7 @@ describe("a user who may not fire timers", () => {
       expect(ended).toMatchObject({ exit: 7, stdout: "" });
       expect(jsonError(ended)).toMatchObject({
         code: "NOTEXECUTED",
-        message: expect.stringMatching(
-          /^(sweep agent was rejected|heartbeat agent a1 was not executed): .*NOPERM/,
-        ),
+        message: expect.stringMatching(/^(expire|heartbeat) agent a1 was (rejected|not executed): .*NOPERM/),
         hint: "node bin/latchkey.js doctor",
       });
     }

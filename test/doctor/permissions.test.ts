@@ -48,6 +48,7 @@ async function lookAtAll(latchkey: Latchkey, weigh: () => Promise<void>): Promis
   const agents = await latchkey.installed("agent");
   if (agents === null) throw new Error("no agents");
   await agents.get("a1");
+  expect(await agents.get("a9")).toBeNull();
   await agents.history("a1");
   await agents.count();
   await all(agents.list());

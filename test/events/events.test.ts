@@ -51,7 +51,7 @@ describe("the event log", () => {
     expect(log.cursor).toBeUndefined();
     expect(await all(log)).toEqual(done);
     expect(log.cursor).toMatch(/^\d+-\d+@[0-9a-f]{8}$/);
-    expect(await ours.history("a2")).toEqual([done[1], done[3]]);
+    expect((await ours.history("a2")).map(({ version }) => version)).toEqual([1, 2]);
   });
 
   it("continues exactly after any cursor, over all partitions", async () => {
@@ -291,8 +291,8 @@ describe("after a lost connection", () => {
     await expect.poll(() => ours.get("a1").catch(({ code }) => code)).toBe("NOTEXECUTED");
     const second = await startValkey({ port: first.port });
     onTestFinished(() => second.stop());
-    await expect.poll(() => ours.get("a1").catch(() => "down")).toBeNull();
-    await home.apply(agent());
+    const applied = () => home.apply(agent()).catch(() => undefined);
+    await expect.poll(applied).toBeDefined();
     await ours.create("a1");
     expect(names(await following)).toEqual(["a1@1"]);
   });

@@ -31,7 +31,7 @@ export async function behindProxy(silenceTimeoutMs = 5_000): Promise<Behind> {
 
 /** Changes an agent so often that it forgets all earlier idempotency keys. */
 export async function pushOut(entities: Entities<AgentState>, id: string): Promise<void> {
-  for (let n = 0; n < 33; n++) await entities.patch(id, { set: { n } });
+  for (let n = 0; n < 41; n++) await entities.patch(id, { set: { n } });
 }
 
 /** Trims all of the event log away. */

@@ -17,14 +17,13 @@ export const everyCall: Record<Operation, readonly Argument[]> = {
 
 export const everyOperation = Object.keys(everyCall) as Operation[];
 
-/** Makes p1, with a full log, an expired timer, own fields and keys; and an entity with a lease. */
+/** Makes p1, with a log that the next change trims, an expired timer, own fields and keys; and an entity with a lease. */
 export async function standing(): Promise<Calls> {
   const location = await machine(parcel);
   await location.ok("create", "p1", "SET", "m", "1", ...op("o1"));
-  for (let n = 0; n < 31; n++) await location.ok("patch", "p1", "SET", "n", n);
+  for (let n = 0; n < 37; n++) await location.ok("patch", "p1", "SET", "n", n);
   await location.ok("transition", "p1", "sent", ...op("o2", await location.end()));
-  // Only o1 is forgotten, but a test call knows no position.
-  await location.valkey.hset(location.key("id:p1"), { "times:ms": "1000 1000 0", "ops:forgot": "0-0" });
+  await location.valkey.hset(location.key("id:p1"), "times:ms", "1000 1000 0");
   await location.ok("create", "leased");
   await location.ok("transition", "leased", "held", "FORCE", "REASON", "to hold it");
   return location;

@@ -145,7 +145,9 @@ export class Timed {
 
   #log(it: Alive): void {
     it.version += 1;
-    it.logged = Math.min(it.logged + 1, Math.max(this.machine.history, 32));
+    it.logged += 1;
+    const excess = it.logged - Math.max(this.machine.history, 32);
+    if (excess >= 8) it.logged -= Math.min(excess, 32);
     this.changes += 1;
   }
 

@@ -197,11 +197,11 @@ describe("an own change with an unknown outcome", () => {
     await server.call("ACL", "SETUSER", user, "on", "nopass", "+@all", "~*", "&*");
     const { hold, losses, leaseAt, proxy, farTasks } = await heldAfar(2, `${user}:any@`);
     await loseAnswer(proxy, hold, (ifVersion) => patched(farTasks, ifVersion));
-    await server.call("ACL", "SETUSER", user, "-multi");
+    await server.call("ACL", "SETUSER", user, "-lpos", "-xrange");
     proxy.shut(false);
     // The hold tries to renew between two attempts to resolve the change.
     await expect.poll(() => denials(user), SOON).toBeGreaterThan(1);
-    await server.call("ACL", "SETUSER", user, "+multi");
+    await server.call("ACL", "SETUSER", user, "+lpos", "+xrange");
     const before = await leaseAt("t1");
     await expect.poll(() => leaseAt("t1"), SOON).toBeGreaterThan(before);
     expect([hold.version, losses]).toEqual([3, []]);

@@ -121,8 +121,8 @@ it("rejects a retry whose key is at the place of a record", async () => {
 
 it("forgets up to the change at hand if the record of a trimmed key has no position", async () => {
   const location = await standing("1");
-  await location.valkey.lset(location.key("log:p1"), 0, "damaged");
-  for (let n = 0; n < 30; n++) await location.ok("patch", "p1", "SET", "n", n);
+  await location.valkey.lset(location.key("log:p1"), 2, "damaged");
+  for (let n = 0; n < 37; n++) await location.ok("patch", "p1", "SET", "n", n);
   const [, , position] = await location.run("patch", "p1", "SET", "n", "0");
   expect((await location.hash("p1"))["ops:forgot"]).toBe(position);
 });

@@ -218,13 +218,15 @@ it.each([
   ["16 changes if the definition does not say", undefined, 32],
   ["32 changes if the definition says fewer", 4, 32],
   ["as many as the definition says above 32", 40, 40],
-])("keeps %s in a log", async (_, history, kept) => {
+])("keeps %s in a log, and up to seven more", async (_, history, kept) => {
   const calls = new Calls(await admin(), "parcel");
   await calls.apply(change({ history }));
   await calls.ok("create", "p1");
-  for (let n = 0; n < kept; n++) await calls.ok("patch", "p1", "SET", "n", "1");
+  for (let n = 0; n < kept + 6; n++) await calls.ok("patch", "p1", "SET", "n", "1");
+  expect(await calls.changes("p1")).toHaveLength(kept + 7);
+  await calls.ok("patch", "p1", "SET", "n", "1"); // trims eight changes
   const versions = (await calls.changes("p1")).map(({ version }) => version);
-  expect(versions).toEqual(Array.from({ length: kept }, (_, at) => at + 2));
+  expect(versions).toEqual(Array.from({ length: kept }, (_, at) => at + 9));
 });
 
 it("stores what a timer sets in one line", async () => {

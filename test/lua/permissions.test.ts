@@ -32,15 +32,15 @@ const writes: Record<Operation, readonly string[]> = {
   get: [],
   apply: ["del", "hset"],
 };
-const COMMON = ["hgetall", "time", "hget", "llen", "zcard"];
+const COMMON = ["hgetall", "time", "hget", "zcard"];
 const reads: Record<Operation, readonly string[]> = {
-  create: [...COMMON, "zscore"],
+  create: [...COMMON, "llen", "zscore"],
   transition: [...COMMON, "lpos"],
   patch: [...COMMON, "lpos"],
   heartbeat: ["hgetall", "zscore", "time", "hget"],
-  expire: [...COMMON, "zscore"],
+  expire: [...COMMON, "llen", "zscore"],
   remove: [...COMMON, "lpos"],
-  restore: [...COMMON, "zscore", "exists", "xinfo"],
+  restore: [...COMMON, "llen", "zscore", "exists", "xinfo"],
   get: ["hgetall", "zscore"],
   apply: ["hgetall", "zcard", "hget"],
 };

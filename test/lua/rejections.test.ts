@@ -60,7 +60,7 @@ describe("a rejection writes nothing", () => {
     await location.ok("create", "form");
     await location.ok("create", "gone");
     await location.ok("remove", "gone");
-    for (let n = 0; n < 33; n++) {
+    for (let n = 0; n < 40; n++) {
       await location.ok("patch", "form", "SET", "n", "1", ...op(`f${n}`, await location.end()));
     }
   });

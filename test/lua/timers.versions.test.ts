@@ -152,7 +152,7 @@ class Run {
       const due = plain === undefined ? "due-extra" : it.told === undefined ? "due-missing" : "due-time";
       return [
         ...(isKnown && plain !== it.told ? [`${due} ${id} ${result}`] : []),
-        ...(it.logged > Math.max(this.model.machine.history, 32) ? [`log-long ${id} ${result}`] : []),
+        ...(it.logged > Math.max(this.model.machine.history, 32) + 7 ? [`log-long ${id} ${result}`] : []),
       ];
     });
     return found.sort();

@@ -33,7 +33,7 @@ describe("the package", () => {
       ...["LICENSE", "README.md", "CHANGELOG.md", "docker-compose.yml", "bin/latchkey.js", "lua/README.md"],
       ...["docs/reference/api/README.md", "docs/reference/api/latchkey.md"],
       ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js", "dist/cli/main.js"],
-      ...["dist/lua/latchkey_v1.lua", "dist/lua/manifest.json", "schema/machine.schema.json"],
+      ...["dist/lua/latchkey_v2.lua", "dist/lua/manifest.json", "schema/machine.schema.json"],
       ...scripts.flatMap((name) => [`lua/${name}`, `dist/lua/${name}`]),
     ];
     expect(needed.filter((path) => !packed.files.includes(path))).toEqual([]);

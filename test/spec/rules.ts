@@ -15,7 +15,7 @@ export interface Call {
   readonly seen?: Position;
   /** The state to enter: of transition. */
   readonly to: State;
-  /** Whether its NOTAFTER has passed. */
+  /** True if its NOTAFTER has passed. */
   readonly isLate: boolean;
 }
 
@@ -39,6 +39,8 @@ export interface Stored {
 
 export const START: Position = "0-0";
 const REMEMBERED = 32;
+/** Changes that leave the log of an entity at once. */
+const BATCH = 8;
 const TRIMMED_AT_ONCE = 16;
 
 const parts = (position: Position) => position.split("-").map(Number) as [ms: number, sequence: number];
@@ -54,7 +56,7 @@ export const latest = (a: Position, b: Position): Position => (isAfter(a, b) ? a
 export const msOf = (position: Position): number => parts(position)[0];
 
 export class Rules {
-  /** How many tombstones are kept. */
+  /** The number of tombstones that are kept. */
   readonly tombstones: number;
   stored: Stored = { end: START, floor: START, entities: new Map(), tombstones: [] };
 
@@ -103,9 +105,11 @@ export class Rules {
       tombstones = tombstones.filter(([removed]) => removed !== id);
     } else {
       const log = [...entity.log, { op, at }];
-      const trimmed = log.length > REMEMBERED ? log.shift() : undefined;
+      const excess = log.length - REMEMBERED;
+      const trimmed = excess < BATCH ? [] : log.splice(0, excess);
+      const forgot = trimmed.findLast((change) => change.op !== undefined)?.at ?? entity.forgot;
       const state = operation === "transition" ? to : entity.state;
-      entities.set(id, { state, log, forgot: trimmed?.op === undefined ? entity.forgot : trimmed.at });
+      entities.set(id, { state, log, forgot });
     }
     this.stored = { end: at, floor, entities, tombstones };
   }

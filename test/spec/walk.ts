@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { admin, Calls } from "../helpers/calls.js";
 import {
   type Call,
@@ -12,6 +11,7 @@ import {
   START,
   type Stored,
 } from "./rules.js";
+import type { Step } from "./steps.js";
 
 const HOUR = 3_600_000;
 const definition = {
@@ -29,59 +29,6 @@ local count, ms = 0, tonumber(ARGV[1])
 for i = 0, ARGV[2] - 1 do
   redis.call('ZADD', KEYS[1], string.format('%.0f', -((ms + math.floor(i / 1000)) * 1024 + i % 1000)), 'other' .. i)
 end`;
-
-/** A step of a walk. Numbers choose among what there is when the step is taken. */
-export type Step =
-  | {
-      readonly kind: "call";
-      operation: Operation;
-      id: number;
-      hasOp: boolean;
-      to: number;
-      seen: number;
-      isLate: boolean;
-    }
-  | { readonly kind: "copy"; readonly which: number; readonly isLate: boolean }
-  | { readonly kind: "patches"; readonly id: number; readonly count: number; readonly haveOps: boolean }
-  | { readonly kind: "advance"; readonly sequence: number }
-  | { readonly kind: "fill"; readonly excess: number }
-  | { readonly kind: "replicate" | "fail over" | "apply" };
-
-const choice = fc.nat({ max: 1000 });
-const operation = fc.constantFrom<Operation>("create", "create", "transition", "patch", "remove", "restore");
-const isLate = fc.integer({ min: 0, max: 9 }).map((drawn) => drawn === 0);
-
-export const steps: fc.Arbitrary<Step[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 20,
-      arbitrary: fc.record({
-        ...{ kind: fc.constant("call" as const), operation, id: choice, hasOp: isLate.map((is) => !is) },
-        ...{ to: choice, seen: choice, isLate },
-      }),
-    },
-    { weight: 20, arbitrary: fc.record({ kind: fc.constant("copy" as const), which: choice, isLate }) },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        ...{ kind: fc.constant("patches" as const), id: choice },
-        ...{ count: fc.integer({ min: 1, max: 40 }), haveOps: fc.boolean() },
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({ kind: fc.constant("advance" as const), sequence: fc.constantFrom(0, 1021) }),
-    },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("fill" as const), excess: fc.nat({ max: 20 }) }) },
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        kind: fc.constantFrom("replicate" as const, "fail over" as const, "apply" as const),
-      }),
-    },
-  ),
-  { minLength: 30, maxLength: 60 },
-);
 
 /** Returns the text of a script. */
 export type Text = (operation: Operation | "apply") => string;

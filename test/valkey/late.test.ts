@@ -80,7 +80,7 @@ it("the outcome of a change is found from a position before it, though the agent
   const seen = await agents.position("a1");
   await agents.create("a1");
   await agents.patch("a1", { set: { n: 0 }, op: "mine" });
-  for (let n = 1; n <= 33; n++) await agents.patch("a1", { set: { n } }); // "mine" is forgotten
+  for (let n = 1; n <= 41; n++) await agents.patch("a1", { set: { n } }); // "mine" is forgotten
   const connection = await openConnection({ url });
   onTestFinished(() => connection.close());
   const location = { namespace: home.namespace, partitions: 1, machine: "agent" };
@@ -89,10 +89,10 @@ it("the outcome of a change is found from a position before it, though the agent
     outcome: "DONE",
     version: 2,
   });
-  const { op } = await agents.patch("a1", { set: { n: 34 } });
+  const { op } = await agents.patch("a1", { set: { n: 42 } });
   const latest = { ...open, op: op ?? "" };
   expect(await resolveOp(connection, latest, Deadline.in(20_000))).toMatchObject({
     outcome: "DONE",
-    document: { n: 34, opVersion: 36 },
+    document: { n: 42, opVersion: 44 },
   });
 });

@@ -94,10 +94,12 @@ async function candidatesFor(
   }
   if (wanted.argChoices !== undefined) return wanted.argChoices;
   // The id of a new entity is not on the server.
-  if (wanted.name() === "id") return command.name() === "create" ? [] : (await fromServer()).ids(current);
+  if (wanted.name() === "id")
+    return ["create", "restore"].includes(command.name()) ? [] : (await fromServer()).ids(current);
   if (wanted.name() === "operation") return (await import("./lua.js")).OPERATIONS;
   if (wanted.name() === "reaction") return (await fromServer()).reactions();
-  if (command.name() === "wait" && wanted.name() === "state") return (await fromServer()).states();
+  if (["wait", "restore"].includes(command.name()) && wanted.name() === "state")
+    return (await fromServer()).states();
   if (wanted.name() === "state") return (await fromServer()).nextStates(positionals[0] ?? "");
   return [];
 }

@@ -1,14 +1,14 @@
 import { scripts } from "../../lua/index.js";
 import { reactionScripts } from "../../lua/reactions.js";
 
-/** Commands that a reader sends: to connect, read, follow and subscribe. */
+/** Commands that a reader needs: to connect, read, follow and subscribe. */
 const READS =
-  "client|setname evalsha_ro exec hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscan zscore".split(
+  "client|setname evalsha_ro exec exists hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscan zscore".split(
     " ",
   );
 
-/** Commands that a writer sends in addition: to run scripts, to sweep and to initialize a namespace. */
-const CHANGES = ["evalsha", "exists", "hset", "hsetnx"];
+/** Commands that a writer sends in addition: to run scripts and to initialize a namespace. */
+const CHANGES = ["evalsha", "hset", "hsetnx"];
 
 /** Commands for durability. */
 export const DURABILITY: readonly string[] = ["wait", "waitaof"];
