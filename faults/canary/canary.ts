@@ -181,10 +181,11 @@ export class Canary {
         const isUncertain =
           attempt > 0 || error instanceof OutcomeUnknownError || error instanceof OutcomeForgottenError;
         if (error instanceof RejectedError) return call(isUncertain ? "UNKNOWN" : "REJECTED");
-        if (error instanceof ContractError && error.code === "NOMACHINE") {
-          // The server has lost the machine too.
-          await this.#latchkey.apply(agent()).catch(() => {});
-        } else if (!(error instanceof OutcomeUnknownError || error instanceof NotExecutedError)) throw error;
+        const hasLostMachine = error instanceof ContractError && error.code === "NOMACHINE";
+        if (!(hasLostMachine || error instanceof OutcomeUnknownError || error instanceof NotExecutedError))
+          throw error;
+        // The server may have lost the machine too. A retry does not always learn that.
+        if (hasLostMachine || attempt > 0) await this.#latchkey.apply(agent()).catch(() => {});
         if (!retries || this.#isStopped) return call(isUncertain ? "UNKNOWN" : "NOTEXECUTED");
         await pause(PAUSE_MS);
       }

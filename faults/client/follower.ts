@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { GapError } from "latchkey";
+import { ConnectError, GapError } from "latchkey";
 import { readHistory } from "../history/reader.js";
 import { type HistoryWriter, monotonicMs } from "../history/writer.js";
 import { job } from "../machines/job.js";
@@ -54,9 +54,10 @@ export class Follower {
     this.#history.append({ kind: "followed", follower: name, at: monotonicMs() });
   }
 
-  /** Waits if the log has another key type, which is the only temporary error that ends an iteration. */
+  /** Waits after a temporary error that ends an iteration: no connection at its beginning, or another key type. */
   async #waitForLog(error: unknown): Promise<void> {
-    if (!(error instanceof Error && error.message.includes("WRONGTYPE"))) throw error;
+    const isWrongType = error instanceof Error && error.message.includes("WRONGTYPE");
+    if (!isWrongType && !(error instanceof ConnectError)) throw error;
     await pause(AGAIN_MS);
   }
 

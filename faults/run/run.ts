@@ -24,7 +24,7 @@ import { Load } from "./load.js";
 import { LogTrimmer } from "./log-trimmer.js";
 import { ProgressLine } from "./progress.js";
 import { TimedLoad } from "./timed-load.js";
-import { writeHistory } from "./write-history.js";
+import { clocksOf, writeHistory } from "./write-history.js";
 
 /** Configures a run. */
 export interface RunOptions {
@@ -184,8 +184,9 @@ async function runWith(
   await fleet.finish(() => lastEntry(primary));
   history.close();
   current = "finishing the timed clients";
-  await timed.finish(primary);
   const injected = [...injector.all.values()];
+  const hasClocks = clocksOf(injected).length > 0;
+  await timed.finish(primary, hasClocks);
   current = "writing the history";
   const faults = join(clients, "runner.jsonl");
   const about = { seed, topology, command, startedAt };
@@ -202,8 +203,8 @@ async function runWith(
   current = "fsck";
   return {
     injected,
-    fsck: await fsck(urlOf(primary), NAMESPACE, job.name),
-    timedFsck: await timed.fsck(primary),
+    fsck: await fsck({ url: urlOf(primary), namespace: NAMESPACE, machine: job.name }, hasClocks),
+    timedFsck: await timed.fsck(primary, hasClocks),
     problems,
   };
 }

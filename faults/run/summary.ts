@@ -39,7 +39,7 @@ export function summary(
     ...violationLines(linear.violations),
     ...undecidedLines(linear),
     ...timedLines(timed),
-    `fsck          ${fsck.isClean ? "clean" : `DAMAGE: ${fsck.text}`}`,
+    `fsck          ${fsck.isClean ? `clean${repairedText(fsck)}` : `DAMAGE: ${fsck.text}`}`,
     ...(timedFsck.isClean ? [] : [`timed fsck    DAMAGE: ${timedFsck.text}`]),
     ...problems.slice(0, SHOWN).map((text) => `problem       ${text}`),
     ...tally.errors.slice(0, SHOWN).map((text) => `error         ${text}`),
@@ -115,7 +115,11 @@ function timedLines(timed: TimedReport): string[] {
   ];
 }
 
-/** Formats the result. A NOTFOUND counts as a read, and perhaps as an applied change: so there may be more than calls. */
+function repairedText({ repaired }: RunResult["fsck"]): string {
+  return repaired === 0 ? "" : `, after ${repaired} entities that a clock had dated ahead were repaired`;
+}
+
+/** Formats the result. A FORGOTTEN counts as a read, and perhaps as an applied change: so there may be more than calls. */
 function linearText({ count, segments, operations, steps }: LinearReport): string {
   const what = `${operations} changes (applied, or perhaps applied) and reads (a call may be both)`;
   return `${verdictText(count, {})}: ${what} in ${segments} segments, ${steps} steps`;

@@ -6,7 +6,7 @@ import { readHistory } from "../history/reader.js";
 import type { RunRecord } from "../history/records.js";
 import { HistoryWriter, monotonicMs } from "../history/writer.js";
 import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../machines/shift.js";
-import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
+import { type CheckedData, type FsckVerdict, fsck, repairDates } from "../servers/latchkey-command.js";
 import type { ServerNode } from "../servers/servers.js";
 import { keyPrefix, writeFinalState } from "./final-state.js";
 import type { InjectionResult } from "./injections.js";
@@ -15,7 +15,7 @@ import { clocksOf, installed, lossOf } from "./write-history.js";
 
 const CLOCK_EVERY_MS = 100;
 /** Timers that are due this long after the end of the load must still fire. */
-const AHEAD_MS = 1_500;
+const AHEAD_MS = 3_000;
 /** Longest time for sweepers to fire what is due, and for reactions to handle what is logged. */
 const [SWEEPING_MS, REACTING_MS] = [30_000, 90_000];
 const LOOK_MS = 100;
@@ -74,9 +74,11 @@ export class TimedLoad {
   }
 
   /** Waits until everything is finished: holders stop, due timers are fired, logged events are handled. */
-  async finish(primary: ServerNode): Promise<void> {
+  async finish(primary: ServerNode, hasClocks: boolean): Promise<void> {
     const history = new HistoryWriter(this.#end);
     await this.fleet.finish("holder");
+    // No program touches an entity that is dated ahead before its timer ends.
+    if (hasClocks) await repairDates(dataOf(primary));
     const latchkey = await connect({ url: urlOf(primary), namespace: SHIFTS });
     try {
       const untilMs = (await latchkey.serverTime()).nowMs + AHEAD_MS;
@@ -126,8 +128,8 @@ export class TimedLoad {
     history.close();
   }
 
-  async fsck(primary: ServerNode): Promise<FsckVerdict> {
-    return fsck(urlOf(primary), SHIFTS, shift.name);
+  async fsck(primary: ServerNode, hasClocks: boolean): Promise<FsckVerdict> {
+    return fsck(dataOf(primary), hasClocks);
   }
 
   get #end(): string {
@@ -149,6 +151,10 @@ const PREFIX = keyPrefix(SHIFTS, shift.name);
 
 function urlOf({ port }: ServerNode): string {
   return `valkey://127.0.0.1:${port}`;
+}
+
+function dataOf(primary: ServerNode): CheckedData {
+  return { url: urlOf(primary), namespace: SHIFTS, machine: shift.name };
 }
 
 /** Returns the IDs that are on every list of stuck entities. */

@@ -47,11 +47,42 @@ export async function doctorResult(url: string, id: string): Promise<DoctorResul
 export interface FsckVerdict {
   readonly isClean: boolean;
   readonly text: string;
+  /** Number of entities that were dated ahead and repaired. */
+  readonly repaired: number;
 }
 
-/** Runs `latchkey fsck --deep` on the data that a run leaves. */
-export async function fsck(url: string, namespace: string, machine: string): Promise<FsckVerdict> {
-  const words = ["fsck", "--deep", "--url", url, "--namespace", namespace, "--machine", machine];
-  const { exitCode, stdout, stderr } = await latchkey(...words);
-  return { isClean: exitCode === 0, text: `${stdout}${stderr}`.trim() };
+/** Names the data to check. */
+export interface CheckedData {
+  readonly url: string;
+  readonly namespace: string;
+  readonly machine: string;
+}
+
+function fsckWords({ url, namespace, machine }: CheckedData): string[] {
+  return ["fsck", "--deep", "--url", url, "--namespace", namespace, "--machine", machine];
+}
+
+/** Repairs entities that were dated ahead while a clock was set forward. Returns their number. */
+export async function repairDates(data: CheckedData): Promise<number> {
+  const { stdout } = await latchkey(...fsckWords(data), "--repair", "-o", "json");
+  const { findings } = JSON.parse(stdout) as { readonly findings: readonly { readonly kind: string }[] };
+  return findings.filter(({ kind }) => kind === "dated-ahead").length;
+}
+
+/**
+ * Runs `latchkey fsck --deep` on the data that a run leaves.
+ *
+ * @param hasClocks true if a clock was set in the run. Entities that are dated ahead are then repaired first, if nothing
+ * else is wrong.
+ */
+export async function fsck(data: CheckedData, hasClocks: boolean): Promise<FsckVerdict> {
+  let repaired = 0;
+  if (hasClocks) {
+    const { stdout } = await latchkey(...fsckWords(data), "-o", "json");
+    const { findings } = JSON.parse(stdout) as { readonly findings: readonly { readonly kind: string }[] };
+    const isOnlyDated = findings.every(({ kind }) => kind === "dated-ahead");
+    if (isOnlyDated && findings.length > 0) repaired = await repairDates(data);
+  }
+  const { exitCode, stdout, stderr } = await latchkey(...fsckWords(data));
+  return { isClean: exitCode === 0, text: `${stdout}${stderr}`.trim(), repaired };
 }

@@ -14,8 +14,6 @@ import { STATES, TASK } from "./simulation/machine.js";
 const CLIENTS = 6;
 const CALLS = 60;
 const IDS = 5;
-/** Longer than the timeout of a call, so that no earlier attempt can still arrive. */
-const LONG_AGO_MS = 10_000;
 
 const definition: MachineDefinition = {
   ...TASK,
@@ -27,12 +25,12 @@ const definition: MachineDefinition = {
 
 /** Makes one call of one client, and returns its records. */
 async function perform(entities: Entities, call: CallRecord): Promise<HistoryRecord[]> {
-  const { operation, id, to = "", set = {}, op = "", process, number, sent } = call;
+  const { operation, id, to = "", set = {}, op = "", process, number, seen } = call;
   const fields = set as Record<string, string>;
-  const options = { op, ...(sent !== undefined && { sent }) };
+  const options = { op, ...(seen !== undefined && { seen }) };
   const back = (outcome: ReturnRecord["outcome"], document: Snapshot | null): HistoryRecord[] => {
     const shown = document && { document: observationOf(document) };
-    return [call, { kind: "return", process, number, at: monotonicMs(), outcome, attempts: 1, ...shown }];
+    return [call, { kind: "return", process, number, at: monotonicMs(), outcome, ...shown }];
   };
   if (operation === "get") {
     const found = await entities.get(id);
@@ -48,7 +46,7 @@ async function perform(entities: Entities, call: CallRecord): Promise<HistoryRec
 }
 
 /** Makes the calls of one client, from its seed. */
-async function work(entities: Entities, name: string, seed: number, sent: number): Promise<HistoryRecord[]> {
+async function work(entities: Entities, name: string, seed: number): Promise<HistoryRecord[]> {
   const random = new Random(seed);
   const records: HistoryRecord[] = [];
   const changes: CallRecord[] = [];
@@ -58,17 +56,18 @@ async function work(entities: Entities, name: string, seed: number, sent: number
     const base = { kind: "call", process: name, number, at: monotonicMs(), machine: TASK.name, id } as const;
     const op = `${name}:${number}`;
     const set = random.below(2) === 0 ? { error: `e${number}` } : undefined;
-    const change = { ...base, op, ...(set && { set }) };
+    const seen = await entities.position(id);
+    const change = { ...base, op, seen, ...(set && { set }) };
     const old = roll >= 95 && changes.length > 0 ? random.of(changes) : undefined;
     let call: CallRecord = {
       ...change,
       operation: "transition",
       to: random.of([...STATES, "running", "waiting"]),
     };
-    if (old !== undefined) call = { ...old, number, at: base.at, sent };
+    if (old !== undefined) call = { ...old, number, at: base.at };
     else if (roll < 20) call = { ...base, operation: "get" };
     else if (roll < 35) call = { ...change, operation: "create" };
-    else if (roll < 39) call = { ...base, op, operation: "remove" };
+    else if (roll < 39) call = { ...base, op, seen, operation: "remove" };
     else if (roll < 55) call = { ...change, set: { n: number }, operation: "patch" };
     records.push(...(await perform(entities, call)));
     if (call.op !== undefined) changes.push(call);
@@ -88,13 +87,9 @@ async function record(): Promise<HistoryRecord[]> {
   );
   const [first] = clients;
   if (first === undefined) throw new Error("There is no client");
-  const { nowMs, errorMs } = await first.latchkey.serverTime();
+  const { nowMs } = await first.latchkey.serverTime();
   const startedAt = new Date(nowMs).toISOString();
-  const worked = await Promise.all(
-    clients.map(({ entities }, at) =>
-      work(entities, `client-${at}`, at + 1, Math.floor(nowMs - errorMs) - LONG_AGO_MS),
-    ),
-  );
+  const worked = await Promise.all(clients.map(({ entities }, at) => work(entities, `client-${at}`, at + 1)));
   const follower = { follower: "follower", machine: TASK.name } as const;
   const followed: HistoryRecord[] = [{ kind: "follow", at: monotonicMs(), after: "start", ...follower }];
   const log = first.entities.events({ after: "start", follow: false });
@@ -110,7 +105,7 @@ async function record(): Promise<HistoryRecord[]> {
   followed.push({ kind: "followed", follower: "follower", at: monotonicMs() });
   const machine = JSON.parse(first.entities.definition.json);
   const run: HistoryRecord = {
-    ...{ kind: "run", format: 1, seed: 1, topology: "standalone", command: "test", startedAt },
+    ...{ kind: "run", format: 2, seed: 1, topology: "standalone", command: "test", startedAt },
     ...{ machines: [machine], loss: [] },
   };
   const final = await endState(`{${namespace}:0}:${TASK.name}:`);
@@ -129,8 +124,8 @@ async function endState(prefix: string): Promise<HistoryRecord[]> {
     const id = `t${at}`;
     const hash = await valkey.hgetall(`${prefix}id:${id}`);
     if (Object.keys(hash).length > 0) records.push({ kind: "final-entity", machine, id, hash });
-    const documents = await valkey.lrange(`${prefix}log:${id}`, 0, -1);
-    if (documents.length > 0) records.push({ kind: "final-log", machine, id, documents });
+    const elements = await valkey.lrange(`${prefix}log:${id}`, 0, -1);
+    if (elements.length > 0) records.push({ kind: "final-log", machine, id, elements });
     for (const [kind, key] of [
       ["final-index", "index"],
       ["final-due", "due"],

@@ -32,7 +32,7 @@ function summaryOf(run: Run) {
     ...{ history: "h.jsonl", timed: "h.time.jsonl", command: "again" },
     allowUnavailable: run.allowUnavailable ?? false,
   };
-  const clean = { isClean: true, text: "" };
+  const clean = { isClean: true, text: "", repaired: 0 };
   const none = { violations: [], count: 0, byRule: {}, lost: [] };
   return summary(
     options,

@@ -82,11 +82,11 @@ function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity,
     add(`the ${what} does not count from the entry into ${stay.state}`, stay.line);
   }
   if (what !== "lease") return;
-  const reported = facts.fired.find((one) => one.id === entity.id && one.type === event.type);
+  const reportedAt = reportOf(facts, entity.id, event);
   for (const renewal of entity.renewals) {
     const { at, until } = renewal;
     // If the clock was set between the renewal and the expiry, their timestamps cannot be compared.
-    if (isAmid(facts.clocks, at, reported?.at ?? Number.POSITIVE_INFINITY)) continue;
+    if (isAmid(facts.clocks, at, reportedAt)) continue;
     const least = at + facts.clock.least - ROUNDING_MS;
     if (countedFrom >= least) continue;
     const lostTo = facts.loss.of(at, until);
@@ -96,6 +96,11 @@ function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity,
       add(message, renewal.line);
     }
   }
+}
+
+/** Returns the time until which an expiry had certainly fired: that of its report, on the monotonic clock. */
+function reportOf({ fired }: TimedFacts, id: string, { type }: LoggedChange): number {
+  return fired.find((one) => one.id === id && one.type === type)?.at ?? Number.POSITIVE_INFINITY;
 }
 
 function checkHolders(
@@ -125,8 +130,9 @@ function checkHolders(
     }
     if (expiry === undefined) continue;
     const endedAt = expiry.firedAt - facts.clock.least;
-    // A server whose clock is set forward fires timers early.
-    if (until <= endedAt + MAX_DELAY_MS + ROUNDING_MS || isAmid(facts.clocks, last.at, until)) continue;
+    if (until <= endedAt + MAX_DELAY_MS + ROUNDING_MS) continue;
+    // A server whose clock is set forward fires timers early, and the timestamps of one that is set back are early.
+    if (isAmid(facts.clocks, last.at, Math.max(until, reportOf(facts, id, expiry.event)))) continue;
     // It was counted with the expiry.
     if (facts.loss.of(last.at, last.until) !== undefined) continue;
     const message = `${held.process} believed that it held it ${Math.round(until - endedAt)} ms after it had expired`;

@@ -3,6 +3,9 @@ import type { Findings } from "../report.js";
 import { timeWords } from "../words.js";
 import type { TimedEntity, TimedFacts } from "./facts.js";
 
+/** Every timer of the machine is shorter, however long the final sweeps took. */
+const LONGEST_MS = 600_000;
+
 /** Checks after the final sweeps that nothing is overdue, and that sweepers can find every deadline. */
 export function checkEnd({ entities, states, swept }: TimedFacts, findings: Findings): void {
   if (swept === undefined) {
@@ -14,6 +17,9 @@ export function checkEnd({ entities, states, swept }: TimedFacts, findings: Find
   for (const id of swept.stuck) add(id, "is listed as stuck");
   for (const entity of entities.values()) {
     const { id, hash, due } = entity;
+    if (due !== undefined && due.score > swept.untilMs + LONGEST_MS) {
+      add(id, `is due at ${timeWords(due.score)}, which no timer reaches`, due.line);
+    }
     if (due !== undefined && due.score <= swept.untilMs) {
       add(id, `was due at ${timeWords(due.score)} and has not fired`, due.line);
     }

@@ -6,8 +6,8 @@ import type { Findings } from "../report.js";
 import { changeWords, timeWords } from "../words.js";
 import { kindOf } from "./log.js";
 
-/** Number of changes that an entity remembers at least. */
-const REMEMBERED = 32;
+/** Number of changes that an entity remembers at least, and how many are trimmed at once. */
+const [REMEMBERED, TRIMMED] = [32, 8];
 /** Records are at most this long if they contain values. */
 const LONGEST_RECORD = 1024;
 
@@ -17,8 +17,14 @@ export function lifeOf({ events }: Entity): readonly LogEntry[] {
   return events.slice(removal + 1);
 }
 
+/** Returns how many changes an entity remembers after a number of changes. */
+export function rememberedOf(history: number, changes: number): number {
+  const least = Math.max(history, REMEMBERED);
+  return changes <= least ? changes : least + ((changes - least) % TRIMMED);
+}
+
 function keptOf({ machine }: Entity, life: readonly LogEntry[]): readonly LogEntry[] {
-  return life.slice(-Math.max(machine.history, REMEMBERED));
+  return life.slice(life.length - rememberedOf(machine.history, life.length));
 }
 
 /** Returns the newest position that an existing entity has forgotten: of a trimmed change, or the end of its last life. */
@@ -98,7 +104,8 @@ function effectProblem(
     if (JSON.stringify(value) !== JSON.stringify(after[field])) return `sets ${field} to another value`;
   }
   for (const field of removed)
-    if (Object.hasOwn(after, field)) return `removes ${field}, which the entity has then`;
+    if (Object.hasOwn(after, field) && !written.includes(field))
+      return `removes ${field}, which the entity has then`;
   const left = new Set([...written, ...removed]);
   const untouched = (fields: FieldMap): FieldMap =>
     Object.fromEntries(Object.entries(fields).filter(([field]) => !left.has(field)));

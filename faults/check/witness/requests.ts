@@ -1,6 +1,7 @@
 import type { FieldMap } from "../../history/records.js";
 import type { Call, Entity, LogEntry } from "../facts.js";
 import { changedFields, differingField } from "../field-map.js";
+import type { Loss } from "../loss.js";
 import { isAfter, positionText } from "../position.js";
 import type { Findings } from "../report.js";
 import { callWords, changeWords, timeWords } from "../words.js";
@@ -21,7 +22,7 @@ export function requestsOf({ calls }: Entity): Requests {
 }
 
 /** Checks that every change in the log was requested, its conditions held, and its fields are as requested. */
-export function checkRequests(entity: Entity, requests: Requests, findings: Findings): void {
+export function checkRequests(entity: Entity, requests: Requests, loss: Loss, findings: Findings): void {
   entity.events.forEach((event, at) => {
     const previous = previousOf(entity, at);
     const calls = event.op === undefined ? [] : (requests.get(event.op) ?? []);
@@ -30,7 +31,8 @@ export function checkRequests(entity: Entity, requests: Requests, findings: Find
       findings.add("requests", entity, `${changeWords(event)} was not requested`, event.line);
       return;
     }
-    const problem = mismatch(call, event, previous);
+    const mayBeLost = loss.injections.some(({ begin }) => begin <= call.until);
+    const problem = mismatch(call, event, previous, mayBeLost);
     if (problem !== undefined) {
       findings.add("requests", entity, `${changeWords(event)} ${problem}`, call.line, event.line);
     } else checkFields(event, previous, call, findings);
@@ -41,12 +43,18 @@ function matches({ operation, to }: Call, event: LogEntry): boolean {
   return operation === kindOf(event) && (operation !== "transition" || to === event.state);
 }
 
-function mismatch(call: Call, event: LogEntry, previous: LogEntry | undefined): string | undefined {
+function mismatch(
+  call: Call,
+  event: LogEntry,
+  previous: LogEntry | undefined,
+  mayBeLost: boolean,
+): string | undefined {
   if (!matches(call, event))
     return `is a ${kindOf(event)}, but its idempotency key belongs to ${callWords(call)}`;
   if (event.forced && !call.force) return `was forced, but ${callWords(call)} did not request that`;
   const { ifVersion, ifState, seen } = call;
-  if (seen !== undefined && !isAfter(event.position, seen)) {
+  // If changes were lost, the log may end before this position. A caller without an earlier attempt then begins anew.
+  if (seen !== undefined && !mayBeLost && !isAfter(event.position, seen)) {
     return `has the position ${positionText(event.position)}, which is not after ${positionText(seen)}, which ${callWords(call)} had seen`;
   }
   if (ifVersion !== undefined && ifVersion !== previous?.version) {

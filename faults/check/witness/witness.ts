@@ -43,7 +43,7 @@ export function witness(facts: Facts): WitnessReport {
     changes += entity.events.length;
     const requests = requestsOf(entity);
     checkLog(entity, facts.clocks.length > 0, findings);
-    checkRequests(entity, requests, findings);
+    checkRequests(entity, requests, facts.loss, findings);
     const claims = checkClaims(entity, requests, lossOf, findings);
     checkRejections(entity, findings);
     checkFinality(entity, requests, facts.clocks, findings);

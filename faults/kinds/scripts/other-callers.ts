@@ -77,12 +77,12 @@ const functions: Fault = {
   loses: false,
   async inject(arena): Promise<Details> {
     const { admin } = await arena.servers.primary();
-    const library = await readFile(join(ROOT, "dist/lua/latchkey_v1.lua"), "utf8");
+    const library = await readFile(join(ROOT, "dist/lua/latchkey_v2.lua"), "utf8");
     const load = (): Promise<unknown> => admin.call("FUNCTION", "LOAD", "REPLACE", library);
     let missing = 0;
     const send: Send = async (script, keys, args) => {
       try {
-        const words = [`latchkey_v1_${script}`, String(keys.length), ...keys, ...args];
+        const words = [`latchkey_v2_${script}`, String(keys.length), ...keys, ...args];
         return (await admin.call("FCALL", ...words)) as RawReply;
       } catch (error) {
         if (!(error instanceof Error && error.message === "ERR Function not found")) throw error;

@@ -1,10 +1,8 @@
 import type { MachineRules } from "../../../faults/check/machine-rules.js";
 import { tombstoneScore } from "../../../faults/check/position.js";
+import { rememberedOf } from "../../../faults/check/witness/entity-log.js";
 import type { FieldMap, HistoryRecord, Observation } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
-
-/** Number of changes that an entity remembers at least. */
-const REMEMBERED = 32;
 
 /** The document of a change. */
 export interface ChangeDocument extends Omit<Observation, "fields" | "opVersion">, FieldMap {
@@ -29,15 +27,19 @@ export function lifeIn<E extends LoggedDocument>(
   return { life: log.slice(at + 1), removal: log[at] };
 }
 
-/** Returns how many changes of a life an entity remembers. */
-export function rememberedBy({ history }: MachineRules): number {
-  return Math.max(history, REMEMBERED);
+/** Splits a life into the changes that the entity has forgotten and those that it remembers. */
+export function memoryOf<E>(
+  { history }: MachineRules,
+  life: readonly E[],
+): { trimmed: readonly E[]; kept: readonly E[] } {
+  const first = life.length - rememberedOf(history, life.length);
+  return { trimmed: life.slice(0, first), kept: life.slice(first) };
 }
 
 /** Returns the newest position that an entity has forgotten. */
 export function forgottenBy(rules: MachineRules, log: readonly LoggedDocument[]): string {
   const { life, removal } = lifeIn(log);
-  const trimmed = life.slice(0, -rememberedBy(rules));
+  const { trimmed } = memoryOf(rules, life);
   return trimmed.findLast(({ document }) => document.op !== undefined)?.entry ?? removal?.entry ?? "0-0";
 }
 
@@ -62,7 +64,7 @@ export function* finalOf(rules: MachineRules, log: readonly LoggedDocument[]): G
     JSON.stringify(recordOf(entry, document, life[at - 1]?.document)),
     document.op ?? "",
   ]);
-  yield { kind: "final-log", machine, id, elements: records.slice(-rememberedBy(rules)).flat() };
+  yield { kind: "final-log", machine, id, elements: memoryOf(rules, records).kept.flat() };
 }
 
 function hashOf(last: ChangeDocument, forgot: string): Record<string, string> {

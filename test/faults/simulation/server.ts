@@ -16,7 +16,7 @@ import {
   forgottenBy,
   type LoggedDocument,
   lifeIn,
-  rememberedBy,
+  memoryOf,
 } from "./final-state.js";
 import { TASK } from "./machine.js";
 
@@ -57,7 +57,7 @@ export class SimulatedServer {
     const last = life.at(-1);
     const current = last && snapshotOf(last);
     if (operation === "get") return current ? { outcome: "OK", document: current } : { outcome: "NOTFOUND" };
-    const done = life.slice(-rememberedBy(rules)).find(({ document }) => document.op === op);
+    const done = memoryOf(rules, life).kept.find(({ document }) => document.op === op);
     if (current !== undefined && done !== undefined)
       return { outcome: "REPLAYED", document: { ...current, opVersion: done.document.version } };
     const rejected = (outcome: Outcome): Answer => ({ outcome, ...(current && { document: current }) });
