@@ -13,7 +13,7 @@ const IN_FLIGHT = 200;
 const EVERY_MS = 5_000;
 /** Largest difference of the server's memory between two idle moments, in bytes. */
 const NOISE = 2_000_000;
-/** A removed entity leaves at most so many bytes in the index; the newest 100,000 stay. */
+/** A removed entity leaves at most this number of bytes in the index; the newest 100,000 stay. */
 const TOMBSTONE = { bytes: 130, most: 100_000 };
 const LEFT = [
   "{latchkey:0}:done:events",

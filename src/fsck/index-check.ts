@@ -7,7 +7,7 @@ import type { StoredMachine } from "./stored-machine.js";
 /** Checks that an entity has one index entry, by its state and its time of entry, and that nothing else has one. */
 export function checkIndex(entity: StoredEntity, { keys }: Partition, { ordinals }: StoredMachine): Defect[] {
   const { id, hash, times, wrongTypes } = entity;
-  // A negative score is the tombstone of a removed id, which is no entry of an entity.
+  // A negative score is the tombstone of a removed id, which does not exist.
   const index = Number(entity.index) < 0 ? null : entity.index;
   if (wrongTypes.includes(keys.index) || wrongTypes.includes(entity.keys.entity)) return [];
   const at = { id, key: keys.index };
