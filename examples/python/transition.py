@@ -1,4 +1,4 @@
-"""Moves one entity to another state, with Python's standard library alone.
+"""Moves one entity to another state, with Python's standard library alone, and survives a lost reply.
 
     latchkey apply && latchkey create a1
     python3 examples/python/transition.py a1 running ACTOR ann REASON "by hand"
