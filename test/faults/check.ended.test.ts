@@ -83,6 +83,23 @@ describe("a change without an acknowledgement", () => {
   });
 
   it.each([
+    [35, ["rejections"]],
+    [25, []],
+  ])("was not applied by a copy after it was resolved as never applied, at %d", async (resolvedAt, rule) => {
+    const facts = { timestamp: TIME, since: TIME, createdAt: TIME, fields: {} };
+    const document = { state: "open", version: 2, ...facts };
+    const who = { process: "copy", number: 1 };
+    const extra: HistoryRecord[] = [
+      { kind: "resolved", process: "p", number: 1, at: 60 - resolvedAt, outcome: "NOTDONE" },
+      { kind: "copy", ...who, at: 27, machine: "door", id: "d1", op: "op-1" },
+      { kind: "return", ...who, at: 28, outcome: "OK", document },
+    ];
+    const records = history("UNKNOWN");
+    const { witness: found } = await rules([...records.slice(0, -1), ...extra, ...records.slice(-1)]);
+    expect(found).toEqual(rule);
+  });
+
+  it.each([
     [13, "NOTFOUND", 0, []],
     [25, "OK", 0, []],
     [35, "OK", 1, ["reads"]],

@@ -37,7 +37,7 @@ export function forgottenOf(entity: Entity): string {
   return removal === undefined ? "0-0" : positionText(removalPosition(removal.position));
 }
 
-/** Checks the entity's own log: a record and an idempotency key of each of its last changes. */
+/** Checks the entity's own log: the record and the idempotency key of each of its last changes. */
 export function checkEntityLog(entity: Entity, findings: Findings): void {
   const { events, list } = entity;
   const kept = keptOf(entity, lifeOf(entity));

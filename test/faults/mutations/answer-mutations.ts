@@ -1,4 +1,5 @@
 import { observationOf } from "../../../faults/history/writer.js";
+import { readOf } from "../simulation/final-state.js";
 import type { EditableHistory, Exchange } from "./editable-history.js";
 import { type Mutation, pick } from "./mutation.js";
 
@@ -23,7 +24,8 @@ const staleRead: Mutation = {
     });
     const place = pick(history, places);
     if (place === undefined) return false;
-    history.replace(place.read.back, { ...place.read.back, document: observationOf(place.written.document) });
+    const document = readOf(history.rulesOf(place.read.call.machine), observationOf(place.written.document));
+    history.replace(place.read.back, { ...place.read.back, document });
     return true;
   },
 };
@@ -198,6 +200,37 @@ const wrongPromise: Mutation = {
   },
 };
 
+/** Gives a change a position that its caller had seen before it was made. */
+const seenBefore: Mutation = {
+  name: "position not after the one that was seen",
+  rule: "requests",
+  isVisible: false,
+  inject: (history) => {
+    const made = pick(history, acknowledged(history));
+    const event = made && history.logOf(made.call.id).find(({ document }) => document.op === made.call.op);
+    if (made === undefined || event === undefined) return false;
+    for (const record of history.records) {
+      if (record.kind === "call" && record.op === made.call.op)
+        history.replace(record, { ...record, seen: event.entry });
+    }
+    return true;
+  },
+};
+
+/** Applies a change after the server time that its caller had limited it to. */
+const tooLate: Mutation = {
+  name: "applied after its limit",
+  rule: "rejections",
+  isVisible: false,
+  inject: (history) => {
+    const made = pick(history, acknowledged(history));
+    if (made?.observation === undefined) return false;
+    const notAfter = Date.parse(made.observation.timestamp) - 1;
+    history.replace(made.call, { ...made.call, notAfter });
+    return true;
+  },
+};
+
 function acknowledged(history: EditableHistory): Exchange[] {
   return history.returned.filter(({ call, back, observation }) => {
     return (
@@ -211,5 +244,5 @@ function acknowledged(history: EditableHistory): Exchange[] {
 
 export const ANSWER_MUTATIONS: readonly Mutation[] = [
   ...[staleRead, blindRead, inventedRead, wrongAck, wrongState, tooEarly],
-  ...[wrongRefusal, wrongDenial, wrongPromise],
+  ...[wrongRefusal, wrongDenial, wrongPromise, seenBefore, tooLate],
 ];

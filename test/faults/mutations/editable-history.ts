@@ -9,7 +9,7 @@ import type {
 } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
 import type { Random } from "../../../faults/random.js";
-import { type ChangeDocument, finalOf, type LoggedDocument } from "../simulation/final-state.js";
+import { type ChangeDocument, finalOf, type LoggedDocument, readOf } from "../simulation/final-state.js";
 
 /** A call and its return. */
 export interface Exchange {
@@ -148,7 +148,7 @@ export class EditableHistory {
       ...who,
       at: at + 1,
       outcome: "OK",
-      document: observationOf(document),
+      document: readOf(this.rulesOf(machine), observationOf(document)),
     };
     if (end !== undefined) this.replace(end, call, back, ...(this.#edits.get(end) ?? [end]));
   }

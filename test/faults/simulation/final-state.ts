@@ -19,6 +19,12 @@ export interface LoggedDocument {
   readonly document: ChangeDocument;
 }
 
+/** Returns what a read shows of an entity, with the time of its first timer. */
+export function readOf(rules: MachineRules, shown: Observation): Observation {
+  const dueAt = rules.dueAt(shown.state, Date.parse(shown.since));
+  return dueAt === undefined ? shown : { ...shown, dueAt: new Date(dueAt).toISOString() };
+}
+
 /** Splits the changes of one id: those of its current life, and the removal before it. */
 export function lifeIn<E extends LoggedDocument>(
   log: readonly E[],

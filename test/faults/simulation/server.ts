@@ -17,6 +17,7 @@ import {
   type LoggedDocument,
   lifeIn,
   memoryOf,
+  readOf,
 } from "./final-state.js";
 import { TASK } from "./machine.js";
 
@@ -56,7 +57,8 @@ export class SimulatedServer {
     const { life } = lifeIn(log);
     const last = life.at(-1);
     const current = last && snapshotOf(last);
-    if (operation === "get") return current ? { outcome: "OK", document: current } : { outcome: "NOTFOUND" };
+    if (operation === "get")
+      return current ? { outcome: "OK", document: readOf(rules, current) } : { outcome: "NOTFOUND" };
     const done = memoryOf(rules, life).kept.find(({ document }) => document.op === op);
     if (current !== undefined && done !== undefined)
       return { outcome: "REPLAYED", document: { ...current, opVersion: done.document.version } };
