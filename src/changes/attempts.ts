@@ -120,18 +120,20 @@ export class Attempts {
       const answer = await this.#send();
       const { outcome, position } = answer.reply;
       if (outcome === "FORGOTTEN") {
-        const open = this.#open;
-        if (open !== undefined) {
-          const found = await opInLog(this.#connection.client, open, null);
-          if (found.outcome === "FORGOTTEN") return answer;
-          if (found.outcome === "DONE") {
-            this.#applied = { document: found.document, copies: UNCOUNTED };
-            return this.#applied;
-          }
+        // The first attempt too: a proxy may have delivered a copy of it before.
+        const found = await opInLog(this.#connection.client, this.#open ?? answer.attempt, null);
+        if (found.outcome === "DONE") {
+          this.#applied = { document: found.document, copies: UNCOUNTED };
+          return this.#applied;
         }
-        if (open === undefined || isOver) {
+        const isFirst = this.#openUntilMs === undefined;
+        if (found.outcome === "FORGOTTEN" && !isFirst) return answer;
+        // If the log lost what this client had seen, a copy of the first attempt could be executed later.
+        const end = position ?? "0-0";
+        if (isFirst && isLater(answer.attempt.seen, end)) this.#openUntilMs = answer.attempt.untilMs;
+        else if (isFirst || isOver) {
           // No attempt was applied, and none will be: begin anew.
-          this.#seen = this.#notBefore(position ?? "0-0");
+          this.#seen = this.#notBefore(end);
           this.#openUntilMs = undefined;
           continue;
         }
@@ -149,7 +151,7 @@ export class Attempts {
     return after !== undefined && isLater(after, position) ? after : position;
   }
 
-  async #send(): Promise<{ readonly reply: Reply; readonly copies?: Copies }> {
+  async #send(): Promise<{ readonly reply: Reply; readonly attempt: OpenOp; readonly copies?: Copies }> {
     const { operation, id, op, words, notAfter: limit = Number.POSITIVE_INFINITY } = this.#intent;
     const { clock: serverClock, positions } = this.#connection;
     const line = this.#needsCopies ? await this.#connection.durable(this.#work) : undefined;
@@ -168,6 +170,7 @@ export class Attempts {
     );
     this.#windowMs *= 2;
     const args = [...words, "OP", op, "SEEN", this.#seen, "NOTAFTER", String(notAfter)];
+    const attempt = { location: this.#location, id, op, seen: this.#seen, untilMs: notAfter };
     const openBefore = this.#openUntilMs;
     if (!this.#intent.isDryRun) this.#openUntilMs = Math.max(openBefore ?? 0, notAfter);
     let raw: unknown;
@@ -187,10 +190,11 @@ export class Attempts {
       if (clock.earliest(performance.now()) <= notAfter) serverClock.forget();
       throw new LateError();
     }
-    if (outcome !== "OK" && outcome !== "REPLAYED") return { reply };
+    if (outcome !== "OK" && outcome !== "REPLAYED") return { reply, attempt };
     // Kept, because the call's time may end before this attempt does.
     this.#applied = { reply, copies: NO_COPIES };
-    return line === undefined ? { reply } : { reply, copies: await this.#copies(line.commits, socket) };
+    const copies = line && (await this.#copies(line.commits, socket));
+    return { reply, attempt, ...(copies && { copies }) };
   }
 
   get #needsCopies(): boolean {

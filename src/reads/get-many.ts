@@ -15,7 +15,9 @@ export async function getMany<S extends string>(
   ids: readonly string[],
   due: readonly (number | null)[] = [],
 ): Promise<(Snapshot<S> | null)[]> {
-  const hashes = await ask(connection, `get ${ids.length} of ${location.machine}`, (client) =>
+  const name =
+    ids.length === 1 ? `get ${location.machine} ${ids[0]}` : `get ${ids.length} of ${location.machine}`;
+  const hashes = await ask(connection, name, (client) =>
     Promise.all(ids.map((id) => client.hgetall(entityKey(location, id)))),
   );
   return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash, due[at]));

@@ -88,7 +88,7 @@ test("explains why a problem cannot be repaired, and exits 1 with --repair as we
   expect(stdout).toMatch(
     /^log-missing +a2 +manual +the entity has no log; fsck cannot reconstruct its changes; /m,
   );
-  expect(stderr).toContain("has 1 problem: 1 repaired, 1 manual");
+  expect(stderr).toContain("has 2 problems: 1 repaired, 2 manual");
 });
 
 test("prints one report as JSON, and one finding per line as JSON lines", async () => {

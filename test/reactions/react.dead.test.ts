@@ -35,7 +35,7 @@ describe("an event whose handler fails", () => {
     if (letter === undefined) throw new Error("There is no dead letter");
     expect(more).toEqual([]);
     expect(letter).toMatchObject({ error: "RangeError: no such folder: é", attempts: 3, isRetried: false });
-    expect(JSON.parse(letter.text ?? "")).toEqual((await ours.history("x1"))[0]);
+    expect(JSON.parse(letter.text ?? "")).toMatchObject({ type: "dial.a", id: "x1", version: 1, note: "é" });
     expect(letter.firstMs).toBeGreaterThanOrEqual(Date.parse(timestamp));
     expect(letter.lastMs).toBeGreaterThanOrEqual(letter.firstMs ?? 0);
   });

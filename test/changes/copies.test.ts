@@ -1,0 +1,32 @@
+import { expect, it } from "vitest";
+import { agent } from "../../src/index.js";
+import { admin, Calls, op } from "../helpers/calls.js";
+import { client } from "../helpers/client.js";
+
+it("a copy of a first attempt that a proxy delivered before it is found in the log, and not made again", async () => {
+  const home = await client();
+  const agents = await home.machine(agent());
+  await agents.create("other"); // this client knows a position now
+  const seen = await agents.position("a1");
+  const raw = new Calls(await admin(), "agent", home.namespace);
+  await raw.ok("create", "a1", ...op("key-1", seen));
+  await raw.ok("remove", "a1");
+  expect(await agents.create("a1", {}, { op: "key-1" })).toMatchObject({ id: "a1", version: 1, op: "key-1" });
+  expect(await agents.get("a1")).toBeNull();
+  const types: string[] = [];
+  for await (const { id, type } of agents.events({ after: "start", follow: false })) {
+    if (id === "a1") types.push(type);
+  }
+  expect(types).toEqual(["agent.spawned", "agent.removed"]);
+});
+
+it("a first attempt that is forgotten because others removed the entity is made", async () => {
+  const home = await client();
+  const agents = await home.machine(agent());
+  await agents.create("other");
+  const raw = new Calls(await admin(), "agent", home.namespace);
+  await raw.ok("create", "a1");
+  await raw.ok("remove", "a1");
+  expect(await agents.create("a1", {}, { op: "key-1" })).toMatchObject({ version: 1 });
+  expect(await agents.get("a1")).toMatchObject({ version: 1 });
+});
