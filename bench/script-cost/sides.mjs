@@ -16,7 +16,7 @@ import {
 } from "./workload.mjs";
 
 const START = "0-0";
-/** After so many passes over an entity its log is trimmed as at the start, and it is in the same state. */
+/** After this number of passes over an entity, its log is trimmed as at the start, and it is in the same state. */
 const PASSES = 8;
 const SOURCE = sourceOf("e");
 
