@@ -12,7 +12,7 @@ import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { timeMs } from "../valkey/server-clock.js";
-import { isLater, startOf } from "../valkey/stream.js";
+import { endOf, isLater, START, startOf } from "../valkey/stream.js";
 
 /** An attempt at a change whose outcome is unknown. */
 export interface OpenOp {
@@ -114,7 +114,9 @@ export async function opInLog(
 ): Promise<Resolution> {
   const { location, id, op, seen } = open;
   const { events } = partitionKeys(location, partitionOf(id, location.partitions));
-  for (let after: string | undefined = seen; after !== undefined; ) {
+  // If the log lost what the caller had seen, the change may have been made before that position since.
+  const from = isLater(seen, await endOf(client, events)) ? START : seen;
+  for (let after: string | undefined = from; after !== undefined; ) {
     const entries: [id: string, fields: string[]][] = await client.xrange(
       ...([events, `(${after}`, "+", "COUNT", BATCH] as const),
     );
@@ -127,6 +129,6 @@ export async function opInLog(
     }
     after = entries.length < BATCH ? undefined : entries.at(-1)?.[0];
   }
-  const isTrimmed = isLater(await startOf(client, events), seen);
+  const isTrimmed = isLater(await startOf(client, events), from);
   return { outcome: isTrimmed ? "FORGOTTEN" : "NOTDONE", current };
 }

@@ -30,3 +30,15 @@ it("a first attempt that is forgotten because others removed the entity is made"
   expect(await agents.create("a1", {}, { op: "key-1" })).toMatchObject({ version: 1 });
   expect(await agents.get("a1")).toMatchObject({ version: 1 });
 });
+
+it("a key that was made anew after the log lost what its caller had seen is found by another process with the same position", async () => {
+  const home = await client();
+  const agents = await home.machine(agent());
+  await agents.create("a1");
+  const lost = `${Date.now() + 60_000}-0`; // as after a failover that lost the newest changes
+  const first = { op: "key-1", seen: lost };
+  expect(await agents.remove("a1", first)).toMatchObject({ type: "agent.removed", op: "key-1" });
+  await agents.create("a1");
+  expect(await agents.remove("a1", first)).toMatchObject({ version: 2, op: "key-1" });
+  expect(await agents.get("a1")).toMatchObject({ version: 1 });
+});

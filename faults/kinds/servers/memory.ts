@@ -50,7 +50,7 @@ const wrongEvictionPolicy: Fault = {
   loses: false,
   async inject({ servers, random }): Promise<Details> {
     const node = await servers.primary();
-    const policy = random.of(["allkeys-lru", "allkeys-random", "volatile-ttl", "allkeys-lfu"]);
+    const policy = random.of(["allkeys-lru", "allkeys-random", "allkeys-lfu"]);
     await node.admin.config("SET", "maxmemory-policy", policy);
     try {
       const found = await doctorResult(node.url, "maxmemory-policy");
