@@ -71,6 +71,7 @@ end
 -- @include steps/options.lua
 if unset or if_version or if_state or force then return redis.error_reply('BADARG option') end
 if not op then return redis.error_reply('BADARG OP') end
+if seen_ms > 8.7e12 or #seen > 28 then return redis.error_reply('BADARG SEEN') end -- the log goes on after it
 seen_ms = 0 -- SEEN is never ahead of the log here, because the position is chosen to be after it
 
 -- 2 read

@@ -178,3 +178,15 @@ it("returns NOMACHINE if the machine was never applied", async () => {
   const args = ["p1", "sent", "7", "1000", `${SINCE}`, ...op("o1")];
   expect(await calls.error("restore", calls.keys("p1"), args)).toBe("NOMACHINE apply it first");
 });
+
+it.each(["8700000000001-0", "999999999999999-0", "1700000000000-100000000000000"])(
+  "rejects SEEN %s, after which the log could not go on",
+  async (seen) => {
+    const calls = await machine(parcel);
+    await calls.ok("create", "p2");
+    await unchanged(calls, async () => {
+      await expect(restored(calls, ...op("o1", seen))).rejects.toThrow("BADARG SEEN");
+      return ["", null, null] as const;
+    });
+  },
+);
