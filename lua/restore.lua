@@ -59,7 +59,7 @@ local next_version, created_ms, since = ARGV[3], ARGV[4], ARGV[5]
 local option = 6
 -- @include steps/identity.lua
 if not to or #to > 32 or not find(to, '^%l[%w_-]*$') then return redis.error_reply('BADARG to') end
-if not next_version or #next_version > 13 or not find(next_version, '^[1-9]%d*$') then
+if not next_version or #next_version > 12 or not find(next_version, '^[1-9]%d*$') then
   return redis.error_reply('BADARG version')
 end
 if not created_ms or not find(created_ms, '^%d+$') or #created_ms > 13 then
@@ -87,9 +87,10 @@ if not row and call('EXISTS', machine_key) == 0 then return redis.error_reply(NO
 if state then return { 'EXISTS', snapshot(machine_key, id, entity), false } end
 if not row then return redis.error_reply('BADARG to') end
 if since + 0 > time + 60000 then return redis.error_reply('BADARG since') end
+if since + 0 > time then since = at end -- the source's clock may be a little ahead
 -- @include steps/rule.lua
 event = string.match(prefix, ':([^:]*):$') .. '.restored'
-since, created = since + 0, iso(created_ms + 0)
+since, created = since + 0, iso(math.min(created_ms + 0, since + 0))
 local stamped = iso(since) -- a stamp that is not given is the time of entry
 local has_limits, may_set_stamps, may_unset_stamps = true, true, false
 -- @include steps/fields.lua

@@ -4,7 +4,7 @@
 position = call('XADD', events_key, 'MAXLEN', '~', keep, position, 'doc', document)
 local ms, sequence = string.match(position, '^(%d+)-(%d+)$')
 ms, sequence = ms + 0, sequence + 0
-if ms > 8.7e12 then -- after the year 2245, which only a foreign ID can be: a score cannot hold it
+if ms > 8.7e12 then -- after the year 2245, written by hand: a score cannot hold it
   ms, sequence = 8.7e12, 0
 elseif sequence > 1023 then -- a score has room for 1023, so the end of the log moves to where it is exact
   ms, sequence = ms + 1, 0

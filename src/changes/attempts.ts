@@ -126,8 +126,8 @@ export class Attempts {
           this.#applied = { document: found.document, copies: UNCOUNTED };
           return this.#applied;
         }
+        if (found.outcome === "FORGOTTEN") return answer;
         const isFirst = this.#openUntilMs === undefined;
-        if (found.outcome === "FORGOTTEN" && !isFirst) return answer;
         // If the log lost what this client had seen, a copy of the first attempt could be executed later.
         const end = position ?? "0-0";
         if (isFirst && isLater(answer.attempt.seen, end)) this.#openUntilMs = answer.attempt.untilMs;

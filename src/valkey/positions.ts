@@ -1,11 +1,14 @@
 import type { Valkey } from "iovalkey";
 import { endOf, isLater } from "./stream.js";
 
+/** An older position is asked for anew: the log may have been trimmed after it. */
+const FRESH_MS = 10_000;
+
 /** Remembers for each event log the greatest position that a reply contained: the position before a first attempt. */
 export class Positions {
   readonly #client: Valkey;
-  /** Positions by the key of their event log. */
-  readonly #known = new Map<string, string>();
+  /** Positions by the key of their event log, and when each was learnt. */
+  readonly #known = new Map<string, { readonly position: string; readonly learntAt: number }>();
   /** Questions that all callers share. */
   readonly #asking = new Map<string, Promise<string>>();
 
@@ -13,16 +16,18 @@ export class Positions {
     this.#client = client;
   }
 
-  /** Returns the position of an event log. Asks the server for its end if none is known. */
+  /** Returns a recent position of an event log. Asks the server for its end if none is known. */
   async know(events: string): Promise<string> {
-    return this.#known.get(events) ?? this.#asking.get(events) ?? this.#ask(events);
+    const known = this.#known.get(events);
+    if (known !== undefined && performance.now() - known.learntAt < FRESH_MS) return known.position;
+    return this.#asking.get(events) ?? this.#ask(events);
   }
 
   /** Asks once for all callers, which go on in the order in which they called. */
   #ask(events: string): Promise<string> {
     const asking = endOf(this.#client, events)
       .then((end) => {
-        this.learn(events, end);
+        this.reset(events, end);
         return end;
       })
       .finally(() => this.#asking.delete(events));
@@ -33,11 +38,11 @@ export class Positions {
   /** Remembers a position, unless a later one is known. */
   learn(events: string, position: string): void {
     const known = this.#known.get(events);
-    if (known === undefined || isLater(position, known)) this.#known.set(events, position);
+    if (known === undefined || isLater(position, known.position)) this.reset(events, position);
   }
 
   /** Replaces the position: the event log ends before it if the server lost data. */
   reset(events: string, end: string): void {
-    this.#known.set(events, end);
+    this.#known.set(events, { position: end, learntAt: performance.now() });
   }
 }

@@ -42,3 +42,16 @@ it("a key that was made anew after the log lost what its caller had seen is foun
   expect(await agents.remove("a1", first)).toMatchObject({ version: 2, op: "key-1" });
   expect(await agents.get("a1")).toMatchObject({ version: 1 });
 });
+
+it("a forgotten first attempt is rejected if the log that could tell about a copy was trimmed", async () => {
+  const home = await client();
+  const agents = await home.machine(agent());
+  await agents.create("other");
+  const raw = new Calls(await admin(), "agent", home.namespace);
+  await raw.ok("create", "a1");
+  await raw.ok("remove", "a1");
+  await (await admin()).xtrim(raw.key("events"), "MAXLEN", 0);
+  await expect(agents.create("a1", {}, { op: "key-1" })).rejects.toMatchObject({ code: "FORGOTTEN" });
+  expect(await agents.get("a1")).toBeNull();
+  expect(await agents.create("a1", {}, { op: "key-2" })).toMatchObject({ version: 1 });
+});

@@ -17,6 +17,7 @@ export interface ChangeFlags {
   readonly ifVersion?: number;
   readonly ifState?: string;
   readonly op?: string;
+  readonly seen?: string;
   readonly actor?: string;
   readonly reason?: string;
   readonly force?: boolean;

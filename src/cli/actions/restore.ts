@@ -7,7 +7,6 @@ export interface RestoreFlags extends ChangeFlags {
   readonly atVersion: number;
   readonly created?: string;
   readonly since?: string;
-  readonly seen?: string;
 }
 
 /** Creates an entity in any state, with its version and times. */
@@ -16,13 +15,13 @@ export async function restoreEntity(
   settings: Settings,
   id: string,
   state: string,
-  { atVersion: version, created, since, seen, ...flags }: RestoreFlags,
+  { atVersion: version, created, since, ...flags }: RestoreFlags,
 ): Promise<void> {
   const times = {
     ...(created !== undefined && { createdAt: created }),
     ...(since !== undefined && { since }),
   };
-  const own = { version, ...times, ...(seen !== undefined && { seen }) };
+  const own = { version, ...times };
   await runChange(context, settings, flags, {
     id,
     to: state,

@@ -12,9 +12,8 @@ export function register(program: Command, context: CliContext): void {
     .description("create an entity in any state, with its version and times: for import and repair")
     .requiredOption("--at-version <n>", "version of the entity", wholeNumber(1))
     .option("--created <time>", "time of its creation (default: --since)")
-    .option("--since <time>", "time at which it entered its state (default: now)")
-    .option("--seen <position>", "position of the event log that it was exported from");
-  withChangeOptions(withSet(command)).action(
+    .option("--since <time>", "time at which it entered its state (default: now)");
+  withChangeOptions(withSet(command), "position of the event log that it was exported from").action(
     listener(context, async () => (await import("../actions/restore.js")).restoreEntity),
   );
   withFormats(command, ...ENTITY_FORMATS);

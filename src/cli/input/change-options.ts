@@ -1,10 +1,17 @@
 import type { Command } from "commander";
 import { collect, collectPairs, fieldValue, wholeNumber } from "./option-values.js";
 
+const SEEN =
+  "position of the event log before the first attempt; a retry with it and --op never takes effect twice";
+
 /** Adds the options that all changes share. */
-export function withChangeOptions(command: Command): Command {
+export function withChangeOptions(command: Command, seen = SEEN): Command {
   return command
-    .option("--op <id>", "idempotency key: retries with the same key have no effect")
+    .option(
+      "--op <id>",
+      "idempotency key: a retry has no effect while the entity remembers its last 32 changes",
+    )
+    .option("--seen <position>", seen)
     .option("--actor <text>", "who makes the change (default: cli:<user>@<host>)")
     .option("--reason <text>", "why; stored in the history")
     .option("--dry-run", "print what would change; write nothing")
