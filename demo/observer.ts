@@ -76,7 +76,7 @@ export class Observer {
   /** Reads the whole event log: the documents' texts, oldest first in each partition. */
   async readLog(): Promise<string[]> {
     const logs = await Promise.all(
-      this.#partitionKeys("events").map((key) => this.client.xrange(key, "-", "+")),
+      this.#partitionKeys("agent:events").map((key) => this.client.xrange(key, "-", "+")),
     );
     return logs.flat().map(([, fields]) => fields[1] ?? "");
   }
@@ -84,7 +84,8 @@ export class Observer {
   /** Removes what the demo wrote. It names every key and uses no pattern, so it cannot remove anything else. */
   async removeKeys(ids: readonly string[]): Promise<void> {
     const kinds = [...ids.flatMap((id) => [`id:${id}`, `log:${id}`]), "machine", "index", "due", "events"];
-    const keys = [...kinds.flatMap((kind) => this.#partitionKeys(kind)), `{${this.#namespace}}:meta`];
+    const names = [...kinds.map((kind) => `agent:${kind}`), "machines"];
+    const keys = [...names.flatMap((name) => this.#partitionKeys(name)), `{${this.#namespace}}:meta`];
     for (let at = 0; at < keys.length; at += BATCH) await this.client.unlink(...keys.slice(at, at + BATCH));
   }
 
@@ -92,10 +93,10 @@ export class Observer {
     this.client.disconnect();
   }
 
-  #partitionKeys(kind: string): string[] {
+  #partitionKeys(name: string): string[] {
     return Array.from(
       { length: this.#partitions },
-      (_, partition) => `{${this.#namespace}:${partition}}:agent:${kind}`,
+      (_, partition) => `{${this.#namespace}:${partition}}:${name}`,
     );
   }
 }
