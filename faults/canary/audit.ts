@@ -154,7 +154,7 @@ async function stateProblems(admin: Valkey, prefix: string, changes: readonly Ch
         );
       }
       const logged = replies[2 * which + 1]?.[1];
-      if (typeof logged !== "string" || JSON.parse(logged).version !== change?.version) {
+      if (typeof logged !== "string" || !logged.includes(`"version":${change?.version},`)) {
         problems.push(`the log of ${id} does not end with its last change`);
       }
     }
