@@ -79,7 +79,7 @@ describe("the installed package", () => {
     expect(await node("files.mjs", read)).toEqual({
       lua: true,
       sha1: true,
-      contract: 1,
+      contract: 2,
       schema: "latchkey machine",
       name: "latchkey",
     });
