@@ -3,7 +3,7 @@ import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 
 /** The memory that a machine's event log needs when it stops growing. */
 export interface EventLogSize {
-  /** Average size of the newest documents, in bytes; 0 if there are none. */
+  /** Average size of the newest documents, in bytes; 0 if the log is empty. */
   readonly documentBytes: number;
   /** Number of events that all partitions keep. */
   readonly keep: number;

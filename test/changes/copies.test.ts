@@ -3,6 +3,17 @@ import { agent } from "../../src/index.js";
 import { admin, Calls, op } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 
+/** Creates and removes a1 after a client has learnt a position. */
+async function removedByOthers() {
+  const home = await client();
+  const agents = await home.machine(agent());
+  await agents.create("other");
+  const raw = new Calls(await admin(), "agent", home.namespace);
+  await raw.ok("create", "a1");
+  await raw.ok("remove", "a1");
+  return { agents, raw };
+}
+
 it("a copy of a first attempt that a proxy delivered before it is found in the log, and not made again", async () => {
   const home = await client();
   const agents = await home.machine(agent());
@@ -21,12 +32,7 @@ it("a copy of a first attempt that a proxy delivered before it is found in the l
 });
 
 it("a first attempt that is forgotten because others removed the entity is made", async () => {
-  const home = await client();
-  const agents = await home.machine(agent());
-  await agents.create("other");
-  const raw = new Calls(await admin(), "agent", home.namespace);
-  await raw.ok("create", "a1");
-  await raw.ok("remove", "a1");
+  const { agents } = await removedByOthers();
   expect(await agents.create("a1", {}, { op: "key-1" })).toMatchObject({ version: 1 });
   expect(await agents.get("a1")).toMatchObject({ version: 1 });
 });
@@ -44,12 +50,7 @@ it("a key that was made anew after the log lost what its caller had seen is foun
 });
 
 it("a forgotten first attempt is rejected if the log that could tell about a copy was trimmed", async () => {
-  const home = await client();
-  const agents = await home.machine(agent());
-  await agents.create("other");
-  const raw = new Calls(await admin(), "agent", home.namespace);
-  await raw.ok("create", "a1");
-  await raw.ok("remove", "a1");
+  const { agents, raw } = await removedByOthers();
   await (await admin()).xtrim(raw.key("events"), "MAXLEN", 0);
   await expect(agents.create("a1", {}, { op: "key-1" })).rejects.toMatchObject({ code: "FORGOTTEN" });
   expect(await agents.get("a1")).toBeNull();

@@ -61,7 +61,7 @@ export function checkEntityLog(entity: Entity, findings: Findings): void {
   });
 }
 
-/** Returns what is wrong with the record of a change, or undefined. */
+/** Describes the first error in the record of a change; undefined if it is right. */
 function problemOf(text: string, event: LogEntry, before: FieldMap): string | undefined {
   let record: FieldMap;
   try {
@@ -85,7 +85,7 @@ function problemOf(text: string, event: LogEntry, before: FieldMap): string | un
   return effectProblem(text, set, unset, event.fields, before);
 }
 
-/** Returns what is wrong with the fields that a record names, or undefined. */
+/** Describes the first error in the fields that a record names; undefined if they are right. */
 function effectProblem(
   text: string,
   set: unknown,
