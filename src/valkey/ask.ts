@@ -14,8 +14,11 @@ const CONTRACT_TEXTS = new Map([
   ["BADARG field", "stamps are managed by the machine and cannot be set or unset; omit the field"],
   ["BADARG SET", "the entity would exceed 64 own fields or 256 KiB; unset some"],
   ["BADARG UNSET", "at most 64 fields can be unset in one call"],
-  ["BADARG state", "the machine has no such state"],
-  ["BADARG since", "since is in the future"],
+  ["BADARG to", "the machine has no such state"],
+  ["BADARG created", "createdAt must be before the year 2286, and not after since"],
+  ["BADARG since", "since must be after 2001-09-09, not before createdAt, and not in the future"],
+  ["BADARG version", "the version must be from 1 to 999999999999"],
+  ["BADARG SEEN", "seen is too far ahead: give the end of the log that the entity comes from"],
   ["BADARG MAP", "map must map states that the new version drops to states that it has"],
   ["BADARG states", "too many states were installed under this machine name; use another name"],
 ]);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { AlreadyExistsError, MissingFieldError, ownFields } from "../../src/index.js";
+import { AlreadyExistsError, agent, MissingFieldError, ownFields } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, entities, rejectionOf } from "../helpers/client.js";
 import { keyspace } from "../helpers/keyspace.js";
@@ -55,4 +55,23 @@ it("a dry run returns the change that would be made, and writes nothing", async 
   expect(restored).toMatchObject({ type: "order.restored", version: 7 });
   expect(await ours.tryTransition("o1", "delivered", { dryRun })).toMatchObject({ outcome: "ILLEGAL" });
   expect(await keyspace(await admin(), home.namespace)).toEqual(before);
+});
+
+it.each([
+  ["an unknown state", "nowhere", {}, "the machine has no such state"],
+  ["a time in the future", "running", { since: "2100-01-01T00:00:00.000Z" }, "not in the future"],
+  ["a time before 2001", "running", { since: "1999-01-01T00:00:00.000Z" }, "after 2001-09-09"],
+  ["a position far ahead", "running", { seen: "999999999999999-1" }, "seen is too far ahead"],
+  [
+    "a version that leaves no room for changes",
+    "running",
+    { version: 9_999_999_999_999 },
+    "version must be from 1",
+  ],
+])("rejects %s with a text that says what to do", async (_, state, options, text) => {
+  const home = await client();
+  const agents = await home.machine(agent());
+  const restore = agents.restore("late", state as "running", { version: 3, ...options });
+  await expect(restore).rejects.toMatchObject({ code: "BADARG", message: expect.stringContaining(text) });
+  expect(await agents.get("late")).toBeNull();
 });
