@@ -68,7 +68,7 @@ it.each([
     { version: 9_999_999_999_999 },
     "version must be from 1",
   ],
-])("rejects %s with a text that says what to do", async (_, state, options, text) => {
+])("rejects %s with a text that names the remedy", async (_, state, options, text) => {
   const home = await client();
   const agents = await home.machine(agent());
   const restore = agents.restore("late", state as "running", { version: 3, ...options });
