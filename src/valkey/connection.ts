@@ -15,8 +15,10 @@ import {
 import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
+import { EntityOrder } from "./entity-order.js";
 import { watchFailover } from "./failover-watch.js";
 import { OfflineError } from "./failure.js";
+import { InFlight } from "./in-flight.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { OpenClients, untilReadyOrEnded } from "./open-clients.js";
 import { Positions } from "./positions.js";
@@ -47,8 +49,14 @@ export interface Connection {
   readonly clock: ServerClock;
   /** Positions of the event logs, as known from replies. */
   readonly positions: Positions;
+  /** Limits the calls in flight; what exceeds the limit waits in this process. */
+  readonly inFlight: InFlight;
+  /** Order of the changes of each entity. */
+  readonly order: EntityOrder;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
+  /** True if a call can be sent at once. */
+  readonly isReady: boolean;
   /**
    * Waits until the connection is ready.
    *
@@ -96,6 +104,7 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
 
 /** Defaults of all calls. */
 interface CallDefaults {
+  readonly maxInFlight: number;
   readonly timeoutMs: number;
   readonly durability: DurabilityNeed;
 }
@@ -116,13 +125,19 @@ function checkConnection({ url, username, password, connectionName, ...objects }
 function callDefaults({
   timeout = DEFAULT_TIMEOUT_MS,
   durability = "memory",
+  maxInFlight,
   ...limits
 }: ConnectionOptions): CallDefaults {
   for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
     const ms = limits[name];
     if (ms !== undefined) checkWhole(name, ms, 1, LONGEST_MS);
   }
-  return { timeoutMs: checkDuration("timeout", timeout), durability: checkDurability(durability) };
+  if (maxInFlight !== undefined) checkWhole("maxInFlight", maxInFlight, 1);
+  return {
+    maxInFlight: maxInFlight ?? Number.POSITIVE_INFINITY,
+    timeoutMs: checkDuration("timeout", timeout),
+    durability: checkDurability(durability),
+  };
 }
 
 function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connection {
@@ -185,6 +200,11 @@ function connectionOf(
     ...defaults,
     clock,
     positions: new Positions(client),
+    inFlight: new InFlight(defaults.maxInFlight, defaults.timeoutMs),
+    order: new EntityOrder(),
+    get isReady() {
+      return client.status === "ready" && !opened.isClosed;
+    },
     untilReady,
     durable: line,
     open,

@@ -19,7 +19,7 @@ export async function retry<T>(
   let cause: unknown;
   for (let failed = 0; ; failed += 1) {
     try {
-      await connection.untilReady(deadline);
+      if (!connection.isReady) await connection.untilReady(deadline);
       return await deadline.race(attempt());
     } catch (error) {
       if (!mayPass(error)) throw error;
