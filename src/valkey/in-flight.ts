@@ -89,7 +89,8 @@ export class InFlight {
       this.#waiters.splice(0, this.#first);
       this.#first = 0;
     }
-    if (waiter === undefined || waiter.deadline.remainingMs <= this.#latencyMs) return;
+    const neededMs = 2 * this.#latencyMs + this.#queueMs;
+    if (waiter === undefined || waiter.deadline.remainingMs <= neededMs) return;
     this.#count += 1;
     waiter.start();
   }
