@@ -1,7 +1,8 @@
 import { Valkey } from "iovalkey";
 import { checkDuration, checkTypes, checkWhole, refuse } from "../contract/arguments.js";
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
+import type { LatchkeyError } from "../errors/latchkey-error.js";
 import { addressText, parseAddress } from "./address.js";
 import {
   type ConnectionOptions,
@@ -16,10 +17,10 @@ import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
 import { watchFailover } from "./failover-watch.js";
-import { OfflineError } from "./failure.js";
 import { type Logger, silentLogger } from "./logger.js";
-import { OpenClients, untilReadyOrEnded } from "./open-clients.js";
+import { OpenClients } from "./open-clients.js";
 import { Positions } from "./positions.js";
+import { type ConnectionCheck, Readiness } from "./readiness.js";
 import { ServerClock } from "./server-clock.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
@@ -49,16 +50,22 @@ export interface Connection {
   readonly positions: Positions;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
+  /** True if calls may be sent: it is connected, and the connection has passed the check of `guard`. */
+  readonly isReady: boolean;
   /**
-   * Waits until the connection is ready.
+   * Waits until `isReady`.
    *
-   * @throws OfflineError if it is not ready in time, or has ended
+   * @throws OfflineError if it is not ready in time, or the client has ended; ClosedError; the error of `fail`
    */
   untilReady(deadline: Deadline): Promise<void>;
+  /** Sets the check that each further connection must pass before a call is sent. */
+  guard(check: ConnectionCheck): void;
+  /** Rejects all further calls with this error. */
+  fail(error: LatchkeyError): void;
   /**
    * Opens a further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
    *
-   * @throws ConnectError if it cannot be opened, or `close` was called meanwhile
+   * @throws ConnectError if it cannot be opened, ClosedError if `close` was called before or meanwhile
    */
   open(purpose: string): Promise<Valkey>;
   /** Adds work that `close` does first; runs it at once if `close` has begun. @returns a function that removes it */
@@ -164,17 +171,21 @@ function connectionOf(
     forget();
   };
   client.on("ready", renew);
-  const untilReady = readiness(client, opened);
+  const readiness = new Readiness(client);
   const open = async (purpose: string): Promise<Valkey> => {
-    if (opened.isClosed) throw new ConnectError(address, "ended");
-    const further = await opened.open(purpose);
-    if (opened.isClosed) throw new ConnectError(address, "ended");
+    if (opened.isClosed) throw new ClosedError();
+    // A failure after `close` has no other cause than `close`.
+    const further = await opened.open(purpose).catch((error: unknown) => {
+      throw opened.isClosed ? new ClosedError() : error;
+    });
+    if (opened.isClosed) throw new ClosedError();
     return further;
   };
   const line = durableLine(async () => {
     const further = await open(DURABLE);
     further.on("ready", forget);
-    return { client: further, untilReady: readiness(further, opened) };
+    const own = new Readiness(further);
+    return { client: further, untilReady: (deadline) => own.untilReady(deadline) };
   });
   const works = new Set<() => Promise<void>>();
   let isClosing = false;
@@ -185,7 +196,12 @@ function connectionOf(
     ...defaults,
     clock,
     positions: new Positions(client),
-    untilReady,
+    untilReady: (deadline) => readiness.untilReady(deadline),
+    guard: (check) => readiness.guard(check),
+    fail: (error) => readiness.fail(error),
+    get isReady() {
+      return readiness.isReady;
+    },
     durable: line,
     open,
     beforeClose: (work) => {
@@ -204,23 +220,7 @@ function connectionOf(
       if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
       client.off("ready", renew);
       opened.close();
+      readiness.close();
     },
-  };
-}
-
-/** Returns a function that waits until a client is ready. All waiting calls share one listener. */
-function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) => Promise<void> {
-  let turn: Promise<void> | undefined;
-  const nextTurn = (): Promise<void> => {
-    turn ??= untilReadyOrEnded(client).then(() => {
-      turn = undefined;
-    });
-    return turn;
-  };
-  return async (deadline) => {
-    while (client.status !== "ready" || opened.isClosed) {
-      if (client.status === "end" || opened.isClosed || deadline.isOver) throw new OfflineError();
-      await deadline.race(nextTurn()).catch(() => {}); // the next round checks the deadline
-    }
   };
 }
