@@ -32,6 +32,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "sentinel",
   "timeout",
   "durability",
+  "maxInFlight",
   "username",
   "password",
   "tls",

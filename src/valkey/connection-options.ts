@@ -26,6 +26,11 @@ export interface ConnectionOptions {
    * @default "memory"
    */
   readonly durability?: Durability;
+  /**
+   * Largest number of changes that are in flight at once. Changes beyond it wait in this process, and have not started.
+   * @default as many as the server answers quickly, measured continuously
+   */
+  readonly maxInFlight?: number;
   /** Overrides the URL's user. */
   readonly username?: string;
   /** Overrides the URL's password. */

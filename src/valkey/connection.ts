@@ -16,7 +16,9 @@ import {
 import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
+import { EntityOrder } from "./entity-order.js";
 import { watchFailover } from "./failover-watch.js";
+import { InFlight } from "./in-flight.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { OpenClients } from "./open-clients.js";
 import { Positions } from "./positions.js";
@@ -48,6 +50,10 @@ export interface Connection {
   readonly clock: ServerClock;
   /** Positions of the event logs, as known from replies. */
   readonly positions: Positions;
+  /** Limits the calls in flight; what exceeds the limit waits in this process. */
+  readonly inFlight: InFlight;
+  /** Order of the changes of each entity. */
+  readonly order: EntityOrder;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
   /** True if calls may be sent: it is connected, and the connection has passed the check of `guard`. */
@@ -103,6 +109,7 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
 
 /** Defaults of all calls. */
 interface CallDefaults {
+  readonly maxInFlight: number;
   readonly timeoutMs: number;
   readonly durability: DurabilityNeed;
 }
@@ -123,13 +130,19 @@ function checkConnection({ url, username, password, connectionName, ...objects }
 function callDefaults({
   timeout = DEFAULT_TIMEOUT_MS,
   durability = "memory",
+  maxInFlight,
   ...limits
 }: ConnectionOptions): CallDefaults {
   for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
     const ms = limits[name];
     if (ms !== undefined) checkWhole(name, ms, 1, LONGEST_MS);
   }
-  return { timeoutMs: checkDuration("timeout", timeout), durability: checkDurability(durability) };
+  if (maxInFlight !== undefined) checkWhole("maxInFlight", maxInFlight, 1);
+  return {
+    maxInFlight: maxInFlight ?? Number.POSITIVE_INFINITY,
+    timeoutMs: checkDuration("timeout", timeout),
+    durability: checkDurability(durability),
+  };
 }
 
 function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connection {
@@ -196,6 +209,8 @@ function connectionOf(
     ...defaults,
     clock,
     positions: new Positions(client),
+    inFlight: new InFlight(defaults.maxInFlight, defaults.timeoutMs),
+    order: new EntityOrder(),
     untilReady: (deadline) => readiness.untilReady(deadline),
     guard: (check) => readiness.guard(check),
     fail: (error) => readiness.fail(error),
