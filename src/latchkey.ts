@@ -118,7 +118,9 @@ export class Latchkey {
   async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
     checkApply(options);
     const definition = compileMachine(checkedMachine(machine));
-    return applyMachine(await this.#store(definition, options.dryRun === true), options);
+    const applied = await applyMachine(await this.#store(definition, options.dryRun === true), options);
+    if (options.dryRun !== true) this.#namespace.noteInstalled(definition.name);
+    return applied;
   }
 
   /**

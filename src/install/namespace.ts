@@ -102,7 +102,13 @@ export class Namespace {
     const known = this.#machines.get(definition.name);
     if (known === undefined || known.version < definition.version)
       this.#machines.set(definition.name, definition);
+    this.noteInstalled(definition.name);
     return store;
+  }
+
+  /** Notes that a machine is installed: its next loss is reported again. */
+  noteInstalled(machine: string): void {
+    this.#reported.delete(machine);
   }
 
   /** Keeps the facts. @throws LayoutError if they differ from those that this client works with */
@@ -125,8 +131,11 @@ export class Namespace {
       names.length === 0 ? [] : client.hmget(machinesKey(this.name, 0), ...names),
     ]);
     this.#learn(facts);
-    const isLost = names.some((name, at) => Number(versions[at]) < Number(this.#machines.get(name)?.version));
-    if (isLost) this.#recover().catch(() => {}); // the next call tries again
+    const isPresent = (name: string, at: number): boolean =>
+      Number(versions[at]) >= Number(this.#machines.get(name)?.version);
+    const present = names.filter(isPresent);
+    for (const name of present) this.noteInstalled(name);
+    if (present.length < names.length) this.#recover().catch(() => {}); // the next call tries again
   }
 
   /**
