@@ -3,7 +3,7 @@ import { countText } from "./contract/count-text.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
 import { type Applied, type ApplyOptions, applyMachine, checkApply, useMachine } from "./install/apply.js";
-import { type LossOptions, Namespace } from "./install/namespace.js";
+import { type LossOptions, Namespace, type Ping } from "./install/namespace.js";
 import { compileMachine } from "./machine/compile.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
@@ -13,8 +13,10 @@ import { type InstalledMachine, readMachine } from "./reads/installed-machine.js
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask, type Limits, limited, type ReadOptions } from "./valkey/ask.js";
+import { awaitServer, type ConnectRetry } from "./valkey/await-server.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import { installedMachines, MAX_PARTITIONS, type NamespaceFacts } from "./valkey/layout.js";
+import { silentLogger } from "./valkey/logger.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
 
@@ -22,10 +24,17 @@ import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
 export interface ConnectOptions extends ConnectionOptions, LossOptions {
   /** Prefix of all keys and channels. Deployments that share a server use one each. @default "latchkey" */
   readonly namespace?: string;
+  /**
+   * Waits for a server that is not up yet, and logs the progress. `true` waits without a limit. A wrong password, a failed
+   * TLS handshake and other causes that do not pass are thrown at once.
+   * @default false
+   */
+  readonly retry?: boolean | ConnectRetry;
 }
 
 const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "namespace",
+  "retry",
   "reinstall",
   "onDataLoss",
   "url",
@@ -46,26 +55,29 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
 /**
  * Connects to a Valkey server.
  *
- * @throws ConnectError, with the address and the cause, if no connection is possible
+ * @throws ConnectError, with the address and the cause, if no connection is possible; with `retry`, when its time is up
  * @throws LayoutError if another version of latchkey wrote the namespace
  * @throws ContractError if an option is unknown or invalid
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkOptions(options, OPTIONS);
-  const { namespace: name = "latchkey", reinstall, onDataLoss, ...rest } = options;
+  const { namespace: name = "latchkey", retry = false, reinstall, onDataLoss, ...rest } = options;
   checkName({ ...MACHINE_NAME, kind: "namespace" }, name);
   checkFlag("reinstall", reinstall);
   checkFunctions({ onDataLoss });
-  const connection = await openConnection(rest);
-  try {
-    const namespace = new Namespace(connection, name, options);
-    await namespace.read();
-    return new Latchkey(connection, namespace);
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
+  const open = async (limitMs = Number.POSITIVE_INFINITY): Promise<Latchkey> => {
+    const connection = await openConnection(rest, limitMs);
+    try {
+      const namespace = new Namespace(connection, name, options);
+      await namespace.read();
+      return new Latchkey(connection, namespace);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  };
+  return awaitServer(open, retry, rest.logger ?? silentLogger);
 }
 
 /** The machines of one namespace. Returned by {@link connect}. */
@@ -171,7 +183,21 @@ export class Latchkey {
     return ask(connection, "serverTime", readServerTime, limits);
   }
 
-  /** Closes the connection. A client that was passed to `connect` stays open. */
+  /**
+   * Asks the server for a reply, for health checks. Reads the facts of the namespace too.
+   *
+   * @throws NotExecutedError if there is no reply within `timeout`, or an error reply such as LOADING; LayoutError if the
+   * namespace was created anew; ClosedError; the reason of the signal
+   * @example await latchkey.ping({ timeout: "1s" });
+   */
+  async ping(options: ReadOptions = {}): Promise<Ping> {
+    return this.#namespace.ping(this.#limited(options));
+  }
+
+  /**
+   * Closes the connection. A client that was passed to `connect` stays open. Later calls are rejected with ClosedError;
+   * iterations and sweeps that run end.
+   */
   async close(): Promise<void> {
     await this.#connection.close();
   }

@@ -10,6 +10,7 @@ import { safeMessage } from "../valkey/failure.js";
 import { type MachineLocation, machinesKey } from "../valkey/keys.js";
 import { initialise, type NamespaceFacts, readFacts } from "../valkey/layout.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { timeMs } from "../valkey/server-clock.js";
 import { applyMachine } from "./apply.js";
 import { newestOf, readPartitions } from "./partitions.js";
 
@@ -31,6 +32,16 @@ export interface LossOptions {
    * @default a warning of the logger, which is written in any case
    */
   readonly onDataLoss?: (loss: DataLoss) => void;
+}
+
+/** Result of a `ping`. */
+export interface Ping {
+  /** URL of the server, without credentials. */
+  readonly address: string;
+  /** Time from the request to the reply in ms. The wait for a connection and failed attempts do not count. */
+  readonly latencyMs: number;
+  /** Time of the server's clock in ms. */
+  readonly serverTimeMs: number;
 }
 
 /** Problems of a recovery that leave the machine installed: another version is there already. */
@@ -77,9 +88,24 @@ export class Namespace {
     return facts;
   }
 
-  async #readAgain(limits: Limits = {}): Promise<NamespaceFacts | undefined> {
+  /** Asks the server for its time and for the facts: a server that still loads its data answers TIME alone. */
+  async ping(limits: Limits): Promise<Ping> {
+    const { address } = this.#connection;
+    return this.#ask("ping", limits, async (client) => {
+      const before = performance.now();
+      const [time] = await Promise.all([client.time(), this.#checkServer(client)]);
+      return { address, latencyMs: performance.now() - before, serverTimeMs: timeMs(time) };
+    });
+  }
+
+  #readAgain(limits: Limits = {}): Promise<NamespaceFacts | undefined> {
     const read = async (client: Valkey) => this.#learn(await readFacts(client, this.name));
-    return ask(this.#connection, `namespace ${this.name}`, read, limits).catch((error: unknown) => {
+    return this.#ask(`namespace ${this.name}`, limits, read);
+  }
+
+  /** Asks the server. If other facts are found, rejects all further calls. */
+  #ask<T>(what: string, limits: Limits, question: (client: Valkey) => Promise<T>): Promise<T> {
+    return ask(this.#connection, what, question, limits).catch((error: unknown) => {
       if (error instanceof LayoutError) this.#connection.fail(error);
       throw error;
     });

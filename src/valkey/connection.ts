@@ -85,10 +85,14 @@ export interface Connection {
 /**
  * Connects, with settings that prevent a call from being sent twice: the client resends, queues and batches nothing.
  *
+ * @param mostMs longest time to connect, if `connectTimeoutMs` is longer
  * @throws ConnectError with the address and the cause if it cannot connect
  * @throws ContractError if an option is invalid
  */
-export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
+export async function openConnection(
+  options: ConnectionOptions = {},
+  mostMs = Number.POSITIVE_INFINITY,
+): Promise<Connection> {
   checkConnection(options);
   const logger = options.logger ?? silentLogger;
   const defaults = callDefaults(options);
@@ -96,7 +100,7 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   const address = parseAddress(options.url ?? DEFAULT_URL);
   const settings = settingsFor(address, options);
   const text = addressText(address);
-  const limitMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_MS;
+  const limitMs = Math.min(options.connectTimeoutMs ?? DEFAULT_CONNECT_MS, mostMs);
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
   );

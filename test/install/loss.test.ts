@@ -111,11 +111,11 @@ it("recovers when the first call after the loss is a read, a heartbeat, a hold o
 });
 
 it("reinstalls nothing with `reinstall: false`, and reports the loss once", async () => {
-  const { admin, losses, open, restart } = await lossy();
+  const { admin, losses, open } = await lossy();
   const home = await open({ reinstall: false });
   const agents = await home.machine(agent());
   await agents.create("a1");
-  await restart();
+  await admin.flushall();
   for (let n = 0; n < 3; n++) {
     const error = await rejectionOf(ContractError, agents.create("a1"));
     expect(error.code).toBe("NOMACHINE");
