@@ -13,8 +13,7 @@ export type ConnectCause =
   | "loading"
   | "busy"
   | "sentinel"
-  | "closed"
-  | "ended";
+  | "closed";
 
 const EXPLANATIONS: Record<ConnectCause, string> = {
   refused:
@@ -32,7 +31,6 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   sentinel:
     "no Sentinel knows a primary of that name; correct the hosts and ports, the name, or the credentials",
   closed: "the server closed the connection; if it uses TLS, write valkeys:// instead of valkey://",
-  ended: "this client was closed; connect again",
 };
 
 /** The server cannot be used. `code` is `"UNREACHABLE"`. */

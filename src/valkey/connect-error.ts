@@ -1,7 +1,7 @@
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
 
 /** Reasons that a retry does not change. */
-const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol", "ended"];
+const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol"];
 
 /** Returns whether a retry may succeed. */
 export function mayPassSoon({ reason }: ConnectError): boolean {

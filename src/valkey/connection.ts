@@ -1,7 +1,8 @@
 import { Valkey } from "iovalkey";
 import { checkDuration, checkTypes, checkWhole, refuse } from "../contract/arguments.js";
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
+import type { LatchkeyError } from "../errors/latchkey-error.js";
 import { addressText, parseAddress } from "./address.js";
 import {
   type ConnectionOptions,
@@ -17,11 +18,11 @@ import { dial } from "./dial.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
 import { EntityOrder } from "./entity-order.js";
 import { watchFailover } from "./failover-watch.js";
-import { OfflineError } from "./failure.js";
 import { InFlight } from "./in-flight.js";
 import { type Logger, silentLogger } from "./logger.js";
-import { OpenClients, untilReadyOrEnded } from "./open-clients.js";
+import { OpenClients } from "./open-clients.js";
 import { Positions } from "./positions.js";
+import { type ConnectionCheck, Readiness } from "./readiness.js";
 import { ServerClock } from "./server-clock.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
@@ -55,18 +56,22 @@ export interface Connection {
   readonly order: EntityOrder;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
-  /** True if a call can be sent at once. */
+  /** True if calls may be sent: it is connected, and the connection has passed the check of `guard`. */
   readonly isReady: boolean;
   /**
-   * Waits until the connection is ready.
+   * Waits until `isReady`.
    *
-   * @throws OfflineError if it is not ready in time, or has ended
+   * @throws OfflineError if it is not ready in time, or the client has ended; ClosedError; the error of `fail`
    */
   untilReady(deadline: Deadline): Promise<void>;
+  /** Sets the check that each further connection must pass before a call is sent. */
+  guard(check: ConnectionCheck): void;
+  /** Rejects all further calls with this error. */
+  fail(error: LatchkeyError): void;
   /**
    * Opens a further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
    *
-   * @throws ConnectError if it cannot be opened, or `close` was called meanwhile
+   * @throws ConnectError if it cannot be opened, ClosedError if `close` was called before or meanwhile
    */
   open(purpose: string): Promise<Valkey>;
   /** Adds work that `close` does first; runs it at once if `close` has begun. @returns a function that removes it */
@@ -80,10 +85,14 @@ export interface Connection {
 /**
  * Connects, with settings that prevent a call from being sent twice: the client resends, queues and batches nothing.
  *
+ * @param mostMs longest time to connect, if `connectTimeoutMs` is longer
  * @throws ConnectError with the address and the cause if it cannot connect
  * @throws ContractError if an option is invalid
  */
-export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
+export async function openConnection(
+  options: ConnectionOptions = {},
+  mostMs = Number.POSITIVE_INFINITY,
+): Promise<Connection> {
   checkConnection(options);
   const logger = options.logger ?? silentLogger;
   const defaults = callDefaults(options);
@@ -91,7 +100,7 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
   const address = parseAddress(options.url ?? DEFAULT_URL);
   const settings = settingsFor(address, options);
   const text = addressText(address);
-  const limitMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_MS;
+  const limitMs = Math.min(options.connectTimeoutMs ?? DEFAULT_CONNECT_MS, mostMs);
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
   );
@@ -179,17 +188,21 @@ function connectionOf(
     forget();
   };
   client.on("ready", renew);
-  const untilReady = readiness(client, opened);
+  const readiness = new Readiness(client);
   const open = async (purpose: string): Promise<Valkey> => {
-    if (opened.isClosed) throw new ConnectError(address, "ended");
-    const further = await opened.open(purpose);
-    if (opened.isClosed) throw new ConnectError(address, "ended");
+    if (opened.isClosed) throw new ClosedError();
+    // A failure after `close` has no other cause than `close`.
+    const further = await opened.open(purpose).catch((error: unknown) => {
+      throw opened.isClosed ? new ClosedError() : error;
+    });
+    if (opened.isClosed) throw new ClosedError();
     return further;
   };
   const line = durableLine(async () => {
     const further = await open(DURABLE);
     further.on("ready", forget);
-    return { client: further, untilReady: readiness(further, opened) };
+    const own = new Readiness(further);
+    return { client: further, untilReady: (deadline) => own.untilReady(deadline) };
   });
   const works = new Set<() => Promise<void>>();
   let isClosing = false;
@@ -202,10 +215,12 @@ function connectionOf(
     positions: new Positions(client),
     inFlight: new InFlight(defaults.maxInFlight, defaults.timeoutMs),
     order: new EntityOrder(),
+    untilReady: (deadline) => readiness.untilReady(deadline),
+    guard: (check) => readiness.guard(check),
+    fail: (error) => readiness.fail(error),
     get isReady() {
-      return client.status === "ready" && !opened.isClosed;
+      return readiness.isReady;
     },
-    untilReady,
     durable: line,
     open,
     beforeClose: (work) => {
@@ -224,23 +239,7 @@ function connectionOf(
       if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
       client.off("ready", renew);
       opened.close();
+      readiness.close();
     },
-  };
-}
-
-/** Returns a function that waits until a client is ready. All waiting calls share one listener. */
-function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) => Promise<void> {
-  let turn: Promise<void> | undefined;
-  const nextTurn = (): Promise<void> => {
-    turn ??= untilReadyOrEnded(client).then(() => {
-      turn = undefined;
-    });
-    return turn;
-  };
-  return async (deadline) => {
-    while (client.status !== "ready" || opened.isClosed) {
-      if (client.status === "end" || opened.isClosed || deadline.isOver) throw new OfflineError();
-      await deadline.race(nextTurn()).catch(() => {}); // the next round checks the deadline
-    }
   };
 }

@@ -177,7 +177,7 @@ describe("the server rejects, with a suggested fix,", () => {
   });
 
   it("a change of a machine that is not installed", async () => {
-    const home = await client();
+    const home = await client({ reinstall: false });
     const ours = await home.machine(agent());
     await (await admin()).del(`{${home.namespace}:0}:agent:machine`);
     const error = await rejectionOf(ContractError, ours.create("a1"));
