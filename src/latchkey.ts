@@ -14,6 +14,7 @@ import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask } from "./valkey/ask.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
+import { DEFAULT_NAMESPACE } from "./valkey/connection-options.js";
 import type { MachineLocation } from "./valkey/keys.js";
 import {
   initialise,
@@ -35,6 +36,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "namespace",
   "url",
   "sentinel",
+  "database",
   "timeout",
   "durability",
   "username",
@@ -57,9 +59,9 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkOptions(options, OPTIONS);
-  const { namespace = "latchkey", ...rest } = options;
+  const { namespace = DEFAULT_NAMESPACE } = options;
   checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
-  const connection = await openConnection(rest);
+  const connection = await openConnection({ ...options, namespace });
   try {
     return new Latchkey(connection, namespace, await askFacts(connection, namespace));
   } catch (error) {

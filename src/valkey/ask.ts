@@ -6,6 +6,7 @@ import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
+import { missingPermission } from "./permission.js";
 import { retry } from "./retry.js";
 
 /** Texts of the scripts' own error replies. */
@@ -27,7 +28,6 @@ const CONTRACT_TEXTS = new Map([
 const HINTS = new Map([
   ["OOM", "the server is out of memory"],
   ["READONLY", "the server is a replica"],
-  ["NOPERM", "this user lacks a permission that latchkey needs"],
   ["NOAUTH", "authentication required; give a user and a password"],
   ["BUSY", "the server is running a slow script"],
   ["LOADING", "the server is loading its data"],
@@ -41,7 +41,7 @@ const HINTS = new Map([
 export function notMade(error: unknown, name: string, address: string): Error {
   return (
     contractError(error, name) ??
-    new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, replyCode(error))
+    new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, serverCode(error))
   );
 }
 
@@ -94,14 +94,22 @@ export async function askOnce<T>(
     return await question();
   } catch (error) {
     if (error instanceof LatchkeyError && !(error instanceof ConnectError)) throw error;
-    const reply = replyCode(error);
+    const reply = serverCode(error);
     const became = reply === "" ? "not answered" : "rejected";
     throw new NotExecutedError(`${what} was ${became}: ${hint(error, connection.address)}`, reply);
   }
 }
 
+/** Returns the code of an error reply. A denial inside a script has one too. */
+function serverCode(error: unknown): string {
+  return missingPermission(safeMessage(error)) === undefined ? replyCode(error) : "NOPERM";
+}
+
 /** Explains why a call got no reply. */
 export function hint(error: unknown, address: string): string {
+  const missing = missingPermission(safeMessage(error));
+  if (missing !== undefined)
+    return `the user lacks a permission: ${missing}; \`latchkey doctor\` prints the ACL line that grants it (NOPERM)`;
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
   if (isOffline(error)) return `not connected to ${address}`;

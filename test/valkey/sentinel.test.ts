@@ -1,7 +1,8 @@
 import { expect, it, onTestFinished } from "vitest";
 import { agent, ConnectError, connect } from "../../src/index.js";
 import { freePort } from "../../src/server/port.js";
-import { addressText, parseAddress } from "../../src/valkey/address.js";
+import { addressText } from "../../src/valkey/address.js";
+import { parseAddress } from "../../src/valkey/server-url.js";
 import { rejectionOf } from "../helpers/client.js";
 import { replicated } from "../helpers/replica.js";
 import { watchedBy } from "../helpers/sentinel.js";
