@@ -31,8 +31,7 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   protocol: "the reply is not in the Valkey protocol; correct host and port",
   loading: "the server is still loading its data; try again soon",
   busy: "the server is running a slow script; wait for its end, or end it with `valkey-cli SCRIPT KILL`",
-  sentinel:
-    "no Sentinel knows a primary of that name; correct the hosts and ports, the name, or the credentials",
+  sentinel: "no Sentinel names a primary; correct the hosts and ports, the name, or the credentials",
   primary:
     "the Sentinels name a primary that this host cannot reach; check the network, or map its address with the option sentinel.natMap",
   socket: "no connection to this socket; check its path and permissions, and that a server listens on it",

@@ -1,5 +1,6 @@
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
 import { missingPermission } from "./permission.js";
+import type { SentinelTrace } from "./sentinel-connector.js";
 
 /** Reasons that a retry does not change. */
 const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol", "ended"];
@@ -12,16 +13,18 @@ export function mayPassSoon({ reason }: ConnectError): boolean {
 /** Causes that mean that no server was reached. */
 const UNREACHED: readonly ConnectCause[] = ["refused", "not-found", "timeout", "closed"];
 
-/**
- * Finds the cause of a failed connection in the client's errors, the first one first.
- *
- * @param primary the server that the Sentinels named, if they did
- */
-export function connectError(address: string, errors: readonly unknown[], primary?: string): ConnectError {
+/** Finds the cause of a failed connection in the client's errors, the first one first, and in the Sentinels' replies. */
+export function connectError(
+  address: string,
+  errors: readonly unknown[],
+  sentinels: SentinelTrace = {},
+): ConnectError {
   const error = errors.find((one) => connectCause(one) !== undefined);
   const cause = connectCause(error) ?? "closed";
+  const { primary } = sentinels;
   const reason = primary !== undefined && UNREACHED.includes(cause) ? "primary" : cause;
-  return new ConnectError(address, reason, detailOf(error), primary);
+  const detail = detailOf(cause === "sentinel" ? (sentinels.error ?? error) : error);
+  return new ConnectError(address, reason, detail, primary);
 }
 
 function connectCause(error: unknown): ConnectCause | undefined {
@@ -54,6 +57,8 @@ export function errorCode(error: unknown): string {
 /** Returns the short code of an error, and the permission that is missing. The whole text may quote credentials. */
 function detailOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
+  if (error.message.startsWith("All sentinels"))
+    return /No such master|NOAUTH/.exec(error.message)?.[0] ?? "";
   const code = errorCode(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");
   if (code === "DENIED")
     return "DENIED: protected mode accepts only local connections until a password is set";

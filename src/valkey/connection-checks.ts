@@ -5,8 +5,9 @@ import { DEFAULT_NAMESPACE, type SentinelOptions } from "./connection-options.js
 export function checkDatabase(database: number, namespace: string | undefined): void {
   if (database === 0 || namespace !== DEFAULT_NAMESPACE) return;
   refuse(
-    `database ${database} needs a namespace of its own: publish/subscribe ignores databases, so two applications with the ` +
-      `namespace "${namespace}" would receive each other's events; set the option namespace, for example to "app${database}"`,
+    `database ${database} cannot be used with the namespace "${namespace}": publish/subscribe ignores databases, so two ` +
+      "applications would receive each other's events; use a namespace of your own (option namespace, --namespace or " +
+      "LATCHKEY_NAMESPACE)",
   );
 }
 

@@ -9,7 +9,7 @@ import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 import { hideSecrets } from "./secret-arguments.js";
-import { sentinelConnector } from "./sentinel-connector.js";
+import { type SentinelTrace, sentinelConnector } from "./sentinel-connector.js";
 
 const FIRST_RECONNECT_PAUSE_MS = 20;
 const LONGEST_RECONNECT_PAUSE_MS = 2_000;
@@ -50,14 +50,10 @@ async function dialOnce(
   const pauseMs = (attempt: number): number | null =>
     wasReady ? backoffMs(attempt, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS) : null;
   let left: Valkey["stream"] | undefined;
-  let primary: string | undefined;
+  const trace: SentinelTrace = {};
   const client: Valkey = new Valkey({
     ...settings,
-    ...(settings.sentinels != null && {
-      Connector: sentinelConnector((named) => {
-        primary = named;
-      }),
-    }),
+    ...(settings.sentinels != null && { Connector: sentinelConnector(trace) }),
     retryStrategy: pauseMs,
     sentinelRetryStrategy: pauseMs,
     // A demoted primary keeps its connections, so leave it, once per connection. 1 = reconnect without resending.
@@ -83,7 +79,7 @@ async function dialOnce(
     const cause = error instanceof TimeUpError ? timedOut(client) : error;
     hangUp(client);
     client.stream?.destroy(); // a frozen server keeps it open
-    throw connectError(address, [...errors, cause], primary);
+    throw connectError(address, [...errors, cause], trace);
   }
 }
 

@@ -65,9 +65,7 @@ it("rejects a client of a database other than 0 with the default namespace only"
   const given = new Valkey({ host, port, db: 2, lazyConnect: true });
   onTestFinished(() => given.disconnect());
   const error = await rejectionOf(ContractError, connect({ client: given }));
-  expect(error.message).toMatch(
-    /^database 2 needs a namespace of its own: publish\/subscribe ignores databases/,
-  );
+  expect(error.message).toMatch(/^database 2 cannot be used with the namespace "latchkey": publish/);
   expect(given.status).toBe("wait");
   const latchkey = await connect({ client: given, namespace: freshNamespace() }); // connects a lazy client
   expect(latchkey.address).toBe(`${url}/2`);

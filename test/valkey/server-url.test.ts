@@ -83,7 +83,7 @@ it.each([
 
 describe("a database other than 0", () => {
   const reason =
-    'database 3 needs a namespace of its own: publish/subscribe ignores databases, so two applications with the namespace "latchkey" would receive each other\'s events; set the option namespace, for example to "app3"';
+    'database 3 cannot be used with the namespace "latchkey": publish/subscribe ignores databases, so two applications would receive each other\'s events; use a namespace of your own (option namespace, --namespace or LATCHKEY_NAMESPACE)';
 
   it("is rejected with the default namespace, by URL, option and Sentinels", async () => {
     const { url } = await useValkey();
