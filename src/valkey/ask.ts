@@ -109,7 +109,7 @@ function serverCode(error: unknown): string {
 export function hint(error: unknown, address: string): string {
   const missing = missingPermission(safeMessage(error));
   if (missing !== undefined)
-    return `the user lacks a permission: ${missing}; \`latchkey doctor\` prints the ACL line that grants it (NOPERM)`;
+    return `${missing.text}; \`latchkey doctor\` prints the ACL line that grants it (${missing.code})`;
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
   if (isOffline(error)) return `not connected to ${address}`;

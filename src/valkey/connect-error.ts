@@ -62,5 +62,5 @@ function detailOf(error: unknown): string {
   const code = errorCode(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");
   if (code === "DENIED")
     return "DENIED: protected mode accepts only local connections until a password is set";
-  return [code, missingPermission(error.message) ?? []].flat().join(": ");
+  return missingPermission(error.message)?.code ?? code;
 }

@@ -1,19 +1,24 @@
+/** A permission that a call needed and its user lacks. */
+export interface MissingPermission {
+  /** A sentence, such as `user app lacks the permission +evalsha`. */
+  readonly text: string;
+  /** The server's code with the command, such as `NOPERM evalsha`. */
+  readonly code: string;
+}
+
 /** Denials by the server, and by our scripts, which check permissions before their first write. */
 const DENIED = /^(?:NOPERM|ERR ACL failure in script)\b/;
 
-/**
- * Names the permission that an error reply says is missing, in the words of ACL; undefined for other texts. The text of the
- * reply is not repeated, because some servers quote the call.
- */
-export function missingPermission(text: string): string | undefined {
+/** Reads the permission that is missing from an error reply; undefined for other replies. */
+export function missingPermission(text: string): MissingPermission | undefined {
   if (!DENIED.test(text)) return undefined;
-  const [, command] =
-    /to run the '([a-z0-9_.|-]+)' command/i.exec(text) ?? /^NOPERM ([a-z]+)$/.exec(text) ?? [];
-  if (command !== undefined)
-    return text.startsWith("NOPERM ") && !text.includes(" run ")
-      ? `+${command}, or access to its key or channel`
-      : `+${command}`;
-  if (/channel/i.test(text)) return "access to the channels of the namespace";
-  if (/\bkeys?\b/i.test(text)) return "access to the keys of the namespace";
-  return "a command, key or channel";
+  const [, user] = /\bUser (\S+) has no permissions/i.exec(text) ?? [];
+  const who = user === undefined ? "the user lacks" : `user ${user} lacks`;
+  const [, command] = /to run the '([a-z0-9_.|-]+)' command/i.exec(text) ?? [];
+  if (command !== undefined) return { text: `${who} the permission +${command}`, code: `NOPERM ${command}` };
+  const [, own] = /^NOPERM ([a-z|]+)$/.exec(text) ?? []; // of a script, which knows no more
+  if (own !== undefined)
+    return { text: `${who} the permission +${own}, or access to its key or channel`, code: text };
+  const what = /channel/i.test(text) ? "channels" : "keys";
+  return { text: `${who} access to the ${what} of the namespace`, code: "NOPERM" };
 }
