@@ -6,7 +6,7 @@ import { replyCode } from "../valkey/failure.js";
 import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
-import { START } from "../valkey/stream.js";
+import { START, streamInfo } from "../valkey/stream.js";
 import { endError } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
 import type { MissedEvents } from "./settings.js";
@@ -98,12 +98,20 @@ export class ReactionGroup {
     this.#resets += 1;
   }
 
-  /** Creates the consumer groups if they do not exist. */
-  async create(from: "start" | "end"): Promise<void> {
+  /**
+   * Creates the consumer groups if they do not exist.
+   *
+   * @param from position in the log: `"end"`, before the oldest entry that is left (`"start"`), or before the first entry
+   * ever (`"0-0"`), so that trimmed entries are reported as missed
+   */
+  async create(from: "start" | "end" | "0-0"): Promise<void> {
     const { events, deadLetters } = this.keys;
-    await this.#ask("creating", (client) =>
-      createGroup(client, events, this.#name, from === "start" ? "0" : "$"),
-    );
+    await this.#ask("creating", async (client) => {
+      if (from !== "start") return createGroup(client, events, this.#name, from === "end" ? "$" : from);
+      const { start, trimmed } = await streamInfo(client, events);
+      // Without the number, take would report the trimmed entries as missed.
+      await createGroup(client, events, this.#name, start, "ENTRIESREAD", trimmed);
+    });
     await this.#ask("creating", (client) => createGroup(client, deadLetters, this.#name, "0"));
   }
 
@@ -244,9 +252,15 @@ type RawBatch = [
 ];
 
 /** Creates a consumer group on a stream, unless it exists. */
-export async function createGroup(client: Valkey, key: string, name: string, from: string): Promise<void> {
+export async function createGroup(
+  client: Valkey,
+  key: string,
+  name: string,
+  from: string,
+  ...options: [] | ["ENTRIESREAD", number]
+): Promise<void> {
   try {
-    await client.xgroup("CREATE", key, name, from, "MKSTREAM");
+    await client.call("XGROUP", "CREATE", key, name, from, "MKSTREAM", ...options);
   } catch (error) {
     if (replyCode(error) !== "BUSYGROUP") throw error;
   }

@@ -197,7 +197,7 @@ export class Reaction implements AsyncDisposable {
         { reaction: this.name },
         "the consumer group is gone; creating it anew at the start of the log",
       );
-      await group.create("start");
+      await group.create("0-0");
       return true;
     }
     for (const delivery of batch.deliveries) this.#queues.add(group, delivery);
