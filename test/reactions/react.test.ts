@@ -247,6 +247,7 @@ describe("a reaction", () => {
     ["an invalid position", "r", { from: "0-0" }, 'from must be "start" or "end"'],
     ["a concurrency of 0", "r", { concurrency: 0 }, "concurrency must be a whole number from 1"],
     ["no attempts", "r", { deadLetterAfter: 0 }, "deadLetterAfter must be"],
+    ["an invalid handlerTimeout", "r", { handlerTimeout: 0.5 }, "handlerTimeout: invalid duration 0.5"],
     ["an invalid delay", "r", { retries: { first: "soon" } }, 'retries.first: invalid duration "soon"'],
     ["a takeOverAfter of more than a day", "r", { takeOverAfter: "2d" }, "takeOverAfter must be at most 1d"],
     [
