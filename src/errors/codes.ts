@@ -38,7 +38,7 @@ export type ErrorCode =
   | "NOTDURABLE"
   /** LeaseLostError | a held lease is lost | stop work on the entity */
   | "LEASELOST"
-  /** WaitError | the entity did not reach the state within `timeout` | wait again, or give up */
+  /** WaitError, LatchkeyError | the entity did not reach the state within `timeout`, or a handler exceeded `handlerTimeout` (the reason of its `signal`) | wait again, or give up; stop the handler */
   | "TIMEDOUT"
   /** WaitError | the entity is in another state, which is final | read `current` */
   | "FINAL"
