@@ -46,7 +46,7 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  * await agents.create("a1", { taskId: "t1" });
  * await agents.transition("a1", "running", { actor: "replica-3" });
  */
-export class Entities<S extends string = string> {
+export class Entities<S extends string = string, E extends string = string> {
   readonly #store: MachineStore;
   readonly #feed: Feed;
 
@@ -249,7 +249,7 @@ export class Entities<S extends string = string> {
    * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
    * @example await agents.react("cleanup", ({ id }) => removeFiles(id), { on: ["agent.completed", "agent.failed"] });
    */
-  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions = {}): Promise<Reaction> {
+  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions<E> = {}): Promise<Reaction> {
     return react<S>(this.#store, name, handler, options);
   }
 

@@ -27,7 +27,7 @@ export async function react<S extends string>(
   handler: Handler<Change<S>>,
   options: ReactOptions,
 ): Promise<Reaction> {
-  const settings = readSettings(store.definition, name, handler, options);
+  const settings = await readSettings(store, name, handler, options);
   return askOnce(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
 }
 

@@ -1,20 +1,18 @@
 import {
   checkDuration,
   checkFunctions,
-  checkList,
   checkName,
   checkOptions,
   checkSignal,
   checkWhole,
   checkWord,
   refuse,
-  shortText,
 } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
-import type { CompiledMachine } from "../machine/compiled.js";
 import type { Duration } from "../machine/duration.js";
 import { MACHINE_NAME } from "../machine/names.js";
-import { didYouMean } from "../machine/suggest.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { checkEventTypes } from "./event-types.js";
 
 /** Events of a reaction that were trimmed from the log before they were handled. */
 export interface MissedEvents {
@@ -41,12 +39,13 @@ export interface HandlerContext {
 export type Handler<C> = (change: C, context: HandlerContext) => void | Promise<void>;
 
 /** Options of `react`. Give all replicas the same. */
-export interface ReactOptions {
+export interface ReactOptions<E extends string = string> {
   /**
-   * Types of the events to handle, such as `["agent.completed", "agent.failed"]`. All running replicas must use the same
-   * list: `react` rejects another one. @default all
+   * Types of the events to handle, such as `["agent.completed", "agent.failed"]`. Each must be an event of the machine, in
+   * the definition of this program or in the installed one. All running replicas must use the same list: `react` rejects
+   * another one. @default all
    */
-  readonly on?: readonly string[];
+  readonly on?: readonly E[];
   /**
    * Start position of a new reaction: only changes from now on, or the oldest change in the log. A reaction that exists
    * continues at its own position. @default "end"
@@ -118,27 +117,20 @@ export function checkReactionName(name: string): string {
 }
 
 /** Checks the arguments of `react` and fills in defaults. @throws ContractError if one is invalid. */
-export function readSettings(
-  machine: CompiledMachine,
+export async function readSettings(
+  store: MachineStore,
   name: string,
   handler: ReactionSettings["handle"],
   options: ReactOptions,
-): ReactionSettings {
+): Promise<ReactionSettings> {
   checkReactionName(name);
   if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
   checkOptions(options, OPTIONS);
   const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
   const { handlerTimeout, takeOverAfter = "30s", signal, onMissed } = options;
-  checkList("on", on, " of events");
   checkOptions(retries, RETRIES, "retries");
   checkSignal(signal);
   checkFunctions({ onMissed });
-  const known = eventsOf(machine);
-  const unknown = on.find((type) => !known.includes(type));
-  if (unknown !== undefined) {
-    const suggestion = didYouMean(String(unknown), known) || `; ${machine.name} has ${known.join(", ")}`;
-    refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
-  }
   checkWord("from", from, ["start", "end"]);
   const { first = "1s", longest = "1m" } = retries;
   const firstDelayMs = checkDuration("retries.first", first, LONGEST_DURATION_MS);
@@ -147,11 +139,11 @@ export function readSettings(
     refuse(`retries.first (${first}) is more than retries.longest (${longest}); increase longest`);
   }
   return {
-    machine: machine.name,
+    machine: store.location.machine,
     name,
     handle: handler,
     from,
-    types: [...new Set(on)].sort(),
+    types: await checkEventTypes(store, on),
     concurrency: checkWhole("concurrency", concurrency, 1, 1000),
     deadLetterAfter: checkWhole("deadLetterAfter", deadLetterAfter, 1, 1000),
     firstDelayMs,
@@ -164,9 +156,4 @@ export function readSettings(
     signal,
     onMissed,
   };
-}
-
-function eventsOf({ name, states }: CompiledMachine): string[] {
-  const entered = Object.entries(states).map(([state, { event = `${name}.${state}` }]) => event);
-  return [...new Set([...entered, `${name}.updated`, `${name}.removed`])];
 }
