@@ -7,7 +7,7 @@ import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./ins
 import { compileMachine } from "./machine/compile.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
-import type { MachineDefinition } from "./machine/definition.js";
+import type { EventNames, EventType, MachineDefinition, StateEvent } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
 import type { SweepReport } from "./sweep/report.js";
@@ -129,16 +129,23 @@ export class Latchkey {
    * @throws MachineInUseError if the installed version has another definition, or entities are in dropped states
    * @example const agents = await latchkey.machine(agent());
    */
-  async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
+  async machine<const S extends string, const N extends string, const E>(
+    machine: MachineDefinition<S, N> & EventNames<E>,
+  ): Promise<Entities<S, EventType<N, StateEvent<S, N, E>>>> {
     const store = await this.#store(compileMachine(checkedMachine(machine)));
     try {
       await applyMachine(store);
     } catch (error) {
       if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
       const newer = await readMachine(store.connection, store.location);
-      return new Entities<S>({ ...store, definition: newer?.definition ?? store.definition });
+      const { definition } = store;
+      return new Entities({
+        ...store,
+        definition: newer?.definition ?? definition,
+        olderDefinition: definition,
+      });
     }
-    return new Entities<S>(store);
+    return new Entities(store);
   }
 
   /** Returns the entities of an installed machine; null if it is not installed. */

@@ -15,7 +15,8 @@ import { openInTime } from "../valkey/open-in-time.js";
 import { EntityQueues } from "./entity-queues.js";
 import { type Batch, ReactionGroup } from "./group.js";
 import { HandlerRuns } from "./handler-runs.js";
-import { type Handler, type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
+import type { Handler } from "./handler-settings.js";
+import { type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
 
 /** Longest time between two heartbeats. */
 const LONGEST_TICK_MS = 1_000;
@@ -27,7 +28,7 @@ export async function react<S extends string>(
   handler: Handler<Change<S>>,
   options: ReactOptions,
 ): Promise<Reaction> {
-  const settings = readSettings(store.definition, name, handler, options);
+  const settings = await readSettings(store, name, handler, options);
   return askOnce(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
 }
 
