@@ -20,6 +20,7 @@ import { DeadLetters } from "./reactions/dead-letters.js";
 import { type Follower, type FollowOptions, follow } from "./reactions/follow.js";
 import { type ForgetOptions, type ForgottenReaction, forget } from "./reactions/forget.js";
 import type { Handler } from "./reactions/handler-settings.js";
+import { type PendingEvent, pendingEvents } from "./reactions/pending.js";
 import { type Reaction, react } from "./reactions/reaction.js";
 import type { ReactOptions } from "./reactions/settings.js";
 import { type ReactionStats, reactionStats } from "./reactions/stats.js";
@@ -285,6 +286,17 @@ export class Entities<S extends string = string, E extends string = string> {
    */
   async forgetReaction(name: string, options: ForgetOptions = {}): Promise<ForgottenReaction | null> {
     return forget(this.#store, name, options);
+  }
+
+  /**
+   * Lists the events of a reaction that are delivered and not finished: which replica handles each, since when, and how
+   * often it was attempted.
+   *
+   * @throws NotExecutedError if the server does not reply, ContractError if the name is invalid
+   * @example for await (const { entity, status, replica, sinceMs } of agents.pendingEvents("cleanup")) …
+   */
+  pendingEvents(name: string): AsyncGenerator<PendingEvent, void> {
+    return pendingEvents(this.#store, name);
   }
 
   /** Returns the dead letters of a reaction, to list, retry or drop. */
