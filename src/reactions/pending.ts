@@ -1,8 +1,8 @@
 import type { Valkey } from "iovalkey";
 import { parseChange } from "../contract/document.js";
 import { pairsOf } from "../contract/flat-reply.js";
-import { ask } from "../valkey/ask.js";
-import { type ReactionKeys, reactionKeys } from "../valkey/keys.js";
+import { ask, limited, type ReadOptions } from "../valkey/ask.js";
+import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { checkReactionName } from "./settings.js";
 
@@ -46,30 +46,40 @@ const WAITING = /^(\S+) ([01])0*(\d+)-0*(\d+)$/;
 
 /**
  * Yields the events of a reaction that are pending: first those that have a replica, the oldest first, then those that
- * wait, by entity.
+ * wait, by entity. Ends when the signal is aborted.
  *
- * @throws ContractError if the name is invalid; NotExecutedError if the server does not reply
+ * @throws ContractError if an argument is invalid; while iterating, NotExecutedError if the server does not reply
  */
-export async function* pendingEvents(
+export function pendingEvents(
   store: MachineStore,
   reaction: string,
+  options: ReadOptions = {},
 ): AsyncGenerator<PendingEvent, void> {
   checkReactionName(reaction);
-  const { connection, location } = store;
-  const request = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
-    ask(connection, `pending events of ${reaction}`, question);
-  async function* withTexts(events: readonly Listed[]): AsyncGenerator<PendingEvent, void> {
-    for (let from = 0; from < events.length; from += PAGE) {
-      const page = events.slice(from, from + PAGE);
-      const texts = await request((client) =>
-        Promise.all(page.map(({ streamKey, entryId }) => readText(client, streamKey, entryId))),
-      );
-      for (const [index, { streamKey: _, entryId: __, ...event }] of page.entries()) {
-        const text = texts[index] ?? "";
-        yield { ...event, text: typeof parseChange(location.machine, text) === "string" ? null : text };
-      }
-    }
+  const { connection, location, timeoutMs, signal } = limited(store, options);
+  const request: Request = (question) =>
+    ask(connection, `pending events of ${reaction}`, question, { timeoutMs, signal });
+  return untilAborted(readPending(request, location, reaction), signal);
+}
+
+type Request = <T>(question: (client: Valkey) => Promise<T>) => Promise<T>;
+
+async function* untilAborted<T>(
+  events: AsyncGenerator<T, void>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
   }
+}
+
+async function* readPending(
+  request: Request,
+  location: MachineLocation,
+  reaction: string,
+): AsyncGenerator<PendingEvent, void> {
   const partitions = Array.from({ length: location.partitions }, (_, partition) => ({
     partition,
     keys: reactionKeys(location, partition, reaction),
@@ -77,18 +87,34 @@ export async function* pendingEvents(
   const assigned: Listed[] = [];
   for (const { partition, keys } of partitions)
     assigned.push(...(await request((client) => readAssigned(client, keys, partition))));
-  yield* withTexts(assigned.sort((a, b) => a.sinceMs - b.sinceMs));
+  assigned.sort((a, b) => a.sinceMs - b.sinceMs);
+  for (let from = 0; from < assigned.length; from += PAGE)
+    yield* await request((client) => withTexts(client, location.machine, assigned.slice(from, from + PAGE)));
   for (const { partition, keys } of partitions) {
-    for (let after = "-"; ; ) {
-      const range = after;
+    for (let from = "-"; ; ) {
+      const start = from;
       const members = await request((client) =>
-        client.zrange(keys.waiting, range, "+", "BYLEX", "LIMIT", 0, PAGE),
+        client.zrange(keys.waiting, start, "+", "BYLEX", "LIMIT", 0, PAGE),
       );
-      yield* withTexts(members.flatMap((member) => readWaiting(member, keys, partition)));
+      const waiting = members.flatMap((member) => readWaiting(member, keys, partition));
+      yield* await request((client) => withTexts(client, location.machine, waiting));
       if (members.length < PAGE) break;
-      after = `(${members.at(-1)}`;
+      from = `(${members.at(-1)}`;
     }
   }
+}
+
+async function withTexts(
+  client: Valkey,
+  machine: string,
+  events: readonly Listed[],
+): Promise<PendingEvent[]> {
+  return Promise.all(
+    events.map(async ({ streamKey, entryId, ...event }) => {
+      const text = await readText(client, streamKey, entryId);
+      return { ...event, text: typeof parseChange(machine, text) === "string" ? null : text };
+    }),
+  );
 }
 
 async function readText(client: Valkey, key: string, id: string): Promise<string> {

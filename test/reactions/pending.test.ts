@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { expect, it } from "vitest";
 import { ContractError, type Entities, type PendingEvent } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
-import { all, client, rejectionOf } from "../helpers/client.js";
+import { all, client } from "../helpers/client.js";
 import { type DialState, dial } from "../helpers/dial.js";
 import { gate, reacting, replicas } from "../helpers/reactions.js";
 
@@ -88,5 +88,7 @@ it("a reaction without pending events, or one that does not exist, has an empty 
   expect(await all(ours.pendingEvents("r"))).toEqual([]);
   await reacting(ours, () => {});
   expect(await all(ours.pendingEvents("r"))).toEqual([]);
-  await rejectionOf(ContractError, all(ours.pendingEvents("No Name")));
+  expect(() => ours.pendingEvents("No Name")).toThrow(ContractError);
+  expect(() => ours.pendingEvents("r", { tiemout: 1 } as object)).toThrow('did you mean "timeout"?');
+  expect(await all(ours.pendingEvents("r", { signal: AbortSignal.abort() }))).toEqual([]);
 });
