@@ -6,7 +6,6 @@ import {
   compileMachine,
   connect,
   IllegalTransitionError,
-  LatchkeyError,
   LayoutError,
   type MachineDefinition,
   MachineDefinitionError,
