@@ -15,6 +15,8 @@ it("the package exports these values, and no others", () => {
     "AgentLifecycle",
     "AgentLifecycleError",
     "AlreadyExistsError",
+    "ApplyInterruptedError",
+    "ClosedError",
     "ConflictError",
     "ConnectError",
     "ContractError",
