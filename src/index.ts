@@ -74,6 +74,7 @@ export type { ListOptions, Page, PageOptions } from "./reads/list.js";
 export type { Stuck, SweepReport } from "./sweep/report.js";
 export type { SweepOptions } from "./sweep/sweep.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
+export type { SentinelOptions } from "./valkey/connection-options.js";
 export type { NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
