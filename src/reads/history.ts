@@ -42,7 +42,11 @@ export async function history<S extends string>(
   const log = await ask(connection, `history ${location.machine} ${id}`, (client) =>
     client.lrange(key, -2 * Math.min(limit, definition.history), -1),
   );
-  // Two elements per change: its record, and its idempotency key.
+  return readHistory<S>(log);
+}
+
+/** Parses an entity's log: two elements per change, its record and its idempotency key. */
+export function readHistory<S extends string>(log: readonly string[]): HistoryEntry<S>[] {
   return log.flatMap((record, at) => {
     if (at % 2 === 1) return [];
     const op = log[at + 1] ?? "";
