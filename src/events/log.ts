@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contract/arguments.js";
 import { type Change, parseChange } from "../contract/document.js";
+import { ClosedError } from "../errors/closed-error.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { positionAfter } from "../valkey/stream.js";
@@ -38,7 +39,8 @@ const OPTIONS: readonly (keyof EventsOptions)[] = ["after", "follow", "signal", 
  *
  * @throws GapError while iterating, if changes after the cursor were trimmed from the log, or the log lost the change
  * before the cursor.
- * @throws ConnectError if the first connection cannot be made within the time limit of a call.
+ * @throws ConnectError if the first connection cannot be made within the time limit of a call; ClosedError if latchkey
+ * was closed before.
  */
 export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
   readonly #store: Omit<MachineStore, "definition">;
@@ -69,6 +71,7 @@ export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
     const { machine } = this.#store.location;
+    if (this.#store.connection.isClosed) throw new ClosedError();
     if (this.#isStopped()) return;
     const reader = new LogReader(this.#store, () => this.#isStopped());
     const client = await this.#open(reader);

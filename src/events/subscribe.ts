@@ -36,7 +36,8 @@ const OPTIONS: readonly (keyof SubscribeOptions)[] = ["onMissed"];
  * A failing listener is logged as an error. Without a logger it becomes a process warning, `LATCHKEY_LISTENER`.
  *
  * @throws ContractError if the listener or an option is invalid.
- * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe.
+ * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe;
+ * ClosedError if latchkey is closed.
  */
 export async function subscribe<C extends Change>(
   { connection, location }: MachineStore,

@@ -1,6 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { type Change, parseChange } from "../contract/document.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
@@ -47,7 +47,8 @@ export class Subscriber {
   /**
    * Adds a member. Settles as soon as every later change is delivered to it.
    *
-   * @throws ConnectError if no connection is possible within the time limit of a call, or the user may not subscribe
+   * @throws ConnectError if no connection is possible within the time limit of a call, or the user may not subscribe;
+   * ClosedError if latchkey is closed
    */
   async join(location: MachineLocation, member: Member): Promise<void> {
     const { machine } = location;
@@ -82,9 +83,8 @@ export class Subscriber {
     try {
       await this.#subscribe(client, channel);
     } catch (error) {
-      const { address, isClosed } = this.#connection;
       // The client's own error contains the command that was sent.
-      throw isClosed ? new ConnectError(address, "ended") : connectError(address, [error]);
+      throw this.#connection.isClosed ? new ClosedError() : connectError(this.#connection.address, [error]);
     }
   }
 
