@@ -51,6 +51,7 @@ async function lookAtAll(latchkey: Latchkey, weigh: () => Promise<void>): Promis
   await agents.waitFor("a1", () => true);
   await agents.reactions();
   await all(agents.deadLetters("cleanup"));
+  await all(agents.pendingEvents("cleanup"));
   await weigh();
 }
 

@@ -14,7 +14,7 @@ const CHANGES = ["evalsha", "hset", "hsetnx"];
 export const DURABILITY: readonly string[] = ["wait", "waitaof"];
 
 /** Commands that read reactions and dead letters. */
-export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending"];
+export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending", "zrange"];
 
 /** Commands of fsck. A scan of all keys also needs +scan, which exposes the names of all keys. */
 export const FSCK_READS: readonly string[] = ["llen", "type", "zscore"];
