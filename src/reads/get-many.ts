@@ -13,12 +13,15 @@ import type { MachineStore } from "../valkey/machine-store.js";
 export async function getMany<S extends string>(
   { connection, location }: MachineStore,
   ids: readonly string[],
-  due: readonly (number | null)[] = [],
+  due: readonly (number | null)[] | Promise<readonly (number | null)[]> = [],
 ): Promise<(Snapshot<S> | null)[]> {
   const name =
     ids.length === 1 ? `get ${location.machine} ${ids[0]}` : `get ${ids.length} of ${location.machine}`;
-  const hashes = await ask(connection, name, (client) =>
-    Promise.all(ids.map((id) => client.hgetall(entityKey(location, id)))),
-  );
-  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash, due[at]));
+  const [hashes, times] = await Promise.all([
+    ask(connection, name, (client) =>
+      Promise.all(ids.map((id) => client.hgetall(entityKey(location, id)))),
+    ),
+    due,
+  ]);
+  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash, times[at]));
 }
