@@ -40,7 +40,7 @@ export async function withConnection<T>(
 ): Promise<T> {
   const { openConnection } = await import("../valkey/connection.js");
   const options = await connectionOptions(settings);
-  const connection = await openConnection({ ...options, ...limits });
+  const connection = await openConnection({ ...options, ...limits, namespace: settings.namespace });
   try {
     return await closing(connection, run, signal);
   } catch (error) {
@@ -55,7 +55,7 @@ export async function connectionOptions({
   url,
   password,
 }: Settings): Promise<ConnectionOptions & { readonly url: string }> {
-  const { parseAddress } = await import("../valkey/address.js");
+  const { parseAddress } = await import("../valkey/server-url.js");
   try {
     parseAddress(url);
   } catch (error) {

@@ -61,8 +61,7 @@ export function settingsOptions({ given, machine, namespace, url }: Settings): s
   ];
 }
 
+/** Removes the password from a URL, which may have several hosts or a path instead of a host. */
 function withoutPassword(url: string): string {
-  const shown = new URL(url);
-  shown.password = "";
-  return shown.href;
+  return url.replace(/^([^:]*:\/\/[^:/]*):[^/]*@/, "$1@").replace("://@", "://");
 }

@@ -12,7 +12,7 @@ export type ErrorCode =
   | "NOREACTION"
   /** ContractError | the namespace has another number of partitions, which cannot change | use another namespace */
   | "PARTITIONS"
-  /** ContractError, LatchkeyError | the hold, or the connection of a reaction, is closed | begin again with a new hold or connection */
+  /** ClosedError, ContractError, LatchkeyError | latchkey, a hold, or the connection of a reaction is closed | begin again with a new connection or hold */
   | "CLOSED"
   /** ContractError | a method of a hold was called from inside its own callback, which would deadlock | call it after the callback has ended */
   | "NESTED"
@@ -38,7 +38,7 @@ export type ErrorCode =
   | "NOTDURABLE"
   /** LeaseLostError | a held lease is lost | stop work on the entity */
   | "LEASELOST"
-  /** WaitError | the entity did not reach the state within `timeout` | wait again, or give up */
+  /** WaitError, LatchkeyError | the entity did not reach the state within `timeout`, or a handler exceeded `handlerTimeout` (the reason of its `signal`) | wait again, or give up; stop the handler */
   | "TIMEDOUT"
   /** WaitError | the entity is in another state, which is final | read `current` */
   | "FINAL"

@@ -1,4 +1,5 @@
 import type { Change } from "../contract/document.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
 import { mayPassSoon } from "../valkey/connect-error.js";
@@ -91,7 +92,7 @@ export class Feed {
           for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
         }
         if (signal.aborted) return;
-        throw new ConnectError(this.#store.connection.address, "ended");
+        throw new ClosedError();
       } catch (error) {
         if (error instanceof GapError) {
           after = error.cursor;

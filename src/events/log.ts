@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contract/arguments.js";
 import { type Change, parseChange } from "../contract/document.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
@@ -61,7 +62,8 @@ interface Entry extends StreamEntry {
  *
  * @throws GapError while iterating, if changes after the cursor were trimmed from the log, or the log lost the change
  * before the cursor.
- * @throws ConnectError if the first connection cannot be made within the time limit of a call.
+ * @throws ConnectError if the first connection cannot be made within the time limit of a call; ClosedError if latchkey
+ * was closed before.
  */
 export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
   readonly #store: Omit<MachineStore, "definition">;
@@ -92,6 +94,7 @@ export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
   async *[Symbol.asyncIterator](): AsyncGenerator<C, void> {
     const { follow = true, signal } = this.#options;
     const { machine } = this.#store.location;
+    if (this.#store.connection.isClosed) throw new ClosedError();
     if (this.#isStopped()) return;
     const client = await this.#open();
     if (client === undefined) return;

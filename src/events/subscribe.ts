@@ -1,7 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { checkFunctions, checkOptions, refuse, shortText } from "../contract/arguments.js";
 import { type Change, parseChange } from "../contract/document.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { connectError } from "../valkey/connect-error.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
@@ -40,7 +40,8 @@ const OPTIONS: readonly (keyof SubscribeOptions)[] = ["onMissed"];
  * A failing listener is logged as an error. Without a logger it becomes a process warning, `LATCHKEY_LISTENER`.
  *
  * @throws ContractError if the listener or an option is invalid.
- * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe.
+ * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe;
+ * ClosedError if latchkey is closed.
  */
 export async function subscribe<C extends Change>(
   { connection, location }: MachineStore,
@@ -115,7 +116,7 @@ async function openSubscriber(
   } catch (error) {
     hangUp(client);
     // The client's own error contains the command that was sent.
-    if (connection.isClosed) throw new ConnectError(connection.address, "ended");
+    if (connection.isClosed) throw new ClosedError();
     throw connectError(connection.address, [error]);
   }
 }

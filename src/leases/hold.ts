@@ -1,7 +1,7 @@
 import { checkDefined } from "../changes/options.js";
 import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
@@ -96,7 +96,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
 
   /**
    * Aborts when the lease is lost, with a {@link LeaseLostError}, and when latchkey is closed, with a
-   * {@link ConnectError}. `close` does not abort it.
+   * {@link ClosedError}. `close` does not abort it.
    */
   get signal(): AbortSignal {
     return this.#ending.signal;
@@ -118,7 +118,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    *
    * @param make makes the change with the given `ifVersion` and returns the result of its call, which may be a `try…`
    * call. Nothing is renewed while it runs. If it takes longer than the lease, the lease is lost: do the work before it.
-   * @throws LeaseLostError if the lease was lost; ConnectError if latchkey is closed; ContractError if the hold is closed
+   * @throws LeaseLostError if the lease was lost; ClosedError if latchkey is closed; ContractError if the hold is closed
    * (code CLOSED), if `make` calls `change` or `close` of this hold (NESTED) or does not return a change of the entity
    * (BADARG); NotExecutedError, without calling `make`, if the outcome of the previous change is still unknown; else
    * the error that `make` throws
@@ -239,7 +239,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   /** Aborts the signal although the lease is not lost: it is not renewed any more. */
   #endWithLatchkey(): void {
     this.#stop();
-    this.#ending.abort(new ConnectError(this.#store.connection.address, "ended"));
+    this.#ending.abort(new ClosedError());
   }
 
   #stop(): void {

@@ -21,7 +21,7 @@ export interface LeaseLength {
  * @throws ContractError with code NOMACHINE if the machine is not installed, NotExecutedError if the server did not reply
  */
 export async function readLeaseLength(
-  { connection, location }: MachineStore,
+  { connection, location, recover }: MachineStore,
   id: string,
   state: string,
   known?: LeaseLength,
@@ -39,7 +39,7 @@ export async function readLeaseLength(
       const definition = parseCompiledMachine(text);
       return { version: String(definition.version), ms: stateOf(definition, state)?.lease?.for };
     },
-    timeoutMs,
+    { timeoutMs, recover },
   );
 }
 

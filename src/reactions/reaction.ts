@@ -185,10 +185,10 @@ export class Reaction implements AsyncDisposable {
 
   /** @returns true if there may be more to take */
   async #take(group: ReactionGroup): Promise<boolean> {
-    const { takeOverMs, types } = this.#settings;
+    const { takeOverMs, delayMs, types } = this.#settings;
     let batch: Batch;
     try {
-      batch = await group.take({ count: this.#queues.room, takeOverMs, types });
+      batch = await group.take({ count: this.#queues.room, takeOverMs, delayMs, types });
     } catch (error) {
       if (this.#isStopped || replyCode(error) !== "NOGROUP") throw error;
       // The server lost its data. This group has handled nothing that the log holds now.
@@ -197,7 +197,7 @@ export class Reaction implements AsyncDisposable {
         { reaction: this.name },
         "the consumer group is gone; creating it anew at the start of the log",
       );
-      await group.create("start");
+      await group.create("0-0");
       return true;
     }
     for (const delivery of batch.deliveries) this.#queues.add(group, delivery);
@@ -213,19 +213,26 @@ export class Reaction implements AsyncDisposable {
     return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
   }
 
-  /** Waits for more room, at most until the next heartbeat. */
-  async #moreRoom(): Promise<void> {
-    await Deadline.in(this.#tickMs)
+  /** Waits for more room, at most until the next heartbeat or for `waitMs`. */
+  async #moreRoom(waitMs = this.#tickMs): Promise<void> {
+    await Deadline.in(waitMs)
       .race(this.#queues.moreRoom())
       .catch(() => {}); // time for the heartbeat
   }
 
-  /** Waits for new events, at most until the next heartbeat. All replicas wake, whichever takes the events. */
+  /**
+   * Waits for new events or until one is due, at most until the next heartbeat. All replicas wake, whichever takes the
+   * events.
+   */
   async #news(): Promise<void> {
-    const keys = this.#groups.map((group) => group.keys.events);
-    const ids = this.#groups.map(({ position }) => position);
+    const dues = this.#groups.flatMap(({ due }) => (due === undefined ? [] : Math.ceil(due.remainingMs)));
+    const waitMs = Math.max(1, Math.min(this.#tickMs, ...dues));
+    const groups = this.#groups.filter(({ due }) => due === undefined);
+    if (groups.length === 0) return this.#moreRoom(waitMs);
+    const keys = groups.map((group) => group.keys.events);
+    const ids = groups.map(({ position }) => position);
     try {
-      await this.#client.xread("COUNT", 1, "BLOCK", this.#tickMs, "STREAMS", ...keys, ...ids);
+      await this.#client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
     } catch (error) {
       if (this.#isStopped) return;
       if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;

@@ -30,7 +30,10 @@ export interface MissedEvents {
 export interface HandlerContext {
   /** Number of this attempt, from 1. A crash of a replica counts as an attempt, a graceful shutdown does not. */
   readonly attempt: number;
-  /** Aborted when the event was reassigned to another replica, or when the reaction stops at once. */
+  /**
+   * Aborted when the handler exceeds `handlerTimeout` (the reason has the code `TIMEDOUT`), when the event was reassigned
+   * to another replica, or when the reaction stops at once.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -59,6 +62,17 @@ export interface ReactOptions {
   /** Number of attempts after which an event becomes a dead letter. @default 10 */
   readonly deadLetterAfter?: number;
   /**
+   * Time between an event and its handling, by the server's clock. Events that are trimmed from the log before they are due
+   * are missed, so `events.keep` of the machine must cover this time. @default 0
+   */
+  readonly delay?: Duration;
+  /**
+   * Time limit of one attempt. At its end the signal aborts, and the attempt has failed, whatever the handler returns
+   * later. The retry, and the next event of the entity, wait until the handler has ended, for as long again at most: a
+   * handler that ignores its signal for longer runs beside them. @default no limit
+   */
+  readonly handlerTimeout?: Duration;
+  /**
    * Time without a heartbeat after which the events of a replica are reassigned. Heartbeats are sent automatically while
    * handlers run, but not while a handler blocks the process. @default "30s"
    */
@@ -82,6 +96,10 @@ export interface ReactionSettings {
   readonly firstDelayMs: number;
   readonly longestDelayMs: number;
   readonly deadLetterAfter: number;
+  /** Time between an event and its handling; 0 for none. */
+  readonly delayMs: number;
+  /** Undefined for no limit. */
+  readonly handlerMs: number | undefined;
   readonly takeOverMs: number;
   readonly signal: AbortSignal | undefined;
   readonly onMissed: ((missed: MissedEvents) => void) | undefined;
@@ -93,12 +111,15 @@ const OPTIONS: readonly (keyof ReactOptions)[] = [
   "concurrency",
   "retries",
   "deadLetterAfter",
+  "delay",
+  "handlerTimeout",
   "takeOverAfter",
   "signal",
   "onMissed",
 ];
 const RETRIES: readonly (keyof NonNullable<ReactOptions["retries"]>)[] = ["first", "longest"];
 const LONGEST_DURATION_MS = 86_400_000;
+const LONGEST_DELAY_MS = 30 * 86_400_000;
 
 /** Checks the name of a reaction. @throws ContractError if it is invalid. */
 export function checkReactionName(name: string): string {
@@ -116,7 +137,7 @@ export function readSettings(
   if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
   checkOptions(options, OPTIONS);
   const { on = [], from = "end", concurrency = 10, retries = {}, deadLetterAfter = 10 } = options;
-  const { takeOverAfter = "30s", signal, onMissed } = options;
+  const { delay, handlerTimeout, takeOverAfter = "30s", signal, onMissed } = options;
   checkList("on", on, " of events");
   checkOptions(retries, RETRIES, "retries");
   checkSignal(signal);
@@ -144,6 +165,11 @@ export function readSettings(
     deadLetterAfter: checkWhole("deadLetterAfter", deadLetterAfter, 1, 1000),
     firstDelayMs,
     longestDelayMs,
+    delayMs: delay === undefined ? 0 : checkDuration("delay", delay, LONGEST_DELAY_MS),
+    handlerMs:
+      handlerTimeout === undefined
+        ? undefined
+        : checkDuration("handlerTimeout", handlerTimeout, LONGEST_DURATION_MS),
     takeOverMs: checkDuration("takeOverAfter", takeOverAfter, LONGEST_DURATION_MS),
     signal,
     onMissed,

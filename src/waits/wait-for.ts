@@ -9,7 +9,6 @@ import {
 } from "../contract/arguments.js";
 import type { Change, Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
-import { ConnectError } from "../errors/connect-error.js";
 import type { GapError } from "../errors/gap-error.js";
 import { WaitError } from "../errors/wait-error.js";
 import type { Feed, Follower } from "../events/feed.js";
@@ -198,12 +197,9 @@ class Wait<S extends string> implements Follower {
     return readEntity<S>(location.machine, this.id, hash);
   }
 
-  /** Asks the server. @throws ConnectError if latchkey is closed, otherwise NotExecutedError if there is no answer. */
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    const { connection } = this.#store;
-    return askOnce(connection, this.#name, question).catch((error: unknown) => {
-      throw connection.isClosed ? new ConnectError(connection.address, "ended") : error;
-    });
+  /** Asks the server. @throws ClosedError if latchkey is closed, otherwise NotExecutedError if there is no answer. */
+  #ask<T>(question: () => Promise<T>): Promise<T> {
+    return askOnce(this.#store.connection, this.#name, question);
   }
 
   get #name(): string {

@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   agent,
-  ConnectError,
+  ClosedError,
   type ConnectOptions,
   ContractError,
   NotExecutedError,
@@ -245,10 +245,10 @@ describe("a wait that fails", () => {
     const home = await client();
     const ours = await home.machine(agent());
     await ours.create("a1");
-    const waiting = rejectionOf(ConnectError, ours.waitFor("a1", "running"));
+    const waiting = rejectionOf(ClosedError, ours.waitFor("a1", "running"));
     await expect.poll(followers).toBeGreaterThan(0);
     await home.close();
-    expect((await waiting).reason).toBe("ended");
+    expect((await waiting).code).toBe("CLOSED");
   });
 
   it("rejects if latchkey was closed before, or is closed as the wait begins", async () => {
@@ -258,7 +258,7 @@ describe("a wait that fails", () => {
     const waiting = Array.from({ length: 20 }, () => rejection(ours.waitFor("a1", "running")));
     await home.close();
     for (const error of await Promise.all([...waiting, rejection(ours.waitFor("a1", "running"))]))
-      expect(error).toMatchObject({ name: "ConnectError", reason: "ended" });
+      expect(error).toMatchObject({ name: "ClosedError", code: "CLOSED" });
   });
 
   it("rejects if the server rejects the read", async () => {
