@@ -28,12 +28,14 @@ export function readEntity<S extends string>(
   if (state === undefined) return null;
   // The last change, the entry into the state, and the last heartbeat, in ms.
   const [changed = "", entered = ""] = (hash["times:ms"] ?? "").split(" ");
+  const timestamp = isoOf(changed);
+  const since = entered === changed ? timestamp : isoOf(entered);
   const dueAt = typeof due === "number" && Math.abs(due) <= LATEST_MS ? `,"dueAt":"${isoOf(due)}"` : "";
   let own = "";
   for (const field of Object.keys(hash)) if (isOwnField(field)) own += `,"${field}":${hash[field]}`;
   return readDocument<Snapshot<S>>(
-    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${isoOf(changed)}",` +
-      `"since":"${isoOf(entered)}","createdAt":"${created}"${dueAt}${own}}`,
+    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${timestamp}",` +
+      `"since":"${since}","createdAt":"${created}"${dueAt}${own}}`,
   );
 }
 
