@@ -1,4 +1,5 @@
 // The servers of the bench, and the places at which the sides reach them.
+import { Valkey } from "iovalkey";
 import { startPostgres } from "./postgres.mjs";
 import { startProxy } from "./proxy.mjs";
 
@@ -18,7 +19,14 @@ export async function openPlaces(startValkey, say) {
   };
   try {
     const valkey = async (appendfsync) => {
-      const args = ["--appendfsync", appendfsync, "--auto-aof-rewrite-percentage", "0", "--maxclients", "4000"];
+      const args = [
+        "--appendfsync",
+        appendfsync,
+        "--auto-aof-rewrite-percentage",
+        "0",
+        "--maxclients",
+        "4000",
+      ];
       const server = await startValkey({ appendOnly: true, args, onNotice: say });
       stops.push(() => server.stop());
       return server;
@@ -52,6 +60,7 @@ export async function openPlaces(startValkey, say) {
       cuttable: Array.from({ length: REPLICAS + 1 }, (_, i) => routed(i + 1)),
       proxy,
       postgres: postgres?.version,
+      versions: `${await nameOf(relaxed)}${postgres ? ` and PostgreSQL ${postgres.version}` : ""}`,
       stop,
     };
   } catch (error) {
@@ -63,4 +72,12 @@ export async function openPlaces(startValkey, say) {
 function postgresUrl(port, commit) {
   const options = encodeURIComponent(`-c synchronous_commit=${commit}`);
   return `postgres://postgres@127.0.0.1:${port}/postgres?options=${options}`;
+}
+
+async function nameOf({ host, port }) {
+  const client = new Valkey(port, host);
+  const info = await client.info("server");
+  client.disconnect();
+  const valkey = /valkey_version:(\S+)/.exec(info)?.[1];
+  return valkey === undefined ? `Redis ${/redis_version:(\S+)/.exec(info)?.[1]}` : `Valkey ${valkey}`;
 }

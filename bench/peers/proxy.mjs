@@ -23,10 +23,13 @@ export async function startProxy(delayMs, targets) {
     execFileSync("cc", ["-O2", "-o", program, SOURCE], { stdio: ["ignore", "ignore", "inherit"] });
   } catch (error) {
     rmSync(folder, { recursive: true });
-    if (error.code === "ENOENT") throw new Error("the delaying proxy needs a C compiler: apt-get install gcc libc6-dev");
+    if (error.code === "ENOENT")
+      throw new Error("the delaying proxy needs a C compiler: apt-get install gcc libc6-dev");
     throw error;
   }
-  const child = spawn(program, [delayMs * 1_000, ...targets].map(String), { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(program, [delayMs * 1_000, ...targets].map(String), {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => (await lines.next()).value;
   const ports = [];
@@ -43,11 +46,12 @@ export async function startProxy(delayMs, targets) {
     ports,
     /** Closes the connections of a route. First it discards replies, else requests. Returns the number of connections. */
     cut: async (route, losesReplies) => Number(await ask(`cut ${route} ${losesReplies ? 1 : 0}`)),
-    /** Starts to observe the proxy; the returned function ends it and tells the use of one route. */
+    /** Starts to observe the proxy; the returned function ends it and returns the use of one route. */
     async observe(route) {
       const before = JSON.parse(await ask("stats"));
       const began = performance.now();
-      return async () => use(before, JSON.parse(await ask("stats")), performance.now() - began, route, delayMs);
+      return async () =>
+        use(before, JSON.parse(await ask("stats")), performance.now() - began, route, delayMs);
     },
     async stop() {
       child.stdin.end();
@@ -60,7 +64,6 @@ export async function startProxy(delayMs, targets) {
 function use(before, after, ms, route, delayMs) {
   const share = (after.cpu - before.cpu) / 1_000 / ms;
   const delay = (after.waited - before.waited) / 1_000 / Math.max(1, after.pieces - before.pieces);
-  const isSaturated =
-    share > MOST.share || delay > MOST.delays * delayMs || after.blocked > before.blocked;
+  const isSaturated = share > MOST.share || delay > MOST.delays * delayMs || after.blocked > before.blocked;
   return { bytes: after.bytes[route] - before.bytes[route], share, delay, isSaturated };
 }

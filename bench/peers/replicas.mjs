@@ -5,7 +5,10 @@ import { once } from "node:events";
 /** Starts a process for a side. `ask` sends a command and returns its result; it rejects if the process ends. */
 export async function startReplica(file) {
   const program = new URL("replica.mjs", import.meta.url);
-  const child = fork(program, [file], { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = fork(program, [file], {
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
   const pending = new Map();
   let sent = 0;
   child.on("message", ({ number, result, error }) => {

@@ -17,8 +17,10 @@ async function run({ file, replicas }, { work, name, place, proxy, callers, ms }
   const server = file === "postgres" ? "postgres" : "valkey";
   const ids = race(work, callers, ms);
   const prefix = `${work}${runs++}`;
-  if (work === "race") await replicas[0].ask("fill", place.address, { ids: ids.map((n) => `${prefix}-${n}`) });
-  const parts = callers === 1 || work === "life" ? [callers] : [Math.ceil(callers / 2), Math.floor(callers / 2)];
+  if (work === "race")
+    await replicas[0].ask("fill", place.address, { ids: ids.map((n) => `${prefix}-${n}`) });
+  const parts =
+    callers === 1 || work === "life" ? [callers] : [Math.ceil(callers / 2), Math.floor(callers / 2)];
   const observed = await (place.routes && proxy.observe(place.routes[server]));
   const before = cpuOf(place.pids[server]);
   const order = { prefix, ms, ids: ids.map((n) => `${prefix}-${n}`) };
@@ -62,7 +64,11 @@ export async function measureSpeed(sides, { places, proxy, callers, rounds, ms, 
     for (const { file, replicas } of sides) {
       await replicas[0].ask("fill", place.address, { ids: [] });
       for (const replica of replicas)
-        await replica.ask("life", place.address, { ...WARM_UP, ms: Math.min(ms, WARM_UP.ms), prefix: `${name}-${replica.pid}` });
+        await replica.ask("life", place.address, {
+          ...WARM_UP,
+          ms: Math.min(ms, WARM_UP.ms),
+          prefix: `${name}-${replica.pid}`,
+        });
       say(`${file} is warm`);
     }
   }
@@ -72,12 +78,17 @@ export async function measureSpeed(sides, { places, proxy, callers, rounds, ms, 
       for (const i of sides.keys()) {
         const at = (i + round) % sides.length;
         let figures = await run(sides[at], one);
-        for (let repeat = 0; figures.isSaturated && repeat < REPEATS; repeat += 1) figures = await run(sides[at], one);
+        for (let repeat = 0; figures.isSaturated && repeat < REPEATS; repeat += 1)
+          figures = await run(sides[at], one);
         one.figures[at].rounds.push(figures);
-        if (process.env.PEERS_DEBUG) say(`${one.work} ${one.name} ${one.callers} ${sides[at].file} ${figures.throughput.toFixed(0)} ${JSON.stringify(figures)}`.slice(0,330));
       }
     }
     say(`round ${round + 1} of ${rounds}, load ${loadavg()[0].toFixed(1)}`);
   }
-  return measured.map(({ work, name, callers: count, figures }) => ({ work, place: name, callers: count, figures }));
+  return measured.map(({ work, name, callers: count, figures }) => ({
+    work,
+    place: name,
+    callers: count,
+    figures,
+  }));
 }

@@ -12,8 +12,9 @@ const KILLED = 4;
 let number = 0;
 
 /** Repeats a call until it has an answer, and records both. Returns undefined if there is no answer in time. */
-async function attempt(file, side, record, call) {
+async function attempt({ file, side, crash }, record, call) {
   const name = `${process.pid}-${number++}`;
+  if (number === crash) setTimeout(() => process.kill(process.pid, "SIGKILL"), 1);
   const write = (entry) => writeSync(file, `${JSON.stringify(entry)}\n`);
   write({ name, ...record });
   const key = randomUUID();
@@ -34,30 +35,34 @@ async function attempt(file, side, record, call) {
 }
 
 /** Tries to become the owner of an agent. The owner patches and completes it; the others patch it, or kill it. */
-async function handle(file, { side, onlyOwner }, replica, id) {
+async function handle(run, id) {
+  const { side, onlyOwner, replica } = run;
   const patch = (agent, field) => {
-    const value = `${process.pid}-${number}`;
-    const record = { id: agent, what: "patch", field, value };
-    return attempt(file, side, record, (key) => side.patch(agent, field, value, key));
+    const record = { id: agent, what: "patch", field, value: `${process.pid}-${number}` };
+    return attempt(run, record, (key) => side.patch(agent, field, record.value, key));
   };
-  const owned = await attempt(file, side, { id, what: "run" }, (key) => side.run(id, key));
+  const owned = await attempt(run, { id, what: "run" }, (key) => side.run(id, key));
   if (owned) {
     await patch(owned, `note${process.pid}a`);
     await patch(owned, `note${process.pid}b`);
-    await attempt(file, side, { id: owned, what: "complete" }, (key) => side.complete(owned, key));
+    await attempt(run, { id: owned, what: "complete" }, (key) => side.complete(owned, key));
   } else if (!onlyOwner) {
     await patch(id, `note${process.pid}`);
     if (Number(id.split("-").at(-1)) % KILLED === replica)
-      await attempt(file, side, { id, what: "kill" }, (key) => side.kill(id, key));
+      await attempt(run, { id, what: "kill" }, (key) => side.kill(id, key));
   }
 }
 
-/** Handles agents in their order, several at once. */
-export async function walk(opened, { file, replica, callers, ids }) {
+/**
+ * Handles agents in their order, several at once. With `crash`, the process kills itself in the middle of that call,
+ * counted from the first call of this order.
+ */
+export async function walk(opened, { callers, ids, crash, ...order }) {
+  const run = { ...opened, ...order, ...(crash !== undefined && { crash: number + crash }) };
   const queue = ids.values();
   await Promise.all(
     Array.from({ length: callers }, async () => {
-      for (const id of queue) await handle(file, opened, replica, id);
+      for (const id of queue) await handle(run, id);
     }),
   );
 }

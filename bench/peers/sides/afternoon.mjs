@@ -24,7 +24,13 @@ export async function open({ url }) {
   for (const operation of ["create", "transition", "patch"])
     client.defineCommand(`${operation}Agent`, { numberOfKeys: 3, lua: script(operation) });
   const call = async (operation, id, ...args) => {
-    const [outcome] = await client[`${operation}Agent`](keys.agent(id), keys.index, "afternoon:log", id, ...args);
+    const [outcome] = await client[`${operation}Agent`](
+      keys.agent(id),
+      keys.index,
+      "afternoon:log",
+      id,
+      ...args,
+    );
     return outcome === "OK" || outcome === "REPLAYED";
   };
   const move = (id, state, op = randomUUID()) => call("transition", id, state, "", op, "replica");
@@ -52,7 +58,9 @@ export async function open({ url }) {
 async function follow(reader, listener) {
   let last = "0-0";
   while (reader.status !== "end") {
-    const [[, entries]] = (await reader.xread("BLOCK", 1000, "STREAMS", "afternoon:log", last).catch(() => null)) ?? [[]];
+    const [[, entries]] = (await reader
+      .xread("BLOCK", 1000, "STREAMS", "afternoon:log", last)
+      .catch(() => null)) ?? [[]];
     for (const [position, [, text]] of entries ?? []) {
       last = position;
       const { id, from, state, fields } = JSON.parse(text);

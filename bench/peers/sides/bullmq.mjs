@@ -6,15 +6,22 @@ import { LEASE_MS } from "../lease.mjs";
 export const name = "BullMQ";
 /** Only the owner of a job may change it, so nobody else can patch or kill it. */
 export const onlyOwner = true;
+/** A dead owner loses its jobs after some time. */
+export const recovers = true;
 
 const STATES = { waiting: "spawning", active: "running", failed: "killed" };
 
 export async function open({ url, hasLeases }) {
-  const connection = () => new Redis(url, { maxRetriesPerRequest: null });
+  const connection = () => new Redis(url, { maxRetriesPerRequest: null }).on("error", () => {});
   const settings = { prefix: hasLeases ? "leased" : "peers" };
   const queue = new Queue("agents", { ...settings, connection: connection() });
   const leases = hasLeases ? { lockDuration: LEASE_MS, stalledInterval: LEASE_MS / 2 } : {};
-  const worker = new Worker("agents", null, { ...settings, ...leases, connection: connection(), autorun: false });
+  const worker = new Worker("agents", null, {
+    ...settings,
+    ...leases,
+    connection: connection(),
+    autorun: false,
+  });
   for (const source of [queue, worker]) source.on("error", () => {});
   await worker.waitUntilReady();
   if (hasLeases) await worker.startStalledCheckTimer();
@@ -32,19 +39,19 @@ export async function open({ url, hasLeases }) {
     },
     async patch(id, field, value) {
       const job = owned.get(id);
-      await job.updateProgress({ ...job.progress, [field]: value });
+      const { [field]: _, ...others } = job.progress || {};
+      await job.updateProgress({ ...others, [field]: value }); // the new one comes last
       return true;
     },
     async complete(id) {
       try {
         await owned.get(id).moveToCompleted("done", token, false);
-        return true;
       } catch (error) {
-        if (/lock|not in the active state/i.test(error.message)) return false; // it stalled, and belongs to another
-        throw error;
-      } finally {
-        owned.delete(id);
+        if (!/lock|active state/i.test(error.message)) throw error;
+        return false; // it stalled and belongs to another, or an earlier attempt has completed it
       }
+      owned.delete(id);
+      return true;
     },
     async read(id) {
       const job = await Job.fromId(queue, id);

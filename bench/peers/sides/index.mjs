@@ -12,7 +12,16 @@
 //   close()
 //
 // A function throws if it has no answer. Its caller then repeats it with the same `key`.
-export const SIDES = ["latchkey", "replaced", "watch", "redlock", "bullmq", "xstate", "postgres", "afternoon"];
+export const SIDES = [
+  "latchkey",
+  "replaced",
+  "watch",
+  "redlock",
+  "bullmq",
+  "xstate",
+  "postgres",
+  "afternoon",
+];
 
 /** Loads a side. */
 export const load = (file) => import(`./${file}.mjs`);

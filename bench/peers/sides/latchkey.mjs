@@ -1,11 +1,16 @@
 // latchkey: each change is one script; the listener reads the event log; expired leases of dead owners are swept.
-import { NotExecutedError, agent, connect } from "../../../dist/index.js";
+import { agent, connect, NotExecutedError } from "../../../dist/index.js";
 import { LEASE_MS } from "../lease.mjs";
 
 export const name = "latchkey";
+/** A dead owner loses its agents after some time. */
+export const recovers = true;
 
 export async function open({ url, hasLeases }) {
-  const home = await connect({ url: url.replace(/^redis:/, "valkey:"), namespace: hasLeases ? "leased" : "peers" });
+  const home = await connect({
+    url: url.replace(/^redis:/, "valkey:"),
+    namespace: hasLeases ? "leased" : "peers",
+  });
   const machine = hasLeases ? agent({ version: 2, lease: `${LEASE_MS}ms` }) : agent();
   const agents = await home.machine(machine);
   const stop = new AbortController();

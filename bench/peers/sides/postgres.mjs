@@ -1,10 +1,12 @@
 // PostgreSQL: each change is one UPDATE … RETURNING that also sends the notification, in a transaction of its own.
+import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 
 export const name = "PostgreSQL";
 
 /** Number of connections of a replica; more of them are slower on two cores. */
 const POOL = 32;
+const RECONNECT_MS = 20;
 const TABLE = `
 CREATE TABLE IF NOT EXISTS agents (
   id text PRIMARY KEY, task_id text NOT NULL, state text NOT NULL, version int NOT NULL DEFAULT 1,
@@ -56,21 +58,25 @@ export async function open({ postgres }) {
 
 /** Listens, and connects again after a lost connection. */
 async function followNotifications(connectionString, listener) {
-  let client;
   let isOpen = true;
+  let client;
   const connect = async () => {
     client = new pg.Client({ connectionString });
-    const again = () => isOpen && setTimeout(() => connect().catch(again), 20);
+    const ended = new Promise((done) => client.once("end", done));
     client.on("error", () => {});
-    client.once("end", again);
     client.on("notification", ({ payload }) => {
       const { id, change } = JSON.parse(payload);
       listener(id, change);
     });
     await client.connect();
     await client.query("LISTEN agents");
+    return { ended };
   };
-  await connect();
+  const follow = async (connection) => {
+    await connection.ended;
+    if (isOpen) await follow(await connect().catch(() => ({ ended: pause(RECONNECT_MS) })));
+  };
+  follow(await connect());
   return {
     close: () => {
       isOpen = false;

@@ -44,6 +44,8 @@ export async function open({ url }) {
     kill: (id) => change(id, "killed", (agent) => move(agent, "killed")),
     read: async (id) => JSON.parse(await borrow().get(keys.agent(id))),
     listen: (listener) => followChannel(new Valkey(url), keys.channel, listener),
-    close: () => all.forEach((client) => client.disconnect()),
+    close() {
+      for (const client of all) client.disconnect();
+    },
   };
 }
