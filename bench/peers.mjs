@@ -51,7 +51,11 @@ async function faultRuns(files, { places, cuttable, proxy }, { agents, processes
     const began = performance.now();
     results.push({
       file,
-      ...(await runFaults(file, { place: places.loopback, cuttable, proxy }, agents, SEED)),
+      ...(await runFaults(
+        file,
+        { place: places.loopback, cuttable, proxy },
+        { agents, processes, seed: SEED },
+      )),
     });
     say(`${file} under faults: ${((performance.now() - began) / 1_000).toFixed(0)} s`);
   }

@@ -12,7 +12,12 @@ export const recovers = true;
 const STATES = { waiting: "spawning", active: "running", failed: "killed" };
 
 export async function open({ url, hasLeases }) {
-  const connection = () => new Redis(url, { maxRetriesPerRequest: null }).on("error", () => {});
+  const connections = [];
+  const connection = () => {
+    const client = new Redis(url, { maxRetriesPerRequest: null }).on("error", () => {});
+    connections.push(client);
+    return client;
+  };
   const settings = { prefix: hasLeases ? "leased" : "peers" };
   const queue = new Queue("agents", { ...settings, connection: connection() });
   const leases = hasLeases ? { lockDuration: LEASE_MS, stalledInterval: LEASE_MS / 2 } : {};
@@ -68,6 +73,9 @@ export async function open({ url, hasLeases }) {
       await events.waitUntilReady();
       return events;
     },
-    close: () => Promise.all([worker.close(true), queue.close()]),
+    async close() {
+      await Promise.all([worker.close(true), queue.close()]);
+      for (const client of connections) client.disconnect(); // BullMQ closes only its own
+    },
   };
 }

@@ -30,7 +30,12 @@ export async function open({ url, hasLeases }) {
     },
     async listen(listener) {
       const done = follow(agents, stop.signal, listener);
-      return { close: () => (stop.abort(), done) };
+      return {
+        close() {
+          stop.abort();
+          return done;
+        },
+      };
     },
     async close() {
       stop.abort();

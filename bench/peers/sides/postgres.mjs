@@ -72,11 +72,17 @@ async function followNotifications(connectionString, listener) {
     await client.query("LISTEN agents");
     return { ended };
   };
-  const follow = async (connection) => {
-    await connection.ended;
-    if (isOpen) await follow(await connect().catch(() => ({ ended: pause(RECONNECT_MS) })));
+  const follow = async (first) => {
+    for (
+      let connection = first;
+      ;
+      connection = await connect().catch(() => ({ ended: pause(RECONNECT_MS) }))
+    ) {
+      await connection.ended;
+      if (!isOpen) return;
+    }
   };
-  follow(await connect());
+  follow(await connect()).catch(() => {});
   return {
     close: () => {
       isOpen = false;
