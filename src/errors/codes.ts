@@ -32,7 +32,7 @@ export type ErrorCode =
   | "FORGOTTEN"
   /** NotExecutedError | the server did not execute the call, and will not | try again later; `reply` has the server's code */
   | "NOTEXECUTED"
-  /** OutcomeUnknownError, LatchkeyError | the reply was lost; the change may or may not be applied | call `resolve()`; repeat a heartbeat */
+  /** OutcomeUnknownError, ApplyInterruptedError, LatchkeyError | the reply was lost; the change may or may not be applied | call `resolve()`; repeat a heartbeat or an `apply` */
   | "UNKNOWN"
   /** NotDurableError | the change is applied, but was not acknowledged by enough replicas or disks | do not repeat it; check the server's replicas */
   | "NOTDURABLE"
@@ -54,7 +54,7 @@ export type ErrorCode =
   | "MACHINE_FILE"
   /** ConnectError | the server cannot be used; `reason` says why | see the message; `address` names the server */
   | "UNREACHABLE"
-  /** LayoutError | another version of latchkey wrote the data | use that version, or another namespace */
+  /** LayoutError | another version of latchkey wrote the data, or the namespace was created anew with other partitions | use that version or another namespace; connect again */
   | "LAYOUT"
   /** LatchkeyError | a script of another version answered | use one version of latchkey in all replicas */
   | "PROTOCOL"
