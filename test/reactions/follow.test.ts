@@ -225,7 +225,7 @@ describe("a follower", () => {
     const home = await client();
     const { namespace } = home;
     await home.machine(dial);
-    await (await admin()).acl("SETUSER", namespace, "on", ">p", "~*", "&*", "+@all", "-xread");
+    await (await admin()).acl("SETUSER", namespace, "on", ">p", "~*", "&*", "+@all", "-xrange");
     const poor = await client({ url, namespace, username: namespace, password: "p" });
     const follower = await following(await poor.machine(dial), () => {});
     expect((await rejection(follower.closed)).message).toContain("NOPERM");
