@@ -7,7 +7,7 @@ import { type LossOptions, Namespace, type Ping } from "./install/namespace.js";
 import { compileMachine } from "./machine/compile.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
-import type { MachineDefinition } from "./machine/definition.js";
+import type { EventNames, EventType, MachineDefinition, StateEvent } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
 import type { SweepReport } from "./sweep/report.js";
@@ -15,6 +15,7 @@ import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask, type Limits, limited, type ReadOptions } from "./valkey/ask.js";
 import { awaitServer, type ConnectRetry } from "./valkey/await-server.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
+import { DEFAULT_NAMESPACE } from "./valkey/connection-options.js";
 import { installedMachines, MAX_PARTITIONS, type NamespaceFacts } from "./valkey/layout.js";
 import { silentLogger } from "./valkey/logger.js";
 import type { MachineStore } from "./valkey/machine-store.js";
@@ -39,6 +40,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "onDataLoss",
   "url",
   "sentinel",
+  "database",
   "timeout",
   "durability",
   "maxInFlight",
@@ -62,12 +64,12 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkOptions(options, OPTIONS);
-  const { namespace: name = "latchkey", retry = false, reinstall, onDataLoss, ...rest } = options;
+  const { namespace: name = DEFAULT_NAMESPACE, retry = false, reinstall, onDataLoss, ...rest } = options;
   checkName({ ...MACHINE_NAME, kind: "namespace" }, name);
   checkFlag("reinstall", reinstall);
   checkFunctions({ onDataLoss });
   const open = async (limitMs = Number.POSITIVE_INFINITY): Promise<Latchkey> => {
-    const connection = await openConnection(rest, limitMs);
+    const connection = await openConnection({ ...rest, namespace: name }, limitMs);
     try {
       const namespace = new Namespace(connection, name, options);
       await namespace.read();
@@ -143,9 +145,11 @@ export class Latchkey {
    * ApplyInterruptedError if only some partitions have the definition: call it again
    * @example const agents = await latchkey.machine(agent());
    */
-  async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
+  async machine<const S extends string, const N extends string, const E>(
+    machine: MachineDefinition<S, N> & EventNames<E>,
+  ): Promise<Entities<S, EventType<N, StateEvent<S, N, E>>>> {
     const store = await this.#store(compileMachine(checkedMachine(machine)));
-    return new Entities<S>(this.#namespace.add(await useMachine(store)));
+    return new Entities(this.#namespace.add(await useMachine(store)));
   }
 
   /** Returns the entities of an installed machine; null if it is not installed. */

@@ -47,6 +47,7 @@ it("the package exports these values, and no others", () => {
     "connect",
     "defineMachine",
     "durationMs",
+    "errorText",
     "ownFields",
     "parseCompiledMachine",
     "partitionOf",

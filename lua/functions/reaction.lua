@@ -48,18 +48,51 @@ local function subject_of(id, fields)
   return entity or '#' .. id, kind
 end
 
--- Who handles the events of an entity, and the last attempt; an empty table if nobody does.
-local function read_assignment(assignments_key, entity)
-  local text = call('HGET', assignments_key, entity) or ''
-  local holder, last, number, event, attempts, first =
-    string.match(text, '^(%S+) (%S+) (%d+) (%S+) (%d+) (%d+)$')
-  return { holder = holder, last = last, number = tonumber(number), event = event,
-    attempts = tonumber(attempts), first = first }
+-- The first unfinished event of an entity and its holder, the consumer that handles it; nil if there is none.
+local function parse_assignment(text)
+  local holder, number, mark, id, attempts, excused, first, began, alone =
+    string.match(text or '', '^(%S+) (%d+) ([ed])(%S+) (%d+) (%d+) (%d+) (%d+) ([01])$')
+  return holder and { holder = holder, number = number + 0, mark = mark, id = id, attempts = attempts + 0,
+    excused = excused + 0, first = first, began = began, alone = alone }
 end
 
-local function assignment_text(assignment)
-  return table.concat({ assignment.holder, assignment.last, assignment.number, assignment.event,
-    assignment.attempts, assignment.first }, ' ')
+local function read_assignment(assignments_key, entity)
+  return parse_assignment(call('HGET', assignments_key, entity))
+end
+
+-- Writes it, and by which entity the event is found if it was trimmed.
+local function write_assignment(assignments_key, entity, assignment)
+  local event = assignment.mark .. assignment.id
+  local text = table.concat({ assignment.holder, assignment.number, event, assignment.attempts, assignment.excused,
+    assignment.first, assignment.began, assignment.alone }, ' ')
+  call('HSET', assignments_key, entity, text, '!' .. event, entity)
+end
+
+-- The entities of pending events, '' for unknown ones. Needs no entry of the log.
+local function find_entities(assignments_key, mark, rows)
+  if #rows == 0 then return {} end
+  local fields = {}
+  for i, row in ipairs(rows) do fields[i] = '!' .. mark .. row[1] end
+  local entities = call('HMGET', assignments_key, unpack(fields))
+  for i, entity in ipairs(entities) do entities[i] = entity or '' end
+  return entities
+end
+
+-- Makes an event the first unfinished one of its entity, without attempts.
+local function new_assignment(holder, number, mark, id)
+  return { holder = holder, number = number, mark = mark, id = id, attempts = 0, excused = 0, first = '0', began = '0',
+    alone = '0' }
+end
+
+local function is_assigned(assignment, consumer, mark, id)
+  return assignment and assignment.holder == consumer and assignment.mark == mark and assignment.id == id
+end
+
+-- Tells an assignment from one that the server has lost the event of.
+local function is_unfinished(assignments_key, stream_keys, group, entity, assignment)
+  local stream_key = stream_keys[assignment.mark]
+  return call('HGET', assignments_key, '!' .. assignment.mark .. assignment.id) == entity
+    and owner_of(stream_key, group, assignment.id) == assignment.holder
 end
 
 -- The first of some commands that the user may not run, in lower case; nil if it may run all.

@@ -2,11 +2,12 @@
 -- forget: removes everything that the server keeps of a reaction in a partition, if no replica of it is live.
 --
 -- KEYS
---   1 events        {ns:p}:<machine>:events                 stream  the event log; the reaction is a group on it
---   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead   stream  dead letters; the same group retries them
---   3 assignments   {ns:p}:<machine>:reaction:<name>:held   hash    which consumer handles which entity, see take
---   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen   zset    consumers by their last heartbeat
---   5 settings      {ns:p}:<machine>:reaction:<name>:rules  hash    what all consumers share, see take
+--   1 events        {ns:p}:<machine>:events                    stream  the event log; the reaction is a group on it
+--   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead      stream  dead letters; the same group retries them
+--   3 assignments   {ns:p}:<machine>:reaction:<name>:held      hash    which consumer handles which event, see take
+--   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen      zset    consumers by their last heartbeat
+--   5 settings      {ns:p}:<machine>:reaction:<name>:rules     hash    what all consumers share, see take
+--   6 waiting       {ns:p}:<machine>:reaction:<name>:waiting   zset    events behind another one of their entity
 -- ARGV
 --   1 group  the reaction's name
 --   2 mode   look: returns what there is and removes nothing
@@ -29,7 +30,7 @@
 
 -- 1 inputs
 local events_key, dead_letters_key, assignments_key = KEYS[1], KEYS[2], KEYS[3]
-local last_seen_key, settings_key = KEYS[4], KEYS[5]
+local last_seen_key, settings_key, waiting_key = KEYS[4], KEYS[5], KEYS[6]
 local group, mode, kept = ARGV[1], ARGV[2], ARGV[3]
 local LONGEST_IDLE_MS = 86400000 -- if no replica noted one
 
@@ -47,13 +48,13 @@ if mode == 'look' or mode ~= 'all' and living > 0 or mode == 'unused' and pendin
   return { 0, living, pending, letters, consumers, lag }
 end
 local lacks = forbidden({ { 'XGROUP', 'DESTROY', events_key, group },
-  { 'DEL', dead_letters_key, assignments_key, last_seen_key, settings_key }, { 'HSET', settings_key, 'f', 'v' },
-  { 'PEXPIRE', settings_key, kept } })
+  { 'DEL', dead_letters_key, assignments_key, last_seen_key, settings_key, waiting_key },
+  { 'HSET', settings_key, 'f', 'v' }, { 'PEXPIRE', settings_key, kept } })
 if lacks then return redis.error_reply('NOPERM ' .. lacks) end
 
 -- 4 write
 if facts then call('XGROUP', 'DESTROY', events_key, group) end
-call('DEL', dead_letters_key, assignments_key, last_seen_key, settings_key)
+call('DEL', dead_letters_key, assignments_key, last_seen_key, settings_key, waiting_key)
 call('HSET', settings_key, 'forgotten', text_of(now))
 call('PEXPIRE', settings_key, kept)
 return { 1, living, pending, letters, consumers, lag }

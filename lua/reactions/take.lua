@@ -1,48 +1,51 @@
 #!lua
--- take: sends a heartbeat of a replica, reassigns the events of dead replicas to it, and delivers new events.
+-- take: sends a heartbeat of a replica and delivers events to it: those of dead replicas, then new ones.
 --
--- An entity with unfinished events has a holder: the one consumer that handles them. A consumer that takes a later
--- event of the entity assigns it to the holder. So the events of an entity are handled one after the other, in order.
--- If a reply is lost, the next one contains everything in it. A call that arrives after a later one is rejected.
+-- A consumer has one unfinished event of an entity at most: the others wait until it is finished, see finish. So the
+-- events of an entity are handled one after the other, in order, and each consumer has as many events as it has asked
+-- for. If a reply is lost, the next one contains everything in it. A call that arrives after a later one is rejected.
 --
 -- KEYS
---   1 events        {ns:p}:<machine>:events                 stream  the event log; the reaction is a group on it
---   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead   stream  dead letters; the same group retries them
---   3 assignments   {ns:p}:<machine>:reaction:<name>:held   hash    which consumer handles which entity
---   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen   zset    consumers by their last heartbeat, in ms
---   5 settings      {ns:p}:<machine>:reaction:<name>:rules  hash    what all consumers share
+--   1 events        {ns:p}:<machine>:events                    stream  the event log; the reaction is a group on it
+--   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead      stream  dead letters; the same group retries them
+--   3 assignments   {ns:p}:<machine>:reaction:<name>:held      hash    which consumer handles which event
+--   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen      zset    consumers by their last heartbeat, in ms
+--   5 settings      {ns:p}:<machine>:reaction:<name>:rules     hash    what all consumers share
+--   6 waiting       {ns:p}:<machine>:reaction:<name>:waiting   zset    events behind another one of their entity
 -- Assignments
---   `holder last number event attempts first` by entity: the consumer that handles its events, the last of them, the
---   number of its latest call, and an event with the number of its attempts and the time of the first
+--   <entity>  `holder number event attempts excused first began alone`: the consumer that handles the entity's first
+--             unfinished event, its latest call for the entity, the event (mark and ID), the number of attempts, how
+--             many of them do not count because their replica crashed while it made others too, the times of the first
+--             attempt and of the begin of the running one (0 for none), and 1 if that one runs alone in its replica
+--   !<event>  the entity, by which an event is found that was trimmed
 -- Settings
 --   on               the event types that all consumers handle, separated by blanks
---   idle             the argument of this name, from the consumer that changed it last
---   of:<consumer>    `since number changed`: its first take since events of it were reassigned, its latest take, and
---                    its latest take in which events were reassigned to it
---   lost:<consumer>  `number from to count`: a gap, and the latest take that reported it
+--   idle, delay      the arguments of these names, from the consumer that changed them last
+--   of:<consumer>    `since number`: its first take since events of it were reassigned, and its latest take
+--   lost:<consumer>  `number from to count`: a gap, and the take that reports it
 --   forgotten        after forget, the only field: the time in ms
 -- ARGV
 --   1 group     the reaction's name
 --   2 consumer  this replica
---   3 count     how many new events to deliver at most; -1 only registers the replica
---   4 after     ID of the last own event that the replica knows; 0-0 requests all own events
+--   3 count     how many events to deliver at most; -1 only registers the replica
+--   4 all       1 requests all own events too; else 0
 --   5 idle      a consumer without a heartbeat for this long, in ms, is dead
 --   6 known     until this time, in ms, the server knows if the reaction was forgotten while the consumer was away; 0
 --               if the consumer is new
 --   7 number    the number of this call, higher than any before
 --   8 answered  the number of the last take whose reply arrived; 0 for none
---   9 and on    the event types to handle, sorted; none stands for all
+--   9 delay     an event is due this long, in ms, after the time in its ID
+--   10 and on   the event types to handle, sorted; none stands for all
 -- Reply
---   [events, delivered, more, stale, after, gap, now]
---     events     [mark, id, entity] each, in the order in which to handle them; events that are known may be repeated.
---                mark is e for an event of the log, d for a dead letter that is retried. An entry that is not an
---                event is delivered too, whatever its type; its entity begins with #
+--   [events, delivered, more, stale, gap, now, due]
+--     events     [mark, id, entity, excused] each. mark is e for an event of the log, d for a dead letter that is
+--                retried. An entry that is not an event is delivered too, whatever its type; its entity begins with #
 --     delivered  the ID of the last event that was delivered to any consumer
---     more       1 if there may be further new events
+--     more       1 if there may be further events that are due
 --     stale      1 if events of this consumer may have been reassigned since the take that delivered them
---     after      the ID of the last own event, for the next call
 --     gap        [from, to, count] if events were trimmed from the log before they were handled; count 0 is unknown
 --     now        the server's time in ms
+--     due        with a delay, in how many ms the next event is due; null if the log has no further one
 -- Errors
 --   NOGROUP          the reaction does not exist
 --   FORGOTTEN        the reaction was forgotten
@@ -53,31 +56,31 @@
 --                    event decides for all of them if it is handled
 
 -- @include functions/reaction.lua
+-- @include functions/waiting.lua
+-- @include functions/gaps.lua
 
 -- 1 inputs
 local events_key, dead_letters_key, assignments_key = KEYS[1], KEYS[2], KEYS[3]
-local last_seen_key, settings_key = KEYS[4], KEYS[5]
-local group, consumer, count, after = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local idle, known, number, answered = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local on = table.concat(ARGV, ' ', 9)
+local last_seen_key, settings_key, waiting_key = KEYS[4], KEYS[5], KEYS[6]
+local group, consumer, count, all = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local idle, known, number, answered, delay = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local on = table.concat(ARGV, ' ', 10)
 local is_wanted = {}
-for i = 9, #ARGV do is_wanted[ARGV[i]] = true end
-count, known, number, answered = count + 0, known + 0, number + 0, answered + 0
+for i = 10, #ARGV do is_wanted[ARGV[i]] = true end
+count, known, number, answered, delay = count + 0, known + 0, number + 0, answered + 0, delay + 0
 local stream_keys = { e = events_key, d = dead_letters_key }
 local PAGE = 1000
-local SCAN = 500 -- new events that one call looks at
+local SKIP_COST = 0.1 -- to skip an event, compared to assigning one
 
 -- 2 read
 local now = server_ms()
 local alive_after = '(' .. text_of(now - idle)
 local facts = find_group(events_key, group)
-local forgotten, noted_on, noted_idle, calls, reported = unpack(call('HMGET', settings_key, 'forgotten', 'on', 'idle',
-  'of:' .. consumer, 'lost:' .. consumer))
-local since, latest, changed = string.match(calls or '', '^(%d+) (%d+) (%d+)$')
-since, changed = (since or number) + 0, (changed or number) + 0
-local reported_in, from, to, missed = string.match(reported or '', '^(%d+) (%S+) (%S+) (%d+)$')
-local is_reported = reported_in and reported_in + 0 <= answered
-local gap = reported_in and not is_reported and { from, to, missed + 0 }
+local forgotten, noted_on, noted_idle, noted_delay, calls, reported = unpack(call('HMGET', settings_key, 'forgotten',
+  'on', 'idle', 'delay', 'of:' .. consumer, 'lost:' .. consumer))
+local since, latest = string.match(calls or '', '^(%d+) (%d+)$')
+since, latest = (since or number) + 0, (latest or 0) + 0
+local is_reported = reported and string.match(reported, '^%d+') + 0 <= answered
 
 local function is_alive(other)
   if other == consumer then return true end
@@ -94,12 +97,12 @@ end
 local lacks = forbidden({
   { 'XREADGROUP', 'GROUP', group, consumer, 'STREAMS', events_key, '>' }, { 'XACK', events_key, group, '1-1' },
   { 'XCLAIM', events_key, group, consumer, '0', '1-1' }, { 'XADD', dead_letters_key, '*', 'f', 'v' },
-  { 'HSET', assignments_key, 'f', 'v' }, { 'DEL', settings_key }, { 'HSET', settings_key, 'f', 'v' },
-  { 'HDEL', settings_key, 'f' }, { 'ZADD', last_seen_key, '1', consumer },
-  { 'XGROUP', 'DELCONSUMER', events_key, group, consumer }, { 'ZREM', last_seen_key, consumer },
+  { 'HSET', assignments_key, 'f', 'v' }, { 'HDEL', assignments_key, 'f' }, { 'DEL', settings_key },
+  { 'ZADD', last_seen_key, '1', consumer }, { 'ZREM', last_seen_key, consumer }, { 'ZREM', waiting_key, 'm' },
+  { 'XGROUP', 'DELCONSUMER', events_key, group, consumer }, { 'XGROUP', 'SETID', events_key, group, '1-1' },
 })
 if lacks then return redis.error_reply('NOPERM ' .. lacks) end
-if latest and number <= latest + 0 then return redis.error_reply('OLDCALL a later call arrived before') end
+if number <= latest then return redis.error_reply('OLDCALL a later call arrived before') end
 if noted_on and noted_on ~= on then
   for _, other in ipairs(call('ZRANGEBYSCORE', last_seen_key, alive_after, '+inf')) do
     if other ~= consumer then return redis.error_reply('OTHERON ' .. noted_on) end
@@ -107,154 +110,156 @@ if noted_on and noted_on ~= on then
 end
 
 -- 4 write
-local function add_gap(first, last, size)
-  call('XADD', dead_letters_key, '*', 'lost', first, 'to', last, 'count', size, 'last', text_of(now))
-  gap = { gap and gap[1] or first, last, (gap and gap[3] or 0) + size }
-end
-local function assign(mark, id, entity, holder)
-  local assignment = read_assignment(assignments_key, entity)
-  if assignment.holder ~= holder then assignment.number = number end -- calls of the previous holder do not count
-  assignment.holder, assignment.last = holder, mark .. id
-  if not assignment.event then assignment.event, assignment.attempts, assignment.first = mark .. id, 0, 0 end
-  call('HSET', assignments_key, entity, assignment_text(assignment))
-end
-local function remove_settings_of(other)
-  call('HDEL', settings_key, 'of:' .. other, 'lost:' .. other)
-end
-local function save()
-  call('HSET', settings_key, 'of:' .. consumer, string.format('%.0f %.0f %.0f', since, number, changed))
-  if gap then
-    call('HSET', settings_key, 'lost:' .. consumer, table.concat({ number, gap[1], gap[2], gap[3] }, ' '))
-  elseif is_reported then
-    call('HDEL', settings_key, 'lost:' .. consumer)
-  end
-end
-
 -- The heartbeat.
 call('ZADD', last_seen_key, text_of(now), consumer)
 if noted_on ~= on then
   call('DEL', settings_key) -- also ends the note of an earlier reaction of this name that was forgotten
-  call('HSET', settings_key, 'on', on, 'idle', idle)
-elseif noted_idle ~= idle then
-  call('HSET', settings_key, 'idle', idle)
+  call('HSET', settings_key, 'on', on, 'idle', idle, 'delay', text_of(delay))
+elseif noted_idle ~= idle or noted_delay ~= text_of(delay) then
+  call('HSET', settings_key, 'idle', idle, 'delay', text_of(delay))
 end
+call('HSET', settings_key, 'of:' .. consumer, string.format('%.0f %.0f', since, number))
+if is_reported then call('HDEL', settings_key, 'lost:' .. consumer) end
 if count < 0 then
   -- Reads after the largest ID: delivers nothing, but creates the consumer, so that others notice when it is dead.
   call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', 1, 'STREAMS', events_key, '18446744073709551615-0')
-  save()
-  return { {}, facts['last-delivered-id'], 0, 1, after, false, now }
+  return { {}, facts['last-delivered-id'], 0, 1, false, now, false }
 end
 
--- The events of dead consumers, all at once, so that the events of an entity stay together.
-local left = {}
+local own, added, scanned, is_busy = {}, 0, 0, {}
+local function add_own(entity, assignment)
+  own[#own + 1] = { assignment.mark, assignment.id, entity, assignment.excused }
+end
+local function add_own_gap(from, to, missed)
+  add_gap(dead_letters_key, settings_key, consumer, number, from, to, missed)
+end
+-- Gives a pending event to this consumer, or lets it wait for an earlier event of its entity.
+local function assign(mark, id, entity)
+  local stream_key = stream_keys[mark]
+  scanned = scanned + 1
+  local assignment = not is_busy[entity] and read_assignment(assignments_key, entity)
+  if assignment and (assignment.mark ~= mark or assignment.id ~= id) then
+    is_busy[entity] = is_unfinished(assignments_key, stream_keys, group, entity, assignment)
+    assignment = nil
+  end
+  if is_busy[entity] then return add_waiting(waiting_key, stream_key, group, entity, mark, id) end
+  assignment = assignment or new_assignment(consumer, number, mark, id)
+  -- An attempt that crashed beside others does not count: one of the others may have caused it.
+  if assignment.began ~= '0' and assignment.alone == '0' then assignment.excused = assignment.excused + 1 end
+  assignment.holder, assignment.number, assignment.began = consumer, number, '0'
+  call('XCLAIM', stream_key, group, consumer, 0, id, 'JUSTID')
+  write_assignment(assignments_key, entity, assignment)
+  is_busy[entity] = true
+  add_own(entity, assignment)
+  added = added + 1
+end
+local function assign_following(entity)
+  local following, gap = assign_next(assignments_key, waiting_key, stream_keys, group, consumer, number, entity)
+  if gap then add_own_gap(unpack(gap)) end
+  if following then add_own(entity, following) end
+  is_busy[entity], added, scanned = following ~= nil, added + 1, scanned + 1
+end
+-- Acknowledges a pending event that was trimmed, and assigns the next one of its entity.
+local function drop(mark, id)
+  local stream_key, field = stream_keys[mark], '!' .. mark .. id
+  call('XACK', stream_key, group, id)
+  if mark == 'e' then add_own_gap(id, id, 1) end
+  local entity = call('HGET', assignments_key, field)
+  if not entity then return end
+  call('HDEL', assignments_key, field)
+  assign_following(entity)
+end
+local function assign_or_drop(mark, id)
+  local stream_key = stream_keys[mark]
+  local fields = fields_of(stream_key, id)
+  if fields then assign(mark, id, (subject_of(id, fields))) else drop(mark, id) end
+end
+
+-- All own events, if an earlier reply was lost.
+for mark, stream_key in pairs((all == '1' or latest ~= answered) and stream_keys or {}) do
+  local start = '-'
+  while start do
+    local rows = call('XPENDING', stream_key, group, start, '+', PAGE, consumer)
+    local entities = find_entities(assignments_key, mark, rows)
+    local texts = #rows > 0 and call('HMGET', assignments_key, unpack(entities)) or {}
+    for i, row in ipairs(rows) do
+      local id, assignment = row[1], parse_assignment(texts[i])
+      if is_assigned(assignment, consumer, mark, id) then add_own(entities[i], assignment)
+      else assign_or_drop(mark, id) end
+    end
+    start = #rows == PAGE and '(' .. rows[PAGE][1]
+  end
+end
+
+-- The further trimmed events of an entity, see waiting.lua. If it has an assignment, finish removes them.
+local trimmed_of = call('ZRANGE', waiting_key, '[ ', '(!', 'BYLEX', 'LIMIT', 0, 1)[1]
+local has_left = trimmed_of ~= nil
+if has_left and count > 0 then
+  local entity = string.sub(trimmed_of, 2)
+  call('ZREM', waiting_key, trimmed_of)
+  if not read_assignment(assignments_key, entity) then assign_following(entity) end
+end
+
+-- The events of dead consumers.
 for mark, stream_key in pairs(stream_keys) do
   for _, flat in ipairs(call('XINFO', 'CONSUMERS', stream_key, group)) do
     local other = named(flat)
-    local start = other.pending > 0 and not is_alive(other.name) and '-'
-    while start do
-      local rows = call('XPENDING', stream_key, group, start, '+', PAGE, other.name)
-      for _, row in ipairs(rows) do
-        local ms, sequence = string.match(row[1], '^(%d+)-(%d+)$')
-        left[#left + 1] = { mark = mark, id = row[1], ms = ms + 0, sequence = sequence + 0, owner = other.name }
+    local name, left = other.name, other.pending
+    if name ~= WAITING and not is_alive(name) then
+      while left > 0 and added < count and scanned < LONGEST_SCAN do
+        local most = math.min(count - added, LONGEST_SCAN - scanned)
+        local rows = call('XPENDING', stream_key, group, '-', '+', most, name)
+        for _, row in ipairs(rows) do assign_or_drop(mark, row[1]) end
+        left = left - #rows
       end
-      start = #rows == PAGE and '(' .. rows[PAGE][1]
-    end
-  end
-end
-table.sort(left, function(a, b)
-  if a.mark ~= b.mark then return a.mark == 'e' end
-  if a.ms ~= b.ms then return a.ms < b.ms end
-  return a.sequence < b.sequence
-end)
-for _, event in ipairs(left) do
-  local stream_key, id = stream_keys[event.mark], event.id
-  local fields = fields_of(stream_key, id)
-  if not fields then
-    remove_settings_of(event.owner)
-    call('XACK', stream_key, group, id)
-    if event.mark == 'e' then add_gap(id, id, 1) end
-  else
-    local entity = subject_of(id, fields)
-    local holder = read_assignment(assignments_key, entity).holder
-    -- A live holder gets the event by its own take, after its other events of the entity.
-    if not holder or holder == consumer or not is_alive(holder) then
-      remove_settings_of(event.owner)
-      call('XCLAIM', stream_key, group, consumer, 0, id, 'JUSTID')
-      assign(event.mark, id, entity, consumer)
-      changed = number
-    end
-  end
-end
-for _, stream_key in pairs(stream_keys) do
-  for _, flat in ipairs(call('XINFO', 'CONSUMERS', stream_key, group)) do
-    local other = named(flat)
-    if other.pending == 0 and not is_alive(other.name) then
-      call('XGROUP', 'DELCONSUMER', stream_key, group, other.name)
-      call('ZREM', last_seen_key, other.name)
-      remove_settings_of(other.name)
+      if left < other.pending or left == 0 then call('HDEL', settings_key, 'of:' .. name, 'lost:' .. name) end
+      if left == 0 then
+        call('XGROUP', 'DELCONSUMER', stream_key, group, name)
+        call('ZREM', last_seen_key, name)
+      end
+      has_left = has_left or left > 0
     end
   end
 end
 
--- New events, after a gap if the log was trimmed.
-local delivered, more = facts['last-delivered-id'], count > 0 and 1 or 0
-if count > 0 and not fields_of(events_key, delivered) then
-  local log = named(call('XINFO', 'STREAM', events_key))
-  local trimmed, read = log['entries-added'] - log.length, facts['entries-read']
-  local oldest = call('XRANGE', events_key, '-', '+', 'COUNT', 1)[1]
-  local last = oldest and oldest[1] or log['last-generated-id']
-  if trimmed > 0 and last ~= delivered and not (read and read == trimmed) then
-    add_gap(delivered, last, read and math.max(trimmed - read, 0) or 0)
-    if not oldest then
-      call('XGROUP', 'SETID', events_key, group, last, 'ENTRIESREAD', trimmed)
-      delivered = last
-    end
-  end
+-- A gap, if events after the last one that was delivered were trimmed from the log.
+local delivered = facts['last-delivered-id']
+local missed, last, position, trimmed = find_gap(events_key, facts)
+if count > 0 and missed then
+  add_own_gap(delivered, last, missed)
+  call('XGROUP', 'SETID', events_key, group, position, 'ENTRIESREAD', trimmed)
+  delivered = position
 end
-local kept, scanned = 0, 0
-while kept < count and scanned < SCAN do
-  local reply = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count - kept, 'STREAMS', events_key, '>')
-  if not reply then
-    more = 0
-    break
+
+-- New events.
+local is_end = count == 0
+while not is_end and added < count and scanned < LONGEST_SCAN do
+  local most = math.ceil(math.min(count - added, LONGEST_SCAN - scanned))
+  if delay > 0 then
+    most = #call('XRANGE', events_key, '(' .. delivered, text_of(now - delay), 'COUNT', most)
   end
+  local reply = most > 0
+    and call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', most, 'STREAMS', events_key, '>')
   local skipped = {}
-  for _, entry in ipairs(reply[1][2]) do
-    local id = entry[1]
-    local entity, kind = subject_of(id, entry[2])
-    delivered, scanned = id, scanned + 1
+  for _, entry in ipairs(reply and reply[1][2] or {}) do
+    local id, fields = entry[1], entry[2]
+    local entity, kind = subject_of(id, fields)
+    delivered = id
     if kind and on ~= '' and not is_wanted[kind] then
-      skipped[#skipped + 1] = id
+      skipped[#skipped + 1], scanned = id, scanned + SKIP_COST
     else
-      local holder = read_assignment(assignments_key, entity).holder
-      if not holder or not is_alive(holder) then holder = consumer end -- the events of dead holders were taken above
-      if holder == consumer then kept = kept + 1
-      else call('XCLAIM', events_key, group, holder, 0, id, 'JUSTID') end
-      assign('e', id, entity, holder)
+      assign('e', id, entity)
     end
   end
   if #skipped > 0 then call('XACK', events_key, group, unpack(skipped)) end
+  is_end = not reply
 end
+local following = is_end and delay > 0 and call('XRANGE', events_key, '(' .. delivered, '+', 'COUNT', 1)[1]
+local due = following and math.max(0, string.match(following[1], '^%d+') + delay - now)
 
--- The own events after those that the replica knows, whichever consumer took them; all if it may not know them all.
-local own = {}
-local function add_own(mark, start)
-  local stream_key = stream_keys[mark]
-  local reply = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', PAGE, 'STREAMS', stream_key, start)
-  local rows, last = reply and reply[1][2] or {}, start
-  for _, entry in ipairs(rows) do
-    local id, fields = entry[1], entry[2]
-    last = id
-    own[#own + 1] = { mark, id, fields and subject_of(id, fields) or '' } -- begin reports an event that was trimmed
-  end
-  return last, #rows == PAGE
+local gap = call('HGET', settings_key, 'lost:' .. consumer)
+if gap then
+  local first, to, size = string.match(gap, '^%d+ (%S+) (%S+) (%d+)$')
+  gap = { first, to, size + 0 }
 end
-local is_all = answered < changed or after == '0-0'
-local last, has_more = add_own('e', is_all and '0-0' or after)
-if has_more then more = 1 end
-if is_all then
-  local start, has_letters = '0-0', true
-  while has_letters do start, has_letters = add_own('d', start) end
-end
-save()
-return { own, delivered, more, answered < since and 1 or 0, last, gap or false, now }
+return { own, delivered, (has_left or not is_end) and 1 or 0, answered < since and 1 or 0, gap, now, due }

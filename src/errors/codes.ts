@@ -38,11 +38,11 @@ export type ErrorCode =
   | "NOTDURABLE"
   /** LeaseLostError | a held lease is lost | stop work on the entity */
   | "LEASELOST"
-  /** WaitError | the entity did not reach the state within `timeout` | wait again, or give up */
+  /** WaitError, LatchkeyError | the entity did not reach the state within `timeout`, or a handler exceeded `handlerTimeout` (the reason of its `signal`) | wait again, or give up; stop the handler */
   | "TIMEDOUT"
   /** WaitError | the entity is in another state, which is final | read `current` */
   | "FINAL"
-  /** GapError | changes after the cursor were trimmed from the event log, or the log lost the change before the cursor | list the entities, then continue from `cursor` */
+  /** GapError, WaitError | changes were trimmed from the event log before they were read, or the log lost the change that was read last | list the entities, then continue from `cursor`; after `waitFor` read `current`, then wait again */
   | "GAP"
   /** LatchkeyError | the event was reassigned to another replica; this is the reason of the handler's `signal` | stop the handler */
   | "REASSIGNED"

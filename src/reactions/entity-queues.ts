@@ -3,13 +3,20 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Connection } from "../valkey/connection.js";
 import { safeMessage } from "../valkey/failure.js";
 import type { Delivery, ReactionGroup } from "./group.js";
-import type { EntityQueue, HandlerRuns } from "./handler-runs.js";
+import type { HandlerRuns } from "./handler-runs.js";
 import type { ReactionSettings } from "./settings.js";
+import { Slots } from "./slots.js";
 
-/** Number of entities that may wait for a retry, per handler, before no more events are taken. */
-const PARKED_PER_HANDLER = 100;
+/** Number of entities that may wait for a retry before no more events are taken. */
+const MOST_PARKED = 1000;
 
-/** Queues the events of this replica by entity: several entities are handled at once, each one's events in order. */
+/** One entity: the event that is handled, and the next one if it is known. */
+interface EntityQueue {
+  current: Delivery;
+  next?: Delivery;
+}
+
+/** Handles the events of this replica: several entities at once, each one's events in order. */
 export class EntityQueues {
   readonly #connection: Connection;
   readonly #settings: ReactionSettings;
@@ -17,7 +24,6 @@ export class EntityQueues {
   readonly #stopping: AbortSignal;
   readonly #slots: Slots;
   readonly #queues = new Map<string, EntityQueue>();
-  readonly #known = new Set<string>();
   readonly #drains = new Set<Promise<void>>();
   /** Number of entities that wait for a retry. */
   #parked = 0;
@@ -36,9 +42,8 @@ export class EntityQueues {
   /** Number of new events to take. @throws the error of a call to the server that no retry can help. */
   get room(): number {
     if (this.#failure !== undefined) throw this.#failure.error;
-    const { concurrency } = this.#settings;
-    if (this.#parked >= concurrency * PARKED_PER_HANDLER) return 0;
-    return Math.max(0, concurrency - (this.#queues.size - this.#parked));
+    if (this.#parked >= MOST_PARKED) return 0;
+    return Math.max(0, this.#settings.concurrency - (this.#queues.size - this.#parked));
   }
 
   /** Settles as soon as there is more room, or an error. */
@@ -50,31 +55,27 @@ export class EntityQueues {
 
   /** Adds an event, unless it is known. */
   add(group: ReactionGroup, delivery: Delivery): void {
-    const key = keyOf(group, delivery);
-    if (this.#known.has(key) || this.#stopping.aborted) return;
-    this.#known.add(key);
-    const entity = delivery.entity || key; // the entity of a trimmed event is unknown
-    const existing = this.#queues.get(entity);
+    if (this.#stopping.aborted) return;
+    const { entity, id } = delivery;
+    const key = `${group.partition} ${entity}`;
+    const existing = this.#queues.get(key);
     if (existing !== undefined) {
-      existing.deliveries.push(delivery);
+      // The server delivers the next event only when the current one is finished.
+      if (!isEvent(existing.current, delivery)) existing.next = delivery;
       return;
     }
-    const queue: EntityQueue = { group, deliveries: [delivery] };
-    this.#queues.set(entity, queue);
-    const drain = this.#drain(entity, queue)
+    const queue = { current: delivery };
+    this.#queues.set(key, queue);
+    const drain = this.#drain(group, queue)
       .catch((error: unknown) => {
         this.#failure ??= { error };
         this.#connection.logger.error(
-          {
-            reaction: this.#settings.name,
-            id: delivery.entity,
-            event: delivery.id,
-            error: safeMessage(error),
-          },
+          { reaction: this.#settings.name, id: entity, event: id, error: safeMessage(error) },
           "an event remains to be handled again",
         );
       })
       .finally(() => {
+        this.#queues.delete(key);
         this.#drains.delete(drain);
         this.#onRoom();
       });
@@ -90,27 +91,32 @@ export class EntityQueues {
     while (this.#drains.size > 0) await Promise.all(this.#drains);
   }
 
-  async #drain(entity: string, queue: EntityQueue): Promise<void> {
-    const { group, deliveries } = queue;
-    for (
-      let [delivery] = deliveries;
-      delivery !== undefined && !this.#stopping.aborted;
-      [delivery] = deliveries
-    ) {
-      const current = delivery;
-      const result = await this.#slots.use(() => this.#runs.run(queue, current));
-      if (result === "reassigned") {
-        // The following events were reassigned too. Those that come back to this replica are delivered again, in order.
-        for (const left of deliveries) this.#known.delete(keyOf(group, left));
-        group.reset();
-        break;
+  async #drain(group: ReactionGroup, queue: EntityQueue): Promise<void> {
+    while (!this.#stopping.aborted) {
+      const { current } = queue;
+      const limit = this.#limitOf(current);
+      const result = await this.#slots.use(limit, () => this.#runs.run(group, current, limit === 1));
+      if (typeof result === "number") {
+        await this.#park(result);
+        continue;
       }
-      if (result === "finished") {
-        deliveries.shift();
-        this.#known.delete(keyOf(group, current));
-      } else await this.#park(result);
+      if (result === "reassigned") {
+        group.reset(); // the next reply contains the event that this replica may have of the entity
+        return;
+      }
+      const following = result ?? queue.next;
+      if (following === undefined || isEvent(following, current)) return;
+      queue.current = following;
+      delete queue.next;
     }
-    this.#queues.delete(entity);
+  }
+
+  /**
+   * Limits how many handlers run beside that of an event during which replicas crashed: half as many after each crash,
+   * until it runs alone. So the event that causes the crashes is found, and the others are handled.
+   */
+  #limitOf({ excused }: Delivery): number {
+    return Math.max(1, Math.floor(this.#settings.concurrency / 2 ** excused));
   }
 
   /** Waits for the delay, or until the reaction stops. */
@@ -122,28 +128,6 @@ export class EntityQueues {
   }
 }
 
-/** Limits how many tasks run at once; further ones wait in order. */
-class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
-  }
-}
-
-function keyOf({ partition }: ReactionGroup, { mark, id }: Delivery): string {
-  return `${partition} ${mark} ${id}`;
+function isEvent(one: Delivery, other: Delivery): boolean {
+  return one.mark === other.mark && one.id === other.id;
 }

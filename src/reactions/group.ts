@@ -6,7 +6,7 @@ import { replyCode } from "../valkey/failure.js";
 import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
-import { START } from "../valkey/stream.js";
+import { START, streamInfo } from "../valkey/stream.js";
 import { endError } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
 import type { MissedEvents } from "./settings.js";
@@ -16,6 +16,8 @@ export interface Delivery {
   readonly mark: "e" | "d";
   readonly id: string;
   readonly entity: string;
+  /** Number of attempts that do not count, because their replica crashed while it made others too. */
+  readonly excused: number;
 }
 
 /** Result of one `take`. */
@@ -32,8 +34,8 @@ export interface AttemptStart {
   readonly attempt: number;
   /** Undefined if the event was trimmed from the log; empty if the entry has no document. */
   readonly text: string | undefined;
-  /** True if all attempts were made before: this one does not count. */
-  readonly isSpent: boolean;
+  /** Number of attempts that may follow; -1 if all were made before, and this one does not count. */
+  readonly left: number;
 }
 
 /** Final result of an event: handled, trimmed from the log before that, or dead-lettered. */
@@ -45,6 +47,8 @@ export type Ending =
 export interface TakeOptions {
   readonly count: number;
   readonly takeOverMs: number;
+  /** Time in ms between an event and its delivery. */
+  readonly delayMs: number;
   /** Sorted; empty for all. */
   readonly types: readonly string[];
 }
@@ -58,6 +62,8 @@ export class ReactionGroup {
   readonly keys: ReactionKeys;
   /** ID of the last event that was delivered to any replica, as of the last `take`. */
   position = START;
+  /** Time at which the next event is due, if the last `take` left one for later. */
+  due: Deadline | undefined;
   readonly #connection: Connection;
   readonly #name: string;
   readonly #consumer: string;
@@ -66,9 +72,10 @@ export class ReactionGroup {
   #calls = 0;
   /** Number of the last `take` whose reply arrived. */
   #lastReply = 0;
-  /** ID of the last own event that this replica knows. */
-  #after = START;
+  /** Number of requests to deliver all events of this consumer again. */
   #resets = 0;
+  /** Number of those that were answered. */
+  #resetsDone = 0;
   #epoch: number;
 
   constructor(
@@ -94,30 +101,38 @@ export class ReactionGroup {
 
   /** Makes the next `take` return all events of this consumer, known ones included. */
   reset(): void {
-    this.#after = START;
     this.#resets += 1;
   }
 
-  /** Creates the consumer groups if they do not exist. */
-  async create(from: "start" | "end"): Promise<void> {
+  /**
+   * Creates the consumer groups if they do not exist.
+   *
+   * @param from position in the log: `"end"`, before the oldest entry that is left (`"start"`), or before the first entry
+   * ever (`"0-0"`), so that trimmed entries are reported as missed
+   */
+  async create(from: "start" | "end" | "0-0"): Promise<void> {
     const { events, deadLetters } = this.keys;
-    await this.#ask("creating", (client) =>
-      createGroup(client, events, this.#name, from === "start" ? "0" : "$"),
-    );
+    await this.#ask("creating", async (client) => {
+      if (from !== "start") return createGroup(client, events, this.#name, from === "end" ? "$" : from);
+      const { start, trimmed } = await streamInfo(client, events);
+      // Without the number, take would report the trimmed entries as missed.
+      await createGroup(client, events, this.#name, start, "ENTRIESREAD", trimmed);
+    });
     await this.#ask("creating", (client) => createGroup(client, deadLetters, this.#name, "0"));
   }
 
   /** Registers this replica without taking events. @throws what `take` throws */
-  async join({ takeOverMs, types }: Omit<TakeOptions, "count">): Promise<void> {
-    await this.take({ count: -1, takeOverMs, types });
+  async join(options: Omit<TakeOptions, "count">): Promise<void> {
+    await this.take({ ...options, count: -1 });
   }
 
   /**
-   * Sends a heartbeat, gets the events of dead replicas and takes up to `count` new events.
+   * Sends a heartbeat and takes up to `count` events: those of dead replicas, then new ones.
    *
    * @throws ContractError if other replicas use other event types (BADARG), or the reaction was forgotten (NOREACTION).
    */
-  async take({ count, takeOverMs, types }: TakeOptions): Promise<Batch> {
+  async take(options: TakeOptions): Promise<Batch> {
+    const { count, takeOverMs, delayMs, types } = options;
     const knownMs = this.#lastSeenMs === undefined ? 0 : this.#lastSeenMs + FORGOTTEN_KEPT_MS;
     let call = 0;
     let resets = 0;
@@ -128,22 +143,24 @@ export class ReactionGroup {
       this.#epoch = this.#connection.epoch;
       call = this.nextCall();
       resets = this.#resets;
-      return [count, this.#after, takeOverMs, knownMs, call, this.#lastReply, ...types].map(String);
+      const all = resets === this.#resetsDone ? 0 : 1;
+      return [count, all, takeOverMs, knownMs, call, this.#lastReply, delayMs, ...types].map(String);
     };
     const reply = await this.#run("take", args).catch((error: unknown) => {
       // A proxy delivered a copy of this call before the call itself. The next reply contains what the copy got.
       if (replyCode(error) === "OLDCALL") return undefined;
       throw endError(error, this.#name, types) ?? error;
     });
-    if (reply === undefined) return this.take({ count, takeOverMs, types });
-    const [events, position, more, stale, after, lost, nowMs] = reply as RawBatch;
+    if (reply === undefined) return this.take(options);
+    const [events, position, more, stale, lost, nowMs, dueInMs] = reply as RawBatch;
     this.#lastSeenMs = nowMs;
     this.#lastReply = call;
     this.position = position;
-    if (count >= 0 && this.#resets === resets) this.#after = after;
+    this.due = dueInMs === null ? undefined : Deadline.in(dueInMs);
+    if (count >= 0) this.#resetsDone = resets;
     const [from = "", to = "", missed = 0] = lost ?? [];
     return {
-      deliveries: events.map(([mark, id, entity]) => ({ mark, id, entity })),
+      deliveries: events.map(([mark, id, entity, excused]) => ({ mark, id, entity, excused })),
       hasMore: more === 1,
       isStale: stale === 1,
       missed: lost ? { partition: this.partition, from, to, count: missed || undefined } : undefined,
@@ -153,43 +170,60 @@ export class ReactionGroup {
   /**
    * Counts an attempt, once per `call`.
    *
-   * @param most the largest number of attempts
+   * @param most the largest number of attempts that count
+   * @param isAlone true if no other attempt runs in this replica until this one has ended
    * @returns undefined if the event was reassigned
    */
-  async begin(delivery: Delivery, call: number, most: number): Promise<AttemptStart | undefined> {
-    const reply = await this.#runOn(delivery, "begin", call, most);
+  async begin(
+    delivery: Delivery,
+    call: number,
+    most: number,
+    isAlone: boolean,
+  ): Promise<AttemptStart | undefined> {
+    const reply = await this.#runOn(delivery, "begin", call, most, isAlone ? 1 : 0);
     if (!Array.isArray(reply)) return undefined;
-    const [attempt, text, spent] = reply as [number, string | null, number];
-    return { attempt, text: text ?? undefined, isSpent: spent === 1 };
+    const [attempt, text, left] = reply as [number, string | null, number];
+    return { attempt, text: text ?? undefined, left };
   }
 
   /**
-   * Takes back an attempt, once, if the event was not reassigned. Works too if the server has not received its `begin`.
+   * Ends an attempt whose event is not finished, once. Works too if the server has not received its `begin`.
+   *
    * @param begun the attempt's number of `begin`
+   * @param ending `"failed"`, or `"stopped"`: the attempt does not count
+   * @returns false if the event was reassigned
    */
-  async uncount(delivery: Delivery, begun: number): Promise<void> {
-    await this.#runOn(delivery, "uncount", begun, this.nextCall());
+  async pause(
+    delivery: Delivery,
+    begun: number,
+    call: number,
+    ending: "failed" | "stopped",
+  ): Promise<boolean> {
+    return (await this.#runOn(delivery, "pause", begun, call, ending)) === "OK";
   }
 
   /**
    * Finishes an event. A repeated call returns the same.
+   *
    * @param begun the attempt's number of `begin`
-   * @param next the entity's next event, if known
    * @param digest SHA-1 of the event that `begin` returned
-   * @returns false if the event was reassigned, or a failover gave its ID to another one
+   * @returns the entity's next event, which now belongs to this consumer; null if there is none; undefined if the event
+   *   was reassigned, or a failover gave its ID to another one
    */
   async finish(
     delivery: Delivery,
     begun: number,
     call: number,
-    next: Delivery | undefined,
     ending: Ending,
     digest = "",
-  ): Promise<boolean> {
-    const following = next === undefined ? "" : `${next.mark}${next.id}`;
+  ): Promise<Delivery | null | undefined> {
     const letter = ending.how === "dead" ? [ending.error, ending.text] : [];
-    const args = [begun, call, following, ending.how, digest, ...letter];
-    return (await this.#runOn(delivery, "finish", ...args)) === "OK";
+    const reply = await this.#runOn(delivery, "finish", begun, call, ending.how, digest, ...letter);
+    if (!Array.isArray(reply)) return undefined;
+    const next = reply as [] | [mark: Delivery["mark"], id: string];
+    if (next.length === 0) return null;
+    const [mark, id] = next;
+    return { mark, id, entity: delivery.entity, excused: 0 };
   }
 
   /** Returns true if an event still belongs to this consumer. */
@@ -234,19 +268,25 @@ export class ReactionGroup {
 }
 
 type RawBatch = [
-  events: [mark: "e" | "d", id: string, entity: string][],
+  events: [mark: "e" | "d", id: string, entity: string, excused: number][],
   position: string,
   more: number,
   stale: number,
-  after: string,
   lost: [from: string, to: string, count: number] | null,
   nowMs: number,
+  dueInMs: number | null,
 ];
 
 /** Creates a consumer group on a stream, unless it exists. */
-export async function createGroup(client: Valkey, key: string, name: string, from: string): Promise<void> {
+export async function createGroup(
+  client: Valkey,
+  key: string,
+  name: string,
+  from: string,
+  ...options: [] | ["ENTRIESREAD", number]
+): Promise<void> {
   try {
-    await client.xgroup("CREATE", key, name, from, "MKSTREAM");
+    await client.call("XGROUP", "CREATE", key, name, from, "MKSTREAM", ...options);
   } catch (error) {
     if (replyCode(error) !== "BUSYGROUP") throw error;
   }

@@ -5,19 +5,13 @@ import type { Connection } from "../valkey/connection.js";
 import { tell } from "../valkey/failed-listener.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import { sha1 } from "../valkey/stream.js";
-import { thrownText } from "../valkey/thrown-text.js";
 import type { AttemptStart, Delivery, Ending, ReactionGroup } from "./group.js";
+import { callHandler, IGNORED_SIGNAL, isTimedOut } from "./handler-call.js";
 import type { MissedEvents, ReactionSettings } from "./settings.js";
-
-/** The events of one entity, handled one after the other. */
-export interface EntityQueue {
-  readonly group: ReactionGroup;
-  readonly deliveries: Delivery[];
-}
 
 /** One attempt to handle an event. */
 interface Run {
-  readonly queue: EntityQueue;
+  readonly group: ReactionGroup;
   readonly delivery: Delivery;
   /** Number of the attempt's `begin`. */
   readonly call: number;
@@ -45,30 +39,36 @@ export class HandlerRuns {
   }
 
   /**
-   * Makes one attempt to handle the first event of a queue.
+   * Makes one attempt to handle an event.
    *
-   * @returns `"finished"`, `"reassigned"` to another replica, or the delay in ms before the retry
+   * @param isAlone true if no other attempt runs in this replica until this one has ended
+   * @returns the entity's next event, undefined if there is none; `"reassigned"` if the event now belongs to another
+   *   replica; or the delay in ms before the retry
    */
-  async run(queue: EntityQueue, delivery: Delivery): Promise<"finished" | "reassigned" | number> {
+  async run(
+    group: ReactionGroup,
+    delivery: Delivery,
+    isAlone: boolean,
+  ): Promise<Delivery | undefined | "reassigned" | number> {
     if (this.#stopping.aborted) return 0;
-    const run: Run = { queue, delivery, call: queue.group.nextCall(), abort: new AbortController() };
-    const begun = await this.#track(this.#begin(run));
+    const run: Run = { group, delivery, call: group.nextCall(), abort: new AbortController() };
+    const begun = await this.#track(this.#begin(run, isAlone));
     if (begun === undefined) return "reassigned";
-    const { attempt, text, isSpent } = begun;
+    const { attempt, text, left } = begun;
     if (text === undefined) return this.#finish(run, { how: "lost" });
-    const { deadLetterAfter, firstDelayMs, longestDelayMs } = this.#settings;
+    const { firstDelayMs, longestDelayMs } = this.#settings;
     const change = parseChange(this.#settings.machine, text);
     if (typeof change === "string")
       return this.#bury(run, attempt, text, `unreadable entry ${delivery.id}: ${change}`);
-    const error = isSpent ? UNKNOWN_RESULT : await this.#handle(run, attempt, change);
+    const error = left < 0 ? UNKNOWN_RESULT : await this.#handle(run, attempt, change);
     if (error === undefined) return this.#finish(run, { how: "done" }, text);
-    // An aborted handler has not failed. If the event was reassigned, the new owner counts the attempts.
-    if (run.abort.signal.aborted) return "reassigned";
-    if (attempt < deadLetterAfter) {
-      this.#log("warn", delivery, { attempt, error }, "a handler failed");
-      return backoffMs(attempt - 1, firstDelayMs, longestDelayMs);
-    }
-    return this.#bury(run, attempt, text, error);
+    // A handler that was aborted for another reason has not failed. If the event was reassigned, the new owner counts.
+    if (run.abort.signal.aborted && !isTimedOut(run.abort.signal)) return "reassigned";
+    if (left <= 0) return this.#bury(run, attempt, text, error);
+    this.#log("warn", delivery, { attempt, error }, "a handler failed");
+    const number = group.nextCall();
+    const isOurs = await this.#retry("pause", () => group.pause(delivery, run.call, number, "failed"), false);
+    return isOurs ? backoffMs(attempt - 1, firstDelayMs, longestDelayMs) : "reassigned";
   }
 
   /** Logs events that were trimmed from the log before they were handled, and calls `onMissed`. */
@@ -81,8 +81,8 @@ export class HandlerRuns {
 
   /** Aborts the handlers of events that were reassigned while this replica counted as dead. */
   async abortReassigned(): Promise<void> {
-    for (const { queue, delivery, abort } of [...this.#running]) {
-      if (!(await queue.group.owns(delivery)))
+    for (const { group, delivery, abort } of [...this.#running]) {
+      if (!(await group.owns(delivery)))
         abort.abort(new LatchkeyError("REASSIGNED", "the event was reassigned to another replica"));
     }
   }
@@ -102,11 +102,11 @@ export class HandlerRuns {
   }
 
   /** Begins an attempt. If the reaction stops in the meantime, the handler is not called and the attempt does not count. */
-  async #begin(run: Run): Promise<AttemptStart | undefined> {
-    const { queue, delivery, call } = run;
+  async #begin(run: Run, isAlone: boolean): Promise<AttemptStart | undefined> {
+    const { group, delivery, call } = run;
     const { deadLetterAfter } = this.#settings;
     try {
-      const begin = () => queue.group.begin(delivery, call, deadLetterAfter);
+      const begin = () => group.begin(delivery, call, deadLetterAfter, isAlone);
       const begun = await this.#retry("begin", begin, undefined);
       if (begun === undefined || !this.#stopping.aborted) return begun;
     } catch (error) {
@@ -119,46 +119,44 @@ export class HandlerRuns {
 
   /** @returns the handler's error, undefined if it succeeded */
   async #handle(run: Run, attempt: number, change: Change): Promise<string | undefined> {
+    const { delivery, abort } = run;
+    const onIgnored = () => this.#log("error", delivery, { attempt }, IGNORED_SIGNAL);
     this.#running.add(run);
     try {
-      await this.#settings.handle(change, { attempt, signal: run.abort.signal });
-      return undefined;
-    } catch (error) {
-      return thrownText(error, true);
+      return await callHandler(this.#settings, { change, attempt, abort, onIgnored });
     } finally {
       this.#running.delete(run);
     }
   }
 
-  async #bury(run: Run, attempt: number, text: string, error: string): Promise<"finished" | "reassigned"> {
+  async #bury(
+    run: Run,
+    attempt: number,
+    text: string,
+    error: string,
+  ): Promise<Delivery | undefined | "reassigned"> {
     this.#log("error", run.delivery, { attempt, error }, "an event became a dead letter");
     return this.#finish(run, { how: "dead", error: error.slice(0, LONGEST_ERROR_TEXT), text }, text);
   }
 
   async #finish(
-    { queue, delivery, call }: Run,
+    { group, delivery, call }: Run,
     ending: Ending,
     text?: string,
-  ): Promise<"finished" | "reassigned"> {
-    const { group, deliveries } = queue;
+  ): Promise<Delivery | undefined | "reassigned"> {
     const digest = text === undefined ? "" : sha1(text);
     const number = group.nextCall();
-    const finish = () => group.finish(delivery, call, number, deliveries[1], ending, digest);
-    if (!(await this.#retry("finish", finish, false))) {
-      this.#log("warn", delivery, {}, "an event was reassigned to another replica while it was handled");
-      return "reassigned";
-    }
-    const { mark, id } = delivery;
-    if (ending.how === "lost" && mark === "e") {
-      this.reportMissed({ partition: group.partition, from: id, to: id, count: 1 });
-    }
-    return "finished";
+    const finish = () => group.finish(delivery, call, number, ending, digest);
+    const next = await this.#retry("finish", finish, undefined);
+    if (next !== undefined) return next ?? undefined;
+    this.#log("warn", delivery, {}, "an event was reassigned to another replica while it was handled");
+    return "reassigned";
   }
 
   /** Takes back an attempt. It counts if the server cannot be reached. */
-  async #uncount({ queue, delivery, call }: Run): Promise<void> {
+  async #uncount({ group, delivery, call }: Run): Promise<void> {
     try {
-      await this.#track(queue.group.uncount(delivery, call));
+      await this.#track(group.pause(delivery, call, group.nextCall(), "stopped"));
     } catch (error) {
       if (replyCode(error) === "NOGROUP") return; // the attempt is gone together with the group
       this.#log(

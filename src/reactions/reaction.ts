@@ -15,7 +15,8 @@ import { openInTime } from "../valkey/open-in-time.js";
 import { EntityQueues } from "./entity-queues.js";
 import { type Batch, ReactionGroup } from "./group.js";
 import { HandlerRuns } from "./handler-runs.js";
-import { type Handler, type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
+import type { Handler } from "./handler-settings.js";
+import { type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
 
 /** Longest time between two heartbeats. */
 const LONGEST_TICK_MS = 1_000;
@@ -27,7 +28,7 @@ export async function react<S extends string>(
   handler: Handler<Change<S>>,
   options: ReactOptions,
 ): Promise<Reaction> {
-  const settings = readSettings(store.definition, name, handler, options);
+  const settings = await readSettings(store, name, handler, options);
   return askOnce(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
 }
 
@@ -73,7 +74,7 @@ export class Reaction implements AsyncDisposable {
 
   /** Creates the consumer groups if they do not exist, and begins. */
   static async start({ connection, location }: MachineStore, settings: ReactionSettings): Promise<Reaction> {
-    const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
+    const consumer = consumerName(connection);
     const groups = Array.from(
       { length: location.partitions },
       (_, partition) => new ReactionGroup(connection, location, partition, settings.name, consumer),
@@ -185,10 +186,10 @@ export class Reaction implements AsyncDisposable {
 
   /** @returns true if there may be more to take */
   async #take(group: ReactionGroup): Promise<boolean> {
-    const { takeOverMs, types } = this.#settings;
+    const { takeOverMs, delayMs, types } = this.#settings;
     let batch: Batch;
     try {
-      batch = await group.take({ count: this.#queues.room, takeOverMs, types });
+      batch = await group.take({ count: this.#queues.room, takeOverMs, delayMs, types });
     } catch (error) {
       if (this.#isStopped || replyCode(error) !== "NOGROUP") throw error;
       // The server lost its data. This group has handled nothing that the log holds now.
@@ -197,7 +198,7 @@ export class Reaction implements AsyncDisposable {
         { reaction: this.name },
         "the consumer group is gone; creating it anew at the start of the log",
       );
-      await group.create("start");
+      await group.create("0-0");
       return true;
     }
     for (const delivery of batch.deliveries) this.#queues.add(group, delivery);
@@ -213,25 +214,44 @@ export class Reaction implements AsyncDisposable {
     return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
   }
 
-  /** Waits for more room, at most until the next heartbeat. */
-  async #moreRoom(): Promise<void> {
-    await Deadline.in(this.#tickMs)
+  /** Waits for more room, at most until the next heartbeat or for `waitMs`. */
+  async #moreRoom(waitMs = this.#tickMs): Promise<void> {
+    await Deadline.in(waitMs)
       .race(this.#queues.moreRoom())
       .catch(() => {}); // time for the heartbeat
   }
 
-  /** Waits for new events, at most until the next heartbeat. All replicas wake, whichever takes the events. */
+  /**
+   * Waits for new events or until one is due, at most until the next heartbeat. All replicas wake, whichever takes the
+   * events.
+   */
   async #news(): Promise<void> {
-    const keys = this.#groups.map((group) => group.keys.events);
-    const ids = this.#groups.map(({ position }) => position);
+    const dues = this.#groups.flatMap(({ due }) => (due === undefined ? [] : Math.ceil(due.remainingMs)));
+    const waitMs = Math.max(1, Math.min(this.#tickMs, ...dues));
+    const groups = this.#groups.filter(({ due }) => due === undefined);
+    if (groups.length === 0) return this.#moreRoom(waitMs);
+    const keys = groups.map((group) => group.keys.events);
+    const ids = groups.map(({ position }) => position);
     try {
-      await this.#client.xread("COUNT", 1, "BLOCK", this.#tickMs, "STREAMS", ...keys, ...ids);
+      await this.#client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
     } catch (error) {
       if (this.#isStopped) return;
       if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
       await this.#moreRoom();
     }
   }
+}
+
+/**
+ * Names this replica, for operators: host, process ID and a random part, after the program's `connectionName` if it has one.
+ *
+ * @example "orchestrator@pod-7-1-9f86d081"
+ */
+function consumerName({ client }: Connection): string {
+  const { connectionName } = client.options;
+  const program = (connectionName ?? "latchkey") === "latchkey" ? "" : `${connectionName}@`;
+  const random = randomBytes(4).toString("hex");
+  return `${program}${hostname()}-${process.pid}-${random}`.replace(/[^A-Za-z0-9@._-]/g, "-");
 }
 
 /** Registers this replica in all partitions, or in none. */

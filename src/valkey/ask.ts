@@ -11,6 +11,7 @@ import { Deadline, TimeUpError } from "./deadline.js";
 import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
 import type { MachineStore, Recover } from "./machine-store.js";
 import { onAbort } from "./on-abort.js";
+import { missingPermission } from "./permission.js";
 import { retry } from "./retry.js";
 
 /** Texts of the scripts' own error replies. */
@@ -32,7 +33,6 @@ const CONTRACT_TEXTS = new Map([
 const HINTS = new Map([
   ["OOM", "the server is out of memory"],
   ["READONLY", "the server is a replica"],
-  ["NOPERM", "this user lacks a permission that latchkey needs"],
   ["NOAUTH", "authentication required; give a user and a password"],
   ["BUSY", "the server is running a slow script"],
   ["LOADING", "the server is loading its data"],
@@ -46,7 +46,7 @@ const HINTS = new Map([
 export function notMade(error: unknown, name: string, address: string): Error {
   return (
     contractError(error, name) ??
-    new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, replyCode(error))
+    new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, serverCode(error))
   );
 }
 
@@ -105,7 +105,7 @@ export function limited<T extends { readonly connection: Connection }>(
   store: T,
   options: ReadOptions,
   known: readonly string[] = [],
-): T & Limits & { readonly timeoutMs: number } {
+): T & Limits & { readonly timeoutMs: number; readonly deadline: Deadline } {
   checkOptions(options, [...known, ...READ_OPTIONS]);
   const { timeout, signal } = options;
   checkSignal(signal);
@@ -160,14 +160,22 @@ export async function askOnce<T>(
   } catch (error) {
     if (error instanceof LatchkeyError && !(error instanceof ConnectError)) throw error;
     if (connection.isClosed) throw new ClosedError();
-    const reply = replyCode(error);
+    const reply = serverCode(error);
     const became = reply === "" ? "not answered" : "rejected";
     throw new NotExecutedError(`${what} was ${became}: ${hint(error, connection.address)}`, reply);
   }
 }
 
+/** Returns the code of an error reply. A denial inside a script has one too. */
+function serverCode(error: unknown): string {
+  return missingPermission(safeMessage(error)) === undefined ? replyCode(error) : "NOPERM";
+}
+
 /** Explains why a call got no reply. */
 export function hint(error: unknown, address: string): string {
+  const missing = missingPermission(safeMessage(error));
+  if (missing !== undefined)
+    return `${missing.text}; \`latchkey doctor\` prints the ACL line that grants it (${missing.code})`;
   const known = HINTS.get(replyCode(error));
   if (known !== undefined) return `${known} (${safeMessage(error)})`;
   if (isOffline(error)) return `not connected to ${address}`;

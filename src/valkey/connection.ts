@@ -3,8 +3,10 @@ import { checkDuration, checkTypes, checkWhole, refuse } from "../contract/argum
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
 import { ClosedError } from "../errors/closed-error.js";
 import type { LatchkeyError } from "../errors/latchkey-error.js";
-import { addressText, parseAddress } from "./address.js";
+import { addressText } from "./address.js";
+import { checkDatabase, checkSentinel } from "./connection-checks.js";
 import {
+  addressOf,
   type ConnectionOptions,
   DEFAULT_CONNECT_MS,
   DEFAULT_URL,
@@ -24,6 +26,7 @@ import { OpenClients } from "./open-clients.js";
 import { Positions } from "./positions.js";
 import { type ConnectionCheck, Readiness } from "./readiness.js";
 import { ServerClock } from "./server-clock.js";
+import { parseAddress } from "./server-url.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
 export { hangUp } from "./open-clients.js";
@@ -92,14 +95,17 @@ export interface Connection {
  * @throws ContractError if an option is invalid
  */
 export async function openConnection(
-  options: ConnectionOptions = {},
+  options: ConnectionOptions & { readonly namespace?: string } = {},
   mostMs = Number.POSITIVE_INFINITY,
 ): Promise<Connection> {
   checkConnection(options);
   const logger = options.logger ?? silentLogger;
   const defaults = callDefaults(options);
-  if (options.client !== undefined) return adopt(options.client, logger, defaults);
-  const address = parseAddress(options.url ?? DEFAULT_URL);
+  const { client: adopted, namespace } = options;
+  if (adopted !== undefined) return adopt(adopted, namespace, logger, defaults);
+  const parsed = parseAddress(options.url ?? DEFAULT_URL);
+  const address = { ...parsed, database: options.database ?? parsed.database };
+  checkDatabase(address.database, namespace);
   const settings = settingsFor(address, options);
   const text = addressText(address);
   const limitMs = Math.min(options.connectTimeoutMs ?? DEFAULT_CONNECT_MS, mostMs);
@@ -123,10 +129,12 @@ interface CallDefaults {
 /** The longest timer of Node, less the second that connecting adds. */
 const LONGEST_MS = 2_147_000_000;
 
-function checkConnection({ url, username, password, connectionName, ...objects }: ConnectionOptions): void {
+function checkConnection({ url, username, password, connectionName, ...others }: ConnectionOptions): void {
   checkTypes("string", { url, username, password, connectionName });
-  const { sentinel, tls, logger } = objects;
+  const { sentinel, database, tls, logger } = others;
   checkTypes("object", { sentinel, tls, logger });
+  if (sentinel !== undefined) checkSentinel(sentinel);
+  if (database !== undefined) checkWhole("database", database, 0, 99_999);
   for (const method of logger === undefined ? [] : (["debug", "info", "warn", "error"] as const)) {
     if (typeof logger?.[method] !== "function")
       refuse(`logger must have the methods of a pino logger; it lacks ${method}`);
@@ -151,7 +159,12 @@ function callDefaults({
   };
 }
 
-function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connection {
+function adopt(
+  client: Valkey,
+  namespace: string | undefined,
+  logger: Logger,
+  defaults: CallDefaults,
+): Connection {
   if (!(client instanceof Valkey))
     refuse(
       "client must be a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` lists its copies",
@@ -161,14 +174,10 @@ function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connecti
       "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
     );
   }
-  const {
-    host = "localhost",
-    port = 6379,
-    tls,
-    db = 0,
-    connectTimeout = DEFAULT_CONNECT_MS,
-  } = client.options;
-  const address = addressText({ host, port, tls: tls !== undefined, database: db });
+  const { db = 0, connectTimeout = DEFAULT_CONNECT_MS } = client.options;
+  checkDatabase(db, namespace);
+  if (client.status === "wait") client.connect().catch(() => {}); // lazyConnect; a failure shows in the calls
+  const address = addressText(addressOf(client.options));
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose), address, connectTimeout, logger),
   );

@@ -7,6 +7,9 @@ export class TimeUpError extends Error {
   }
 }
 
+/** One for all, because thousands of calls can end at once, and stack traces take time. */
+const TIME_UP = new TimeUpError();
+
 /** The longest time that Node's timers take, in ms. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -20,6 +23,9 @@ interface Waiter {
 
 /** A waiter may end this share of its time later, so that many of them share one timer. */
 const LATENESS = 0.01;
+
+/** Waiters that end in one turn of the event loop, so that the replies to others are read in between. */
+const BATCH = 100;
 
 /** Ends waiters at their deadlines, with one timer for all: a timer for each call costs more than the call's own work. */
 class Alarm {
@@ -43,7 +49,8 @@ class Alarm {
     clearTimeout(this.#timer);
     this.#ringsAt = at;
     const ms = Math.min(Math.max(0, Math.ceil(at - performance.now())), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => this.#ring(), ms);
+    // Replies that arrived while this process was busy come first.
+    this.#timer = setTimeout(() => setImmediate(() => this.#ring()), ms);
   }
 
   #ring(): void {
@@ -51,9 +58,12 @@ class Alarm {
     this.#ringsAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
+    let ended = 0;
     for (const waiter of this.#waiters) {
       if (waiter.endsAt > now) next = Math.min(next, waiter.ringsAt);
+      else if (ended === BATCH) return void setImmediate(() => this.#ring());
       else {
+        ended += 1;
         this.#waiters.delete(waiter);
         waiter.end();
       }
@@ -94,7 +104,7 @@ export class Deadline {
     return new Promise((resolve, reject) => {
       const { endsAt } = this;
       const ringsAt = endsAt + LATENESS * this.remainingMs;
-      const waiter = { endsAt, ringsAt, end: () => reject(new TimeUpError()) };
+      const waiter = { endsAt, ringsAt, end: () => reject(TIME_UP) };
       alarm.add(waiter);
       promise.then(
         (value) => {

@@ -71,6 +71,16 @@ export class InFlight {
     });
   }
 
+  /** Runs a call when a place is free. */
+  async run<T>(deadline: Deadline, call: () => Promise<T>): Promise<T> {
+    if (!this.tryEnter()) await this.wait(deadline);
+    try {
+      return await call();
+    } finally {
+      this.leave();
+    }
+  }
+
   /**
    * Frees a place.
    *
@@ -89,7 +99,8 @@ export class InFlight {
       this.#waiters.splice(0, this.#first);
       this.#first = 0;
     }
-    if (waiter === undefined || waiter.deadline.remainingMs <= this.#latencyMs) return;
+    const neededMs = 2 * this.#latencyMs + this.#queueMs;
+    if (waiter === undefined || waiter.deadline.remainingMs <= neededMs) return;
     this.#count += 1;
     waiter.start();
   }

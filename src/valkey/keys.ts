@@ -72,12 +72,14 @@ export interface ReactionKeys {
   readonly events: string;
   /** Stream of events that are no longer retried. */
   readonly deadLetters: string;
-  /** Hash: which replica handles the events of which entity. */
+  /** Hash: which replica handles which event of which entity. */
   readonly assignments: string;
   /** Sorted set: the time of each replica's last heartbeat. */
   readonly lastSeen: string;
   /** Hash of the settings that all replicas share. After `forget` it notes for a day that the reaction was forgotten. */
   readonly settings: string;
+  /** Sorted set of the events that wait until an earlier one of their entity is finished. */
+  readonly waiting: string;
 }
 
 /** Builds the keys of a reaction in a partition. */
@@ -89,5 +91,6 @@ export function reactionKeys(location: MachineLocation, partition: number, react
     assignments: `${start}held`,
     lastSeen: `${start}seen`,
     settings: `${start}rules`,
+    waiting: `${start}waiting`,
   };
 }

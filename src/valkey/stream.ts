@@ -27,11 +27,14 @@ export interface Stretch {
   readonly gap: Gap | undefined;
 }
 
-interface StreamInfo {
+/** Facts of a stream. */
+export interface StreamInfo {
   readonly lastId: string;
   readonly last: StreamEntry | undefined;
   /** Position before the oldest entry; the start if nothing was trimmed. */
   readonly start: string;
+  /** Number of entries that were trimmed or removed. */
+  readonly trimmed: number;
 }
 
 type RawEntry = [id: string, fields: string[]];
@@ -93,21 +96,24 @@ function gapAt(
 
 /** Returns the position before the oldest entry of a stream. */
 export async function startOf(client: Valkey, key: string): Promise<string> {
-  const replies = await client.multi().xinfo("STREAM", key).exec();
-  return readInfo(replies?.[0]).start;
+  return (await streamInfo(client, key)).start;
 }
 
 /** Returns the ID up to which a stream has been written. */
 export async function endOf(client: Valkey, key: string): Promise<string> {
-  const replies = await client.multi().xinfo("STREAM", key).exec();
-  return readInfo(replies?.[0]).lastId;
+  return (await streamInfo(client, key)).lastId;
 }
 
 /** Returns the position after the newest entry of a stream. It identifies the entry, unless that was trimmed. */
 export async function endPositionOf(client: Valkey, key: string): Promise<string> {
-  const replies = await client.multi().xinfo("STREAM", key).exec();
-  const { last, lastId } = readInfo(replies?.[0]);
+  const { last, lastId } = await streamInfo(client, key);
   return last?.id === lastId ? positionAfter(last) : lastId;
+}
+
+/** Reads the facts of a stream. */
+export async function streamInfo(client: Valkey, key: string): Promise<StreamInfo> {
+  const replies = await client.multi().xinfo("STREAM", key).exec();
+  return readInfo(replies?.[0]);
 }
 
 /** Reads a reply to XINFO STREAM. A stream that does not exist is an empty one. */
@@ -119,9 +125,9 @@ function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamIn
     (name) => facts.get(name) as RawEntry | null | undefined,
   );
   const lastId = String(facts.get("last-generated-id") ?? START);
-  const isTrimmed = Number(facts.get("entries-added") ?? 0) > Number(facts.get("length") ?? 0);
+  const trimmed = Number(facts.get("entries-added") ?? 0) - Number(facts.get("length") ?? 0);
   const oldest = first ? justBefore(first[0]) : lastId;
-  return { lastId, last: last ? readEntry(last) : undefined, start: isTrimmed ? oldest : START };
+  return { lastId, last: last ? readEntry(last) : undefined, start: trimmed > 0 ? oldest : START, trimmed };
 }
 
 function readEntry([id, fields]: RawEntry): StreamEntry {

@@ -33,16 +33,20 @@ export async function reacting(
 
 /** Begins an attempt to handle an event, as one of ten. */
 export async function begin(group: ReactionGroup, event: Delivery): Promise<AttemptStart | undefined> {
-  return group.begin(event, group.nextCall(), 10);
+  return group.begin(event, group.nextCall(), 10, true);
 }
 
-/** Finishes an event whose attempt began before any other call. */
+/**
+ * Finishes an event whose attempt began before any other call.
+ *
+ * @returns the entity's next event, or null; undefined if the event was reassigned
+ */
 export async function finish(
   group: ReactionGroup,
   event: Delivery,
   ending: Ending = { how: "done" },
-): Promise<boolean> {
-  return group.finish(event, 0, group.nextCall(), undefined, ending);
+): Promise<Delivery | null | undefined> {
+  return group.finish(event, 0, group.nextCall(), ending);
 }
 
 /** Returns a key of the reaction named `r`. */

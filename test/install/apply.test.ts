@@ -242,11 +242,11 @@ describe("machine", () => {
     const home = await client();
     const older = await home.machine(order);
     await older.create("o1");
-    const newer = await home.machine<string>({
+    const newer = await home.machine({
       ...order,
       version: 2,
       states: { open: { to: ["paid"] }, paid: { require: ["sum"], to: ["sent"] }, sent: {}, gone: {} },
-    });
+    } as MachineDefinition);
     const illegal = await rejectionOf(IllegalTransitionError, older.transition("o1", "gone"));
     expect(illegal.allowed).toEqual([]);
     expect(illegal.message).toMatch(

@@ -83,7 +83,7 @@ describe("an event whose handler fails", () => {
       ">",
     );
     const [event] = await (await admin()).xrange(`{${namespace}:0}:dial:events`, "-", "+");
-    const held = `died e${event?.[0]} 7 e${event?.[0]} 2 1763807223197`;
+    const held = `died 7 e${event?.[0]} 2 0 1763807223197 1763807223198 1`;
     await (await admin()).hset(`{${namespace}:0}:dial:reaction:r:held`, "x1", held);
     const met: string[] = [];
     await reacting(ours, (change) => void met.push(nameOf(change)), { deadLetterAfter: 2 });

@@ -216,7 +216,7 @@ it("the script that removes a reaction checks it again in the same step", async 
   const { deadLetters, lastSeen } = keys;
   const forget = async (how: string): Promise<unknown> => {
     const args = [...Object.values(keys), "r", how, "1000"];
-    return ((await valkey.eval(reactionScripts.forget.text, 5, ...args)) as unknown[]).slice(0, 4);
+    return ((await valkey.eval(reactionScripts.forget.text, 6, ...args)) as unknown[]).slice(0, 4);
   };
   await valkey.xadd(deadLetters, "*", "lost", "0-0", "to", "1-1", "count", "1", "last", "1");
   expect([await forget("look"), await forget("unused")]).toEqual(Array(2).fill([0, 0, 0, 1]));

@@ -23,13 +23,14 @@ async function stage() {
     die: async (name: string) => void (await (await admin()).zadd(keyOf(namespace, "seen"), 0, name)),
     seen: async () => (await admin()).zrange(keyOf(namespace, "seen"), 0, -1),
     held: async () => (await admin()).hgetall(keyOf(namespace, "held")),
+    waiting: async () => (await admin()).zcard(keyOf(namespace, "waiting")),
   };
 }
 
 /** Takes events, and returns all events of the consumer. */
 async function take(group: ReactionGroup, count = 10): Promise<readonly Delivery[]> {
   group.reset();
-  return (await group.take({ count, takeOverMs: 600_000, types: [] })).deliveries;
+  return (await group.take({ count, takeOverMs: 600_000, delayMs: 0, types: [] })).deliveries;
 }
 
 function changeOf({ text }: AttemptStart): Change {
@@ -42,24 +43,24 @@ async function begunName(group: ReactionGroup, event: Delivery): Promise<string 
 }
 
 describe("the events of an entity", () => {
-  it("go to the consumer that has earlier ones, also after those were reassigned", async () => {
-    const { ours, consumer, die, held } = await stage();
-    const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
+  it("are delivered one after the other, in order, also after the first was reassigned", async () => {
+    const { ours, consumer, die, held, waiting } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
     const first = await take(a);
-    await ours.transition("x1", "b");
+    for (const to of ["b", "c"] as const) await ours.transition("x1", to);
     expect(await take(b)).toEqual([]);
+    expect(await take(a)).toEqual(first);
+    expect(await waiting()).toBe(2);
     await die("a");
-    expect((await take(b)).map(({ id }) => id)).toEqual([first[0]?.id, expect.any(String)]);
-    await ours.transition("x1", "c");
-    expect(await take(c)).toEqual([]);
-    const all = await take(b);
-    expect(all).toHaveLength(3);
-    for (const event of all) {
-      await begin(b, event);
-      expect(await finish(b, event)).toBe(true);
+    expect(await take(b)).toEqual(first);
+    const names: (string | undefined)[] = [];
+    for (let [event] = first as [Delivery | null]; event !== null; ) {
+      names.push(await begunName(b, event));
+      event = (await finish(b, event)) ?? null;
     }
-    expect(await held()).toEqual({});
+    expect(names).toEqual(["x1@1", "x1@2", "x1@3"]);
+    expect([await held(), await waiting()]).toEqual([{}, 0]);
   });
 
   it("cannot be begun or finished by their previous consumer after they were reassigned", async () => {
@@ -73,11 +74,11 @@ describe("the events of an entity", () => {
     expect(await take(b)).toEqual([event]);
     expect(await a.owns(event)).toBe(false);
     expect(await begunName(a, event)).toBeUndefined();
-    expect(await finish(a, event)).toBe(false);
-    expect(await finish(a, event, { how: "dead", error: "an error", text: "{}" })).toBe(false);
+    expect(await finish(a, event)).toBeUndefined();
+    expect(await finish(a, event, { how: "dead", error: "an error", text: "{}" })).toBeUndefined();
     const begun = await begin(b, event);
     expect(begun?.attempt).toBe(2);
-    expect(await finish(b, event)).toBe(true);
+    expect(await finish(b, event)).toBeNull();
   });
 
   it("lose an attempt that their consumer takes back, once", async () => {
@@ -87,24 +88,24 @@ describe("the events of an entity", () => {
     const [event] = await take(a);
     if (event === undefined) throw new Error("nothing was delivered");
     const tryIt = async (group: ReactionGroup, call = group.nextCall()) => {
-      const begun = await group.begin(event, call, 10);
+      const begun = await group.begin(event, call, 10, true);
       return [begun?.attempt, call] as const;
     };
     const [[one], [two, second]] = [await tryIt(a), await tryIt(a)];
     expect([one, two]).toEqual([1, 2]);
-    await a.uncount(event, second);
-    await a.uncount(event, second);
-    await b.uncount(event, second);
+    await a.pause(event, second, a.nextCall(), "stopped");
+    await a.pause(event, second, a.nextCall(), "stopped");
+    await b.pause(event, second, b.nextCall(), "stopped");
     const [again, third] = await tryIt(a);
     expect(again).toBe(2);
     expect(await tryIt(a, third)).toEqual([2, third]);
     await die("a");
     expect(await take(b)).toEqual([event]);
-    await a.uncount(event, third);
+    await a.pause(event, third, a.nextCall(), "stopped");
     const [last, fourth] = await tryIt(b);
     expect(last).toBe(3);
-    expect(await finish(b, event)).toBe(true);
-    await b.uncount(event, fourth);
+    expect(await finish(b, event)).toBeNull();
+    await b.pause(event, fourth, b.nextCall(), "stopped");
   });
 
   it("do not count an attempt that is taken back before its begin arrives, nor one that arrives late", async () => {
@@ -114,13 +115,13 @@ describe("the events of an entity", () => {
     const [event] = await take(a);
     if (event === undefined) throw new Error("nothing was delivered");
     const [early, late] = [a.nextCall(), a.nextCall()];
-    await a.uncount(event, late);
-    expect(await a.begin(event, late, 10)).toBeUndefined();
-    expect(await a.begin(event, early, 10)).toBeUndefined();
+    await a.pause(event, late, a.nextCall(), "stopped");
+    expect(await a.begin(event, late, 10, true)).toBeUndefined();
+    expect(await a.begin(event, early, 10, true)).toBeUndefined();
     expect((await begin(a, event))?.attempt).toBe(1);
-    expect(await a.begin(event, late, 10)).toBeUndefined();
+    expect(await a.begin(event, late, 10, true)).toBeUndefined();
     expect((await begin(a, event))?.attempt).toBe(2);
-    expect(await a.finish(event, early, late, undefined, { how: "done" })).toBe(false);
+    expect(await a.finish(event, early, late, { how: "done" })).toBeUndefined();
     expect(await a.owns(event)).toBe(true);
   });
 
@@ -131,57 +132,102 @@ describe("the events of an entity", () => {
     const [event] = await take(a);
     if (event === undefined) throw new Error("nothing was delivered");
     const [begun, call] = [a.nextCall(), a.nextCall()];
-    await a.begin(event, begun, 10);
-    const end = () => a.finish(event, begun, call, undefined, { how: "dead", error: "e", text: "{}" });
-    expect([await end(), await end()]).toEqual([true, true]);
+    await a.begin(event, begun, 10, true);
+    const end = () => a.finish(event, begun, call, { how: "dead", error: "e", text: "{}" });
+    expect([await end(), await end()]).toEqual([null, null]);
     expect(await (await admin()).xlen(a.keys.deadLetters)).toBe(1);
     await ours.create("x2");
     const [other] = await take(a);
     if (other === undefined) throw new Error("nothing was delivered");
     const late = a.nextCall();
-    await a.begin(other, late, 10);
+    await a.begin(other, late, 10, true);
     await die("a");
     await take(b);
-    expect(await finish(b, other)).toBe(true);
+    expect(await finish(b, other)).toBeNull();
     await take(a);
-    expect(await a.finish(other, late, a.nextCall(), undefined, { how: "done" })).toBe(false);
+    expect(await a.finish(other, late, a.nextCall(), { how: "done" })).toBeUndefined();
   });
 
-  it("stay with their consumer if a retried dead letter lies between them", async () => {
+  it("are handled before a dead letter of it that is retried, in order", async () => {
     const { ours, consumer } = await stage();
-    const [a, b] = [consumer("a"), consumer("b")];
+    const a = consumer("a");
     await ours.create("x1");
     const [first] = await take(a);
     if (first === undefined) throw new Error("nothing was delivered");
-    await begin(a, first);
-    await finish(a, first, {
-      how: "dead",
-      error: "e",
-      text: JSON.stringify(await ours.history("x1").then(([one]) => one)),
-    });
+    const start = await begin(a, first);
+    await finish(a, first, { how: "dead", error: "e", text: start?.text ?? "" });
+    await ours.transition("x1", "b");
+    const [second] = await take(a);
     const [letter] = await (await admin()).xrange(a.keys.deadLetters, "-", "+");
     await (await admin()).xclaim(a.keys.deadLetters, "r", "retry", 0, letter?.[0] ?? "", "FORCE", "JUSTID");
-    await take(a);
-    await ours.transition("x1", "b");
-    // After a reset the event of the log comes first, although the letter was delivered before.
-    const [event, retried] = await take(a);
-    if (event === undefined) throw new Error("nothing was delivered");
-    expect([event.mark, retried?.mark]).toEqual(["e", "d"]);
-    await begin(a, event);
-    expect(await a.finish(event, 0, a.nextCall(), retried, { how: "done" })).toBe(true);
+    expect(await take(a)).toEqual([second]);
     await ours.transition("x1", "c");
-    expect(await take(b)).toEqual([]);
-    expect((await take(a)).map(({ mark }) => mark).sort()).toEqual(["d", "e"]);
+    expect(await take(a)).toEqual([second]);
+    const names: (string | undefined)[] = [];
+    for (let event = second ?? null; event !== null; ) {
+      names.push(`${event.mark} ${await begunName(a, event)}`);
+      event = (await finish(a, event)) ?? null;
+    }
+    expect(names).toEqual(["e x1@2", "e x1@3", "d x1@1"]);
+    expect(await (await admin()).xlen(a.keys.deadLetters)).toBe(0);
   });
 
-  it("of a dead consumer are all reassigned to one other consumer", async () => {
+  it("are reported as a gap if they were trimmed while they waited, and the next one is delivered", async () => {
+    const { ours, consumer, held, waiting } = await stage();
+    const a = consumer("a");
+    await ours.create("x1");
+    const [first] = await take(a);
+    if (first === undefined) throw new Error("nothing was delivered");
+    for (let n = 0; n < 300; n++) await ours.patch("x1", { set: { n } });
+    await expect.poll(async () => (await take(a)) && waiting()).toBe(300);
+    await (await admin()).xtrim(a.keys.events, "MAXLEN", 1);
+    const next = await finish(a, first);
+    expect(next && (await begunName(a, next))).toBe("x1@301");
+    const { missed } = await a.take({ count: 0, takeOverMs: 600_000, delayMs: 0, types: [] });
+    expect(missed).toMatchObject({ partition: 0, count: 49 }); // a bounded portion
+    expect(next && (await finish(a, next))).toBeNull();
+    await expect.poll(async () => (await take(a)) && waiting()).toBe(0);
+    const gaps = await (await admin()).xrange(a.keys.deadLetters, "-", "+");
+    expect(gaps.map(([, fields]) => Number(fields[5])).reduce((sum, size) => sum + size)).toBe(299);
+    expect(await held()).toEqual({});
+  });
+
+  it("count an attempt during which their consumer crashed only if no other attempt ran there", async () => {
     const { ours, consumer, die } = await stage();
     const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
     for (const id of ["x1", "x2", "x3"]) await ours.create(id);
-    await take(a);
+    const [one, two, three] = await take(a);
+    if (!one || !two || !three) throw new Error("nothing was delivered");
+    for (const event of [one, two]) await a.begin(event, a.nextCall(), 1, false);
+    const failed = a.nextCall();
+    await a.begin(three, failed, 2, false);
+    expect(await a.pause(three, failed, a.nextCall(), "failed")).toBe(true);
     await die("a");
-    const [one, two] = await Promise.all([take(b), take(c)]);
-    expect([one.length, two.length].sort()).toEqual([0, 3]);
+    expect((await take(b)).map(({ entity, excused }) => [entity, excused])).toEqual([
+      ["x1", 1],
+      ["x2", 1],
+      ["x3", 0],
+    ]);
+    expect(await b.begin(three, b.nextCall(), 2, false)).toMatchObject({ attempt: 2, left: 0 });
+    expect(await b.begin(one, b.nextCall(), 1, true)).toMatchObject({ attempt: 2, left: 0 });
+    await die("b");
+    expect((await take(c)).map(({ entity, excused }) => [entity, excused])).toEqual([
+      ["x1", 1],
+      ["x2", 1],
+      ["x3", 1],
+    ]);
+    expect(await c.begin(one, c.nextCall(), 1, true)).toMatchObject({ attempt: 2, left: -1 });
+    expect(await c.begin(two, c.nextCall(), 1, true)).toMatchObject({ attempt: 2, left: 0 });
+  });
+
+  it("of a dead consumer go to others in portions as large as they ask for", async () => {
+    const { ours, consumer, die } = await stage();
+    const [a, b, c] = [consumer("a"), consumer("b"), consumer("c")];
+    for (const id of ["x1", "x2", "x3"]) await ours.create(id);
+    const events = await take(a);
+    await die("a");
+    expect(await take(b, 2)).toEqual(events.slice(0, 2));
+    expect(await take(c, 2)).toEqual(events.slice(2));
   });
 });
 
@@ -190,7 +236,7 @@ describe("a consumer that only joined", () => {
     const { ours, consumer, die, seen } = await stage();
     const [a, b] = [consumer("a"), consumer("b")];
     await ours.create("x1");
-    await a.join({ takeOverMs: 600_000, types: [] });
+    await a.join({ takeOverMs: 600_000, delayMs: 0, types: [] });
     expect(await seen()).toEqual(["a"]);
     expect(await take(b)).toHaveLength(1);
     expect((await seen()).sort()).toEqual(["a", "b"]);
@@ -239,7 +285,7 @@ describe.each([1, 2, 3, 4, 5])("consumers that join and crash at random, run %i"
         const queue = queues[pick(queues.length)];
         const [event] = queue ?? [];
         if (queue === undefined || event === undefined) continue;
-        const begun = await begin(actor.group, event);
+        const begun = await actor.group.begin(event, actor.group.nextCall(), 1000, pick(2) === 0);
         if (begun === undefined) {
           queue.shift();
           continue;
@@ -247,9 +293,11 @@ describe.each([1, 2, 3, 4, 5])("consumers that join and crash at random, run %i"
         const { id, version } = changeOf(begun);
         expect(`${id}@${version}`).toBe(`${id}@${(finished.get(id) ?? 0) + 1}`);
         if (pick(10) < 4) continue; // its handler failed
-        expect(await finish(actor.group, event)).toBe(true);
+        const next = await finish(actor.group, event);
+        expect(next).not.toBeUndefined();
         finished.set(id, version);
         queue.shift();
+        if (next) queue.push(next);
       }
     }
     expect(await held()).toEqual({});

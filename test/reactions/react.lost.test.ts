@@ -15,7 +15,7 @@ async function scene(options: ConnectOptions = {}) {
   await near.create("x1");
   await give("other");
   const [event] = await (await admin()).xrange(`{${namespace}:0}:dial:events`, "-", "+");
-  await (await admin()).hset(keyOf(namespace, "held"), "x1", `other e${event?.[0]} 0 - 0 0`);
+  await (await admin()).hset(keyOf(namespace, "held"), "x1", `other 0 e${event?.[0]} 0 0 0 0 0`);
   const met: string[] = [];
   await reacting(far, (change, { attempt }) => void met.push(`${nameOf(change)} try ${attempt}`));
   await near.create("x2");
@@ -105,9 +105,9 @@ describe("an attempt", () => {
     await give("other");
     const valkey = await admin();
     const events = `{${namespace}:0}:dial:events`;
-    const [first, second] = await valkey.xrange(events, "-", "+");
-    const held = `other e${second?.[0]} 7 e${first?.[0]} 3 1763807223197`;
-    await valkey.hset(keyOf(namespace, "held"), "x1", held);
+    const [first] = await valkey.xrange(events, "-", "+");
+    const held = `other 7 e${first?.[0]} 3 0 1763807223197 0 0`;
+    await valkey.hset(keyOf(namespace, "held"), "x1", held, `!e${first?.[0]}`, "x1");
     await valkey.xtrim(events, "MAXLEN", 1);
     await die("other");
     const { met, handler } = counted();
@@ -172,7 +172,7 @@ describe("events that were trimmed before they were handled", () => {
     await (await admin()).xtrim(`{${namespace}:0}:dial:events`, "MAXLEN", 4);
     const missed: MissedEvents[] = [];
     const { met, handler } = counted();
-    proxy.dropReply("\r\n$2\r\n10\r\n$3\r\n0-0\r\n"); // the reply to the first take with events
+    proxy.dropReply("\r\n$2\r\n10\r\n$1\r\n0\r\n"); // the reply to the first take with events
     await reacting(far, handler, { onMissed: (one) => void missed.push(one) });
     await proxy.lost;
     await expect.poll(() => met.length).toBe(4);

@@ -32,7 +32,8 @@ async function reuse(other: (text: string) => string, end: () => void): Promise<
     .xadd(key, id, "doc", other(fields[1] ?? ""))
     .exec();
   const pending = async () => (await valkey.xpending(key, "r", id, id, 1)).length;
-  await expect.poll(pending).toBe(1);
+  // An event of another entity is handled beside the lost one.
+  await expect.poll(async () => met.length === 2 || (await pending()) === 1).toBe(true);
   finished.open();
   await expect.poll(() => met.length).toBe(2);
   await expect.poll(pending).toBe(0);

@@ -35,6 +35,28 @@ describe("a reaction", () => {
     await expect.poll(() => met).toEqual(["x1@1", "x2@1"]);
   });
 
+  it.each([4, 0])(
+    "begins at the oldest of %d entries of a trimmed log and reports nothing as missed",
+    async (kept) => {
+      const { list, namespace } = await replicas(1);
+      const [ours] = list;
+      for (let n = 0; n < 10; n++) await ours.create(`x${n}`);
+      await (await admin()).xtrim(`{${namespace}:0}:dial:events`, "MAXLEN", kept);
+      const met: string[] = [];
+      const missed: MissedEvents[] = [];
+      await reacting(ours, (change) => void met.push(nameOf(change)), {
+        from: "start",
+        onMissed: (one) => void missed.push(one),
+      });
+      await ours.create("x10");
+      await expect.poll(() => met.at(-1)).toBe("x10@1");
+      expect(met).toEqual(["x6@1", "x7@1", "x8@1", "x9@1", "x10@1"].slice(4 - kept));
+      expect(missed).toEqual([]);
+      expect(await all(ours.deadLetters("r"))).toEqual([]);
+      await expect.poll(() => ours.reactions()).toMatchObject([{ lag: 0, pending: 0 }]);
+    },
+  );
+
   it("handles only the events in its list, over all partitions", async () => {
     const home = await client();
     await home.init(4);
@@ -225,6 +247,7 @@ describe("a reaction", () => {
     ["an invalid position", "r", { from: "0-0" }, 'from must be "start" or "end"'],
     ["a concurrency of 0", "r", { concurrency: 0 }, "concurrency must be a whole number from 1"],
     ["no attempts", "r", { deadLetterAfter: 0 }, "deadLetterAfter must be"],
+    ["an invalid handlerTimeout", "r", { handlerTimeout: 0.5 }, "handlerTimeout: invalid duration 0.5"],
     ["an invalid delay", "r", { retries: { first: "soon" } }, 'retries.first: invalid duration "soon"'],
     ["a takeOverAfter of more than a day", "r", { takeOverAfter: "2d" }, "takeOverAfter must be at most 1d"],
     [

@@ -23,14 +23,14 @@ const ID = "latchkey-doctor";
 export function samplesOf(command: string, location: MachineLocation): readonly Sample[] {
   const [entity = "", log = "", machine = "", index = "", due = "", events = ""] = entityKeys(location, ID);
   const [meta, machines] = [metaKey(location.namespace), machinesKey(location.namespace, 0)];
-  const { deadLetters, assignments, lastSeen, settings } = reactionKeys(location, 0, ID);
+  const { deadLetters, assignments, lastSeen, settings, waiting } = reactionKeys(location, 0, ID);
   const streams = [events, deadLetters];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
     del: [
       ["DEL", entity, log],
       ["DEL", machine],
-      ["DEL", deadLetters, assignments, lastSeen, settings],
+      ["DEL", deadLetters, assignments, lastSeen, settings, waiting],
     ],
     evalsha: [...Object.values(scripts), ...Object.values(reactionScripts)].map(
       ({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index],
@@ -40,7 +40,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     exists: [["EXISTS", machine]],
     hdel: [entity, assignments, settings].map((key): Sample => ["HDEL", key, "f"]),
     hget: [machine, assignments, settings].map((key): Sample => ["HGET", key, "f"]),
-    hgetall: [entity, machine].map((key): Sample => ["HGETALL", key]),
+    hgetall: [entity, machine, assignments].map((key): Sample => ["HGETALL", key]),
     hkeys: [["HKEYS", machines]],
     hmget: [meta, machine, settings].map((key): Sample => ["HMGET", key, "f"]),
     hset: [entity, machine, machines, meta, assignments, settings].map(
@@ -64,6 +64,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     subscribe: [["SUBSCRIBE", channelOf(location)]],
     time: [["TIME"]],
     type: [machine, index, due, events].map((key): Sample => ["TYPE", key]),
+    unsubscribe: [["UNSUBSCRIBE", channelOf(location)]],
     wait: [["WAIT", "1", "1"]],
     waitaof: [["WAITAOF", "1", "0", "1"]],
     xack: streams.map((key): Sample => ["XACK", key, ID, "1-1"]),
@@ -84,14 +85,14 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
     xreadgroup: streams.map((key): Sample => ["XREADGROUP", "GROUP", ID, ID, "STREAMS", key, ">"]),
     xsetid: [["XSETID", events, "1-1"]],
-    zadd: [index, due, lastSeen].map((key): Sample => ["ZADD", key, "1", "m"]),
+    zadd: [index, due, lastSeen, waiting].map((key): Sample => ["ZADD", key, "1", "m"]),
     zcard: [index, due, lastSeen].map((key): Sample => ["ZCARD", key]),
     zcount: [index, due, lastSeen].map((key): Sample => ["ZCOUNT", key, "0", "1"]),
     zmscore: [["ZMSCORE", due, "m"]],
     zrandmember: [["ZRANDMEMBER", index, "1"]],
-    zrange: [["ZRANGE", index, "0", "1"]],
+    zrange: [index, waiting].map((key): Sample => ["ZRANGE", key, "0", "1"]),
     zrangebyscore: [index, due, lastSeen].map((key): Sample => ["ZRANGEBYSCORE", key, "0", "1"]),
-    zrem: [index, due, lastSeen].map((key): Sample => ["ZREM", key, "m"]),
+    zrem: [index, due, lastSeen, waiting].map((key): Sample => ["ZREM", key, "m"]),
     zremrangebyrank: [["ZREMRANGEBYRANK", index, "0", "1"]],
     zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
     zscore: [index, due, lastSeen].map((key): Sample => ["ZSCORE", key, "m"]),
