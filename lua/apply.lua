@@ -8,6 +8,7 @@
 -- ARGV
 --   1 definition       JSON of the machine; all lengths of time in ms
 --   MAP old new        repeatable: entities in the dropped state `old` may still move, to `new` only
+--   FENCE              if the machine is not installed in this partition: keys with an older SEEN are FORGOTTEN
 --   DRYRUN             replies, and writes nothing
 -- Reply [outcome, document, position]
 --   OK         {"machine","version","changed","retired":{state: entities still in it}}
@@ -40,12 +41,15 @@ if not prefix or #namespace > 32 or #partition > 5 or string.find(partition, '^0
   or machines_key ~= prefix .. 'machines' then
   return redis.error_reply('BADARG keys')
 end
-local map, dry_run, at = {}, false, 2
+local map, dry_run, fence, at = {}, false, false, 2
 while ARGV[at] do
   local old, new = ARGV[at + 1], ARGV[at + 2]
   if ARGV[at] == 'DRYRUN' then
     if dry_run then return redis.error_reply('BADARG DRYRUN') end
     dry_run, at = true, at + 1
+  elseif ARGV[at] == 'FENCE' then
+    if fence then return redis.error_reply('BADARG FENCE') end
+    fence, at = true, at + 1
   elseif ARGV[at] == 'MAP' then
     if not is_state(old) or not is_state(new) or states[old] or not states[new] or map[old] then
       return redis.error_reply('BADARG MAP')
@@ -172,7 +176,12 @@ if not is_installed and not dry_run then
   call('DEL', machine_key)
   call('HSET', machine_key, 'layout', 2, 'name', name, 'version', machine.version, 'states', table.concat(order, ' '),
     'definition', definition)
-  if installed.floor then call('HSET', machine_key, 'floor', installed.floor) end
+  local floor = installed.floor
+  if fence and not flat[1] then -- an earlier machine of this name may be lost, and callers may not know it
+    local clock = call('TIME')
+    floor = string.format('%.0f-0', clock[1] * 1000 + math.floor(clock[2] / 1000))
+  end
+  if floor then call('HSET', machine_key, 'floor', floor) end
   for field, value in pairs(rows) do call('HSET', machine_key, field, value) end
 end
 if not dry_run and listed ~= tostring(machine.version) then call('HSET', machines_key, name, machine.version) end

@@ -185,6 +185,8 @@ export class Attempts {
         const isFirst = this.#call.openUntilMs === undefined;
         // If the log lost what this client had seen, a copy of the first attempt could be executed later.
         const end = position ?? "0-0";
+        await this.#connection.verify(); // the namespace may have been created anew
+        this.#connection.positions.reset(this.#events, end);
         if (isFirst && isLater(attempt.seen, end)) this.#call.open(attempt.untilMs);
         else if (isFirst || isOver) {
           // No attempt was applied, and none will be: begin anew.
@@ -270,8 +272,7 @@ export class Attempts {
   /** Learns from a reply. @throws LateError if the attempt was executed too late */
   #learn({ outcome, position }: Reply, untilMs: number): void {
     const { clock, positions } = this.#connection;
-    if (outcome === "FORGOTTEN" && position !== null) positions.reset(this.#events, position);
-    else if (position !== null) positions.learn(this.#events, position);
+    if (outcome !== "FORGOTTEN" && position !== null) positions.learn(this.#events, position);
     if (outcome !== "EXPIRED" || untilMs >= this.#limitMs) return;
     // The server was slow, or its clock was set.
     const isClockWrong = (clock.recent?.earliest(performance.now()) ?? 0) <= untilMs;

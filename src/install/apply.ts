@@ -57,7 +57,9 @@ export async function applyMachine(store: MachineStore, options: ApplyOptions = 
   const { connection, location, definition } = store;
   const installed = await readMachine(connection, location);
   const map = Object.entries(options.map ?? {});
-  const words = [definition.json, ...map.flatMap(([old, now]) => ["MAP", old, now])];
+  // With one partition an id is in the same place for every client, whatever number of partitions it knows.
+  const fence = location.partitions > 1 ? ["FENCE"] : [];
+  const words = [definition.json, ...map.flatMap(([old, now]) => ["MAP", old, now]), ...fence];
   const preview = await applyEverywhere(store, [...words, "DRYRUN"]);
   const isDryRun = options.dryRun === true;
   const answers = isDryRun ? preview : await applyEverywhere(store, words);

@@ -18,7 +18,7 @@ export interface ApplyReply {
   readonly states?: Record<string, number>;
 }
 
-/** Time limit of the read that says which partitions have which version, after a failure. */
+/** Time limit of the read of the installed versions, after a failure. */
 const VERSIONS_MS = 1_000;
 
 /**

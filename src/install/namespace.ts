@@ -191,7 +191,7 @@ export class Namespace {
       if (newest !== undefined) lost.push(name);
       if (newest === undefined || (isReinstalled && (await this.#reinstall(newest)))) installed.add(name);
     }
-    // If nothing is missing any more, another process was faster. A reply that arrives after the recovery is no news.
+    // If nothing is missing any more, another process was faster. A reply that arrives after the recovery reports nothing.
     const isLate = performance.now() - this.#recoveredAt < timeoutMs;
     if (lost.length === 0 && !isLate && missed !== undefined) lost.push(missed);
     const news = lost.filter((name) => !this.#reported.has(name));

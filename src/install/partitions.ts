@@ -45,7 +45,7 @@ export function newestOf(partitions: readonly InstalledPartition[]): InstalledPa
   return installed.sort((a, b) => Number(b.version) - Number(a.version))[0];
 }
 
-/** Describes versions if they differ between the partitions, and says what to do; empty if they are equal. */
+/** Describes versions that differ between the partitions, with a suggested fix; empty if they are equal. */
 export function versionsText(versions: PartitionVersions): string {
   const byVersion = new Map<number | null, number[]>();
   for (const [partition, version] of Object.entries(versions))

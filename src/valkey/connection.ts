@@ -69,6 +69,8 @@ export interface Connection {
   untilReady(deadline: Deadline): Promise<void>;
   /** Sets the check that each further connection must pass before a call is sent. */
   guard(check: ConnectionCheck): void;
+  /** Runs the check of `guard` now. @throws its error */
+  verify(): Promise<void>;
   /** Rejects all further calls with this error. */
   fail(error: LatchkeyError): void;
   /**
@@ -221,11 +223,12 @@ function connectionOf(
     logger,
     ...defaults,
     clock,
-    positions: new Positions(client),
+    positions: new Positions(client, () => readiness.verify()),
     inFlight: new InFlight(defaults.maxInFlight, defaults.timeoutMs),
     order: new EntityOrder(),
     untilReady: (deadline) => readiness.untilReady(deadline),
     guard: (check) => readiness.guard(check),
+    verify: () => readiness.verify(),
     fail: (error) => readiness.fail(error),
     get isReady() {
       return readiness.isReady;

@@ -40,6 +40,16 @@ export class Readiness {
     this.#check = check;
   }
 
+  /** Runs the check now. @throws the error of the check, which rejects all further calls if it is a LatchkeyError */
+  async verify(): Promise<void> {
+    try {
+      await this.#check?.(this.#client);
+    } catch (error) {
+      if (error instanceof LatchkeyError) this.fail(error);
+      throw error;
+    }
+  }
+
   /** Rejects all further calls with an error that no retry can help. */
   fail(error: LatchkeyError): void {
     this.#failure ??= error;

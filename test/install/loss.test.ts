@@ -28,7 +28,7 @@ const task = (version: number): MachineDefinition => ({
   },
 });
 
-/** A server of this test alone, and clients of it that record what they are told of losses. */
+/** A server of this test alone, and clients of it that record reported losses. */
 async function lossy() {
   const { server, admin } = await ownServer();
   const losses: DataLoss[] = [];
@@ -232,4 +232,32 @@ it("works on an empty replica that became the primary", async () => {
   await replica.flushall();
   expect(await agents.create("a1")).toMatchObject({ version: 1 });
   expect(losses).toEqual([{ namespace: "t", machines: ["agent"], isReinstalled: true }]);
+});
+
+it("lets nobody win twice after a flush, if two clients know different numbers of partitions", async () => {
+  const { admin, open } = await lossy();
+  for (const [before, now] of [
+    [1, 4],
+    [4, 1],
+    [2, 4],
+    [4, 2],
+  ] as const) {
+    await admin.flushall();
+    const old = await open();
+    await old.init(before);
+    const theirs = await old.machine(agent());
+    await Promise.all(Array.from({ length: 20 }, (_, n) => theirs.create(`before${n}`)));
+    await admin.flushall();
+    const fresh = await open();
+    await fresh.init(now);
+    const ours = await fresh.machine(agent());
+    const wins = await Promise.all(
+      Array.from({ length: 40 }, async (_, n) => {
+        const both = await Promise.allSettled([theirs.tryCreate(`a${n}`), ours.tryCreate(`a${n}`)]);
+        return both.filter((one) => one.status === "fulfilled" && one.value.ok).length;
+      }),
+    );
+    expect(new Set(wins)).toEqual(new Set([1]));
+    expect(await ours.count()).toMatchObject({ spawning: 40 });
+  }
 });

@@ -51,7 +51,7 @@ async function fourPartitions(): Promise<Scene> {
     ...{ home, far, proxy },
     versions: () => Promise.all([0, 1, 2, 3].map((partition) => valkey.hget(key(partition), "version"))),
     request: (partition) =>
-      `*7\r\n$7\r\nevalsha\r\n$40\r\n${scripts.apply.sha1}\r\n$1\r\n3\r\n$${key(partition).length}\r\n${key(partition)}\r\n`,
+      `*8\r\n$7\r\nevalsha\r\n$40\r\n${scripts.apply.sha1}\r\n$1\r\n3\r\n$${key(partition).length}\r\n${key(partition)}\r\n`,
   };
 }
 

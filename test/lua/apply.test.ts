@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { admin, Calls, type Definition, evalsha, machine } from "../helpers/calls.js";
+import { admin, Calls, type Definition, evalsha, machine, op } from "../helpers/calls.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { ORDINALS, parcel } from "../helpers/parcel.js";
 
@@ -169,6 +169,27 @@ it("returns with DRYRUN what it would do, and writes nothing", async () => {
   const fresh = new Calls(calls.valkey, "parcel");
   expect((await fresh.apply(parcel, "DRYRUN"))[1]).toContain('"changed":true');
   expect(await keyspace(calls.valkey, calls.namespace)).toEqual(before);
+});
+
+it("fences a machine off from callers of an earlier one with FENCE, and only when it is new", async () => {
+  const earlier = await machine(parcel);
+  await earlier.ok("create", "p1");
+  const seen = await earlier.end();
+  await earlier.valkey.del(...(await earlier.valkey.keys(`{${earlier.namespace}:0}*`)));
+  await earlier.apply(parcel, "FENCE", "DRYRUN");
+  expect(await earlier.valkey.exists(earlier.key("machine"))).toBe(0);
+  await earlier.apply(parcel, "FENCE");
+  const [outcome, document, position] = await earlier.run("create", "p1", ...op("o1", seen));
+  expect([outcome, document]).toEqual(["FORGOTTEN", null]);
+  expect(await earlier.valkey.hget(earlier.key("machine"), "floor")).toBe(position);
+  await earlier.apply({ ...parcel, version: 2 }, "FENCE");
+  expect(await earlier.valkey.hget(earlier.key("machine"), "floor")).toBe(position);
+  await expect
+    .poll(() => earlier.run("create", "p1", ...op("o1", String(position))).then(([word]) => word))
+    .toBe("OK");
+  expect(await earlier.error("apply", earlier.applyKeys(), [JSON.stringify(parcel), "FENCE", "FENCE"])).toBe(
+    "BADARG FENCE",
+  );
 });
 
 it.each([

@@ -30,6 +30,7 @@ const VALUES: Record<string, readonly Argument[]> = {
   SEEN: ["0-0", "OP", "o9"],
   FORCE: ["REASON", "why"],
   MAP: ["held", "sent"],
+  FENCE: [],
   DRYRUN: [],
 };
 const { held: _, ...withoutHeld } = parcel.states;
