@@ -18,9 +18,12 @@ import { type Hold, type HoldOptions, hold } from "./leases/hold.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
+import { type Follower, type FollowOptions, follow } from "./reactions/follow.js";
 import { type ForgetOptions, type ForgottenReaction, forget } from "./reactions/forget.js";
+import type { Handler } from "./reactions/handler-settings.js";
+import { type PendingEvent, pendingEvents } from "./reactions/pending.js";
 import { type Reaction, react } from "./reactions/reaction.js";
-import type { Handler, ReactOptions } from "./reactions/settings.js";
+import type { ReactOptions } from "./reactions/settings.js";
 import { type ReactionStats, reactionStats } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
 import { get, position } from "./reads/get.js";
@@ -47,7 +50,7 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  * await agents.create("a1", { taskId: "t1" });
  * await agents.transition("a1", "running", { actor: "replica-3" });
  */
-export class Entities<S extends string = string> {
+export class Entities<S extends string = string, E extends string = string> {
   readonly #store: MachineStore;
   readonly #feed: Feed;
 
@@ -226,12 +229,14 @@ export class Entities<S extends string = string> {
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, so states that the entity only passes through count. It also waits for an unreachable server.
+   * follows the event log, so states that the entity only passes through count. If the log was trimmed meanwhile, it looks
+   * into the history of the entity. It also waits for an unreachable server.
    *
    * @returns the entity when it first matched
-   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), or it is in
-   * another final state (`"FINAL"`); the reason of the signal; the error of the predicate; ClosedError if latchkey is
-   * closed; ConnectError if the server rejects this user; NotExecutedError if the server rejects a read
+   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), it is in
+   * another final state (`"FINAL"`), or missed changes cannot be looked up (`"GAP"`); the reason of the signal; the error
+   * of the predicate; ClosedError if latchkey is closed; ConnectError if the server rejects this user; NotExecutedError if
+   * the server rejects a read
    * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
@@ -250,8 +255,21 @@ export class Entities<S extends string = string> {
    * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
    * @example await agents.react("cleanup", ({ id }) => removeFiles(id), { on: ["agent.completed", "agent.failed"] });
    */
-  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions = {}): Promise<Reaction> {
+  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions<E> = {}): Promise<Reaction> {
     return react<S>(this.#store, name, handler, options);
+  }
+
+  /**
+   * Handles every event in this replica, from this call on: for work on the memory of one process, such as a cache. Each
+   * replica that follows gets all events, at least once as long as it lives, in order per entity. If the handler throws, it
+   * is called again with backoff, until it succeeds. The server stores nothing of it. Work that has to be done once, by
+   * any replica, is a reaction: {@link react}.
+   *
+   * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
+   * @example await agents.follow(({ id }) => void cache.delete(id), { onMissed: () => cache.clear() });
+   */
+  async follow(handler: Handler<Change<S>>, options: FollowOptions<E> = {}): Promise<Follower> {
+    return follow<S>(this.#store, handler, options);
   }
 
   /** Reads the progress of all reactions, ordered by name. */
@@ -272,6 +290,17 @@ export class Entities<S extends string = string> {
    */
   async forgetReaction(name: string, options: ForgetOptions = {}): Promise<ForgottenReaction | null> {
     return forget(this.#store, name, options);
+  }
+
+  /**
+   * Lists the events of a reaction that are delivered and not finished: which replica handles each, since when, and how
+   * often it was attempted. Ends when the signal is aborted; the time limit applies to each request to the server.
+   *
+   * @throws NotExecutedError if the server does not reply, ContractError if an argument is invalid
+   * @example for await (const { entity, status, replica, sinceMs } of agents.pendingEvents("cleanup")) …
+   */
+  pendingEvents(name: string, options: ReadOptions = {}): AsyncGenerator<PendingEvent, void> {
+    return pendingEvents(this.#store, name, options);
   }
 
   /** Returns the dead letters of a reaction, to list, retry or drop. The options apply to each request to the server. */

@@ -7,7 +7,7 @@ import { type LossOptions, Namespace, type Ping } from "./install/namespace.js";
 import { compileMachine } from "./machine/compile.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
-import type { MachineDefinition } from "./machine/definition.js";
+import type { EventNames, EventType, MachineDefinition, StateEvent } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
 import type { SweepReport } from "./sweep/report.js";
@@ -145,9 +145,11 @@ export class Latchkey {
    * ApplyInterruptedError if only some partitions have the definition: call it again
    * @example const agents = await latchkey.machine(agent());
    */
-  async machine<S extends string>(machine: MachineDefinition<S>): Promise<Entities<S>> {
+  async machine<const S extends string, const N extends string, const E>(
+    machine: MachineDefinition<S, N> & EventNames<E>,
+  ): Promise<Entities<S, EventType<N, StateEvent<S, N, E>>>> {
     const store = await this.#store(compileMachine(checkedMachine(machine)));
-    return new Entities<S>(this.#namespace.add(await useMachine(store)));
+    return new Entities(this.#namespace.add(await useMachine(store)));
   }
 
   /** Returns the entities of an installed machine; null if it is not installed. */

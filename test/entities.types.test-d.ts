@@ -1,5 +1,5 @@
 // Checked by the compiler alone, from machine.types.test.ts: each line below an "expect-error" must not compile.
-import type { AgentState, Change, Entities, Latchkey, Replay, Snapshot } from "../src/index.js";
+import type { AgentState, Change, Entities, EventOf, Latchkey, Replay, Snapshot } from "../src/index.js";
 import { agent, defineMachine } from "../src/index.js";
 
 declare const latchkey: Latchkey;
@@ -62,8 +62,37 @@ export async function misspelt(): Promise<void> {
   }
   // @ts-expect-error a state of another machine
   await order.transition("o1", "running");
+  await agents.react("r", takes, {
+    on: ["agent.spawned", "agent.failed", "agent.updated", "agent.restored"],
+  });
+  // @ts-expect-error a misspelt event
+  await agents.react("r", takes, { on: ["agent.complted"] });
+  // @ts-expect-error a state whose event has another name
+  await agents.react("r", takes, { on: ["agent.spawning"] });
+  const job = defineMachine({
+    name: "job",
+    version: 1,
+    initial: "queued",
+    states: { queued: { event: "job.accepted", to: ["done"] }, done: {} },
+  });
+  const jobs = await latchkey.machine(job);
+  const events: readonly EventOf<typeof job>[] = ["job.accepted", "job.done", "job.updated", "job.removed"];
+  await jobs.react("r", () => {}, { on: events });
+  // @ts-expect-error an event of another machine
+  await jobs.react("r", () => {}, { on: ["agent.failed"] });
+  // @ts-expect-error an event that the machine does not have
+  const unknown: EventOf<typeof job> = "job.queued";
+  takesText(unknown);
+  const unnamed: Entities<AgentState> = agents;
+  await unnamed.react("r", takes, { on: ["whatever the server has"] });
+  const inline = await latchkey.machine({ name: "x", version: 1, initial: "a", states: { a: {} } });
+  // @ts-expect-error a misspelt event of a machine that is not a variable
+  await inline.react("r", () => {}, { on: ["x.b"] });
+  await inline.react("r", () => {}, { on: ["x.a"] });
+
   const anyMachine = await latchkey.installed("order");
   await anyMachine?.transition("o1", "whatever it has", { ifState: "whatever else it has" });
+  await anyMachine?.react("r", () => {}, { on: ["whatever.it has"] });
 }
 
 function takesText(_text: string): void {}

@@ -1,14 +1,9 @@
 import type { Change } from "../contract/document.js";
 import { ClosedError } from "../errors/closed-error.js";
-import { ConnectError } from "../errors/connect-error.js";
-import { GapError } from "../errors/gap-error.js";
-import { mayPassSoon } from "../valkey/connect-error.js";
-import { allPartitionKeys } from "../valkey/keys.js";
+import type { GapError } from "../errors/gap-error.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { retryWhile } from "../valkey/retry.js";
-import { endPositionOf } from "../valkey/stream.js";
-import { logCursor } from "./cursor.js";
-import { EventLog } from "./log.js";
+import { endCursor, followLog } from "./tail.js";
 
 /** Receives the changes of one entity from now on. */
 export interface Follower {
@@ -70,38 +65,24 @@ export class Feed {
     return run;
   }
 
-  /** Reads the current end of the log: every change that is not yet visible in the entities follows it. */
   async #end(signal: AbortSignal): Promise<string> {
     const { connection, location } = this.#store;
-    const { client } = connection;
-    const keys = allPartitionKeys(location);
-    const ends = await retryWhile(
+    return retryWhile(
       connection,
       () => !signal.aborted,
       "the end of the event log",
-      () => Promise.all(keys.map(({ events }) => endPositionOf(client, events))),
+      () => endCursor(connection.client, location),
     );
-    return logCursor(ends);
   }
 
   async #deliver(cursor: string, signal: AbortSignal): Promise<void> {
-    for (let after = cursor; !signal.aborted; ) {
-      const log = new EventLog(this.#store, { after, signal });
-      try {
-        for await (const change of log) {
-          for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
-        }
-        if (signal.aborted) return;
-        throw new ClosedError();
-      } catch (error) {
-        if (error instanceof GapError) {
-          after = error.cursor;
-          for (const follower of this.#all()) follower.onMissed(error.reason);
-        } else if (error instanceof ConnectError && mayPassSoon(error)) {
-          after = log.cursor ?? after; // each follower has a time limit of its own
-        } else throw error;
-      }
+    const onGap = ({ reason }: GapError): void => {
+      for (const follower of this.#all()) follower.onMissed(reason);
+    };
+    for await (const change of followLog(this.#store, cursor, signal, onGap)) {
+      for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
     }
+    if (!signal.aborted) throw new ClosedError();
   }
 
   #all(): Follower[] {

@@ -100,7 +100,7 @@ export async function useMachine(store: MachineStore): Promise<MachineStore> {
 
 function withInstalled(store: MachineStore, partitions: readonly InstalledPartition[]): MachineStore {
   const text = newestOf(partitions)?.definition ?? store.definition.json;
-  return { ...store, definition: parseInstalled(text, store.location) };
+  return { ...store, definition: parseInstalled(text, store.location), olderDefinition: store.definition };
 }
 
 /** Moves the entities of dropped states. Returns how many it moved. */

@@ -8,6 +8,9 @@ import { didYouMean } from "./suggest.js";
 /** The states of the built-in `agent` machine. */
 export type AgentState = "spawning" | "running" | "completed" | "failed" | "killed";
 
+/** The events of entering the states of the built-in `agent` machine. */
+export type AgentEvent = "agent.spawned" | `agent.${Exclude<AgentState, "spawning">}`;
+
 /** Customizes the built-in agent machine. */
 export interface AgentOptions {
   /** Version: 2 or more if any other option is set; increase it with every further change. @default 1 */
@@ -42,7 +45,7 @@ const OPTIONS: readonly (keyof AgentOptions)[] = [
  * agent();
  * agent({ version: 2, retain: "7d", lease: "30s" });
  */
-export function agent(options: AgentOptions = {}): Machine<AgentState, "agent"> {
+export function agent(options: AgentOptions = {}): Machine<AgentState, "agent", AgentEvent> {
   checkNames(options);
   const machine = build(options);
   if (machine.version === 1 && compileMachine(machine).json !== compileMachine(build({})).json) {
@@ -68,7 +71,7 @@ function checkNames(options: AgentOptions): void {
   );
 }
 
-function build(options: AgentOptions): Machine<AgentState, "agent"> {
+function build(options: AgentOptions): Machine<AgentState, "agent", AgentEvent> {
   const { version = 1, retain, history = 16, keepEvents = 100_000, spawnTimeout, lease } = options;
   return defineMachine({
     name: "agent",

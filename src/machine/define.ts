@@ -1,5 +1,5 @@
 import { MachineDefinitionError } from "../errors/machine-definition-error.js";
-import type { Machine, MachineDefinition } from "./definition.js";
+import type { EventNames, Machine, MachineDefinition, StateEvent } from "./definition.js";
 import { validateMachine } from "./validate.js";
 
 /**
@@ -19,10 +19,10 @@ import { validateMachine } from "./validate.js";
  *   },
  * }); // does not compile: the machine has no state "expired"
  */
-export function defineMachine<const S extends string, const N extends string>(
-  definition: MachineDefinition<S, N>,
-): Machine<S, N> {
-  return checkedMachine(definition) as Machine<S, N>;
+export function defineMachine<const S extends string, const N extends string, const E>(
+  definition: MachineDefinition<S, N> & EventNames<E>,
+): Machine<S, N, StateEvent<S, N, E>> {
+  return checkedMachine(definition) as Machine<S, N, StateEvent<S, N, E>>;
 }
 
 /**

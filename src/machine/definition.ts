@@ -29,11 +29,11 @@ export interface LeaseDefinition<S extends string = string> {
 }
 
 /** Defines one state of a machine. A state without `to` is final. */
-export interface StateDefinition<S extends string = string> {
+export interface StateDefinition<S extends string = string, E extends string = string> {
   /** The possible next states. Without any, the state is final. */
   readonly to?: readonly S[];
   /** Event of entering the state; not `<machine>.updated` or `.removed`. @default `<machine>.<state>` */
-  readonly event?: string;
+  readonly event?: E;
   /** Field that is set to the server's time at the first entry. */
   readonly stamp?: string;
   /** Fields that must be present on entry, set now or before; at most 64. */
@@ -49,9 +49,14 @@ export interface StateDefinition<S extends string = string> {
 /**
  * Defines a machine as data, for `defineMachine` and in machine files.
  *
- * `S` is the union of its state names, inferred from the keys of `states`; `N` is its name.
+ * `S` is the union of its state names, inferred from the keys of `states`; `N` is its name; `E` is the union of the
+ * events of its states.
  */
-export interface MachineDefinition<S extends string = string, N extends string = string> {
+export interface MachineDefinition<
+  S extends string = string,
+  N extends string = string,
+  E extends string = string,
+> {
   /** Location of the JSON Schema, for editors; has no effect. */
   readonly $schema?: string;
   /** `[a-z][a-z0-9-]{0,31}` */
@@ -61,7 +66,7 @@ export interface MachineDefinition<S extends string = string, N extends string =
   /** The state of a new entity. */
   readonly initial: NoInfer<S>;
   /** 1 to 64 states. */
-  readonly states: { readonly [K in S]: StateDefinition<NoInfer<S>> };
+  readonly states: { readonly [K in S]: StateDefinition<NoInfer<S>, E> };
   /** Number of changes in the history of each entity, 1 to 1000. @default 16 */
   readonly history?: number;
   /** The event log: `keep` is its number of changes of all entities, 1 to 10,000,000. @default 100000 */
@@ -70,8 +75,34 @@ export interface MachineDefinition<S extends string = string, N extends string =
   readonly retain?: Duration;
 }
 
-/** A checked, frozen definition with typed states, as `defineMachine` returns it. */
-export type Machine<S extends string = string, N extends string = string> = MachineDefinition<S, N>;
+/** A checked, frozen definition with typed states and events, as `defineMachine` returns it. */
+export type Machine<
+  S extends string = string,
+  N extends string = string,
+  E extends string = string,
+> = MachineDefinition<S, N, E>;
+
+/** Infers the event names in a definition as `E`: state to name, unknown if the state has the default one. */
+export interface EventNames<E> {
+  readonly states: { readonly [K in keyof E]: { readonly event?: E[K] } };
+}
+
+/** Derives the events of entering each state. */
+export type StateEvent<S extends string, N extends string, E> = {
+  [K in S]: K extends keyof E ? (E[K] extends string ? E[K] : `${N}.${K}`) : `${N}.${K}`;
+}[S];
+
+/** Derives all event types of a machine from its name `N` and the events `E` of its states. */
+export type EventType<N extends string, E extends string> = E | `${N}.${"updated" | "removed" | "restored"}`;
+
+/**
+ * Derives the union of a machine's event types.
+ *
+ * @example
+ * type Event = EventOf<typeof order>; // "order.open" | "order.paid" | "order.updated" | …
+ */
+export type EventOf<M extends MachineDefinition> =
+  M extends MachineDefinition<string, infer N, infer E> ? EventType<N, E> : never;
 
 /**
  * Derives the union of a machine's state names.

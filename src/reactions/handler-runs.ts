@@ -1,14 +1,12 @@
 import { type Change, parseChange } from "../contract/document.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
-import { durationText } from "../machine/duration.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
-import { Deadline } from "../valkey/deadline.js";
 import { tell } from "../valkey/failed-listener.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import { sha1 } from "../valkey/stream.js";
-import { thrownText } from "../valkey/thrown-text.js";
 import type { AttemptStart, Delivery, Ending, ReactionGroup } from "./group.js";
+import { callHandler, IGNORED_SIGNAL, isTimedOut } from "./handler-call.js";
 import type { MissedEvents, ReactionSettings } from "./settings.js";
 
 /** One attempt to handle an event. */
@@ -18,12 +16,6 @@ interface Run {
   /** Number of the attempt's `begin`. */
   readonly call: number;
   readonly abort: AbortController;
-}
-
-/** A timed out attempt counts, unlike other attempts that were aborted. */
-function isTimedOut({ abort }: Run): boolean {
-  const { reason } = abort.signal;
-  return reason instanceof LatchkeyError && reason.code === "TIMEDOUT";
 }
 
 const LONGEST_ERROR_TEXT = 1_000;
@@ -71,7 +63,7 @@ export class HandlerRuns {
     const error = left < 0 ? UNKNOWN_RESULT : await this.#handle(run, attempt, change);
     if (error === undefined) return this.#finish(run, { how: "done" }, text);
     // A handler that was aborted for another reason has not failed. If the event was reassigned, the new owner counts.
-    if (run.abort.signal.aborted && !isTimedOut(run)) return "reassigned";
+    if (run.abort.signal.aborted && !isTimedOut(run.abort.signal)) return "reassigned";
     if (left <= 0) return this.#bury(run, attempt, text, error);
     this.#log("warn", delivery, { attempt, error }, "a handler failed");
     const number = group.nextCall();
@@ -127,42 +119,13 @@ export class HandlerRuns {
 
   /** @returns the handler's error, undefined if it succeeded */
   async #handle(run: Run, attempt: number, change: Change): Promise<string | undefined> {
+    const { delivery, abort } = run;
+    const onIgnored = () => this.#log("error", delivery, { attempt }, IGNORED_SIGNAL);
     this.#running.add(run);
-    const { handlerMs } = this.#settings;
-    const handler = (async () => this.#settings.handle(change, { attempt, signal: run.abort.signal }))();
-    const ended = handler.then(
-      () => undefined,
-      (error: unknown) => thrownText(error, true),
-    );
     try {
-      return handlerMs === undefined ? await ended : await this.#endInTime(run, ended, handlerMs);
+      return await callHandler(this.#settings, { change, attempt, abort, onIgnored });
     } finally {
       this.#running.delete(run);
-    }
-  }
-
-  /** Waits for a handler; after `limitMs` aborts it, and waits for as long again, so that it does not run beside its retry. */
-  async #endInTime(
-    run: Run,
-    ended: Promise<string | undefined>,
-    limitMs: number,
-  ): Promise<string | undefined> {
-    try {
-      return await Deadline.in(limitMs).race(ended);
-    } catch {
-      const error = `the handler took longer than handlerTimeout (${durationText(limitMs)})`;
-      run.abort.abort(new LatchkeyError("TIMEDOUT", error));
-      await Deadline.in(limitMs)
-        .race(ended)
-        .catch(() =>
-          this.#log(
-            "error",
-            run.delivery,
-            {},
-            "a handler ignores its signal; the reaction goes on without it",
-          ),
-        );
-      return error;
     }
   }
 

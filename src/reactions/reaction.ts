@@ -15,7 +15,8 @@ import { openInTime } from "../valkey/open-in-time.js";
 import { EntityQueues } from "./entity-queues.js";
 import { type Batch, ReactionGroup } from "./group.js";
 import { HandlerRuns } from "./handler-runs.js";
-import { type Handler, type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
+import type { Handler } from "./handler-settings.js";
+import { type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
 
 /** Longest time between two heartbeats. */
 const LONGEST_TICK_MS = 1_000;
@@ -27,7 +28,7 @@ export async function react<S extends string>(
   handler: Handler<Change<S>>,
   options: ReactOptions,
 ): Promise<Reaction> {
-  const settings = readSettings(store.definition, name, handler, options);
+  const settings = await readSettings(store, name, handler, options);
   return askOnce(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
 }
 
@@ -73,7 +74,7 @@ export class Reaction implements AsyncDisposable {
 
   /** Creates the consumer groups if they do not exist, and begins. */
   static async start({ connection, location }: MachineStore, settings: ReactionSettings): Promise<Reaction> {
-    const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
+    const consumer = consumerName(connection);
     const groups = Array.from(
       { length: location.partitions },
       (_, partition) => new ReactionGroup(connection, location, partition, settings.name, consumer),
@@ -239,6 +240,18 @@ export class Reaction implements AsyncDisposable {
       await this.#moreRoom();
     }
   }
+}
+
+/**
+ * Names this replica, for operators: host, process ID and a random part, after the program's `connectionName` if it has one.
+ *
+ * @example "orchestrator@pod-7-1-9f86d081"
+ */
+function consumerName({ client }: Connection): string {
+  const { connectionName } = client.options;
+  const program = (connectionName ?? "latchkey") === "latchkey" ? "" : `${connectionName}@`;
+  const random = randomBytes(4).toString("hex");
+  return `${program}${hostname()}-${process.pid}-${random}`.replace(/[^A-Za-z0-9@._-]/g, "-");
 }
 
 /** Registers this replica in all partitions, or in none. */

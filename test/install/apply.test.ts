@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
+  ApplyInterruptedError,
   agent,
   ContractError,
   compileMachine,
   connect,
   IllegalTransitionError,
-  LatchkeyError,
   LayoutError,
   type MachineDefinition,
   MachineDefinitionError,
@@ -242,11 +242,11 @@ describe("machine", () => {
     const home = await client();
     const older = await home.machine(order);
     await older.create("o1");
-    const newer = await home.machine<string>({
+    const newer = await home.machine({
       ...order,
       version: 2,
       states: { open: { to: ["paid"] }, paid: { require: ["sum"], to: ["sent"] }, sent: {}, gone: {} },
-    });
+    } as MachineDefinition);
     const illegal = await rejectionOf(IllegalTransitionError, older.transition("o1", "gone"));
     expect(illegal.allowed).toEqual([]);
     expect(illegal.message).toMatch(
@@ -358,10 +358,10 @@ it("reports that a machine may be installed if the reply was lost", async () => 
   await home.init();
   proxy.dropReply("*7\r\n$7\r\nevalsha"); // the dry run before it has one word more
   proxy.shut(true);
-  const error = await rejectionOf(LatchkeyError, home.apply(job));
-  expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });
+  const error = await rejectionOf(ApplyInterruptedError, home.apply(job));
+  expect(error).toMatchObject({ code: "UNKNOWN", machine: "job", versions: {} });
   expect(error.message).toMatch(
-    /^apply job was not answered: .*; some partitions may have the new definition: apply it again$/,
+    /^machine job: apply job was not answered: .*; some partitions may have the new version; apply it again$/,
   );
   proxy.shut(false);
   const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { ContractError } from "../../src/index.js";
+import { ContractError, type MachineDefinition } from "../../src/index.js";
 import { admin } from "../helpers/calls.js";
-import { rejectionOf } from "../helpers/client.js";
+import { client, rejectionOf } from "../helpers/client.js";
 import { gate, keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
 
 it("react is rejected while live replicas use other events, and those continue", async () => {
@@ -26,6 +26,34 @@ it("react is rejected while live replicas use other events, and those continue",
     await one.transition(`x${n}`, "b");
   }
   await expect.poll(() => met.toSorted()).toEqual(Array.from({ length: 6 }, (_, n) => `x${n}@2`));
+});
+
+it("react accepts events of its own definition and of the installed one, in a rolling deployment", async () => {
+  const home = await client();
+  const { namespace } = home;
+  const older: MachineDefinition = {
+    name: "job",
+    version: 1,
+    initial: "queued",
+    states: { queued: { event: "job.accepted", to: ["done"] }, done: {} },
+  };
+  const newer: MachineDefinition = {
+    ...older,
+    version: 2,
+    states: { queued: { to: ["done", "failed"] }, done: {}, failed: {} },
+  };
+  const ahead = await home.machine(older);
+  await home.apply(newer);
+  const behind = await (await client({ namespace })).machine(older);
+  for (const jobs of [ahead, behind]) {
+    const on = ["job.accepted", "job.failed", "job.queued", "job.restored"];
+    await (await jobs.react("r", () => {}, { on })).close();
+    const error = await rejectionOf(
+      ContractError,
+      jobs.react("r", () => {}, { on: ["job.faild"] }),
+    );
+    expect(error.message).toContain('on: unknown event "job.faild"; did you mean "job.failed"?');
+  }
 });
 
 it("react accepts the same events in another order, and other events under another name", async () => {

@@ -43,7 +43,7 @@ const permissionsRevoked: Fault = {
     const owner = await connect({ url, namespace: NAMESPACE });
     try {
       await admin.call("ACL", "SETUSER", USER, "on", `>${PASSWORD}`, "~*", "&*", "+@all");
-      const all = await owner.machine<string>(agent());
+      const all = await owner.machine(agent());
       const restricted = await connect({ url, namespace: NAMESPACE, username: USER, password: PASSWORD });
       try {
         const entities = await restricted.installed("agent");

@@ -1,0 +1,43 @@
+import type { Valkey } from "iovalkey";
+import type { Change } from "../contract/document.js";
+import { ConnectError } from "../errors/connect-error.js";
+import { GapError } from "../errors/gap-error.js";
+import { mayPassSoon } from "../valkey/connect-error.js";
+import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+import { endPositionOf } from "../valkey/stream.js";
+import { logCursor } from "./cursor.js";
+import { EventLog } from "./log.js";
+
+/** Reads the current end of the log: every change that is not yet visible in the entities follows it. */
+export async function endCursor(client: Valkey, location: MachineLocation): Promise<string> {
+  const keys = allPartitionKeys(location);
+  return logCursor(await Promise.all(keys.map(({ events }) => endPositionOf(client, events))));
+}
+
+/**
+ * Yields the changes after a cursor, across lost connections and gaps, until the signal is aborted or latchkey is closed.
+ *
+ * @param onGap called at a gap: read the entities again; later changes follow
+ * @throws ConnectError or NotExecutedError if the log cannot be read and a retry cannot help
+ */
+export async function* followLog<C extends Change = Change>(
+  store: MachineStore,
+  cursor: string,
+  signal: AbortSignal,
+  onGap: (gap: GapError) => void,
+): AsyncGenerator<C, void> {
+  for (let after = cursor; !signal.aborted && !store.connection.isClosed; ) {
+    const log = new EventLog<C>(store, { after, signal });
+    try {
+      yield* log;
+    } catch (error) {
+      if (error instanceof GapError) {
+        after = error.cursor;
+        onGap(error);
+      } else if (error instanceof ConnectError && mayPassSoon(error)) {
+        after = log.cursor ?? after; // the reader decides how long to wait
+      } else throw error;
+    }
+  }
+}

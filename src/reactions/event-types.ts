@@ -1,0 +1,34 @@
+import { checkList, refuse, shortText } from "../contract/arguments.js";
+import type { CompiledMachine } from "../machine/compiled.js";
+import { didYouMean } from "../machine/suggest.js";
+import { readMachine } from "../reads/installed-machine.js";
+import type { MachineStore } from "../valkey/machine-store.js";
+
+/**
+ * Checks event types against the definition of this program, then against the installed one. In a rolling deployment,
+ * either can have types that the other one does not have.
+ *
+ * @returns the types, sorted, each once
+ * @throws ContractError if both definitions lack a type
+ */
+export async function checkEventTypes(store: MachineStore, on: readonly string[]): Promise<string[]> {
+  checkList("on", on, " of events");
+  const { connection, location, definition, olderDefinition } = store;
+  const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(typesOf);
+  if (!on.every((type) => own.includes(type))) {
+    const installed = await readMachine(connection, location);
+    const known = [...new Set([...own, ...(installed ? typesOf(installed.definition) : [])])];
+    const unknown = on.find((type) => !known.includes(type));
+    if (unknown !== undefined) {
+      const suggestion =
+        didYouMean(String(unknown), known) || `; ${location.machine} has ${known.join(", ")}`;
+      refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
+    }
+  }
+  return [...new Set(on)].sort();
+}
+
+function typesOf({ name, states }: CompiledMachine): string[] {
+  const further = ["updated", "removed", "restored"].map((word) => `${name}.${word}`);
+  return [...Object.values(states).map(({ event }) => event), ...further];
+}
