@@ -229,12 +229,14 @@ export class Entities<S extends string = string, E extends string = string> {
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, so states that the entity only passes through count. It also waits for an unreachable server.
+   * follows the event log, so states that the entity only passes through count. If the log was trimmed meanwhile, it looks
+   * into the history of the entity. It also waits for an unreachable server.
    *
    * @returns the entity when it first matched
-   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), or it is in
-   * another final state (`"FINAL"`); the reason of the signal; the error of the predicate; ClosedError if latchkey is
-   * closed; ConnectError if the server rejects this user; NotExecutedError if the server rejects a read
+   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), it is in
+   * another final state (`"FINAL"`), or missed changes cannot be looked up (`"GAP"`); the reason of the signal; the error
+   * of the predicate; ClosedError if latchkey is closed; ConnectError if the server rejects this user; NotExecutedError if
+   * the server rejects a read
    * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */

@@ -82,6 +82,7 @@ export type { SweepOptions } from "./sweep/sweep.js";
 export type { ReadOptions } from "./valkey/ask.js";
 export type { ConnectRetry } from "./valkey/await-server.js";
 export type { ConnectionOptions } from "./valkey/connection.js";
+export type { SentinelOptions } from "./valkey/connection-options.js";
 export type { NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";

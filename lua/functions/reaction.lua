@@ -49,12 +49,15 @@ local function subject_of(id, fields)
 end
 
 -- The first unfinished event of an entity and its holder, the consumer that handles it; nil if there is none.
-local function read_assignment(assignments_key, entity)
-  local text = call('HGET', assignments_key, entity) or ''
+local function parse_assignment(text)
   local holder, number, mark, id, attempts, excused, first, began, alone =
-    string.match(text, '^(%S+) (%d+) ([ed])(%S+) (%d+) (%d+) (%d+) (%d+) ([01])$')
+    string.match(text or '', '^(%S+) (%d+) ([ed])(%S+) (%d+) (%d+) (%d+) (%d+) ([01])$')
   return holder and { holder = holder, number = number + 0, mark = mark, id = id, attempts = attempts + 0,
     excused = excused + 0, first = first, began = began, alone = alone }
+end
+
+local function read_assignment(assignments_key, entity)
+  return parse_assignment(call('HGET', assignments_key, entity))
 end
 
 -- Writes it, and by which entity the event is found if it was trimmed.
@@ -63,6 +66,16 @@ local function write_assignment(assignments_key, entity, assignment)
   local text = table.concat({ assignment.holder, assignment.number, event, assignment.attempts, assignment.excused,
     assignment.first, assignment.began, assignment.alone }, ' ')
   call('HSET', assignments_key, entity, text, '!' .. event, entity)
+end
+
+-- The entities of pending events, '' for unknown ones. Needs no entry of the log.
+local function find_entities(assignments_key, mark, rows)
+  if #rows == 0 then return {} end
+  local fields = {}
+  for i, row in ipairs(rows) do fields[i] = '!' .. mark .. row[1] end
+  local entities = call('HMGET', assignments_key, unpack(fields))
+  for i, entity in ipairs(entities) do entities[i] = entity or '' end
+  return entities
 end
 
 -- Makes an event the first unfinished one of its entity, without attempts.

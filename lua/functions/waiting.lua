@@ -1,9 +1,10 @@
 -- The events that wait until an earlier event of their entity is finished. They are pending under a consumer of their
 -- own, and members of a sorted set, in the order in which to handle them: `entity 0<ID>` for an event of the log, then
--- `entity 1<ID>` for a dead letter that is retried. The numbers in the ID have 20 digits each.
+-- `entity 1<ID>` for a dead letter that is retried. The numbers in the ID have 20 digits each. A member that begins with
+-- a blank is the name of an entity that has more trimmed events than one call could remove.
 
 local WAITING = 'waiting'
-local LONGEST_SCAN = 200 -- events that one call looks at
+local LONGEST_SCAN = 50 -- events that one call assigns or lets wait
 
 local function waiting_member(entity, mark, id)
   local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
@@ -37,7 +38,8 @@ local function assign_next(assignments_key, waiting_key, stream_keys, group, con
     call('XACK', stream_key, group, id)
     if mark == 'e' then gap = { gap and gap[1] or id, id, (gap and gap[3] or 0) + 1 } end
     if scanned == LONGEST_SCAN - 1 then
-      -- Later calls remove the further trimmed events.
+      -- Goes on after the trimmed events, which later calls of take remove.
+      call('ZADD', waiting_key, 0, ' ' .. entity)
       local events_key = stream_keys.e
       local oldest = call('XRANGE', events_key, '-', '+', 'COUNT', 1)[1]
       from = '[' .. (oldest and waiting_member(entity, 'e', oldest[1]) or entity .. ' 1')

@@ -69,7 +69,8 @@ local is_wanted = {}
 for i = 10, #ARGV do is_wanted[ARGV[i]] = true end
 count, known, number, answered, delay = count + 0, known + 0, number + 0, answered + 0, delay + 0
 local stream_keys = { e = events_key, d = dead_letters_key }
-local MOST_OWN = 100000 -- more than the events that any replica asks for
+local PAGE = 1000
+local SKIP_COST = 0.1 -- to skip an event, compared to assigning one
 
 -- 2 read
 local now = server_ms()
@@ -125,7 +126,7 @@ if count < 0 then
   return { {}, facts['last-delivered-id'], 0, 1, false, now, false }
 end
 
-local own, added, scanned = {}, 0, 0
+local own, added, scanned, is_busy = {}, 0, 0, {}
 local function add_own(entity, assignment)
   own[#own + 1] = { assignment.mark, assignment.id, entity, assignment.excused }
 end
@@ -133,23 +134,30 @@ local function add_own_gap(from, to, missed)
   add_gap(dead_letters_key, settings_key, consumer, number, from, to, missed)
 end
 -- Gives a pending event to this consumer, or lets it wait for an earlier event of its entity.
-local function assign(mark, id, fields)
-  local stream_key, entity = stream_keys[mark], subject_of(id, fields)
-  local assignment = read_assignment(assignments_key, entity)
+local function assign(mark, id, entity)
+  local stream_key = stream_keys[mark]
+  scanned = scanned + 1
+  local assignment = not is_busy[entity] and read_assignment(assignments_key, entity)
   if assignment and (assignment.mark ~= mark or assignment.id ~= id) then
-    if is_unfinished(assignments_key, stream_keys, group, entity, assignment) then
-      return add_waiting(waiting_key, stream_key, group, entity, mark, id)
-    end
+    is_busy[entity] = is_unfinished(assignments_key, stream_keys, group, entity, assignment)
     assignment = nil
   end
+  if is_busy[entity] then return add_waiting(waiting_key, stream_key, group, entity, mark, id) end
   assignment = assignment or new_assignment(consumer, number, mark, id)
   -- An attempt that crashed beside others does not count: one of the others may have caused it.
   if assignment.began ~= '0' and assignment.alone == '0' then assignment.excused = assignment.excused + 1 end
   assignment.holder, assignment.number, assignment.began = consumer, number, '0'
   call('XCLAIM', stream_key, group, consumer, 0, id, 'JUSTID')
   write_assignment(assignments_key, entity, assignment)
+  is_busy[entity] = true
   add_own(entity, assignment)
   added = added + 1
+end
+local function assign_following(entity)
+  local following, gap = assign_next(assignments_key, waiting_key, stream_keys, group, consumer, number, entity)
+  if gap then add_own_gap(unpack(gap)) end
+  if following then add_own(entity, following) end
+  is_busy[entity], added, scanned = following ~= nil, added + 1, scanned + 1
 end
 -- Acknowledges a pending event that was trimmed, and assigns the next one of its entity.
 local function drop(mark, id)
@@ -159,30 +167,40 @@ local function drop(mark, id)
   local entity = call('HGET', assignments_key, field)
   if not entity then return end
   call('HDEL', assignments_key, field)
-  local following, gap = assign_next(assignments_key, waiting_key, stream_keys, group, consumer, number, entity)
-  if gap then add_own_gap(unpack(gap)) end
-  if following then add_own(entity, following) end
-  added = added + 1
+  assign_following(entity)
 end
 local function assign_or_drop(mark, id)
   local stream_key = stream_keys[mark]
   local fields = fields_of(stream_key, id)
-  scanned = scanned + 1
-  if fields then assign(mark, id, fields) else drop(mark, id) end
+  if fields then assign(mark, id, (subject_of(id, fields))) else drop(mark, id) end
 end
 
 -- All own events, if an earlier reply was lost.
 for mark, stream_key in pairs((all == '1' or latest ~= answered) and stream_keys or {}) do
-  for _, row in ipairs(call('XPENDING', stream_key, group, '-', '+', MOST_OWN, consumer)) do
-    local id = row[1]
-    local entity = call('HGET', assignments_key, '!' .. mark .. id)
-    local assignment = entity and read_assignment(assignments_key, entity)
-    if is_assigned(assignment, consumer, mark, id) then add_own(entity, assignment) else assign_or_drop(mark, id) end
+  local start = '-'
+  while start do
+    local rows = call('XPENDING', stream_key, group, start, '+', PAGE, consumer)
+    local entities = find_entities(assignments_key, mark, rows)
+    local texts = #rows > 0 and call('HMGET', assignments_key, unpack(entities)) or {}
+    for i, row in ipairs(rows) do
+      local id, assignment = row[1], parse_assignment(texts[i])
+      if is_assigned(assignment, consumer, mark, id) then add_own(entities[i], assignment)
+      else assign_or_drop(mark, id) end
+    end
+    start = #rows == PAGE and '(' .. rows[PAGE][1]
   end
 end
 
+-- The further trimmed events of an entity, see waiting.lua. If it has an assignment, finish removes them.
+local trimmed_of = call('ZRANGE', waiting_key, '[ ', '(!', 'BYLEX', 'LIMIT', 0, 1)[1]
+local has_left = trimmed_of ~= nil
+if has_left and count > 0 then
+  local entity = string.sub(trimmed_of, 2)
+  call('ZREM', waiting_key, trimmed_of)
+  if not read_assignment(assignments_key, entity) then assign_following(entity) end
+end
+
 -- The events of dead consumers.
-local has_left = false
 for mark, stream_key in pairs(stream_keys) do
   for _, flat in ipairs(call('XINFO', 'CONSUMERS', stream_key, group)) do
     local other = named(flat)
@@ -216,7 +234,7 @@ end
 -- New events.
 local is_end = count == 0
 while not is_end and added < count and scanned < LONGEST_SCAN do
-  local most = math.min(count - added, LONGEST_SCAN - scanned)
+  local most = math.ceil(math.min(count - added, LONGEST_SCAN - scanned))
   if delay > 0 then
     most = #call('XRANGE', events_key, '(' .. delivered, text_of(now - delay), 'COUNT', most)
   end
@@ -225,10 +243,13 @@ while not is_end and added < count and scanned < LONGEST_SCAN do
   local skipped = {}
   for _, entry in ipairs(reply and reply[1][2] or {}) do
     local id, fields = entry[1], entry[2]
-    local _, kind = subject_of(id, fields)
-    delivered, scanned = id, scanned + 1
-    if kind and on ~= '' and not is_wanted[kind] then skipped[#skipped + 1] = id
-    else assign('e', id, fields) end
+    local entity, kind = subject_of(id, fields)
+    delivered = id
+    if kind and on ~= '' and not is_wanted[kind] then
+      skipped[#skipped + 1], scanned = id, scanned + SKIP_COST
+    else
+      assign('e', id, entity)
+    end
   end
   if #skipped > 0 then call('XACK', events_key, group, unpack(skipped)) end
   is_end = not reply

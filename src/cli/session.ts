@@ -99,10 +99,13 @@ export async function withStore<T>(
   return withConnection(
     settings,
     async (connection) => {
-      const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
-      const location = { namespace, machine, partitions: facts?.partitions ?? 1 };
-      const installed = facts === undefined ? null : await readMachine(connection, location);
-      if (installed === null) throw await noMachine(connection, settings);
+      // Each partition has the machine, so the first one is read before their number is known.
+      const [facts, installed] = await Promise.all([
+        ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace)),
+        readMachine(connection, { namespace, machine, partitions: 1 }),
+      ]);
+      if (facts === undefined || installed === null) throw await noMachine(connection, settings);
+      const location = { namespace, machine, partitions: facts.partitions };
       return run({ connection, location, definition: installed.definition });
     },
     limits,

@@ -31,6 +31,8 @@ function isProgram(file: string, own: string): boolean {
   }
 }
 
+let program: string | undefined;
+
 /**
  * Makes a command of this program to paste into a shell. It uses the same machine, namespace and server.
  *
@@ -45,7 +47,8 @@ export function commandFor(
   const all = [...options, ...settingsOptions(settings)];
   const isPlain = words.every((word) => !word.startsWith("-"));
   const parts = isPlain ? [...words, ...all] : [...all, "--", ...words];
-  return [thisProgram(), ...[verb, ...parts].map(shellWord)].join(" ");
+  program ??= thisProgram();
+  return [program, ...[verb, ...parts].map(shellWord)].join(" ");
 }
 
 /** Returns the options that lead a command to the same machine on the same server; never a password. */

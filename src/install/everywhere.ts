@@ -1,14 +1,11 @@
-import { readReply } from "../contract/reply.js";
 import { ApplyInterruptedError } from "../errors/apply-interrupted-error.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { MachineInUseError } from "../errors/machine-in-use-error.js";
 import { scripts } from "../lua/index.js";
-import { ask, contractError } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
-import { classifyFailure } from "../valkey/failure.js";
 import { applyKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { runScript } from "../valkey/script.js";
+import { callUntilAnswered } from "../valkey/script-call.js";
 import { type PartitionVersions, readPartitions, versionsText } from "./partitions.js";
 
 /** Reply of one partition to `apply`. */
@@ -39,21 +36,22 @@ export async function applyEverywhere(store: MachineStore, words: readonly strin
   let isOpen = false;
   for (let partition = 0; partition < location.partitions; partition += 1) {
     try {
-      const raw = await ask(connection, name, async (client) => {
-        try {
-          return await runScript(client, scripts.apply, applyKeys(location, partition), words);
-        } catch (error) {
-          isOpen ||= classifyFailure(error) === "unknown";
-          throw contractError(error, name) ?? error;
-        }
+      const { outcome, text } = await callUntilAnswered(connection, {
+        name,
+        script: scripts.apply,
+        keys: applyKeys(location, partition),
+        words,
+        timeoutMs: connection.timeoutMs,
+        notAfter: null,
+        effect: "the partition may have the definition",
       });
-      const { outcome, text } = readReply(raw);
       if (text === null) throw new LatchkeyError("PROTOCOL", "the reply of apply has no document");
       const reply = JSON.parse(text) as ApplyReply;
       if (outcome === "INUSE") throw inUse(reply, await versionsNow(store, replies));
       isOpen ||= reply.changed === true;
       replies.push(reply);
     } catch (error) {
+      isOpen ||= error instanceof LatchkeyError && error.code === "UNKNOWN";
       if (isDryRun || !isOpen || error instanceof MachineInUseError) throw error;
       throw interrupted(store, error, await versionsNow(store, replies));
     }

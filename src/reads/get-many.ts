@@ -1,6 +1,7 @@
 import type { Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
 import { ask, type LimitedStore } from "../valkey/ask.js";
+import { readHashes } from "../valkey/hash-reads.js";
 import { entityKey } from "../valkey/keys.js";
 
 /**
@@ -12,16 +13,13 @@ import { entityKey } from "../valkey/keys.js";
 export async function getMany<S extends string>(
   store: LimitedStore,
   ids: readonly string[],
-  due: readonly (number | null)[] = [],
+  due: readonly (number | null)[] | Promise<readonly (number | null)[]> = [],
 ): Promise<(Snapshot<S> | null)[]> {
   const { connection, location } = store;
   const name =
     ids.length === 1 ? `get ${location.machine} ${ids[0]}` : `get ${ids.length} of ${location.machine}`;
-  const hashes = await ask(
-    connection,
-    name,
-    (client) => Promise.all(ids.map((id) => client.hgetall(entityKey(location, id)))),
-    store,
-  );
-  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash, due[at]));
+  const keys = ids.map((id) => entityKey(location, id));
+  const read = ask(connection, name, (client) => readHashes(client, keys), store);
+  const [hashes, times] = await Promise.all([read, due]);
+  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash, times[at]));
 }

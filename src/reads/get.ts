@@ -16,13 +16,15 @@ export async function get<S extends string>(
   options: ReadOptions = {},
 ): Promise<Snapshot<S> | null> {
   const limits = limited(store, options);
-  const { connection, location } = store;
+  const { connection, location, deadline } = limits;
   const keys = entityKeys(location, checkId("id", id, 128));
   const name = `get ${location.machine} ${id}`;
   const question = (client: Valkey): Promise<unknown> =>
-    runScript(client, scripts.get, keys, [id]).catch((error: unknown) => {
-      throw contractError(error, name) ?? error;
-    });
+    connection.inFlight
+      .run(deadline, () => runScript(client, scripts.get, keys, [id]))
+      .catch((error: unknown) => {
+        throw contractError(error, name) ?? error;
+      });
   const reply = await ask(connection, name, question, limits);
   const { text } = readReply(reply);
   return text === null ? null : readDocument<Snapshot<S>>(text);

@@ -47,8 +47,11 @@ export async function history<S extends string>(
   const key = logKey(location, checkId("id", id, 128));
   const length = 2 * Math.min(limit, definition.history);
   const read = (client: Valkey): Promise<string[]> => client.lrange(key, -length, -1);
-  const log = await ask(connection, `history ${location.machine} ${id}`, read, limits);
-  // Two elements per change: its record, and its idempotency key.
+  return readHistory<S>(await ask(connection, `history ${location.machine} ${id}`, read, limits));
+}
+
+/** Parses an entity's log: two elements per change, its record and its idempotency key. */
+export function readHistory<S extends string>(log: readonly string[]): HistoryEntry<S>[] {
   return log.flatMap((record, at) => {
     if (at % 2 === 1) return [];
     const op = log[at + 1] ?? "";

@@ -14,6 +14,8 @@ export async function readRange(
 ): Promise<Position[]> {
   const keys = allPartitionKeys(store.location);
   const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, range, position, limit)));
+  const [only = [], ...others] = parts;
+  if (others.length === 0) return only;
   return parts
     .flat()
     .sort((a, b) => (isAfter(a, b) ? 1 : -1))

@@ -41,10 +41,17 @@ async function readInstalled(
   return { definition: parseInstalled(definition, location), ordinals: states.split(" ") };
 }
 
+/** The definitions that were parsed last, by the names of their machines. A list reads one for each page. */
+const parsed = new Map<string, { readonly text: string; readonly definition: CompiledMachine }>();
+
 /** Parses the definition that a server holds. @throws LayoutError if it is damaged */
 export function parseInstalled(text: string, { machine }: MachineLocation): CompiledMachine {
+  const before = parsed.get(machine);
+  if (before?.text === text) return before.definition;
   try {
-    return parseCompiledMachine(text);
+    const definition = parseCompiledMachine(text);
+    parsed.set(machine, { text, definition });
+    return definition;
   } catch {
     throw new LayoutError(
       `the definition of ${machine} on the server is unreadable; run \`latchkey fsck -m ${machine}\` for details`,

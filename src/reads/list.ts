@@ -144,10 +144,12 @@ async function loadEntities<S extends string>(
     store,
     valid.map(({ id }) => id),
   );
-  return valid.flatMap((position, at) => {
+  const listed: Listed<S>[] = [];
+  for (const [at, position] of valid.entries()) {
     const entity = entities[at] ?? null;
-    return entity !== null && ranges.some((range) => isWithin(range, entity)) ? [{ entity, position }] : [];
-  });
+    if (entity !== null && ranges.some((range) => isWithin(range, entity))) listed.push({ entity, position });
+  }
+  return listed;
 }
 
 async function rangesOf(store: LimitedStore, options: ListFilter, nowMs: number): Promise<StateRange[]> {

@@ -141,7 +141,7 @@ export class PartitionSweep {
    * Expires some entities at once and reports the results.
    *
    * @returns the number of entities whose timer has not expired
-   * @throws NotExecutedError if one of them was not answered, after all others were reported
+   * @throws the error of one that was not answered, after all others were reported
    */
   async #expire(ids: readonly string[]): Promise<number> {
     const { machine } = this.#partition.location;

@@ -17,7 +17,7 @@ import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { installedMachines } from "../valkey/layout.js";
 import type { MachineStore, Recover } from "../valkey/machine-store.js";
-import { partitionsOf } from "./partition.js";
+import { isUnanswered, partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
 
@@ -160,7 +160,7 @@ class Sweep {
   #fail(error: unknown): true {
     if (this.#stop.aborted) return true;
     const hasEnded = this.#once || this.#connection.client.status === "end";
-    if (hasEnded || !(error instanceof NotExecutedError)) throw error;
+    if (hasEnded || !isUnanswered(error)) throw error;
     this.#reporter.endRound(error);
     return true;
   }

@@ -105,7 +105,7 @@ export function limited<T extends { readonly connection: Connection }>(
   store: T,
   options: ReadOptions,
   known: readonly string[] = [],
-): T & Limits & { readonly timeoutMs: number } {
+): T & Limits & { readonly timeoutMs: number; readonly deadline: Deadline } {
   checkOptions(options, [...known, ...READ_OPTIONS]);
   const { timeout, signal } = options;
   checkSignal(signal);

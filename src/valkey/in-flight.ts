@@ -71,6 +71,16 @@ export class InFlight {
     });
   }
 
+  /** Runs a call when a place is free. */
+  async run<T>(deadline: Deadline, call: () => Promise<T>): Promise<T> {
+    if (!this.tryEnter()) await this.wait(deadline);
+    try {
+      return await call();
+    } finally {
+      this.leave();
+    }
+  }
+
   /**
    * Frees a place.
    *

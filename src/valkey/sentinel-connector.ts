@@ -8,7 +8,7 @@ interface Named {
   readonly port: number;
 }
 
-/** What the Sentinels replied to a client most recently. */
+/** Keeps the latest replies of the Sentinels to a client. */
 export interface SentinelTrace {
   /** Address of the primary that they named. */
   primary?: string;

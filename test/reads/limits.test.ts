@@ -18,7 +18,7 @@ const reads: Record<string, Read> = {
   count: (_, ours, options) => ours.count(options),
   listPage: (_, ours, options) => ours.listPage(options),
   reactions: (_, ours, options) => ours.reactions(options),
-  deadLetters: (_, ours, options) => ours.deadLetters("r", options).retry(["0:1-1"]),
+  deadLetters: async (_, ours, options) => ours.deadLetters("r", options).retry(["0:1-1"]),
   stats: async (home, ours, options) => {
     const connection = await openConnection({ url: home.address });
     onTestFinished(() => connection.close());
@@ -35,7 +35,7 @@ const reads: Record<string, Read> = {
 /** Iterations, which end when their signal is aborted. */
 const iterations: Record<string, Read> = {
   list: (_, ours, options) => all(ours.list(options)),
-  "iterating over deadLetters": (_, ours, options) => all(ours.deadLetters("r", options)),
+  "iterating over deadLetters": async (_, ours, options) => all(ours.deadLetters("r", options)),
 };
 
 const every = Object.entries({ ...reads, ...iterations });

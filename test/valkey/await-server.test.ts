@@ -15,7 +15,7 @@ import { startProxy } from "../helpers/proxy.js";
 import { recordingLogger } from "../helpers/secrets.js";
 import { useValkey } from "../helpers/valkey.js";
 
-it.each<ConnectOptions["retry"]>([true, { for: "1m" }])(
+it.each<NonNullable<ConnectOptions["retry"]>>([true, { for: "1m" }])(
   "waits for a server that is not up yet: retry %j",
   async (retry) => {
     const port = await freePort();

@@ -64,6 +64,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     subscribe: [["SUBSCRIBE", channelOf(location)]],
     time: [["TIME"]],
     type: [machine, index, due, events].map((key): Sample => ["TYPE", key]),
+    unsubscribe: [["UNSUBSCRIBE", channelOf(location)]],
     wait: [["WAIT", "1", "1"]],
     waitaof: [["WAITAOF", "1", "0", "1"]],
     xack: streams.map((key): Sample => ["XACK", key, ID, "1-1"]),
