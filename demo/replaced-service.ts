@@ -24,11 +24,13 @@ export interface StoredAgent {
 
 /** A message on the channel. `error` is present only if the agent failed with an error text. */
 export interface AgentEvent {
-  type: "agent.spawned" | `agent.${Exclude<AgentStatus, "spawning">}`;
+  type: "agent.spawned" | "agent.updated" | `agent.${Exclude<AgentStatus, "spawning">}`;
   agentId: string;
   taskId: string;
   timestamp: string;
   error?: string;
+  /** The new values; only in `agent.updated`. */
+  metadata?: Record<string, unknown>;
 }
 
 export interface ReplacedServiceOptions {
@@ -105,6 +107,17 @@ export class ReplacedService {
     return this.#transition(agentId, "killed");
   }
 
+  /** Adds values to the metadata of an agent, as an object. @throws Error if the agent does not exist. */
+  updateMetadata(agentId: string, metadata: Record<string, unknown>): Promise<StoredAgent> {
+    return this.#enqueue(agentId, async () => {
+      const agent = await this.#load(agentId);
+      agent.metadata = { ...(agent.metadata as object | undefined), ...metadata };
+      await this.#store(agent);
+      await this.#publish("agent.updated", agent, now(), metadata);
+      return agent;
+    });
+  }
+
   /** Returns an agent, or null if it does not exist. */
   async getAgentLifecycleState(agentId: string): Promise<StoredAgent | null> {
     const json = await this.#valkey.get(this.#keyPrefix + agentId);
@@ -158,9 +171,14 @@ export class ReplacedService {
     await this.#valkey.set(this.#keyPrefix + agent.agentId, JSON.stringify(agent));
   }
 
-  async #publish(type: AgentEvent["type"], agent: StoredAgent, timestamp: string): Promise<void> {
-    const { agentId, taskId, error } = agent;
-    const event: AgentEvent = { type, agentId, taskId, timestamp, ...(error !== undefined && { error }) };
+  async #publish(
+    type: AgentEvent["type"],
+    { agentId, taskId, error }: StoredAgent,
+    timestamp: string,
+    metadata?: Record<string, unknown>,
+  ): Promise<void> {
+    const details = { ...(error !== undefined && { error }), ...(metadata !== undefined && { metadata }) };
+    const event: AgentEvent = { type, agentId, taskId, timestamp, ...details };
     await this.#valkey.publish(this.channel, JSON.stringify(event));
   }
 

@@ -1,9 +1,10 @@
-// Builds the package into dist/: the Lua first, since the TypeScript imports its texts.
+// Builds the package into dist/: the Lua first, since the TypeScript imports its texts; the bundle of the command line last.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildCli } from "./build-cli.mjs";
 import { buildLua } from "./build-lua.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -23,3 +24,4 @@ for (const project of ["tsconfig.json", "demo/tsconfig.json"]) {
   process.exitCode = status ?? 1;
   if (status !== 0) break;
 }
+if (process.exitCode === 0) await buildCli();

@@ -5,10 +5,7 @@ import { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
 import { AlreadyExistsError, IllegalTransitionError, NotFoundError } from "./errors/rejected-errors.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
-import { thrownText } from "./valkey/thrown-text.js";
-
-/** Longest error text in characters. A value may have 64 KiB of JSON, and a character takes up to 6 bytes. */
-const LONGEST_ERROR = 10_000;
+import { errorText, thrownText } from "./valkey/thrown-text.js";
 
 /** State of an agent, in the form of the in-process service. */
 export interface AgentLifecycleState {
@@ -79,12 +76,13 @@ export class AgentLifecycle {
   }
 
   /**
-   * Moves a spawning or running agent to failed. An error text longer than 10,000 characters is cut.
+   * Moves a spawning or running agent to failed. The error text is stored without colours and
+   * control characters, and cut after 32,000 bytes.
    *
    * @throws AgentLifecycleError if it does not exist or the transition is illegal
    */
   async transitionToFailed(agentId: string, error: string): Promise<AgentLifecycleState> {
-    return this.#end(await this.#move(agentId, "failed", { error: storable(error) }));
+    return this.#end(await this.#move(agentId, "failed", { error: errorText(error) }));
   }
 
   /**
@@ -127,13 +125,6 @@ export class AgentLifecycle {
     }
     return agent;
   }
-}
-
-/** Makes an error text storable: programs may print texts that are long or cut inside a character. */
-function storable(error: string): string {
-  if (typeof error !== "string") return error; // rejected later, with its own message
-  const text = error.length > LONGEST_ERROR ? `${error.slice(0, LONGEST_ERROR - 1)}…` : error;
-  return Buffer.from(text).toString(); // half a surrogate pair becomes U+FFFD
 }
 
 function warnOfFailure(error: unknown, agent: AgentLifecycleState): void {

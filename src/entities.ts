@@ -1,3 +1,4 @@
+import type { Valkey } from "iovalkey";
 import { create, patch, remove, transition } from "./changes/change.js";
 import type {
   CreateOptions,
@@ -20,16 +21,17 @@ import { DeadLetters } from "./reactions/dead-letters.js";
 import { type Follower, type FollowOptions, follow } from "./reactions/follow.js";
 import { type ForgetOptions, type ForgottenReaction, forget } from "./reactions/forget.js";
 import type { Handler } from "./reactions/handler-settings.js";
+import { type PendingEvent, pendingEvents } from "./reactions/pending.js";
 import { type Reaction, react } from "./reactions/reaction.js";
 import type { ReactOptions } from "./reactions/settings.js";
 import { type ReactionStats, reactionStats } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
 import { get, position } from "./reads/get.js";
-import { type HistoryEntry, history } from "./reads/history.js";
+import { type HistoryEntry, type HistoryOptions, history } from "./reads/history.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
-import { ask } from "./valkey/ask.js";
+import { ask, limited, type ReadOptions } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 
@@ -124,8 +126,8 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Returns a position of the entity's event log, for the option `seen`. Store it with `op` before the first attempt. */
-  async position(id: string): Promise<string> {
-    return position(this.#store, id);
+  async position(id: string, options: ReadOptions = {}): Promise<string> {
+    return position(this.#store, id, options);
   }
 
   /**
@@ -169,12 +171,12 @@ export class Entities<S extends string = string, E extends string = string> {
    * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "the sweep ended"));
    */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
-    return sweepMachine(this.#store.connection, this.#store.location, options);
+    return sweepMachine(this.#store, options);
   }
 
   /** Reads one entity; null if it does not exist. */
-  async get(id: string): Promise<Snapshot<S> | null> {
-    return get<S>(this.#store, id);
+  async get(id: string, options: ReadOptions = {}): Promise<Snapshot<S> | null> {
+    return get<S>(this.#store, id, options);
   }
 
   /**
@@ -192,13 +194,13 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Counts entities by state. */
-  async count(): Promise<Record<S, number>> {
-    return (await count(this.#store)) as Record<S, number>;
+  async count(options: ReadOptions = {}): Promise<Record<S, number>> {
+    return (await count(limited(this.#store, options))) as Record<S, number>;
   }
 
-  /** Reads what the newest changes of an entity did, oldest first: at most `limit`, by default the `history` of the machine. */
-  async history(id: string, limit?: number): Promise<HistoryEntry<S>[]> {
-    return history<S>(this.#store, id, limit);
+  /** Reads what the newest changes of an entity did, oldest first. A number instead of options is the `limit`. */
+  async history(id: string, options: HistoryOptions | number = {}): Promise<HistoryEntry<S>[]> {
+    return history<S>(this.#store, id, options);
   }
 
   /**
@@ -227,12 +229,14 @@ export class Entities<S extends string = string, E extends string = string> {
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, so states that the entity only passes through count. It also waits for an unreachable server.
+   * follows the event log, so states that the entity only passes through count. If the log was trimmed meanwhile, it looks
+   * into the history of the entity. It also waits for an unreachable server.
    *
    * @returns the entity when it first matched
-   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), or it is in
-   * another final state (`"FINAL"`); the reason of the signal; the error of the predicate; ConnectError if latchkey is
-   * closed or the server rejects this user; NotExecutedError if the server rejects a read
+   * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), it is in
+   * another final state (`"FINAL"`), or missed changes cannot be looked up (`"GAP"`); the reason of the signal; the error
+   * of the predicate; ClosedError if latchkey is closed; ConnectError if the server rejects this user; NotExecutedError if
+   * the server rejects a read
    * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
@@ -269,9 +273,10 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Reads the progress of all reactions, ordered by name. */
-  async reactions(): Promise<ReactionStats[]> {
-    const { connection, location } = this.#store;
-    return ask(connection, `reactions of ${location.machine}`, (client) => reactionStats(client, location));
+  async reactions(options: ReadOptions = {}): Promise<ReactionStats[]> {
+    const { connection, location, ...limits } = limited(this.#store, options);
+    const read = (client: Valkey): Promise<ReactionStats[]> => reactionStats(client, location);
+    return ask(connection, `reactions of ${location.machine}`, read, limits);
   }
 
   /**
@@ -287,8 +292,19 @@ export class Entities<S extends string = string, E extends string = string> {
     return forget(this.#store, name, options);
   }
 
-  /** Returns the dead letters of a reaction, to list, retry or drop. */
-  deadLetters(name: string): DeadLetters {
-    return new DeadLetters(this.#store, name);
+  /**
+   * Lists the events of a reaction that are delivered and not finished: which replica handles each, since when, and how
+   * often it was attempted. Ends when the signal is aborted; the time limit applies to each request to the server.
+   *
+   * @throws NotExecutedError if the server does not reply, ContractError if an argument is invalid
+   * @example for await (const { entity, status, replica, sinceMs } of agents.pendingEvents("cleanup")) …
+   */
+  pendingEvents(name: string, options: ReadOptions = {}): AsyncGenerator<PendingEvent, void> {
+    return pendingEvents(this.#store, name, options);
+  }
+
+  /** Returns the dead letters of a reaction, to list, retry or drop. The options apply to each request to the server. */
+  deadLetters(name: string, options: ReadOptions = {}): DeadLetters {
+    return new DeadLetters(this.#store, name, options);
   }
 }

@@ -1,9 +1,9 @@
-import { checkName, checkOptions, checkWhole } from "./contract/arguments.js";
+import { checkFlag, checkFunctions, checkName, checkOptions, checkWhole } from "./contract/arguments.js";
 import { countText } from "./contract/count-text.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
-import { MachineInUseError } from "./errors/machine-in-use-error.js";
-import { type Applied, type ApplyOptions, applyMachine, checkApply } from "./install/apply.js";
+import { type Applied, type ApplyOptions, applyMachine, checkApply, useMachine } from "./install/apply.js";
+import { type LossOptions, Namespace, type Ping } from "./install/namespace.js";
 import { compileMachine } from "./machine/compile.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
@@ -12,31 +12,38 @@ import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
-import { ask } from "./valkey/ask.js";
+import { ask, type Limits, limited, type ReadOptions } from "./valkey/ask.js";
+import { awaitServer, type ConnectRetry } from "./valkey/await-server.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
-import type { MachineLocation } from "./valkey/keys.js";
-import {
-  initialise,
-  installedMachines,
-  MAX_PARTITIONS,
-  type NamespaceFacts,
-  readFacts,
-} from "./valkey/layout.js";
+import { DEFAULT_NAMESPACE } from "./valkey/connection-options.js";
+import { installedMachines, MAX_PARTITIONS, type NamespaceFacts } from "./valkey/layout.js";
+import { silentLogger } from "./valkey/logger.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
 
 /** Options of {@link connect}. */
-export interface ConnectOptions extends ConnectionOptions {
+export interface ConnectOptions extends ConnectionOptions, LossOptions {
   /** Prefix of all keys and channels. Deployments that share a server use one each. @default "latchkey" */
   readonly namespace?: string;
+  /**
+   * Waits for a server that is not up yet, and logs the progress. `true` waits without a limit. A wrong password, a failed
+   * TLS handshake and other causes that do not pass are thrown at once.
+   * @default false
+   */
+  readonly retry?: boolean | ConnectRetry;
 }
 
 const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "namespace",
+  "retry",
+  "reinstall",
+  "onDataLoss",
   "url",
   "sentinel",
+  "database",
   "timeout",
   "durability",
+  "maxInFlight",
   "username",
   "password",
   "tls",
@@ -50,22 +57,29 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
 /**
  * Connects to a Valkey server.
  *
- * @throws ConnectError, with the address and the cause, if no connection is possible
+ * @throws ConnectError, with the address and the cause, if no connection is possible; with `retry`, when its time is up
  * @throws LayoutError if another version of latchkey wrote the namespace
  * @throws ContractError if an option is unknown or invalid
  * @example const latchkey = await connect({ url: "valkey://localhost:6379" });
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkOptions(options, OPTIONS);
-  const { namespace = "latchkey", ...rest } = options;
-  checkName({ ...MACHINE_NAME, kind: "namespace" }, namespace);
-  const connection = await openConnection(rest);
-  try {
-    return new Latchkey(connection, namespace, await askFacts(connection, namespace));
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
+  const { namespace: name = DEFAULT_NAMESPACE, retry = false, reinstall, onDataLoss, ...rest } = options;
+  checkName({ ...MACHINE_NAME, kind: "namespace" }, name);
+  checkFlag("reinstall", reinstall);
+  checkFunctions({ onDataLoss });
+  const open = async (limitMs = Number.POSITIVE_INFINITY): Promise<Latchkey> => {
+    const connection = await openConnection({ ...rest, namespace: name }, limitMs);
+    try {
+      const namespace = new Namespace(connection, name, options);
+      await namespace.read();
+      return new Latchkey(connection, namespace);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  };
+  return awaitServer(open, retry, rest.logger ?? silentLogger);
 }
 
 /** The machines of one namespace. Returned by {@link connect}. */
@@ -73,12 +87,12 @@ export class Latchkey {
   /** Prefix of all keys and channels. */
   readonly namespace: string;
   readonly #connection: Connection;
-  #facts: NamespaceFacts | undefined;
+  readonly #namespace: Namespace;
 
-  constructor(connection: Connection, namespace: string, facts: NamespaceFacts | undefined) {
+  constructor(connection: Connection, namespace: Namespace) {
     this.#connection = connection;
-    this.namespace = namespace;
-    this.#facts = facts;
+    this.#namespace = namespace;
+    this.namespace = namespace.name;
   }
 
   /** URL of the server, without credentials. */
@@ -88,7 +102,7 @@ export class Latchkey {
 
   /** Number of partitions of the namespace; undefined while the namespace is empty. */
   get partitions(): number | undefined {
-    return this.#facts?.partitions;
+    return this.#namespace.facts?.partitions;
   }
 
   /**
@@ -99,8 +113,7 @@ export class Latchkey {
    */
   async init(partitions = 1): Promise<NamespaceFacts> {
     checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
-    const facts = await this.#initialise(partitions);
-    this.#facts = facts;
+    const facts = await this.#namespace.initialise(partitions);
     if (facts.partitions !== partitions) {
       throw new ContractError(
         "PARTITIONS",
@@ -114,58 +127,50 @@ export class Latchkey {
    * Installs a machine, or a newer version of it.
    *
    * @throws MachineDefinitionError if the definition is invalid, MachineInUseError if the server cannot accept it,
-   * ContractError if an option is invalid
+   * ApplyInterruptedError if only some partitions have it: apply it again; ContractError if an option is invalid
    */
   async apply(machine: MachineDefinition, options: ApplyOptions = {}): Promise<Applied> {
     checkApply(options);
     const definition = compileMachine(checkedMachine(machine));
-    return applyMachine(await this.#store(definition, options.dryRun === true), options);
+    const applied = await applyMachine(await this.#store(definition, options.dryRun === true), options);
+    if (options.dryRun !== true) this.#namespace.noteInstalled(definition.name);
+    return applied;
   }
 
   /**
    * Returns the entities of a machine. Installs the definition if it is newer than the installed one. If the installed
-   * one is newer, as in a rolling deployment, the installed one applies.
+   * one is newer, as in a rolling deployment, the installed one applies. Writes nothing if there is nothing to install.
    *
-   * @throws MachineInUseError if the installed version has another definition, or entities are in dropped states
+   * @throws MachineInUseError if the installed version has another definition, or entities are in dropped states;
+   * ApplyInterruptedError if only some partitions have the definition: call it again
    * @example const agents = await latchkey.machine(agent());
    */
   async machine<const S extends string, const N extends string, const E>(
     machine: MachineDefinition<S, N> & EventNames<E>,
   ): Promise<Entities<S, EventType<N, StateEvent<S, N, E>>>> {
     const store = await this.#store(compileMachine(checkedMachine(machine)));
-    try {
-      await applyMachine(store);
-    } catch (error) {
-      if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
-      const newer = await readMachine(store.connection, store.location);
-      const { definition } = store;
-      return new Entities({
-        ...store,
-        definition: newer?.definition ?? definition,
-        olderDefinition: definition,
-      });
-    }
-    return new Entities(store);
+    return new Entities(this.#namespace.add(await useMachine(store)));
   }
 
   /** Returns the entities of an installed machine; null if it is not installed. */
-  async installed(name: string): Promise<Entities | null> {
-    const { definition } = (await this.definition(name)) ?? {};
+  async installed(name: string, options: ReadOptions = {}): Promise<Entities | null> {
+    const { definition } = (await this.definition(name, options)) ?? {};
     if (definition === undefined) return null;
-    const location = this.#location(name, this.#facts?.partitions ?? 1);
-    return new Entities({ connection: this.#connection, location, definition });
+    return new Entities(this.#namespace.add(this.#namespace.store(definition)));
   }
 
   /** Reads an installed machine; null if it is not installed. */
-  async definition(name: string): Promise<InstalledMachine | null> {
+  async definition(name: string, options: ReadOptions = {}): Promise<InstalledMachine | null> {
     checkName(MACHINE_NAME, name);
-    const facts = await this.#readFacts();
-    return facts === undefined ? null : readMachine(this.#connection, this.#location(name, facts.partitions));
+    const { connection, ...limits } = this.#limited(options);
+    if ((await this.#namespace.read(limits)) === undefined) return null;
+    return readMachine(connection, this.#namespace.location(name), 0, limits);
   }
 
   /** Lists the names of the machines that are installed in this namespace. */
-  async machines(): Promise<string[]> {
-    return ask(this.#connection, "machines", (client) => installedMachines(client, this.namespace));
+  async machines(options: ReadOptions = {}): Promise<string[]> {
+    const { connection, ...limits } = this.#limited(options);
+    return ask(connection, "machines", (client) => installedMachines(client, this.namespace), limits);
   }
 
   /**
@@ -173,15 +178,30 @@ export class Latchkey {
    * See `Entities.sweep`.
    */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
-    return sweepNamespace(this.#connection, this.namespace, options);
+    return sweepNamespace(this.#connection, this.#namespace, options);
   }
 
   /** Reads the server's clock, for the option `notAfter`. The clock of this process is not used. */
-  async serverTime(): Promise<ServerTime> {
-    return ask(this.#connection, "serverTime", readServerTime);
+  async serverTime(options: ReadOptions = {}): Promise<ServerTime> {
+    const { connection, ...limits } = this.#limited(options);
+    return ask(connection, "serverTime", readServerTime, limits);
   }
 
-  /** Closes the connection. A client that was passed to `connect` stays open. */
+  /**
+   * Asks the server for a reply, for health checks. Reads the facts of the namespace too.
+   *
+   * @throws NotExecutedError if there is no reply within `timeout`, or an error reply such as LOADING; LayoutError if the
+   * namespace was created anew; ClosedError; the reason of the signal
+   * @example await latchkey.ping({ timeout: "1s" });
+   */
+  async ping(options: ReadOptions = {}): Promise<Ping> {
+    return this.#namespace.ping(this.#limited(options));
+  }
+
+  /**
+   * Closes the connection. A client that was passed to `connect` stays open. Later calls are rejected with ClosedError;
+   * iterations and sweeps that run end.
+   */
   async close(): Promise<void> {
     await this.#connection.close();
   }
@@ -191,31 +211,14 @@ export class Latchkey {
     await this.close();
   }
 
-  async #initialise(partitions: number): Promise<NamespaceFacts> {
-    return ask(this.#connection, `init ${this.namespace}`, (client) =>
-      initialise(client, this.namespace, partitions),
-    );
-  }
-
-  /** Reads the facts of the namespace once; undefined while it is empty. */
-  async #readFacts(): Promise<NamespaceFacts | undefined> {
-    this.#facts ??= await askFacts(this.#connection, this.namespace);
-    return this.#facts;
-  }
-
   /** Locates a machine. Sets an empty namespace to one partition, unless it is a dry run, which writes nothing. */
   async #store(definition: CompiledMachine, isDryRun = false): Promise<MachineStore> {
-    if (isDryRun) await this.#readFacts();
-    else this.#facts ??= await this.#initialise(1);
-    const location = this.#location(definition.name, this.#facts?.partitions ?? 1);
-    return { connection: this.#connection, location, definition };
+    const facts = await this.#namespace.read();
+    if (facts === undefined && !isDryRun) await this.#namespace.initialise(1);
+    return this.#namespace.store(definition);
   }
 
-  #location(machine: string, partitions: number): MachineLocation {
-    return { namespace: this.namespace, partitions, machine };
+  #limited(options: ReadOptions): { readonly connection: Connection } & Limits {
+    return limited({ connection: this.#connection }, options);
   }
-}
-
-async function askFacts(connection: Connection, namespace: string): Promise<NamespaceFacts | undefined> {
-  return ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
 }

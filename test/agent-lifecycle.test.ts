@@ -38,9 +38,11 @@ describe("an agent's life", () => {
   });
 
   it.each([
-    ["longer than a field can be", "\u0001".repeat(70_000), `${"\u0001".repeat(9_999)}…`],
+    ["longer than a field can be", '"'.repeat(70_000), `${'"'.repeat(31_997)}…`],
+    ["longer than a field can be, in another language", "ü".repeat(70_000), `${"ü".repeat(15_998)}…`],
+    ["in colours", "\u001b[31mError\u001b[39m:\n\tboom\u0000", "Error:\n\tboom "],
     ["cut in the middle of a character", "exit \ud83d", "exit \ufffd"],
-    ["of the greatest length", "x".repeat(10_000), "x".repeat(10_000)],
+    ["of the greatest length", "x".repeat(32_000), "x".repeat(32_000)],
   ])("ends failed, and is cleaned up, with an error text %s", async (_, error, kept) => {
     const ended: string[] = [];
     const { life } = await lifecycle({ onEnd: ({ agentId }) => void ended.push(agentId) });

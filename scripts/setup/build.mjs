@@ -43,7 +43,7 @@ export function inputsHash(root) {
 function inputs(root) {
   const top = readdirSync(root).filter((name) => /^(package|package-lock|tsconfig.*)\.json$/.test(name));
   const scripts = readdirSync(join(root, "scripts")).filter((name) => name.startsWith("build"));
-  const folders = ["src", "lua", "demo"].flatMap((folder) => filesBelow(root, folder));
+  const folders = ["src", "lua", "demo", "scripts/bundle"].flatMap((folder) => filesBelow(root, folder));
   return [...top, ...scripts.map((name) => `scripts/${name}`), ...folders].sort();
 }
 

@@ -1,17 +1,19 @@
 import { type Change, documentText, type Replay } from "../contract/document.js";
 import type { DurabilityNeed } from "../contract/durability.js";
-import { type Reply, readReply } from "../contract/reply.js";
+import type { Reply } from "../contract/reply.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { type Operation, scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
-import { classifyFailure, LateError, OfflineError } from "../valkey/failure.js";
+import type { DurableLine } from "../valkey/durable-line.js";
+import { BacklogError, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
-import { entityKeys, type MachineLocation, partitionKeys } from "../valkey/keys.js";
+import { firstWindowMs } from "../valkey/in-flight.js";
+import { entityKeys, type MachineLocation } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { NoConfirmationError } from "../valkey/no-confirmation.js";
-import { partitionOf } from "../valkey/partition.js";
 import { retry } from "../valkey/retry.js";
-import { runScript } from "../valkey/script.js";
+import { ScriptCall } from "../valkey/script-call.js";
 import { isLater } from "../valkey/stream.js";
 import { FailedAttempts, type OpenOp, opInLog, resolveOp, waitUntilOver } from "./op-lookup.js";
 import { type Copies, NO_COPIES } from "./result.js";
@@ -46,11 +48,15 @@ const UNCOUNTED: Copies = {
   problem: "its reply was lost, and acknowledgements can no longer be counted",
 };
 
+/** The reply to one attempt, and its NOTAFTER. */
+interface Sent {
+  readonly reply: Reply;
+  readonly untilMs: number;
+  readonly copies?: Copies;
+}
+
 /** Share of the call's time that is reserved for resolving an attempt whose reply was lost. */
 const RESOLVE_SHARE = 0.1;
-/** Share of the call's time in which the first attempt may be executed. It doubles with each attempt. */
-const WINDOW_SHARE = 0.25;
-const LONGEST_FIRST_WINDOW_MS = 1_000;
 
 /**
  * Makes one change with as many attempts as it takes. All carry the same idempotency key, the same position of the event
@@ -63,30 +69,55 @@ export class Attempts {
   readonly #intent: Intent;
   readonly #deadline: Deadline;
   readonly #work: Deadline;
+  readonly #call: ScriptCall;
+  /** Key of the entity. */
+  readonly #entity: string;
   /** Key of the event log. */
   readonly #events: string;
   #seen: string | undefined;
+  /** Length of the time in which the next attempt may be executed, in ms. It doubles with each attempt. */
   #windowMs: number;
-  /** Server time until which an earlier attempt may be executed, 0 if that has passed; undefined if there was none. */
-  #openUntilMs: number | undefined;
+  /** What the call waits for in this process, before its first attempt. */
+  #waitsFor: string | undefined;
+  /** True while later changes of the entity wait for this one. */
+  #hasTurn = false;
   /** Answer of an attempt that was applied. */
   #applied: Answer | undefined;
 
-  constructor(connection: Connection, location: MachineLocation, intent: Intent) {
+  constructor({ connection, location, recover }: MachineStore, intent: Intent) {
     this.#connection = connection;
     this.#location = location;
     this.#intent = intent;
-    const { id, timeoutMs, seen, notAfter, isDryRun } = intent;
+    const { operation, id, timeoutMs, seen, notAfter, isDryRun } = intent;
     this.#deadline = Deadline.in(timeoutMs);
     this.#work = new Deadline(this.#deadline.endsAt - RESOLVE_SHARE * timeoutMs);
-    this.#events = partitionKeys(location, partitionOf(id, location.partitions)).events;
-    this.#windowMs = Math.min(LONGEST_FIRST_WINDOW_MS, WINDOW_SHARE * timeoutMs);
+    const keys = entityKeys(location, id);
+    [this.#entity = "", , , , , this.#events = ""] = keys;
+    this.#call = new ScriptCall(scripts[operation], keys, recover);
+    this.#windowMs = firstWindowMs(timeoutMs);
     this.#seen = seen;
-    if (seen !== undefined && !isDryRun) this.#openUntilMs = notAfter ?? 0;
+    if (seen !== undefined && !isDryRun) this.#call.open(notAfter ?? 0);
   }
 
   /** Sends attempts until one is answered. @throws FailedAttempts if none was answered in time */
   async answer(): Promise<Answer> {
+    const { order } = this.#connection;
+    if (!order.tryEnter(this.#entity)) {
+      const turn = order.wait(this.#entity, this.#work);
+      const what = "earlier changes of this entity by this process";
+      await this.#work.race(this.#wait(what, turn)).catch((error: unknown) => {
+        throw new FailedAttempts(this.#explain(error), undefined);
+      });
+    }
+    this.#hasTurn = true;
+    try {
+      return await this.#answer();
+    } finally {
+      this.#letNext();
+    }
+  }
+
+  async #answer(): Promise<Answer> {
     const name = `${this.#intent.operation} ${this.#location.machine} ${this.#intent.id}`;
     try {
       return await retry(this.#connection, this.#work, name, () => this.#attempt());
@@ -94,7 +125,7 @@ export class Attempts {
       if (error instanceof ContractError) throw error;
       const open = this.#open; // read now: an abandoned attempt may still be running
       if (this.#applied !== undefined) return this.#applied;
-      if (open === undefined) throw new FailedAttempts(error, undefined);
+      if (open === undefined) throw new FailedAttempts(this.#explain(error), undefined);
       const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
       if (resolution?.outcome === "DONE") return { document: resolution.document, copies: UNCOUNTED };
       if (resolution?.outcome === "FORGOTTEN") {
@@ -107,41 +138,65 @@ export class Attempts {
 
   /** The attempts whose outcome is unknown. */
   get #open(): OpenOp | undefined {
-    const untilMs = this.#openUntilMs;
-    if (untilMs === undefined) return undefined;
+    const { openUntilMs } = this.#call;
+    return openUntilMs === undefined ? undefined : this.#attemptUntil(openUntilMs);
+  }
+
+  #attemptUntil(untilMs: number): OpenOp {
     const { id, op } = this.#intent;
     return { location: this.#location, id, op, seen: this.#seen ?? "0-0", untilMs };
   }
 
+  /** Waits for a turn in this process. A call that waits has not started. */
+  async #wait(what: string, turn: Promise<void>): Promise<void> {
+    this.#waitsFor = what;
+    await turn;
+    this.#waitsFor = undefined;
+  }
+
+  /** Explains a call that ended before it was sent. */
+  #explain(error: unknown): unknown {
+    const hasWaited = error instanceof TimeUpError && this.#waitsFor !== undefined;
+    return hasWaited ? new BacklogError(`${this.#waitsFor} took all of its time`) : error;
+  }
+
+  /** Lets the next change of the entity begin. */
+  #letNext(): void {
+    if (this.#hasTurn) this.#connection.order.leave(this.#entity);
+    this.#hasTurn = false;
+  }
+
   /** Sends the change until an answer is final for all attempts. */
   async #attempt(): Promise<Answer> {
+    const { client } = this.#connection;
     for (;;) {
-      const isOver = this.#openUntilMs === 0;
+      const isOver = this.#call.openUntilMs === 0;
       const answer = await this.#send();
       const { outcome, position } = answer.reply;
       if (outcome === "FORGOTTEN") {
         // The first attempt too: a proxy may have delivered a copy of it before.
-        const found = await opInLog(this.#connection.client, this.#open ?? answer.attempt, null);
+        const attempt = this.#attemptUntil(answer.untilMs);
+        const found = await opInLog(client, this.#open ?? attempt, null);
         if (found.outcome === "DONE") {
           this.#applied = { document: found.document, copies: UNCOUNTED };
           return this.#applied;
         }
         if (found.outcome === "FORGOTTEN") return answer;
-        const isFirst = this.#openUntilMs === undefined;
+        const isFirst = this.#call.openUntilMs === undefined;
         // If the log lost what this client had seen, a copy of the first attempt could be executed later.
         const end = position ?? "0-0";
-        if (isFirst && isLater(answer.attempt.seen, end)) this.#openUntilMs = answer.attempt.untilMs;
+        if (isFirst && isLater(attempt.seen, end)) this.#call.open(attempt.untilMs);
         else if (isFirst || isOver) {
           // No attempt was applied, and none will be: begin anew.
           this.#seen = this.#notBefore(end);
-          this.#openUntilMs = undefined;
+          this.#call.close();
           continue;
         }
         // A rejection answers for all attempts that were executed, EXPIRED for all.
       } else if (outcome === "OK" || outcome === "REPLAYED" || outcome === "EXPIRED") return answer;
-      else if (isOver || this.#openUntilMs === undefined) return answer;
-      await waitUntilOver(this.#connection.client, this.#openUntilMs ?? 0, this.#work);
-      this.#openUntilMs = 0;
+      else if (isOver || this.#call.openUntilMs === undefined) return answer;
+      await waitUntilOver(client, this.#call.openUntilMs ?? 0, this.#work);
+      this.#call.open(0);
     }
   }
 
@@ -151,50 +206,73 @@ export class Attempts {
     return after !== undefined && isLater(after, position) ? after : position;
   }
 
-  async #send(): Promise<{ readonly reply: Reply; readonly attempt: OpenOp; readonly copies?: Copies }> {
-    const { operation, id, op, words, notAfter: limit = Number.POSITIVE_INFINITY } = this.#intent;
-    const { clock: serverClock, positions } = this.#connection;
-    const line = this.#needsCopies ? await this.#connection.durable(this.#work) : undefined;
-    const client = line?.client ?? this.#connection.client;
-    const [seen, clock] = await Promise.all([
-      this.#seen ?? positions.know(this.#events).then((position) => this.#notBefore(position)),
-      serverClock.know(),
-    ]);
-    this.#seen ??= seen;
-    const socket = line?.commits.socket;
+  /** Sends one attempt, and waits for its acknowledgements if any are required. */
+  async #send(): Promise<Sent> {
+    if (!this.#needsCopies) return this.#sendNow();
+    const line = await this.#connection.durable(this.#work);
+    const { socket } = line.commits;
+    const sent = await this.#sendNow(line);
+    if (sent.reply.outcome !== "OK" && sent.reply.outcome !== "REPLAYED") return sent;
+    // Kept, because the call's time may end before this attempt does.
+    this.#applied = { reply: sent.reply, copies: NO_COPIES };
+    this.#letNext();
+    return { ...sent, copies: await this.#copies(line.commits, socket) };
+  }
+
+  async #sendNow(line?: DurableLine): Promise<Sent> {
+    const { inFlight } = this.#connection;
+    // Behind a WAIT the server answers late, however few calls are in flight.
+    const isLimited = line === undefined;
+    if (isLimited && !inFlight.tryEnter())
+      await this.#wait("earlier calls of this process", inFlight.wait(this.#work));
+    let sentAt: number | undefined;
+    try {
+      const untilMs = await this.#prepare();
+      const { op, words, isDryRun } = this.#intent;
+      const args = [...words, "OP", op, "SEEN", this.#seen ?? "0-0", "NOTAFTER", String(untilMs)];
+      const before = performance.now();
+      const client = line?.client ?? this.#connection.client;
+      const reply = await this.#call.send(client, args, isDryRun ? null : untilMs);
+      sentAt = before;
+      this.#learn(reply, untilMs);
+      return { reply, untilMs };
+    } finally {
+      if (isLimited) inFlight.leave(sentAt);
+    }
+  }
+
+  /** Determines SEEN and NOTAFTER of the next attempt. @returns NOTAFTER */
+  #prepare(): number | Promise<number> {
+    const { clock, positions } = this.#connection;
+    this.#seen ??= positions.recent(this.#events);
+    const estimate = clock.recent;
+    if (this.#seen === undefined || estimate === undefined)
+      return Promise.all([positions.know(this.#events), clock.know()]).then(([position]) => {
+        this.#seen ??= position;
+        return this.#prepare();
+      });
+    this.#seen = this.#notBefore(this.#seen);
     const now = performance.now();
     if (now >= this.#work.endsAt) throw new TimeUpError(); // the caller has its error by now
-    const notAfter = Math.max(
-      0,
-      Math.min(limit, clock.earliest(Math.min(now + this.#windowMs, this.#work.endsAt))),
-    );
+    const endsAt = Math.min(now + this.#windowMs, this.#work.endsAt);
     this.#windowMs *= 2;
-    const args = [...words, "OP", op, "SEEN", this.#seen, "NOTAFTER", String(notAfter)];
-    const attempt = { location: this.#location, id, op, seen: this.#seen, untilMs: notAfter };
-    const openBefore = this.#openUntilMs;
-    if (!this.#intent.isDryRun) this.#openUntilMs = Math.max(openBefore ?? 0, notAfter);
-    let raw: unknown;
-    try {
-      raw = await runScript(client, scripts[operation], entityKeys(this.#location, id), args);
-    } catch (error) {
-      if (classifyFailure(error) !== "unknown") this.#openUntilMs = openBefore;
-      throw error;
-    }
-    this.#openUntilMs = openBefore;
-    const reply = readReply(raw);
-    const { outcome, position } = reply;
+    return Math.max(0, Math.min(this.#limitMs, estimate.earliest(endsAt)));
+  }
+
+  get #limitMs(): number {
+    return this.#intent.notAfter ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Learns from a reply. @throws LateError if the attempt was executed too late */
+  #learn({ outcome, position }: Reply, untilMs: number): void {
+    const { clock, positions } = this.#connection;
     if (outcome === "FORGOTTEN" && position !== null) positions.reset(this.#events, position);
     else if (position !== null) positions.learn(this.#events, position);
-    if (outcome === "EXPIRED" && notAfter < limit) {
-      // The server was slow, or its clock was set.
-      if (clock.earliest(performance.now()) <= notAfter) serverClock.forget();
-      throw new LateError();
-    }
-    if (outcome !== "OK" && outcome !== "REPLAYED") return { reply, attempt };
-    // Kept, because the call's time may end before this attempt does.
-    this.#applied = { reply, copies: NO_COPIES };
-    const copies = line && (await this.#copies(line.commits, socket));
-    return { reply, attempt, ...(copies && { copies }) };
+    if (outcome !== "EXPIRED" || untilMs >= this.#limitMs) return;
+    // The server was slow, or its clock was set.
+    const isClockWrong = (clock.recent?.earliest(performance.now()) ?? 0) <= untilMs;
+    if (isClockWrong) clock.forget();
+    throw new LateError();
   }
 
   get #needsCopies(): boolean {
@@ -210,7 +288,8 @@ export class Attempts {
     } catch (error) {
       const isDemoted = error instanceof NoConfirmationError && error.reason === "replica";
       if (error instanceof NoConfirmationError && !isDemoted) return { ...NO_COPIES, problem: error.message };
-      this.#openUntilMs ??= 0; // it was executed: the next attempt is a retry and need not wait
+      // It was executed: the next attempt is a retry and need not wait.
+      if (this.#call.openUntilMs === undefined) this.#call.open(0);
       throw isDemoted ? new OfflineError() : error;
     }
   }

@@ -106,7 +106,7 @@ export async function change<S extends string>(
   const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, ...seen, durability, isDryRun };
   let answer: Answer;
   try {
-    answer = await new Attempts(connection, location, intent).answer();
+    answer = await new Attempts(store, intent).answer();
   } catch (error) {
     const failure = failureOf(error, store, `${operation} ${machine} ${id}`, limitMs);
     const fields = { machine, id, op, error: failure.message, durationMs: millisecondsSince(startedAt) };

@@ -7,11 +7,12 @@ import {
   checkName,
   checkObject,
   checkPosition,
-  checkText,
+  checkTypes,
   checkWhole,
   refuse,
 } from "../contract/arguments.js";
 import { checkDurability, type Durability, type DurabilityNeed } from "../contract/durability.js";
+import { storableText } from "../contract/storable-text.js";
 import type { Duration } from "../machine/duration.js";
 import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
@@ -20,9 +21,9 @@ import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 export interface ChangeOptions {
   /** Idempotency key, at most 64 characters; the same for all retries of this change. Generated if omitted. */
   readonly op?: string;
-  /** Name of the process or user that makes the change, at most 128 bytes. */
+  /** Name of the process or user that makes the change. Stored as one line of at most 128 bytes. */
   readonly actor?: string;
-  /** Reason for the change, at most 1024 bytes without control characters. */
+  /** Reason for the change. Stored as one line of at most 1024 bytes: without colours, and cut if it is longer. */
   readonly reason?: string;
   /**
    * Time limit of the call, retries included.
@@ -122,9 +123,16 @@ function json(field: string, value: JsonValue | undefined): string {
   return encoded;
 }
 
+const OP_BYTES = 9;
+let randomPool = Buffer.alloc(0);
+
 /** Generates an idempotency key: 72 random bits, short enough to keep an entity's hash compact. */
 export function newOp(): string {
-  return randomBytes(9).toString("base64url");
+  // Random bytes are cheap only in bulk.
+  if (randomPool.length < OP_BYTES) randomPool = randomBytes(512 * OP_BYTES);
+  const op = randomPool.toString("base64url", 0, OP_BYTES);
+  randomPool = randomPool.subarray(OP_BYTES);
+  return op;
 }
 
 /** Returns the time limit of a call in ms. */
@@ -167,15 +175,18 @@ export function optionWords(options: TransitionOptions): string[] {
     words.push("IFVERSION", String(checkWhole("ifVersion", options.ifVersion)));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
   if (options.op !== undefined) checkId("op", options.op, 64);
-  if (options.actor !== undefined) words.push("ACTOR", checkText("actor", options.actor, 128));
-  if (options.reason !== undefined) words.push("REASON", checkText("reason", options.reason, 1024));
+  const { actor = "", reason = "" } = options;
+  checkTypes("string", { actor, reason });
+  const [storedActor, storedReason] = [storableText(actor, 128), storableText(reason, 1024)];
+  if (storedActor !== "") words.push("ACTOR", storedActor);
+  if (storedReason !== "") words.push("REASON", storedReason);
   if (options.notAfter !== undefined) checkWhole("notAfter", options.notAfter);
   if (options.seen !== undefined) checkPosition("seen", options.seen);
   checkFlag("dryRun", options.dryRun);
   if (options.dryRun === true) words.push("DRYRUN");
   checkFlag("force", options.force);
   if (options.force === true) {
-    if (options.reason === undefined) refuse("force requires a reason, which is stored in the history");
+    if (storedReason === "") refuse("force requires a reason, which is stored in the history");
     words.push("FORCE");
   }
   return words;

@@ -66,7 +66,17 @@ export function readResult<S extends string>(
   const rejection = REJECTIONS.find((word) => word === outcome);
   if (rejection === undefined) throw unknownOutcome(outcome);
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
-  return { ok: false, outcome: rejection, current, error: explain(rejection, current) };
+  let error: RejectedError | undefined;
+  return {
+    ok: false,
+    outcome: rejection,
+    current,
+    // Made on demand: its stack trace costs more than the call.
+    get error() {
+      error ??= explain(rejection, current);
+      return error;
+    },
+  };
 }
 
 /** Makes the result of an applied change. Only a replay has `opVersion`. */

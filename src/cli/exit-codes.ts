@@ -37,7 +37,7 @@ const EXPECTED: readonly (readonly [code: ExitCode, errors: readonly string[]])[
   [EXIT.notFound, ["NOMACHINE", "NOTFOUND"]],
   [EXIT.illegal, ["ILLEGAL", "MISSING", "FINAL"]],
   [EXIT.conflict, ["CONFLICT", "EXISTS", "FORGOTTEN", "INUSE", "PARTITIONS", "GAP"]],
-  [EXIT.unreachable, ["UNREACHABLE", "NO_VALKEY", "SERVER_START", "NOTEXECUTED", "UNKNOWN"]],
+  [EXIT.unreachable, ["UNREACHABLE", "CLOSED", "NO_VALKEY", "SERVER_START", "NOTEXECUTED", "UNKNOWN"]],
   [EXIT.versionMismatch, ["LAYOUT", "PROTOCOL"]],
   [EXIT.timedOut, ["EXPIRED", "TIMEDOUT"]],
 ];

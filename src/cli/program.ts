@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { CliContext } from "./context.js";
 import { EXIT_MEANINGS } from "./exit-codes.js";
+import { packageFile } from "./package-file.js";
 
 interface CommandFile {
   register(program: Command, context: CliContext): void;
@@ -128,7 +129,7 @@ async function commandFiles(words: readonly string[]): Promise<[title: string, f
 }
 
 function versionText(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const manifest: unknown = JSON.parse(readFileSync(packageFile("package.json"), "utf8"));
   return typeof manifest === "object" && manifest !== null && "version" in manifest
     ? String(manifest.version)
     : "unknown";

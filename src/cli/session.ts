@@ -40,7 +40,7 @@ export async function withConnection<T>(
 ): Promise<T> {
   const { openConnection } = await import("../valkey/connection.js");
   const options = await connectionOptions(settings);
-  const connection = await openConnection({ ...options, ...limits });
+  const connection = await openConnection({ ...options, ...limits, namespace: settings.namespace });
   try {
     return await closing(connection, run, signal);
   } catch (error) {
@@ -55,7 +55,7 @@ export async function connectionOptions({
   url,
   password,
 }: Settings): Promise<ConnectionOptions & { readonly url: string }> {
-  const { parseAddress } = await import("../valkey/address.js");
+  const { parseAddress } = await import("../valkey/server-url.js");
   try {
     parseAddress(url);
   } catch (error) {
@@ -99,10 +99,13 @@ export async function withStore<T>(
   return withConnection(
     settings,
     async (connection) => {
-      const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
-      const location = { namespace, machine, partitions: facts?.partitions ?? 1 };
-      const installed = facts === undefined ? null : await readMachine(connection, location);
-      if (installed === null) throw await noMachine(connection, settings);
+      // Each partition has the machine, so the first one is read before their number is known.
+      const [facts, installed] = await Promise.all([
+        ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace)),
+        readMachine(connection, { namespace, machine, partitions: 1 }),
+      ]);
+      if (facts === undefined || installed === null) throw await noMachine(connection, settings);
+      const location = { namespace, machine, partitions: facts.partitions };
       return run({ connection, location, definition: installed.definition });
     },
     limits,

@@ -31,6 +31,8 @@ function isProgram(file: string, own: string): boolean {
   }
 }
 
+let program: string | undefined;
+
 /**
  * Makes a command of this program to paste into a shell. It uses the same machine, namespace and server.
  *
@@ -45,7 +47,8 @@ export function commandFor(
   const all = [...options, ...settingsOptions(settings)];
   const isPlain = words.every((word) => !word.startsWith("-"));
   const parts = isPlain ? [...words, ...all] : [...all, "--", ...words];
-  return [thisProgram(), ...[verb, ...parts].map(shellWord)].join(" ");
+  program ??= thisProgram();
+  return [program, ...[verb, ...parts].map(shellWord)].join(" ");
 }
 
 /** Returns the options that lead a command to the same machine on the same server; never a password. */
@@ -58,8 +61,7 @@ export function settingsOptions({ given, machine, namespace, url }: Settings): s
   ];
 }
 
+/** Removes the password from a URL, which may have several hosts or a path instead of a host. */
 function withoutPassword(url: string): string {
-  const shown = new URL(url);
-  shown.password = "";
-  return shown.href;
+  return url.replace(/^([^:]*:\/\/[^:/]*):[^/]*@/, "$1@").replace("://@", "://");
 }

@@ -117,17 +117,6 @@ export function checkName(rule: NameRule, name: string): string {
   return name;
 }
 
-/** Checks a text that the scripts store: an actor, a reason. */
-export function checkText(name: string, value: string, longest: number): string {
-  if (typeof value !== "string") refuse(`${name} must be text, not ${shortText(value)}`);
-  if (value === "") refuse(`${name} is empty; leave it out`);
-  if (Buffer.byteLength(value) > longest) refuse(`${name} is longer than ${longest} bytes`);
-  if ([...value].some((character) => character < " "))
-    refuse(`${name} contains a control character (a newline?); replace it`);
-  if (/\p{Surrogate}/u.test(value)) refuse(`${name} contains half a surrogate pair`);
-  return value;
-}
-
 /** Checks the names of options, so that a misspelt guard is not ignored. */
 export function checkOptions(options: object, known: Iterable<string>, name = "options"): void {
   const names = [...known];

@@ -27,15 +27,15 @@ export function readEntity<S extends string>(
   const { state, version, created } = hash;
   if (state === undefined) return null;
   // The last change, the entry into the state, and the last heartbeat, in ms.
-  const [changed, entered] = (hash["times:ms"] ?? "").split(" ").map(isoOf);
+  const [changed = "", entered = ""] = (hash["times:ms"] ?? "").split(" ");
+  const timestamp = isoOf(changed);
+  const since = entered === changed ? timestamp : isoOf(entered);
   const dueAt = typeof due === "number" && Math.abs(due) <= LATEST_MS ? `,"dueAt":"${isoOf(due)}"` : "";
-  const own = Object.entries(hash)
-    .filter(([field]) => isOwnField(field))
-    .map(([field, json]) => `,"${field}":${json}`)
-    .join("");
+  let own = "";
+  for (const field of Object.keys(hash)) if (isOwnField(field)) own += `,"${field}":${hash[field]}`;
   return readDocument<Snapshot<S>>(
-    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${changed}",` +
-      `"since":"${entered}","createdAt":"${created}"${dueAt}${own}}`,
+    `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${timestamp}",` +
+      `"since":"${since}","createdAt":"${created}"${dueAt}${own}}`,
   );
 }
 

@@ -1,6 +1,8 @@
 /** Pairs up a flat reply of names and values. */
 export function pairsOf<T>(flat: readonly T[]): [name: string, value: T][] {
-  return flat.flatMap((value, at): [string, T][] => (at % 2 === 1 ? [[String(flat[at - 1]), value]] : []));
+  const pairs: [string, T][] = [];
+  for (let at = 1; at < flat.length; at += 2) pairs.push([String(flat[at - 1]), flat[at] as T]);
+  return pairs;
 }
 
 /** Reads a reply of IDs WITHSCORES. Only damaged data has an infinite score. */

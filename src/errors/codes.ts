@@ -12,7 +12,7 @@ export type ErrorCode =
   | "NOREACTION"
   /** ContractError | the namespace has another number of partitions, which cannot change | use another namespace */
   | "PARTITIONS"
-  /** ContractError, LatchkeyError | the hold, or the connection of a reaction, is closed | begin again with a new hold or connection */
+  /** ClosedError, ContractError, LatchkeyError | latchkey, a hold, or the connection of a reaction is closed | begin again with a new connection or hold */
   | "CLOSED"
   /** ContractError | a method of a hold was called from inside its own callback, which would deadlock | call it after the callback has ended */
   | "NESTED"
@@ -32,7 +32,7 @@ export type ErrorCode =
   | "FORGOTTEN"
   /** NotExecutedError | the server did not execute the call, and will not | try again later; `reply` has the server's code */
   | "NOTEXECUTED"
-  /** OutcomeUnknownError, LatchkeyError | the reply was lost; the change may or may not be applied | call `resolve()`; repeat a heartbeat */
+  /** OutcomeUnknownError, ApplyInterruptedError, LatchkeyError | the reply was lost; the change may or may not be applied | call `resolve()`; repeat a heartbeat or an `apply` */
   | "UNKNOWN"
   /** NotDurableError | the change is applied, but was not acknowledged by enough replicas or disks | do not repeat it; check the server's replicas */
   | "NOTDURABLE"
@@ -42,7 +42,7 @@ export type ErrorCode =
   | "TIMEDOUT"
   /** WaitError | the entity is in another state, which is final | read `current` */
   | "FINAL"
-  /** GapError | changes after the cursor were trimmed from the event log, or the log lost the change before the cursor | list the entities, then continue from `cursor` */
+  /** GapError, WaitError | changes were trimmed from the event log before they were read, or the log lost the change that was read last | list the entities, then continue from `cursor`; after `waitFor` read `current`, then wait again */
   | "GAP"
   /** LatchkeyError | the event was reassigned to another replica; this is the reason of the handler's `signal` | stop the handler */
   | "REASSIGNED"
@@ -54,7 +54,7 @@ export type ErrorCode =
   | "MACHINE_FILE"
   /** ConnectError | the server cannot be used; `reason` says why | see the message; `address` names the server */
   | "UNREACHABLE"
-  /** LayoutError | another version of latchkey wrote the data | use that version, or another namespace */
+  /** LayoutError | another version of latchkey wrote the data, or the namespace was created anew with other partitions | use that version or another namespace; connect again */
   | "LAYOUT"
   /** LatchkeyError | a script of another version answered | use one version of latchkey in all replicas */
   | "PROTOCOL"

@@ -13,8 +13,9 @@ export type ConnectCause =
   | "loading"
   | "busy"
   | "sentinel"
-  | "closed"
-  | "ended";
+  | "primary"
+  | "socket"
+  | "closed";
 
 const EXPLANATIONS: Record<ConnectCause, string> = {
   refused:
@@ -23,16 +24,17 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   timeout:
     "no reply in time; check host, port and firewall, and that the server is neither paused nor loading its data",
   auth: "authentication failed; correct user and password",
-  permission: "permission denied; see the ACL lines in the documentation",
-  database: "the server has no database of that number; correct the URL",
+  permission: "permission denied; `latchkey doctor` prints the ACL line that the user needs",
+  database: "the server has no database of that number; correct the number",
   tls: "the TLS handshake failed; check valkey:// against valkeys://, the port, and the certificates",
   protocol: "the reply is not in the Valkey protocol; correct host and port",
   loading: "the server is still loading its data; try again soon",
   busy: "the server is running a slow script; wait for its end, or end it with `valkey-cli SCRIPT KILL`",
-  sentinel:
-    "no Sentinel knows a primary of that name; correct the hosts and ports, the name, or the credentials",
+  sentinel: "no Sentinel names a primary; correct the hosts and ports, the name, or the credentials",
+  primary:
+    "the Sentinels name a primary that this host cannot reach; check the network, or map its address with the option sentinel.natMap",
+  socket: "no connection to this socket; check its path and permissions, and that a server listens on it",
   closed: "the server closed the connection; if it uses TLS, write valkeys:// instead of valkey://",
-  ended: "this client was closed; connect again",
 };
 
 /** The server cannot be used. `code` is `"UNREACHABLE"`. */
@@ -41,13 +43,17 @@ export class ConnectError extends LatchkeyError {
   /** The server, without credentials. */
   readonly address: string;
   readonly reason: ConnectCause;
+  /** The server that the Sentinels named as the primary. */
+  declare readonly primary?: string;
 
-  constructor(address: string, reason: ConnectCause, detail = "") {
+  constructor(address: string, reason: ConnectCause, detail = "", primary?: string) {
+    const server = primary === undefined ? address : `${address}, primary ${primary}`;
     super(
       "UNREACHABLE",
-      `cannot use Valkey at ${address}: ${EXPLANATIONS[reason]}${detail === "" ? "" : ` (${detail})`}`,
+      `cannot use Valkey at ${server}: ${EXPLANATIONS[reason]}${detail === "" ? "" : ` (${detail})`}`,
     );
     this.address = address;
     this.reason = reason;
+    if (primary !== undefined) this.primary = primary;
   }
 }

@@ -3,11 +3,12 @@ import { LatchkeyError } from "./latchkey-error.js";
 
 /**
  * An entity did not reach the state within the timeout, or cannot. `code` is `"TIMEDOUT"`; `"NOTFOUND"` if the entity does
- * not exist or was removed; `"FINAL"` if it is in another state, which is final.
+ * not exist or was removed; `"FINAL"` if it is in another state, which is final; `"GAP"` if the event log was trimmed or
+ * lost while the connection was lost, and the entity's own log no longer shows if it was in the state meanwhile.
  */
 export class WaitError extends LatchkeyError {
   override readonly name = "WaitError";
-  declare readonly code: "TIMEDOUT" | "NOTFOUND" | "FINAL";
+  declare readonly code: "TIMEDOUT" | "NOTFOUND" | "FINAL" | "GAP";
   readonly machine: string;
   readonly id: string;
   /** The entity at the last look; null if it does not exist. */

@@ -1,5 +1,5 @@
 import type { Change } from "../contract/document.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
 import type { GapError } from "../errors/gap-error.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { retryWhile } from "../valkey/retry.js";
@@ -82,7 +82,7 @@ export class Feed {
     for await (const change of followLog(this.#store, cursor, signal, onGap)) {
       for (const follower of [...(this.#followers.get(change.id) ?? [])]) follower.onChange(change);
     }
-    if (!signal.aborted) throw new ConnectError(this.#store.connection.address, "ended");
+    if (!signal.aborted) throw new ClosedError();
   }
 
   #all(): Follower[] {

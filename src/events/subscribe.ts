@@ -1,16 +1,9 @@
-import type { Valkey } from "iovalkey";
 import { checkFunctions, checkOptions, refuse, shortText } from "../contract/arguments.js";
-import { type Change, parseChange } from "../contract/document.js";
-import { ConnectError } from "../errors/connect-error.js";
-import { connectError } from "../valkey/connect-error.js";
-import type { Connection } from "../valkey/connection.js";
-import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
+import type { Change } from "../contract/document.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";
-import { safeMessage } from "../valkey/failure.js";
 import { channelOf } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { hangUp } from "../valkey/open-clients.js";
-import { openInTime } from "../valkey/open-in-time.js";
+import { type Member, Subscriber } from "./subscriber.js";
 
 /** A running subscription. */
 export interface Subscription {
@@ -18,7 +11,10 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
-/** Receives each change. If it throws or rejects, the error is reported and the next change is delivered as usual. */
+/**
+ * Receives each change. If it throws or rejects, the error is reported and the next change is delivered as usual. All
+ * subscriptions of one client receive the same object: do not change it.
+ */
 export type Listener<C> = (change: C) => void | Promise<void>;
 
 /** Options of `subscribe`. */
@@ -35,12 +31,13 @@ const OPTIONS: readonly (keyof SubscribeOptions)[] = ["onMissed"];
 
 /**
  * Subscribes to changes as they are published: cheap, at most once. Changes published while the connection is down are
- * not delivered. The event log is the truth.
+ * not delivered. The event log is the truth. All subscriptions of a client share one connection.
  *
  * A failing listener is logged as an error. Without a logger it becomes a process warning, `LATCHKEY_LISTENER`.
  *
  * @throws ContractError if the listener or an option is invalid.
- * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe.
+ * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe;
+ * ClosedError if latchkey is closed.
  */
 export async function subscribe<C extends Change>(
   { connection, location }: MachineStore,
@@ -53,69 +50,18 @@ export async function subscribe<C extends Change>(
   const { onMissed } = options;
   checkFunctions({ onMissed });
   const channel = channelOf(location);
-  let isOpen = true;
-  const receive = (text: string): void => {
-    if (!isOpen) return;
-    const change = parseChange<C>(location.machine, text);
-    if (typeof change === "string") {
-      // Any client may publish on a channel.
-      connection.logger.warn({ channel, problem: change }, "ignored a message that is not a change");
-      return;
-    }
-    // Asynchronous: an error thrown into the client's parser would lose the messages that follow.
-    void (async () => listener(change))().catch((error: unknown) =>
-      reportListener(connection.logger, `on ${channel}`, error),
-    );
-  };
-  const client = await openInTime(connection, () => openSubscriber(connection, channel, receive));
-  let isSubscribed = true;
-  const resubscribe = async (): Promise<void> => {
-    await client.subscribe(channel);
-    if (isSubscribed || !isOpen) return;
-    isSubscribed = true;
-    tell(connection.logger, `for a gap on ${channel}`, onMissed, undefined);
-  };
-  client.on("close", () => {
-    isSubscribed = false;
-  });
-  client.on("ready", () => {
-    resubscribe().catch((error: unknown) => {
-      // The next "ready" or the next pulse retries.
-      if (isOpen && !connection.isClosed)
-        connection.logger.warn({ channel, error: safeMessage(error) }, "could not subscribe again");
-    });
-  });
-  // A quiet subscription looks like a frozen server. Subscribing again changes nothing and needs no further permission,
-  // unlike PING. If no reply arrives, the client's own timeout closes the connection.
-  const everyMs = Math.ceil((client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
-  const pulse = setInterval(() => {
-    if (client.status === "ready") resubscribe().catch(() => {}); // a lost connection is handled by its "close" and "ready"
-  }, everyMs);
-  client.once("end", () => clearInterval(pulse));
-  return {
-    close: async () => {
-      isOpen = false;
-      clearInterval(pulse);
-      hangUp(client);
+  const member: Member = {
+    onChange: (change) => {
+      // Asynchronous: an error thrown here would lose the messages that follow.
+      void (async () => listener(change as C))().catch((error: unknown) =>
+        reportListener(connection.logger, `on ${channel}`, error),
+      );
     },
+    onMissed: () => tell(connection.logger, `for a gap on ${channel}`, onMissed, undefined),
   };
-}
-
-/** Opens a connection that is subscribed to a channel. */
-async function openSubscriber(
-  connection: Connection,
-  channel: string,
-  receive: (text: string) => void,
-): Promise<Valkey> {
-  const client = await connection.open(SUBSCRIBE);
-  client.on("message", (_, text: string) => receive(text)); // the first message may arrive together with the reply
-  try {
-    await client.subscribe(channel);
-    return client;
-  } catch (error) {
-    hangUp(client);
-    // The client's own error contains the command that was sent.
-    if (connection.isClosed) throw new ConnectError(connection.address, "ended");
-    throw connectError(connection.address, [error]);
-  }
+  const subscriber = Subscriber.of(connection);
+  await subscriber.join(location, member);
+  return {
+    close: async () => subscriber.leave(location, member),
+  };
 }

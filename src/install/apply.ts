@@ -1,19 +1,13 @@
 import { transition } from "../changes/change.js";
 import { unwrap } from "../changes/result.js";
 import { checkFlag, checkObject, checkOptions } from "../contract/arguments.js";
-import { readReply } from "../contract/reply.js";
-import { LatchkeyError } from "../errors/latchkey-error.js";
 import { MachineInUseError } from "../errors/machine-in-use-error.js";
-import { NotExecutedError } from "../errors/outcome-errors.js";
-import { scripts } from "../lua/index.js";
 import { compareMachines } from "../machine/compare.js";
-import { readMachine } from "../reads/installed-machine.js";
+import { parseInstalled, readMachine } from "../reads/installed-machine.js";
 import { list } from "../reads/list.js";
-import { ask, contractError } from "../valkey/ask.js";
-import { classifyFailure } from "../valkey/failure.js";
-import { applyKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { runScript } from "../valkey/script.js";
+import { applyEverywhere } from "./everywhere.js";
+import { type InstalledPartition, newestOf, readPartitions } from "./partitions.js";
 
 /** Options of `apply`. */
 export interface ApplyOptions {
@@ -50,22 +44,14 @@ export interface Applied {
   readonly moved: number;
 }
 
-interface ApplyReply {
-  readonly machine: string;
-  readonly version: number;
-  readonly changed?: boolean;
-  readonly retired?: Record<string, number>;
-  readonly problem?: "LOWER" | "DIFFERENT" | "STATES";
-  readonly states?: Record<string, number>;
-}
-
 /**
  * Installs a machine in all partitions, or in none if one of them rejects it.
  *
  * With `map`, moves entities out of dropped states one by one, each by a transition. If the call is interrupted, the
  * remaining entities stay where they are, and only the mapped transition is allowed; applying again moves them.
  *
- * @throws MachineInUseError if a newer version, another definition of this version or entities in dropped states prevent it
+ * @throws MachineInUseError if a newer version, another definition of this version or entities in dropped states prevent it;
+ * ApplyInterruptedError if some partitions may have the new version and others not: apply it again
  */
 export async function applyMachine(store: MachineStore, options: ApplyOptions = {}): Promise<Applied> {
   const { connection, location, definition } = store;
@@ -90,49 +76,31 @@ export async function applyMachine(store: MachineStore, options: ApplyOptions = 
 }
 
 /**
- * Runs the script in all partitions.
+ * Installs a machine if it is newer than the installed one. Writes nothing if it is installed already, or a newer one is:
+ * a replica and a user who may only read need no more.
  *
- * @throws LatchkeyError with code UNKNOWN if some partitions have or may have the definition, but not certainly all
+ * @returns the store, with the newer definition if that is installed
+ * @throws as {@link applyMachine}
  */
-async function applyEverywhere(
-  { connection, location }: MachineStore,
-  words: readonly string[],
-): Promise<ApplyReply[]> {
-  const answers: ApplyReply[] = [];
-  const name = `apply ${location.machine}`;
-  let isOpen = false;
-  for (let partition = 0; partition < location.partitions; partition += 1) {
-    const keys = applyKeys(location, partition);
-    const reply = await ask(connection, name, async (client) => {
-      try {
-        return await runScript(client, scripts.apply, keys, words);
-      } catch (error) {
-        isOpen ||= classifyFailure(error) === "unknown";
-        throw contractError(error, name) ?? error;
-      }
-    }).catch((error: unknown) => {
-      if (words.includes("DRYRUN") || !isOpen || !(error instanceof NotExecutedError)) throw error;
-      const message = `${error.message}; some partitions may have the new definition: apply it again`;
-      throw new LatchkeyError("UNKNOWN", message);
-    });
-    isOpen = true;
-    const { outcome, text } = readReply(reply);
-    if (text === null) throw new LatchkeyError("PROTOCOL", "the reply of apply has no document");
-    const answer = JSON.parse(text) as ApplyReply;
-    if (outcome === "INUSE") throw inUse(answer);
-    answers.push(answer);
+export async function useMachine(store: MachineStore): Promise<MachineStore> {
+  const { connection, location, definition } = store;
+  const partitions = await readPartitions(connection, location);
+  const isInstalled = partitions.every((part) => part.isListed && part.definition === definition.json);
+  if (isInstalled) return store;
+  const isNewer = partitions.every(({ version }) => Number(version) > definition.version);
+  if (isNewer) return withInstalled(store, partitions);
+  try {
+    await applyMachine(store);
+    return store;
+  } catch (error) {
+    if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
+    return withInstalled(store, await readPartitions(connection, location));
   }
-  return answers;
 }
 
-function inUse({ machine, version, problem = "DIFFERENT", states = {} }: ApplyReply): MachineInUseError {
-  const counts = Object.entries(states).map(([state, number]) => `${number} in ${state}`);
-  const why = {
-    LOWER: `version ${version} is installed, which is newer; raise the version of the definition`,
-    DIFFERENT: `version ${version} is installed with another definition; raise the version of the definition`,
-    STATES: `entities are in states that this version drops (${counts.join(", ")}); add map old=new for each state`,
-  }[problem];
-  return new MachineInUseError(`machine ${machine}: ${why}`, machine, version, problem, states);
+function withInstalled(store: MachineStore, partitions: readonly InstalledPartition[]): MachineStore {
+  const text = newestOf(partitions)?.definition ?? store.definition.json;
+  return { ...store, definition: parseInstalled(text, store.location), olderDefinition: store.definition };
 }
 
 /** Moves the entities of dropped states. Returns how many it moved. */

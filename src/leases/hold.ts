@@ -1,7 +1,5 @@
-import { checkDefined } from "../changes/options.js";
-import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
-import { ConnectError } from "../errors/connect-error.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
@@ -11,21 +9,12 @@ import { tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { heartbeat } from "./heartbeat.js";
 import { type ChangeResult, HeldState } from "./held-state.js";
+import { checkHold, type HoldOptions } from "./hold-options.js";
 import { type LeaseLength, LeaseTimes, readLeaseLength } from "./lease-times.js";
+import { type Moment, now } from "./moment.js";
 import { SerialQueue } from "./serial-queue.js";
 
-/** Options of `hold`. */
-export interface HoldOptions {
-  /**
-   * Version to hold: if anyone else changes the entity, the lease is lost. Make your own changes with `hold.change`.
-   * Without it, the lease is lost only if the entity leaves its current state; others may patch it.
-   */
-  readonly version?: number;
-  /** Called once when the lease is lost. Not called when latchkey is closed: only `signal` aborts then. */
-  readonly onLost?: (lost: LeaseLostError) => void;
-}
-
-const OPTIONS: readonly (keyof HoldOptions)[] = ["version", "onLost"];
+export type { HoldOptions } from "./hold-options.js";
 
 /** Renews the lease of an entity's current state once, and from then on automatically. */
 export async function hold<S extends string>(
@@ -33,17 +22,15 @@ export async function hold<S extends string>(
   id: string,
   options: HoldOptions,
 ): Promise<Hold<S>> {
-  checkOptions(options, OPTIONS);
-  checkDefined(options, ["version"]);
-  const { version, onLost } = options;
-  checkFunctions({ onLost });
-  const sentAt = performance.now();
+  checkHold(options);
+  const { version } = options;
+  const sent = now();
   const result = await heartbeat<S>(store, id, version === undefined ? {} : { ifVersion: version });
   if (!result.ok) throw result.error;
   const { document } = result;
   const { ms, version: machineVersion } = await readLeaseLength(store, id, document.state);
   if (ms === undefined) throw new NoLeaseError(store.location.machine, document);
-  return new Hold<S>(store, { ms, version: machineVersion }, document, sentAt, options);
+  return new Hold<S>(store, { ms, version: machineVersion }, document, sent, options);
 }
 
 /**
@@ -76,7 +63,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     store: MachineStore,
     length: LeaseLength & { readonly ms: number },
     entity: Snapshot<S>,
-    sentAt: number,
+    sent: Moment,
     { version, onLost }: HoldOptions,
   ) {
     this.id = entity.id;
@@ -90,16 +77,25 @@ export class Hold<S extends string = string> implements AsyncDisposable {
       () => void this.#queue.run(() => this.#renew()),
       () => this.#lose("no renewal was confirmed before its end", null, this.#failure),
     );
-    this.#times.start(sentAt);
+    this.#times.start(sent);
     if (!this.#isClosed) this.#removeHook = store.connection.beforeClose(async () => this.#endWithLatchkey());
   }
 
   /**
    * Aborts when the lease is lost, with a {@link LeaseLostError}, and when latchkey is closed, with a
-   * {@link ConnectError}. `close` does not abort it.
+   * {@link ClosedError}. `close` does not abort it.
    */
   get signal(): AbortSignal {
     return this.#ending.signal;
+  }
+
+  /**
+   * False while the lease may be lost although nothing proves it: the wall clock ran ahead of the monotonic clock, because
+   * the host was suspended (laptop lid, paused virtual machine) or its clock was set. The hold renews at once, and is sure
+   * again when the server has confirmed the lease. Also false after the end of the hold.
+   */
+  get isSure(): boolean {
+    return !this.#isClosed && this.#times.isSure;
   }
 
   /** Version that was last confirmed. */
@@ -118,7 +114,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    *
    * @param make makes the change with the given `ifVersion` and returns the result of its call, which may be a `try…`
    * call. Nothing is renewed while it runs. If it takes longer than the lease, the lease is lost: do the work before it.
-   * @throws LeaseLostError if the lease was lost; ConnectError if latchkey is closed; ContractError if the hold is closed
+   * @throws LeaseLostError if the lease was lost; ClosedError if latchkey is closed; ContractError if the hold is closed
    * (code CLOSED), if `make` calls `change` or `close` of this hold (NESTED) or does not return a change of the entity
    * (BADARG); NotExecutedError, without calling `make`, if the outcome of the previous change is still unknown; else
    * the error that `make` throws
@@ -178,7 +174,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     try {
       const [resolution] = await Promise.allSettled([this.#resolveChange()]);
       if (this.#isClosed) return;
-      const sentAt = performance.now();
+      const sent = now();
       const timeout = this.#times.timeoutMs;
       const result = await heartbeat<S>(this.#store, this.id, { ...this.#state.guard, timeout });
       if (this.#isClosed) return;
@@ -190,7 +186,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
         return this.#lose(why, current, result.ok ? undefined : result.error);
       }
       this.#failure = undefined;
-      if (!(await this.#times.restart(sentAt, timeout)))
+      if (!(await this.#times.restart(sent, timeout)))
         this.#lose("its state has no lease in the installed version", current, undefined);
     } catch (error) {
       if (this.#isClosed) return;
@@ -239,7 +235,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   /** Aborts the signal although the lease is not lost: it is not renewed any more. */
   #endWithLatchkey(): void {
     this.#stop();
-    this.#ending.abort(new ConnectError(this.#store.connection.address, "ended"));
+    this.#ending.abort(new ClosedError());
   }
 
   #stop(): void {

@@ -6,6 +6,7 @@ import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
 import { partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
+import { isApart, type Moment, now } from "./moment.js";
 
 /** Length of a state's lease in one version of the machine. */
 export interface LeaseLength {
@@ -21,7 +22,7 @@ export interface LeaseLength {
  * @throws ContractError with code NOMACHINE if the machine is not installed, NotExecutedError if the server did not reply
  */
 export async function readLeaseLength(
-  { connection, location }: MachineStore,
+  { connection, location, recover }: MachineStore,
   id: string,
   state: string,
   known?: LeaseLength,
@@ -39,7 +40,7 @@ export async function readLeaseLength(
       const definition = parseCompiledMachine(text);
       return { version: String(definition.version), ms: stateOf(definition, state)?.lease?.for };
     },
-    timeoutMs,
+    { timeoutMs, recover },
   );
 }
 
@@ -49,8 +50,13 @@ const RENEWAL_SHARE = 1 / 3;
 const TIMEOUT_SHARE = 1 / 6;
 /** Share of the lease length before the next renewal if one got no reply. */
 const RETRY_SHARE = 1 / 12;
+/** Longest time between two comparisons of the clocks. */
+const WATCH_MS = 1_000;
 
-/** Schedules the renewals and the end of a lease, by the process's monotonic clock. */
+/**
+ * Schedules the renewals and the end of a lease, by the process's monotonic clock. If that may have stood still, it asks
+ * the server at once.
+ */
 export class LeaseTimes {
   readonly #store: MachineStore;
   readonly #id: string;
@@ -62,6 +68,8 @@ export class LeaseTimes {
   /** The length that the last renewal got. */
   #leaseMs: number;
   #confirmedUntil = Number.NEGATIVE_INFINITY;
+  /** The time at which the last confirmed renewal was sent; undefined if the clocks differ since, as was noticed. */
+  #confirmed: Moment | undefined;
   #isStopped = false;
   #renewalTimer: NodeJS.Timeout | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
@@ -91,28 +99,37 @@ export class LeaseTimes {
     return Math.ceil(Math.min(this.#leaseMs * TIMEOUT_SHARE, this.#store.connection.timeoutMs));
   }
 
+  /** True if nothing has shaken the server's last confirmation. */
+  get isSure(): boolean {
+    if (this.#isStopped || this.#confirmed === undefined) return false;
+    const moment = now();
+    return moment.at < this.#confirmedUntil && !isApart(moment, this.#confirmed);
+  }
+
   /** Starts a lease at the time at which its renewal was sent, which is never after the server's own start. */
-  start(sentAt: number): void {
+  start(sent: Moment): void {
     // A confirmed end never moves closer.
-    this.#confirmedUntil = Math.max(this.#confirmedUntil, sentAt + this.#leaseMs);
-    this.#watch();
+    this.#confirmedUntil = Math.max(this.#confirmedUntil, sent.at + this.#leaseMs);
+    this.#confirmed = sent;
     this.#renewIn(this.#leaseMs * RENEWAL_SHARE);
+    this.#watch();
   }
 
   /** Starts the lease again after a renewal, with its current length. Returns false if the state has no lease any more. */
-  async restart(sentAt: number, timeoutMs: number): Promise<boolean> {
+  async restart(sent: Moment, timeoutMs: number): Promise<boolean> {
     const known = this.#length;
     this.#length = await readLeaseLength(this.#store, this.#id, this.#state, known, timeoutMs);
     const { ms } = this.#length;
     if (ms === undefined) return false;
     this.#leaseMs = Math.min(known.ms ?? ms, ms); // the server may have used either length
-    this.start(sentAt);
+    this.start(sent);
     return true;
   }
 
   /** Schedules the next renewal after one that got no reply. */
   retry(): void {
-    this.#renewIn(this.#leaseMs * RETRY_SHARE);
+    const pauseMs = this.#leaseMs * RETRY_SHARE;
+    this.#renewIn(this.#confirmed === undefined ? Math.min(pauseMs, WATCH_MS) : pauseMs);
   }
 
   /** Schedules a renewal now. */
@@ -134,9 +151,21 @@ export class LeaseTimes {
   #watch(): void {
     clearTimeout(this.#expiryTimer);
     if (this.#isStopped) return;
-    const leftMs = this.#confirmedUntil - performance.now();
+    const moment = now();
+    const leftMs = this.#confirmedUntil - moment.at;
     // Expires at once if the reply came too late: nobody may believe for a moment that the lease is held.
-    if (leftMs <= 0) this.#expire();
-    else this.#expiryTimer = setTimeout(() => this.#watch(), Math.min(leftMs + 1, LONGEST_TIMER_MS));
+    if (leftMs <= 0) {
+      this.#expire();
+      return;
+    }
+    this.#expiryTimer = setTimeout(() => this.#watch(), Math.min(leftMs + 1, WATCH_MS));
+    if (this.#confirmed === undefined || !isApart(moment, this.#confirmed)) return;
+    this.#confirmed = undefined;
+    const fields = { machine: this.#store.location.machine, id: this.#id };
+    this.#store.connection.logger.warn(
+      fields,
+      "the clock jumped or the host was suspended; renewing the lease",
+    );
+    this.renewNow();
   }
 }

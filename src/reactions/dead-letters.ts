@@ -2,7 +2,7 @@ import type { Valkey } from "iovalkey";
 import { checkList } from "../contract/arguments.js";
 import { parseChange } from "../contract/document.js";
 import { pairsOf } from "../contract/flat-reply.js";
-import { ask } from "../valkey/ask.js";
+import { ask, type Limits, limited, type ReadOptions } from "../valkey/ask.js";
 import { reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { createGroup } from "./group.js";
@@ -45,14 +45,30 @@ const PAGE = 100;
 export class DeadLetters implements AsyncIterable<DeadLetter> {
   readonly reaction: string;
   readonly #store: MachineStore;
+  readonly #limits: Limits;
 
-  constructor(store: MachineStore, reaction: string) {
+  /** @throws ContractError if an argument is invalid */
+  constructor(store: MachineStore, reaction: string, options: ReadOptions = {}) {
     this.reaction = checkReactionName(reaction);
     this.#store = store;
+    const { timeoutMs, signal } = limited(store, options);
+    this.#limits = { timeoutMs, signal };
   }
 
-  /** Iterates over all dead letters, oldest first per partition. @throws NotExecutedError if the server does not reply. */
+  /**
+   * Iterates over all dead letters, oldest first per partition. Ends when the signal is aborted.
+   *
+   * @throws NotExecutedError if the server does not reply.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<DeadLetter, void> {
+    try {
+      yield* this.#read();
+    } catch (error) {
+      if (!this.#limits.signal?.aborted) throw error;
+    }
+  }
+
+  async *#read(): AsyncGenerator<DeadLetter, void> {
     for (let partition = 0; partition < this.#store.location.partitions; partition += 1) {
       const key = this.#key(partition);
       for (let from = "-"; ; ) {
@@ -120,7 +136,7 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
   }
 
   #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
-    return ask(this.#store.connection, `dead letters of ${this.reaction}`, question);
+    return ask(this.#store.connection, `dead letters of ${this.reaction}`, question, this.#limits);
   }
 
   /** Returns the document of a letter's event; null if it has none that can be read. */

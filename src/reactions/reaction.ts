@@ -74,7 +74,7 @@ export class Reaction implements AsyncDisposable {
 
   /** Creates the consumer groups if they do not exist, and begins. */
   static async start({ connection, location }: MachineStore, settings: ReactionSettings): Promise<Reaction> {
-    const consumer = `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${process.pid}-${randomBytes(4).toString("hex")}`;
+    const consumer = consumerName(connection);
     const groups = Array.from(
       { length: location.partitions },
       (_, partition) => new ReactionGroup(connection, location, partition, settings.name, consumer),
@@ -240,6 +240,18 @@ export class Reaction implements AsyncDisposable {
       await this.#moreRoom();
     }
   }
+}
+
+/**
+ * Names this replica, for operators: host, process ID and a random part, after the program's `connectionName` if it has one.
+ *
+ * @example "orchestrator@pod-7-1-9f86d081"
+ */
+function consumerName({ client }: Connection): string {
+  const { connectionName } = client.options;
+  const program = (connectionName ?? "latchkey") === "latchkey" ? "" : `${connectionName}@`;
+  const random = randomBytes(4).toString("hex");
+  return `${program}${hostname()}-${process.pid}-${random}`.replace(/[^A-Za-z0-9@._-]/g, "-");
 }
 
 /** Registers this replica in all partitions, or in none. */

@@ -1,7 +1,7 @@
+import type { Valkey } from "iovalkey";
 import { type Duration, durationMs } from "../machine/duration.js";
-import { ask } from "../valkey/ask.js";
+import { ask, type LimitedStore } from "../valkey/ask.js";
 import { partitionKeys } from "../valkey/keys.js";
-import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
 import type { Position } from "./position.js";
 
@@ -17,10 +17,8 @@ export interface DueOptions {
 }
 
 /** Reads when the first timer of each entity fires, in ms of server time; null for an entity without a timer. */
-export async function dueOf(
-  { connection, location }: MachineStore,
-  ids: readonly string[],
-): Promise<(number | null)[]> {
+export async function dueOf(store: LimitedStore, ids: readonly string[]): Promise<(number | null)[]> {
+  const { connection, location } = store;
   const byPartition = new Map<number, string[]>();
   for (const id of ids) {
     const partition = partitionOf(id, location.partitions);
@@ -29,7 +27,7 @@ export async function dueOf(
     byPartition.set(partition, members);
   }
   const times = new Map<string, number>();
-  await ask(connection, `due of ${location.machine}`, (client) =>
+  const read = (client: Valkey): Promise<unknown> =>
     Promise.all(
       [...byPartition].map(async ([partition, members]) => {
         const scores = await client.zmscore(partitionKeys(location, partition).due, ...members);
@@ -38,8 +36,8 @@ export async function dueOf(
           if (score != null) times.set(id, Number(score));
         }
       }),
-    ),
-  );
+    );
+  await ask(connection, `due of ${location.machine}`, read, store);
   return ids.map((id) => times.get(id) ?? null);
 }
 
@@ -48,7 +46,7 @@ export type DueFilter = (entries: readonly Position[]) => Promise<Position[]>;
 
 /** Makes the filter of a list at `nowMs` (server time); undefined if no option asks for one. */
 export function dueFilter(
-  store: MachineStore,
+  store: LimitedStore,
   { dueWithin, stuck = false }: DueOptions,
   nowMs: number,
 ): DueFilter | undefined {

@@ -1,7 +1,8 @@
+import type { Valkey } from "iovalkey";
 import { checkId, checkWhole } from "../contract/arguments.js";
 import { readDocument } from "../contract/document.js";
 import type { JsonValue } from "../machine/json-value.js";
-import { ask } from "../valkey/ask.js";
+import { ask, limited, type ReadOptions } from "../valkey/ask.js";
 import { logKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 
@@ -27,22 +28,30 @@ export interface HistoryEntry<S extends string = string> {
   readonly op?: string;
 }
 
-/**
- * Reads an entity's last changes, oldest first.
- *
- * @param limit maximum number, counted from the newest; at most the machine's `history`, which is the default
- */
+/** Options of `history`. */
+export interface HistoryOptions extends ReadOptions {
+  /** Maximum number of changes, counted from the newest. @default the `history` of the machine, which is the most */
+  readonly limit?: number;
+}
+
+/** Reads an entity's last changes, oldest first. @param options a number is the `limit` */
 export async function history<S extends string>(
-  { connection, location, definition }: MachineStore,
+  store: MachineStore,
   id: string,
-  limit = definition.history,
+  options: HistoryOptions | number = {},
 ): Promise<HistoryEntry<S>[]> {
+  const given = typeof options === "number" ? { limit: options } : options;
+  const { connection, location, definition, ...limits } = limited(store, given, ["limit"]);
+  const { limit = definition.history } = given;
   checkWhole("limit", limit, 1);
   const key = logKey(location, checkId("id", id, 128));
-  const log = await ask(connection, `history ${location.machine} ${id}`, (client) =>
-    client.lrange(key, -2 * Math.min(limit, definition.history), -1),
-  );
-  // Two elements per change: its record, and its idempotency key.
+  const length = 2 * Math.min(limit, definition.history);
+  const read = (client: Valkey): Promise<string[]> => client.lrange(key, -length, -1);
+  return readHistory<S>(await ask(connection, `history ${location.machine} ${id}`, read, limits));
+}
+
+/** Parses an entity's log: two elements per change, its record and its idempotency key. */
+export function readHistory<S extends string>(log: readonly string[]): HistoryEntry<S>[] {
   return log.flatMap((record, at) => {
     if (at % 2 === 1) return [];
     const op = log[at + 1] ?? "";

@@ -1,18 +1,21 @@
+import type { Valkey } from "iovalkey";
 import { scoredIds } from "../contract/flat-reply.js";
-import { ask } from "../valkey/ask.js";
+import { ask, type LimitedStore, type Limits } from "../valkey/ask.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { isAfter, type Position, type StateRange } from "./position.js";
 
 /** Reads up to `limit` index entries of a range after `position`, of all partitions, in the order of the index. */
 export async function readRange(
-  store: MachineStore,
+  store: LimitedStore,
   range: StateRange,
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
   const keys = allPartitionKeys(store.location);
   const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, range, position, limit)));
+  const [only = [], ...others] = parts;
+  if (others.length === 0) return only;
   return parts
     .flat()
     .sort((a, b) => (isAfter(a, b) ? 1 : -1))
@@ -31,7 +34,7 @@ const STEP = 1000;
  * Up to 10,000 entries of a partition are read in one transaction, which sees a single moment. More are read with ZSCAN,
  * which goes through the index by id: it returns every member that exists throughout, wherever it moves, and it ends.
  */
-export async function readRanges(store: MachineStore, ranges: readonly StateRange[]): Promise<Position[]> {
+export async function readRanges(store: LimitedStore, ranges: readonly StateRange[]): Promise<Position[]> {
   const parts = await Promise.all(
     allPartitionKeys(store.location).map(
       async ({ index }) => (await snapshot(store, index, ranges)) ?? scan(store, index, ranges),
@@ -42,18 +45,19 @@ export async function readRanges(store: MachineStore, ranges: readonly StateRang
 
 /** Reads the ranges of one partition at one moment; undefined if there are too many entries. */
 async function snapshot(
-  { connection, location }: MachineStore,
+  store: LimitedStore,
   key: string,
   ranges: readonly StateRange[],
 ): Promise<Position[] | undefined> {
-  const replies = await ask(connection, `list ${location.machine}`, async (client) => {
+  const read = async (client: Valkey) => {
     const counts = await Promise.all(ranges.map(({ from, to }) => client.zcount(key, from, to)));
     if (counts.reduce((sum, number) => sum + number, 0) > SNAPSHOT) return undefined;
     const transaction = client.multi();
     for (const { from, to } of ranges)
       transaction.zrangebyscore(key, from, to, "WITHSCORES", "LIMIT", 0, SNAPSHOT + 1);
     return transaction.exec();
-  });
+  };
+  const replies = await ask(store.connection, `list ${store.location.machine}`, read, store);
   const parts = replies?.map(([error, flat]) => {
     if (error !== null) throw error;
     return scoredIds(flat as string[]);
@@ -62,11 +66,8 @@ async function snapshot(
   return parts?.every(({ length }) => length <= SNAPSHOT) ? parts.flat() : undefined;
 }
 
-async function scan(
-  { connection, location }: MachineStore,
-  key: string,
-  ranges: readonly StateRange[],
-): Promise<Position[]> {
+async function scan(store: LimitedStore, key: string, ranges: readonly StateRange[]): Promise<Position[]> {
+  const { connection, location } = store;
   const scores = new Map<string, number>();
   let epoch: number;
   do {
@@ -75,9 +76,8 @@ async function scan(
     let cursor = "0";
     do {
       const at = cursor;
-      const [next, flat] = await ask(connection, `list ${location.machine}`, (client) =>
-        client.zscan(key, at, "COUNT", STEP),
-      );
+      const read = (client: Valkey) => client.zscan(key, at, "COUNT", STEP);
+      const [next, flat] = await ask(connection, `list ${location.machine}`, read, store);
       for (const { id, score } of scoredIds(flat)) {
         if (ranges.some(({ from, to }) => score >= from && score <= to)) scores.set(id, score);
       }
@@ -89,7 +89,7 @@ async function scan(
 
 /** Reads up to `limit` index entries of a range after `position`, of one partition. */
 export async function readIndex(
-  store: Pick<MachineStore, "connection" | "location">,
+  store: Pick<MachineStore, "connection" | "location"> & Limits,
   key: string,
   range: StateRange,
   position: Position | undefined,
@@ -99,12 +99,12 @@ export async function readIndex(
   // By score and never by rank, because ranks change when entries leave. All entries with the position's own score are
   // read, because many entities may enter a state in the same millisecond.
   const from = after === undefined ? range.from : `(${after.score}`;
-  const [tied, later] = await ask(store.connection, `list ${store.location.machine}`, (client) =>
+  const read = (client: Valkey) =>
     Promise.all([
       after === undefined ? [] : client.zrangebyscore(key, after.score, after.score, "WITHSCORES"),
       client.zrangebyscore(key, from, range.to, "WITHSCORES", "LIMIT", 0, limit),
-    ]),
-  );
+    ]);
+  const [tied, later] = await ask(store.connection, `list ${store.location.machine}`, read, store);
   const rest = after === undefined ? [] : scoredIds(tied).filter((entry) => isAfter(entry, after));
   return [...rest, ...scoredIds(later)].slice(0, limit);
 }

@@ -1,8 +1,9 @@
+import type { Valkey } from "iovalkey";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LayoutError } from "../errors/layout-error.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine } from "../machine/compiled.js";
-import { ask } from "../valkey/ask.js";
+import { ask, type LimitedStore, type Limits } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { type MachineLocation, partitionKeys } from "../valkey/keys.js";
 
@@ -23,17 +24,34 @@ export async function readMachine(
   connection: Connection,
   location: MachineLocation,
   partition = 0,
+  limits: Limits = {},
 ): Promise<InstalledMachine | null> {
-  const [definition, states] = await ask(connection, `machine ${location.machine}`, (client) =>
-    client.hmget(partitionKeys(location, partition).machine, "definition", "states"),
-  );
+  const read = (client: Valkey) => readInstalled(client, location, partition);
+  return ask(connection, `machine ${location.machine}`, read, limits);
+}
+
+async function readInstalled(
+  client: Valkey,
+  location: MachineLocation,
+  partition: number,
+): Promise<InstalledMachine | null> {
+  const { machine } = partitionKeys(location, partition);
+  const [definition, states] = await client.hmget(machine, "definition", "states");
   if (definition == null || states == null) return null;
   return { definition: parseInstalled(definition, location), ordinals: states.split(" ") };
 }
 
-function parseInstalled(text: string, { machine }: MachineLocation): CompiledMachine {
+/** The definitions that were parsed last, by the names of their machines. A list reads one for each page. */
+const parsed = new Map<string, { readonly text: string; readonly definition: CompiledMachine }>();
+
+/** Parses the definition that a server holds. @throws LayoutError if it is damaged */
+export function parseInstalled(text: string, { machine }: MachineLocation): CompiledMachine {
+  const before = parsed.get(machine);
+  if (before?.text === text) return before.definition;
   try {
-    return parseCompiledMachine(text);
+    const definition = parseCompiledMachine(text);
+    parsed.set(machine, { text, definition });
+    return definition;
   } catch {
     throw new LayoutError(
       `the definition of ${machine} on the server is unreadable; run \`latchkey fsck -m ${machine}\` for details`,
@@ -42,18 +60,21 @@ function parseInstalled(text: string, { machine }: MachineLocation): CompiledMac
 }
 
 /**
- * Reads an installed machine.
+ * Reads an installed machine, after its recovery if the server has lost it.
  *
  * @throws ContractError with code NOMACHINE if it is not installed, for example because the server lost its data
  */
 export async function needMachine(
-  connection: Connection,
-  location: MachineLocation,
+  store: Omit<LimitedStore, "definition">,
   operation: string,
 ): Promise<InstalledMachine> {
-  const installed = await readMachine(connection, location);
-  if (installed === null) throw notInstalled(operation, location);
-  return installed;
+  const { connection, location } = store;
+  const read = async (client: Valkey): Promise<InstalledMachine> => {
+    const installed = await readInstalled(client, location, 0);
+    if (installed === null) throw notInstalled(operation, location);
+    return installed;
+  };
+  return ask(connection, `machine ${location.machine}`, read, store);
 }
 
 /** Makes the error of an operation on a machine that is not installed. */

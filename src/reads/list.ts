@@ -1,16 +1,9 @@
-import {
-  checkDuration,
-  checkFlag,
-  checkKnownStates,
-  checkOptions,
-  checkWhole,
-  isId,
-} from "../contract/arguments.js";
+import { checkDuration, checkFlag, checkKnownStates, checkWhole, isId } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import { dueAt } from "../contract/due-at.js";
 import { stateOf } from "../machine/compiled.js";
 import { type Duration, durationMs } from "../machine/duration.js";
-import { ask } from "../valkey/ask.js";
+import { ask, type LimitedStore, limited, type ReadOptions } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { type CursorScope, cursorText, parseCursor } from "./cursor.js";
@@ -21,15 +14,26 @@ import { needMachine } from "./installed-machine.js";
 import { isWithin, type Position, type StateRange, stateRange } from "./position.js";
 
 /** Filters of `list`. */
-export interface ListOptions<S extends string = string> extends DueOptions {
+export interface ListFilter<S extends string = string> extends DueOptions {
   /** Only entities in this state, or in one of these states. */
   readonly state?: S | readonly S[];
   /** Only entities that have been in their state for at least this long. */
   readonly olderThan?: Duration;
 }
 
+/** Options of `list`. */
+export interface ListOptions<S extends string = string> extends ListFilter<S> {
+  /**
+   * Time limit of each request; a list makes as many as it needs.
+   * @default the `timeout` of `connect`, else "5s"
+   */
+  readonly timeout?: Duration;
+  /** Ends the list when aborted. */
+  readonly signal?: AbortSignal;
+}
+
 /** Options of `listPage`. */
-export interface PageOptions<S extends string = string> extends ListOptions<S> {
+export interface PageOptions<S extends string = string> extends ListFilter<S>, ReadOptions {
   /** Maximum number of entities, 1 to 1000. @default 100 */
   readonly limit?: number;
   /** Cursor of the previous page; omit it for the first page. */
@@ -43,7 +47,7 @@ export interface Page<S extends string = string> {
   readonly cursor?: string;
 }
 
-const LIST_OPTIONS: readonly (keyof ListOptions)[] = ["state", "olderThan", "dueWithin", "stuck"];
+const LIST_OPTIONS: readonly (keyof ListFilter)[] = ["state", "olderThan", "dueWithin", "stuck"];
 const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
 const PAGE = 100;
 /** Maximum number of entities in one page. */
@@ -61,12 +65,13 @@ export async function listPage<S extends string>(
   store: MachineStore,
   options: PageOptions<S>,
 ): Promise<Page<S>> {
-  checkListOptions(options, PAGE_OPTIONS);
+  const limits = limited(store, options, PAGE_OPTIONS);
+  checkFilter(options);
   const { limit = PAGE, cursor } = options;
   checkWhole("limit", limit, 1, LONGEST_PAGE);
-  const nowMs = await nowFor(store, options);
-  const ranges = await rangesOf(store, options, nowMs);
-  const filter = dueFilter(store, options, nowMs);
+  const nowMs = await nowFor(limits, options);
+  const ranges = await rangesOf(limits, options, nowMs);
+  const filter = dueFilter(limits, options, nowMs);
   const scope: CursorScope = { ...store.location, filter: filterText(options) };
   let position = cursor === undefined ? undefined : parseCursor(cursor, scope);
   // One more than the limit: the page has a cursor only if an entity follows.
@@ -75,10 +80,10 @@ export async function listPage<S extends string>(
     if (position !== undefined && position.score > range.to) continue;
     while (found.length <= limit) {
       const left = limit + 1 - found.length;
-      const entries = await readRange(store, range, position, filter === undefined ? left : BATCH);
+      const entries = await readRange(limits, range, position, filter === undefined ? left : BATCH);
       if (entries.length === 0) break;
       const matches = ((await filter?.(entries)) ?? entries).slice(0, left);
-      found.push(...(await loadEntities<S>(store, [range], matches)));
+      found.push(...(await loadEntities<S>(limits, [range], matches)));
       position = (matches.length === left ? matches : entries).at(-1);
     }
   }
@@ -97,15 +102,23 @@ export async function* list<S extends string>(
   store: MachineStore,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S>, void> {
-  checkListOptions(options, LIST_OPTIONS);
-  const nowMs = await nowFor(store, options);
-  const ranges = await rangesOf(store, options, nowMs);
-  const filter = dueFilter(store, options, nowMs);
-  const entries = await readRanges(store, ranges);
-  for (const batch of groupsOf(entries, BATCH)) {
-    for (const matches of groupsOf((await filter?.(batch)) ?? batch, PAGE)) {
-      for (const { entity } of await loadEntities<S>(store, ranges, matches)) yield entity;
+  const { deadline: _, ...limits } = limited(store, options, LIST_OPTIONS); // each request has the whole timeout
+  checkFilter(options);
+  try {
+    const nowMs = await nowFor(limits, options);
+    const ranges = await rangesOf(limits, options, nowMs);
+    const filter = dueFilter(limits, options, nowMs);
+    const entries = await readRanges(limits, ranges);
+    for (const batch of groupsOf(entries, BATCH)) {
+      for (const matches of groupsOf((await filter?.(batch)) ?? batch, PAGE)) {
+        for (const { entity } of await loadEntities<S>(limits, ranges, matches)) {
+          if (options.signal?.aborted) return;
+          yield entity;
+        }
+      }
     }
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
   }
 }
 
@@ -121,7 +134,7 @@ interface Listed<S extends string> {
 
 /** Loads the entities of index entries, skipping those that have left the ranges. */
 async function loadEntities<S extends string>(
-  store: MachineStore,
+  store: LimitedStore,
   ranges: readonly StateRange[],
   entries: readonly Position[],
 ): Promise<Listed<S>[]> {
@@ -131,14 +144,16 @@ async function loadEntities<S extends string>(
     store,
     valid.map(({ id }) => id),
   );
-  return valid.flatMap((position, at) => {
+  const listed: Listed<S>[] = [];
+  for (const [at, position] of valid.entries()) {
     const entity = entities[at] ?? null;
-    return entity !== null && ranges.some((range) => isWithin(range, entity)) ? [{ entity, position }] : [];
-  });
+    if (entity !== null && ranges.some((range) => isWithin(range, entity))) listed.push({ entity, position });
+  }
+  return listed;
 }
 
-async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number): Promise<StateRange[]> {
-  const { ordinals, definition } = await needMachine(store.connection, store.location, "list");
+async function rangesOf(store: LimitedStore, options: ListFilter, nowMs: number): Promise<StateRange[]> {
+  const { ordinals, definition } = await needMachine(store, "list");
   const wanted = options.state === undefined ? ordinals : [options.state].flat();
   checkKnownStates(store.location.machine, wanted, ordinals);
   const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
@@ -154,13 +169,12 @@ async function rangesOf(store: MachineStore, options: ListOptions, nowMs: number
 }
 
 /** True if the options filter by deadline, so that only states with a timer match. */
-function isTimed({ dueWithin, stuck }: ListOptions): boolean {
+function isTimed({ dueWithin, stuck }: ListFilter): boolean {
   return dueWithin !== undefined || stuck === true;
 }
 
-/** @throws ContractError with code BADARG if an option is unknown or invalid */
-function checkListOptions(options: ListOptions, known: readonly string[]): void {
-  checkOptions(options, known);
+/** @throws ContractError with code BADARG if an option is invalid */
+function checkFilter(options: ListFilter): void {
   for (const name of ["olderThan", "dueWithin"] as const) {
     const duration = options[name];
     if (duration !== undefined) checkDuration(name, duration);
@@ -169,13 +183,13 @@ function checkListOptions(options: ListOptions, known: readonly string[]): void 
 }
 
 /** Reads the server's time in ms if the options compare with it. */
-async function nowFor(store: MachineStore, options: ListOptions): Promise<number> {
+async function nowFor(store: LimitedStore, options: ListFilter): Promise<number> {
   if (options.olderThan === undefined && !isTimed(options)) return 0;
-  return (await ask(store.connection, `list ${store.location.machine}`, readServerTime)).nowMs;
+  return (await ask(store.connection, `list ${store.location.machine}`, readServerTime, store)).nowMs;
 }
 
 /** Describes a filter, equal for options of equal meaning. */
-function filterText({ state, olderThan, dueWithin, stuck }: ListOptions): string {
+function filterText({ state, olderThan, dueWithin, stuck }: ListFilter): string {
   const states = state === undefined ? [] : [...new Set([state].flat())].sort();
   return [
     ...(state === undefined ? [] : [`state ${states.join(",")}`]),

@@ -30,5 +30,6 @@ export function isWithin(
   { state, from, to }: StateRange,
   entity: { readonly state: string; readonly since: string },
 ): boolean {
-  return state === entity.state && from + Date.parse(entity.since) <= to;
+  if (state !== entity.state) return false;
+  return to - from === ORDINAL_STEP - 1 || from + Date.parse(entity.since) <= to;
 }

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { ask } from "../valkey/ask.js";
+import { ask, limited, type ReadOptions } from "../valkey/ask.js";
 import {
   allPartitionKeys,
   entityKey,
@@ -56,11 +56,12 @@ interface PartitionStats {
 const SAMPLE = 200;
 
 /** Counts a machine's entities and events and measures their memory, with requests that are cheap for the server. */
-export async function stats(store: MachineStore): Promise<Stats> {
+export async function stats(store: MachineStore, options: ReadOptions = {}): Promise<Stats> {
   const { connection, location } = store;
-  const states = await count(store);
-  const { definition } = await needMachine(connection, location, "stats");
-  return ask(connection, `stats ${location.machine}`, async (client) => {
+  const limits = limited(store, options);
+  const states = await count(limits);
+  const { definition } = await needMachine(limits, "stats");
+  const read = async (client: Valkey): Promise<Stats> => {
     const { nowMs } = await readServerTime(client);
     const parts: PartitionStats[] = [];
     for (const partition of allPartitionKeys(location).keys())
@@ -81,7 +82,8 @@ export async function stats(store: MachineStore): Promise<Stats> {
       tombstones: sum(parts.map(({ tombstones }) => tombstones)),
       memory: { ...memory, total: total(Object.values(memory)) },
     };
-  });
+  };
+  return ask(connection, `stats ${location.machine}`, read, limits);
 }
 
 async function partitionStats(

@@ -2,6 +2,7 @@ import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { readIndex } from "../reads/index.js";
 import { notInstalled } from "../reads/installed-machine.js";
 import type { Position } from "../reads/position.js";
+import type { Recover } from "../valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { IndexAudit } from "./index-audit.js";
 import { failureCode, type SweepPartition } from "./partition.js";
@@ -15,6 +16,7 @@ export class PartitionSweep {
   readonly #partition: SweepPartition;
   readonly #reporter: SweepReporter;
   readonly #batch: number;
+  readonly #recover: Recover | undefined;
   readonly #index: IndexAudit;
   /** The timers that cannot fire, by id, least recently tried first, and the rejection if a permission is missing. */
   readonly #stuck = new Map<string, "stuck" | NotExecutedError>();
@@ -24,10 +26,12 @@ export class PartitionSweep {
   /** The round in which the position was last at the start of `due`. */
   #startRound = 0;
 
-  constructor(partition: SweepPartition, batch: number, reporter: SweepReporter) {
+  /** @param recover installs the machine again if the server has lost it */
+  constructor(partition: SweepPartition, batch: number, reporter: SweepReporter, recover?: Recover) {
     this.#partition = partition;
     this.#reporter = reporter;
     this.#batch = batch;
+    this.#recover = recover;
     this.#index = new IndexAudit(partition);
   }
 
@@ -119,7 +123,7 @@ export class PartitionSweep {
         client.xlen(keys.events),
       ]),
     );
-    if (version == null) throw notInstalled("sweep", location);
+    if (version == null && !(await this.#recover?.())) throw notInstalled("sweep", location);
     return time;
   }
 
@@ -137,7 +141,7 @@ export class PartitionSweep {
    * Expires some entities at once and reports the results.
    *
    * @returns the number of entities whose timer has not expired
-   * @throws NotExecutedError if one of them was not answered, after all others were reported
+   * @throws the error of one that was not answered, after all others were reported
    */
   async #expire(ids: readonly string[]): Promise<number> {
     const { machine } = this.#partition.location;

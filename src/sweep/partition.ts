@@ -1,6 +1,5 @@
 import type { Valkey } from "iovalkey";
 import { isId } from "../contract/arguments.js";
-import { readReply } from "../contract/reply.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
@@ -8,7 +7,7 @@ import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { entityKeys, type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
-import { runScript } from "../valkey/script.js";
+import { callUntilAnswered } from "../valkey/script-call.js";
 
 /** The result of one EXPIRE call. */
 export type ExpiryResult =
@@ -49,7 +48,8 @@ export class SweepPartition {
    * Fires the timer of an entity if it has expired by the server's clock. Otherwise corrects the entity's entry in
    * `due`.
    *
-   * @throws NotExecutedError if there was no reply, or an error that is not about this entity. The timer may have fired.
+   * @throws NotExecutedError if it was not executed for a reason that is not about this entity; LatchkeyError with code
+   * UNKNOWN if the reply was lost: the timer may have fired
    */
   async expire(id: string): Promise<ExpiryResult> {
     const { connection, location } = this;
@@ -58,10 +58,15 @@ export class SweepPartition {
     if (!isId(id) || partitionOf(id, location.partitions) !== this.partition)
       return { outcome: "stuck", why: `not an id of this partition; ${repair}` };
     try {
-      const reply = await ask(connection, `expire ${location.machine} ${id}`, (client) =>
-        runScript(client, scripts.expire, entityKeys(location, id), [id]),
-      );
-      const { outcome, text } = readReply(reply);
+      const { outcome, text } = await callUntilAnswered(connection, {
+        name: `expire ${location.machine} ${id}`,
+        script: scripts.expire,
+        keys: entityKeys(location, id),
+        words: [id],
+        timeoutMs: connection.timeoutMs,
+        notAfter: null,
+        effect: "its timer may have fired",
+      });
       if (outcome === "OK" && text !== null) return { outcome: "fired", text };
       if (outcome === "NOTDUE") return { outcome: "notDue" };
       if (outcome === "NOTFOUND") return { outcome: "gone" };
@@ -71,7 +76,7 @@ export class SweepPartition {
       }
       throw new LatchkeyError("PROTOCOL", `unknown outcome ${outcome}`);
     } catch (error) {
-      if (!(error instanceof LatchkeyError)) throw error;
+      if (!(error instanceof LatchkeyError) || error.code === "UNKNOWN") throw error;
       if (error instanceof NotExecutedError) {
         if (error.reply === "NOPERM" || error.message.includes("ERR ACL failure"))
           return { outcome: "denied", rejection: error };
@@ -92,6 +97,11 @@ export class SweepPartition {
 export function failureCode(error: unknown): string {
   if (error instanceof NotExecutedError) return error.reply;
   return error instanceof LatchkeyError ? error.code : "";
+}
+
+/** Returns whether an error says that the server did not answer, or rejected a call for a reason that may pass. */
+export function isUnanswered(error: unknown): error is LatchkeyError {
+  return error instanceof NotExecutedError || (error instanceof LatchkeyError && error.code === "UNKNOWN");
 }
 
 /** Lists all partitions of a machine. */

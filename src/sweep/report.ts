@@ -1,5 +1,5 @@
 import { type Change, readDocument } from "../contract/document.js";
-import type { NotExecutedError } from "../errors/outcome-errors.js";
+import type { LatchkeyError } from "../errors/latchkey-error.js";
 import { tell } from "../valkey/failed-listener.js";
 import type { Logger } from "../valkey/logger.js";
 
@@ -34,7 +34,7 @@ export interface SweepListeners {
    */
   readonly onStuck?: (stuck: Stuck) => void;
   /** Called once when the server is unreachable or rejects what the sweep needs. The sweep retries. */
-  readonly onAway?: (why: NotExecutedError) => void;
+  readonly onAway?: (why: LatchkeyError) => void;
   /** Called once when the sweep continues after `onAway`. */
   readonly onBack?: () => void;
 }
@@ -96,7 +96,7 @@ export class SweepReporter {
   }
 
   /** Ends a round. Reports if it failed and the previous one did not, or the reverse. */
-  endRound(failure?: NotExecutedError): void {
+  endRound(failure?: LatchkeyError): void {
     if (this.#isAway === (failure !== undefined)) return;
     this.#isAway = !this.#isAway;
     if (failure === undefined) {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { Valkey } from "iovalkey";
 import {
   checkDuration,
   checkFlag,
@@ -7,14 +8,16 @@ import {
   checkSignal,
   checkWhole,
 } from "../contract/arguments.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Duration } from "../machine/duration.js";
 import { notInstalled } from "../reads/installed-machine.js";
 import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
-import { installedMachines, type NamespaceFacts, readFacts } from "../valkey/layout.js";
-import { partitionsOf } from "./partition.js";
+import { installedMachines } from "../valkey/layout.js";
+import type { MachineStore, Recover } from "../valkey/machine-store.js";
+import { isUnanswered, partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
 
@@ -60,18 +63,26 @@ const LOCAL_REPLIES: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR"
  * caller passed in has ended.
  */
 export async function sweepMachine(
-  connection: Connection,
-  location: MachineLocation,
+  { connection, location, recover }: MachineStore,
   options: SweepOptions,
 ): Promise<SweepReport> {
-  return new Sweep(connection, options, async () => {
+  const find = async (): Promise<MachineLocation[]> => {
     if (options.once !== true) return [location];
     const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
       Promise.all(allPartitionKeys(location).map(({ machine }) => client.exists(machine))),
     );
-    if (!counts.includes(1)) throw notInstalled("sweep", location);
+    if (!counts.includes(1) && !(await recover?.())) throw notInstalled("sweep", location);
     return [location];
-  }).run();
+  };
+  return new Sweep(connection, options, find, recover).run();
+}
+
+/** A namespace whose machines are swept. */
+interface SweptNamespace {
+  readonly name: string;
+  /** Reads its facts; undefined while it is empty. */
+  read(): Promise<unknown>;
+  location(machine: string): MachineLocation;
 }
 
 /**
@@ -80,17 +91,14 @@ export async function sweepMachine(
  */
 export async function sweepNamespace(
   connection: Connection,
-  namespace: string,
+  namespace: SweptNamespace,
   options: SweepOptions,
 ): Promise<SweepReport> {
-  let facts: NamespaceFacts | undefined;
   return new Sweep(connection, options, async () => {
-    const name = `sweep ${namespace}`;
-    facts ??= await ask(connection, name, (client) => readFacts(client, namespace));
-    if (facts === undefined) return [];
-    const { partitions } = facts;
-    const machines = await ask(connection, name, (client) => installedMachines(client, namespace));
-    return machines.map((machine) => ({ namespace, machine, partitions }));
+    if ((await namespace.read()) === undefined) return [];
+    const find = (client: Valkey) => installedMachines(client, namespace.name);
+    const machines = await ask(connection, `sweep ${namespace.name}`, find);
+    return machines.map((machine) => namespace.location(machine));
   }).run();
 }
 
@@ -101,6 +109,7 @@ export async function sweepNamespace(
 class Sweep {
   readonly #connection: Connection;
   readonly #findMachines: () => Promise<readonly MachineLocation[]>;
+  readonly #recover: Recover | undefined;
   readonly #reporter: SweepReporter;
   readonly #intervalMs: number;
   readonly #batch: number;
@@ -114,6 +123,7 @@ class Sweep {
     connection: Connection,
     options: SweepOptions,
     findMachines: () => Promise<readonly MachineLocation[]>,
+    recover?: Recover,
   ) {
     checkOptions(options, OPTIONS);
     const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
@@ -122,6 +132,7 @@ class Sweep {
     checkFunctions(listeners);
     this.#connection = connection;
     this.#findMachines = findMachines;
+    this.#recover = recover;
     this.#reporter = new SweepReporter(listeners, connection.logger);
     this.#intervalMs = checkDuration("interval", interval);
     this.#batch = checkWhole("batch", batch, 1, 1000);
@@ -131,6 +142,7 @@ class Sweep {
   }
 
   async run(): Promise<SweepReport> {
+    if (this.#connection.isClosed) throw new ClosedError();
     const forget = this.#connection.beforeClose(async () => this.#closing.abort());
     try {
       while (!this.#stop.aborted) {
@@ -148,7 +160,7 @@ class Sweep {
   #fail(error: unknown): true {
     if (this.#stop.aborted) return true;
     const hasEnded = this.#once || this.#connection.client.status === "end";
-    if (hasEnded || !(error instanceof NotExecutedError)) throw error;
+    if (hasEnded || !isUnanswered(error)) throw error;
     this.#reporter.endRound(error);
     return true;
   }
@@ -186,7 +198,7 @@ class Sweep {
     const known = this.#machines.get(location.machine);
     if (known !== undefined) return known;
     const partitions = partitionsOf(this.#connection, location).map(
-      (partition) => new PartitionSweep(partition, this.#batch, this.#reporter),
+      (partition) => new PartitionSweep(partition, this.#batch, this.#reporter, this.#recover),
     );
     this.#machines.set(location.machine, partitions);
     return partitions;

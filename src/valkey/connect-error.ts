@@ -1,26 +1,37 @@
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
+import { missingPermission } from "./permission.js";
+import type { SentinelTrace } from "./sentinel-connector.js";
 
 /** Reasons that a retry does not change. */
-const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol", "ended"];
+const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol"];
 
 /** Returns whether a retry may succeed. */
 export function mayPassSoon({ reason }: ConnectError): boolean {
   return !LASTING.includes(reason);
 }
 
-/** Finds the cause of a failed connection in the client's errors, the first one first. */
-export function connectError(address: string, errors: readonly unknown[]): ConnectError {
-  for (const error of errors) {
-    const reason = connectCause(error);
-    if (reason !== undefined) return new ConnectError(address, reason, detailOf(error));
-  }
-  return new ConnectError(address, "closed");
+/** Causes that mean that no server was reached. */
+const UNREACHED: readonly ConnectCause[] = ["refused", "not-found", "timeout", "closed"];
+
+/** Finds the cause of a failed connection in the client's errors, the first one first, and in the Sentinels' replies. */
+export function connectError(
+  address: string,
+  errors: readonly unknown[],
+  sentinels: SentinelTrace = {},
+): ConnectError {
+  const error = errors.find((one) => connectCause(one) !== undefined);
+  const cause = connectCause(error) ?? "closed";
+  const { primary } = sentinels;
+  const reason = primary !== undefined && UNREACHED.includes(cause) ? "primary" : cause;
+  const detail = detailOf(cause === "sentinel" ? (sentinels.error ?? error) : error);
+  return new ConnectError(address, reason, detail, primary);
 }
 
 function connectCause(error: unknown): ConnectCause | undefined {
   if (!(error instanceof Error)) return undefined;
-  const code = "code" in error ? String(error.code) : "";
+  const code = errorCode(error);
   const text = error.message;
+  if ("syscall" in error && "address" in error && String(error.address).startsWith("/")) return "socket";
   if (text.startsWith("All sentinels are unreachable")) return "sentinel";
   if (code === "ECONNREFUSED") return "refused";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "not-found";
@@ -38,9 +49,18 @@ function connectCause(error: unknown): ConnectCause | undefined {
   return undefined;
 }
 
-/** Returns the short code of an error. Its text may quote credentials. */
+/** Returns the code of an error of Node; empty for other errors. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+/** Returns the short code of an error, and the permission that is missing. The whole text may quote credentials. */
 function detailOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  if ("code" in error && typeof error.code === "string") return error.code;
-  return /^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "";
+  if (error.message.startsWith("All sentinels"))
+    return /No such master|NOAUTH/.exec(error.message)?.[0] ?? "";
+  const code = errorCode(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");
+  if (code === "DENIED")
+    return "DENIED: protected mode accepts only local connections until a password is set";
+  return missingPermission(error.message)?.code ?? code;
 }

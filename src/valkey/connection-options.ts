@@ -6,16 +6,32 @@ import type { Duration } from "../machine/duration.js";
 import type { Address, SentinelGroup } from "./address.js";
 import type { Logger } from "./logger.js";
 
+/** Options for Sentinels. */
+export interface SentinelOptions {
+  /** User of the Sentinels themselves. */
+  readonly username?: string;
+  /** Password of the Sentinels themselves. */
+  readonly password?: string;
+  /**
+   * Addresses to use instead of those that the Sentinels name, if this host cannot reach these.
+   * @example { "10.0.0.5:6379": { host: "valkey.example.com", port: 7001 } }
+   */
+  readonly natMap?: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+}
+
 /** Options of the connection to the server. */
 export interface ConnectionOptions {
   /**
-   * `valkey://[user[:password]@]host[:port][/database]`, or, with Sentinels,
-   * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`; `valkeys` for TLS.
+   * `valkey://[user[:password]@]host[:port][/database]`; `valkeys` for TLS. With Sentinels
+   * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`. For a Unix socket
+   * `unix://[user[:password]@]/path`.
    * @default "valkey://127.0.0.1:6379"
    */
   readonly url?: string;
-  /** Credentials of the Sentinels themselves. */
-  readonly sentinel?: { readonly username?: string; readonly password?: string };
+  /** Options for Sentinels. */
+  readonly sentinel?: SentinelOptions;
+  /** Number of the database; overrides the URL's. A database other than 0 needs a `namespace` of its own. @default 0 */
+  readonly database?: number;
   /**
    * Longest time of a call, retries included. The error of a call that fails shows if it was executed.
    * @default "5s"
@@ -26,6 +42,11 @@ export interface ConnectionOptions {
    * @default "memory"
    */
   readonly durability?: Durability;
+  /**
+   * Largest number of changes that are in flight at once. Changes beyond it wait in this process, and have not started.
+   * @default as many as the server answers quickly, measured continuously
+   */
+  readonly maxInFlight?: number;
   /** Overrides the URL's user. */
   readonly username?: string;
   /** Overrides the URL's password. */
@@ -57,10 +78,14 @@ export interface ConnectionOptions {
 
 /** Default of `url`. */
 export const DEFAULT_URL = "valkey://127.0.0.1:6379";
+/** Default of `namespace`. */
+export const DEFAULT_NAMESPACE = "latchkey";
 /** Default of `connectTimeoutMs`. */
 export const DEFAULT_CONNECT_MS = 5_000;
 /** Half of a call's default timeout, so that a retry is possible if the server froze. */
 export const DEFAULT_SILENCE_MS = 2_500;
+/** A silent connection is probed after this time, and closed ten seconds later. Shorter than the idle limits of most NATs. */
+export const KEEP_ALIVE_MS = 10_000;
 /** After this time the client asks the next Sentinel. */
 const SENTINEL_TIMEOUT_MS = 1_000;
 
@@ -73,24 +98,45 @@ export const SEND_ONCE = {
   enableAutoPipelining: false,
 } as const satisfies RedisOptions;
 
+/** Returns the address of a client of the caller. */
+export function addressOf({ host, port, path, tls, db, sentinels, name }: RedisOptions): Address {
+  const nodes = (sentinels ?? []).map((node) => ({
+    host: node.host ?? "localhost",
+    port: node.port ?? 26_379,
+  }));
+  return {
+    host: host ?? "localhost",
+    port: port ?? 6379,
+    ...(path != null && { path }),
+    tls: tls !== undefined,
+    database: db ?? 0,
+    ...(nodes.length > 0 && { sentinel: { nodes, primary: name ?? "" } }),
+  };
+}
+
 /** Returns the client's settings for an address. */
 export function settingsFor(address: Address, options: ConnectionOptions): RedisOptions {
   const username = options.username ?? address.username;
   const password = options.password ?? address.password;
   // With Sentinels the name on the server's certificate is unknown here. An IP address cannot be a server name
   // (RFC 6066, section 3).
-  const isNamed = address.sentinel === undefined && isIP(address.host) === 0;
-  const name = isNamed ? { servername: address.host } : {};
+  const { host, port, path, sentinel } = address;
+  const isNamed = sentinel === undefined && path === undefined && isIP(host) === 0;
+  const name = isNamed ? { servername: host } : {};
   const tls = address.tls || options.tls !== undefined ? { ...name, ...options.tls } : undefined;
   return {
-    ...(address.sentinel === undefined
-      ? { host: address.host, port: address.port, ...(tls !== undefined && { tls }) }
-      : sentinelSettings(address.sentinel, tls, options.sentinel ?? {})),
+    ...(sentinel === undefined
+      ? { ...(path === undefined ? { host, port } : { path }), ...(tls !== undefined && { tls }) }
+      : sentinelSettings(sentinel, tls, options.sentinel ?? {})),
     db: address.database,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     connectionName: options.connectionName ?? "latchkey",
     ...SEND_ONCE,
+    // Node tries IPv4 and IPv6 by itself.
+    family: 0,
+    familyFallback: { enabled: false },
+    keepAlive: KEEP_ALIVE_MS,
     // The limit in `dial` is shorter and knows the cause. This one is for reconnections.
     connectTimeout: (options.connectTimeoutMs ?? DEFAULT_CONNECT_MS) + 1_000,
     socketTimeout: options.silenceTimeoutMs ?? DEFAULT_SILENCE_MS,
@@ -100,7 +146,7 @@ export function settingsFor(address: Address, options: ConnectionOptions): Redis
 function sentinelSettings(
   { nodes, primary }: SentinelGroup,
   tls: RedisOptions["tls"],
-  { username, password }: { readonly username?: string; readonly password?: string },
+  { username, password, natMap }: SentinelOptions,
 ): RedisOptions {
   return {
     sentinels: [...nodes],
@@ -109,6 +155,7 @@ function sentinelSettings(
     ...(password !== undefined && { sentinelPassword: password }),
     // Without the first of these the data is not encrypted although `tls` is set.
     ...(tls !== undefined && { enableTLSForSentinelMode: true, tls, sentinelTLS: tls }),
+    ...(natMap !== undefined && { natMap: { ...natMap } }),
     sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
   };
 }
@@ -125,10 +172,10 @@ export const SUBSCRIBE = "subscribe";
 /** Returns the settings of a further connection. */
 export function settingsOfPurpose(settings: RedisOptions, purpose: string): RedisOptions {
   if (purpose === "") return settings;
-  const named = { ...settings, connectionName: `latchkey-${purpose}` };
+  const named = { ...settings, connectionName: `latchkey-${purpose}`, keepAlive: KEEP_ALIVE_MS };
   if (purpose === DURABLE || purpose === EVENTS) return named;
   // The client subscribes again without a catch: a connection lost in that moment would end the process.
-  const further = { ...named, autoResubscribe: false, keepAlive: 10_000 };
+  const further = { ...named, autoResubscribe: false };
   // Omitted, because 0 means "at once" to the client.
   const { socketTimeout = DEFAULT_SILENCE_MS, commandTimeout, ...rest } = further;
   return purpose === SUBSCRIBE ? { ...rest, socketTimeout } : rest;

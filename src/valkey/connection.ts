@@ -1,9 +1,12 @@
 import { Valkey } from "iovalkey";
 import { checkDuration, checkTypes, checkWhole, refuse } from "../contract/arguments.js";
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
-import { ConnectError } from "../errors/connect-error.js";
-import { addressText, parseAddress } from "./address.js";
+import { ClosedError } from "../errors/closed-error.js";
+import type { LatchkeyError } from "../errors/latchkey-error.js";
+import { addressText } from "./address.js";
+import { checkDatabase, checkSentinel } from "./connection-checks.js";
 import {
+  addressOf,
   type ConnectionOptions,
   DEFAULT_CONNECT_MS,
   DEFAULT_URL,
@@ -15,12 +18,15 @@ import {
 import type { Deadline } from "./deadline.js";
 import { dial } from "./dial.js";
 import { type DurableLine, durableLine } from "./durable-line.js";
+import { EntityOrder } from "./entity-order.js";
 import { watchFailover } from "./failover-watch.js";
-import { OfflineError } from "./failure.js";
+import { InFlight } from "./in-flight.js";
 import { type Logger, silentLogger } from "./logger.js";
-import { OpenClients, untilReadyOrEnded } from "./open-clients.js";
+import { OpenClients } from "./open-clients.js";
 import { Positions } from "./positions.js";
+import { type ConnectionCheck, Readiness } from "./readiness.js";
 import { ServerClock } from "./server-clock.js";
+import { parseAddress } from "./server-url.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
 export { hangUp } from "./open-clients.js";
@@ -47,18 +53,28 @@ export interface Connection {
   readonly clock: ServerClock;
   /** Positions of the event logs, as known from replies. */
   readonly positions: Positions;
+  /** Limits the calls in flight; what exceeds the limit waits in this process. */
+  readonly inFlight: InFlight;
+  /** Order of the changes of each entity. */
+  readonly order: EntityOrder;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
+  /** True if calls may be sent: it is connected, and the connection has passed the check of `guard`. */
+  readonly isReady: boolean;
   /**
-   * Waits until the connection is ready.
+   * Waits until `isReady`.
    *
-   * @throws OfflineError if it is not ready in time, or has ended
+   * @throws OfflineError if it is not ready in time, or the client has ended; ClosedError; the error of `fail`
    */
   untilReady(deadline: Deadline): Promise<void>;
+  /** Sets the check that each further connection must pass before a call is sent. */
+  guard(check: ConnectionCheck): void;
+  /** Rejects all further calls with this error. */
+  fail(error: LatchkeyError): void;
   /**
    * Opens a further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
    *
-   * @throws ConnectError if it cannot be opened, or `close` was called meanwhile
+   * @throws ConnectError if it cannot be opened, ClosedError if `close` was called before or meanwhile
    */
   open(purpose: string): Promise<Valkey>;
   /** Adds work that `close` does first; runs it at once if `close` has begun. @returns a function that removes it */
@@ -72,18 +88,25 @@ export interface Connection {
 /**
  * Connects, with settings that prevent a call from being sent twice: the client resends, queues and batches nothing.
  *
+ * @param mostMs longest time to connect, if `connectTimeoutMs` is longer
  * @throws ConnectError with the address and the cause if it cannot connect
  * @throws ContractError if an option is invalid
  */
-export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
+export async function openConnection(
+  options: ConnectionOptions & { readonly namespace?: string } = {},
+  mostMs = Number.POSITIVE_INFINITY,
+): Promise<Connection> {
   checkConnection(options);
   const logger = options.logger ?? silentLogger;
   const defaults = callDefaults(options);
-  if (options.client !== undefined) return adopt(options.client, logger, defaults);
-  const address = parseAddress(options.url ?? DEFAULT_URL);
+  const { client: adopted, namespace } = options;
+  if (adopted !== undefined) return adopt(adopted, namespace, logger, defaults);
+  const parsed = parseAddress(options.url ?? DEFAULT_URL);
+  const address = { ...parsed, database: options.database ?? parsed.database };
+  checkDatabase(address.database, namespace);
   const settings = settingsFor(address, options);
   const text = addressText(address);
-  const limitMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_MS;
+  const limitMs = Math.min(options.connectTimeoutMs ?? DEFAULT_CONNECT_MS, mostMs);
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
   );
@@ -96,6 +119,7 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
 
 /** Defaults of all calls. */
 interface CallDefaults {
+  readonly maxInFlight: number;
   readonly timeoutMs: number;
   readonly durability: DurabilityNeed;
 }
@@ -103,10 +127,12 @@ interface CallDefaults {
 /** The longest timer of Node, less the second that connecting adds. */
 const LONGEST_MS = 2_147_000_000;
 
-function checkConnection({ url, username, password, connectionName, ...objects }: ConnectionOptions): void {
+function checkConnection({ url, username, password, connectionName, ...others }: ConnectionOptions): void {
   checkTypes("string", { url, username, password, connectionName });
-  const { sentinel, tls, logger } = objects;
+  const { sentinel, database, tls, logger } = others;
   checkTypes("object", { sentinel, tls, logger });
+  if (sentinel !== undefined) checkSentinel(sentinel);
+  if (database !== undefined) checkWhole("database", database, 0, 99_999);
   for (const method of logger === undefined ? [] : (["debug", "info", "warn", "error"] as const)) {
     if (typeof logger?.[method] !== "function")
       refuse(`logger must have the methods of a pino logger; it lacks ${method}`);
@@ -116,16 +142,27 @@ function checkConnection({ url, username, password, connectionName, ...objects }
 function callDefaults({
   timeout = DEFAULT_TIMEOUT_MS,
   durability = "memory",
+  maxInFlight,
   ...limits
 }: ConnectionOptions): CallDefaults {
   for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
     const ms = limits[name];
     if (ms !== undefined) checkWhole(name, ms, 1, LONGEST_MS);
   }
-  return { timeoutMs: checkDuration("timeout", timeout), durability: checkDurability(durability) };
+  if (maxInFlight !== undefined) checkWhole("maxInFlight", maxInFlight, 1);
+  return {
+    maxInFlight: maxInFlight ?? Number.POSITIVE_INFINITY,
+    timeoutMs: checkDuration("timeout", timeout),
+    durability: checkDurability(durability),
+  };
 }
 
-function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connection {
+function adopt(
+  client: Valkey,
+  namespace: string | undefined,
+  logger: Logger,
+  defaults: CallDefaults,
+): Connection {
   if (!(client instanceof Valkey))
     refuse(
       "client must be a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` lists its copies",
@@ -135,14 +172,10 @@ function adopt(client: Valkey, logger: Logger, defaults: CallDefaults): Connecti
       "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
     );
   }
-  const {
-    host = "localhost",
-    port = 6379,
-    tls,
-    db = 0,
-    connectTimeout = DEFAULT_CONNECT_MS,
-  } = client.options;
-  const address = addressText({ host, port, tls: tls !== undefined, database: db });
+  const { db = 0, connectTimeout = DEFAULT_CONNECT_MS } = client.options;
+  checkDatabase(db, namespace);
+  if (client.status === "wait") client.connect().catch(() => {}); // lazyConnect; a failure shows in the calls
+  const address = addressText(addressOf(client.options));
   const opened = new OpenClients((purpose) =>
     dial(settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose), address, connectTimeout, logger),
   );
@@ -164,17 +197,21 @@ function connectionOf(
     forget();
   };
   client.on("ready", renew);
-  const untilReady = readiness(client, opened);
+  const readiness = new Readiness(client);
   const open = async (purpose: string): Promise<Valkey> => {
-    if (opened.isClosed) throw new ConnectError(address, "ended");
-    const further = await opened.open(purpose);
-    if (opened.isClosed) throw new ConnectError(address, "ended");
+    if (opened.isClosed) throw new ClosedError();
+    // A failure after `close` has no other cause than `close`.
+    const further = await opened.open(purpose).catch((error: unknown) => {
+      throw opened.isClosed ? new ClosedError() : error;
+    });
+    if (opened.isClosed) throw new ClosedError();
     return further;
   };
   const line = durableLine(async () => {
     const further = await open(DURABLE);
     further.on("ready", forget);
-    return { client: further, untilReady: readiness(further, opened) };
+    const own = new Readiness(further);
+    return { client: further, untilReady: (deadline) => own.untilReady(deadline) };
   });
   const works = new Set<() => Promise<void>>();
   let isClosing = false;
@@ -185,7 +222,14 @@ function connectionOf(
     ...defaults,
     clock,
     positions: new Positions(client),
-    untilReady,
+    inFlight: new InFlight(defaults.maxInFlight, defaults.timeoutMs),
+    order: new EntityOrder(),
+    untilReady: (deadline) => readiness.untilReady(deadline),
+    guard: (check) => readiness.guard(check),
+    fail: (error) => readiness.fail(error),
+    get isReady() {
+      return readiness.isReady;
+    },
     durable: line,
     open,
     beforeClose: (work) => {
@@ -204,23 +248,7 @@ function connectionOf(
       if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
       client.off("ready", renew);
       opened.close();
+      readiness.close();
     },
-  };
-}
-
-/** Returns a function that waits until a client is ready. All waiting calls share one listener. */
-function readiness(client: Valkey, opened: OpenClients): (deadline: Deadline) => Promise<void> {
-  let turn: Promise<void> | undefined;
-  const nextTurn = (): Promise<void> => {
-    turn ??= untilReadyOrEnded(client).then(() => {
-      turn = undefined;
-    });
-    return turn;
-  };
-  return async (deadline) => {
-    while (client.status !== "ready" || opened.isClosed) {
-      if (client.status === "end" || opened.isClosed || deadline.isOver) throw new OfflineError();
-      await deadline.race(nextTurn()).catch(() => {}); // the next round checks the deadline
-    }
   };
 }

@@ -2,12 +2,14 @@ import { type RedisOptions, Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
-import { connectError } from "./connect-error.js";
+import { connectError, errorCode } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
+import { hideSecrets } from "./secret-arguments.js";
+import { type SentinelTrace, sentinelConnector } from "./sentinel-connector.js";
 
 const FIRST_RECONNECT_PAUSE_MS = 20;
 const LONGEST_RECONNECT_PAUSE_MS = 2_000;
@@ -48,8 +50,10 @@ async function dialOnce(
   const pauseMs = (attempt: number): number | null =>
     wasReady ? backoffMs(attempt, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS) : null;
   let left: Valkey["stream"] | undefined;
+  const trace: SentinelTrace = {};
   const client: Valkey = new Valkey({
     ...settings,
+    ...(settings.sentinels != null && { Connector: sentinelConnector(trace) }),
     retryStrategy: pauseMs,
     sentinelRetryStrategy: pauseMs,
     // A demoted primary keeps its connections, so leave it, once per connection. 1 = reconnect without resending.
@@ -59,6 +63,7 @@ async function dialOnce(
       return 1;
     },
   });
+  hideSecrets(client);
   logWarnings(client, logger, address);
   const errors = listen(client, logger, address);
   try {
@@ -74,7 +79,7 @@ async function dialOnce(
     const cause = error instanceof TimeUpError ? timedOut(client) : error;
     hangUp(client);
     client.stream?.destroy(); // a frozen server keeps it open
-    throw connectError(address, [...errors, cause]);
+    throw connectError(address, [...errors, cause], trace);
   }
 }
 
@@ -103,7 +108,7 @@ function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
   client.on("error", (error: unknown) => {
     if (errors.length < 5) errors.push(error);
-    logger.warn({ address, error: safeMessage(error) }, "connection error");
+    logger.warn({ address, error: safeMessage(error) || errorCode(error) }, "connection error");
   });
   return errors;
 }

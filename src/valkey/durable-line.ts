@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { ClosedError } from "../errors/closed-error.js";
 import type { Deadline } from "./deadline.js";
 import { OfflineError } from "./failure.js";
 import { GroupCommit } from "./group-commit.js";
@@ -24,7 +25,7 @@ export function durableLine(open: () => Promise<Opened>): (deadline: Deadline) =
       await line.untilReady(deadline);
       return line;
     } catch (error) {
-      if (error instanceof OfflineError) throw error;
+      if (error instanceof OfflineError || error instanceof ClosedError) throw error;
       opening = undefined;
       throw new OfflineError();
     }

@@ -1,9 +1,11 @@
 import { type RedisOptions, Valkey } from "iovalkey";
 import { backoffMs } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
+import { KEEP_ALIVE_MS } from "./connection-options.js";
 import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
+import { hideSecrets } from "./secret-arguments.js";
 
 /** Channel on which Sentinels publish a new primary: its name, the old address, the new one. */
 const SWITCH = "+switch-master";
@@ -27,13 +29,15 @@ export function watchFailover(settings: RedisOptions, logger: Logger, leave: () 
       ...(sentinelPassword !== undefined && { password: sentinelPassword }),
       ...(sentinelTLS !== undefined && { tls: sentinelTLS }),
       connectionName: "latchkey-failover",
-      keepAlive: 10_000,
+      family: 0,
+      keepAlive: KEEP_ALIVE_MS,
       enableOfflineQueue: false,
       autoResubscribe: false, // the client would not catch its failure
       retryStrategy: (attempt) => backoffMs(attempt, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS,
     });
     const tell = (error: unknown): void =>
       logger.debug({ sentinel: `${host}:${port}`, error: safeMessage(error) }, "a Sentinel does not answer");
+    hideSecrets(listener);
     logWarnings(listener, logger, `${host}:${port}`);
     listener.on("error", tell);
     listener.on("ready", () => void listener.subscribe(SWITCH).catch(tell));

@@ -35,6 +35,11 @@ export class OfflineError extends Error {
   override readonly name = "OfflineError";
 }
 
+/** The call was not sent, because its time passed while it waited for others in this process. */
+export class BacklogError extends Error {
+  override readonly name = "BacklogError";
+}
+
 /** The server executed an attempt after its NOTAFTER, and rejected it. */
 export class LateError extends Error {
   override readonly name = "LateError";
@@ -68,7 +73,7 @@ export function classifyFailure(thrown: unknown): Failure {
   if (!(error instanceof Error)) return "unknown";
   // After too many redirections iovalkey's text ends with the last reply, which may follow an execution.
   if (error.message.startsWith("Too many Cluster redirections")) return "unknown";
-  if (isOffline(error) || error instanceof LateError) return "not-executed";
+  if (isOffline(error) || error instanceof LateError || error instanceof BacklogError) return "not-executed";
   const code = replyCode(error);
   if (REFUSED.has(code)) return "refused";
   if (NOT_EXECUTED.has(code)) return "not-executed";

@@ -13,13 +13,13 @@ import { Deadline } from "./deadline.js";
  */
 export async function openInTime<T>(
   connection: Connection,
-  open: () => Promise<T>,
+  open: (deadline: Deadline) => Promise<T>,
   isWanted: () => boolean = () => true,
 ): Promise<T> {
   const deadline = Deadline.in(connection.timeoutMs);
   for (let failed = 0; ; failed += 1) {
     try {
-      return await open();
+      return await open(deadline);
     } catch (error) {
       if (!(error instanceof ConnectError) || !mayPassSoon(error)) throw error;
       if (!isWanted() || deadline.isOver) throw error;

@@ -16,11 +16,16 @@ export class Positions {
     this.#client = client;
   }
 
+  /** Returns a recent position of an event log, if one is known. */
+  recent(events: string): string | undefined {
+    const known = this.#known.get(events);
+    const isFresh = known !== undefined && performance.now() - known.learntAt < FRESH_MS;
+    return isFresh ? known.position : undefined;
+  }
+
   /** Returns a recent position of an event log. Asks the server for its end if none is known. */
   async know(events: string): Promise<string> {
-    const known = this.#known.get(events);
-    if (known !== undefined && performance.now() - known.learntAt < FRESH_MS) return known.position;
-    return this.#asking.get(events) ?? this.#ask(events);
+    return this.recent(events) ?? this.#asking.get(events) ?? this.#ask(events);
   }
 
   /** Asks once for all callers, which go on in the order in which they called. */

@@ -1,3 +1,4 @@
+import { ClosedError } from "../errors/closed-error.js";
 import { pauseBeforeRetry } from "./backoff.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
@@ -8,7 +9,7 @@ import { isOffline, mayPass, replyCode, safeMessage } from "./failure.js";
  * connection. An attempt must be safe to repeat: a read, or a change with an idempotency key.
  *
  * @param what name of the call, for the log
- * @throws the error of an attempt, unchanged; TimeUpError if no reply arrived in time
+ * @throws the error of an attempt, unchanged; TimeUpError if no reply arrived in time; ClosedError
  */
 export async function retry<T>(
   connection: Connection,
@@ -19,14 +20,15 @@ export async function retry<T>(
   let cause: unknown;
   for (let failed = 0; ; failed += 1) {
     try {
-      await connection.untilReady(deadline);
+      if (!connection.isReady) await connection.untilReady(deadline);
       return await deadline.race(attempt());
     } catch (error) {
       if (!mayPass(error)) throw error;
       if (cause === undefined || !saysLess(error, cause)) cause = error;
       // A lost request costs one round trip: the first retry is sent at once.
       if (failed > 0) await pauseBeforeRetry(failed - 1, deadline);
-      if (deadline.isOver || connection.isClosed || connection.client.status === "end") throw cause;
+      if (connection.isClosed) throw new ClosedError();
+      if (deadline.isOver || connection.client.status === "end") throw cause;
       connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `retrying ${what}`);
     }
   }

@@ -9,11 +9,27 @@ export interface ServerTime {
 }
 
 /** One observation of the server's clock, relative to the monotonic clock of this process. */
-interface Sighting {
+class Sighting {
   /** Server time less `performance.now()`, in ms. */
   readonly offsetMs: number;
-  readonly errorMs: number;
+  readonly #errorMs: number;
   readonly seenAt: number;
+
+  constructor(offsetMs: number, errorMs: number, seenAt: number) {
+    this.offsetMs = offsetMs;
+    this.#errorMs = errorMs;
+    this.seenAt = seenAt;
+  }
+
+  /** Returns the largest error of the estimate at a moment, in ms. */
+  errorMs(at = this.seenAt): number {
+    return this.#errorMs + DRIFT * Math.abs(at - this.seenAt);
+  }
+
+  /** Returns the server's time at a moment, a value of `performance.now()`, less the largest error: never later than its clock. */
+  earliest(at: number): number {
+    return Math.floor(this.offsetMs + at - this.errorMs(at));
+  }
 }
 
 /** Largest drift between two clocks, as a share of the elapsed time: the fastest slew of NTP (ntp_adjtime). */
@@ -24,8 +40,11 @@ const FRESH_MS = 30_000;
 
 /** Asks the server for its time. The client's wall clock is not used. */
 export async function readServerTime(client: Valkey): Promise<ServerTime> {
-  const { offsetMs, errorMs, seenAt } = await readClock(client);
-  return { nowMs: Math.round(offsetMs + seenAt), errorMs: Math.ceil(errorMs) };
+  const sighting = await readClock(client);
+  return {
+    nowMs: Math.round(sighting.offsetMs + sighting.seenAt),
+    errorMs: Math.ceil(sighting.errorMs()),
+  };
 }
 
 /** Converts a reply to TIME to ms. */
@@ -38,7 +57,7 @@ async function readClock(client: Valkey): Promise<Sighting> {
   const stampMs = timeMs(await client.time());
   const seenAt = performance.now();
   // The stamp is from between the two moments, and rounded down to whole ms.
-  return { offsetMs: stampMs - (before + seenAt) / 2, errorMs: (seenAt - before) / 2 + 1, seenAt };
+  return new Sighting(stampMs - (before + seenAt) / 2, (seenAt - before) / 2 + 1, seenAt);
 }
 
 /** Estimates the server's clock, without the wall clock of this process. A jump of it is detected at the next observation. */
@@ -58,18 +77,24 @@ export class ServerClock {
     this.#looking = undefined;
   }
 
+  /** Returns the current estimate, if there is one. Renews an old one in the background. */
+  get recent(): Sighting | undefined {
+    const isOld = performance.now() - this.#lookedAt > FRESH_MS;
+    if (isOld && this.#sighting !== undefined) this.#look().catch(() => {}); // the next call retries
+    return this.#sighting;
+  }
+
   /**
-   * Returns the current estimate. Needs a round trip only after `forget`; renews it in the background.
-   * `earliest` returns the server's time at a moment, a value of `performance.now()`, less the largest error: never later than
-   * the server's clock.
+   * Returns the current estimate. Needs a round trip only after `forget`.
    *
    * @throws the client's error, unchanged, if there is no estimate and the server cannot be asked
    */
-  async know(): Promise<{ earliest(at: number): number }> {
-    while (this.#sighting === undefined) await this.#look(); // `forget` may run meanwhile
-    if (performance.now() - this.#lookedAt > FRESH_MS) this.#look().catch(() => {}); // the next call retries
-    const sighting = this.#sighting;
-    return { earliest: (at) => Math.floor(sighting.offsetMs + at - errorAt(sighting, at)) };
+  async know(): Promise<Sighting> {
+    for (;;) {
+      const { recent } = this;
+      if (recent !== undefined) return recent;
+      await this.#look(); // `forget` may run meanwhile
+    }
   }
 
   #look(): Promise<void> {
@@ -90,13 +115,9 @@ export class ServerClock {
   #learn(seen: Sighting): void {
     this.#lookedAt = seen.seenAt;
     const known = this.#sighting;
-    const knownErrorMs = known === undefined ? Number.POSITIVE_INFINITY : errorAt(known, seen.seenAt);
+    const knownErrorMs = known?.errorMs(seen.seenAt) ?? Number.POSITIVE_INFINITY;
     const isJump =
-      known !== undefined && Math.abs(known.offsetMs - seen.offsetMs) > knownErrorMs + seen.errorMs;
-    if (isJump || seen.errorMs <= knownErrorMs) this.#sighting = seen;
+      known !== undefined && Math.abs(known.offsetMs - seen.offsetMs) > knownErrorMs + seen.errorMs();
+    if (isJump || seen.errorMs() <= knownErrorMs) this.#sighting = seen;
   }
-}
-
-function errorAt({ errorMs, seenAt }: Sighting, at: number): number {
-  return errorMs + DRIFT * Math.abs(at - seenAt);
 }

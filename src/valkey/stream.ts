@@ -150,12 +150,20 @@ function isAbsent(error: unknown): boolean {
 
 /** Returns true if position `a` is after `b`. */
 export function isLater(a: string, b: string): boolean {
-  const [[aMs = 0n, aSequence = 0n], [bMs = 0n, bSequence = 0n]] = [idParts(a), idParts(b)];
-  return aMs > bMs || (aMs === bMs && aSequence > bSequence);
+  const [aMs, aSequence] = idParts(a);
+  const [bMs, bSequence] = idParts(b);
+  return aMs === bMs ? isGreater(aSequence, bSequence) : isGreater(aMs, bMs);
 }
 
-function idParts(position: string): bigint[] {
-  return idOf(position).split("-").map(BigInt);
+function idParts(position: string): [ms: string, sequence: string] {
+  const id = idOf(position);
+  const dash = id.indexOf("-");
+  return dash < 0 ? [id, "0"] : [id.slice(0, dash), id.slice(dash + 1)];
+}
+
+/** Compares two whole numbers without leading zeros, of any length. */
+function isGreater(a: string, b: string): boolean {
+  return a.length === b.length ? a > b : a.length > b.length;
 }
 
 /** Returns the greatest stream ID before another one. */

@@ -141,7 +141,8 @@ it("an unreachable server is distinguished from a lost reply, and calls fail wit
 
 it("changes and reads use a server again when it returns at the same address", async () => {
   const first = await startValkey();
-  const latchkey = await connect({ url: first.url, namespace: freshNamespace() });
+  const options = { url: first.url, namespace: freshNamespace(), reinstall: false };
+  const latchkey = await connect(options);
   onTestFinished(() => latchkey.close());
   const agents = await latchkey.machine(agent());
   await first.stop();

@@ -131,7 +131,9 @@ it("a machine that was removed before the retry does not hide that the change wa
 });
 
 it("a removed machine is not the result if the outcome of a lost change is unknown", async () => {
-  const { far, near, proxy, namespace } = await behindProxy();
+  const { near, proxy, namespace } = await behindProxy();
+  const latchkey = await client({ url: proxy.url, namespace, reinstall: false });
+  const far = await latchkey.machine(agent());
   await near.create("a1");
   proxy.shut(true);
   proxy.dropReply("evalsha");

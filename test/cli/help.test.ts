@@ -18,7 +18,7 @@ const COMMANDS = [
   ),
   ..."doctor fsck dev demo completion lua".split(" "),
   ...["list", "show", "sha", "path", "load", "check"].map((name) => `lua ${name}`),
-  ...["dead", "retry", "drop", "forget"].map((name) => `reactions ${name}`),
+  ...["dead", "pending", "retry", "drop", "forget"].map((name) => `reactions ${name}`),
 ];
 
 /** The help of every command, by its words. */

@@ -44,6 +44,43 @@ test("reactions shows the last heartbeat of a replica, also of a killed one", as
   expect((await run(["reactions"])).stdout).toMatch(/^cleanup +0 +0 +<none> +1 +3d +3$/m);
 });
 
+test("reactions pending shows what is being handled, by whom and since when", async () => {
+  const { run, agents } = await given();
+  let open: () => void = () => {};
+  const hold = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const reaction = await agents.react("cleanup", () => hold);
+  const change = await agents.create("a4");
+  await agents.transition("a4", "running");
+  const json = async () => JSON.parse((await run(["reactions", "pending", "cleanup", "-o", "json"])).stdout);
+  await expect.poll(json, { timeout: 20_000 }).toMatchObject([
+    {
+      id: expect.stringMatching(/^0:\d+-\d+$/),
+      entity: "a4",
+      status: "running",
+      attempts: 1,
+      deadLetter: false,
+    },
+    { entity: "a4", status: "waiting", replica: null, attempts: 0, first: null, replicaSeen: null },
+  ]);
+  const [{ event, since, first, replica, replicaSeen }] = await json();
+  expect(event).toEqual(change);
+  expect(since).toBe(first);
+  expect(Date.parse(replicaSeen)).toBeGreaterThan(0);
+  const { exit, stdout, stderr } = await run(["reactions", "pending", "cleanup"]);
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+  expect(stdout).toMatch(/^EVENT +ID +TYPE +STATUS +SINCE +ATTEMPTS +REPLICA\n/);
+  expect(stdout).toMatch(/^0:\S+ +a4 +agent\.spawned +running +\d+s +1 +\S+$/m);
+  expect(stdout).toMatch(/^0:\S+ +a4 +agent\.running +waiting +\d+s +0 +<none>$/m);
+  expect(stdout).toContain(replica);
+  expect((await run(["reactions", "pending", "cleanup", "-o", "wide"])).stdout).toMatch(
+    /VERSION +FIRST +SEEN +REPLICA/,
+  );
+  open();
+  await reaction.close();
+});
+
 test("a machine without reactions has an empty list", async () => {
   const { run } = await agentCommandLine();
   expect((await run(["reactions", "-o", "json"])).stdout).toBe("[]\n");
@@ -148,6 +185,7 @@ describe("dead letters", () => {
   test.each([
     [["dead", "other"], 4, 'agent has no reaction "other"; it has cleanup'],
     [["dead", "Other"], 2, "reaction"],
+    [["pending", "other"], 4, 'agent has no reaction "other"; it has cleanup'],
     [["retry", "cleanup"], 2, "give either the IDs of dead letters, or --all"],
     [["drop", "cleanup", "0:1-1", "--all"], 2, "give either the IDs of dead letters, or --all"],
     [["frob"], 2, "unknown command 'frob' of reactions\n"],
@@ -165,7 +203,7 @@ test("reactions complete their subcommands and names", async () => {
   const { run } = await given();
   const complete = async (...words: string[]) =>
     (await run(["__complete", "--", ...words], { LATCHKEY_COMPLETION_MS: "20000" })).stdout;
-  expect(await complete("reactions", "")).toBe("dead\nretry\ndrop\nforget\n");
+  expect(await complete("reactions", "")).toBe("dead\npending\nretry\ndrop\nforget\n");
   expect(await complete("reactions", "dead", "")).toBe("cleanup\n");
   expect(await complete("wait", "a1", "co")).toBe("completed\n");
 });

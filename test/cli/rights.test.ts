@@ -146,8 +146,8 @@ describe("a user who may not fire timers", () => {
     const { exit, stderr } = await sweeping.ended;
     expect(exit).toBe(7);
     expect(stderr).toBe(
-      "error: expire agent a1 was rejected: this user lacks a permission that latchkey needs " +
-        `(NOPERM User ${namespace}-reader has no permissions to run the 'evalsha' command)\n` +
+      `error: expire agent a1 was rejected: user ${namespace}-reader lacks the permission +evalsha; ` +
+        "`latchkey doctor` prints the ACL line that grants it (NOPERM evalsha)\n" +
         "  try: node bin/latchkey.js doctor\n",
     );
   });

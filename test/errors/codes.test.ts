@@ -27,6 +27,7 @@ function isPublic(name: string): boolean {
 
 /** Errors that the same layer or the one above catches: callers never receive them. */
 const INTERNAL = [
+  "BacklogError",
   "CheckDeniedError",
   "DemoFailure",
   "FailedAttempts",

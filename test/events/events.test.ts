@@ -16,6 +16,7 @@ import { agents, all, client, rejectionOf } from "../helpers/client.js";
 import { type DialState, dial } from "../helpers/dial.js";
 import { startProxy } from "../helpers/proxy.js";
 import { recordingLogger } from "../helpers/secrets.js";
+import { subscribed } from "../helpers/subscribed.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
 /** Creates dials over four partitions, and returns the keys of their logs. */
@@ -284,9 +285,7 @@ describe("after a lost connection", () => {
     onTestFinished(() => home.close());
     const ours = await home.machine(agent());
     const following = take(ours.events({ after: "start" }), 1);
-    await expect
-      .poll(async () => String(await clientList(first)).includes("cmd=xread"), { interval: 5 })
-      .toBe(true);
+    await expect.poll(() => followers(first, namespace)).toBe(1);
     await first.stop();
     await expect.poll(() => ours.get("a1").catch(({ code }) => code)).toBe("NOTEXECUTED");
     const second = await startValkey({ port: first.port });
@@ -307,7 +306,7 @@ describe("after a lost connection", () => {
     const ours = await watched.machine(agent());
     const following = take(ours.events({ after: "start" }), 2);
     await ours.create("a1");
-    await expect.poll(async () => String(await clientList(server)).includes("cmd=xread")).toBe(true);
+    await expect.poll(() => followers(server, namespace)).toBe(1);
     process.kill(server.pid, "SIGSTOP");
     onTestFinished(() => void process.kill(server.pid, "SIGCONT"));
     await expect.poll(() => lines.join()).toContain("latchkey-events");
@@ -347,10 +346,11 @@ describe("after a lost connection", () => {
   });
 });
 
-async function clientList({ host, port }: { host: string; port: number }): Promise<unknown> {
+/** Counts the clients that follow the log of agents. */
+async function followers({ host, port }: { host: string; port: number }, namespace: string): Promise<number> {
   const valkey = new Valkey({ host, port });
   try {
-    return await valkey.client("LIST");
+    return await subscribed(valkey, namespace, "agent");
   } finally {
     valkey.disconnect();
   }

@@ -5,8 +5,10 @@ import { ContractError, type Entities, type EventsOptions, GapError } from "../.
 import { admin, connection } from "../helpers/calls.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
 import { type DialState, dial } from "../helpers/dial.js";
+import { subscribed } from "../helpers/subscribed.js";
 
 interface Log {
+  readonly namespace: string;
   readonly list: Entities<DialState>;
   readonly key: string;
   readonly valkey: Valkey;
@@ -17,7 +19,7 @@ async function dials(count: number): Promise<Log> {
   const home = await client();
   const list = await home.machine(dial);
   for (let n = 0; n < count; n++) await list.create(`x${n}`);
-  return { list, key: `{${home.namespace}:0}:dial:events`, valkey: await admin() };
+  return { namespace: home.namespace, list, key: `{${home.namespace}:0}:dial:events`, valkey: await admin() };
 }
 
 /** Reads to the end of the log, and returns the cursor there. */
@@ -195,10 +197,6 @@ describe("a reader that follows the log across a failover that lost changes", ()
     return { ids, ended };
   }
 
-  async function blocked(valkey: Valkey): Promise<boolean> {
-    return /name=latchkey-events\S* .*flags=b/.test(String(await valkey.client("LIST")));
-  }
-
   it("gets an error if the new log gave the ID to another change", async () => {
     const log = await dials(3);
     const { ids, ended } = following(log.list, 3);
@@ -212,7 +210,7 @@ describe("a reader that follows the log across a failover that lost changes", ()
   it("gets an error if it has waited at the end of the log, from which it had read nothing", async () => {
     const log = await dials(3);
     const { ids, ended } = following(log.list, 0);
-    await expect.poll(() => blocked(log.valkey)).toBe(true);
+    await expect.poll(() => subscribed(log.valkey, log.namespace, "dial")).toBe(1);
     await failOver(log, reused(await entriesOf(log), 1));
     await log.list.create("later");
     expect(await ended).toMatchObject({ reason: "lost" });
@@ -222,7 +220,7 @@ describe("a reader that follows the log across a failover that lost changes", ()
   it("waits for an entity by reading it again", async () => {
     const log = await dials(2);
     const waiting = log.list.waitFor("x0", "b");
-    await expect.poll(() => blocked(log.valkey)).toBe(true);
+    await expect.poll(() => subscribed(log.valkey, log.namespace, "dial")).toBe(1);
     await log.valkey.hset(log.key.replace("dial:events", "dial:id:x0"), "state", "b");
     await failOver(log, reused(await entriesOf(log), 1));
     await log.list.create("later");

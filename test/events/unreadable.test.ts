@@ -6,6 +6,7 @@ import { all, client } from "../helpers/client.js";
 import { type DialState, dial } from "../helpers/dial.js";
 import { AT_ONCE, gate, nameOf, reacting, replicas } from "../helpers/reactions.js";
 import { recordingLogger } from "../helpers/secrets.js";
+import { subscribed } from "../helpers/subscribed.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
 const change = {
@@ -126,11 +127,8 @@ describe("an entry of the event log that is not a change", () => {
     const { list, namespace } = await dials();
     await list.create("x3");
     const waiting = list.waitFor("x3", "b");
-    await expect
-      .poll(async () =>
-        /name=latchkey-events\S* .*flags=b/.test(String(await (await admin()).client("LIST"))),
-      )
-      .toBe(true);
+    const valkey = await admin();
+    await expect.poll(() => subscribed(valkey, namespace, "dial")).toBe(1);
     await damaged(list, namespace);
     await list.transition("x3", "b");
     expect(nameOf((await waiting) as Change)).toBe("x3@2");

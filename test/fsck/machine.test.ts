@@ -177,6 +177,6 @@ it("a user without permission to repair gets an error, and nothing is repaired",
   await valkey.zadd(fixture.key("gone", "index"), 5, "gone");
   const restricted = await connection({ username: name, password: "secret" });
   const error = await rejection(fixture.fsck({ repair: true }, restricted));
-  expect(error.message).toContain("this user lacks a permission that latchkey needs (NOPERM zrem");
+  expect(error.message).toContain("lacks the permission +zrem, or access to its key or channel");
   expect(await fixture.results()).toEqual(["index-orphan gone repairable"]);
 });

@@ -19,8 +19,11 @@ afterAll(() => {
 });
 
 /** A plain connection that neither queues nor retries, closed when the test file is done. */
-export async function connection(user?: { username: string; password: string }): Promise<Valkey> {
-  const { host, port } = await useValkey();
+export async function connection(
+  user?: { username: string; password: string },
+  server: { readonly host: string; readonly port: number } | undefined = undefined,
+): Promise<Valkey> {
+  const { host, port } = server ?? (await useValkey());
   const valkey = new Valkey({ host, port, ...user, lazyConnect: true, maxRetriesPerRequest: 0 });
   valkey.on("error", () => {}); // a call in flight fails by itself
   open.push(valkey);

@@ -23,7 +23,7 @@ export async function ownServer(options: ServerOptions = {}): Promise<{ server: 
 
 /** Connects with all permissions and without retries. */
 export async function adminOf(
-  { host, port }: TestServer,
+  { host, port }: Pick<TestServer, "host" | "port">,
   user: { readonly username?: string; readonly password?: string } = {},
 ): Promise<Valkey> {
   const admin = new Valkey({ host, port, ...user, lazyConnect: true, maxRetriesPerRequest: 0 });

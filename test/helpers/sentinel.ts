@@ -7,8 +7,18 @@ import { findServer } from "../../src/server/find.js";
 import { freePort } from "../../src/server/port.js";
 import { freshFolder } from "./folder.js";
 
-/** Watches over a primary with a Sentinel of this test alone; settles with its port when it knows the replica. */
-export async function watchedBy(primary: { host: string; port: number }): Promise<number> {
+/** Settings of {@link watchedBy}. */
+export interface SentinelSettings {
+  /** Replicas to wait for. A primary that cannot be reached has none. */
+  readonly replicas?: number;
+  readonly password?: string;
+}
+
+/** Watches over a primary with a Sentinel of this test alone; settles with its port when it knows the replicas. */
+export async function watchedBy(
+  primary: { host: string; port: number },
+  { replicas: count = 1, password }: SentinelSettings = {},
+): Promise<number> {
   const { program } = await findServer();
   if (program === undefined) throw new Error("A Sentinel needs a valkey-server program");
   const port = await freePort();
@@ -16,6 +26,7 @@ export async function watchedBy(primary: { host: string; port: number }): Promis
   await writeFile(
     config,
     `port ${port}
+${password === undefined ? "" : `requirepass "${password}"`}
 sentinel monitor main ${primary.host} ${primary.port} 1
 sentinel down-after-milliseconds main 300
 sentinel failover-timeout main 2000
@@ -23,10 +34,15 @@ sentinel failover-timeout main 2000
   );
   const child = spawn(program.bin, [config, "--sentinel"], { stdio: "ignore" });
   onTestFinished(() => void child.kill("SIGKILL"));
-  const client = new Valkey({ port, host: "127.0.0.1", retryStrategy: () => 20 });
+  const client = new Valkey({
+    port,
+    host: "127.0.0.1",
+    retryStrategy: () => 20,
+    ...(password && { password }),
+  });
   client.on("error", () => {}); // not listening yet
   onTestFinished(() => client.disconnect());
-  const replicas = () => client.call("SENTINEL", "REPLICAS", "main").catch(() => []);
-  await expect.poll(replicas, { interval: 50 }).toHaveLength(1);
+  const replicas = () => client.call("SENTINEL", "REPLICAS", "main").catch(() => "");
+  await expect.poll(replicas, { interval: 50 }).toEqual(expect.objectContaining({ length: count }));
   return port;
 }

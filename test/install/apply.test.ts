@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
+  ApplyInterruptedError,
   agent,
   ContractError,
   compileMachine,
   connect,
   IllegalTransitionError,
-  LatchkeyError,
   LayoutError,
   type MachineDefinition,
   MachineDefinitionError,
@@ -358,10 +358,10 @@ it("reports that a machine may be installed if the reply was lost", async () => 
   await home.init();
   proxy.dropReply("*7\r\n$7\r\nevalsha"); // the dry run before it has one word more
   proxy.shut(true);
-  const error = await rejectionOf(LatchkeyError, home.apply(job));
-  expect(error).toMatchObject({ name: "LatchkeyError", code: "UNKNOWN" });
+  const error = await rejectionOf(ApplyInterruptedError, home.apply(job));
+  expect(error).toMatchObject({ code: "UNKNOWN", machine: "job", versions: {} });
   expect(error.message).toMatch(
-    /^apply job was not answered: .*; some partitions may have the new definition: apply it again$/,
+    /^machine job: apply job was not answered: .*; some partitions may have the new version; apply it again$/,
   );
   proxy.shut(false);
   const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again

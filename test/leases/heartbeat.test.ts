@@ -162,9 +162,3 @@ it("has an unknown outcome if notAfter passes before the retry, because the lost
   proxy.shut(false);
   expect(await lost).toMatchObject({ code: "UNKNOWN" });
 });
-
-it("reports a machine that is no longer installed", async () => {
-  const { home, tasks } = await working();
-  await (await admin()).del(`{${home.namespace}:0}:task:machine`);
-  expect(await rejectionOf(ContractError, tasks.heartbeat("t1"))).toMatchObject({ code: "NOMACHINE" });
-});

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Valkey } from "iovalkey";
 import { beforeAll, expect, it, onTestFinished } from "vitest";
-import { ConnectError, type Entities } from "../../src/index.js";
+import { ClosedError, type Entities } from "../../src/index.js";
 import { built, root } from "../helpers/built.js";
 import { client, rejectionOf } from "../helpers/client.js";
 import { held, LEASE_MS, SOON, taskOf, working } from "../helpers/held.js";
@@ -16,11 +16,11 @@ it("ends when latchkey is closed: the signal aborts, and there is no loss", asyn
   const { home, tasks } = await working("t1");
   const { hold, losses } = await held(tasks, "t1", 2);
   await home.close();
-  expect(hold.signal.reason).toBeInstanceOf(ConnectError);
-  expect(hold.signal.reason.message).toContain("this client was closed");
+  expect(hold.signal.reason).toBeInstanceOf(ClosedError);
+  expect(hold.signal.reason.message).toContain("latchkey was closed");
   expect(losses).toEqual([]);
   const changing = hold.change(() => tasks.patch("t1", { set: { n: 1 } }));
-  expect(await rejectionOf(ConnectError, changing)).toBe(hold.signal.reason);
+  expect(await rejectionOf(ClosedError, changing)).toBe(hold.signal.reason);
   await hold.close();
 });
 
@@ -60,7 +60,7 @@ it("has ended from the start if latchkey is being closed meanwhile", async () =>
   // The connection still works while closing waits for the reaction.
   const closing = home.close();
   const { hold, losses } = await held(tasks, "t1", 2);
-  expect([hold.signal.reason, losses]).toEqual([expect.any(ConnectError), []]);
+  expect([hold.signal.reason, losses]).toEqual([expect.any(ClosedError), []]);
   mayEnd.open();
   await closing;
 });

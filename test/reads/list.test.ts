@@ -134,7 +134,8 @@ it("is empty, without a cursor, if there are no entities", async () => {
 });
 
 it("reports a machine that is no longer installed, as after a loss of data", async () => {
-  const { home, list } = await dials();
+  const home = await client({ reinstall: false });
+  const list = await home.machine(dial);
   await list.create("x1");
   await (await admin()).del(`{${home.namespace}:0}:dial:machine`);
   for (const call of [

@@ -47,7 +47,7 @@ async function sweepAs(lack: string) {
     ...{ signal: stop.signal, interval: 1, batch: 3 },
     onChange: ({ id, type }) => void calls.push(`${id} ${type}`),
     onStuck: (one) => void stuck.push(one),
-    onAway: ({ reply }) => void calls.push(`away: ${reply}`),
+    onAway: (error) => void calls.push(`away: ${error instanceof NotExecutedError && error.reply}`),
     onBack: () => void calls.push("back"),
   });
   const allow = () => valkey.acl("SETUSER", user, "+@all");

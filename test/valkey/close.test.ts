@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { beforeAll, expect, it } from "vitest";
-import { agent, ConnectError, NotExecutedError } from "../../src/index.js";
+import { Valkey } from "iovalkey";
+import { beforeAll, expect, it, onTestFinished } from "vitest";
+import { agent, ClosedError, type Entities, type Latchkey } from "../../src/index.js";
+import type { AgentState } from "../../src/machine/agent.js";
 import { silentLogger } from "../../src/valkey/logger.js";
 import { built, root } from "../helpers/built.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
@@ -72,57 +74,98 @@ it("ends an iteration and its connections at once while the server is away", asy
   const waiting = agents.get("a1").catch((error: unknown) => error);
   await latchkey.close();
   await following;
-  expect(await waiting).toBeInstanceOf(NotExecutedError);
+  expect(await waiting).toBeInstanceOf(ClosedError);
 });
 
-it("may be closed twice, and turns later calls away as not executed", async () => {
-  const latchkey = await client();
-  const ours = await latchkey.machine(agent());
-  await latchkey.close();
-  await latchkey.close();
-  for (const call of [
+/** Every call that needs the server. */
+function everyCall(latchkey: Latchkey, ours: Entities<AgentState>): (() => Promise<unknown>)[] {
+  return [
     () => ours.create("a1"),
+    () => ours.tryTransition("a1", "running"),
+    () => ours.patch("a1", { set: { n: 1 } }),
+    () => ours.remove("a1"),
+    () => ours.restore("a1", "running", { version: 1 }),
+    () => ours.transition("a1", "running", { durability: { replicas: 1 } }),
+    () => ours.heartbeat("a1"),
+    () => ours.hold("a1"),
     () => ours.get("a1"),
+    () => ours.position("a1"),
     () => ours.history("a1"),
     () => ours.count(),
     () => ours.listPage(),
     () => all(ours.list()),
+    () => all(ours.events({ after: "start" })),
+    () => ours.subscribe(() => {}),
+    () => ours.waitFor("a1", "running"),
+    () => ours.react("r", () => {}),
+    () => ours.reactions(),
+    () => ours.forgetReaction("r"),
+    () => all(ours.deadLetters("r")),
+    () => ours.deadLetters("r").retry(["0:1-1"]),
+    () => ours.sweep(),
+    () => ours.sweep({ once: true }),
+    () => latchkey.sweep(),
+    () => latchkey.machine(agent()),
+    () => latchkey.apply(agent()),
     () => latchkey.machines(),
     () => latchkey.serverTime(),
+    () => latchkey.ping(),
     () => latchkey.init(),
     () => latchkey.definition("agent"),
-  ]) {
-    const error = await rejectionOf(NotExecutedError, call());
-    expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "" });
-    expect(error.message).toContain(`not connected to ${latchkey.address}`);
-  }
-  expect(await all(ours.events({ after: "start" }))).toEqual([]);
+    () => latchkey.installed("agent"),
+  ];
+}
+
+it.each(["its own", "a given"])(
+  "rejects every later call with ClosedError, with %s client",
+  async (whose) => {
+    const { url } = await useValkey();
+    const valkey = new Valkey(url);
+    onTestFinished(() => valkey.disconnect());
+    const latchkey = await client(whose === "a given" ? { client: valkey } : {});
+    const ours = await latchkey.machine(agent());
+    await latchkey.close();
+    await latchkey.close();
+    for (const call of everyCall(latchkey, ours)) {
+      const error = await rejectionOf(ClosedError, call());
+      expect(error).toMatchObject({
+        code: "CLOSED",
+        message: "latchkey was closed; call connect() again",
+      });
+    }
+  },
+);
+
+it("rejects calls that wait for the server as soon as it is closed", async () => {
+  const proxy = await startProxy(await useValkey());
+  const latchkey = await client({ url: proxy.url, timeout: "10m" });
+  const ours = await latchkey.machine(agent());
+  proxy.shut(true);
+  proxy.cut();
+  const calls = [ours.create("a1"), ours.get("a1"), latchkey.ping(), ours.position("a1")];
+  const rejections = calls.map((call) => rejectionOf(ClosedError, call));
+  await expect.poll(() => proxy.refused).toBeGreaterThan(0);
+  await latchkey.close();
+  await Promise.all(rejections);
 });
 
-it("opens no connection and throws ConnectError if it is closed before or meanwhile", async () => {
+it("opens no connection and throws ClosedError if it is closed meanwhile", async () => {
   const latchkey = await client();
   const ours = await latchkey.machine(agent());
   const opening = rejectionOf(
-    ConnectError,
+    ClosedError,
     ours.subscribe(() => {}),
   );
   const following = all(ours.events({ after: "start" }));
   await latchkey.close();
-  const late = rejectionOf(
-    ConnectError,
-    ours.subscribe(() => {}),
-  );
-  for (const error of [await opening, await late]) {
-    expect(error).toMatchObject({ code: "UNREACHABLE", reason: "ended" });
-    expect(error.message).toContain("this client was closed");
-  }
+  await opening;
   expect(await following).toEqual([]);
 });
 
 it("is closed at the end of its block by `await using`", async () => {
   const latchkey = await client();
   await latchkey[Symbol.asyncDispose]();
-  await rejectionOf(NotExecutedError, latchkey.serverTime());
+  await rejectionOf(ClosedError, latchkey.serverTime());
 });
 
 it("leaves no timer behind to keep the process waiting where connecting failed", async () => {

@@ -177,7 +177,7 @@ describe("connect rejects a URL", () => {
     [
       "whose database is not a number",
       `valkey://me:${SECRET}@host/main`,
-      "the database in the server URL is not a number",
+      "the path of the server URL must be the number of a database",
     ],
     ["whose password holds a bare %", `valkey://me:${SECRET}%zz@host`, "write %25"],
     ["whose user holds a bare %", `valkey://m%:${SECRET}@host`, "the user in the server URL"],

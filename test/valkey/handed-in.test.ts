@@ -60,6 +60,17 @@ it("rejects a client with keyPrefix, which rewrites keys but not script argument
   expect(given.status).toBe("wait");
 });
 
+it("rejects a client of a database other than 0 with the default namespace only", async () => {
+  const { host, port, url } = await useValkey();
+  const given = new Valkey({ host, port, db: 2, lazyConnect: true });
+  onTestFinished(() => given.disconnect());
+  const error = await rejectionOf(ContractError, connect({ client: given }));
+  expect(error.message).toMatch(/^database 2 cannot be used with the namespace "latchkey": publish/);
+  expect(given.status).toBe("wait");
+  const latchkey = await connect({ client: given, namespace: freshNamespace() }); // connects a lazy client
+  expect(latchkey.address).toBe(`${url}/2`);
+});
+
 it("takes a client with an empty keyPrefix", async () => {
   const { host, port } = await useValkey();
   const given = new Valkey({ host, port, keyPrefix: "" });

@@ -1,6 +1,8 @@
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { agent } from "../../src/index.js";
+import { startValkey } from "../../src/testing/index.js";
 import { connection } from "../helpers/calls.js";
-import { agents } from "../helpers/client.js";
+import { agents, client } from "../helpers/client.js";
 
 it("works after the server forgot its scripts, at every call", async () => {
   const flusher = await connection();
@@ -43,4 +45,16 @@ it("works while the server forgets its scripts again and again", async () => {
   isOver = true;
   expect(await flushing).toBeGreaterThan(3);
   expect(await ours.get("a1")).toMatchObject({ version: 201, n: 199 });
+});
+
+it("loads a script once for all calls that wait for it", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  const latchkey = await client({ url: server.url, timeout: "1m" });
+  const ours = await latchkey.machine(agent());
+  const admin = await connection(undefined, server);
+  await admin.script("FLUSH");
+  await admin.config("RESETSTAT");
+  await Promise.all(Array.from({ length: 2_000 }, (_, at) => ours.create(`a${at}`)));
+  expect(await admin.info("commandstats")).toMatch(/cmdstat_script\|load:calls=1,/);
 });

@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { agent, ConnectError, connect } from "../../src/index.js";
+import { agent, ConnectError, ContractError, connect } from "../../src/index.js";
 import { freePort } from "../../src/server/port.js";
-import { addressText, parseAddress } from "../../src/valkey/address.js";
+import { startValkey } from "../../src/testing/index.js";
+import { addressText } from "../../src/valkey/address.js";
+import { parseAddress } from "../../src/valkey/server-url.js";
 import { rejectionOf } from "../helpers/client.js";
 import { replicated } from "../helpers/replica.js";
 import { watchedBy } from "../helpers/sentinel.js";
@@ -23,12 +27,72 @@ it("a change during the crash of the primary is made on its successor, and event
   expect((await log.next()).value).toMatchObject({ type: "agent.running" });
 });
 
-it("says that no Sentinel answers", async () => {
-  const address = `127.0.0.1:${await freePort()}`;
-  const error = await rejectionOf(ConnectError, connect({ url: `valkey+sentinel://me:pw@${address}/main` }));
-  expect(error.message).toBe(
-    `cannot use Valkey at valkey+sentinel://${address}/main: no Sentinel knows a primary of that name; correct the hosts and ports, the name, or the credentials`,
-  );
+it("says why no Sentinel names a primary", async () => {
+  const silent = `127.0.0.1:${await freePort()}`;
+  const primary = { host: "127.0.0.1", port: await freePort() };
+  const [open, closed] = await Promise.all([
+    watchedBy(primary, { replicas: 0 }),
+    watchedBy(primary, { replicas: 0, password: "sesame" }),
+  ]);
+  for (const [path, sentinel, code] of [
+    [`${silent}/main`, {}, "ECONNREFUSED"],
+    [`127.0.0.1:${open}/mian`, {}, "No such master"],
+    [`127.0.0.1:${closed}/main`, {}, "NOAUTH"],
+    [`127.0.0.1:${closed}/main`, { password: "open-sesame" }, "WRONGPASS"],
+  ] as const) {
+    const url = `valkey+sentinel://me:pw@${path}`;
+    const error = await rejectionOf(ConnectError, connect({ url, sentinel }));
+    expect(error.message).toBe(
+      `cannot use Valkey at valkey+sentinel://${path}: no Sentinel names a primary; correct the hosts and ports, the name, or the credentials (${code})`,
+    );
+  }
+});
+
+it("names the primary that the Sentinels name, if it cannot be reached", async () => {
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  onTestFinished(() => void silent.close());
+  for (const [port, code] of [
+    [await freePort(), " (ECONNREFUSED)"],
+    [(silent.address() as AddressInfo).port, ""],
+  ] as const) {
+    const sentinel = await watchedBy({ host: "127.0.0.1", port }, { replicas: 0 });
+    const url = `valkey+sentinel://127.0.0.1:${sentinel}/main`;
+    const error = await rejectionOf(ConnectError, connect({ url, connectTimeoutMs: 1_000 }));
+    expect(error).toMatchObject({ reason: "primary", address: url, primary: `127.0.0.1:${port}` });
+    expect(error.message).toBe(
+      `cannot use Valkey at ${url}, primary 127.0.0.1:${port}: the Sentinels name a primary that this host cannot reach; check the network, or map its address with the option sentinel.natMap${code}`,
+    );
+  }
+});
+
+it("natMap leads to the primary at another address than the Sentinels name", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  const inside = { host: "127.0.0.1", port: await freePort() };
+  const url = `valkey+sentinel://127.0.0.1:${await watchedBy(inside, { replicas: 0 })}/main`;
+  const natMap = { [`127.0.0.1:${inside.port}`]: { host: server.host, port: server.port } };
+  await using latchkey = await connect({ url, sentinel: { natMap }, namespace: "t" });
+  const agents = await latchkey.machine(agent());
+  await agents.create("a1");
+  await using direct = await connect({ url: server.url, namespace: "t" });
+  expect(await direct.machines()).toEqual(["agent"]);
+});
+
+it.each([
+  [{ natmap: {} }, 'unknown option "natmap"; did you mean "natMap"?'],
+  [{ natMap: "h:1" }, 'sentinel.natMap must be an object of addresses, not "h:1"'],
+  [{ natMap: { h: { host: "h", port: 1 } } }, 'sentinel.natMap["h"]: the name must be host:port'],
+  [{ natMap: { "h:1": "h:2" } }, 'sentinel.natMap["h:1"] must be an object (of host, port), not "h:2"'],
+  [
+    { natMap: { "h:1": { host: "h" } } },
+    'sentinel.natMap["h:1"].port must be a whole number from 1 to 65535',
+  ],
+  [{ natMap: { "h:1": { port: 1 } } }, 'sentinel.natMap["h:1"].host must be the name of a host'],
+  [{ password: 5 }, "sentinel.password must be text, not 5"],
+])("rejects the sentinel options %j", async (sentinel, text) => {
+  const error = await rejectionOf(ContractError, connect({ sentinel: sentinel as object }));
+  expect(error.message).toContain(text);
 });
 
 it.each([

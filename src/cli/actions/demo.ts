@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { settingsOf } from "../input/settings.js";
+import { packageFile } from "../package-file.js";
 import { connectionOptions } from "../session.js";
 import { thisProgram } from "../shell-command.js";
 
@@ -17,15 +18,13 @@ interface DemoProgram {
   runDemo(options: object, stage: object): Promise<boolean>;
 }
 
-const PROGRAM = new URL("../../demo/main.js", import.meta.url).href;
-
 /** Runs the demo program on the server of the command line, or on one that it starts. */
 export async function demo(command: Command, context: CliContext, flags: DemoFlags): Promise<void> {
   const settings = settingsOf(command, context);
   const { given, format } = settings;
   const signal = context.interruption();
   const server = given.url === undefined ? {} : { server: await connectionOptions(settings) };
-  const { runDemo } = (await import(PROGRAM)) as DemoProgram;
+  const { runDemo } = (await import(packageFile("dist/demo/main.js").href)) as DemoProgram;
   const isOk = await runDemo(
     { ...flags, ...server, format, command: thisProgram(), signal },
     {

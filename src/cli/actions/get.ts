@@ -24,16 +24,20 @@ export async function getEntities(
   const { format, machine } = settings;
   await withStore(settings, async (store) => {
     for (const id of ids) checkId("id", id, 128);
-    const entities = await getMany(store, ids, await dueOf(store, ids));
+    const isPage = isForPeople(format);
+    // All requests are sent at once.
+    const [entities, nowMs, ...histories] = await Promise.all([
+      getMany(store, ids, dueOf(store, ids)),
+      isPage ? serverNow(store) : 0,
+      ...ids.map((id) => (isPage ? history(store, id) : [])),
+    ]);
     const present = entities.filter((entity) => entity !== null);
-    if (isForPeople(format)) {
-      const [nowMs, ...histories] = await Promise.all([
-        serverNow(store),
-        ...present.map(({ id }) => history(store, id)),
-      ]);
+    if (isPage) {
       const { definition } = store;
-      const pages = present.map((entity, at) =>
-        entityPage(context, settings, { entity, changes: histories[at] ?? [], definition, nowMs }),
+      const pages = entities.flatMap((entity, at) =>
+        entity === null
+          ? []
+          : [entityPage(context, settings, { entity, changes: histories[at] ?? [], definition, nowMs })],
       );
       await context.write(pages.join("\n"));
     } else if (ids.length > 1) await writeDocuments(context, format, present.map(stored));

@@ -10,6 +10,7 @@ import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { asJson, writeResult } from "../output/documents.js";
 import { type Column, tableText } from "../output/table.js";
+import { packageFile } from "../package-file.js";
 import { withConnection } from "../session.js";
 
 /** The operations that have a script. */
@@ -43,7 +44,7 @@ export async function showSha(context: CliContext, operation: string): Promise<v
 
 /** Prints the folder of the built scripts. */
 export async function showPath(context: CliContext): Promise<void> {
-  await context.write(`${fileURLToPath(new URL("../../lua", import.meta.url))}\n`);
+  await context.write(`${fileURLToPath(packageFile("dist/lua"))}\n`);
 }
 
 function checkedOperation(name: string): Operation {

@@ -1,5 +1,6 @@
 import { countText } from "../../contract/count-text.js";
 import type { Change } from "../../contract/document.js";
+import { NotExecutedError } from "../../errors/outcome-errors.js";
 import type { Duration } from "../../machine/duration.js";
 import { MAX_STUCK, type Stuck, type SweepReport } from "../../sweep/report.js";
 import type { SweepOptions } from "../../sweep/sweep.js";
@@ -40,7 +41,7 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
       context.note(shownText(`stuck: ${id === "" ? machine : `${machine}/${id}`}: ${why}`)),
     onAway: (error) => {
       // Waiting does not grant permissions.
-      if (error.reply === "NOPERM") denied.abort(error);
+      if (error instanceof NotExecutedError && error.reply === "NOPERM") denied.abort(error);
       else context.note(`server unreachable, retrying: ${error.message}`);
     },
     onBack: () => context.note("connected again; sweeping continues"),

@@ -20,6 +20,15 @@ export function register(program: Command, context: CliContext): void {
   withFormats(dead, "table", "wide", "json", "jsonl", "yaml", "name");
   withExamples(dead, "latchkey reactions dead cleanup", "latchkey reactions dead cleanup -o name");
 
+  const pending = reactions
+    .command("pending <reaction>")
+    .description("list the events that are being handled, wait for a retry, or wait for an earlier event")
+    .action(
+      listener(context, async () => (await import("../actions/reactions-pending.js")).listPendingEvents),
+    );
+  withFormats(pending, "table", "wide", "json", "jsonl", "yaml", "name");
+  withExamples(pending, "latchkey reactions pending cleanup", "latchkey reactions pending cleanup -o wide");
+
   for (const [verb, description] of [
     ["retry", "deliver dead letters again; each stays until it is handled"],
     ["drop", "remove dead letters permanently"],

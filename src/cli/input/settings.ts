@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { DEFAULT_URL } from "../../valkey/connection-options.js";
+import { DEFAULT_NAMESPACE, DEFAULT_URL } from "../../valkey/connection-options.js";
 import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { type Format, formatsOf } from "./formats.js";
@@ -38,12 +38,13 @@ export function settingsOf(command: Command, context: CliContext): Settings {
   const given = command.optsWithGlobals<GlobalOptions>();
   const url = given.url ?? firstSet(env.LATCHKEY_URL, env.VALKEY_URL);
   if (given.url !== undefined && /:\/\/[^/@]*:[^/@]+@/.test(given.url)) {
+    process.title = "latchkey"; // overwrites the arguments in the process list, where they were visible until now
     context.note("warning: a password in --url is visible in the process list; use LATCHKEY_PASSWORD");
   }
   const password = passwordOf(given.passwordFile, env);
   return {
     machine: given.machine ?? firstSet(env.LATCHKEY_MACHINE) ?? "agent",
-    namespace: given.namespace ?? firstSet(env.LATCHKEY_NAMESPACE) ?? "latchkey",
+    namespace: given.namespace ?? firstSet(env.LATCHKEY_NAMESPACE) ?? DEFAULT_NAMESPACE,
     url: url ?? DEFAULT_URL,
     isDefaultUrl: url === undefined,
     format: outputFormat(command, given.output),

@@ -3,7 +3,7 @@ import { reactionScripts } from "../../lua/reactions.js";
 
 /** Commands that a reader needs: to connect, read, follow and subscribe. */
 const READS =
-  "client|setname evalsha_ro exec exists hgetall hkeys hmget info lrange multi script|load subscribe time xinfo|stream xrange xread zcount zmscore zrangebyscore zscan zscore".split(
+  "client|setname evalsha_ro exec exists hgetall hkeys hmget info lrange multi script|load subscribe time unsubscribe xinfo|stream xrange zcount zmscore zrangebyscore zscan zscore".split(
     " ",
   );
 
@@ -14,7 +14,7 @@ const CHANGES = ["evalsha", "hset", "hsetnx"];
 export const DURABILITY: readonly string[] = ["wait", "waitaof"];
 
 /** Commands that read reactions and dead letters. */
-export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending"];
+export const REACTION_READS: readonly string[] = ["xinfo|groups", "xlen", "xpending", "zrange"];
 
 /** Commands of fsck. A scan of all keys also needs +scan, which exposes the names of all keys. */
 export const FSCK_READS: readonly string[] = ["llen", "type", "zscore"];
@@ -39,7 +39,7 @@ const PLAIN = [...READS, ...CHANGES, ...DURABILITY, ...commandsIn(scripts)];
 
 /** Commands of reactions that changes do not need. */
 export const REACTION_ONLY: readonly string[] = [
-  ...new Set([...REACTION_READS, "xgroup|create", ...commandsIn(reactionScripts)]),
+  ...new Set([...REACTION_READS, "xgroup|create", "xread", ...commandsIn(reactionScripts)]),
 ].filter((command) => !PLAIN.includes(command));
 
 /** Commands of fsck that changes do not need. */

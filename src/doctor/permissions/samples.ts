@@ -40,7 +40,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     exists: [["EXISTS", machine]],
     hdel: [entity, assignments, settings].map((key): Sample => ["HDEL", key, "f"]),
     hget: [machine, assignments, settings].map((key): Sample => ["HGET", key, "f"]),
-    hgetall: [entity, machine].map((key): Sample => ["HGETALL", key]),
+    hgetall: [entity, machine, assignments].map((key): Sample => ["HGETALL", key]),
     hkeys: [["HKEYS", machines]],
     hmget: [meta, machine, settings].map((key): Sample => ["HMGET", key, "f"]),
     hset: [entity, machine, machines, meta, assignments, settings].map(
@@ -64,6 +64,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     subscribe: [["SUBSCRIBE", channelOf(location)]],
     time: [["TIME"]],
     type: [machine, index, due, events].map((key): Sample => ["TYPE", key]),
+    unsubscribe: [["UNSUBSCRIBE", channelOf(location)]],
     wait: [["WAIT", "1", "1"]],
     waitaof: [["WAITAOF", "1", "0", "1"]],
     xack: streams.map((key): Sample => ["XACK", key, ID, "1-1"]),

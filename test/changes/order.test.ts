@@ -1,0 +1,63 @@
+import { expect, it } from "vitest";
+import { behindProxy } from "../helpers/behind-proxy.js";
+import { all } from "../helpers/client.js";
+import { held, working } from "../helpers/held.js";
+
+const PAIRS = 1_000;
+const ENTITIES = 50;
+
+it("makes 1,000 pairs of changes in the order of their calls, although the connection is cut within each round", async () => {
+  const { far, near, proxy } = await behindProxy();
+  const ids = Array.from({ length: ENTITIES }, (_, at) => `a${at}`);
+  await Promise.all(ids.map((id) => near.create(id)));
+  for (let round = 0; round < PAIRS / ENTITIES; round += 1) {
+    if (round % 2 === 0) proxy.dropReply("evalsha");
+    else proxy.dropRequest("evalsha");
+    const pairs = ids.flatMap((id) =>
+      [2 * round, 2 * round + 1].map((n) => far.patch(id, { set: { n } }).then(() => n)),
+    );
+    await Promise.all(pairs);
+    await proxy.lost;
+  }
+  const changes = await all(near.events({ after: "start", follow: false }));
+  const numbers = new Map(ids.map((id) => [id, [] as unknown[]]));
+  for (const { id, type, n } of changes) if (type === "agent.updated") numbers.get(id)?.push(n);
+  const inOrder = Array.from({ length: (2 * PAIRS) / ENTITIES }, (_, n) => n);
+  for (const id of ids) expect(numbers.get(id)).toEqual(inOrder);
+});
+
+it("makes the changes of a rejected or expired call's entity afterwards", async () => {
+  const { far } = await behindProxy();
+  const results = await Promise.all([
+    far.tryTransition("a1", "running"),
+    far.tryCreate("a1"),
+    far.tryTransition("a1", "completed"),
+    far.tryTransition("a1", "running"),
+    far.tryTransition("a1", "completed", { notAfter: 1 }),
+    far.tryRemove("a1"),
+    far.tryCreate("a1"),
+  ]);
+  expect(results.map(({ outcome }) => outcome)).toEqual([
+    "NOTFOUND",
+    "OK",
+    "ILLEGAL",
+    "OK",
+    "EXPIRED",
+    "OK",
+    "OK",
+  ]);
+});
+
+it("renews a lease while changes of its entity are queued all the time", async () => {
+  const { tasks, leaseAt } = await working("t1");
+  const { hold, losses } = await held(tasks, "t1");
+  let isOver = false;
+  const patches = Array.from({ length: 200 }, async () => {
+    while (!isOver) await tasks.patch("t1", { set: { n: 1 }, timeout: "1m" });
+  });
+  const first = await leaseAt("t1");
+  await expect.poll(() => leaseAt("t1"), { interval: 100, timeout: 120_000 }).toBeGreaterThan(first + 10_000);
+  isOver = true;
+  await Promise.all(patches);
+  expect([hold.signal.aborted, losses]).toEqual([false, []]);
+}, 180_000);

@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { ContractError, connect } from "../../src/index.js";
+import { addressText } from "../../src/valkey/address.js";
+import { parseAddress } from "../../src/valkey/server-url.js";
+import { rejectionOf } from "../helpers/client.js";
+import { textsIn } from "../helpers/secrets.js";
+import { freshNamespace, useValkey } from "../helpers/valkey.js";
+
+const DATABASE = "write the database as path, as in valkey://localhost:6379/2, or use the option database";
+
+describe("a setting in the query of a URL is rejected with the option to use instead:", () => {
+  it.each([
+    ["?db=2", `db: ${DATABASE}`],
+    ["/?db=2", `db: ${DATABASE}`],
+    ["?tls=true", "tls: write valkeys:// for TLS, and use the option tls for certificates"],
+    ["?ssl_cert_reqs=none", "ssl_cert_reqs: write valkeys:// for TLS"],
+    ["?username=me", "username: write the user before the host"],
+    [
+      "?password=pw-of-the-test",
+      "password: use the option password, or LATCHKEY_PASSWORD on the command line",
+    ],
+    ["?family=6", "family: leave it out, because latchkey tries IPv4 and IPv6"],
+    ["?connectTimeout=100", "connectTimeout: use the option connectTimeoutMs"],
+    ["?socket_connect_timeout=1", "socket_connect_timeout: use the option connectTimeoutMs"],
+    ["?timeout=1s", "timeout: use the option timeout"],
+    ["?client_name=me", "client_name: use the option connectionName"],
+    ["?keyPrefix=app:", "keyPrefix: use the option namespace"],
+    ["?db=1&tls=1", `db: ${DATABASE}; tls: write valkeys:// for TLS`],
+    ["?pw-of-the-test=1", "the server URL has a query (?…); use options instead"],
+    ["?", "if ? is part of the password, write %3F"],
+    [
+      "#1",
+      "the server URL has a fragment (#…), which has no meaning; if # is part of the password, write %23",
+    ],
+  ])("%s", async (query, text) => {
+    for (const url of [
+      (await useValkey()).url,
+      "valkey+sentinel://h1:1,h2/main",
+      "unix:///run/valkey.sock",
+    ]) {
+      const error = await rejectionOf(ContractError, connect({ url: url + query }));
+      expect(error.code).toBe("BADARG");
+      expect(error.message).toContain(text);
+      for (const part of textsIn(error)) expect(part).not.toContain("pw-of-the-test");
+    }
+  });
+});
+
+describe("a URL is rejected if its path has", () => {
+  it.each([
+    ["two parts", "valkey://localhost:6379/1/2"],
+    ["a slash at the end", "valkey://localhost:6379/1/"],
+    ["a double slash", "valkey://localhost:6379//1"],
+    ["a negative number", "valkey://localhost:6379/-1"],
+    ["a part after the database of Sentinels", "valkey+sentinel://h1,h2/main/1/2"],
+    ["a double slash before the primary", "valkey+sentinel://h1,h2//main"],
+    ["nothing after the socket's scheme", "unix://"],
+    ["a host before the socket", "unix://localhost/run/valkey.sock"],
+    ["a folder instead of a socket", "unix:///run/valkey/"],
+  ])("%s", async (_, url) => {
+    const error = await rejectionOf(ContractError, connect({ url }));
+    expect(error.message).toMatch(/; write it like (valkey|valkey\+sentinel|unix):\/\//);
+  });
+});
+
+it.each([
+  ["unix:///run/valkey/valkey.sock", "unix:///run/valkey/valkey.sock", {}],
+  ["valkey+unix:///a%20b.sock", "unix:///a b.sock", {}],
+  ["redis+unix://me:p%40@/v.sock", "unix:///v.sock", { username: "me", password: "p@" }],
+  [" unix://:pw@/v.sock\n", "unix:///v.sock", { password: "pw" }],
+])("the socket %s is shown as %s", (url, shown, credentials) => {
+  const address = parseAddress(url);
+  expect(addressText(address)).toBe(shown);
+  expect(address).toEqual({
+    host: "",
+    port: 0,
+    path: shown.slice(7),
+    tls: false,
+    database: 0,
+    ...credentials,
+  });
+});
+
+describe("a database other than 0", () => {
+  const reason =
+    'database 3 cannot be used with the namespace "latchkey": publish/subscribe ignores databases, so two applications would receive each other\'s events; use a namespace of your own (option namespace, --namespace or LATCHKEY_NAMESPACE)';
+
+  it("is rejected with the default namespace, by URL, option and Sentinels", async () => {
+    const { url } = await useValkey();
+    for (const options of [
+      { url: `${url}/3` },
+      { url, database: 3 },
+      { url: `${url}/3`, namespace: "latchkey" },
+      { url: "valkey+sentinel://h1/main/3" },
+      { url: "unix:///run/valkey.sock", database: 3 },
+    ]) {
+      expect((await rejectionOf(ContractError, connect(options))).message).toBe(reason);
+    }
+  });
+
+  it("is used with a namespace of its own; the option overrides the URL", async () => {
+    const { url } = await useValkey();
+    for (const options of [{ url: `${url}/3` }, { url: `${url}/4`, database: 3 }]) {
+      await using latchkey = await connect({ ...options, namespace: freshNamespace() });
+      expect(latchkey.address).toBe(`${url}/3`);
+    }
+    await using latchkey = await connect({ url: `${url}/3`, database: 0 });
+    expect(latchkey.address).toBe(url);
+  });
+
+  it("must be a number", async () => {
+    const error = await rejectionOf(ContractError, connect({ database: "3" as unknown as number }));
+    expect(error.message).toBe('database must be a whole number from 0 to 99999, not "3"');
+  });
+});
