@@ -6,7 +6,7 @@ import { checkEventTypes } from "./event-types.js";
 
 /** Information about the current attempt, passed to a handler beside the change. */
 export interface HandlerContext {
-  /** Number of this attempt, from 1. A crash of a replica counts as an attempt, a graceful shutdown does not. */
+  /** Number of this attempt, from 1. It includes attempts that ended with a crash, and none that a graceful shutdown ended. */
   readonly attempt: number;
   /**
    * Aborted when the handler exceeds `handlerTimeout` (the reason has the code `TIMEDOUT`), when the event was reassigned

@@ -34,7 +34,10 @@ export interface ReactOptions<E extends string = string> extends HandlerOptions<
    * continues at its own position. @default "end"
    */
   readonly from?: "start" | "end";
-  /** Number of attempts after which an event becomes a dead letter. @default 10 */
+  /**
+   * Number of attempts after which an event becomes a dead letter. An attempt during which the process crashed counts only if
+   * no other handler ran. @default 10
+   */
   readonly deadLetterAfter?: number;
   /**
    * Time between an event and its handling, by the server's clock. Events that are trimmed from the log before they are due
