@@ -24,6 +24,7 @@ const FULL = {
   rounds: "5",
   ms: "400",
   agents: "400",
+  processes: "4",
 };
 const TINY = { places: "network", callers: "8", rounds: "1", ms: "60", agents: "20", processes: "2" };
 

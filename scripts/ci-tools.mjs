@@ -8,6 +8,7 @@ const PACKAGES = {
   luacheck: ["lua-check"],
   dockerd: ["docker.io"],
   cc: ["gcc", "libc6-dev"],
+  pg_lsclusters: ["postgresql"],
   openssl: ["openssl"],
   python3: ["python3"],
   java: ["default-jre-headless"],

@@ -75,7 +75,7 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Like {@link create}, but returns rejections as values. */
-  async tryCreate(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Result<S>> {
+  tryCreate(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Result<S>> {
     return create<S>(this.#store, id, fields, options);
   }
 
@@ -85,7 +85,7 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Like {@link transition}, but returns rejections as values. */
-  async tryTransition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Result<S>> {
+  tryTransition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Result<S>> {
     return transition<S>(this.#store, id, to, options);
   }
 
@@ -95,7 +95,7 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Like {@link patch}, but returns rejections as values. */
-  async tryPatch(id: string, options: PatchOptions<S>): Promise<Result<S>> {
+  tryPatch(id: string, options: PatchOptions<S>): Promise<Result<S>> {
     return patch<S>(this.#store, id, options);
   }
 
@@ -105,7 +105,7 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Like {@link remove}, but returns rejections as values. */
-  async tryRemove(id: string, options: RemoveOptions<S> = {}): Promise<Result<S>> {
+  tryRemove(id: string, options: RemoveOptions<S> = {}): Promise<Result<S>> {
     return remove<S>(this.#store, id, options);
   }
 
@@ -121,7 +121,7 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Like {@link restore}, but returns rejections as values. */
-  async tryRestore(id: string, state: S, options: RestoreOptions): Promise<Result<S>> {
+  tryRestore(id: string, state: S, options: RestoreOptions): Promise<Result<S>> {
     return restore<S>(this.#store, id, state, options);
   }
 

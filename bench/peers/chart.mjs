@@ -1,6 +1,6 @@
 // Draws the throughput of all sides by number of callers as an SVG picture, one panel for each place.
 
-const PANEL = { width: 330, height: 300, left: 60, top: 50, gap: 150 };
+const PANEL = { width: 330, height: 300, left: 60, top: 50, gap: 200 };
 const FOOT = 60;
 const TITLES = { network: "1 ms of network each way", loopback: "loopback" };
 const COLOURS = ["#d6336c", "#495057", "#1c7ed6", "#f08c00", "#2f9e44", "#7048e8", "#0c8599", "#a9825a"];

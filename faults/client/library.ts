@@ -62,7 +62,7 @@ export class Library {
       silenceTimeoutMs: timeoutMs / 2,
     });
     try {
-      const entities: Entities = await latchkey.machine<string>(machine);
+      const entities: Entities = await latchkey.machine(machine);
       return new Library(latchkey, entities);
     } catch (error) {
       await latchkey.close();

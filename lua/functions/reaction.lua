@@ -48,7 +48,12 @@ local function subject_of(id, fields)
   return entity or '#' .. id, kind
 end
 
--- The first unfinished event of an entity and its holder, the consumer that handles it; nil if there is none.
+-- An assignment: the first unfinished event of an entity, and the consumer that handles it, the holder. The hash has
+--   <entity>  `holder number event attempts excused first began alone`: the holder, its latest call for the entity, the
+--             event (mark and ID), the number of attempts, how many of them do not count because their replica crashed
+--             while it made others too, the times of the first attempt and of the begin of the running one (0 for
+--             none), and 1 if that one runs alone in its replica
+--   !<event>  the entity, by which an event is found that was trimmed
 local function parse_assignment(text)
   local holder, number, mark, id, attempts, excused, first, began, alone =
     string.match(text or '', '^(%S+) (%d+) ([ed])(%S+) (%d+) (%d+) (%d+) (%d+) ([01])$')
@@ -56,11 +61,11 @@ local function parse_assignment(text)
     excused = excused + 0, first = first, began = began, alone = alone }
 end
 
+-- The assignment of an entity; nil if it has no unfinished event.
 local function read_assignment(assignments_key, entity)
   return parse_assignment(call('HGET', assignments_key, entity))
 end
 
--- Writes it, and by which entity the event is found if it was trimmed.
 local function write_assignment(assignments_key, entity, assignment)
   local event = assignment.mark .. assignment.id
   local text = table.concat({ assignment.holder, assignment.number, event, assignment.attempts, assignment.excused,
@@ -78,7 +83,7 @@ local function find_entities(assignments_key, mark, rows)
   return entities
 end
 
--- Makes an event the first unfinished one of its entity, without attempts.
+-- An assignment without attempts.
 local function new_assignment(holder, number, mark, id)
   return { holder = holder, number = number, mark = mark, id = id, attempts = 0, excused = 0, first = '0', began = '0',
     alone = '0' }
@@ -88,7 +93,7 @@ local function is_assigned(assignment, consumer, mark, id)
   return assignment and assignment.holder == consumer and assignment.mark == mark and assignment.id == id
 end
 
--- Tells an assignment from one that the server has lost the event of.
+-- False if the server lost that the event was delivered, in a failover.
 local function is_unfinished(assignments_key, stream_keys, group, entity, assignment)
   local stream_key = stream_keys[assignment.mark]
   return call('HGET', assignments_key, '!' .. assignment.mark .. assignment.id) == entity

@@ -5,7 +5,7 @@
 -- KEYS
 --   1 events        {ns:p}:<machine>:events                    stream  the event log; the reaction is a group on it
 --   2 dead_letters  {ns:p}:<machine>:reaction:<name>:dead      stream  dead letters; the same group retries them
---   3 assignments   {ns:p}:<machine>:reaction:<name>:held      hash    which consumer handles which event, see take
+--   3 assignments   {ns:p}:<machine>:reaction:<name>:held      hash    which consumer handles which event
 --   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen      zset    consumers by their last heartbeat
 --   5 settings      {ns:p}:<machine>:reaction:<name>:rules     hash    what all consumers share, see take
 --   6 waiting       {ns:p}:<machine>:reaction:<name>:waiting   zset    events behind another one of their entity

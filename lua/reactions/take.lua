@@ -12,12 +12,6 @@
 --   4 last_seen     {ns:p}:<machine>:reaction:<name>:seen      zset    consumers by their last heartbeat, in ms
 --   5 settings      {ns:p}:<machine>:reaction:<name>:rules     hash    what all consumers share
 --   6 waiting       {ns:p}:<machine>:reaction:<name>:waiting   zset    events behind another one of their entity
--- Assignments
---   <entity>  `holder number event attempts excused first began alone`: the consumer that handles the entity's first
---             unfinished event, its latest call for the entity, the event (mark and ID), the number of attempts, how
---             many of them do not count because their replica crashed while it made others too, the times of the first
---             attempt and of the begin of the running one (0 for none), and 1 if that one runs alone in its replica
---   !<event>  the entity, by which an event is found that was trimmed
 -- Settings
 --   on               the event types that all consumers handle, separated by blanks
 --   idle, delay      the arguments of these names, from the consumer that changed them last
@@ -255,7 +249,7 @@ while not is_end and added < count and scanned < LONGEST_SCAN do
   is_end = not reply
 end
 local following = is_end and delay > 0 and call('XRANGE', events_key, '(' .. delivered, '+', 'COUNT', 1)[1]
-local due = following and math.max(0, string.match(following[1], '^%d+') + delay - now)
+local due = following and math.max(0, string.match(following[1], '^%d+') + delay - now) or false
 
 local gap = call('HGET', settings_key, 'lost:' .. consumer)
 if gap then

@@ -208,9 +208,13 @@ export class Attempts {
     return after !== undefined && isLater(after, position) ? after : position;
   }
 
-  /** Sends one attempt, and waits for its acknowledgements if any are required. */
-  async #send(): Promise<Sent> {
-    if (!this.#needsCopies) return this.#sendNow();
+  #send(): Promise<Sent> {
+    const { local, replicas } = this.#intent.durability.need;
+    return local + replicas > 0 ? this.#sendDurably() : this.#sendNow();
+  }
+
+  /** Sends one attempt, and waits for its acknowledgements. */
+  async #sendDurably(): Promise<Sent> {
     const line = await this.#connection.durable(this.#work);
     const { socket } = line.commits;
     const sent = await this.#sendNow(line);
@@ -274,11 +278,6 @@ export class Attempts {
     const isClockWrong = (clock.recent?.earliest(performance.now()) ?? 0) <= untilMs;
     if (isClockWrong) clock.forget();
     throw new LateError();
-  }
-
-  get #needsCopies(): boolean {
-    const { local, replicas } = this.#intent.durability.need;
-    return local + replicas > 0;
   }
 
   /** Waits for acknowledgements of an applied change. If the connection or the primary is lost, a retry counts them. */

@@ -1,10 +1,13 @@
 import { checkId, checkName, checkObject, checkOptions, refuse } from "../contract/arguments.js";
+import type { Snapshot } from "../contract/document.js";
 import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
+import type { RejectedError } from "../errors/rejected-errors.js";
 import type { JsonValue } from "../machine/json-value.js";
 import { STATE_NAME } from "../machine/names.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
+import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { type Answer, Attempts, type Intent } from "./attempts.js";
 import { explainRejection } from "./explain-rejection.js";
@@ -23,7 +26,7 @@ import {
   type TransitionOptions,
   timeoutMs,
 } from "./options.js";
-import { acceptedResult, type Result, readResult, withCopies } from "./result.js";
+import { acceptedResult, type Rejection, type Result, readResult, withCopies } from "./result.js";
 
 const RESOLVE_OPTIONS: readonly (keyof ResolveOptions)[] = ["timeout"];
 
@@ -99,11 +102,22 @@ export async function change<S extends string>(
   const isImport = operation === "restore"; // its `seen` is not about attempts
   if (options.seen !== undefined && options.op === undefined && !isImport)
     refuse("seen requires op: it is a position before the first attempt");
-  const words = [checkId("id", id, 128), ...positional, ...optionWords({ ...options, op })];
+  const words = [checkId("id", id, 128), ...positional, ...optionWords(options)];
   const limitMs = timeoutMs(options, connection.timeoutMs);
   const durability = durabilityNeed(isDryRun ? { durability: "memory" } : options, connection.durability);
-  const seen = { [isImport ? "after" : "seen"]: options.seen };
-  const intent = { operation, id, op, words, timeoutMs: limitMs, notAfter, ...seen, durability, isDryRun };
+  const [seen, after] = isImport ? [undefined, options.seen] : [options.seen, undefined];
+  const intent = {
+    operation,
+    id,
+    op,
+    words,
+    timeoutMs: limitMs,
+    notAfter,
+    seen,
+    after,
+    durability,
+    isDryRun,
+  };
   let answer: Answer;
   try {
     answer = await new Attempts(store, intent).answer();
@@ -113,15 +127,17 @@ export async function change<S extends string>(
     connection.logger.warn(fields, `${operation} failed`);
     throw failure;
   }
-  const [to] = positional;
-  const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
+  const explain = (rejection: Rejection, current: Snapshot | null): RejectedError => {
+    const [to] = positional;
+    const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
+    return explainRejection(call, rejection, current);
+  };
   const result = withCopies<S>(
-    "reply" in answer
-      ? readResult(answer.reply, (rejection, current) => explainRejection(call, rejection, current))
-      : acceptedResult(answer.document),
+    "reply" in answer ? readResult<S>(answer.reply, explain) : acceptedResult(answer.document),
     durability.need,
     answer.copies,
   );
+  if (connection.logger === silentLogger) return result;
   const { state, version } = (result.ok ? result.document : result.current) ?? {};
   const { outcome } = result;
   const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };

@@ -26,9 +26,13 @@ function jsonLike(value: unknown): string {
   }
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Checks that a value is an object and not a list. `parts` ends the message, such as ` (of first, longest)`. */
 export function checkObject(name: string, value: unknown, parts = ""): void {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
+  if (isObject(value)) return;
   refuse(`${name} must be an object${parts}, not ${shortText(value)}`);
 }
 
@@ -118,11 +122,10 @@ export function checkName(rule: NameRule, name: string): string {
 }
 
 /** Checks the names of options, so that a misspelt guard is not ignored. */
-export function checkOptions(options: object, known: Iterable<string>, name = "options"): void {
-  const names = [...known];
-  checkObject(name, options, ` (of ${names.join(", ")})`);
+export function checkOptions(options: object, known: readonly string[], name = "options"): void {
+  if (!isObject(options)) checkObject(name, options, ` (of ${known.join(", ")})`);
   for (const option of Object.keys(options)) {
-    if (!names.includes(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, names)}`);
+    if (!known.includes(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
   }
 }
 

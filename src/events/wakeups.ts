@@ -46,18 +46,24 @@ export class Wakeups implements Member {
     this.addAll();
   }
 
-  /** Waits until a partition is due or `stop` is called. */
-  async wait(): Promise<void> {
+  /**
+   * Waits until a partition is due or `stop` is called.
+   *
+   * @param limitMs time after which all partitions are due; by default so short that a frozen server is noticed
+   */
+  async wait(limitMs = this.#pollMs): Promise<void> {
     if (this.#isStopped) return;
     this.#joining ??= this.#join();
     if (this.#due.size > 0) return;
-    // A frozen server looks like a quiet one, until it does not answer.
-    const pollMs = Math.ceil((this.#store.connection.client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
-    const timer = setTimeout(() => this.addAll(), pollMs);
+    const timer = setTimeout(() => this.addAll(), limitMs);
     await new Promise<void>((resolve) => {
       this.#ring = resolve;
     });
     clearTimeout(timer);
+  }
+
+  get #pollMs(): number {
+    return Math.ceil((this.#store.connection.client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
   }
 
   /** Ends all waiting for good. */

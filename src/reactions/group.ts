@@ -6,7 +6,7 @@ import { replyCode } from "../valkey/failure.js";
 import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
-import { START, streamInfo } from "../valkey/stream.js";
+import { streamInfo } from "../valkey/stream.js";
 import { endError } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
 import type { MissedEvents } from "./settings.js";
@@ -60,8 +60,6 @@ export interface TakeOptions {
 export class ReactionGroup {
   readonly partition: number;
   readonly keys: ReactionKeys;
-  /** ID of the last event that was delivered to any replica, as of the last `take`. */
-  position = START;
   /** Time at which the next event is due, if the last `take` left one for later. */
   due: Deadline | undefined;
   readonly #connection: Connection;
@@ -152,10 +150,9 @@ export class ReactionGroup {
       throw endError(error, this.#name, types) ?? error;
     });
     if (reply === undefined) return this.take(options);
-    const [events, position, more, stale, lost, nowMs, dueInMs] = reply as RawBatch;
+    const [events, , more, stale, lost, nowMs, dueInMs] = reply as RawBatch;
     this.#lastSeenMs = nowMs;
     this.#lastReply = call;
-    this.position = position;
     this.due = dueInMs === null ? undefined : Deadline.in(dueInMs);
     if (count >= 0) this.#resetsDone = resets;
     const [from = "", to = "", missed = 0] = lost ?? [];

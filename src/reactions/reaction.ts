@@ -1,17 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import type { Valkey } from "iovalkey";
 import type { Change } from "../contract/document.js";
+import { Wakeups } from "../events/wakeups.js";
 import { askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
-import { DEFAULT_SILENCE_MS, EVENTS } from "../valkey/connection-options.js";
+import { DEFAULT_SILENCE_MS } from "../valkey/connection-options.js";
 import { Deadline } from "../valkey/deadline.js";
 import { reportListener } from "../valkey/failed-listener.js";
-import { isLoss, mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
-import { hangUp } from "../valkey/open-clients.js";
-import { openInTime } from "../valkey/open-in-time.js";
 import { EntityQueues } from "./entity-queues.js";
 import { type Batch, ReactionGroup } from "./group.js";
 import { HandlerRuns } from "./handler-runs.js";
@@ -44,7 +42,7 @@ export class Reaction implements AsyncDisposable {
   readonly #settings: ReactionSettings;
   /** One per partition. */
   readonly #groups: readonly ReactionGroup[];
-  readonly #client: Valkey;
+  readonly #wakeups: Wakeups;
   readonly #stopping = new AbortController();
   readonly #runs: HandlerRuns;
   readonly #queues: EntityQueues;
@@ -55,14 +53,14 @@ export class Reaction implements AsyncDisposable {
   private constructor(
     connection: Connection,
     groups: readonly ReactionGroup[],
-    client: Valkey,
+    wakeups: Wakeups,
     settings: ReactionSettings,
   ) {
     this.name = settings.name;
     this.#connection = connection;
     this.#settings = settings;
     this.#groups = groups;
-    this.#client = client;
+    this.#wakeups = wakeups;
     const { signal } = this.#stopping;
     this.#runs = new HandlerRuns(connection, settings, signal);
     this.#queues = new EntityQueues(connection, settings, this.#runs, signal);
@@ -80,14 +78,8 @@ export class Reaction implements AsyncDisposable {
       (_, partition) => new ReactionGroup(connection, location, partition, settings.name, consumer),
     );
     for (const group of groups) await group.create(settings.from);
-    const client = await openInTime(connection, () => connection.open(EVENTS));
-    try {
-      if (settings.signal?.aborted !== true) await join(groups, settings);
-    } catch (error) {
-      hangUp(client);
-      throw error;
-    }
-    return new Reaction(connection, groups, client, settings);
+    if (settings.signal?.aborted !== true) await join(groups, settings);
+    return new Reaction(connection, groups, new Wakeups({ connection, location }), settings);
   }
 
   /**
@@ -106,7 +98,7 @@ export class Reaction implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#stopping.abort();
-    hangUp(this.#client);
+    this.#wakeups.stop();
     await this.#closed.catch(() => {});
   }
 
@@ -136,7 +128,7 @@ export class Reaction implements AsyncDisposable {
     } finally {
       unlisten();
       cancel();
-      hangUp(this.#client);
+      this.#wakeups.stop();
     }
   }
 
@@ -144,7 +136,7 @@ export class Reaction implements AsyncDisposable {
   async #beforeClose(): Promise<void> {
     this.#stopping.abort();
     this.#runs.abortAll(new Error("latchkey was closed"));
-    hangUp(this.#client);
+    this.#wakeups.stop();
     if (this.#connection.client.status !== "ready") return;
     await this.#runs.counted();
     if (this.#queues.isIdle) await this.#closed.catch(() => {});
@@ -170,6 +162,7 @@ export class Reaction implements AsyncDisposable {
   /** Takes as many events as there is room for, then waits for room or for new events. */
   async #turn(): Promise<void> {
     let hasMore = false;
+    this.#wakeups.take();
     for (const group of this.#groups) {
       if (this.#isStopped) return;
       try {
@@ -210,7 +203,7 @@ export class Reaction implements AsyncDisposable {
   }
 
   get #tickMs(): number {
-    const silenceMs = this.#client.options.socketTimeout ?? DEFAULT_SILENCE_MS;
+    const silenceMs = this.#connection.client.options.socketTimeout ?? DEFAULT_SILENCE_MS;
     return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
   }
 
@@ -228,17 +221,7 @@ export class Reaction implements AsyncDisposable {
   async #news(): Promise<void> {
     const dues = this.#groups.flatMap(({ due }) => (due === undefined ? [] : Math.ceil(due.remainingMs)));
     const waitMs = Math.max(1, Math.min(this.#tickMs, ...dues));
-    const groups = this.#groups.filter(({ due }) => due === undefined);
-    if (groups.length === 0) return this.#moreRoom(waitMs);
-    const keys = groups.map((group) => group.keys.events);
-    const ids = groups.map(({ position }) => position);
-    try {
-      await this.#client.xread("COUNT", 1, "BLOCK", waitMs, "STREAMS", ...keys, ...ids);
-    } catch (error) {
-      if (this.#isStopped) return;
-      if (!isLoss(error) && !mayPass(error) && replyCode(error) !== "UNBLOCKED") throw error;
-      await this.#moreRoom();
-    }
+    await this.#wakeups.wait(waitMs);
   }
 }
 

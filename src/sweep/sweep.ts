@@ -33,7 +33,7 @@ export interface SweepOptions extends SweepListeners {
   readonly once?: boolean;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
+const OPTIONS: readonly (keyof SweepOptions)[] = [
   "signal",
   "interval",
   "batch",
@@ -42,7 +42,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof SweepOptions>([
   "onStuck",
   "onAway",
   "onBack",
-]);
+];
 
 /** Limits the rest after a batch, in ms. */
 const MAX_REST_MS = 100;

@@ -30,6 +30,7 @@ export function watchFailover(settings: RedisOptions, logger: Logger, leave: () 
       ...(sentinelTLS !== undefined && { tls: sentinelTLS }),
       connectionName: "latchkey-failover",
       family: 0,
+      familyFallback: { enabled: false },
       keepAlive: KEEP_ALIVE_MS,
       enableOfflineQueue: false,
       autoResubscribe: false, // the client would not catch its failure

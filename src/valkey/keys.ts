@@ -34,10 +34,24 @@ function prefix(location: MachineLocation, partition: number): string {
   return `{${location.namespace}:${partition}}:${location.machine}:`;
 }
 
+/** Keys of partitions, built once for each location. */
+const built = new WeakMap<MachineLocation, PartitionKeys[]>();
+
 /** Returns the keys that all entities of a partition share. */
 export function partitionKeys(location: MachineLocation, partition: number): PartitionKeys {
+  const known = built.get(location)?.[partition];
+  if (known !== undefined) return known;
   const start = prefix(location, partition);
-  return { machine: `${start}machine`, index: `${start}index`, due: `${start}due`, events: `${start}events` };
+  const keys = {
+    machine: `${start}machine`,
+    index: `${start}index`,
+    due: `${start}due`,
+    events: `${start}events`,
+  };
+  const all = built.get(location) ?? [];
+  all[partition] = keys;
+  built.set(location, all);
+  return keys;
 }
 
 /** Returns the three keys of the script that installs a machine, in order: machine, index, machines. */
@@ -63,8 +77,10 @@ export function logKey(location: MachineLocation, id: string): string {
 
 /** Returns the six keys of every entity script, in order: entity, log, machine, index, due, events. */
 export function entityKeys(location: MachineLocation, id: string): string[] {
-  const keys = partitionKeys(location, partitionOf(id, location.partitions));
-  return [entityKey(location, id), logKey(location, id), keys.machine, keys.index, keys.due, keys.events];
+  const partition = partitionOf(id, location.partitions);
+  const keys = partitionKeys(location, partition);
+  const start = prefix(location, partition);
+  return [`${start}id:${id}`, `${start}log:${id}`, keys.machine, keys.index, keys.due, keys.events];
 }
 
 /** Keys of one reaction in one partition, in the order of its scripts' KEYS. */

@@ -20,6 +20,17 @@ function encode(text: string): string {
   return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 }
 
+/** Encoded words that many commands share, by the word. */
+const shared = new Map<string, string>();
+const MOST_SHARED = 10_000;
+
+/** Encodes a word once for all commands that contain it: a script's hash, the keys of a partition. */
+export function shareWord(word: string): void {
+  if (shared.has(word)) return;
+  if (shared.size === MOST_SHARED) shared.clear();
+  shared.set(word, Buffer.from(encode(word)).toString()); // one piece of text, not a chain of them
+}
+
 /** Decodes a reply, which has a Buffer for each text. */
 function decode(reply: unknown): unknown {
   if (Buffer.isBuffer(reply)) return reply.toString();
@@ -53,7 +64,7 @@ class LeanCommand {
     this.name = name;
     this.#keys = keys;
     let text = `*${1 + words.length}\r\n${encode(name)}`;
-    for (const word of words) text += encode(word);
+    for (const word of words) text += shared.get(word) ?? encode(word);
     this.#text = text;
     this.#resolve = resolve;
     this.reject = (error) => {

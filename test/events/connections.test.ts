@@ -45,7 +45,7 @@ function follow(list: Entities<DialState>, signal: AbortSignal) {
   return { ids, ended };
 }
 
-describe("the subscriptions, followed logs and waits of one client", () => {
+describe("the subscriptions, followed logs, waits and reactions of one client", () => {
   it("share two connections, which close with the last of them", async () => {
     const { dials, knobs, names } = await house();
     const warned: string[] = [];
@@ -62,6 +62,10 @@ describe("the subscriptions, followed logs and waits of one client", () => {
     expect(await names()).toEqual(["latchkey", "latchkey-subscribe"]);
     const stop = new AbortController();
     const followers = Array.from({ length: 50 }, (_, n) => follow(both(n), stop.signal));
+    const handled: string[] = [];
+    const reactions = await Promise.all(
+      ["r1", "r2"].map((name) => dials.react(name, ({ id }) => void handled.push(id))),
+    );
     await dials.create("x1");
     const waiting = dials.waitFor("x1", "b");
     await knobs.create("y1");
@@ -70,7 +74,9 @@ describe("the subscriptions, followed logs and waits of one client", () => {
     await expect.poll(() => heard).toEqual({ dial: 1000, knob: 500 });
     const seen = followers.map((_, n) => (n % 2 === 0 ? ["x1", "x1"] : ["y1"]));
     await expect.poll(() => followers.map(({ ids }) => ids)).toEqual(seen);
+    await expect.poll(() => handled).toEqual(["x1", "x1", "x1", "x1"]);
     expect(await names()).toEqual(SHARED);
+    await Promise.all(reactions.map((reaction) => reaction.close()));
     await Promise.all(subscriptions.map((subscription) => subscription.close()));
     expect(await names()).toEqual(SHARED); // the followers need both
     stop.abort();

@@ -17,7 +17,8 @@ beforeAll(async () => {
 /** Lists what the package may contain. */
 const BELONGS = [
   /^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$|^docker-compose\.yml$/,
-  /^bin\/latchkey\.js$/,
+  /^bin\/(latchkey\.js|package\.json)$/,
+  /^dist\/bundle\/([a-z0-9-]+\.cjs|LICENSES\.txt)$/,
   /^dist\/[a-z/-]+\.(js|d\.ts)$/,
   /^dist\/lua\/[a-z0-9_]+\.lua$|^dist\/lua\/manifest\.json$/,
   /^lua\/((functions|steps|reactions|maintenance)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
@@ -32,7 +33,8 @@ describe("the package", () => {
     const needed = [
       ...["LICENSE", "README.md", "CHANGELOG.md", "docker-compose.yml", "bin/latchkey.js", "lua/README.md"],
       ...["docs/reference/api/README.md", "docs/reference/api/latchkey.md"],
-      ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js", "dist/cli/main.js"],
+      ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js"],
+      ...["bin/package.json", "dist/bundle/main.cjs", "dist/bundle/LICENSES.txt"],
       ...["dist/lua/latchkey_v2.lua", "dist/lua/manifest.json", "schema/machine.schema.json"],
       ...scripts.flatMap((name) => [`lua/${name}`, `dist/lua/${name}`]),
     ];
@@ -41,6 +43,14 @@ describe("the package", () => {
 
   test("holds nothing else: no tests, no build stamps, no maps of sources that are not there", () => {
     expect(packed.files.filter((path) => !BELONGS.some((pattern) => pattern.test(path)))).toEqual([]);
+  });
+
+  test("includes the licence of each package in the bundle", () => {
+    const notices = readFileSync(join(root, "dist/bundle/LICENSES.txt"), "utf8");
+    for (const name of ["commander", "iovalkey", "redis-parser", "denque"]) {
+      const text = readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8").trim();
+      expect(notices).toContain(text);
+    }
   });
 
   test("names no folder of the machine that built it", () => {

@@ -165,6 +165,19 @@ describe("the installed command", () => {
     expect((await npx("--version")).trim()).toBe(version);
   });
 
+  test("does not install what it contains", async () => {
+    await expect(access(join(folder, "node_modules/commander"))).rejects.toThrow("ENOENT");
+    await access(join(folder, "node_modules/iovalkey"));
+  });
+
+  test("shows an entity", async () => {
+    const { url } = await useValkey();
+    const at = ["--url", url, "--namespace", freshNamespace()];
+    await npx("apply", ...at);
+    await npx("create", "a1", ...at);
+    expect(await npx("get", "a1", "-o", "yaml", ...at)).toContain("state: spawning");
+  });
+
   test("draws a machine file without a server", async () => {
     const machine = {
       name: "order",

@@ -1,7 +1,12 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Random } from "../../faults/random.js";
 import type { Change } from "../../src/index.js";
-import { type AttemptStart, type Delivery, ReactionGroup } from "../../src/reactions/group.js";
+import {
+  type AttemptStart,
+  type Delivery,
+  ReactionGroup,
+  type TakeOptions,
+} from "../../src/reactions/group.js";
 import { openConnection } from "../../src/valkey/connection.js";
 import { admin } from "../helpers/calls.js";
 import { begin, finish, keyOf, nameOf, replicas } from "../helpers/reactions.js";
@@ -27,10 +32,14 @@ async function stage() {
   };
 }
 
+function takeOf(count: number): TakeOptions {
+  return { count, takeOverMs: 600_000, delayMs: 0, types: [] };
+}
+
 /** Takes events, and returns all events of the consumer. */
 async function take(group: ReactionGroup, count = 10): Promise<readonly Delivery[]> {
   group.reset();
-  return (await group.take({ count, takeOverMs: 600_000, delayMs: 0, types: [] })).deliveries;
+  return (await group.take(takeOf(count))).deliveries;
 }
 
 function changeOf({ text }: AttemptStart): Change {
@@ -183,7 +192,7 @@ describe("the events of an entity", () => {
     await (await admin()).xtrim(a.keys.events, "MAXLEN", 1);
     const next = await finish(a, first);
     expect(next && (await begunName(a, next))).toBe("x1@301");
-    const { missed } = await a.take({ count: 0, takeOverMs: 600_000, delayMs: 0, types: [] });
+    const { missed } = await a.take(takeOf(0));
     expect(missed).toMatchObject({ partition: 0, count: 49 }); // a bounded portion
     expect(next && (await finish(a, next))).toBeNull();
     await expect.poll(async () => (await take(a)) && waiting()).toBe(0);
@@ -218,6 +227,34 @@ describe("the events of an entity", () => {
     ]);
     expect(await c.begin(one, c.nextCall(), 1, true)).toMatchObject({ attempt: 2, left: -1 });
     expect(await c.begin(two, c.nextCall(), 1, true)).toMatchObject({ attempt: 2, left: 0 });
+  });
+
+  it("are assigned or wait in bounded portions, however many there are", async () => {
+    const { ours, consumer, waiting, die } = await stage();
+    const [a, b] = [consumer("a"), consumer("b")];
+    const valkey = await admin();
+    await ours.create("x1");
+    const [first] = await take(a);
+    for (let n = 0; n < 120; n++) await ours.patch("x1", { set: { n } });
+    const grown: number[] = [];
+    for (let size = 0; size < 120; grown.push(size)) {
+      const { deliveries } = await a.take(takeOf(1000));
+      expect(deliveries).toEqual([]);
+      size = await waiting();
+    }
+    expect(grown).toEqual([50, 100, 120]);
+    expect(await valkey.xpending(a.keys.events, "r", "-", "+", 1000, "a")).toHaveLength(1);
+    for (let n = 0; n < 120; n++) await ours.create(`y${n}`);
+    await valkey.xreadgroup("GROUP", "r", "a", "COUNT", 1000, "STREAMS", a.keys.events, ">");
+    await die("a");
+    const sizes: number[] = [];
+    for (let more = true; more; ) {
+      const { deliveries, hasMore } = await b.take(takeOf(1000));
+      sizes.push(deliveries.length);
+      more = hasMore;
+    }
+    expect(sizes).toEqual([50, 50, 21]);
+    expect(await b.owns(first ?? { mark: "e", id: "0-0", entity: "", excused: 0 })).toBe(true);
   });
 
   it("of a dead consumer go to others in portions as large as they ask for", async () => {

@@ -234,7 +234,7 @@ describe("a reaction", () => {
 
   it("leaves no connection behind", async () => {
     const open = async () =>
-      String(await (await admin()).client("LIST")).match(/name=latchkey-events/g)?.length ?? 0;
+      String(await (await admin()).client("LIST")).match(/name=latchkey-subscribe/g)?.length ?? 0;
     const { list } = await replicas(1);
     const before = await open();
     for (let n = 0; n < 3; n++) await (await list[0].react("r", () => {})).close();

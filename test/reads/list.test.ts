@@ -133,6 +133,20 @@ it("is empty, without a cursor, if there are no entities", async () => {
   expect(await ours.count()).toEqual({ spawning: 0, running: 0, failed: 0, killed: 0, completed: 0 });
 });
 
+it("reads a page of 100 with one request per entity, sent together", async () => {
+  const { list } = await dials();
+  for (let made = 0; made < 100; made += 1) await list.create(`x${made}`);
+  const server = await admin();
+  const readsOfServer = async () =>
+    Number(/total_reads_processed:(\d+)/.exec(await server.info("stats"))?.[1]);
+  await server.config("RESETSTAT");
+  const before = await readsOfServer();
+  expect((await list.listPage({ limit: 100 })).items).toHaveLength(100);
+  // Sent one by one, they would be a hundred reads.
+  expect((await readsOfServer()) - before).toBeLessThan(20);
+  expect(await server.info("commandstats")).toContain("cmdstat_hgetall:calls=100,");
+});
+
 it("reports a machine that is no longer installed, as after a loss of data", async () => {
   const home = await client({ reinstall: false });
   const list = await home.machine(dial);

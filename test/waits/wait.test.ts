@@ -33,7 +33,9 @@ describe("waitFor", () => {
   it("returns the change that made the entity match", async () => {
     const ours = await agents();
     await ours.create("a1");
-    const waiting = ours.waitFor("a1", ["completed", "failed"]);
+    const met: string[] = [];
+    const waiting = ours.waitFor("a1", ({ state }) => met.push(state) > 0 && state === "completed");
+    await expect.poll(() => met).toEqual(["spawning"]); // it follows the event log from here on
     await ours.transition("a1", "running");
     const done = await ours.transition("a1", "completed", { reason: "done" });
     expect(await waiting).toEqual(done);

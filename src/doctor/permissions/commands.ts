@@ -39,7 +39,7 @@ const PLAIN = [...READS, ...CHANGES, ...DURABILITY, ...commandsIn(scripts)];
 
 /** Commands of reactions that changes do not need. */
 export const REACTION_ONLY: readonly string[] = [
-  ...new Set([...REACTION_READS, "xgroup|create", "xread", ...commandsIn(reactionScripts)]),
+  ...new Set([...REACTION_READS, "xgroup|create", ...commandsIn(reactionScripts)]),
 ].filter((command) => !PLAIN.includes(command));
 
 /** Commands of fsck that changes do not need. */

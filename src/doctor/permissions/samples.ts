@@ -82,7 +82,6 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     xpending: streams.map((key): Sample => ["XPENDING", key, ID]),
     xrange: streams.map((key): Sample => ["XRANGE", key, "-", "+"]),
     xrevrange: [["XREVRANGE", events, "+", "-"]],
-    xread: [["XREAD", "COUNT", "1", "STREAMS", events, "0"]],
     xreadgroup: streams.map((key): Sample => ["XREADGROUP", "GROUP", ID, ID, "STREAMS", key, ">"]),
     xsetid: [["XSETID", events, "1-1"]],
     zadd: [index, due, lastSeen, waiting].map((key): Sample => ["ZADD", key, "1", "m"]),

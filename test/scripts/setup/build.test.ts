@@ -6,7 +6,7 @@ import { freshFolder } from "../../helpers/folder.js";
 
 async function project(): Promise<string> {
   const root = await freshFolder();
-  for (const folder of ["src/lua", "src/reads", "lua", "demo", "scripts"])
+  for (const folder of ["src/lua", "src/reads", "lua", "demo", "scripts/bundle"])
     await mkdir(join(root, folder), { recursive: true });
   for (const file of [
     "package.json",
@@ -14,6 +14,7 @@ async function project(): Promise<string> {
     "src/reads/get.ts",
     "lua/create.lua",
     "scripts/build.mjs",
+    "scripts/bundle/notices.mjs",
   ]) {
     await writeFile(join(root, file), file);
   }
@@ -25,6 +26,10 @@ describe("the build's inputs", () => {
     ["a source file changes", (root: string) => writeFile(join(root, "src/reads/get.ts"), "changed")],
     ["a script changes", (root: string) => writeFile(join(root, "lua/create.lua"), "changed")],
     ["the build changes", (root: string) => writeFile(join(root, "scripts/build.mjs"), "changed")],
+    [
+      "a part of the build changes",
+      (root: string) => writeFile(join(root, "scripts/bundle/notices.mjs"), "changed"),
+    ],
     ["the settings change", (root: string) => writeFile(join(root, "tsconfig.json"), "changed")],
     ["a file is added", (root: string) => writeFile(join(root, "src/new.ts"), "")],
     ["a file is removed", (root: string) => rm(join(root, "src/reads/get.ts"))],
