@@ -181,12 +181,12 @@ export class Attempts {
           this.#applied = { document: found.document, copies: UNCOUNTED };
           return this.#applied;
         }
-        if (found.outcome === "FORGOTTEN") return answer;
-        const isFirst = this.#call.openUntilMs === undefined;
-        // If the log lost what this client had seen, a copy of the first attempt could be executed later.
         const end = position ?? "0-0";
         await this.#connection.verify(); // the namespace may have been created anew
         this.#connection.positions.reset(this.#events, end);
+        if (found.outcome === "FORGOTTEN") return answer;
+        const isFirst = this.#call.openUntilMs === undefined;
+        // If the log lost what this client had seen, a copy of the first attempt could be executed later.
         if (isFirst && isLater(attempt.seen, end)) this.#call.open(attempt.untilMs);
         else if (isFirst || isOver) {
           // No attempt was applied, and none will be: begin anew.

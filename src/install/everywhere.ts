@@ -76,7 +76,8 @@ function interrupted(
   error: unknown,
   versions: PartitionVersions,
 ): ApplyInterruptedError {
-  const why = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const why = message.replace(/; send it again$/, ""); // the versions say what to do
   const state = versionsText(versions) || "some partitions may have the new version; apply it again";
   return new ApplyInterruptedError(`machine ${machine}: ${why}; ${state}`, machine, versions, error);
 }

@@ -1,5 +1,13 @@
-import { checkObject, checkOptions, checkTypes, checkWhole, refuse } from "../contract/arguments.js";
-import { DEFAULT_NAMESPACE, type SentinelOptions } from "./connection-options.js";
+import {
+  checkDuration,
+  checkObject,
+  checkOptions,
+  checkTypes,
+  checkWhole,
+  refuse,
+} from "../contract/arguments.js";
+import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
+import { type ConnectionOptions, DEFAULT_NAMESPACE, type SentinelOptions } from "./connection-options.js";
 
 /** Rejects a database that would share its channels with another one. */
 export function checkDatabase(database: number, namespace: string | undefined): void {
@@ -12,7 +20,7 @@ export function checkDatabase(database: number, namespace: string | undefined): 
 }
 
 /** Checks the options for Sentinels. */
-export function checkSentinel(sentinel: SentinelOptions): void {
+function checkSentinel(sentinel: SentinelOptions): void {
   checkOptions(sentinel, ["username", "password", "natMap"], "sentinel");
   const { username, password, natMap = {} } = sentinel;
   checkTypes("string", { "sentinel.username": username, "sentinel.password": password });
@@ -26,4 +34,54 @@ export function checkSentinel(sentinel: SentinelOptions): void {
     if (typeof to.host !== "string" || to.host === "") refuse(`${name}.host must be the name of a host`);
     checkWhole(`${name}.port`, to.port, 1, 65_535);
   }
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+
+/** Defaults of all calls. */
+export interface CallDefaults {
+  readonly maxInFlight: number;
+  readonly timeoutMs: number;
+  readonly durability: DurabilityNeed;
+}
+
+/** The longest timer of Node, less the second that connecting adds. */
+const LONGEST_MS = 2_147_000_000;
+
+/** Checks the options of a connection. @throws ContractError with code BADARG if one is invalid */
+export function checkConnection({
+  url,
+  username,
+  password,
+  connectionName,
+  ...others
+}: ConnectionOptions): void {
+  checkTypes("string", { url, username, password, connectionName });
+  const { sentinel, database, tls, logger } = others;
+  checkTypes("object", { sentinel, tls, logger });
+  if (sentinel !== undefined) checkSentinel(sentinel);
+  if (database !== undefined) checkWhole("database", database, 0, 99_999);
+  for (const method of logger === undefined ? [] : (["debug", "info", "warn", "error"] as const)) {
+    if (typeof logger?.[method] !== "function")
+      refuse(`logger must have the methods of a pino logger; it lacks ${method}`);
+  }
+}
+
+/** Checks the options that are defaults of all calls, and returns them. @throws ContractError with code BADARG */
+export function callDefaults({
+  timeout = DEFAULT_TIMEOUT_MS,
+  durability = "memory",
+  maxInFlight,
+  ...limits
+}: ConnectionOptions): CallDefaults {
+  for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
+    const ms = limits[name];
+    if (ms !== undefined) checkWhole(name, ms, 1, LONGEST_MS);
+  }
+  if (maxInFlight !== undefined) checkWhole("maxInFlight", maxInFlight, 1);
+  return {
+    maxInFlight: maxInFlight ?? Number.POSITIVE_INFINITY,
+    timeoutMs: checkDuration("timeout", timeout),
+    durability: checkDurability(durability),
+  };
 }

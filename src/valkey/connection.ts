@@ -1,10 +1,10 @@
 import { Valkey } from "iovalkey";
-import { checkDuration, checkTypes, checkWhole, refuse } from "../contract/arguments.js";
-import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
+import { refuse } from "../contract/arguments.js";
+import type { DurabilityNeed } from "../contract/durability.js";
 import { ClosedError } from "../errors/closed-error.js";
 import type { LatchkeyError } from "../errors/latchkey-error.js";
 import { addressText } from "./address.js";
-import { checkDatabase, checkSentinel } from "./connection-checks.js";
+import { type CallDefaults, callDefaults, checkConnection, checkDatabase } from "./connection-checks.js";
 import {
   addressOf,
   type ConnectionOptions,
@@ -30,8 +30,6 @@ import { parseAddress } from "./server-url.js";
 
 export type { ConnectionOptions } from "./connection-options.js";
 export { hangUp } from "./open-clients.js";
-
-const DEFAULT_TIMEOUT_MS = 5_000;
 
 /** A connection to one server, which can open more with the same settings. */
 export interface Connection {
@@ -117,46 +115,6 @@ export async function openConnection(
     opened.onClose(watchFailover(settings, logger, () => opened.reconnect()));
   }
   return connectionOf(client, text, logger, defaults, opened);
-}
-
-/** Defaults of all calls. */
-interface CallDefaults {
-  readonly maxInFlight: number;
-  readonly timeoutMs: number;
-  readonly durability: DurabilityNeed;
-}
-
-/** The longest timer of Node, less the second that connecting adds. */
-const LONGEST_MS = 2_147_000_000;
-
-function checkConnection({ url, username, password, connectionName, ...others }: ConnectionOptions): void {
-  checkTypes("string", { url, username, password, connectionName });
-  const { sentinel, database, tls, logger } = others;
-  checkTypes("object", { sentinel, tls, logger });
-  if (sentinel !== undefined) checkSentinel(sentinel);
-  if (database !== undefined) checkWhole("database", database, 0, 99_999);
-  for (const method of logger === undefined ? [] : (["debug", "info", "warn", "error"] as const)) {
-    if (typeof logger?.[method] !== "function")
-      refuse(`logger must have the methods of a pino logger; it lacks ${method}`);
-  }
-}
-
-function callDefaults({
-  timeout = DEFAULT_TIMEOUT_MS,
-  durability = "memory",
-  maxInFlight,
-  ...limits
-}: ConnectionOptions): CallDefaults {
-  for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
-    const ms = limits[name];
-    if (ms !== undefined) checkWhole(name, ms, 1, LONGEST_MS);
-  }
-  if (maxInFlight !== undefined) checkWhole("maxInFlight", maxInFlight, 1);
-  return {
-    maxInFlight: maxInFlight ?? Number.POSITIVE_INFINITY,
-    timeoutMs: checkDuration("timeout", timeout),
-    durability: checkDurability(durability),
-  };
 }
 
 function adopt(

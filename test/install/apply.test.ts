@@ -361,7 +361,7 @@ it("reports that a machine may be installed if the reply was lost", async () => 
   const error = await rejectionOf(ApplyInterruptedError, home.apply(job));
   expect(error).toMatchObject({ code: "UNKNOWN", machine: "job", versions: {} });
   expect(error.message).toMatch(
-    /^machine job: apply job was not answered: .*; some partitions may have the new version; apply it again$/,
+    /^machine job: apply job: the reply was lost, and the partition may have the definition: [^;]*; some partitions may have the new version; apply it again$/,
   );
   proxy.shut(false);
   const installed = () => home.definition("job").catch(() => null); // it may take longer to be connected again

@@ -316,7 +316,7 @@ it("reports a machine that is missing from the start, and an invalid name of a m
 });
 
 it("continues if its only machine is missing: it reports that, and fires when the machine is back", async () => {
-  const task = await tasks();
+  const task = await tasks(1, "task", await client({ reinstall: false }));
   await task.overdue("t1");
   await (await admin()).del(task.key("machine"));
   const end = new AbortController();

@@ -1,6 +1,7 @@
 import { Valkey } from "iovalkey";
 import { expect, it, onTestFinished } from "vitest";
 import {
+  ClosedError,
   ContractError,
   type Entities,
   type Latchkey,
@@ -25,8 +26,6 @@ async function overdue(home: Latchkey): Promise<Entities> {
   return entities;
 }
 
-const nothing = { expired: 0, removed: 0, given: 0, stuck: 0 };
-
 it("ends when latchkey is closed, however long its interval, and returns its report", async () => {
   const home = await client();
   const entities = await overdue(home);
@@ -37,11 +36,12 @@ it("ends when latchkey is closed, however long its interval, and returns its rep
   expect(report.reduce((sum, { expired }) => sum + expired, 0)).toBe(1);
 });
 
-it("ends at once if latchkey is closed already", async () => {
+it("rejects if latchkey is closed already", async () => {
   const home = await client();
   const entities = await overdue(home);
   await home.close();
-  expect([await home.sweep(), await entities.sweep()]).toEqual([nothing, nothing]);
+  await rejectionOf(ClosedError, home.sweep());
+  await rejectionOf(ClosedError, entities.sweep());
 });
 
 it("ends when latchkey is closed, and leaves a client that was passed in open", async () => {

@@ -1,3 +1,4 @@
+import { Valkey } from "iovalkey";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   type Change,
@@ -295,10 +296,14 @@ it("waits for a server that does not reply, reports it once, and continues", asy
 });
 
 it("fails with `once` if the server is unreachable or the machine is not installed", async () => {
-  const { home, entities } = await tasks();
+  const { home } = await tasks();
+  const valkey = new Valkey((await useValkey()).url);
+  onTestFinished(() => valkey.disconnect());
+  const far = await client({ client: valkey, namespace: home.namespace, reinstall: false });
+  const entities = await far.machine(task as MachineDefinition);
   await (await admin()).del(key(home, "t1", "machine"));
   await rejectionOf(ContractError, entities.sweep({ once: true }));
-  await home.close();
+  valkey.disconnect();
   await rejectionOf(NotExecutedError, entities.sweep({ once: true }));
 });
 
