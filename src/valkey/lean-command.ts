@@ -1,16 +1,22 @@
 import type { Writable } from "node:stream";
 import type { Command, Valkey } from "iovalkey";
 
-/** Sockets that gather what is written in this turn of the event loop. */
-const gathering = new WeakSet<Writable>();
+/** Number of commands that each socket has gathered in this turn of the event loop. */
+const gathered = new WeakMap<Writable, number>();
 
-/** Sends everything that is written in this turn of the event loop with one system call. */
+/** Commands in one system call. With more, the server would wait for this process, and this process for the server. */
+const BATCH = 16;
+
+/** Sends what is written in one turn of the event loop with few system calls. */
 function gather(socket: Writable): void {
-  if (gathering.has(socket)) return;
-  gathering.add(socket);
+  const count = gathered.get(socket) ?? 0;
+  gathered.set(socket, count + 1);
+  if (count % BATCH !== 0) return;
+  if (count > 0) socket.uncork();
   socket.cork();
+  if (count > 0) return;
   process.nextTick(() => {
-    gathering.delete(socket);
+    gathered.delete(socket);
     socket.uncork();
   });
 }
