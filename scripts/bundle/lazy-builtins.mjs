@@ -1,5 +1,6 @@
 // Loads some modules of Node at their first use: each costs a command milliseconds, and most commands use none of them.
 import { createRequire } from "node:module";
+import { promisify } from "node:util";
 
 const require = createRequire(import.meta.url);
 const LAZY = new Set(["assert", "child_process", "crypto", "dns", "tls", "tty"]);
@@ -30,7 +31,13 @@ export function lazyBuiltins() {
         ([key, value]) => typeof value === "function" && /^[a-z]\w*$/.test(key),
       );
       return functions
-        .map(([key]) => `export const ${key} = (...words) => require("node:${name}").${key}(...words);`)
+        .map(([key, value]) => {
+          const call = `(...words) => require("node:${name}").${key}(...words)`;
+          if (value[promisify.custom] === undefined) return `export const ${key} = ${call};`;
+          // util.promisify takes another function for these, such as execFile.
+          const custom = `(...words) => require("node:util").promisify(require("node:${name}").${key})(...words)`;
+          return `export const ${key} = /* @__PURE__ */ Object.assign(${call}, { [Symbol.for("nodejs.util.promisify.custom")]: ${custom} });`;
+        })
         .join("\n");
     },
   };

@@ -1,8 +1,7 @@
-import { type Change, documentText, type Replay } from "../contract/document.js";
-import type { DurabilityNeed } from "../contract/durability.js";
+import { documentText } from "../contract/document.js";
 import type { Reply } from "../contract/reply.js";
 import { ContractError } from "../errors/latchkey-error.js";
-import { type Operation, scripts } from "../lua/index.js";
+import { scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
 import type { DurableLine } from "../valkey/durable-line.js";
@@ -15,32 +14,9 @@ import { NoConfirmationError } from "../valkey/no-confirmation.js";
 import { retry } from "../valkey/retry.js";
 import { ScriptCall } from "../valkey/script-call.js";
 import { isLater } from "../valkey/stream.js";
+import type { Answer, Intent } from "./intent.js";
 import { FailedAttempts, type OpenOp, opInLog, resolveOp, waitUntilOver } from "./op-lookup.js";
 import { type Copies, NO_COPIES } from "./result.js";
-
-/** A change to make, in all its attempts. */
-export interface Intent {
-  readonly operation: Exclude<Operation, "apply" | "expire" | "get" | "heartbeat">;
-  readonly id: string;
-  readonly op: string;
-  /** Arguments of the script, without NOTAFTER and SEEN. */
-  readonly words: readonly string[];
-  readonly timeoutMs: number;
-  /** The caller's own limit, in ms of server time. */
-  readonly notAfter?: number | undefined;
-  /** Position of the event log before the first attempt of another process. */
-  readonly seen?: string | undefined;
-  /** Position that SEEN must not be before. */
-  readonly after?: string | undefined;
-  readonly durability: DurabilityNeed;
-  /** True if nothing is written: no attempt has an effect. */
-  readonly isDryRun: boolean;
-}
-
-/** Result of all attempts: the reply of a script, or the document that a lost attempt is known to have made. */
-export type Answer = ({ readonly reply: Reply } | { readonly document: Change | Replay }) & {
-  readonly copies?: Copies;
-};
 
 /** Acknowledgements of a change that cannot be counted: only the reply to a write counts them, and its reply was lost. */
 const UNCOUNTED: Copies = {
@@ -81,6 +57,8 @@ export class Attempts {
   #waitsFor: string | undefined;
   /** True while later changes of the entity wait for this one. */
   #hasTurn = false;
+  /** True after the first attempt was sent. */
+  #isRetry = false;
   /** Answer of an attempt that was applied. */
   #applied: Answer | undefined;
 
@@ -230,13 +208,14 @@ export class Attempts {
     // Behind a WAIT the server answers late, however few calls are in flight.
     const isLimited = line === undefined;
     if (isLimited && !inFlight.tryEnter())
-      await this.#wait("earlier calls of this process", inFlight.wait(this.#work));
+      await this.#wait("earlier calls of this process", inFlight.wait(this.#work, this.#isRetry));
     let sentAt: number | undefined;
     try {
       const untilMs = await this.#prepare();
       const { op, words, isDryRun } = this.#intent;
       const args = [...words, "OP", op, "SEEN", this.#seen ?? "0-0", "NOTAFTER", String(untilMs)];
       const before = performance.now();
+      this.#isRetry = true;
       const client = line?.client ?? this.#connection.client;
       const reply = await this.#call.send(client, args, isDryRun ? null : untilMs);
       sentAt = before;

@@ -9,8 +9,9 @@ import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { type Answer, Attempts, type Intent } from "./attempts.js";
+import { Attempts } from "./attempts.js";
 import { explainRejection } from "./explain-rejection.js";
+import type { Answer, Intent } from "./intent.js";
 import { FailedAttempts, type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
 import {
   CREATE_OPTIONS,

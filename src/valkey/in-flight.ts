@@ -64,10 +64,17 @@ export class InFlight {
   /**
    * Waits for a place, in the order of the calls. A call whose time cannot suffice any more gets none: the promise stays
    * pending, and its deadline ends it.
+   *
+   * @param isRetry true for a call that had a place before: it goes first
    */
-  wait(deadline: Deadline): Promise<void> {
+  wait(deadline: Deadline, isRetry = false): Promise<void> {
     return new Promise((start) => {
-      this.#waiters.push({ deadline, start });
+      if (!isRetry) this.#waiters.push({ deadline, start });
+      else if (this.#first === 0) this.#waiters.unshift({ deadline, start });
+      else {
+        this.#first -= 1;
+        this.#waiters[this.#first] = { deadline, start };
+      }
     });
   }
 

@@ -40,6 +40,7 @@ const LOOKS: readonly (readonly [words: string, exit?: number])[] = [
   ["events"],
   ["reactions"],
   ["reactions dead cleanup"],
+  ["reactions pending cleanup"],
   ["doctor", 1], // the server has settings that are bad
   ["fsck"],
 ];
@@ -146,7 +147,7 @@ describe("a user who may not fire timers", () => {
     const { exit, stderr } = await sweeping.ended;
     expect(exit).toBe(7);
     expect(stderr).toBe(
-      `error: expire agent a1 was rejected: user ${namespace}-reader lacks the permission +evalsha; ` +
+      `error: expire agent a1 was not executed: user ${namespace}-reader lacks the permission +evalsha; ` +
         "`latchkey doctor` prints the ACL line that grants it (NOPERM evalsha)\n" +
         "  try: node bin/latchkey.js doctor\n",
     );

@@ -20,6 +20,10 @@ const WRITES =
 /** The writes of the shared pieces, in their order: XADD is first, because it alone may still fail, and PUBLISH last. */
 const PIECES: Record<string, string> = {
   "repetition.lua": "HSET",
+  // Of reactions only.
+  "gaps.lua": "XADD HSET",
+  "reaction.lua": "HSET",
+  "waiting.lua": "XCLAIM ZADD ZREM XCLAIM XACK ZADD HDEL",
   "settle.lua": "HSET ZADD ZADD ZREM",
   "erase.lua": "XADD XSETID DEL ZADD HSET ZREMRANGEBYRANK ZREM PUBLISH",
   "commit.lua": "XADD RPUSH LPOP HDEL HSET ZADD ZADD ZREM PUBLISH",
@@ -76,7 +80,7 @@ describe.each(operations)("%s", (operation) => {
   });
 });
 
-it("has no write in the shared pieces but in commit, erase and settle and, for a replay, one in repetition", () => {
+it("has no write in the shared pieces but in commit, erase and settle, for a replay in repetition, and in those of reactions", () => {
   for (const name of ["functions", "steps"].flatMap((folder) => readdirSync(path(`lua/${folder}`)))) {
     const writes = writesIn(pieceText(name));
     expect([name, writes.join(" ")]).toEqual([name, PIECES[name] ?? ""]);

@@ -91,8 +91,8 @@ describe("a walk finds a script", () => {
     "that leaves no tombstone": ["remove", "-(ms * 1024 + sequence)), id)", "-1), id)"],
     "that drops the floor with a new version of the machine": [
       "apply",
-      "if installed.floor then",
-      "if false then",
+      "local floor = installed.floor",
+      "local floor",
     ],
     "that forgets a trimmed tombstone": [
       "remove",
