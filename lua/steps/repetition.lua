@@ -19,9 +19,10 @@ if op then
   -- A new position is greater than SEEN anyway if the clock is, so the end of the log matters only if it is not.
   if not is_forgotten and seen_ms >= time then is_forgotten = is_after(seen, log_end(events_key)) end
   if is_forgotten then
-    local last = log_end(events_key)
-    if is_after(forgot, last) then last = forgot end -- the log is younger than the machine's fence, or was deleted
-    return { 'FORGOTTEN', snapshot(machine_key, id, entity), last }
+    local position = log_end(events_key)
+    -- The log may be younger than the machine's fence, or was deleted.
+    if is_after(forgot, position) then position = forgot end
+    return { 'FORGOTTEN', snapshot(machine_key, id, entity), position }
   end
 end
 if not_after and time > not_after then return { 'EXPIRED', snapshot(machine_key, id, entity), false } end

@@ -53,7 +53,7 @@ export class Attempts {
   #seen: string | undefined;
   /** Length of the time in which the next attempt may be executed, in ms. It doubles with each attempt. */
   #windowMs: number;
-  /** What the call waits for in this process, before its first attempt. */
+  /** Calls that must end before an attempt of this one is sent. */
   #waitsFor: string | undefined;
   /** True while later changes of the entity wait for this one. */
   #hasTurn = false;

@@ -77,7 +77,7 @@ function interrupted(
   versions: PartitionVersions,
 ): ApplyInterruptedError {
   const message = error instanceof Error ? error.message : String(error);
-  const why = message.replace(/; send it again$/, ""); // the versions say what to do
+  const why = message.replace(/; send it again$/, ""); // the versions have the instruction
   const state = versionsText(versions) || "some partitions may have the new version; apply it again";
   return new ApplyInterruptedError(`machine ${machine}: ${why}; ${state}`, machine, versions, error);
 }

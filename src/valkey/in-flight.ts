@@ -22,8 +22,8 @@ const QUEUE_SHARE = 0.1;
 const FIRST_LIMIT = 16;
 
 /**
- * Limits the calls in flight, so that each is answered soon after it was sent, however many wait: what waits here has not
- * started, and can still be given up without an effect. The limit follows the latency that the server shows, as in TCP
+ * Limits the calls in flight, so that each is answered soon after it was sent, however many wait: a call that waits here
+ * has not started, and can end without an effect. The limit follows the latency that the server shows, as in TCP
  * Vegas (Brakmo, O'Malley and Peterson, SIGCOMM 1994): it grows while replies arrive early and shrinks when they are late.
  */
 export class InFlight {

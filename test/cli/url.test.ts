@@ -14,7 +14,7 @@ const QUERY =
   "error: the server URL has a query, which is not supported; db: write the database as path, as in valkey://localhost:6379/2, or use the option database\n";
 
 describe("the URL of a server", () => {
-  test("with a query is a usage error that says what to write instead: 2", async () => {
+  test("with a query is a usage error that names the option to use: 2", async () => {
     const { run, url } = await commandLine();
     const [option, variable, json] = await Promise.all([
       run(["count", "--url", `${url}?db=2`]),
