@@ -1,7 +1,7 @@
 -- The events that wait until an earlier event of their entity is finished. They are pending under a consumer of their
 -- own, and members of a sorted set, in the order in which to handle them: `entity 0<ID>` for an event of the log, then
--- `entity 1<ID>` for a dead letter that is retried. The numbers in the ID have 20 digits each. A member that begins with
--- a blank is the name of an entity that has more trimmed events than one call could remove.
+-- `entity 1<ID>` for a dead letter that is retried. The numbers in the ID have 20 digits each. A member that begins
+-- with a blank is the name of an entity that has more trimmed events than one call could remove.
 
 local WAITING = 'waiting'
 local LONGEST_SCAN = 50 -- events that one call assigns or lets wait

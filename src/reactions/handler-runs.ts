@@ -1,4 +1,5 @@
 import { type Change, parseChange } from "../contract/document.js";
+import { storableText } from "../contract/storable-text.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
@@ -136,7 +137,11 @@ export class HandlerRuns {
     error: string,
   ): Promise<Delivery | undefined | "reassigned"> {
     this.#log("error", run.delivery, { attempt, error }, "an event became a dead letter");
-    return this.#finish(run, { how: "dead", error: error.slice(0, LONGEST_ERROR_TEXT), text }, text);
+    return this.#finish(
+      run,
+      { how: "dead", error: storableText(error, LONGEST_ERROR_TEXT, true), text },
+      text,
+    );
   }
 
   async #finish(
