@@ -24,9 +24,10 @@ const PARTS = {
   docs: [tests("test:docs"), program("docs:api", "--check")],
   package: [tests("test:package")],
   containers: [tests("test:containers")],
-  bench: ["script-cost", "durability", "retention", "peers"].map((name) =>
-    program(`bench:${name}`, "--check"),
-  ),
+  bench: [
+    ...["script-cost", "durability", "retention", "peers"].map((name) => program(`bench:${name}`, "--check")),
+    ...["client", "cli", "page"].map((name) => program(`bench:${name}`)),
+  ],
   versions: servers.map((server) => ({ ...tests("test"), server })),
 };
 
