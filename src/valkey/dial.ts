@@ -47,8 +47,11 @@ async function dialOnce(
   logger: Logger,
 ): Promise<Valkey> {
   let wasReady = false;
-  const pauseMs = (attempt: number): number | null =>
-    wasReady ? backoffMs(attempt, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS) : null;
+  const pauseMs = (attempt: number): number | null => {
+    if (!wasReady) return null;
+    // The first one at once: a lost connection costs the calls that wait little more than a round trip.
+    return attempt === 1 ? 0 : backoffMs(attempt - 1, FIRST_RECONNECT_PAUSE_MS, LONGEST_RECONNECT_PAUSE_MS);
+  };
   let left: Valkey["stream"] | undefined;
   const trace: SentinelTrace = {};
   const client: Valkey = new Valkey({
