@@ -19,7 +19,7 @@ it("lists, pages and counts entities that are dated ahead, as after a step back 
   const ids = ["x1", "x2", "x3"];
   for (const [at, id] of ids.entries()) {
     await list.create(id);
-    await enteredAt(home, list, id, nowMs + at * HOUR);
+    await enteredAt(home, list, id, nowMs + (at + 1) * HOUR);
   }
   for (const options of [{}, { state: "a" as const }]) {
     expect((await all(list.list(options))).map(({ id }) => id)).toEqual(ids);
