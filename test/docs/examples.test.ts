@@ -90,9 +90,10 @@ describe.each([
 
   test("repeats a change by its idempotency key without making it twice", async ({ skip }) => {
     if (!installed(needs)) skip(`${needs} is not installed`);
-    const { call, close } = await agents();
-    expect(await call("a1", "running", "OP", "o1", "SEEN", "0-0")).toMatchObject({ exit: 0, outcome: "OK" });
-    const again = await call("a1", "running", "OP", "o1", "SEEN", "0-0");
+    const { entities, call, close } = await agents();
+    const repeat = ["OP", "o1", "SEEN", await entities.position("a1")];
+    expect(await call("a1", "running", ...repeat)).toMatchObject({ exit: 0, outcome: "OK" });
+    const again = await call("a1", "running", ...repeat);
     expect(again).toMatchObject({ exit: 0, outcome: "REPLAYED", document: { version: 2, opVersion: 2 } });
     await close();
   });
