@@ -54,6 +54,7 @@ class Alarm {
   }
 
   #ring(): void {
+    clearTimeout(this.#timer); // one may have been set since the last batch
     this.#timer = undefined;
     this.#ringsAt = Number.POSITIVE_INFINITY;
     const now = performance.now();

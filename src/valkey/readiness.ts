@@ -3,7 +3,7 @@ import { ClosedError } from "../errors/closed-error.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { pauseBeforeRetry } from "./backoff.js";
 import { Deadline } from "./deadline.js";
-import { isLoss, mayPass, OfflineError } from "./failure.js";
+import { mayPass, OfflineError } from "./failure.js";
 
 /** Checks the server of a new connection. A LatchkeyError that it throws rejects all further calls. */
 export type ConnectionCheck = (client: Valkey) => Promise<void>;
@@ -85,18 +85,18 @@ export class Readiness {
 
   async #runCheck(): Promise<void> {
     const { stream } = this.#client;
-    for (let failed = 0; this.#client.stream === stream; failed += 1) {
+    const isCurrent = (): boolean => this.#client.stream === stream && this.#client.status === "ready";
+    for (let failed = 0; isCurrent(); failed += 1) {
       try {
         await this.#check?.(this.#client);
         break;
       } catch (error) {
         if (error instanceof LatchkeyError) return this.fail(error);
-        if (isLoss(error)) return; // the next connection is checked again
         if (!mayPass(error)) break; // a call that needs the same permission reports it
         await pauseBeforeRetry(failed, Deadline.in(Number.POSITIVE_INFINITY));
       }
     }
-    if (this.#client.stream !== stream) return;
+    if (!isCurrent()) return; // the next connection is checked again
     this.#isChecked = true;
     this.#notify();
   }

@@ -5,7 +5,7 @@ import type { Script } from "../lua/index.js";
 import { contractError, hint, notMade } from "./ask.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
-import { classifyFailure, LateError, replyCode } from "./failure.js";
+import { classifyFailure, isOffline, LateError, replyCode } from "./failure.js";
 import type { Recover } from "./machine-store.js";
 import { retry } from "./retry.js";
 import { runScript } from "./script.js";
@@ -59,13 +59,24 @@ export class ScriptCall {
     try {
       reply = await runScript(client, this.#script, this.#keys, args);
     } catch (error) {
-      if (classifyFailure(error) !== "unknown") this.#openUntilMs = before;
+      if (isAnswerForAll(client, error)) this.#openUntilMs = before;
       if (replyCode(error) === "NOMACHINE" && (await this.#recover())) throw new LateError();
       throw error;
     }
     this.#openUntilMs = before;
     return readReply(reply);
   }
+}
+
+/**
+ * Returns whether a failure proves that the attempt was not executed. A caller's own client may send a call again by itself:
+ * then the error can be the answer to a second copy, and the first one may have been executed.
+ */
+function isAnswerForAll({ options }: Valkey, error: unknown): boolean {
+  const failure = classifyFailure(error);
+  const mayResend = options.autoResendUnfulfilledCommands !== false && options.maxRetriesPerRequest !== 0;
+  if (!mayResend || isOffline(error)) return failure !== "unknown";
+  return failure === "refused" && replyCode(error) !== "NOMACHINE";
 }
 
 /** A call that has the same effect if it is executed more than once. */
