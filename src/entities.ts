@@ -1,4 +1,3 @@
-import type { Valkey } from "iovalkey";
 import { create, patch, remove, transition } from "./changes/change.js";
 import type {
   CreateOptions,
@@ -24,14 +23,14 @@ import type { Handler } from "./reactions/handler-settings.js";
 import { type PendingEvent, pendingEvents } from "./reactions/pending.js";
 import { type Reaction, react } from "./reactions/reaction.js";
 import type { ReactOptions } from "./reactions/settings.js";
-import { type ReactionStats, reactionStats } from "./reactions/stats.js";
+import { type ReactionStats, reactions } from "./reactions/stats.js";
 import { count } from "./reads/count.js";
 import { get, position } from "./reads/get.js";
 import { type HistoryEntry, type HistoryOptions, history } from "./reads/history.js";
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
-import { ask, limited, type ReadOptions } from "./valkey/ask.js";
+import { limited, type ReadOptions } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 
@@ -112,7 +111,6 @@ export class Entities<S extends string = string, E extends string = string> {
   /**
    * Creates an entity in any state, with the version, times and stamps that it had elsewhere: for import, migration and
    * repair. Adds the event `<machine>.restored`. Needs the permission for RESTORE.
-   *
    * @throws AlreadyExistsError if the ID is in use
    * @example await agents.restore(id, state, { version, createdAt, since, fields: ownFields(snapshot) });
    */
@@ -132,7 +130,6 @@ export class Entities<S extends string = string, E extends string = string> {
 
   /**
    * Renews the lease of the entity's current state, for its whole length from now. Makes no event and no new version.
-   *
    * @throws ConflictError if `ifVersion` or `ifState` does not match, NoLeaseError if the state has no lease,
    * NotFoundError; LatchkeyError with code UNKNOWN if the reply was lost, so that the lease may be renewed: send it again
    * @example await agents.heartbeat("a1", { ifVersion: agent.version });
@@ -149,9 +146,7 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /**
-   * Renews the lease of an entity automatically until the hold or latchkey is closed. When the lease is lost, `signal`
-   * aborts and `onLost` is called.
-   *
+   * Renews the lease of an entity until the hold or latchkey is closed. If it is lost, `signal` aborts and `onLost` is called.
    * @throws the errors of {@link heartbeat} if the first renewal fails
    * @example
    * const hold = await agents.hold("a1", { version: agent.version });
@@ -167,7 +162,8 @@ export class Entities<S extends string = string, E extends string = string> {
    * and delays nothing else. Returns the work of this replica.
    *
    * @throws ContractError for an invalid option; NotExecutedError if its client ended without latchkey being closed. With
-   * `once` also NotExecutedError if the server does not reply, ContractError if the machine is not installed
+   * `once` also NotExecutedError if the server does not reply, LatchkeyError with code UNKNOWN if the reply to a timer was
+   * lost, so that it may have fired, and ContractError if the machine is not installed
    * @example agents.sweep({ signal: stopping.signal }).catch((error) => logger.fatal(error, "the sweep ended"));
    */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
@@ -181,7 +177,6 @@ export class Entities<S extends string = string, E extends string = string> {
 
   /**
    * Lists entities by state, then longest in it first. One that exists and matches all the time is listed exactly once.
-   *
    * @example for await (const agent of agents.list({ state: "running", olderThan: "10m" })) …
    */
   list(options: ListOptions<S> = {}): AsyncGenerator<Snapshot<S>, void> {
@@ -229,14 +224,12 @@ export class Entities<S extends string = string, E extends string = string> {
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, so states that the entity only passes through count. If the log was trimmed meanwhile, it looks
-   * into the history of the entity. It also waits for an unreachable server.
+   * follows the event log, or the entity's history if the log was trimmed. States that the entity only passes through count.
    *
    * @returns the entity when it first matched
    * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), it is in
-   * another final state (`"FINAL"`), or missed changes cannot be looked up (`"GAP"`); the reason of the signal; the error
-   * of the predicate; ClosedError if latchkey is closed; ConnectError if the server rejects this user; NotExecutedError if
-   * the server rejects a read
+   * another final state (`"FINAL"`), or missed changes cannot be looked up (`"GAP"`); the reason of the signal; the error of
+   * the predicate; ClosedError; ConnectError if the server rejects this user; NotExecutedError if it rejects a read
    * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
@@ -262,8 +255,7 @@ export class Entities<S extends string = string, E extends string = string> {
   /**
    * Handles every event in this replica, from this call on: for work on the memory of one process, such as a cache. Each
    * replica that follows gets all events, at least once as long as it lives, in order per entity. If the handler throws, it
-   * is called again with backoff, until it succeeds. The server stores nothing of it. Work that has to be done once, by
-   * any replica, is a reaction: {@link react}.
+   * is called again with backoff, until it succeeds. For work that one replica does for all, use {@link react}.
    *
    * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
    * @example await agents.follow(({ id }) => void cache.delete(id), { onMissed: () => cache.clear() });
@@ -274,9 +266,7 @@ export class Entities<S extends string = string, E extends string = string> {
 
   /** Reads the progress of all reactions, ordered by name. */
   async reactions(options: ReadOptions = {}): Promise<ReactionStats[]> {
-    const { connection, location, ...limits } = limited(this.#store, options);
-    const read = (client: Valkey): Promise<ReactionStats[]> => reactionStats(client, location);
-    return ask(connection, `reactions of ${location.machine}`, read, limits);
+    return reactions(this.#store, options);
   }
 
   /**
@@ -295,7 +285,6 @@ export class Entities<S extends string = string, E extends string = string> {
   /**
    * Lists the events of a reaction that are delivered and not finished: which replica handles each, since when, and how
    * often it was attempted. Ends when the signal is aborted; the time limit applies to each request to the server.
-   *
    * @throws NotExecutedError if the server does not reply, ContractError if an argument is invalid
    * @example for await (const { entity, status, replica, sinceMs } of agents.pendingEvents("cleanup")) …
    */

@@ -9,7 +9,7 @@ local function add_gap(dead_letters_key, settings_key, consumer, number, from, t
   call('HSET', settings_key, field, table.concat({ number, first or from, to, (missed or 0) + count }, ' '))
 end
 
--- The number of events that were trimmed before they were delivered, 0 if it is unknown, and nil if there are none.
+-- The number of events that were trimmed before they were delivered: 0 if it is unknown, nil without such events.
 -- Then the position after the gap, the last one in it, and the number of events ever trimmed.
 local function find_gap(events_key, facts)
   local delivered, read = facts['last-delivered-id'], facts['entries-read']

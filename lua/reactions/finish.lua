@@ -22,7 +22,7 @@
 --   10 problem   for dead, the error of the last attempt
 --   11 document  for dead, the event
 -- Reply
---   [mark, id]  the event is finished, and this is the entity's next one; [] if there is none
+--   [mark, id]  the event is finished, and this is the entity's next event; [] without a next event
 --   LOST        the event was reassigned, or may have been since the attempt began; or the ID is of another event
 -- Errors
 --   NOGROUP  NOPERM <command>

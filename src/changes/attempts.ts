@@ -89,9 +89,15 @@ export class Attempts {
     }
     this.#hasTurn = true;
     try {
-      return await this.#answer();
-    } finally {
+      const answer = await this.#answer();
       this.#letNext();
+      return answer;
+    } catch (error) {
+      // An attempt that may still be executed must not come after a later change.
+      const isOpen = error instanceof FailedAttempts && error.open !== undefined && !this.#work.isOver;
+      if (isOpen) setTimeout(() => this.#letNext(), this.#work.remainingMs).unref();
+      else this.#letNext();
+      throw error;
     }
   }
 

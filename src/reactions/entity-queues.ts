@@ -66,7 +66,7 @@ export class EntityQueues {
     }
     const queue = { current: delivery };
     this.#queues.set(key, queue);
-    const drain = this.#drain(group, queue)
+    const drain = this.#drain(group, queue, key)
       .catch((error: unknown) => {
         this.#failure ??= { error };
         this.#connection.logger.error(
@@ -75,7 +75,6 @@ export class EntityQueues {
         );
       })
       .finally(() => {
-        this.#queues.delete(key);
         this.#drains.delete(drain);
         this.#onRoom();
       });
@@ -91,23 +90,27 @@ export class EntityQueues {
     while (this.#drains.size > 0) await Promise.all(this.#drains);
   }
 
-  async #drain(group: ReactionGroup, queue: EntityQueue): Promise<void> {
-    while (!this.#stopping.aborted) {
-      const { current } = queue;
-      const limit = this.#limitOf(current);
-      const result = await this.#slots.use(limit, () => this.#runs.run(group, current, limit === 1));
-      if (typeof result === "number") {
-        await this.#park(result);
-        continue;
+  async #drain(group: ReactionGroup, queue: EntityQueue, key: string): Promise<void> {
+    try {
+      while (!this.#stopping.aborted) {
+        const { current } = queue;
+        const limit = this.#limitOf(current);
+        const result = await this.#slots.use(limit, () => this.#runs.run(group, current, limit === 1));
+        if (typeof result === "number") {
+          await this.#park(result);
+          continue;
+        }
+        if (result === "reassigned") {
+          group.reset(); // the next reply contains the event that this replica may have of the entity
+          return;
+        }
+        const following = result ?? queue.next;
+        if (following === undefined || isEvent(following, current)) return;
+        queue.current = following;
+        delete queue.next;
       }
-      if (result === "reassigned") {
-        group.reset(); // the next reply contains the event that this replica may have of the entity
-        return;
-      }
-      const following = result ?? queue.next;
-      if (following === undefined || isEvent(following, current)) return;
-      queue.current = following;
-      delete queue.next;
+    } finally {
+      this.#queues.delete(key); // at once, so that no event is added to a queue that has ended
     }
   }
 

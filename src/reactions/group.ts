@@ -204,7 +204,7 @@ export class ReactionGroup {
    *
    * @param begun the attempt's number of `begin`
    * @param digest SHA-1 of the event that `begin` returned
-   * @returns the entity's next event, which now belongs to this consumer; null if there is none; undefined if the event
+   * @returns the entity's next event, which now belongs to this consumer; null without a next event; undefined if the event
    *   was reassigned, or a failover gave its ID to another one
    */
   async finish(

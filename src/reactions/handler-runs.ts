@@ -43,7 +43,7 @@ export class HandlerRuns {
    * Makes one attempt to handle an event.
    *
    * @param isAlone true if no other attempt runs in this replica until this one has ended
-   * @returns the entity's next event, undefined if there is none; `"reassigned"` if the event now belongs to another
+   * @returns the entity's next event, undefined without one; `"reassigned"` if the event now belongs to another
    *   replica; or the delay in ms before the retry
    */
   async run(

@@ -1,5 +1,7 @@
 import type { Valkey } from "iovalkey";
+import { ask, limited, type ReadOptions } from "../valkey/ask.js";
 import { allPartitionKeys, type MachineLocation, reactionKeys } from "../valkey/keys.js";
+import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { streamGroups } from "../valkey/stream.js";
 
@@ -23,7 +25,14 @@ export interface ReactionStats extends ReactionTotals {
   readonly lastSeenMs: number | undefined;
 }
 
-/** Reads the progress of every reaction of a machine, by name. */
+/** Reads the progress of every reaction of a machine, by name. @throws NotExecutedError if the server does not reply */
+export async function reactions(store: MachineStore, options: ReadOptions): Promise<ReactionStats[]> {
+  const { connection, location, ...limits } = limited(store, options);
+  const read = (client: Valkey): Promise<ReactionStats[]> => reactionStats(client, location);
+  return ask(connection, `reactions of ${location.machine}`, read, limits);
+}
+
+/** Reads the progress of every reaction through a client, once. */
 export async function reactionStats(client: Valkey, location: MachineLocation): Promise<ReactionStats[]> {
   const { nowMs } = await readServerTime(client);
   const age = (ms: number): number | undefined => finite(Math.max(0, nowMs - ms));

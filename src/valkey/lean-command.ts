@@ -7,7 +7,7 @@ const gathered = new WeakMap<Writable, number>();
 /** Commands in one system call. With more, the server would wait for this process, and this process for the server. */
 const BATCH = 16;
 
-/** Sends what is written in one turn of the event loop with few system calls. */
+/** Sends the commands of one turn of the event loop with few system calls. */
 function gather(socket: Writable): void {
   const count = gathered.get(socket) ?? 0;
   gathered.set(socket, count + 1);

@@ -22,7 +22,7 @@ interface Found<S extends string> {
   readonly log: readonly HistoryEntry<S>[];
 }
 
-/** Receives what is read of one entity and its changes, in order, until the wait has a result. */
+/** Receives snapshots and changes of one entity, in order, until the wait has a result. */
 export class Wait<S extends string> implements Follower {
   readonly id: string;
   readonly result: Promise<Snapshot<S>>;

@@ -1,6 +1,8 @@
-import { expect, it } from "vitest";
-import { behindProxy } from "../helpers/behind-proxy.js";
-import { all } from "../helpers/client.js";
+import { expect, it, onTestFinished } from "vitest";
+import { agent, OutcomeUnknownError } from "../../src/index.js";
+import { behindProxy, pastServerTime, serverMs } from "../helpers/behind-proxy.js";
+import { admin } from "../helpers/calls.js";
+import { all, client, rejectionOf } from "../helpers/client.js";
 import { held, working } from "../helpers/held.js";
 
 const PAIRS = 1_000;
@@ -46,6 +48,29 @@ it("makes the changes of a rejected or expired call's entity afterwards", async 
     "OK",
     "OK",
   ]);
+});
+
+it("sends no change of an entity while an earlier one that ended unknown may still be executed", async () => {
+  const { near, proxy, namespace } = await behindProxy();
+  const valkey = await admin();
+  onTestFinished(async () => void (await valkey.acl("DELUSER", namespace)));
+  await valkey.acl("SETUSER", namespace, "on", "nopass", "~*", "&*", "+@all");
+  const url = `valkey://${namespace}:x@127.0.0.1:${proxy.port}`;
+  const far = await (await client({ url, namespace, timeout: "4s" })).machine(agent());
+  await near.create("a1");
+  const executeLate = proxy.delayRequest("evalsha");
+  const first = rejectionOf(OutcomeUnknownError, far.patch("a1", { set: { n: 1 } }));
+  const second = far.patch("a1", { set: { n: 2 }, timeout: "1m" });
+  await proxy.lost;
+  await valkey.acl("SETUSER", namespace, "-evalsha"); // so that the outcome cannot be looked up
+  await first;
+  await valkey.acl("SETUSER", namespace, "+evalsha");
+  await pastServerTime((await serverMs()) + 100);
+  await executeLate(); // in time, or rejected with EXPIRED on a slow machine
+  await second;
+  const changes = await all(near.events({ after: "start", follow: false }));
+  const numbers = changes.flatMap(({ type, n }) => (type === "agent.updated" ? [n] : []));
+  expect(numbers.join()).toMatch(/^(1,)?2$/);
 });
 
 it("renews a lease while changes of its entity are queued all the time", async () => {
