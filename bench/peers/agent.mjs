@@ -47,3 +47,18 @@ export async function followChannel(client, channel, listener) {
   await client.subscribe(channel);
   return { close: () => client.disconnect() };
 }
+
+/**
+ * Makes the changes of a side that reads an agent, computes the new one, and stores it.
+ *
+ * @param change stores what a function makes of the agent; undefined of it changes nothing
+ */
+export function changesBy(change) {
+  return {
+    create: (id) => change(id, "created", (agent) => (agent === undefined ? spawn(id) : undefined)),
+    run: async (id) => ((await change(id, "running", (agent) => move(agent, "running"))) ? id : null),
+    patch: (id, field, value) => change(id, `${field}=${value}`, (agent) => patch(agent, field, value)),
+    complete: (id) => change(id, "completed", (agent) => move(agent, "completed")),
+    kill: (id) => change(id, "killed", (agent) => move(agent, "killed")),
+  };
+}

@@ -1,6 +1,6 @@
 // Optimistic locking: WATCH and GET, then MULTI, SET, ZADD, PUBLISH, EXEC. Each call needs a connection of its own.
 import { Valkey } from "iovalkey";
-import { eventOf, followChannel, keysOf, move, patch, scoreOf, spawn } from "../agent.mjs";
+import { changesBy, eventOf, followChannel, keysOf, scoreOf } from "../agent.mjs";
 
 export const name = "WATCH/MULTI";
 
@@ -37,11 +37,7 @@ export async function open({ url }) {
   }
 
   return {
-    create: (id) => change(id, "created", (agent) => (agent === undefined ? spawn(id) : undefined)),
-    run: async (id) => ((await change(id, "running", (agent) => move(agent, "running"))) ? id : null),
-    patch: (id, field, value) => change(id, `${field}=${value}`, (agent) => patch(agent, field, value)),
-    complete: (id) => change(id, "completed", (agent) => move(agent, "completed")),
-    kill: (id) => change(id, "killed", (agent) => move(agent, "killed")),
+    ...changesBy(change),
     read: async (id) => JSON.parse(await borrow().get(keys.agent(id))),
     listen: (listener) => followChannel(new Valkey(url), keys.channel, listener),
     close() {
