@@ -23,7 +23,7 @@ describe("the verdict of the demo", () => {
   test("finds no fault in a correct race", () => {
     expect(faultsAfter(() => {})).toEqual({});
     expect(judge(evidenceOf(goodRace())).map(({ text }) => text)).toContain(
-      "each transition was won once: 9 changes logged, 9 wins counted",
+      "each transition won once: 9 changes, 9 wins",
     );
   });
 
@@ -33,7 +33,7 @@ describe("the verdict of the demo", () => {
     const checks = judge(evidenceOf(race));
     expect(checks.flatMap(({ faults }) => faults)).toEqual([]);
     expect(checks[0]?.text).toBe(
-      "each transition was won once: 9 changes logged, 8 wins counted, 1 unreported by r3",
+      "each transition won once: 9 changes, 8 wins, 1 unreported by r3",
     );
   });
 
