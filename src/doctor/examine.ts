@@ -10,6 +10,7 @@ import { machines, namespace } from "./checks/namespace.js";
 import { optionalPermissions } from "./checks/optional-permissions.js";
 import { permissions } from "./checks/permissions.js";
 import { appendFsync, appendOnly, diskWrites, fsyncOnRewrite, loadTruncated } from "./checks/persistence.js";
+import { reactionDelays } from "./checks/reaction-delays.js";
 import { replicas, role } from "./checks/replication.js";
 import { BUSY, functionLibrary, runningScript, scriptsPresent } from "./checks/scripts.js";
 import { serverProduct } from "./checks/server-product.js";
@@ -41,6 +42,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   machines,
   dates,
   "event-logs": eventLogs,
+  "reaction-delays": reactionDelays,
   scripts: scriptsPresent,
   functions: functionLibrary,
 };

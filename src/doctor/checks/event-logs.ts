@@ -44,7 +44,7 @@ export async function eventLogs(context: DoctorContext): Promise<CheckResult[]> 
 }
 
 /** Reads how many events a machine keeps; undefined if its definition is absent or unreadable, which has its own check. */
-async function readKeep(context: DoctorContext, key: string): Promise<number | undefined> {
+export async function readKeep(context: DoctorContext, key: string): Promise<number | undefined> {
   const [text] = await query("hmget", () => context.connection.client.hmget(key, "definition"));
   try {
     return text == null ? undefined : parseCompiledMachine(text).events.keep;
