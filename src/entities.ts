@@ -14,6 +14,7 @@ import { EventLog, type EventsOptions } from "./events/log.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
 import { type Hold, type HoldOptions, hold } from "./leases/hold.js";
+import { serverLeases } from "./leases/lease-source.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { JsonValue } from "./machine/json-value.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
@@ -33,6 +34,7 @@ import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
 import { limited, type ReadOptions } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
+import { ServerSource } from "./waits/wait-source.js";
 
 /** Own fields of an entity. */
 export type Fields = Readonly<Record<string, JsonValue>>;
@@ -153,7 +155,7 @@ export class Entities<S extends string = string, E extends string = string> {
    * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
    */
   async hold(id: string, options: HoldOptions = {}): Promise<Hold<S>> {
-    return hold<S>(this.#store, id, options);
+    return hold<S>(serverLeases<S>(this.#store), id, options);
   }
 
   /**
@@ -236,7 +238,7 @@ export class Entities<S extends string = string, E extends string = string> {
   waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
   waitFor(id: string, matches: (entity: Snapshot<S>) => boolean, options?: WaitOptions): Promise<Snapshot<S>>;
   async waitFor(id: string, target: WaitTarget<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
-    return waitFor(this.#store, this.#feed, id, target, options);
+    return waitFor(new ServerSource<S>(this.#store, this.#feed), id, target, options);
   }
 
   /**
