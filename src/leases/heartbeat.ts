@@ -3,10 +3,11 @@ import { checkDefined, timeoutMs } from "../changes/options.js";
 import type { Rejection } from "../changes/result.js";
 import { checkId, checkName, checkOptions, checkWhole } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
-import { unknownOutcome } from "../contract/reply.js";
+import { type Reply, unknownOutcome } from "../contract/reply.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
 import { scripts } from "../lua/index.js";
+import type { CompiledMachine } from "../machine/compiled.js";
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
 import { entityKeys } from "../valkey/keys.js";
@@ -51,9 +52,8 @@ export async function heartbeat<S extends string>(
   const words = [checkId("id", id, 128), ...guardWords(options)];
   const limitMs = timeoutMs(options, store.connection.timeoutMs);
   const { connection, location } = store;
-  const { machine } = location;
-  const { outcome, text } = await callUntilAnswered(connection, {
-    name: `heartbeat ${machine} ${id}`,
+  const reply = await callUntilAnswered(connection, {
+    name: `heartbeat ${location.machine} ${id}`,
     script: scripts.heartbeat,
     keys: entityKeys(location, id),
     words,
@@ -62,6 +62,17 @@ export async function heartbeat<S extends string>(
     effect: "the lease may be renewed",
     recover: store.recover,
   });
+  return readHeartbeat<S>(reply, store.definition, id, options);
+}
+
+/** Reads the reply to a heartbeat. */
+export function readHeartbeat<S extends string>(
+  { outcome, text }: Reply,
+  definition: CompiledMachine,
+  id: string,
+  options: HeartbeatOptions,
+): HeartbeatResult<S> {
+  const { name: machine } = definition;
   const current = text === null ? null : readDocument<Snapshot<S>>(text);
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };
   if (outcome === "ILLEGAL" && current !== null) {
@@ -69,11 +80,12 @@ export async function heartbeat<S extends string>(
   }
   if (outcome !== "CONFLICT" && outcome !== "NOTFOUND" && outcome !== "EXPIRED")
     throw unknownOutcome(outcome);
-  const call = { ...options, machine, id, definition: store.definition };
+  const call = { ...options, machine, id, definition };
   return { ok: false, outcome, current, error: explainRejection(call, outcome, current) };
 }
 
-function guardWords(options: HeartbeatOptions): string[] {
+/** Encodes the conditions of a heartbeat. @throws ContractError if an option is unknown or invalid */
+export function guardWords(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
   checkDefined(options, ["ifVersion", "ifState"]);
   const { ifVersion, ifState, notAfter } = options;
