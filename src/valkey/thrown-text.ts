@@ -15,14 +15,15 @@ export function thrownText(thrown: unknown): string {
  * @example "RangeError: too long\ncaused by Error: exit 1"
  */
 export function thrownDetail(thrown: unknown, outer: readonly unknown[] = []): string {
-  const causes = outer.length < MOST_CAUSES ? causesOf(thrown) : [];
+  const shown = [...outer, thrown];
+  const causes = shown.length <= MOST_CAUSES ? causesOf(thrown) : [];
   const own = textOf(thrown, ({ name, message }) =>
     `${message}` === "" ? `${name}` : `${name}: ${message}`,
   );
   const texts = causes
     .slice(0, MOST_CAUSES)
-    .filter((cause) => !outer.includes(cause))
-    .map((cause) => `\ncaused by ${thrownDetail(cause, [...outer, thrown])}`);
+    .filter((cause) => !shown.includes(cause))
+    .map((cause) => `\ncaused by ${thrownDetail(cause, shown)}`);
   return own + texts.join("");
 }
 
