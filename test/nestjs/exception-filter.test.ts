@@ -159,8 +159,10 @@ describe("the filter", () => {
       current: null,
     });
     const lifecycle = new AgentLifecycleError(
-      "ILLEGAL",
       "Invalid state transition from completed to running",
+      { code: "ILLEGAL", machine: "agent", id: "a1", current: null },
+      "running",
+      undefined,
     );
     expect(await answerTo(failWith(lifecycle))).toMatchObject({ status: 409, body: { code: "ILLEGAL" } });
   });
