@@ -3,7 +3,6 @@ import type { Snapshot } from "../contract/document.js";
 import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
-import type { JsonValue } from "../machine/json-value.js";
 import { STATE_NAME } from "../machine/names.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
@@ -32,39 +31,39 @@ import { acceptedResult, type Rejection, type Result, readResult, withCopies } f
 const RESOLVE_OPTIONS: readonly (keyof ResolveOptions)[] = ["timeout"];
 
 /** Creates an entity in the initial state of its machine, with its first own fields. */
-export async function create<S extends string>(
+export async function create<S extends string, F extends object>(
   store: MachineStore,
   id: string,
-  fields: Readonly<Record<string, JsonValue>>,
+  fields: object,
   options: CreateOptions,
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   checkOptions(options, CREATE_OPTIONS);
   checkObject("fields", fields);
-  return change<S>(store, "create", id, { ...options, set: fields });
+  return change<S, F>(store, "create", id, { ...options, set: fields });
 }
 
 /** Moves an entity to another state. */
-export async function transition<S extends string>(
+export async function transition<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   to: S,
   options: TransitionOptions,
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   checkOptions(options, TRANSITION_OPTIONS);
-  return change<S>(store, "transition", id, options, [checkName(STATE_NAME, to)]);
+  return change<S, F>(store, "transition", id, options, [checkName(STATE_NAME, to)]);
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
-export async function patch<S extends string>(
+export async function patch<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   options: PatchOptions,
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   checkOptions(options, PATCH_OPTIONS);
   const { set = {}, unset = [] } = options;
   if (isEmpty(set) && isEmpty(unset))
     refuse("patch changes nothing: give fields in `set` or names in `unset`");
-  return change<S>(store, "patch", id, options);
+  return change<S, F>(store, "patch", id, options);
 }
 
 /** True for an object or list without entries. Any other value is rejected later, with its own message. */
@@ -73,13 +72,13 @@ function isEmpty(value: unknown): boolean {
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
-export async function remove<S extends string>(
+export async function remove<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   options: RemoveOptions,
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   checkOptions(options, REMOVE_OPTIONS);
-  return change<S>(store, "remove", id, options);
+  return change<S, F>(store, "remove", id, options);
 }
 
 /**
@@ -89,13 +88,13 @@ export async function remove<S extends string>(
  * @returns the result; a rejection is a result, not an error
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError
  */
-export async function change<S extends string>(
+export async function change<S extends string, F extends object>(
   store: MachineStore,
   operation: Intent["operation"],
   id: string,
   options: TransitionOptions,
   positional: readonly string[] = [],
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   const { location, connection, definition } = store;
   const { machine } = location;
   const startedAt = performance.now();
@@ -133,8 +132,8 @@ export async function change<S extends string>(
     const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
     return explainRejection(call, rejection, current);
   };
-  const result = withCopies<S>(
-    "reply" in answer ? readResult<S>(answer.reply, explain) : acceptedResult(answer.document),
+  const result = withCopies<S, F>(
+    "reply" in answer ? readResult<S, F>(answer.reply, explain) : acceptedResult(answer.document),
     durability.need,
     answer.copies,
   );

@@ -15,12 +15,12 @@ import { checkDefined, RESTORE_OPTIONS, type RestoreOptions } from "./options.js
 import type { Result } from "./result.js";
 
 /** Creates an entity in any state, with its version, times and stamps. */
-export async function restore<S extends string>(
+export async function restore<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   state: S,
   options: RestoreOptions,
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   checkOptions(options, RESTORE_OPTIONS);
   const { version, fields = {}, since, createdAt = since, ...others } = options;
   checkName(STATE_NAME, state);
@@ -34,7 +34,7 @@ export async function restore<S extends string>(
   const created = createdAt === undefined ? entered : timeMs("createdAt", createdAt);
   if (created > entered) refuse("createdAt is later than since");
   const positional = [state, version, created, entered].map(String);
-  return change<S>(store, "restore", id, { ...others, set: fields }, positional);
+  return change<S, F>(store, "restore", id, { ...others, set: fields }, positional);
 }
 
 async function serverMs({ connection }: MachineStore, name: string): Promise<number> {

@@ -35,9 +35,9 @@ interface FollowSettings extends HandlerSettings {
 const MOST_QUEUED = 500;
 
 /** Starts to follow the events of a machine in this replica. */
-export async function follow<S extends string>(
+export async function follow<S extends string, F extends object>(
   store: MachineStore,
-  handler: Handler<Change<S>>,
+  handler: Handler<Change<S, F>>,
   options: FollowOptions,
 ): Promise<Follower> {
   checkOptions(options, [...HANDLER_OPTIONS, "onMissed"]);
