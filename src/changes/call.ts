@@ -7,7 +7,6 @@ import {
   refuse,
   shortText,
 } from "../contract/arguments.js";
-import type { JsonValue } from "../machine/json-value.js";
 import { STATE_NAME } from "../machine/names.js";
 import type { RejectedCall } from "./explain-rejection.js";
 import type { Intent } from "./intent.js";
@@ -38,11 +37,7 @@ export interface ChangeCall {
 }
 
 /** Checks the arguments of `create`. @throws ContractError with code BADARG if one is invalid */
-export function createCall(
-  id: string,
-  fields: Readonly<Record<string, JsonValue>>,
-  options: CreateOptions,
-): ChangeCall {
+export function createCall(id: string, fields: object, options: CreateOptions): ChangeCall {
   checkOptions(options, CREATE_OPTIONS);
   checkObject("fields", fields);
   return callOf("create", id, { ...options, set: fields });

@@ -12,9 +12,10 @@ import {
   refuse,
 } from "../contract/arguments.js";
 import { checkDurability, type Durability, type DurabilityNeed } from "../contract/durability.js";
+import type { FieldInput, Fields } from "../contract/own-fields.js";
 import { storableText } from "../contract/storable-text.js";
 import type { Duration } from "../machine/duration.js";
-import { findNonJson, type JsonValue } from "../machine/json-value.js";
+import { findNonJson } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 
 /** Options of every change. */
@@ -51,11 +52,11 @@ export interface ChangeOptions {
 export interface CreateOptions extends ChangeOptions {}
 
 /** Options of `restore`. */
-export interface RestoreOptions extends ChangeOptions {
+export interface RestoreOptions<F extends object = Fields> extends ChangeOptions {
   /** Version of the restored entity, 1 or more. */
   readonly version: number;
   /** Own fields, stamps included. */
-  readonly fields?: Readonly<Record<string, JsonValue>>;
+  readonly fields?: FieldInput<F>;
   /** Time of creation, as in a snapshot. @default `since` */
   readonly createdAt?: string;
   /** Time at which the state was entered. Timeout and retention count from it, a lease from now. @default now */
@@ -73,21 +74,25 @@ export interface GuardOptions<S extends string = string> extends ChangeOptions {
 }
 
 /** Changes of own fields. */
-export interface FieldOptions {
+export interface FieldOptions<F extends object = Fields> {
   /** Own fields to write, with their values. */
-  readonly set?: Readonly<Record<string, JsonValue>>;
+  readonly set?: FieldInput<F>;
   /** Names of own fields to remove. */
-  readonly unset?: readonly string[];
+  readonly unset?: readonly (keyof F & string)[];
 }
 
 /** Options of `transition`. */
-export interface TransitionOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {
+export interface TransitionOptions<S extends string = string, F extends object = Fields>
+  extends GuardOptions<S>,
+    FieldOptions<F> {
   /** Allows any transition, and stamps in `unset`. All other checks remain. Requires a `reason`. */
   readonly force?: boolean;
 }
 
 /** Options of `patch`, which changes own fields only. */
-export interface PatchOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {}
+export interface PatchOptions<S extends string = string, F extends object = Fields>
+  extends GuardOptions<S>,
+    FieldOptions<F> {}
 
 /** Options of `remove`. */
 export interface RemoveOptions<S extends string = string> extends GuardOptions<S> {}
@@ -113,7 +118,7 @@ export const TRANSITION_OPTIONS: readonly (keyof TransitionOptions)[] = [...PATC
 
 const MAX_VALUE_BYTES = 65_536;
 
-function json(field: string, value: JsonValue | undefined): string {
+function json(field: string, value: unknown): string {
   if (value === undefined) refuse(`set.${field} is undefined; omit it or use unset`);
   const wrong = findNonJson(value, [field]);
   if (wrong !== undefined) refuse(`set.${wrong.keys.join(".")}: ${wrong.message}`);

@@ -7,13 +7,13 @@ import type { RestoreOptions } from "./options.js";
 import type { Result } from "./result.js";
 
 /** Creates an entity in any state, with its version, times and stamps. */
-export async function restore<S extends string>(
+export async function restore<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   state: S,
   options: RestoreOptions,
-): Promise<Result<S>> {
+): Promise<Result<S, F>> {
   const name = `restore ${store.location.machine} ${id}`;
   const readNow = async (): Promise<number> => (await ask(store.connection, name, readServerTime)).nowMs;
-  return change<S>(store, await restoreCall(id, state, options, readNow));
+  return change<S, F>(store, await restoreCall(id, state, options, readNow));
 }

@@ -39,7 +39,7 @@ const OPTIONS: readonly (keyof SubscribeOptions)[] = ["onMissed"];
  * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe;
  * ClosedError if latchkey is closed.
  */
-export async function subscribe<C extends Change>(
+export async function subscribe<C extends Change<string, object>>(
   { connection, location }: MachineStore,
   listener: Listener<C>,
   options: SubscribeOptions,

@@ -1,11 +1,15 @@
 import type { Result } from "../changes/result.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
 import type { LeaseSource } from "./lease-source.js";
 
 /** The value that a callback of `Hold.change` returns: the result of its call. */
-export type ChangeResult<S extends string = string> = Change<S> | Replay<S> | Result<S>;
+export type ChangeResult<S extends string = string, F extends object = Fields> =
+  | Change<S, F>
+  | Replay<S, F>
+  | Result<S, F>;
 
 /** Effect of an own change on the hold: it goes on, must be confirmed by a renewal, ends with the state, or is lost. */
 export type Standing =

@@ -1,4 +1,5 @@
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import { ClosedError } from "../errors/closed-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
@@ -17,11 +18,11 @@ import { SerialQueue } from "./serial-queue.js";
 export type { HoldOptions } from "./hold-options.js";
 
 /** Renews the lease of an entity's current state once, and from then on automatically. */
-export async function hold<S extends string>(
+export async function hold<S extends string, F extends object = Fields>(
   source: LeaseSource<S>,
   id: string,
   options: HoldOptions,
-): Promise<Hold<S>> {
+): Promise<Hold<S, F>> {
   checkHold(options);
   const { version } = options;
   const sent = now();
@@ -30,7 +31,7 @@ export async function hold<S extends string>(
   const { document } = result;
   const { ms, version: machineVersion } = await source.leaseLength(id, document.state);
   if (ms === undefined) throw new NoLeaseError(source.machine, document);
-  return new Hold<S>(source, { ms, version: machineVersion }, document, sent, options);
+  return new Hold<S, F>(source, { ms, version: machineVersion }, document, sent, options);
 }
 
 /**
@@ -44,7 +45,7 @@ export async function hold<S extends string>(
  * const hold = await agents.hold("a1", { version: agent.version });
  * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
  */
-export class Hold<S extends string = string> implements AsyncDisposable {
+export class Hold<S extends string = string, F extends object = Fields> implements AsyncDisposable {
   readonly id: string;
   readonly #source: LeaseSource<S>;
   readonly #state: HeldState<S>;
@@ -120,7 +121,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    * the error that `make` throws
    * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
    */
-  async change<C extends ChangeResult<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
+  async change<C extends ChangeResult<S, F>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
     this.#rejectInCallback("change");
     return this.#queue.run(async () => {
       this.#rejectIfEnded();

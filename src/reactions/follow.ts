@@ -35,9 +35,9 @@ interface FollowSettings extends HandlerSettings {
 const MOST_QUEUED = 500;
 
 /** Starts to follow the events of a machine in this replica. */
-export async function follow<S extends string>(
+export async function follow<S extends string, F extends object>(
   store: MachineStore,
-  handler: Handler<Change<S>>,
+  handler: Handler<Change<S, F>>,
   options: FollowOptions,
 ): Promise<Follower> {
   const settings = await readFollowSettings(store, handler, options);
@@ -51,7 +51,7 @@ export async function follow<S extends string>(
 /** Checks the arguments of `follow` and fills in defaults. @throws ContractError if one is invalid */
 export async function readFollowSettings(
   store: MachineStore,
-  handler: HandlerSettings["handle"],
+  handler: Handler<never>,
   options: FollowOptions,
 ): Promise<FollowSettings> {
   checkOptions(options, [...HANDLER_OPTIONS, "onMissed"]);

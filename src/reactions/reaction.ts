@@ -20,10 +20,10 @@ import { type ReactionSettings, type ReactOptions, readSettings } from "./settin
 const LONGEST_TICK_MS = 1_000;
 
 /** Starts a reaction in this replica. */
-export async function react<S extends string>(
+export async function react<S extends string, F extends object>(
   store: MachineStore,
   name: string,
-  handler: Handler<Change<S>>,
+  handler: Handler<Change<S, F>>,
   options: ReactOptions,
 ): Promise<Reaction> {
   const settings = await readSettings(store, name, handler, options);

@@ -1,5 +1,6 @@
 import { checkWhole, isId } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import type { Duration } from "../machine/duration.js";
 import { ask, type LimitedStore, limited, type ReadOptions } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -41,8 +42,8 @@ export interface PageOptions<S extends string = string> extends ListFilter<S>, R
 }
 
 /** A page of a list, ordered by state, then longest in it first. */
-export interface Page<S extends string = string> {
-  readonly items: readonly Snapshot<S>[];
+export interface Page<S extends string = string, F extends object = Fields> {
+  readonly items: readonly Snapshot<S, F>[];
   /** Cursor of the next page; absent on the last page. */
   readonly cursor?: string;
 }
@@ -62,10 +63,10 @@ const BATCH = 1000;
  *
  * @throws ContractError with code BADARG if the cursor belongs to another machine, partitioning or filter
  */
-export async function listPage<S extends string>(
+export async function listPage<S extends string, F extends object = Fields>(
   store: MachineStore,
   options: PageOptions<S>,
-): Promise<Page<S>> {
+): Promise<Page<S, F>> {
   const limits = limited(store, options, PAGE_OPTIONS);
   checkFilter(options);
   const { limit = PAGE, cursor } = options;
@@ -76,7 +77,7 @@ export async function listPage<S extends string>(
   const scope: CursorScope = { ...store.location, filter: filterText(options) };
   let position = cursor === undefined ? undefined : parseCursor(cursor, scope);
   // One more than the limit: the page has a cursor only if an entity follows.
-  const found: Listed<S>[] = [];
+  const found: Listed<S, F>[] = [];
   for (const range of ranges) {
     if (position !== undefined && position.score > range.to) continue;
     while (found.length <= limit) {
@@ -84,7 +85,7 @@ export async function listPage<S extends string>(
       const entries = await readRange(limits, range, position, filter === undefined ? left : BATCH);
       if (entries.length === 0) break;
       const matches = ((await filter?.(entries)) ?? entries).slice(0, left);
-      found.push(...(await loadEntities<S>(limits, [range], matches)));
+      found.push(...(await loadEntities<S, F>(limits, [range], matches)));
       position = (matches.length === left ? matches : entries).at(-1);
     }
   }
@@ -99,10 +100,10 @@ export async function listPage<S extends string>(
  *
  * Reads all ids first ({@link readRanges}), and the entities while the caller takes them.
  */
-export async function* list<S extends string>(
+export async function* list<S extends string, F extends object = Fields>(
   store: MachineStore,
   options: ListOptions<S>,
-): AsyncGenerator<Snapshot<S>, void> {
+): AsyncGenerator<Snapshot<S, F>, void> {
   const { deadline: _, ...limits } = limited(store, options, FILTER_OPTIONS); // each request has the whole timeout
   checkFilter(options);
   try {
@@ -112,7 +113,7 @@ export async function* list<S extends string>(
     const entries = await readRanges(limits, ranges);
     for (const batch of groupsOf(entries, BATCH)) {
       for (const matches of groupsOf((await filter?.(batch)) ?? batch, PAGE)) {
-        for (const { entity } of await loadEntities<S>(limits, ranges, matches)) {
+        for (const { entity } of await loadEntities<S, F>(limits, ranges, matches)) {
           if (options.signal?.aborted) return;
           yield entity;
         }
@@ -128,24 +129,24 @@ function* groupsOf<T>(items: readonly T[], size: number): Generator<readonly T[]
 }
 
 /** An entity, and the index entry that led to it. */
-interface Listed<S extends string> {
-  readonly entity: Snapshot<S>;
+interface Listed<S extends string, F extends object> {
+  readonly entity: Snapshot<S, F>;
   readonly position: Position;
 }
 
 /** Loads the entities of index entries, skipping those that have left the ranges. */
-async function loadEntities<S extends string>(
+async function loadEntities<S extends string, F extends object = Fields>(
   store: LimitedStore,
   ranges: readonly StateRange[],
   entries: readonly Position[],
-): Promise<Listed<S>[]> {
+): Promise<Listed<S, F>[]> {
   // Invalid ids are damage, which fsck reports.
   const valid = entries.filter(({ id }) => isId(id));
-  const entities = await getMany<S>(
+  const entities = await getMany<S, F>(
     store,
     valid.map(({ id }) => id),
   );
-  const listed: Listed<S>[] = [];
+  const listed: Listed<S, F>[] = [];
   for (const [at, position] of valid.entries()) {
     const entity = entities[at] ?? null;
     if (entity !== null && ranges.some((range) => isWithin(range, entity))) listed.push({ entity, position });

@@ -1,9 +1,13 @@
 import { checkKnownStates, refuse, shortText } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 
 /** The target of a wait: a state, one of several states, or a predicate over the entity. */
-export type WaitTarget<S extends string> = S | readonly S[] | ((entity: Snapshot<S>) => boolean);
+export type WaitTarget<S extends string, F extends object = Fields> =
+  | S
+  | readonly S[]
+  | ((entity: Snapshot<S, F>) => boolean);
 
 /** The checked target of a wait. */
 export class WaitGoal<S extends string> {

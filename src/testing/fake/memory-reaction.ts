@@ -1,8 +1,8 @@
 import { setImmediate as afterTurn } from "node:timers";
 import { storableText } from "../../contract/storable-text.js";
-import type { Reaction } from "../../reactions/reaction.js";
 import { callHandler, isTimedOut } from "../../reactions/handler-call.js";
 import type { HandlerSettings } from "../../reactions/handler-settings.js";
+import type { Reaction } from "../../reactions/reaction.js";
 import { onAbort } from "../../valkey/on-abort.js";
 import type { ModelEvent } from "../model/store.js";
 import { changeOf, type MemoryServer } from "./memory-server.js";
@@ -140,7 +140,8 @@ export class MemoryReaction {
   /** Settles as soon as no event can be handled now. */
   async idle(): Promise<void> {
     this.#start();
-    while (this.#busy.size > 0 || this.#hasNext) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    while (this.#busy.size > 0 || this.#hasNext)
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
   get #hasNext(): boolean {

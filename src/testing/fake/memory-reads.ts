@@ -5,8 +5,21 @@ import { type CursorScope, cursorText, parseCursor } from "../../reads/cursor.js
 import { isDue } from "../../reads/due.js";
 import { type HistoryEntry, type HistoryOptions, readHistory } from "../../reads/history.js";
 import type { InstalledMachine } from "../../reads/installed-machine.js";
-import { type ListOptions, LONGEST_PAGE, PAGE, PAGE_OPTIONS, type Page, type PageOptions } from "../../reads/list.js";
-import { checkFilter, FILTER_OPTIONS, filterText, type ListFilter, rangesIn } from "../../reads/list-filter.js";
+import {
+  type ListOptions,
+  LONGEST_PAGE,
+  PAGE,
+  PAGE_OPTIONS,
+  type Page,
+  type PageOptions,
+} from "../../reads/list.js";
+import {
+  checkFilter,
+  FILTER_OPTIONS,
+  filterText,
+  type ListFilter,
+  rangesIn,
+} from "../../reads/list-filter.js";
 import { isAfter, isWithin, type Position, type StateRange } from "../../reads/position.js";
 import { limited, type ReadOptions } from "../../valkey/ask.js";
 import type { MachineStore } from "../../valkey/machine-store.js";

@@ -1,5 +1,5 @@
-import { readDocument } from "../../contract/document.js";
 import type { Change } from "../../contract/document.js";
+import { readDocument } from "../../contract/document.js";
 import type { Reply } from "../../contract/reply.js";
 import type { Operation } from "../../lua/index.js";
 import type { CompiledMachine } from "../../machine/compiled.js";

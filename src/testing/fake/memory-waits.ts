@@ -1,5 +1,5 @@
-import type { Follower } from "../../events/feed.js";
 import { readDocument, type Snapshot } from "../../contract/document.js";
+import type { Follower } from "../../events/feed.js";
 import type { CompiledMachine } from "../../machine/compiled.js";
 import { readHistory } from "../../reads/history.js";
 import type { Found, WaitSource } from "../../waits/wait-source.js";
