@@ -56,7 +56,7 @@ async function startUnread({ env, pattern }: ReplacedAgents, url?: string) {
   return { child, read };
 }
 
-test("an import that Ctrl-C ends says so, and the next one continues", async () => {
+test("an import that Ctrl-C ends reports that it is not complete, and the next one continues", async () => {
   const line = await many();
   const { child, read } = await startUnread(line);
   child.kill("SIGINT");
