@@ -1,0 +1,89 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { checkDuration } from "../contract/arguments.js";
+import { ClosedError } from "../errors/closed-error.js";
+import { connect, type Latchkey } from "../latchkey.js";
+import type { SweepOptions } from "../sweep/sweep.js";
+import type { ConnectRetry } from "../valkey/await-server.js";
+import { nestLogger } from "./nest-logger.js";
+import type { LatchkeyConnectionOptions } from "./options.js";
+import { getLatchkeyToken } from "./tokens.js";
+import { RunningWork } from "./work.js";
+
+/** As the modules of Nest for other databases wait. */
+const RETRY = { attempts: 9, delay: "3s" } as const;
+
+/** A connection of an application, and the work that runs on it. */
+export class NamedConnection {
+  readonly work: RunningWork;
+  readonly #latchkey: Promise<Latchkey>;
+  readonly #sweep: boolean | SweepOptions;
+  readonly #shutdownMs: number;
+  readonly #closing = new AbortController();
+  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Begins to connect. @throws ContractError if an option is invalid */
+  constructor(name: string, options: LatchkeyConnectionOptions) {
+    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, ...rest } = options;
+    const context = getLatchkeyToken(name);
+    this.work = new RunningWork(name, context);
+    this.#sweep = sweep;
+    this.#shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
+    this.#latchkey = connect({
+      logger: nestLogger(context),
+      ...rest,
+      retry: withSignal(retry, this.#closing.signal),
+    });
+  }
+
+  /** Waits until it is connected. @throws the errors of `connect`; ClosedError if it was closed meanwhile */
+  async open(): Promise<Latchkey> {
+    const latchkey = await this.#latchkey;
+    if (this.#closing.signal.aborted) throw new ClosedError();
+    return latchkey;
+  }
+
+  /** Starts the sweep, if the options say so. @throws ContractError if one of its options is invalid */
+  async start(): Promise<void> {
+    if (this.#sweep === false) return;
+    const latchkey = await this.#latchkey;
+    const stopping = new AbortController();
+    const { signal, ...rest } = this.#sweep === true ? {} : this.#sweep;
+    const ended = latchkey.sweep({
+      ...rest,
+      signal: AbortSignal.any([stopping.signal, ...(signal === undefined ? [] : [signal])]),
+    });
+    // A sweep with an invalid option ends at once.
+    await Promise.race([ended, nextTurn()]);
+    const stop = async (): Promise<void> => {
+      stopping.abort();
+      await ended.catch(() => {});
+    };
+    this.work.add("sweep", { ended, stop, abort: () => {} });
+  }
+
+  /** Stops its work, and aborts what has not finished after `shutdownTimeout`. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.work.stop(this.#shutdownMs);
+    return this.#stopped;
+  }
+
+  /** Closes the connection, also one that is still being opened. A client that was passed in the options stays open. */
+  close(): Promise<void> {
+    this.#closing.abort(new ClosedError());
+    this.#closed ??= this.#latchkey.then(
+      (latchkey) => latchkey.close(),
+      () => {}, // never opened
+    );
+    return this.#closed;
+  }
+}
+
+function withSignal(retry: boolean | ConnectRetry, closing: AbortSignal): boolean | ConnectRetry {
+  if (retry === true) return { signal: closing };
+  if (typeof retry !== "object" || retry === null) return retry;
+  return {
+    ...retry,
+    signal: retry.signal === undefined ? closing : AbortSignal.any([closing, retry.signal]),
+  };
+}
