@@ -22,6 +22,7 @@ const APART = [
   "lua path",
   "lua check",
   "restore",
+  "import",
   "__complete",
 ];
 /** Commands of a reader, and of a writer after it, with their exit codes if not 0. */

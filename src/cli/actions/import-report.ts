@@ -91,7 +91,7 @@ export class ImportReport {
     const missing = this.#count("conflict") + this.#count("invalid");
     if (missing > 0)
       return [
-        `The old keys are unchanged. ${countText(missing, "value")} of them ${missing === 1 ? "was" : "were"} not imported.`,
+        `The old keys are unchanged. ${missing} of them ${missing === 1 ? "was" : "were"} not imported.`,
       ];
     const { source, pattern } = this.#facts;
     return [

@@ -14,9 +14,10 @@ export interface ImportRow extends Imported {
 }
 
 /** The entities to import into, and how. */
-export interface ImportTarget extends ImportOptions {
+export interface ImportTarget {
   readonly entities: Entities;
   readonly store: MachineStore;
+  readonly options: ImportOptions;
   readonly includeRemoved: boolean;
 }
 
@@ -54,7 +55,7 @@ async function* importPage(
   pattern: KeyPattern,
   page: readonly StoredValue[],
 ): AsyncGenerator<ImportRow[], void> {
-  const { entities, store, includeRemoved } = target;
+  const { entities, store, options, includeRemoved } = target;
   const nowMs = await serverNow(store);
   const ids = includeRemoved ? [] : page.map(({ key }) => pattern.idOf(key));
   const removals = await removalsOf(store, ids);
@@ -65,7 +66,7 @@ async function* importPage(
       return { key, result: "invalid", message: `${agent}` };
     const removal = removals.get(id);
     if (removal !== undefined && !isReplacement(removal.op)) return { key, ...isRemoved(removal) };
-    return { key, ...(await importAgent(entities, { key, json, agent }, target)) };
+    return { key, ...(await importAgent(entities, { key, json, agent }, options)) };
   };
   for (let at = 0; at < page.length; at += GROUP) {
     const results = await Promise.allSettled(page.slice(at, at + GROUP).map(importValue));
