@@ -4,7 +4,13 @@
  * @module latchkey
  */
 
-export { AgentLifecycle, type AgentLifecycleOptions, type AgentLifecycleState } from "./agent-lifecycle.js";
+export {
+  AgentLifecycle,
+  type AgentLifecycleOptions,
+  type AgentLifecycleState,
+  type AgentRegisterOptions,
+  type AgentTransitionOptions,
+} from "./agent-lifecycle.js";
 export type {
   ChangeOptions,
   CreateOptions,

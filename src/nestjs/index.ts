@@ -8,6 +8,8 @@
  *
  * @module latchkey/nestjs
  */
+export { AgentLifecycleService } from "./agent-lifecycle-service.js";
+export type { AgentCleanupOptions, AgentsOptions, SessionSpawner } from "./agents-options.js";
 export { type EntitiesOf, InjectEntities, InjectLatchkey } from "./inject.js";
 export { LatchkeyModule } from "./module.js";
 export type {

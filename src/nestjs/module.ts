@@ -1,8 +1,9 @@
-import { type DynamicModule, type FactoryProvider, Module, type Provider } from "@nestjs/common";
+import { type DynamicModule, Module, type Provider } from "@nestjs/common";
 import { checkFlag, checkList, checkOptions, refuse } from "../contract/arguments.js";
-import type { Latchkey } from "../latchkey.js";
 import { checkedMachine } from "../machine/define.js";
 import type { MachineDefinition } from "../machine/definition.js";
+import { agentProviders } from "./agents.js";
+import { entitiesProvider } from "./entities-provider.js";
 import type {
   LatchkeyConnectionOptions,
   LatchkeyModuleAsyncOptions,
@@ -11,11 +12,12 @@ import type {
   LatchkeyRootOptions,
 } from "./options.js";
 import { LatchkeyRegistry, LatchkeyRegistryModule } from "./registry.js";
-import { DEFAULT_CONNECTION, getEntitiesToken, getLatchkeyToken } from "./tokens.js";
+import { DEFAULT_CONNECTION, getLatchkeyToken } from "./tokens.js";
 
 const ASYNC_OPTIONS: readonly (keyof LatchkeyModuleAsyncOptions)[] = [
   "connection",
   "isGlobal",
+  "agents",
   "imports",
   "inject",
   "useFactory",
@@ -46,7 +48,7 @@ export class LatchkeyModule {
    * @example LatchkeyModule.forRoot({ url: process.env.VALKEY_URL, sweep: true })
    */
   static forRoot(options: LatchkeyModuleOptions = {}): DynamicModule {
-    const { connection, isGlobal, ...settings } = options;
+    const { connection, isGlobal, agents, ...settings } = options;
     return root(options, [], (provide) => [{ provide, useFactory: () => settings }]);
   }
 
@@ -86,12 +88,13 @@ export class LatchkeyModule {
 }
 
 function root(
-  { connection = DEFAULT_CONNECTION, isGlobal = true }: LatchkeyRootOptions,
+  { connection = DEFAULT_CONNECTION, isGlobal = true, agents = false }: LatchkeyRootOptions,
   imports: readonly ModuleImport[],
   settings: (token: string) => Provider[],
 ): DynamicModule {
   checkFlag("isGlobal", isGlobal);
   const latchkey = getLatchkeyToken(connection);
+  const forAgents = agents === false ? undefined : agentProviders(connection, agents === true ? {} : agents);
   const token = `LatchkeyOptions:${nextNumber()}`;
   return {
     module: LatchkeyModule,
@@ -105,8 +108,9 @@ function root(
         useFactory: (registry: LatchkeyRegistry, options: LatchkeyConnectionOptions) =>
           registry.open(connection, options),
       },
+      ...(forAgents?.providers ?? []),
     ],
-    exports: [latchkey],
+    exports: [latchkey, ...(forAgents?.exports ?? [])],
   };
 }
 
@@ -123,14 +127,6 @@ function settingsProviders(provide: string, options: LatchkeyModuleAsyncOptions)
     useFactory: (maker: LatchkeyOptionsFactory) => maker.createLatchkeyOptions(),
   };
   return useClass === undefined ? [made] : [{ provide: useClass, useClass }, made];
-}
-
-function entitiesProvider(machine: MachineDefinition, connection: string | undefined): FactoryProvider {
-  return {
-    provide: getEntitiesToken(machine, connection),
-    inject: [getLatchkeyToken(connection), LatchkeyRegistry],
-    useFactory: (latchkey: Latchkey, registry: LatchkeyRegistry) => registry.entities(latchkey, machine),
-  };
 }
 
 let modules = 0;

@@ -3,6 +3,7 @@ import type { ConnectOptions } from "../latchkey.js";
 import type { Duration } from "../machine/duration.js";
 import type { SweepOptions } from "../sweep/sweep.js";
 import type { ConnectRetry } from "../valkey/await-server.js";
+import type { AgentsOptions } from "./agents-options.js";
 
 /** Settings of one connection of an application: the options of `connect`, and what runs on the connection. */
 export interface LatchkeyConnectionOptions extends ConnectOptions {
@@ -27,6 +28,11 @@ export interface LatchkeyRootOptions {
    * @default true
    */
   readonly isGlobal?: boolean;
+  /**
+   * Provides `AgentLifecycleService`, and the entities of the agent machine. Only one connection can have it.
+   * @default false
+   */
+  readonly agents?: boolean | AgentsOptions;
 }
 
 /** Options of `LatchkeyModule.forRoot`. */

@@ -16,16 +16,29 @@ import type { LatchkeyConnectionOptions } from "./options.js";
 import { DEFAULT_CONNECTION } from "./tokens.js";
 import type { Work, WorkStatus } from "./work.js";
 
+/**
+ * Closes the connections of applications whose startup failed. Nest calls no hook then, and drops the application. Nothing
+ * that a connection refers to may refer to the registry.
+ */
+const abandoned = new FinalizationRegistry<ReadonlyMap<string, NamedConnection>>((connections) => {
+  for (const connection of connections.values()) void connection.close();
+});
+
 /** The connections of an application, and the work that runs on them from bootstrap to shutdown. */
 @Injectable()
 export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   readonly #connections = new Map<string, NamedConnection>();
   readonly #machines = new UsedMachines();
+  readonly #claims = new Set<string>();
+
+  constructor() {
+    abandoned.register(this, this.#connections);
+  }
 
   /** Opens a connection. If that fails, closes all of the application, because its startup fails. */
   async open(name: string, options: LatchkeyConnectionOptions): Promise<Latchkey> {
     return this.#orCloseAll(async () => {
-      if (this.#connections.has(name)) refuse(twice(name));
+      this.claim(`connection ${name}`, twice(name));
       const connection = new NamedConnection(name, options);
       this.#connections.set(name, connection);
       return connection.open();
@@ -35,6 +48,12 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
   /** Applies a machine once, and returns its entities. If that fails, closes all connections of the application. */
   async entities(latchkey: Latchkey, machine: MachineDefinition): Promise<Entities> {
     return this.#orCloseAll(() => this.#machines.entities(latchkey, machine));
+  }
+
+  /** Reserves something that can exist once in an application. @throws ContractError with the message, the second time */
+  claim(what: string, message: string): void {
+    if (this.#claims.has(what)) refuse(message);
+    this.#claims.add(what);
   }
 
   /**
