@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { checkDuration } from "../contract/arguments.js";
+import { checkDuration, checkFlag } from "../contract/arguments.js";
 import { ClosedError } from "../errors/closed-error.js";
 import { connect, type Latchkey } from "../latchkey.js";
 import type { SweepOptions } from "../sweep/sweep.js";
@@ -15,6 +15,8 @@ const RETRY = { attempts: 9, delay: "3s" } as const;
 /** A connection of an application, and the work that runs on it. */
 export class NamedConnection {
   readonly work: RunningWork;
+  /** True if the changes of its machines go to the application's EventEmitter2. */
+  readonly hasEventEmitter: boolean;
   readonly #latchkey: Promise<Latchkey>;
   readonly #sweep: boolean | SweepOptions;
   readonly #shutdownMs: number;
@@ -24,9 +26,11 @@ export class NamedConnection {
 
   /** Begins to connect. @throws ContractError if an option is invalid */
   constructor(name: string, options: LatchkeyConnectionOptions) {
-    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, ...rest } = options;
+    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, eventEmitter = false, ...rest } = options;
+    checkFlag("eventEmitter", eventEmitter);
     const context = getLatchkeyToken(name);
     this.work = new RunningWork(name, context);
+    this.hasEventEmitter = eventEmitter;
     this.#sweep = sweep;
     this.#shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
     this.#latchkey = connect({

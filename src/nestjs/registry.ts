@@ -1,7 +1,5 @@
 import {
-  Global,
   Injectable,
-  Module,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
@@ -37,7 +35,7 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
 
   /** Opens a connection. If that fails, closes all of the application, because its startup fails. */
   async open(name: string, options: LatchkeyConnectionOptions): Promise<Latchkey> {
-    return this.#orCloseAll(async () => {
+    return this.orCloseAll(async () => {
       this.claim(`connection ${name}`, twice(name));
       const connection = new NamedConnection(name, options);
       this.#connections.set(name, connection);
@@ -47,7 +45,7 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
 
   /** Applies a machine once, and returns its entities. If that fails, closes all connections of the application. */
   async entities(latchkey: Latchkey, machine: MachineDefinition): Promise<Entities> {
-    return this.#orCloseAll(() => this.#machines.entities(latchkey, machine));
+    return this.orCloseAll(() => this.#machines.entities(latchkey, machine));
   }
 
   /** Reserves something that can exist once in an application. @throws ContractError with the message, the second time */
@@ -70,6 +68,21 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
     named.work.add(name, work);
   }
 
+  /** Names of the connections. */
+  get names(): readonly string[] {
+    return [...this.#connections.keys()];
+  }
+
+  /** Returns a connection by its name. */
+  connection(name: string): NamedConnection | undefined {
+    return this.#connections.get(name);
+  }
+
+  /** Returns the entities of all machines that the modules use on a connection. */
+  async used(connection: NamedConnection): Promise<readonly Entities[]> {
+    return this.#machines.all(await connection.open());
+  }
+
   /** Lists the work of all connections: what runs, what was stopped, and what failed. */
   get work(): readonly WorkStatus[] {
     return [...this.#connections.values()].flatMap(({ work }) => work.statuses);
@@ -87,7 +100,8 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
     await this.#all((connection) => connection.close());
   }
 
-  async #orCloseAll<T>(work: () => T | Promise<T>): Promise<T> {
+  /** Does a part of the startup. If it fails, closes all connections of the application. */
+  async orCloseAll<T>(work: () => T | Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -108,8 +122,3 @@ function twice(name: string): string {
     'or name one of them: forRoot({ connection: "orders", … })'
   );
 }
-
-/** Holds the registry: one in each application, whatever number of connections it has. */
-@Global()
-@Module({ providers: [LatchkeyRegistry], exports: [LatchkeyRegistry] })
-export class LatchkeyRegistryModule {}

@@ -14,10 +14,10 @@ import type { MachineStore } from "../valkey/machine-store.js";
 export async function checkEventTypes(store: MachineStore, on: readonly string[]): Promise<string[]> {
   checkList("on", on, " of events");
   const { connection, location, definition, olderDefinition } = store;
-  const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(typesOf);
+  const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(eventTypes);
   if (!on.every((type) => own.includes(type))) {
     const installed = await readMachine(connection, location);
-    const known = [...new Set([...own, ...(installed ? typesOf(installed.definition) : [])])];
+    const known = [...new Set([...own, ...(installed ? eventTypes(installed.definition) : [])])];
     const unknown = on.find((type) => !known.includes(type));
     if (unknown !== undefined) {
       const suggestion =
@@ -28,7 +28,8 @@ export async function checkEventTypes(store: MachineStore, on: readonly string[]
   return [...new Set(on)].sort();
 }
 
-function typesOf({ name, states }: CompiledMachine): string[] {
+/** Returns the types of the events of a machine. */
+export function eventTypes({ name, states }: CompiledMachine): string[] {
   const further = ["updated", "removed", "restored"].map((word) => `${name}.${word}`);
   return [...Object.values(states).map(({ event }) => event), ...further];
 }

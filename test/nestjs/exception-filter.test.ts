@@ -3,7 +3,7 @@ import { APP_FILTER, HttpAdapterHost } from "@nestjs/core";
 import { describe, expect, it } from "vitest";
 import { documentedCodes } from "../../scripts/docs-errors.mjs";
 import {
-  AgentLifecycleError,
+  AgentLifecycle,
   agent,
   ClosedError,
   ConnectError,
@@ -158,11 +158,14 @@ describe("the filter", () => {
       message: "agent a1 not found",
       current: null,
     });
-    const lifecycle = new AgentLifecycleError(
-      "ILLEGAL",
-      "Invalid state transition from completed to running",
-    );
-    expect(await answerTo(failWith(lifecycle))).toMatchObject({ status: 409, body: { code: "ILLEGAL" } });
+  });
+
+  it("judges the errors of AgentLifecycle as those of entities", async () => {
+    const lifecycle = new AgentLifecycle(await agents());
+    expect(await answerTo(() => lifecycle.transitionToRunning("a1"))).toMatchObject({
+      status: 404,
+      body: { code: "NOTFOUND", message: "Agent a1 not found" },
+    });
   });
 
   it.each<[status: number, error: unknown]>([
