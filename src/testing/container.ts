@@ -70,7 +70,9 @@ async function load() {
   try {
     return await import("testcontainers");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") return undefined;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    // The second code is that of the CommonJS build.
+    if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") return undefined;
     throw error;
   }
 }
