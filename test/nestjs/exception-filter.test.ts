@@ -19,7 +19,7 @@ import { MAPPED_CODES } from "../../src/nestjs/error-response.js";
 import { LatchkeyExceptionFilter } from "../../src/nestjs/exception-filter.js";
 import { ERROR_NAMES } from "../../src/nestjs/known-error.js";
 import { agents, client, rejection } from "../helpers/client.js";
-import { controllerOf, httpApp } from "../helpers/nest-http.js";
+import { controllerOf, httpApp } from "../helpers/nest-app.js";
 
 const SECRET = "valkey://10.9.8.7:6379";
 
