@@ -11,7 +11,8 @@ import type {
   LatchkeyOptionsFactory,
   LatchkeyRootOptions,
 } from "./options.js";
-import { LatchkeyRegistry, LatchkeyRegistryModule } from "./registry.js";
+import { LatchkeyRegistry } from "./registry.js";
+import { LatchkeyRegistryModule } from "./registry-module.js";
 import { DEFAULT_CONNECTION, getLatchkeyToken } from "./tokens.js";
 
 const ROOT_OPTIONS: readonly (keyof LatchkeyRootOptions)[] = ["connection", "isGlobal", "agents"];

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { checkDuration } from "../contract/arguments.js";
+import { checkDuration, checkFlag } from "../contract/arguments.js";
 import { ClosedError } from "../errors/closed-error.js";
 import { connect, type Latchkey } from "../latchkey.js";
 import type { SweepOptions } from "../sweep/sweep.js";
@@ -16,6 +16,8 @@ const RETRY = { attempts: 9, delay: "3s" } as const;
 export class NamedConnection {
   /** Time that work has to finish when the application shuts down. */
   readonly shutdownMs: number;
+  /** True if the changes of its machines go to the application's EventEmitter2. */
+  readonly hasEventEmitter: boolean;
   readonly #latchkey: Promise<Latchkey>;
   readonly #sweep: boolean | SweepOptions;
   readonly #closing = new AbortController();
@@ -23,7 +25,9 @@ export class NamedConnection {
 
   /** Begins to connect. @throws ContractError if an option is invalid */
   constructor(name: string, options: LatchkeyConnectionOptions) {
-    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, ...rest } = options;
+    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, eventEmitter = false, ...rest } = options;
+    checkFlag("eventEmitter", eventEmitter);
+    this.hasEventEmitter = eventEmitter;
     this.#sweep = sweep;
     this.shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
     this.#latchkey = connect({

@@ -1,7 +1,5 @@
 import {
-  Global,
   Injectable,
-  Module,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleDestroy,
@@ -81,6 +79,21 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
     running.add(name, work);
   }
 
+  /** Names of the connections. */
+  get names(): readonly string[] {
+    return [...this.#connections.keys()];
+  }
+
+  /** Returns a connection by its name. */
+  connection(name: string): NamedConnection | undefined {
+    return this.#connections.get(name);
+  }
+
+  /** Returns the entities of all machines that the modules use on a connection. */
+  async used(connection: NamedConnection): Promise<readonly Entities[]> {
+    return this.#machines.all(await connection.open());
+  }
+
   /** Lists the work of all connections: what runs, what was stopped, and what failed. */
   get work(): readonly WorkStatus[] {
     return [...this.#work.values()].flatMap(({ statuses }) => statuses);
@@ -118,8 +131,3 @@ function twice(name: string): string {
     'or name one of them: forRoot({ connection: "orders", … })'
   );
 }
-
-/** Holds the registry: one in each application, whatever number of connections it has. */
-@Global()
-@Module({ providers: [LatchkeyRegistry], exports: [LatchkeyRegistry] })
-export class LatchkeyRegistryModule {}

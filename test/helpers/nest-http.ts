@@ -7,8 +7,9 @@ import {
   type LoggerService,
   type ModuleMetadata,
 } from "@nestjs/common";
-import { Test } from "@nestjs/testing";
+import { Test, type TestingModule } from "@nestjs/testing";
 import { onTestFinished } from "vitest";
+import { freshNamespace, useValkey } from "./valkey.js";
 
 /** A line that Nest's Logger wrote. */
 export interface LogLine {
@@ -42,6 +43,24 @@ export async function httpApp(
   await app.listen(0, "127.0.0.1");
   const { port } = app.getHttpServer().address() as AddressInfo;
   return { app, url: `http://127.0.0.1:${port}`, lines };
+}
+
+/** Starts an application without a server, which is closed with the test. */
+export async function nestApp(metadata: ModuleMetadata): Promise<{
+  readonly app: TestingModule;
+  readonly lines: readonly LogLine[];
+}> {
+  const { lines, logger } = logLines();
+  const app = await Test.createTestingModule(metadata).setLogger(logger).compile();
+  onTestFinished(() => app.close());
+  await app.init();
+  return { app, lines };
+}
+
+/** Options of a connection to a namespace of its own. */
+export async function namespaceOf(): Promise<{ readonly url: string; readonly namespace: string }> {
+  const { url } = await useValkey();
+  return { url, namespace: freshNamespace() };
 }
 
 /** Makes a controller whose only route does some work. */

@@ -3,7 +3,7 @@ import { APP_FILTER, HttpAdapterHost } from "@nestjs/core";
 import { describe, expect, it } from "vitest";
 import { documentedCodes } from "../../scripts/docs-errors.mjs";
 import {
-  AgentLifecycleError,
+  AgentLifecycle,
   agent,
   ClosedError,
   ConnectError,
@@ -19,7 +19,7 @@ import { MAPPED_CODES } from "../../src/nestjs/error-response.js";
 import { LatchkeyExceptionFilter } from "../../src/nestjs/exception-filter.js";
 import { ERROR_NAMES } from "../../src/nestjs/known-error.js";
 import { agents, client, rejection } from "../helpers/client.js";
-import { controllerOf, httpApp } from "../helpers/nest-http.js";
+import { controllerOf, httpApp } from "../helpers/nest-app.js";
 
 const SECRET = "valkey://10.9.8.7:6379";
 
@@ -158,13 +158,14 @@ describe("the filter", () => {
       message: "agent a1 not found",
       current: null,
     });
-    const lifecycle = new AgentLifecycleError(
-      "Invalid state transition from completed to running",
-      { code: "ILLEGAL", machine: "agent", id: "a1", current: null },
-      "running",
-      undefined,
-    );
-    expect(await answerTo(failWith(lifecycle))).toMatchObject({ status: 409, body: { code: "ILLEGAL" } });
+  });
+
+  it("judges the errors of AgentLifecycle as those of entities", async () => {
+    const lifecycle = new AgentLifecycle(await agents());
+    expect(await answerTo(() => lifecycle.transitionToRunning("a1"))).toMatchObject({
+      status: 404,
+      body: { code: "NOTFOUND", message: "Agent a1 not found" },
+    });
   });
 
   it.each<[status: number, error: unknown]>([

@@ -67,7 +67,8 @@ it.each([["yes"], [null], [{ fro: "1s" }], [{ for: "soon" }], [{ signal: 1 }]])(
 it("ping returns the latency and the server's time, and rejects if there is no reply", async () => {
   const proxy = await startProxy(await useValkey());
   const latchkey = await client({ url: proxy.url });
-  const { address, latencyMs, serverTimeMs } = await latchkey.ping();
+  const { address, latencyMs, serverTimeMs, role } = await latchkey.ping();
+  expect(role).toBe("primary");
   expect(address).toBe(latchkey.address);
   expect(latencyMs).toBeGreaterThan(0);
   const { nowMs } = await latchkey.serverTime();
