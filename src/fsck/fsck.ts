@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { pairsOf } from "../contract/flat-reply.js";
 import { ContractError } from "../errors/latchkey-error.js";
@@ -6,6 +5,7 @@ import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask, askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
+import { pause, performance } from "../valkey/real-time.js";
 import { checkPartition, type PartitionCounts } from "./check-partition.js";
 import { type Finding, manual } from "./finding.js";
 import { checkStoredMachine } from "./machine-check.js";

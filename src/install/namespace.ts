@@ -10,6 +10,7 @@ import { safeMessage } from "../valkey/failure.js";
 import { type MachineLocation, machinesKey } from "../valkey/keys.js";
 import { initialise, type NamespaceFacts, readFacts } from "../valkey/layout.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { performance } from "../valkey/real-time.js";
 import { timeMs } from "../valkey/server-clock.js";
 import { applyMachine } from "./apply.js";
 import { newestOf, readPartitions } from "./partitions.js";

@@ -6,6 +6,7 @@ import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
 import { partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 import { isApart, type Moment, now } from "./moment.js";
 
 /** Length of a state's lease in one version of the machine. */

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { checkDuration, checkOptions, checkSignal, refuse, shortText } from "../contract/arguments.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
@@ -7,6 +6,7 @@ import { backoffMs } from "./backoff.js";
 import { mayPassSoon } from "./connect-error.js";
 import { Deadline } from "./deadline.js";
 import type { Logger } from "./logger.js";
+import { pause, performance } from "./real-time.js";
 
 /** Limits of the wait for a server that is not up yet. */
 export interface ConnectRetry {

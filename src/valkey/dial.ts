@@ -1,4 +1,4 @@
-import { type RedisOptions, Valkey } from "iovalkey";
+import type { RedisOptions, Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
@@ -8,6 +8,8 @@ import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
+import { clearTimeout, setTimeout } from "./real-time.js";
+import { realTimeClient } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
 import { type SentinelTrace, sentinelConnector } from "./sentinel-connector.js";
 
@@ -54,7 +56,7 @@ async function dialOnce(
   };
   let left: Valkey["stream"] | undefined;
   const trace: SentinelTrace = {};
-  const client: Valkey = new Valkey({
+  const client = realTimeClient({
     ...settings,
     ...(settings.sentinels != null && { Connector: sentinelConnector(trace) }),
     retryStrategy: pauseMs,

@@ -4,6 +4,7 @@ import type { Feed } from "../events/feed.js";
 import type { Duration } from "../machine/duration.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 import { Wait } from "./wait.js";
 import { WaitGoal, type WaitTarget } from "./wait-goal.js";
 
