@@ -2,6 +2,7 @@
 // would then never end. Each is read once, because some frameworks also replace the members of Node's modules.
 import * as timers from "node:timers";
 import * as promises from "node:timers/promises";
+import { runInNewContext, runInThisContext } from "node:vm";
 
 export { performance } from "node:perf_hooks";
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
@@ -12,10 +13,12 @@ export const pause = promises.setTimeout;
 /** Waits for the next turn of the event loop. */
 export const turn = promises.setImmediate;
 
-/** Runs a function after the current one, before promises. jest gives its tests a copy of `process`, whose `nextTick` it replaces. */
-export const { nextTick } = process.getBuiltinModule("node:process");
+/** The globals of the program. jest runs tests in a context of its own, and replaces the copies there. */
+const main: typeof globalThis = runInThisContext("globalThis");
 
-/** The class with the wall clock of this machine. If the global one was replaced before, that of a new context is real. */
-export const WallClock: Pick<typeof Date, "now"> = /\[native code\]/.test(String(Date))
-  ? Date
-  : process.getBuiltinModule("node:vm").runInNewContext("Date");
+/** Runs a function after the current one, and before promises. */
+export const { nextTick } = main.process;
+
+/** The class with the wall clock of this machine: that of a new context if another framework has replaced it. */
+export const WallClock: Pick<typeof Date, "now"> =
+  "isFake" in main.Date ? runInNewContext("Date") : main.Date;
