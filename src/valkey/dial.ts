@@ -1,8 +1,9 @@
 import type { RedisOptions, Valkey } from "iovalkey";
+import { codeOf } from "../errors/code-of.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
-import { connectError, errorCode } from "./connect-error.js";
+import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
@@ -113,7 +114,7 @@ function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
   client.on("error", (error: unknown) => {
     if (errors.length < 5) errors.push(error);
-    logger.warn({ address, error: safeMessage(error) || errorCode(error) }, "connection error");
+    logger.warn({ address, error: safeMessage(error) || codeOf(error) }, "connection error");
   });
   return errors;
 }

@@ -1,4 +1,5 @@
 import { storableText } from "../contract/storable-text.js";
+import { isError } from "../errors/is-error.js";
 
 /**
  * Formats a thrown value. Any value can be thrown, also one that throws again when it is read: a null-prototype object, a
@@ -8,7 +9,7 @@ import { storableText } from "../contract/storable-text.js";
  */
 export function thrownText(thrown: unknown, hasName = false): string {
   try {
-    if (!(thrown instanceof Error)) return String(thrown);
+    if (!isError(thrown)) return String(thrown);
     return hasName ? `${thrown.name}: ${thrown.message}` : `${thrown.message}`;
   } catch {
     return "a value that cannot be shown as text was thrown";
@@ -31,7 +32,7 @@ export function errorText(error: unknown): string {
 /** Returns the stack of a thrown error; undefined if it has none. */
 export function thrownStack(thrown: unknown): string | undefined {
   try {
-    return thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack : undefined;
+    return isError(thrown) && typeof thrown.stack === "string" ? thrown.stack : undefined;
   } catch {
     return undefined;
   }
