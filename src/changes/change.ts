@@ -7,6 +7,7 @@ import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { performance } from "../valkey/real-time.js";
 import { Attempts } from "./attempts.js";
 import { type ChangeCall, createCall, patchCall, rejectedCall, removeCall, transitionCall } from "./call.js";
 import { explainRejection } from "./explain-rejection.js";
