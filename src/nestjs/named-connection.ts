@@ -14,10 +14,10 @@ const RETRY = { attempts: 9, delay: "3s" } as const;
 
 /** A connection of an application. */
 export class NamedConnection {
-  /** Time that work has to finish when the application shuts down. */
-  readonly shutdownMs: number;
   /** True if the changes of its machines go to the application's EventEmitter2. */
   readonly hasEventEmitter: boolean;
+  /** Time that work has to finish when the application shuts down. */
+  readonly shutdownMs: number;
   readonly #latchkey: Promise<Latchkey>;
   readonly #sweep: boolean | SweepOptions;
   readonly #closing = new AbortController();

@@ -1,29 +1,11 @@
 import { Controller, Injectable, Module, Scope, SetMetadata } from "@nestjs/common";
 import { describe, expect, it } from "vitest";
-import { type Change, defineMachine, type HandlerContext } from "../../src/index.js";
+import type { Change, HandlerContext } from "../../src/index.js";
 import { type EntitiesOf, getEntitiesToken, LatchkeyModule, OnTransition } from "../../src/nestjs/index.js";
 import { client, rejection } from "../helpers/client.js";
-import { namespaceOf, nestApp } from "../helpers/nest-app.js";
+import { startApp } from "../helpers/nest-app.js";
+import { order, ownNamespace, startOrders } from "../helpers/nest-orders.js";
 import { AT_ONCE, gate, nameOf } from "../helpers/reactions.js";
-
-const order = defineMachine({
-  name: "order",
-  version: 1,
-  initial: "open",
-  states: { open: { to: ["paid", "cancelled"] }, paid: {}, cancelled: {} },
-});
-
-type Orders = EntitiesOf<typeof order>;
-
-/** Starts an application with these providers, in a namespace of its own. */
-async function appWith(...providers: (new () => object)[]) {
-  const options = await namespaceOf();
-  const started = await nestApp({
-    imports: [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])],
-    providers,
-  });
-  return { ...started, ...options, orders: started.app.get<Orders>(getEntitiesToken(order)) };
-}
 
 describe("@OnTransition", () => {
   it("calls methods of providers and controllers with the change, the attempt and a signal", async () => {
@@ -45,9 +27,8 @@ describe("@OnTransition", () => {
         met.push(["audit", type]);
       }
     }
-    const options = await namespaceOf();
-    const { app } = await nestApp({
-      imports: [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])],
+    const app = await startApp({
+      imports: [LatchkeyModule.forRoot(await ownNamespace()), LatchkeyModule.forFeature([order])],
       providers: [Mailer, { provide: "alias", useExisting: Mailer }],
       controllers: [Orders],
     });
@@ -85,7 +66,7 @@ describe("@OnTransition", () => {
         throw new Error("no mail");
       }
     }
-    const { orders } = await appWith(Mailer);
+    const { orders } = await startOrders(await ownNamespace(), [Mailer]);
     await orders.create("o1");
     await orders.transition("o1", "paid");
     await expect.poll(async () => (await orders.reactions())[0]?.deadLetters).toBe(1);
@@ -112,7 +93,7 @@ describe("@OnTransition", () => {
         met.push(nameOf(change));
       }
     }
-    const { orders } = await appWith(Mailer);
+    const { orders } = await startOrders(await ownNamespace(), [Mailer]);
     await orders.create("o1");
     await expect.poll(() => met).toEqual(["traced", "o1@1"]);
   });
@@ -131,8 +112,9 @@ describe("@OnTransition", () => {
         met.push(`${id} ends ${signal.aborted}`);
       }
     }
-    const { app, orders, namespace } = await appWith(Mailer);
-    const elsewhere = await (await client({ namespace })).machine(order);
+    const options = await ownNamespace();
+    const { app, orders } = await startOrders(options, [Mailer]);
+    const elsewhere = await (await client(options)).machine(order);
     await orders.create("o1");
     await orders.transition("o1", "paid");
     await begun.promise;
@@ -156,15 +138,8 @@ describe("@OnTransition", () => {
         );
       }
     }
-    const options = await namespaceOf();
-    const { app } = await nestApp({
-      imports: [
-        LatchkeyModule.forRoot({ ...options, shutdownTimeout: 10 }),
-        LatchkeyModule.forFeature([order]),
-      ],
-      providers: [Mailer],
-    });
-    const orders = app.get<Orders>(getEntitiesToken(order));
+    const options = await ownNamespace();
+    const { app, orders } = await startOrders({ ...options, shutdownTimeout: 10 }, [Mailer]);
     await orders.create("o1");
     await orders.transition("o1", "paid");
     await begun.promise;
@@ -227,13 +202,8 @@ describe("the application's startup is rejected, with class and method in the te
     ["for a machine that is undefined", Circular, "Circular.run: machine must be a machine or its name"],
     ["for an invalid onConflict", Odd, 'Odd.run: onConflict must be "fail" or "retry"'],
   ])("%s", async (_, provider, text) => {
-    const options = await namespaceOf();
-    const error = await rejection(
-      nestApp({
-        imports: [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])],
-        providers: [provider],
-      }),
-    );
+    const options = await ownNamespace();
+    const error = await rejection(startOrders(options, [provider]));
     expect(error).toMatchObject({ code: "BADARG", message: expect.stringContaining(text) });
     const list = await (await client(options)).machine(order);
     expect(await list.reactions()).toEqual([]);
@@ -250,9 +220,9 @@ describe("the application's startup is rejected, with class and method in the te
       @OnTransition({ machine: order, name: "r" })
       handle(): void {}
     }
-    const options = await namespaceOf();
+    const options = await ownNamespace();
     const imports = [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])];
-    await expect(nestApp({ imports, providers: [One, Two] })).rejects.toMatchObject({
+    await expect(startApp({ imports, providers: [One, Two] })).rejects.toMatchObject({
       code: "BADARG",
       message: expect.stringContaining(
         'Two.handle: One.run has a reaction named "r" too; give one of them another name',
@@ -260,7 +230,7 @@ describe("the application's startup is rejected, with class and method in the te
     });
     @Module({ providers: [One] })
     class Other {}
-    await expect(nestApp({ imports: [...imports, Other], providers: [One] })).rejects.toMatchObject({
+    await expect(startApp({ imports: [...imports, Other], providers: [One] })).rejects.toMatchObject({
       message: expect.stringContaining("provide the class in one module"),
     });
   });
