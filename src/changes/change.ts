@@ -1,4 +1,4 @@
-import { checkId, checkName, checkObject, checkOptions, refuse } from "../contract/arguments.js";
+import { checkId, checkName, checkOptions, refuse } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
@@ -10,6 +10,7 @@ import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { Attempts } from "./attempts.js";
 import { explainRejection } from "./explain-rejection.js";
+import { encodeFields } from "./field-json.js";
 import type { Answer, Intent } from "./intent.js";
 import { FailedAttempts, type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
 import {
@@ -38,7 +39,6 @@ export async function create<S extends string, F extends object>(
   options: CreateOptions,
 ): Promise<Result<S, F>> {
   checkOptions(options, CREATE_OPTIONS);
-  checkObject("fields", fields);
   return change<S, F>(store, "create", id, { ...options, set: fields });
 }
 
@@ -60,15 +60,7 @@ export async function patch<S extends string, F extends object>(
   options: PatchOptions,
 ): Promise<Result<S, F>> {
   checkOptions(options, PATCH_OPTIONS);
-  const { set = {}, unset = [] } = options;
-  if (isEmpty(set) && isEmpty(unset))
-    refuse("patch changes nothing: give fields in `set` or names in `unset`");
   return change<S, F>(store, "patch", id, options);
-}
-
-/** True for an object or list without entries. Any other value is rejected later, with its own message. */
-function isEmpty(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
@@ -102,7 +94,13 @@ export async function change<S extends string, F extends object>(
   const isImport = operation === "restore"; // its `seen` is not about attempts
   if (options.seen !== undefined && options.op === undefined && !isImport)
     refuse("seen requires op: it is a position before the first attempt");
-  const words = [checkId("id", id, 128), ...positional, ...optionWords(options)];
+  // Read before anything is awaited: the actor may be that of the caller's async context.
+  const { set = {}, unset = [], actor = connection.actor() } = options;
+  const start = [checkId("id", id, 128), ...positional];
+  const fields = encodeFields(operation === "create" || isImport ? "fields" : "set", set);
+  const words = [...start, ...optionWords(options, fields, actor)];
+  if (operation === "patch" && fields.size + unset.length === 0)
+    refuse("patch changes nothing: give fields in `set` or names in `unset`");
   const limitMs = timeoutMs(options, connection.timeoutMs);
   const durability = durabilityNeed(isDryRun ? { durability: "memory" } : options, connection.durability);
   const [seen, after] = isImport ? [undefined, options.seen] : [options.seen, undefined];
@@ -129,7 +127,8 @@ export async function change<S extends string, F extends object>(
   }
   const explain = (rejection: Rejection, current: Snapshot | null): RejectedError => {
     const [to] = positional;
-    const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
+    const written = { ...options, set: Object.fromEntries(fields) };
+    const call = { ...written, machine, id, definition, ...(to !== undefined && { to }) };
     return explainRejection(call, rejection, current);
   };
   const result = withCopies<S, F>(
@@ -140,10 +139,10 @@ export async function change<S extends string, F extends object>(
   if (connection.logger === silentLogger) return result;
   const { state, version } = (result.ok ? result.document : result.current) ?? {};
   const { outcome } = result;
-  const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
-  if (isDryRun) connection.logger.debug(fields, `${operation} (dry run)`);
-  else if (result.ok) connection.logger.info(fields, operation);
-  else connection.logger.debug(fields, `${operation} rejected`);
+  const entry = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
+  if (isDryRun) connection.logger.debug(entry, `${operation} (dry run)`);
+  else if (result.ok) connection.logger.info(entry, operation);
+  else connection.logger.debug(entry, `${operation} rejected`);
   return result;
 }
 

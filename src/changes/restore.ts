@@ -1,11 +1,4 @@
-import {
-  checkName,
-  checkObject,
-  checkOptions,
-  checkWhole,
-  refuse,
-  shortText,
-} from "../contract/arguments.js";
+import { checkName, checkOptions, checkWhole, refuse, shortText } from "../contract/arguments.js";
 import { STATE_NAME } from "../machine/names.js";
 import { ask } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -23,8 +16,8 @@ export async function restore<S extends string, F extends object>(
 ): Promise<Result<S, F>> {
   checkOptions(options, RESTORE_OPTIONS);
   const { version, fields = {}, since, createdAt = since, ...others } = options;
+  const { actor = store.connection.actor() ?? "" } = options; // read before anything is awaited
   checkName(STATE_NAME, state);
-  checkObject("fields", fields);
   checkWhole("version", version, 1, 9_999_999_999_999);
   checkDefined(options, ["createdAt", "since"]);
   const entered =
@@ -34,7 +27,7 @@ export async function restore<S extends string, F extends object>(
   const created = createdAt === undefined ? entered : timeMs("createdAt", createdAt);
   if (created > entered) refuse("createdAt is later than since");
   const positional = [state, version, created, entered].map(String);
-  return change<S, F>(store, "restore", id, { ...others, set: fields }, positional);
+  return change<S, F>(store, "restore", id, { ...others, actor, set: fields }, positional);
 }
 
 async function serverMs({ connection }: MachineStore, name: string): Promise<number> {
