@@ -44,6 +44,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "database",
   "timeout",
   "durability",
+  "actor",
   "maxInFlight",
   "username",
   "password",
