@@ -25,7 +25,8 @@ export interface ImportTarget {
 const GROUP = 32;
 
 /**
- * Imports the agents of the in-process service, and yields the results in groups.
+ * Imports the agents of the in-process service, and yields the results in groups. A group can be empty, so that the caller
+ * can end a long scan that finds nothing.
  *
  * @param source connection to the server that holds the keys
  * @throws NotExecutedError, OutcomeUnknownError or another error that concerns all agents; CliError if a permission is missing
@@ -41,6 +42,7 @@ export async function* importService(
     const readRules = ["+scan", "+get", `%R~${pattern.match}`];
     const { done, value: page } = await withPermissions(source, readRules, () => pages.next());
     if (done === true) return;
+    yield [];
     const groups = importPage(target, pattern, page);
     for (;;) {
       const group = await withPermissions(connection, ["+restore"], () => groups.next());
@@ -55,6 +57,7 @@ async function* importPage(
   pattern: KeyPattern,
   page: readonly StoredValue[],
 ): AsyncGenerator<ImportRow[], void> {
+  if (page.length === 0) return;
   const { entities, store, options, includeRemoved } = target;
   const nowMs = await serverNow(store);
   const ids = includeRemoved ? [] : page.map(({ key }) => pattern.idOf(key));

@@ -53,7 +53,7 @@ export async function importEntities(
     let isComplete = false;
     try {
       for await (const rows of importService(target, source, pattern)) {
-        for (const row of rows) await report.add(row);
+        await report.add(rows);
         if (signal.aborted) return; // between two groups, so that no agent is left half done
       }
       isComplete = true;
