@@ -74,15 +74,19 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
   /** Creates an entity in the initial state. @throws AlreadyExistsError if the ID is in use */
   async create(
     id: string,
-    fields?: FieldInput<F>,
+    fields: FieldInput<F> = {} as FieldInput<F>,
     options: CreateOptions = {},
   ): Promise<Change<StateOf<M>, F> | Replay<StateOf<M>, F>> {
     return unwrap(await this.tryCreate(id, fields, options));
   }
 
   /** Like {@link create}, but returns rejections as values. */
-  tryCreate(id: string, fields?: FieldInput<F>, options: CreateOptions = {}): Promise<Result<StateOf<M>, F>> {
-    return create<StateOf<M>, F>(this.#store, id, fields ?? {}, options);
+  tryCreate(
+    id: string,
+    fields: FieldInput<F> = {} as FieldInput<F>,
+    options: CreateOptions = {},
+  ): Promise<Result<StateOf<M>, F>> {
+    return create<StateOf<M>, F>(this.#store, id, fields, options);
   }
 
   /** Moves an entity to another state. @throws IllegalTransitionError if the machine has no such transition */

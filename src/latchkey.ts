@@ -44,6 +44,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "database",
   "timeout",
   "durability",
+  "actor",
   "maxInFlight",
   "username",
   "password",
@@ -200,6 +201,17 @@ export class Latchkey {
    */
   async ping(options: ReadOptions = {}): Promise<Ping> {
     return this.#namespace.ping(this.#limited(options));
+  }
+
+  /**
+   * Counts the overdue timers of each machine that this client uses, in constant time, for health checks: a count that
+   * stays above 0 means that no replica sweeps.
+   *
+   * @throws NotExecutedError if the server does not reply
+   * @example await latchkey.overdue({ timeout: "1s" }); // { agent: 0 }
+   */
+  async overdue(options: ReadOptions = {}): Promise<Record<string, number>> {
+    return this.#namespace.countOverdue(this.#limited(options));
   }
 
   /**

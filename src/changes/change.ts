@@ -7,6 +7,7 @@ import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { performance } from "../valkey/real-time.js";
 import { Attempts } from "./attempts.js";
 import { type ChangeCall, createCall, patchCall, rejectedCall, removeCall, transitionCall } from "./call.js";
 import { explainRejection } from "./explain-rejection.js";
@@ -32,7 +33,7 @@ export async function create<S extends string, F extends object>(
   fields: object,
   options: CreateOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, createCall(id, fields, options));
+  return change<S, F>(store, createCall(id, fields, options, store.connection.actor()));
 }
 
 /** Moves an entity to another state. */
@@ -42,7 +43,7 @@ export async function transition<S extends string, F extends object>(
   to: S,
   options: TransitionOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, transitionCall(id, to, options));
+  return change<S, F>(store, transitionCall(id, to, options, store.connection.actor()));
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
@@ -51,7 +52,7 @@ export async function patch<S extends string, F extends object>(
   id: string,
   options: PatchOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, patchCall(id, options));
+  return change<S, F>(store, patchCall(id, options, store.connection.actor()));
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
@@ -60,7 +61,7 @@ export async function remove<S extends string, F extends object>(
   id: string,
   options: RemoveOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, removeCall(id, options));
+  return change<S, F>(store, removeCall(id, options, store.connection.actor()));
 }
 
 /**
@@ -113,10 +114,10 @@ export async function change<S extends string, F extends object>(
   if (connection.logger === silentLogger) return result;
   const { state, version } = (result.ok ? result.document : result.current) ?? {};
   const { outcome } = result;
-  const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
-  if (isDryRun) connection.logger.debug(fields, `${operation} (dry run)`);
-  else if (result.ok) connection.logger.info(fields, operation);
-  else connection.logger.debug(fields, `${operation} rejected`);
+  const entry = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
+  if (isDryRun) connection.logger.debug(entry, `${operation} (dry run)`);
+  else if (result.ok) connection.logger.info(entry, operation);
+  else connection.logger.debug(entry, `${operation} rejected`);
   return result;
 }
 

@@ -13,7 +13,8 @@ export async function restore<S extends string, F extends object>(
   state: S,
   options: RestoreOptions,
 ): Promise<Result<S, F>> {
-  const name = `restore ${store.location.machine} ${id}`;
-  const readNow = async (): Promise<number> => (await ask(store.connection, name, readServerTime)).nowMs;
-  return change<S, F>(store, await restoreCall(id, state, options, readNow));
+  const { connection, location } = store;
+  const name = `restore ${location.machine} ${id}`;
+  const readNow = async (): Promise<number> => (await ask(connection, name, readServerTime)).nowMs;
+  return change<S, F>(store, await restoreCall(id, state, options, readNow, connection.actor()));
 }

@@ -1,11 +1,11 @@
 import type { Change, Replay, Snapshot } from "../contract/document.js";
 import type { Fields } from "../contract/own-fields.js";
 import { ClosedError } from "../errors/closed-error.js";
+import { codeOf } from "../errors/code-of.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
-import { RejectedError } from "../errors/rejected-errors.js";
 import { tell } from "../valkey/failed-listener.js";
 import { type ChangeResult, HeldState } from "./held-state.js";
 import { checkHold, type HoldOptions } from "./hold-options.js";
@@ -16,6 +16,12 @@ import { type Moment, now } from "./moment.js";
 import { SerialQueue } from "./serial-queue.js";
 
 export type { HoldOptions } from "./hold-options.js";
+
+/** Codes of errors that end a call with a certain outcome, which a renewal can explain. */
+const DEFINITE = new Set([
+  ...["ILLEGAL", "CONFLICT", "NOTFOUND", "EXISTS", "MISSING", "EXPIRED", "FORGOTTEN"],
+  ...["BADARG", "NOMACHINE", "NOREACTION", "PARTITIONS", "CLOSED", "NESTED"],
+]);
 
 /** Renews the lease of an entity's current state once, and from then on automatically. */
 export async function hold<S extends string, F extends object = Fields>(
@@ -204,7 +210,7 @@ export class Hold<S extends string = string, F extends object = Fields> implemen
     else if (this.#state.leavesUnknown(error)) {
       this.#unknownChange = error;
       this.#times.renewNow();
-    } else if (error instanceof RejectedError || error instanceof ContractError) await this.#renew();
+    } else if (DEFINITE.has(codeOf(error))) await this.#renew();
   }
 
   /** Resolves the outcome of an own change if it is unknown. Throws if the server does not reply. */

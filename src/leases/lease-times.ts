@@ -1,4 +1,5 @@
 import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 import type { LeaseLength } from "./lease-length.js";
 import type { LeaseSource } from "./lease-source.js";
 import { isApart, type Moment, now } from "./moment.js";

@@ -81,6 +81,10 @@ class AgentReactions implements OnApplicationBootstrap {
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    await this.#registry.start(() => this.#react());
+  }
+
+  async #react(): Promise<void> {
     const { cleanup } = this.#options;
     if (cleanup?.spawner !== undefined) findSpawner(cleanup.spawner, this.#moduleRef);
     if (cleanup !== undefined && cleanup.mode !== "local") {

@@ -15,6 +15,11 @@ interface UsedMachine {
 export class UsedMachines {
   readonly #machines = new WeakMap<Latchkey, Map<string, UsedMachine>>();
 
+  /** Returns the entities of all machines of a connection. */
+  all(latchkey: Latchkey): Promise<readonly Entities[]> {
+    return Promise.all([...(this.#machines.get(latchkey)?.values() ?? [])].map(({ entities }) => entities));
+  }
+
   /**
    * Applies a machine, and returns its entities.
    *

@@ -14,6 +14,13 @@ export interface LatchkeyConnectionOptions extends ConnectOptions {
   readonly retry?: boolean | ConnectRetry;
   /** Sweeps all machines of the namespace while the application runs. @default false */
   readonly sweep?: boolean | SweepOptions;
+  /**
+   * Emits each change of the machines of `forFeature` and `agents` on the application's EventEmitter2, in every replica: the
+   * event is the change's type, such as `agent.running`, and its value the change. Needs `@nestjs/event-emitter`, and
+   * `EventEmitterModule.forRoot()` in some module. If changes were missed, emits `latchkey.missed` with the GapError.
+   * @default false
+   */
+  readonly eventEmitter?: boolean;
   /** Time that handlers have to finish when the application shuts down. After it their signals abort. @default "10s" */
   readonly shutdownTimeout?: Duration;
 }

@@ -14,10 +14,10 @@ import type { MachineStore } from "../valkey/machine-store.js";
 export async function checkEventTypes(store: MachineStore, on: readonly string[]): Promise<string[]> {
   checkList("on", on, " of events");
   const { connection, location, definition, olderDefinition } = store;
-  const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(typesOf);
+  const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(eventTypes);
   if (!on.every((type) => own.includes(type))) {
     const installed = await readMachine(connection, location);
-    const known = [...new Set([...own, ...(installed ? typesOf(installed.definition) : [])])];
+    const known = [...new Set([...own, ...(installed ? eventTypes(installed.definition) : [])])];
     checkKnownTypes(location.machine, on, known);
   }
   return [...new Set(on)].sort();
@@ -31,8 +31,8 @@ export function checkKnownTypes(machine: string, on: readonly string[], known: r
   refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
 }
 
-/** Lists all event types of a machine. */
-export function typesOf({ name, states }: CompiledMachine): string[] {
+/** Returns the types of the events of a machine. */
+export function eventTypes({ name, states }: CompiledMachine): string[] {
   const further = ["updated", "removed", "restored"].map((word) => `${name}.${word}`);
   return [...Object.values(states).map(({ event }) => event), ...further];
 }

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
 import type { GapError } from "../errors/gap-error.js";
@@ -8,6 +7,7 @@ import { backoffMs } from "../valkey/backoff.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
+import { pause } from "../valkey/real-time.js";
 import { callHandler, IGNORED_SIGNAL } from "./handler-call.js";
 import {
   HANDLER_OPTIONS,

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import {
   checkDuration,
@@ -17,6 +16,7 @@ import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { installedMachines } from "../valkey/layout.js";
 import type { MachineStore, Recover } from "../valkey/machine-store.js";
+import { pause, performance } from "../valkey/real-time.js";
 import { isUnanswered, partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";

@@ -2,6 +2,7 @@ import { checkDuration, checkId, checkOptions, checkSignal } from "../contract/a
 import type { Snapshot } from "../contract/document.js";
 import type { Duration } from "../machine/duration.js";
 import { onAbort } from "../valkey/on-abort.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 import { Wait } from "./wait.js";
 import { WaitGoal, type WaitTarget } from "./wait-goal.js";
 import type { WaitSource } from "./wait-source.js";

@@ -2,7 +2,7 @@ import { checkFlag, checkList, checkOptions } from "../../contract/arguments.js"
 import { ReactionInUseError } from "../../errors/reaction-in-use-error.js";
 import { type DeadLetter, DeadLetters } from "../../reactions/dead-letters.js";
 import { endError } from "../../reactions/end.js";
-import { checkKnownTypes, typesOf } from "../../reactions/event-types.js";
+import { checkKnownTypes, eventTypes } from "../../reactions/event-types.js";
 import { type Follower, type FollowOptions, readFollowSettings } from "../../reactions/follow.js";
 import type { ForgetOptions, ForgottenReaction } from "../../reactions/forget.js";
 import type { HandlerSettings } from "../../reactions/handler-settings.js";
@@ -93,7 +93,7 @@ export class MemoryReactions {
 
   #checkTypes(on: unknown): void {
     const { definition } = this.#store;
-    if (Array.isArray(on)) checkKnownTypes(definition.name, on, typesOf(definition));
+    if (Array.isArray(on)) checkKnownTypes(definition.name, on, eventTypes(definition));
   }
 }
 
