@@ -4,6 +4,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildCjs } from "./build-cjs.mjs";
 import { buildCli } from "./build-cli.mjs";
 import { buildLua } from "./build-lua.mjs";
 
@@ -24,4 +25,7 @@ for (const project of ["tsconfig.json", "demo/tsconfig.json"]) {
   process.exitCode = status ?? 1;
   if (status !== 0) break;
 }
-if (process.exitCode === 0) await buildCli();
+if (process.exitCode === 0) {
+  await buildCjs();
+  await buildCli();
+}

@@ -15,6 +15,7 @@ import { EventLog, type EventsOptions } from "./events/log.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
 import { type Hold, type HoldOptions, hold } from "./leases/hold.js";
+import { serverLeases } from "./leases/lease-source.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import type { EventOf, MachineDefinition, StateOf } from "./machine/definition.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
@@ -34,6 +35,7 @@ import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
 import { limited, type ReadOptions } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
+import { ServerSource } from "./waits/wait-source.js";
 
 /**
  * The entities of one machine. Returned by `latchkey.machine(…)`.
@@ -183,7 +185,7 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
    * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
    */
   async hold(id: string, options: HoldOptions = {}): Promise<Hold<StateOf<M>, F>> {
-    return hold<StateOf<M>, F>(this.#store, id, options);
+    return hold<StateOf<M>, F>(serverLeases<StateOf<M>>(this.#store), id, options);
   }
 
   /**
@@ -281,7 +283,7 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
     target: WaitTarget<StateOf<M>, F>,
     options: WaitOptions = {},
   ): Promise<Snapshot<StateOf<M>, F>> {
-    return waitFor(this.#store, this.#feed, id, target, options);
+    return waitFor(new ServerSource<StateOf<M>>(this.#store, this.#feed), id, target, options);
   }
 
   /**

@@ -93,6 +93,7 @@ export type { SentinelOptions } from "./valkey/connection-options.js";
 export type { NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
+export type { ServerRole } from "./valkey/role.js";
 export type { ServerTime } from "./valkey/server-clock.js";
 export { errorText } from "./valkey/thrown-text.js";
 export type { WaitOptions, WaitTarget } from "./waits/wait-for.js";

@@ -204,6 +204,17 @@ export class Latchkey {
   }
 
   /**
+   * Counts the overdue timers of each machine that this client uses, in constant time, for health checks: a count that
+   * stays above 0 means that no replica sweeps.
+   *
+   * @throws NotExecutedError if the server does not reply
+   * @example await latchkey.overdue({ timeout: "1s" }); // { agent: 0 }
+   */
+  async overdue(options: ReadOptions = {}): Promise<Record<string, number>> {
+    return this.#namespace.countOverdue(this.#limited(options));
+  }
+
+  /**
    * Closes the connection. A client that was passed to `connect` stays open. Later calls are rejected with ClosedError;
    * iterations and sweeps that run end.
    */

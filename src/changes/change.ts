@@ -1,29 +1,24 @@
-import { checkId, checkName, checkOptions, refuse } from "../contract/arguments.js";
+import { checkOptions } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
-import { STATE_NAME } from "../machine/names.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { performance } from "../valkey/real-time.js";
 import { Attempts } from "./attempts.js";
+import { type ChangeCall, createCall, patchCall, rejectedCall, removeCall, transitionCall } from "./call.js";
 import { explainRejection } from "./explain-rejection.js";
-import { encodeFields } from "./field-json.js";
-import type { Answer, Intent } from "./intent.js";
+import type { Answer } from "./intent.js";
 import { FailedAttempts, type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
 import {
-  CREATE_OPTIONS,
   type CreateOptions,
   durabilityNeed,
   newOp,
-  optionWords,
-  PATCH_OPTIONS,
   type PatchOptions,
-  REMOVE_OPTIONS,
   type RemoveOptions,
-  TRANSITION_OPTIONS,
   type TransitionOptions,
   timeoutMs,
 } from "./options.js";
@@ -38,8 +33,7 @@ export async function create<S extends string, F extends object>(
   fields: object,
   options: CreateOptions,
 ): Promise<Result<S, F>> {
-  checkOptions(options, CREATE_OPTIONS);
-  return change<S, F>(store, "create", id, { ...options, set: fields });
+  return change<S, F>(store, createCall(id, fields, options, store.connection.actor()));
 }
 
 /** Moves an entity to another state. */
@@ -49,8 +43,7 @@ export async function transition<S extends string, F extends object>(
   to: S,
   options: TransitionOptions,
 ): Promise<Result<S, F>> {
-  checkOptions(options, TRANSITION_OPTIONS);
-  return change<S, F>(store, "transition", id, options, [checkName(STATE_NAME, to)]);
+  return change<S, F>(store, transitionCall(id, to, options, store.connection.actor()));
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
@@ -59,8 +52,7 @@ export async function patch<S extends string, F extends object>(
   id: string,
   options: PatchOptions,
 ): Promise<Result<S, F>> {
-  checkOptions(options, PATCH_OPTIONS);
-  return change<S, F>(store, "patch", id, options);
+  return change<S, F>(store, patchCall(id, options, store.connection.actor()));
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
@@ -69,41 +61,28 @@ export async function remove<S extends string, F extends object>(
   id: string,
   options: RemoveOptions,
 ): Promise<Result<S, F>> {
-  checkOptions(options, REMOVE_OPTIONS);
-  return change<S, F>(store, "remove", id, options);
+  return change<S, F>(store, removeCall(id, options, store.connection.actor()));
 }
 
 /**
  * Makes one change of one entity, retrying until the server replies or the time limit is reached.
  *
- * @param positional arguments of the script after the id; the first is the state to enter
  * @returns the result; a rejection is a result, not an error
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError
  */
 export async function change<S extends string, F extends object>(
   store: MachineStore,
-  operation: Intent["operation"],
-  id: string,
-  options: TransitionOptions,
-  positional: readonly string[] = [],
+  call: ChangeCall,
 ): Promise<Result<S, F>> {
   const { location, connection, definition } = store;
   const { machine } = location;
   const startedAt = performance.now();
+  const { operation, id, options, words } = call;
   const { op = newOp(), notAfter, dryRun: isDryRun = false } = options;
-  const isImport = operation === "restore"; // its `seen` is not about attempts
-  if (options.seen !== undefined && options.op === undefined && !isImport)
-    refuse("seen requires op: it is a position before the first attempt");
-  // Read before anything is awaited: the actor may be that of the caller's async context.
-  const { set = {}, unset = [], actor = connection.actor() } = options;
-  const start = [checkId("id", id, 128), ...positional];
-  const fields = encodeFields(operation === "create" || isImport ? "fields" : "set", set);
-  const words = [...start, ...optionWords(options, fields, actor)];
-  if (operation === "patch" && fields.size + unset.length === 0)
-    refuse("patch changes nothing: give fields in `set` or names in `unset`");
   const limitMs = timeoutMs(options, connection.timeoutMs);
   const durability = durabilityNeed(isDryRun ? { durability: "memory" } : options, connection.durability);
-  const [seen, after] = isImport ? [undefined, options.seen] : [options.seen, undefined];
+  // The `seen` of an import is not about attempts.
+  const [seen, after] = operation === "restore" ? [undefined, options.seen] : [options.seen, undefined];
   const intent = {
     operation,
     id,
@@ -125,12 +104,8 @@ export async function change<S extends string, F extends object>(
     connection.logger.warn(fields, `${operation} failed`);
     throw failure;
   }
-  const explain = (rejection: Rejection, current: Snapshot | null): RejectedError => {
-    const [to] = positional;
-    const written = { ...options, set: Object.fromEntries(fields) };
-    const call = { ...written, machine, id, definition, ...(to !== undefined && { to }) };
-    return explainRejection(call, rejection, current);
-  };
+  const explain = (rejection: Rejection, current: Snapshot | null): RejectedError =>
+    explainRejection(rejectedCall(call, definition), rejection, current);
   const result = withCopies<S, F>(
     "reply" in answer ? readResult<S, F>(answer.reply, explain) : acceptedResult(answer.document),
     durability.need,

@@ -1,3 +1,5 @@
+import { codeOf } from "../errors/code-of.js";
+
 /** The exit codes of every command. */
 export const EXIT = {
   ok: 0,
@@ -19,7 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** The meaning of each exit code, for the help and the documentation. */
 export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [
   [EXIT.ok, "success, or nothing to do"],
-  [EXIT.unexpected, "unexpected error, or doctor or fsck found a problem"],
+  [EXIT.unexpected, "unexpected error, or doctor, fsck or import found a problem"],
   [EXIT.usage, "invalid option, argument, value or machine file"],
   [EXIT.unchanged, "nothing to do (only with --error-unchanged)"],
   [EXIT.notFound, "entity, machine or reaction not found"],
@@ -48,9 +50,4 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Error && "problem" in error && error.problem === "LOWER") return EXIT.versionMismatch;
   const [code = EXIT.unexpected] = EXPECTED.find(([, errors]) => errors.includes(codeOf(error))) ?? [];
   return code;
-}
-
-/** Returns the stable code of an error; empty if it has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

@@ -44,11 +44,8 @@ export async function subscribe<C extends Change<string, object>>(
   listener: Listener<C>,
   options: SubscribeOptions,
 ): Promise<Subscription> {
-  if (typeof listener !== "function")
-    refuse(`the listener must be a function, not ${shortText(listener)}; it is called with each change`);
-  checkOptions(options, OPTIONS);
+  checkSubscribe(listener, options);
   const { onMissed } = options;
-  checkFunctions({ onMissed });
   const channel = channelOf(location);
   const member: Member = {
     onChange: (change) => {
@@ -64,4 +61,12 @@ export async function subscribe<C extends Change<string, object>>(
   return {
     close: async () => subscriber.leave(location, member),
   };
+}
+
+/** @throws ContractError if the listener or an option is invalid */
+export function checkSubscribe<C>(listener: Listener<C>, options: SubscribeOptions): void {
+  if (typeof listener !== "function")
+    refuse(`the listener must be a function, not ${shortText(listener)}; it is called with each change`);
+  checkOptions(options, OPTIONS);
+  checkFunctions({ onMissed: options.onMissed });
 }

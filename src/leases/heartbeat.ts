@@ -4,10 +4,11 @@ import type { Rejection } from "../changes/result.js";
 import { checkId, checkName, checkOptions, checkWhole } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
 import type { Fields } from "../contract/own-fields.js";
-import { unknownOutcome } from "../contract/reply.js";
+import { type Reply, unknownOutcome } from "../contract/reply.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
 import { scripts } from "../lua/index.js";
+import type { CompiledMachine } from "../machine/compiled.js";
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
 import { entityKeys } from "../valkey/keys.js";
@@ -52,9 +53,8 @@ export async function heartbeat<S extends string, F extends object = Fields>(
   const words = [checkId("id", id, 128), ...guardWords(options)];
   const limitMs = timeoutMs(options, store.connection.timeoutMs);
   const { connection, location } = store;
-  const { machine } = location;
-  const { outcome, text } = await callUntilAnswered(connection, {
-    name: `heartbeat ${machine} ${id}`,
+  const reply = await callUntilAnswered(connection, {
+    name: `heartbeat ${location.machine} ${id}`,
     script: scripts.heartbeat,
     keys: entityKeys(location, id),
     words,
@@ -63,6 +63,17 @@ export async function heartbeat<S extends string, F extends object = Fields>(
     effect: "the lease may be renewed",
     recover: store.recover,
   });
+  return readHeartbeat<S, F>(reply, store.definition, id, options);
+}
+
+/** Reads the reply to a heartbeat. */
+export function readHeartbeat<S extends string, F extends object>(
+  { outcome, text }: Reply,
+  definition: CompiledMachine,
+  id: string,
+  options: HeartbeatOptions,
+): HeartbeatResult<S, F> {
+  const { name: machine } = definition;
   const read = text === null ? null : readDocument<Snapshot>(text);
   const current = read as Snapshot<S, F> | null;
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };
@@ -71,11 +82,12 @@ export async function heartbeat<S extends string, F extends object = Fields>(
   }
   if (outcome !== "CONFLICT" && outcome !== "NOTFOUND" && outcome !== "EXPIRED")
     throw unknownOutcome(outcome);
-  const call = { ...options, machine, id, definition: store.definition };
+  const call = { ...options, machine, id, definition };
   return { ok: false, outcome, current, error: explainRejection(call, outcome, read) };
 }
 
-function guardWords(options: HeartbeatOptions): string[] {
+/** Encodes the conditions of a heartbeat. @throws ContractError if an option is unknown or invalid */
+export function guardWords(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
   checkDefined(options, ["ifVersion", "ifState"]);
   const { ifVersion, ifState, notAfter } = options;

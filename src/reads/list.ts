@@ -1,26 +1,26 @@
-import { checkDuration, checkFlag, checkKnownStates, checkWhole, isId } from "../contract/arguments.js";
+import { checkWhole, isId } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
-import { dueAt } from "../contract/due-at.js";
 import type { Fields } from "../contract/own-fields.js";
-import { stateOf } from "../machine/compiled.js";
-import { type Duration, durationMs } from "../machine/duration.js";
+import type { Duration } from "../machine/duration.js";
 import { ask, type LimitedStore, limited, type ReadOptions } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { type CursorScope, cursorText, parseCursor } from "./cursor.js";
-import { type DueOptions, dueFilter } from "./due.js";
+import { dueFilter } from "./due.js";
 import { getMany } from "./get-many.js";
 import { readRange, readRanges } from "./index.js";
 import { needMachine } from "./installed-machine.js";
-import { isWithin, type Position, type StateRange, stateRange } from "./position.js";
+import {
+  checkFilter,
+  FILTER_OPTIONS,
+  filterText,
+  type ListFilter,
+  needsTime,
+  rangesIn,
+} from "./list-filter.js";
+import { isWithin, type Position, type StateRange } from "./position.js";
 
-/** Filters of `list`. */
-export interface ListFilter<S extends string = string> extends DueOptions {
-  /** Only entities in this state, or in one of these states. */
-  readonly state?: S | readonly S[];
-  /** Only entities that have been in their state for at least this long. */
-  readonly olderThan?: Duration;
-}
+export type { ListFilter } from "./list-filter.js";
 
 /** Options of `list`. */
 export interface ListOptions<S extends string = string> extends ListFilter<S> {
@@ -48,9 +48,10 @@ export interface Page<S extends string = string, F extends object = Fields> {
   readonly cursor?: string;
 }
 
-const LIST_OPTIONS: readonly (keyof ListFilter)[] = ["state", "olderThan", "dueWithin", "stuck"];
-const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
-const PAGE = 100;
+/** Option names of `listPage`, without those of every read. */
+export const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...FILTER_OPTIONS, "limit", "cursor"];
+/** Default length of a page. */
+export const PAGE = 100;
 /** Maximum number of entities in one page. */
 export const LONGEST_PAGE = 1000;
 /** Number of index entries that are read at once if few of them may match the filter. */
@@ -103,7 +104,7 @@ export async function* list<S extends string, F extends object = Fields>(
   store: MachineStore,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S, F>, void> {
-  const { deadline: _, ...limits } = limited(store, options, LIST_OPTIONS); // each request has the whole timeout
+  const { deadline: _, ...limits } = limited(store, options, FILTER_OPTIONS); // each request has the whole timeout
   checkFilter(options);
   try {
     const nowMs = await nowFor(limits, options);
@@ -154,48 +155,11 @@ async function loadEntities<S extends string, F extends object = Fields>(
 }
 
 async function rangesOf(store: LimitedStore, options: ListFilter, nowMs: number): Promise<StateRange[]> {
-  const { ordinals, definition } = await needMachine(store, "list");
-  const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  checkKnownStates(store.location.machine, wanted, ordinals);
-  const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
-  const hasTimer = (name: string): boolean => {
-    const state = stateOf(definition, name);
-    return state !== undefined && dueAt(state, 0) !== undefined;
-  };
-  return ordinals.flatMap((state, ordinal) =>
-    wanted.includes(state) && (!isTimed(options) || hasTimer(state))
-      ? [stateRange(state, ordinal, untilMs)]
-      : [],
-  );
-}
-
-/** True if the options filter by deadline, so that only states with a timer match. */
-function isTimed({ dueWithin, stuck }: ListFilter): boolean {
-  return dueWithin !== undefined || stuck === true;
-}
-
-/** @throws ContractError with code BADARG if an option is invalid */
-function checkFilter(options: ListFilter): void {
-  for (const name of ["olderThan", "dueWithin"] as const) {
-    const duration = options[name];
-    if (duration !== undefined) checkDuration(name, duration);
-  }
-  checkFlag("stuck", options.stuck);
+  return rangesIn(await needMachine(store, "list"), options, nowMs);
 }
 
 /** Reads the server's time in ms if the options compare with it. */
 async function nowFor(store: LimitedStore, options: ListFilter): Promise<number> {
-  if (options.olderThan === undefined && !isTimed(options)) return 0;
+  if (!needsTime(options)) return 0;
   return (await ask(store.connection, `list ${store.location.machine}`, readServerTime, store)).nowMs;
-}
-
-/** Describes a filter, equal for options of equal meaning. */
-function filterText({ state, olderThan, dueWithin, stuck }: ListFilter): string {
-  const states = state === undefined ? [] : [...new Set([state].flat())].sort();
-  return [
-    ...(state === undefined ? [] : [`state ${states.join(",")}`]),
-    ...(olderThan === undefined ? [] : [`olderThan ${durationMs(olderThan)}`]),
-    ...(dueWithin === undefined ? [] : [`dueWithin ${durationMs(dueWithin)}`]),
-    ...(stuck === true ? ["stuck"] : []),
-  ].join(" ");
 }

@@ -14,12 +14,19 @@ beforeAll(async () => {
   packed = await pack(folder);
 });
 
+/** Lists the files of src. */
+function sources(): string[] {
+  const names = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
+  return names.filter((name) => name.endsWith(".ts")).map((name) => join(root, "src", name));
+}
+
 /** Lists what the package may contain. */
 const BELONGS = [
   /^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$|^docker-compose\.yml$/,
   /^bin\/(latchkey\.js|package\.json)$/,
   /^dist\/bundle\/([a-z0-9-]+\.cjs|LICENSES\.txt)$/,
   /^dist\/[a-z/-]+\.(js|d\.ts)$/,
+  /^dist\/cjs\/([a-z-]+\.cjs|package\.json)$/,
   /^dist\/lua\/[a-z0-9_]+\.lua$|^dist\/lua\/manifest\.json$/,
   /^lua\/((functions|steps|reactions|maintenance)\/)?[a-z-]+\.lua$|^lua\/README\.md$/,
   /^docs\/[A-Za-z0-9/-]+\.(md|svg)$/,
@@ -34,6 +41,7 @@ describe("the package", () => {
       ...["LICENSE", "README.md", "CHANGELOG.md", "docker-compose.yml", "bin/latchkey.js", "lua/README.md"],
       ...["docs/reference/api/README.md", "docs/reference/api/latchkey.md"],
       ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js"],
+      ...["dist/cjs/index.cjs", "dist/cjs/core.cjs", "dist/cjs/index.d.ts", "dist/cjs/package.json"],
       ...["bin/package.json", "dist/bundle/main.cjs", "dist/bundle/LICENSES.txt"],
       ...["dist/lua/latchkey_v2.lua", "dist/lua/manifest.json", "schema/machine.schema.json"],
       ...scripts.flatMap((name) => [`lua/${name}`, `dist/lua/${name}`]),
@@ -65,12 +73,22 @@ describe("the package", () => {
     const { main, types, typesVersions, exports } = JSON.parse(
       readFileSync(join(root, "package.json"), "utf8"),
     );
-    expect({ types, default: main }).toEqual(exports["."]);
-    const typed = Object.entries<{ types?: string }>(exports).flatMap(([entry, { types: file }]) =>
-      entry === "." || file === undefined ? [] : [[entry.slice("./".length), [file]]],
+    expect({ types, default: main }).toEqual(exports["."].default);
+    const typed = Object.entries<{ default?: { types: string } }>(exports).flatMap(([entry, forms]) =>
+      entry === "." || forms.default === undefined ? [] : [[entry.slice("./".length), [forms.default.types]]],
     );
-    expect(typed.length).toBeGreaterThan(0);
+    expect(typed.length).toBeGreaterThan(1);
     expect(typesVersions).toEqual({ "*": Object.fromEntries(typed) });
+  });
+
+  test("exports each entry of the sources", () => {
+    const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const modules = sources().flatMap(
+      (path) => / @module latchkey(\/?\S*)/.exec(readFileSync(path, "utf8"))?.[1] ?? [],
+    );
+    expect(modules.length).toBeGreaterThan(1);
+    const code = Object.keys(exports).filter((name) => typeof exports[name] !== "string");
+    expect(code.sort()).toEqual(modules.map((name) => `.${name}`).sort());
   });
 
   test("runs nothing when it is installed", () => {
@@ -80,7 +98,7 @@ describe("the package", () => {
 
   test.each([
     ["publint", ["run", "--strict"]],
-    ["attw", ["--profile", "esm-only"]],
+    ["attw", ["--exclude-entrypoints", "./lua/manifest.json", "--"]],
   ])("is clean in the eyes of %s", async (linter, args) => {
     const bin = join(root, "node_modules/.bin", linter);
     const { exit, stdout, stderr } = await tryRun(process.execPath, [bin, ...args, packed.tarball], {
