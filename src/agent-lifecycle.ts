@@ -1,34 +1,48 @@
-import { checkFunctions, checkOptions } from "./contract/arguments.js";
+import type { ChangeOptions, GuardOptions } from "./changes/options.js";
+import { checkFunctions, checkId, checkOptions, checkTypes, shortText } from "./contract/arguments.js";
 import type { Snapshot } from "./contract/document.js";
+import { storableText } from "./contract/storable-text.js";
 import type { Entities } from "./entities.js";
 import { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
-import { AlreadyExistsError, IllegalTransitionError, NotFoundError } from "./errors/rejected-errors.js";
+import type { RejectedError } from "./errors/rejected-errors.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
+import { READ_OPTIONS, type ReadOptions } from "./valkey/ask.js";
 import { errorText, thrownText } from "./valkey/thrown-text.js";
 
-/** State of an agent, in the form of the in-process service. */
+/** State of an agent, in the form of the in-process service. The object belongs to the caller. */
 export interface AgentLifecycleState {
-  readonly agentId: string;
-  readonly taskId: string;
-  readonly status: AgentState;
-  readonly startedAt?: string;
-  readonly completedAt?: string;
-  readonly error?: string;
-  readonly metadata?: JsonValue;
+  agentId: string;
+  taskId: string;
+  status: AgentState;
+  startedAt?: string;
+  completedAt?: string;
+  error?: string;
+  metadata?: Record<string, unknown>;
 }
 
 /** Options of {@link AgentLifecycle}. */
 export interface AgentLifecycleOptions {
-  /** Called after an agent ended, in the replica whose call ended it; for example to clean up its session. */
+  /**
+   * Called after an agent ended, in the replica whose call ended it; for example to clean up its session. The call does
+   * not wait for it.
+   */
   readonly onEnd?: (agent: AgentLifecycleState) => void | Promise<void>;
   /** Called if `onEnd` fails. The agent has ended nevertheless. @default a process warning */
   readonly onEndFailed?: (error: unknown, agent: AgentLifecycleState) => void;
-  /** Name of this replica, stored with each change. */
+  /** Name of this replica, stored with each change that has no `actor` of its own. @default the `actor` of `connect` */
   readonly actor?: string;
 }
 
+/** Options of `registerSpawnedAgent`. */
+export interface AgentRegisterOptions extends Pick<ChangeOptions, "actor" | "reason" | "op"> {}
+
+/** Options of each transition of an agent. */
+export interface AgentTransitionOptions extends AgentRegisterOptions, Pick<GuardOptions, "ifVersion"> {}
+
 const OPTIONS: readonly (keyof AgentLifecycleOptions)[] = ["onEnd", "onEndFailed", "actor"];
+const REGISTER_OPTIONS: readonly (keyof AgentRegisterOptions)[] = ["actor", "reason", "op"];
+const TRANSITION_OPTIONS: readonly (keyof AgentTransitionOptions)[] = [...REGISTER_OPTIONS, "ifVersion"];
 
 /**
  * The methods of an in-process agent lifecycle service, for the `agent` machine. If several replicas call them at once,
@@ -37,93 +51,174 @@ const OPTIONS: readonly (keyof AgentLifecycleOptions)[] = ["onEnd", "onEndFailed
  * @example
  * const lifecycle = new AgentLifecycle(await latchkey.machine(agent()), { onEnd: closeSession });
  * await lifecycle.registerSpawnedAgent("a1", "t1");
- * await lifecycle.transitionToRunning("a1");
+ * await lifecycle.transitionToRunning("a1", { actor: "ann", reason: "manual start" });
  */
 export class AgentLifecycle {
   readonly #agents: Entities<AgentState>;
   readonly #options: AgentLifecycleOptions;
-  readonly #actor: { readonly actor?: string };
 
   /** @throws ContractError if an option is invalid */
   constructor(agents: Entities<AgentState>, options: AgentLifecycleOptions = {}) {
     checkOptions(options, OPTIONS);
     const { onEnd, onEndFailed, actor } = options;
     checkFunctions({ onEnd, onEndFailed });
+    checkTypes("string", { actor });
     this.#agents = agents;
     this.#options = options;
-    this.#actor = actor === undefined ? {} : { actor };
-  }
-
-  /** Creates an agent in state spawning. @throws AgentLifecycleError if the ID is in use */
-  async registerSpawnedAgent(
-    agentId: string,
-    taskId: string,
-    metadata?: JsonValue,
-  ): Promise<AgentLifecycleState> {
-    const fields = { agentId, taskId, ...(metadata !== undefined && { metadata }) };
-    const agent = await this.#agents.create(agentId, fields, this.#actor).catch(translate);
-    return lifecycleState(agent);
-  }
-
-  /** Moves a spawning agent to running. @throws AgentLifecycleError if it does not exist or the transition is illegal */
-  async transitionToRunning(agentId: string): Promise<AgentLifecycleState> {
-    return this.#move(agentId, "running");
-  }
-
-  /** Moves a running agent to completed. @throws AgentLifecycleError if it does not exist or the transition is illegal */
-  async transitionToCompleted(agentId: string): Promise<AgentLifecycleState> {
-    return this.#end(await this.#move(agentId, "completed"));
   }
 
   /**
-   * Moves a spawning or running agent to failed. The error text is stored without colours and
-   * control characters, and cut after 32,000 bytes.
+   * Creates an agent in state spawning.
    *
-   * @throws AgentLifecycleError if it does not exist or the transition is illegal
+   * @param metadata any object that `JSON.stringify` accepts
+   * @throws AgentLifecycleError if the ID is in use; ContractError if the ID, the metadata or an option is invalid
    */
-  async transitionToFailed(agentId: string, error: string): Promise<AgentLifecycleState> {
-    return this.#end(await this.#move(agentId, "failed", { error: errorText(error) }));
+  async registerSpawnedAgent(
+    agentId: string,
+    taskId: string,
+    metadata?: object,
+    options: AgentRegisterOptions = {},
+  ): Promise<AgentLifecycleState> {
+    checkOptions(options, REGISTER_OPTIONS);
+    const fields = { agentId, taskId, ...(metadata !== undefined && { metadata: metadata as JsonValue }) };
+    const agent = await this.#agents
+      .create(agentId, fields, this.#withActor(options))
+      .catch((error: unknown) => translate(error, "spawning"));
+    return lifecycleState(agent);
+  }
+
+  /**
+   * Moves a spawning agent to running.
+   *
+   * @throws AgentLifecycleError if it does not exist, the transition is illegal or it has not the expected version
+   */
+  async transitionToRunning(
+    agentId: string,
+    options: AgentTransitionOptions = {},
+  ): Promise<AgentLifecycleState> {
+    return this.#move(agentId, "running", options);
+  }
+
+  /**
+   * Moves a running agent to completed.
+   *
+   * @throws AgentLifecycleError if it does not exist, the transition is illegal or it has not the expected version
+   */
+  async transitionToCompleted(
+    agentId: string,
+    options: AgentTransitionOptions = {},
+  ): Promise<AgentLifecycleState> {
+    return this.#end(await this.#move(agentId, "completed", options));
+  }
+
+  /**
+   * Moves a spawning or running agent to failed, whatever `error` is. The text of an error contains its causes; see
+   * {@link errorText}.
+   *
+   * @param error a text, or any thrown value
+   * @throws AgentLifecycleError if it does not exist, the transition is illegal or it has not the expected version
+   */
+  async transitionToFailed(
+    agentId: string,
+    error: unknown,
+    options: AgentTransitionOptions = {},
+  ): Promise<AgentLifecycleState> {
+    const text = errorText(error ?? "no error text was given");
+    return this.#end(await this.#move(agentId, "failed", options, text));
   }
 
   /**
    * Moves a spawning or running agent to killed.
    *
-   * @throws AgentLifecycleError if it does not exist or the transition is illegal
+   * @throws AgentLifecycleError if it does not exist, the transition is illegal or it has not the expected version
    */
-  async transitionToKilled(agentId: string): Promise<AgentLifecycleState> {
-    return this.#end(await this.#move(agentId, "killed"));
+  async transitionToKilled(
+    agentId: string,
+    options: AgentTransitionOptions = {},
+  ): Promise<AgentLifecycleState> {
+    return this.#end(await this.#move(agentId, "killed", options));
   }
 
   /** Reads an agent; null if it does not exist. */
-  async getAgentLifecycleState(agentId: string): Promise<AgentLifecycleState | null> {
-    const agent = await this.#agents.get(agentId);
+  async getAgentLifecycleState(
+    agentId: string,
+    options: ReadOptions = {},
+  ): Promise<AgentLifecycleState | null> {
+    checkOptions(options, READ_OPTIONS);
+    if (idProblem(agentId) !== undefined) return null;
+    const agent = await this.#agents.get(agentId, options);
     return agent === null ? null : lifecycleState(agent);
   }
 
-  /** Lists all agents, ordered by status, then longest in it first. */
-  async listAgentLifecycleStates(): Promise<AgentLifecycleState[]> {
+  /** Lists all agents, ordered by status, then longest in it first. The options apply to each request to the server. */
+  async listAgentLifecycleStates(options: ReadOptions = {}): Promise<AgentLifecycleState[]> {
+    checkOptions(options, READ_OPTIONS);
     const states: AgentLifecycleState[] = [];
-    for await (const agent of this.#agents.list()) states.push(lifecycleState(agent));
+    for await (const agent of this.#agents.list(options)) states.push(lifecycleState(agent));
     return states;
   }
+
+  /**
+   * Called when a transition is called, before it is sent. Does nothing; for subclasses that log. It must not throw.
+   *
+   * @param error the text that is stored, if the agent fails
+   */
+  protected beforeTransition(_agentId: string, _to: AgentState, _error?: string): void {}
+
+  /** Called after a transition was accepted. Does nothing; for subclasses that log. It must not throw. */
+  protected afterTransition(_agent: AgentLifecycleState): void {}
 
   async #move(
     agentId: string,
     to: AgentState,
-    set: Record<string, JsonValue> = {},
+    options: AgentTransitionOptions,
+    error?: string,
   ): Promise<AgentLifecycleState> {
-    const agent = await this.#agents.transition(agentId, to, { ...this.#actor, set }).catch(translate);
-    return lifecycleState(agent);
+    checkOptions(options, TRANSITION_OPTIONS);
+    this.beforeTransition(agentId, to, error);
+    const problem = idProblem(agentId);
+    if (problem !== undefined) throw this.#impossible(agentId, to, problem);
+    const set = error === undefined ? {} : { error };
+    const change = await this.#agents
+      .transition(agentId, to, { ...this.#withActor(options), set })
+      .catch((rejection: unknown) => translate(rejection, to));
+    const agent = lifecycleState(change);
+    this.afterTransition(agent);
+    return agent;
   }
 
-  async #end(agent: AgentLifecycleState): Promise<AgentLifecycleState> {
+  #withActor<T extends AgentRegisterOptions>(options: T): T {
+    const { actor = this.#options.actor } = options;
+    return actor === undefined ? options : { ...options, actor };
+  }
+
+  /** Makes the error for an ID that no agent can have. */
+  #impossible(agentId: unknown, to: AgentState, cause: unknown): AgentLifecycleError {
+    const id = typeof agentId === "string" ? storableText(agentId, 128) : shortText(agentId);
+    const rejection = { code: "NOTFOUND", machine: this.#agents.name, id, current: null } as const;
+    return new AgentLifecycleError(`Agent ${id} not found`, rejection, to, cause);
+  }
+
+  /** Calls `onEnd` with an object of its own, because the caller may change the one that is returned. */
+  #end(agent: AgentLifecycleState): AgentLifecycleState {
     const { onEnd, onEndFailed = warnOfFailure } = this.#options;
-    try {
-      await onEnd?.(agent);
-    } catch (error) {
-      onEndFailed(error, agent);
-    }
+    if (onEnd === undefined) return agent;
+    const ended = structuredClone(agent);
+    const cleanup = async (): Promise<void> => onEnd(ended);
+    cleanup()
+      .catch((error: unknown) => onEndFailed(error, ended))
+      .catch((error: unknown) => warnOfFailure(error, ended));
     return agent;
+  }
+}
+
+/** Returns why no agent can have this ID. */
+function idProblem(agentId: string): unknown {
+  try {
+    checkId("id", agentId, 128);
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 
@@ -133,16 +228,17 @@ function warnOfFailure(error: unknown, agent: AgentLifecycleState): void {
   });
 }
 
-function translate(error: unknown): never {
-  if (error instanceof NotFoundError)
-    throw new AgentLifecycleError(error.code, `Agent ${error.id} not found`);
-  if (error instanceof AlreadyExistsError)
-    throw new AgentLifecycleError(error.code, `Agent ${error.id} already exists`);
-  if (error instanceof IllegalTransitionError) {
-    const from = error.current?.state ?? "unknown";
-    throw new AgentLifecycleError(error.code, `Invalid state transition from ${from} to ${error.to}`);
-  }
-  throw error;
+/** Converts a rejection into the words of the in-process service. It may come from another copy of the package. */
+function translate(error: unknown, to: AgentState): never {
+  if (!(error instanceof Error && "code" in error && "current" in error)) throw error;
+  const rejection = error as RejectedError;
+  const { code, id, current, message } = rejection;
+  const words: Partial<Record<typeof code, string>> = {
+    NOTFOUND: `Agent ${id} not found`,
+    EXISTS: `Agent ${id} already exists`,
+    ILLEGAL: `Invalid state transition from ${current?.state ?? "unknown"} to ${to}`,
+  };
+  throw new AgentLifecycleError(words[code] ?? message, rejection, to, error);
 }
 
 function lifecycleState(agent: Snapshot<AgentState>): AgentLifecycleState {
@@ -154,7 +250,8 @@ function lifecycleState(agent: Snapshot<AgentState>): AgentLifecycleState {
     ...(typeof startedAt === "string" && { startedAt }),
     ...(typeof completedAt === "string" && { completedAt }),
     ...(error !== undefined && { error: asText(error) ?? JSON.stringify(error) }),
-    ...(metadata !== undefined && { metadata }),
+    // Another program may have stored another value, which is returned as it is.
+    ...(metadata !== undefined && { metadata: metadata as Record<string, unknown> }),
   };
 }
 

@@ -4,7 +4,13 @@
  * @module latchkey
  */
 
-export { AgentLifecycle, type AgentLifecycleOptions, type AgentLifecycleState } from "./agent-lifecycle.js";
+export {
+  AgentLifecycle,
+  type AgentLifecycleOptions,
+  type AgentLifecycleState,
+  type AgentRegisterOptions,
+  type AgentTransitionOptions,
+} from "./agent-lifecycle.js";
 export type {
   ChangeOptions,
   CreateOptions,
@@ -14,10 +20,11 @@ export type {
   TransitionOptions,
 } from "./changes/options.js";
 export type { Confirmation, Rejection, Result } from "./changes/result.js";
-export { type Change, ownFields, type Replay, type Snapshot } from "./contract/document.js";
+export { type Change, type OwnFields, ownFields, type Replay, type Snapshot } from "./contract/document.js";
 export type { Durability } from "./contract/durability.js";
+export type { FieldInput, Fields, Stored, StoredFields } from "./contract/own-fields.js";
 export type { Resolution, ResolveOptions } from "./contract/resolution.js";
-export { Entities, type Fields } from "./entities.js";
+export { Entities, type EntitiesOf } from "./entities.js";
 export { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
 export { ApplyInterruptedError } from "./errors/apply-interrupted-error.js";
 export { ClosedError } from "./errors/closed-error.js";
@@ -86,6 +93,7 @@ export type { SentinelOptions } from "./valkey/connection-options.js";
 export type { NamespaceFacts } from "./valkey/layout.js";
 export type { Logger } from "./valkey/logger.js";
 export { partitionOf } from "./valkey/partition.js";
+export type { ServerRole } from "./valkey/role.js";
 export type { ServerTime } from "./valkey/server-clock.js";
 export { errorText } from "./valkey/thrown-text.js";
 export type { WaitOptions, WaitTarget } from "./waits/wait-for.js";

@@ -87,7 +87,7 @@ const layers: readonly (readonly string[])[] = [
   ["index"],
   ["server"],
   ["testing"],
-  ["cli"],
+  ["cli", "nestjs"],
 ];
 /** The generated Lua and the errors serve every layer. Errors name documents, which are part of the contract. */
 const shared: Readonly<Record<string, readonly string[]>> = { lua: [], errors: ["machine", "contract"] };

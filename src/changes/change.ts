@@ -1,30 +1,24 @@
-import { checkId, checkName, checkObject, checkOptions, refuse } from "../contract/arguments.js";
+import { checkOptions } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
-import type { JsonValue } from "../machine/json-value.js";
-import { STATE_NAME } from "../machine/names.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { performance } from "../valkey/real-time.js";
 import { Attempts } from "./attempts.js";
+import { type ChangeCall, createCall, patchCall, rejectedCall, removeCall, transitionCall } from "./call.js";
 import { explainRejection } from "./explain-rejection.js";
-import type { Answer, Intent } from "./intent.js";
+import type { Answer } from "./intent.js";
 import { FailedAttempts, type OpenOp, resolveOp, StillOpenError } from "./op-lookup.js";
 import {
-  CREATE_OPTIONS,
   type CreateOptions,
   durabilityNeed,
   newOp,
-  optionWords,
-  PATCH_OPTIONS,
   type PatchOptions,
-  REMOVE_OPTIONS,
   type RemoveOptions,
-  TRANSITION_OPTIONS,
   type TransitionOptions,
   timeoutMs,
 } from "./options.js";
@@ -33,81 +27,62 @@ import { acceptedResult, type Rejection, type Result, readResult, withCopies } f
 const RESOLVE_OPTIONS: readonly (keyof ResolveOptions)[] = ["timeout"];
 
 /** Creates an entity in the initial state of its machine, with its first own fields. */
-export async function create<S extends string>(
+export async function create<S extends string, F extends object>(
   store: MachineStore,
   id: string,
-  fields: Readonly<Record<string, JsonValue>>,
+  fields: object,
   options: CreateOptions,
-): Promise<Result<S>> {
-  checkOptions(options, CREATE_OPTIONS);
-  checkObject("fields", fields);
-  return change<S>(store, "create", id, { ...options, set: fields });
+): Promise<Result<S, F>> {
+  return change<S, F>(store, createCall(id, fields, options, store.connection.actor()));
 }
 
 /** Moves an entity to another state. */
-export async function transition<S extends string>(
+export async function transition<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   to: S,
   options: TransitionOptions,
-): Promise<Result<S>> {
-  checkOptions(options, TRANSITION_OPTIONS);
-  return change<S>(store, "transition", id, options, [checkName(STATE_NAME, to)]);
+): Promise<Result<S, F>> {
+  return change<S, F>(store, transitionCall(id, to, options, store.connection.actor()));
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
-export async function patch<S extends string>(
+export async function patch<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   options: PatchOptions,
-): Promise<Result<S>> {
-  checkOptions(options, PATCH_OPTIONS);
-  const { set = {}, unset = [] } = options;
-  if (isEmpty(set) && isEmpty(unset))
-    refuse("patch changes nothing: give fields in `set` or names in `unset`");
-  return change<S>(store, "patch", id, options);
-}
-
-/** True for an object or list without entries. Any other value is rejected later, with its own message. */
-function isEmpty(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+): Promise<Result<S, F>> {
+  return change<S, F>(store, patchCall(id, options, store.connection.actor()));
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
-export async function remove<S extends string>(
+export async function remove<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   options: RemoveOptions,
-): Promise<Result<S>> {
-  checkOptions(options, REMOVE_OPTIONS);
-  return change<S>(store, "remove", id, options);
+): Promise<Result<S, F>> {
+  return change<S, F>(store, removeCall(id, options, store.connection.actor()));
 }
 
 /**
  * Makes one change of one entity, retrying until the server replies or the time limit is reached.
  *
- * @param positional arguments of the script after the id; the first is the state to enter
  * @returns the result; a rejection is a result, not an error
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError
  */
-export async function change<S extends string>(
+export async function change<S extends string, F extends object>(
   store: MachineStore,
-  operation: Intent["operation"],
-  id: string,
-  options: TransitionOptions,
-  positional: readonly string[] = [],
-): Promise<Result<S>> {
+  call: ChangeCall,
+): Promise<Result<S, F>> {
   const { location, connection, definition } = store;
   const { machine } = location;
   const startedAt = performance.now();
+  const { operation, id, options, words } = call;
   const { op = newOp(), notAfter, dryRun: isDryRun = false } = options;
-  const isImport = operation === "restore"; // its `seen` is not about attempts
-  if (options.seen !== undefined && options.op === undefined && !isImport)
-    refuse("seen requires op: it is a position before the first attempt");
-  const words = [checkId("id", id, 128), ...positional, ...optionWords(options)];
   const limitMs = timeoutMs(options, connection.timeoutMs);
   const durability = durabilityNeed(isDryRun ? { durability: "memory" } : options, connection.durability);
-  const [seen, after] = isImport ? [undefined, options.seen] : [options.seen, undefined];
+  // The `seen` of an import is not about attempts.
+  const [seen, after] = operation === "restore" ? [undefined, options.seen] : [options.seen, undefined];
   const intent = {
     operation,
     id,
@@ -129,23 +104,20 @@ export async function change<S extends string>(
     connection.logger.warn(fields, `${operation} failed`);
     throw failure;
   }
-  const explain = (rejection: Rejection, current: Snapshot | null): RejectedError => {
-    const [to] = positional;
-    const call = { ...options, machine, id, definition, ...(to !== undefined && { to }) };
-    return explainRejection(call, rejection, current);
-  };
-  const result = withCopies<S>(
-    "reply" in answer ? readResult<S>(answer.reply, explain) : acceptedResult(answer.document),
+  const explain = (rejection: Rejection, current: Snapshot | null): RejectedError =>
+    explainRejection(rejectedCall(call, definition), rejection, current);
+  const result = withCopies<S, F>(
+    "reply" in answer ? readResult<S, F>(answer.reply, explain) : acceptedResult(answer.document),
     durability.need,
     answer.copies,
   );
   if (connection.logger === silentLogger) return result;
   const { state, version } = (result.ok ? result.document : result.current) ?? {};
   const { outcome } = result;
-  const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
-  if (isDryRun) connection.logger.debug(fields, `${operation} (dry run)`);
-  else if (result.ok) connection.logger.info(fields, operation);
-  else connection.logger.debug(fields, `${operation} rejected`);
+  const entry = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
+  if (isDryRun) connection.logger.debug(entry, `${operation} (dry run)`);
+  else if (result.ok) connection.logger.info(entry, operation);
+  else connection.logger.debug(entry, `${operation} rejected`);
   return result;
 }
 

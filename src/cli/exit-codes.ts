@@ -21,7 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** The meaning of each exit code, for the help and the documentation. */
 export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [
   [EXIT.ok, "success, or nothing to do"],
-  [EXIT.unexpected, "unexpected error, or doctor or fsck found a problem"],
+  [EXIT.unexpected, "unexpected error, or doctor, fsck or import found a problem"],
   [EXIT.usage, "invalid option, argument, value or machine file"],
   [EXIT.unchanged, "nothing to do (only with --error-unchanged)"],
   [EXIT.notFound, "entity, machine or reaction not found"],

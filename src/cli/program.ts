@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     sweep: () => import("./commands/sweep.js"),
     remove: () => import("./commands/remove.js"),
     restore: () => import("./commands/restore.js"),
+    import: () => import("./commands/import.js"),
   },
   "Servers and scripts": {
     doctor: () => import("./commands/doctor.js"),

@@ -62,6 +62,6 @@ export function settingsOptions({ given, machine, namespace, url }: Settings): s
 }
 
 /** Removes the password from a URL, which may have several hosts or a path instead of a host. */
-function withoutPassword(url: string): string {
+export function withoutPassword(url: string): string {
   return url.replace(/^([^:]*:\/\/[^:/]*):[^/]*@/, "$1@").replace("://@", "://");
 }

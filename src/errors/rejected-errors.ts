@@ -10,8 +10,15 @@ export class RejectedError extends LatchkeyError {
   /** The current entity, so that no second read is needed; null if it does not exist. */
   readonly current: Snapshot | null;
 
-  constructor(code: ErrorCode, message: string, machine: string, id: string, current: Snapshot | null) {
-    super(code, message);
+  constructor(
+    code: ErrorCode,
+    message: string,
+    machine: string,
+    id: string,
+    current: Snapshot | null,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options);
     this.machine = machine;
     this.id = id;
     this.current = current;

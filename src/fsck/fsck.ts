@@ -1,11 +1,11 @@
 import type { Valkey } from "iovalkey";
-import { pairsOf } from "../contract/flat-reply.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask, askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
 import { pause, performance } from "../valkey/real-time.js";
+import { readRole } from "../valkey/role.js";
 import { checkPartition, type PartitionCounts } from "./check-partition.js";
 import { type Finding, manual } from "./finding.js";
 import { checkStoredMachine } from "./machine-check.js";
@@ -61,7 +61,7 @@ export async function* fsck(
 ): AsyncGenerator<Finding, FsckSummary> {
   const question = `fsck ${machine}`;
   const { repair = false, strict = false } = options;
-  const replica = await ask(connection, question, isReplica);
+  const replica = (await ask(connection, question, readRole)) === "replica";
   if (repair && replica) {
     const message = `${question} cannot repair here: the server is a replica; connect to its primary`;
     throw new NotExecutedError(message, "READONLY");
@@ -119,16 +119,6 @@ function unchecked(partition: Partition, message: string, why: string): Finding 
   const { number, keys } = partition;
   const result = "unchecked";
   return { kind: result, id: "", partition: number, key: keys.machine, message, result, why };
-}
-
-/** Returns true if the server is a replica, which runs no script that may write. HELLO needs no permission. */
-async function isReplica(client: Valkey): Promise<boolean> {
-  const hello = await client.call("HELLO").catch((error: unknown) => {
-    if (replyCode(error) === "ERR") return []; // a server without HELLO
-    throw error;
-  });
-  const role = Array.isArray(hello) ? new Map(pairsOf(hello)).get("role") : undefined;
-  return role === "replica" || role === "slave";
 }
 
 /** Returns true if the user may scan the keys of the server. */

@@ -4,6 +4,7 @@ import { LayoutError } from "../errors/layout-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import { parseInstalled } from "../reads/installed-machine.js";
+import { countOverdue } from "../reads/overdue.js";
 import { ask, type Limits } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { tell } from "../valkey/failed-listener.js";
@@ -12,6 +13,7 @@ import { type MachineLocation, machinesKey } from "../valkey/keys.js";
 import { initialise, type NamespaceFacts, readFacts } from "../valkey/layout.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { performance } from "../valkey/real-time.js";
+import { readRole, type ServerRole } from "../valkey/role.js";
 import { timeMs } from "../valkey/server-clock.js";
 import { applyMachine } from "./apply.js";
 import { newestOf, readPartitions } from "./partitions.js";
@@ -44,6 +46,8 @@ export interface Ping {
   readonly latencyMs: number;
   /** Time of the server's clock in ms. */
   readonly serverTimeMs: number;
+  /** Role of the server. Changes need the primary. */
+  readonly role: ServerRole;
 }
 
 /** Problems of a recovery that leave the machine installed: another version is there already. */
@@ -95,8 +99,8 @@ export class Namespace {
     const { address } = this.#connection;
     return this.#ask("ping", limits, async (client) => {
       const before = performance.now();
-      const [time] = await Promise.all([client.time(), this.#checkServer(client)]);
-      return { address, latencyMs: performance.now() - before, serverTimeMs: timeMs(time) };
+      const [time, role] = await Promise.all([client.time(), readRole(client), this.#checkServer(client)]);
+      return { address, latencyMs: performance.now() - before, serverTimeMs: timeMs(time), role };
     });
   }
 
@@ -122,6 +126,17 @@ export class Namespace {
     const { name } = definition;
     const recover = async (): Promise<boolean> => (await this.#recover(name)).has(name);
     return { connection: this.#connection, location: this.location(name), definition, recover };
+  }
+
+  /** Counts the overdue timers of each machine that this client uses. */
+  async countOverdue(limits: Limits): Promise<Record<string, number>> {
+    const count = (client: Valkey) =>
+      Promise.all(
+        [...this.#machines.keys()].map(
+          async (name) => [name, await countOverdue(client, this.location(name))] as const,
+        ),
+      );
+    return Object.fromEntries(await this.#ask("overdue timers", limits, count));
   }
 
   /** Adds an installed machine to those that are installed again if the server loses them. */

@@ -1,13 +1,16 @@
 import type { Result } from "../changes/result.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import { codeOf } from "../errors/code-of.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import type { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
-import { history } from "../reads/history.js";
-import type { MachineStore } from "../valkey/machine-store.js";
+import type { LeaseSource } from "./lease-source.js";
 
 /** The value that a callback of `Hold.change` returns: the result of its call. */
-export type ChangeResult<S extends string = string> = Change<S> | Replay<S> | Result<S>;
+export type ChangeResult<S extends string = string, F extends object = Fields> =
+  | Change<S, F>
+  | Replay<S, F>
+  | Result<S, F>;
 
 /** Effect of an own change on the hold: it goes on, must be confirmed by a renewal, ends with the state, or is lost. */
 export type Standing =
@@ -18,13 +21,13 @@ export type Standing =
 
 /** The state of an entity that is held and, if the hold is fenced, its version. */
 export class HeldState<S extends string = string> {
-  readonly #store: MachineStore;
+  readonly #source: LeaseSource<S>;
   readonly #entity: Snapshot<S>;
   readonly #isFenced: boolean;
   #version: number;
 
-  constructor(store: MachineStore, entity: Snapshot<S>, isFenced: boolean) {
-    this.#store = store;
+  constructor(source: LeaseSource<S>, entity: Snapshot<S>, isFenced: boolean) {
+    this.#source = source;
     this.#entity = entity;
     this.#isFenced = isFenced;
     this.#version = entity.version;
@@ -97,7 +100,7 @@ export class HeldState<S extends string = string> {
   /** Finds the change itself in the entity's history if others changed the entity since; else returns the document. */
   async #findChange(document: Change | Replay): Promise<Change | Replay> {
     const { id, opVersion } = document;
-    const changes = await history(this.#store, id).catch(() => []);
+    const changes = await this.#source.history(id).catch(() => []);
     const at = changes.findIndex(({ version }) => version === opVersion);
     const change = changes[at];
     if (change === undefined) return document;

@@ -18,6 +18,7 @@ export function endError(error: unknown, name: string, types: readonly string[])
         "BADARG",
         `reaction ${name} runs with another "on" in other replicas: theirs is ${theirs}, this one's is ${ours}; ` +
           "use another name, or stop those replicas first (a killed one counts until takeOverAfter has passed)",
+        { cause: new Error(`OTHERON ${theirs}`) },
       );
     }
     case "FORGOTTEN":
@@ -27,6 +28,11 @@ export function endError(error: unknown, name: string, types: readonly string[])
     default:
       return undefined;
   }
+}
+
+/** Returns whether a reaction is rejected because running replicas use other event types. It can start when they stop. */
+export function isOtherEvents(error: unknown): boolean {
+  return error instanceof Error && replyCode(error.cause) === "OTHERON";
 }
 
 function gone(name: string, what: string): ContractError {

@@ -3,7 +3,7 @@ import { codeOf } from "../errors/code-of.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { durationText } from "../machine/duration.js";
 import { Deadline } from "../valkey/deadline.js";
-import { thrownText } from "../valkey/thrown-text.js";
+import { thrownDetail } from "../valkey/thrown-text.js";
 import type { HandlerSettings } from "./handler-settings.js";
 
 /** Message for the log if a handler does not end. */
@@ -31,7 +31,7 @@ export async function callHandler(
   const { handlerMs } = settings;
   const ended = (async () => settings.handle(change, { attempt, signal: abort.signal }))().then(
     () => undefined,
-    (error: unknown) => thrownText(error, true),
+    (error: unknown) => thrownDetail(error),
   );
   if (handlerMs === undefined) return ended;
   try {

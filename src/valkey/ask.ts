@@ -79,7 +79,7 @@ export interface ReadOptions {
 }
 
 /** Names of the options of every read. */
-const READ_OPTIONS: readonly (keyof ReadOptions)[] = ["timeout", "signal"];
+export const READ_OPTIONS: readonly (keyof ReadOptions)[] = ["timeout", "signal"];
 
 /** Limits of the questions of one call. */
 export interface Limits {

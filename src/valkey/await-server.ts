@@ -1,4 +1,11 @@
-import { checkDuration, checkOptions, checkSignal, refuse, shortText } from "../contract/arguments.js";
+import {
+  checkDuration,
+  checkOptions,
+  checkSignal,
+  checkWhole,
+  refuse,
+  shortText,
+} from "../contract/arguments.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Duration } from "../machine/duration.js";
@@ -12,11 +19,15 @@ import { pause, performance } from "./real-time.js";
 export interface ConnectRetry {
   /** Longest wait. @default no limit */
   readonly for?: Duration;
+  /** Largest number of retries. @default no limit */
+  readonly attempts?: number;
+  /** Time between two attempts. @default exponential backoff with full jitter, from 100 ms to 5 s */
+  readonly delay?: Duration;
   /** Ends the wait when aborted: `connect` is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-const RETRY_OPTIONS: readonly (keyof ConnectRetry)[] = ["for", "signal"];
+const RETRY_OPTIONS: readonly (keyof ConnectRetry)[] = ["for", "attempts", "delay", "signal"];
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** Replies of a server that starts, or that is not the primary yet. An empty one: there was no reply. */
@@ -34,14 +45,18 @@ export async function awaitServer<T>(
   logger: Logger,
 ): Promise<T> {
   if (typeof retry !== "boolean" && (typeof retry !== "object" || retry === null))
-    refuse(`retry must be true, false or an object (of for, signal), not ${shortText(retry)}`);
+    refuse(
+      `retry must be true, false or an object (of for, attempts, delay, signal), not ${shortText(retry)}`,
+    );
   if (retry === false) return open();
   const limits: ConnectRetry = retry === true ? {} : retry;
   checkOptions(limits, RETRY_OPTIONS, "retry");
-  const { signal } = limits;
+  const { signal, attempts = Number.POSITIVE_INFINITY } = limits;
   checkSignal(signal);
   const limitMs =
     limits.for === undefined ? Number.POSITIVE_INFINITY : checkDuration("retry.for", limits.for);
+  if (limits.attempts !== undefined) checkWhole("retry.attempts", attempts);
+  const delayMs = limits.delay === undefined ? undefined : checkDuration("retry.delay", limits.delay);
   const beganAt = performance.now();
   const deadline = Deadline.in(limitMs);
   for (let failed = 0; ; failed += 1) {
@@ -51,8 +66,8 @@ export async function awaitServer<T>(
       if (failed > 0) logger.info({ waitedMs: Math.round(performance.now() - beganAt) }, "the server is up");
       return opened;
     } catch (error) {
-      const pauseMs = backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS;
-      if (!isStarting(error) || pauseMs >= deadline.remainingMs) throw error;
+      const pauseMs = delayMs ?? backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS;
+      if (!isStarting(error) || failed >= attempts || pauseMs >= deadline.remainingMs) throw error;
       const { message } = error;
       const waitedMs = Math.round(performance.now() - beganAt);
       const progress = { failed: failed + 1, waitedMs, error: message };

@@ -8,7 +8,7 @@ import type { SentinelTrace } from "./sentinel-connector.js";
 const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol"];
 
 /** Returns whether a retry may succeed. */
-export function mayPassSoon({ reason }: ConnectError): boolean {
+export function mayPassSoon({ reason }: Pick<ConnectError, "reason">): boolean {
   return !LASTING.includes(reason);
 }
 

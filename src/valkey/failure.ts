@@ -106,7 +106,12 @@ export function isLoss(error: unknown): boolean {
 export function mayPass(error: unknown): boolean {
   if (error instanceof TimeUpError || isLoss(error)) return true;
   if (!isError(error) || classifyFailure(error) !== "not-executed") return false;
-  return !LASTING.has(replyCode(error)) && !isInnerDenial(error);
+  return !isLasting(replyCode(error)) && !isInnerDenial(error);
+}
+
+/** Returns whether a retry cannot help after an error reply with this code. */
+export function isLasting(code: string): boolean {
+  return LASTING.has(code);
 }
 
 /** Returns an error's text without the command, which can contain script texts, payloads and passwords. */

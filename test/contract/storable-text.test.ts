@@ -32,6 +32,6 @@ it("the text of an error is its class and message; any thrown value has a text",
     "RangeError: too\nlong",
     "exit 1\n",
     "undefined",
-    "a value that cannot be shown as text was thrown",
+    "[Object: null prototype] {}",
   ]);
 });

@@ -1,11 +1,11 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type AgentEvent, ReplacedService } from "../../demo/replaced-service.js";
 import { admin } from "../helpers/calls.js";
-import { describeLifecycle } from "../helpers/lifecycle-cases.js";
+import { describeLifecycle, type LifecycleSubject } from "../helpers/lifecycle-cases.js";
 import { record } from "../helpers/recorder.js";
 import { freshNamespace } from "../helpers/valkey.js";
 
-describeLifecycle("replaced service", async () => {
+async function open(): Promise<LifecycleSubject> {
   const valkey = await admin();
   const prefix = freshNamespace();
   const ended: string[] = [];
@@ -17,6 +17,38 @@ describeLifecycle("replaced service", async () => {
     channel: service.channel,
     ended,
   };
+}
+
+describeLifecycle("replaced service", open);
+
+describe("replaced service, unlike latchkey:", () => {
+  it("resets an agent whose id is registered again", async () => {
+    const { service } = await open();
+    await service.registerSpawnedAgent("a1", "t1");
+    await service.transitionToRunning("a1");
+    expect((await service.registerSpawnedAgent("a1", "t2")).status).toBe("spawning");
+  });
+
+  it("an event of a failure contains type, agent, task, time and error, and nothing else", async () => {
+    const { service, channel } = await open();
+    await service.registerSpawnedAgent("a1", "t1");
+    const events = await record(await admin(), channel);
+    await service.transitionToFailed("a1", "exit 1");
+    const [event = "{}"] = await events.published();
+    expect(Object.keys(JSON.parse(event)).sort()).toEqual([
+      "agentId",
+      "error",
+      "taskId",
+      "timestamp",
+      "type",
+    ]);
+  });
+
+  it("an id may contain spaces, slashes and letters of any language", async () => {
+    const { service, plant } = await open();
+    await plant({ agentId: "büro 7/агент", taskId: "t1", status: "spawning" });
+    expect((await service.transitionToRunning("büro 7/агент")).status).toBe("running");
+  });
 });
 
 it("two replaced services accept two ends of one agent, and one event contradicts the stored state", async () => {

@@ -32,9 +32,7 @@ describe("the verdict of the demo", () => {
     remove(race.calls, call(race, "r3", "a3", "running"));
     const checks = judge(evidenceOf(race));
     expect(checks.flatMap(({ faults }) => faults)).toEqual([]);
-    expect(checks[0]?.text).toBe(
-      "each transition won once: 9 changes, 8 wins, 1 unreported by r3",
-    );
+    expect(checks[0]?.text).toBe("each transition won once: 9 changes, 8 wins, 1 unreported by r3");
   });
 
   const planted: [title: string, spoil: (race: Race) => void, faults: Record<string, string>][] = [

@@ -1,7 +1,11 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { dueAt } from "../../src/contract/due-at.js";
 import { compileMachine } from "../../src/index.js";
 import type { Operation } from "../../src/lua/index.js";
+import { stateOf } from "../../src/machine/compiled.js";
+import type { ModelEntity } from "../../src/testing/model/entity.js";
+import { Model } from "../../src/testing/model/model.js";
 import { type Argument, admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 import { Clocked } from "../helpers/clock.js";
@@ -16,7 +20,6 @@ import {
   firstArb,
   type Plan,
 } from "../helpers/machine-versions.js";
-import { Timed } from "../helpers/timed-model.js";
 import { Promises } from "../helpers/timer-promises.js";
 
 const IDS = ["a", "b"];
@@ -66,20 +69,20 @@ const stepArb: fc.Arbitrary<Step> = fc.oneof(
 class Run {
   readonly #location: Clocked;
   readonly #promises: Promises;
-  readonly model: Timed;
+  readonly model: Model;
   #plan: Plan;
 
   constructor(location: Clocked, plan: Plan) {
     this.#location = location;
     this.#promises = new Promises(location);
     this.#plan = plan;
-    this.model = new Timed(compileMachine(definitionOf(plan, location.machine, 1)));
+    this.model = new Model(compileMachine(definitionOf(plan, location.machine, 1)));
   }
 
   /** Does it on both sides, which have to agree. */
   async take(step: Step): Promise<void> {
     const model = this.model;
-    model.now = this.#location.nowMs;
+    model.timeMs = this.#location.nowMs;
     switch (step.kind) {
       case "pass":
         this.#location.pass(step.ms);
@@ -88,9 +91,13 @@ class Run {
         await this.#apply(step.edits, step.to);
         break;
       case "sweep": {
-        const due = await this.#location.valkey.zrangebyscore(this.#location.key("due"), "-inf", model.now);
+        const due = await this.#location.valkey.zrangebyscore(
+          this.#location.key("due"),
+          "-inf",
+          model.timeMs,
+        );
         expect([...due].sort()).toEqual(
-          IDS.filter((id) => (model.alive.get(id)?.told ?? NEVER) <= model.now),
+          IDS.filter((id) => (model.entities.get(id)?.dueMs ?? NEVER) <= model.timeMs),
         );
         for (const id of due) await this.ask("expire", id);
         break;
@@ -102,13 +109,13 @@ class Run {
         await this.ask("patch", step.id, "SET", "n", "1");
         break;
       case "transition": {
-        const { state = "done" } = model.alive.get(step.id) ?? {};
-        const ways = [...model.ways(state), "lost"]; // the last is mostly illegal
+        const { state = "done" } = model.entities.get(step.id) ?? {};
+        const ways = [...model.targets(state), "lost"]; // the last is mostly illegal
         await this.ask("transition", step.id, String(ways[step.way % ways.length]));
         break;
       }
       case "heartbeat": {
-        const { version = 1 } = model.alive.get(step.id) ?? {};
+        const { version = 1 } = model.entities.get(step.id) ?? {};
         await this.ask("heartbeat", step.id, "IFVERSION", step.isFenced ? version + 1 : version);
         break;
       }
@@ -123,10 +130,10 @@ class Run {
     ...args: Argument[]
   ): Promise<string> {
     const model = this.model;
-    model.now = this.#location.nowMs;
+    model.timeMs = this.#location.nowMs;
     const [outcome, told] = await this.#promises.ask(model.machine, operation, id, ...args);
-    const wanted = model[operation](id, ...args.map(String));
-    expect([operation, id, outcome, told]).toEqual([operation, id, wanted, model.alive.get(id)?.told]);
+    const { outcome: wanted } = model.run(operation, id, ...args.map(String));
+    expect([operation, id, outcome, told]).toEqual([operation, id, wanted, model.entities.get(id)?.dueMs]);
     return outcome;
   }
 
@@ -144,15 +151,21 @@ class Run {
     if (wanted === "OK") this.#plan = plan;
   }
 
+  /** Returns when an entity is due if only its entry and the last heartbeat count. */
+  plain({ state, enteredMs, renewedMs }: ModelEntity): number | undefined {
+    const spec = stateOf(this.model.machine, state);
+    return spec && dueAt(spec, enteredMs, renewedMs);
+  }
+
   /** Returns the findings of a strict fsck: states that the current version alone would not have left so. */
   strict(result: "repairable" | "notice" = "repairable"): string[] {
-    const found = [...this.model.alive].flatMap(([id, it]) => {
-      const plain = this.model.plain(it);
+    const found = [...this.model.entities].flatMap(([id, it]) => {
+      const plain = this.plain(it);
       const isKnown = this.model.machine.states[it.state] !== undefined;
-      const due = plain === undefined ? "due-extra" : it.told === undefined ? "due-missing" : "due-time";
+      const due = plain === undefined ? "due-extra" : it.dueMs === undefined ? "due-missing" : "due-time";
       return [
-        ...(isKnown && plain !== it.told ? [`${due} ${id} ${result}`] : []),
-        ...(it.logged > Math.max(this.model.machine.history, 32) + 7 ? [`log-long ${id} ${result}`] : []),
+        ...(isKnown && plain !== it.dueMs ? [`${due} ${id} ${result}`] : []),
+        ...(it.log.length > Math.max(this.model.machine.history, 32) + 7 ? [`log-long ${id} ${result}`] : []),
       ];
     });
     return found.sort();
@@ -197,11 +210,11 @@ it("keeps what it promises about timers while newer versions change them, in any
       for (const step of steps) await run.take(step);
 
       const lives = livesOf(await location.events());
-      expect(await location.events()).toHaveLength(model.changes);
+      expect(await location.events()).toHaveLength(model.events.length);
       for (const id of IDS) {
-        const it = model.alive.get(id);
+        const it = model.entities.get(id);
         const { state, version, since } = (await jobs.get(id)) ?? {};
-        const at = it && new Date(it.since).toISOString();
+        const at = it && new Date(it.enteredMs).toISOString();
         expect([id, state, version, since]).toEqual([id, it?.state, it?.version, at]);
         const logged = (await location.changes(id)).map(({ type, version, state }) => ({
           type,
@@ -211,7 +224,7 @@ it("keeps what it promises about timers while newer versions change them, in any
         expect(logged).toEqual(
           lives
             .get(id)
-            ?.slice(-(it?.logged ?? 0))
+            ?.slice(-(it?.log.length ?? 0))
             .map(essence) ?? [],
         );
       }
@@ -223,17 +236,18 @@ it("keeps what it promises about timers while newer versions change them, in any
       for (const id of IDS) await run.ask("expire", id);
       const left = await fixture.results({ strict: true });
       expect(left).toEqual(run.strict());
-      for (const [id, it] of model.alive) {
+      for (const [id, it] of model.entities) {
         if (!left.includes(`due-time ${id} repairable`)) continue;
-        const isLater = (it.told ?? 0) > (model.plain(it) ?? NEVER);
-        expect([id, model.spec(it.state).lease !== undefined, isLater]).toEqual([id, true, true]);
+        const isLater = (it.dueMs ?? 0) > (run.plain(it) ?? NEVER);
+        const { lease } = stateOf(model.machine, it.state) ?? {};
+        expect([id, lease !== undefined, isLater]).toEqual([id, true, true]);
       }
       expect(left.filter((finding) => !/^(due-time|log-long) /.test(finding))).toEqual([]);
       for (const id of IDS) {
         for (const isPutOff of left.includes(`due-time ${id} repairable`) ? [true, false] : [false]) {
-          const { told } = model.alive.get(id) ?? {};
-          if (told === undefined) continue;
-          location.pass(Math.max(0, told - location.nowMs));
+          const { dueMs } = model.entities.get(id) ?? {};
+          if (dueMs === undefined) continue;
+          location.pass(Math.max(0, dueMs - location.nowMs));
           const outcome = await run.ask("expire", id);
           if (!isPutOff) expect(["OK", "MISSING"]).toContain(outcome);
         }

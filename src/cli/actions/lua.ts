@@ -1,16 +1,16 @@
 import { fileURLToPath } from "node:url";
 import type { Valkey } from "iovalkey";
 import { LIBRARY } from "../../doctor/checks/scripts.js";
-import { NotExecutedError } from "../../errors/outcome-errors.js";
 import { library, manifest, type Operation, scripts } from "../../lua/index.js";
 import { didYouMean } from "../../machine/suggest.js";
 import { ask } from "../../valkey/ask.js";
-import { CliError, usageError } from "../cli-error.js";
+import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { asJson, writeResult } from "../output/documents.js";
 import { type Column, tableText } from "../output/table.js";
 import { packageFile } from "../package-file.js";
+import { withPermissions } from "../permission-hint.js";
 import { withConnection } from "../session.js";
 
 /** The operations that have a script. */
@@ -104,21 +104,15 @@ export async function checkScripts(context: CliContext, settings: Settings): Pro
   await writeResult(context, settings.format, asJson(status), tableText(statusColumns, status));
 }
 
-/** Sends commands that the ACL lines of the doctor do not grant; if they are denied, the hint grants them. */
+/** Sends commands that the ACL lines of the doctor do not grant. */
 async function askServer<T>(
   settings: Settings,
   what: string,
   commands: readonly string[],
   question: (client: Valkey) => Promise<T>,
 ): Promise<T> {
-  return withConnection(settings, async (connection) => {
-    try {
-      return await ask(connection, what, question);
-    } catch (error) {
-      if (!(error instanceof NotExecutedError && error.reply === "NOPERM")) throw error;
-      const user = connection.client.options.username ?? "default";
-      const hint = ["ACL SETUSER", user, ...commands.map((command) => `+${command}`)].join(" ");
-      throw new CliError(error.code, error.message, { hint }, error);
-    }
-  });
+  const rules = commands.map((command) => `+${command}`);
+  return withConnection(settings, (connection) =>
+    withPermissions(connection, rules, () => ask(connection, what, question)),
+  );
 }

@@ -37,11 +37,9 @@ export function settingsOf(command: Command, context: CliContext): Settings {
   const { env } = context;
   const given = command.optsWithGlobals<GlobalOptions>();
   const url = given.url ?? firstSet(env.LATCHKEY_URL, env.VALKEY_URL);
-  if (given.url !== undefined && /:\/\/[^/@]*:[^/@]+@/.test(given.url)) {
-    process.title = "latchkey"; // overwrites the arguments in the process list, where they were visible until now
-    context.note("warning: a password in --url is visible in the process list; use LATCHKEY_PASSWORD");
-  }
-  const password = passwordOf(given.passwordFile, env);
+  if (given.url !== undefined) hidePassword(context, "--url", given.url, "LATCHKEY_PASSWORD");
+  const { passwordFile } = given;
+  const password = passwordFile === undefined ? firstSet(env.LATCHKEY_PASSWORD) : passwordIn(passwordFile);
   return {
     machine: given.machine ?? firstSet(env.LATCHKEY_MACHINE) ?? "agent",
     namespace: given.namespace ?? firstSet(env.LATCHKEY_NAMESPACE) ?? DEFAULT_NAMESPACE,
@@ -70,8 +68,15 @@ function outputFormat(command: Command, wanted: string | undefined): Format {
   throw usageError(`unknown output format "${wanted}" of ${command.name()}; use ${formats.join(", ")}`);
 }
 
-function passwordOf(file: string | undefined, env: CliContext["env"]): string | undefined {
-  if (file === undefined) return firstSet(env.LATCHKEY_PASSWORD);
+/** Hides a password that an option contains from the process list, and warns of it. @param better what to use instead */
+export function hidePassword(context: CliContext, option: string, url: string, better: string): void {
+  if (!/:\/\/[^/@]*:[^/@]+@/.test(url)) return;
+  process.title = "latchkey"; // overwrites the arguments in the process list, where they were visible until now
+  context.note(`warning: a password in ${option} is visible in the process list; use ${better}`);
+}
+
+/** Reads a password file. @throws CliError USAGE if it cannot be read or is empty */
+export function passwordIn(file: string): string {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
