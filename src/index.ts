@@ -78,6 +78,7 @@ export type { Follower, FollowOptions } from "./reactions/follow.js";
 export type { ForgetOptions, ForgottenReaction } from "./reactions/forget.js";
 export type { Handler, HandlerContext, HandlerOptions } from "./reactions/handler-settings.js";
 export type { PendingEvent } from "./reactions/pending.js";
+export type { PublishEventsOptions } from "./reactions/publish-events.js";
 export type { Reaction } from "./reactions/reaction.js";
 export type { MissedEvents, ReactOptions } from "./reactions/settings.js";
 export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";
