@@ -20,7 +20,16 @@ export type {
   TransitionOptions,
 } from "./changes/options.js";
 export type { Confirmation, Rejection, Result } from "./changes/result.js";
-export { type Change, type OwnFields, ownFields, type Replay, type Snapshot } from "./contract/document.js";
+export {
+  type Change,
+  type ChangeFacts,
+  type EntityFacts,
+  type OwnFields,
+  ownFields,
+  type Replay,
+  type ReplayFacts,
+  type Snapshot,
+} from "./contract/document.js";
 export type { Durability } from "./contract/durability.js";
 export type { FieldInput, Fields, Stored, StoredFields } from "./contract/own-fields.js";
 export type { Resolution, ResolveOptions } from "./contract/resolution.js";
