@@ -130,7 +130,9 @@ describe("a failure of the server or of this program", () => {
       ...(status === 504 && { op: "op-1" }),
     });
     // Operators find the cause in the log.
-    expect(answer.lines.filter((line) => line.startsWith("error") && line.endsWith(error.message))).toHaveLength(1);
+    expect(
+      answer.lines.filter((line) => line.startsWith("error") && line.endsWith(error.message)),
+    ).toHaveLength(1);
   });
 
   it("to make a change durable is answered with the change that was applied", async () => {

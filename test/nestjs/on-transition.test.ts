@@ -54,7 +54,13 @@ describe("@OnTransition", () => {
     const attempts: number[] = [];
     @Injectable()
     class Mailer {
-      @OnTransition({ machine: order, on: ["order.paid"], name: "mail", retries: AT_ONCE, deadLetterAfter: 2 })
+      @OnTransition({
+        machine: order,
+        on: ["order.paid"],
+        name: "mail",
+        retries: AT_ONCE,
+        deadLetterAfter: 2,
+      })
       async send(_: Change, { attempt }: HandlerContext): Promise<void> {
         attempts.push(attempt);
         throw new Error("no mail");
@@ -187,7 +193,11 @@ describe("the application's startup is rejected, with class and method in the te
     ["for a request-scoped provider", Requested, "Requested.run: the provider is request-scoped"],
     ["for a transient provider", Transient, "Transient.run: the provider is transient"],
     ["for a machine without forFeature", Unknown, 'Unknown.run: no module provides the machine "parcel"'],
-    ["for an unknown event", Misspelt, 'Misspelt.run: on: unknown event "order.payed"; did you mean "order.paid"'],
+    [
+      "for an unknown event",
+      Misspelt,
+      'Misspelt.run: on: unknown event "order.payed"; did you mean "order.paid"',
+    ],
     ["for a missing name", Nameless, "Nameless.run: invalid reaction"],
     ["for a machine that is undefined", Circular, "Circular.run: machine must be a machine or its name"],
     ["for an invalid onConflict", Odd, 'Odd.run: onConflict must be "fail" or "retry"'],
@@ -214,7 +224,9 @@ describe("the application's startup is rejected, with class and method in the te
     const imports = [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])];
     await expect(startApp({ imports, providers: [One, Two] })).rejects.toMatchObject({
       code: "BADARG",
-      message: expect.stringContaining('Two.handle: One.run has a reaction named "r" too; give one of them another name'),
+      message: expect.stringContaining(
+        'Two.handle: One.run has a reaction named "r" too; give one of them another name',
+      ),
     });
     @Module({ providers: [One] })
     class Other {}
