@@ -15,7 +15,7 @@ import { findSpawner, sessionCleanup } from "./session-cleanup.js";
 const CLEANUP = "session-cleanup";
 const ENDS: readonly AgentEvent[] = ["agent.completed", "agent.failed", "agent.killed"];
 
-type Agents = Entities<AgentState, AgentEvent>;
+type Agents = Entities<AgentState>;
 
 /** Makes the providers of the option `agents`, and names those that other modules may use. */
 export function agentProviders(

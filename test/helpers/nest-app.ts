@@ -1,16 +1,16 @@
 import "reflect-metadata";
 import type { INestApplicationContext, LoggerService, ModuleMetadata } from "@nestjs/common";
 import { Test, type TestingModuleBuilder } from "@nestjs/testing";
-import type { Valkey } from "iovalkey";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import { admin } from "./calls.js";
 
 /** Keeps the lines that an application logs, as `LEVEL [context] message`. */
 export function recordingNestLogger(): { readonly lines: string[]; readonly logger: LoggerService } {
   const lines: string[] = [];
   const write =
     (level: string) =>
-    (message: unknown, context: unknown): void =>
-      void lines.push(`${level} [${context}] ${message}`);
+    (message: unknown, ...rest: unknown[]): void =>
+      void lines.push(`${level} [${rest.at(-1)}] ${message}`);
   return {
     lines,
     logger: {
@@ -43,8 +43,13 @@ export async function startApp(
   return app.init();
 }
 
-/** Counts the connections of a name on the server. */
-export async function connectionsNamed(valkey: Valkey, name: string): Promise<number> {
-  const list = String(await valkey.call("CLIENT", "LIST"));
+/** Counts the connections of a name on the server of the tests. */
+export async function connectionsNamed(name: string): Promise<number> {
+  const list = String(await (await admin()).call("CLIENT", "LIST"));
   return list.split("\n").filter((line) => line.includes(` name=${name} `)).length;
+}
+
+/** Waits until the server has no connection of a name. */
+export async function expectNoConnection(name: string): Promise<void> {
+  await expect.poll(() => connectionsNamed(name)).toBe(0);
 }

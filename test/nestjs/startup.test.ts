@@ -4,10 +4,9 @@ import { agent, ConnectError, defineMachine, type ErrorCode } from "../../src/in
 import { getLatchkeyToken, LatchkeyModule, type LatchkeyModuleOptions } from "../../src/nestjs/index.js";
 import { freePort } from "../../src/server/port.js";
 import { startValkey } from "../../src/testing/index.js";
-import { admin } from "../helpers/calls.js";
 import { client, rejection, rejectionOf } from "../helpers/client.js";
 import { ownServer } from "../helpers/doctor.js";
-import { connectionsNamed, recordingNestLogger, startApp } from "../helpers/nest-app.js";
+import { connectionsNamed, expectNoConnection, recordingNestLogger, startApp } from "../helpers/nest-app.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
 const order = defineMachine({ name: "order", version: 1, initial: "open", states: { open: {} } });
@@ -24,7 +23,7 @@ async function named() {
 /** Starts an application whose startup fails, and verifies that none of its connections stays open. */
 async function failedStart(metadata: ModuleMetadata, name: string): Promise<Error> {
   const error = await rejection(startApp(metadata));
-  await expect.poll(async () => connectionsNamed(await admin(), name)).toBe(0);
+  await expectNoConnection(name);
   return error;
 }
 
@@ -66,8 +65,7 @@ it("fails at once if a retry cannot help", async () => {
   expect(wrong).toMatchObject({ code: "UNREACHABLE", reason: "auth" });
   await admin.hset("{old}:meta", "layout", "1", "partitions", "1");
   expect((await start({ url: server.url, namespace: "old" })).code).toBe("LAYOUT");
-  const { latchkey } = { latchkey: await client({ url: server.url, namespace: "used" }) };
-  await latchkey.apply(other);
+  await (await client({ url: server.url, namespace: "used" })).apply(other);
   expect((await start({ url: server.url, namespace: "used" })).code).toBe("INUSE");
 });
 
@@ -128,7 +126,7 @@ it("opens a connection once if several modules import the same one", async () =>
   @Module({ imports: [root] })
   class Further {}
   await startApp({ imports: [root, Further] });
-  expect(await connectionsNamed(await admin(), all.namespace)).toBe(1);
+  expect(await connectionsNamed(all.namespace)).toBe(1);
 });
 
 it("rejects two definitions of one machine, with their differences", async () => {
