@@ -10,6 +10,8 @@ import type { LatchkeyConnectionOptions } from "./options.js";
 import { getLatchkeyToken } from "./tokens.js";
 import type { Work } from "./work.js";
 
+/** Default of `shutdownTimeout`. */
+export const DEFAULT_SHUTDOWN_MS = 10_000;
 /** As the modules of Nest for other databases wait. */
 const RETRY = { attempts: 9, delay: "3s" } as const;
 
@@ -26,7 +28,13 @@ export class NamedConnection {
 
   /** Begins to connect. @throws ContractError if an option is invalid */
   constructor(name: string, options: LatchkeyConnectionOptions) {
-    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, eventEmitter = false, ...rest } = options;
+    const {
+      sweep = false,
+      shutdownTimeout = DEFAULT_SHUTDOWN_MS,
+      retry = RETRY,
+      eventEmitter = false,
+      ...rest
+    } = options;
     checkFlag("eventEmitter", eventEmitter);
     this.hasEventEmitter = eventEmitter;
     this.#sweep = sweep;
@@ -46,7 +54,7 @@ export class NamedConnection {
     return latchkey;
   }
 
-  /** Starts the sweep, if the options say so. @throws ContractError if one of its options is invalid */
+  /** Starts the sweep that the options ask for, if any. @throws ContractError if one of its options is invalid */
   async startSweep(): Promise<Work | undefined> {
     if (this.#sweep === false) return undefined;
     const latchkey = await this.#latchkey;
