@@ -9,13 +9,15 @@ import type {
 import { restore } from "./changes/restore.js";
 import { type Result, unwrap } from "./changes/result.js";
 import type { Change, Replay, Snapshot } from "./contract/document.js";
+import type { FieldInput, Fields } from "./contract/own-fields.js";
 import { Feed } from "./events/feed.js";
 import { EventLog, type EventsOptions } from "./events/log.js";
 import { type Listener, type SubscribeOptions, type Subscription, subscribe } from "./events/subscribe.js";
 import { type HeartbeatOptions, type HeartbeatResult, heartbeat } from "./leases/heartbeat.js";
 import { type Hold, type HoldOptions, hold } from "./leases/hold.js";
+import { serverLeases } from "./leases/lease-source.js";
 import type { CompiledMachine } from "./machine/compiled.js";
-import type { JsonValue } from "./machine/json-value.js";
+import type { EventOf, MachineDefinition, StateOf } from "./machine/definition.js";
 import { DeadLetters } from "./reactions/dead-letters.js";
 import { type Follower, type FollowOptions, follow } from "./reactions/follow.js";
 import { type ForgetOptions, type ForgottenReaction, forget } from "./reactions/forget.js";
@@ -33,12 +35,13 @@ import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
 import { limited, type ReadOptions } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
-
-/** Own fields of an entity. */
-export type Fields = Readonly<Record<string, JsonValue>>;
+import { ServerSource } from "./waits/wait-source.js";
 
 /**
  * The entities of one machine. Returned by `latchkey.machine(…)`.
+ *
+ * `M` is the type of the machine, `typeof order`, or the union of its state names. `F` has the own fields, stamps included;
+ * without it any field is accepted.
  *
  * Each change is one script on the server, applied as a whole or rejected. Changes throw a `RejectedError` (a subclass) if
  * the server rejects them, `ContractError` for an invalid call, `NotExecutedError` if nothing was applied,
@@ -49,7 +52,7 @@ export type Fields = Readonly<Record<string, JsonValue>>;
  * await agents.create("a1", { taskId: "t1" });
  * await agents.transition("a1", "running", { actor: "replica-3" });
  */
-export class Entities<S extends string = string, E extends string = string> {
+export class Entities<M extends MachineDefinition | string = string, F extends object = Fields> {
   readonly #store: MachineStore;
   readonly #feed: Feed;
 
@@ -69,43 +72,65 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Creates an entity in the initial state. @throws AlreadyExistsError if the ID is in use */
-  async create(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Change<S> | Replay<S>> {
+  async create(
+    id: string,
+    fields: FieldInput<F> = {} as FieldInput<F>,
+    options: CreateOptions = {},
+  ): Promise<Change<StateOf<M>, F> | Replay<StateOf<M>, F>> {
     return unwrap(await this.tryCreate(id, fields, options));
   }
 
   /** Like {@link create}, but returns rejections as values. */
-  tryCreate(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Result<S>> {
-    return create<S>(this.#store, id, fields, options);
+  tryCreate(
+    id: string,
+    fields: FieldInput<F> = {} as FieldInput<F>,
+    options: CreateOptions = {},
+  ): Promise<Result<StateOf<M>, F>> {
+    return create<StateOf<M>, F>(this.#store, id, fields, options);
   }
 
   /** Moves an entity to another state. @throws IllegalTransitionError if the machine has no such transition */
-  async transition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Change<S> | Replay<S>> {
+  async transition(
+    id: string,
+    to: StateOf<M>,
+    options: TransitionOptions<StateOf<M>, F> = {},
+  ): Promise<Change<StateOf<M>, F> | Replay<StateOf<M>, F>> {
     return unwrap(await this.tryTransition(id, to, options));
   }
 
   /** Like {@link transition}, but returns rejections as values. */
-  tryTransition(id: string, to: S, options: TransitionOptions<S> = {}): Promise<Result<S>> {
-    return transition<S>(this.#store, id, to, options);
+  tryTransition(
+    id: string,
+    to: StateOf<M>,
+    options: TransitionOptions<StateOf<M>, F> = {},
+  ): Promise<Result<StateOf<M>, F>> {
+    return transition<StateOf<M>, F>(this.#store, id, to, options);
   }
 
   /** Changes own fields; the state and its timers stay. */
-  async patch(id: string, options: PatchOptions<S>): Promise<Change<S> | Replay<S>> {
+  async patch(
+    id: string,
+    options: PatchOptions<StateOf<M>, F>,
+  ): Promise<Change<StateOf<M>, F> | Replay<StateOf<M>, F>> {
     return unwrap(await this.tryPatch(id, options));
   }
 
   /** Like {@link patch}, but returns rejections as values. */
-  tryPatch(id: string, options: PatchOptions<S>): Promise<Result<S>> {
-    return patch<S>(this.#store, id, options);
+  tryPatch(id: string, options: PatchOptions<StateOf<M>, F>): Promise<Result<StateOf<M>, F>> {
+    return patch<StateOf<M>, F>(this.#store, id, options);
   }
 
   /** Deletes an entity and its history. The event log keeps its events. */
-  async remove(id: string, options: RemoveOptions<S> = {}): Promise<Change<S> | Replay<S>> {
+  async remove(
+    id: string,
+    options: RemoveOptions<StateOf<M>> = {},
+  ): Promise<Change<StateOf<M>, F> | Replay<StateOf<M>, F>> {
     return unwrap(await this.tryRemove(id, options));
   }
 
   /** Like {@link remove}, but returns rejections as values. */
-  tryRemove(id: string, options: RemoveOptions<S> = {}): Promise<Result<S>> {
-    return remove<S>(this.#store, id, options);
+  tryRemove(id: string, options: RemoveOptions<StateOf<M>> = {}): Promise<Result<StateOf<M>, F>> {
+    return remove<StateOf<M>, F>(this.#store, id, options);
   }
 
   /**
@@ -114,13 +139,17 @@ export class Entities<S extends string = string, E extends string = string> {
    * @throws AlreadyExistsError if the ID is in use
    * @example await agents.restore(id, state, { version, createdAt, since, fields: ownFields(snapshot) });
    */
-  async restore(id: string, state: S, options: RestoreOptions): Promise<Change<S> | Replay<S>> {
+  async restore(
+    id: string,
+    state: StateOf<M>,
+    options: RestoreOptions<F>,
+  ): Promise<Change<StateOf<M>, F> | Replay<StateOf<M>, F>> {
     return unwrap(await this.tryRestore(id, state, options));
   }
 
   /** Like {@link restore}, but returns rejections as values. */
-  tryRestore(id: string, state: S, options: RestoreOptions): Promise<Result<S>> {
-    return restore<S>(this.#store, id, state, options);
+  tryRestore(id: string, state: StateOf<M>, options: RestoreOptions<F>): Promise<Result<StateOf<M>, F>> {
+    return restore<StateOf<M>, F>(this.#store, id, state, options);
   }
 
   /** Returns a position of the entity's event log, for the option `seen`. Store it with `op` before the first attempt. */
@@ -134,15 +163,18 @@ export class Entities<S extends string = string, E extends string = string> {
    * NotFoundError; LatchkeyError with code UNKNOWN if the reply was lost, so that the lease may be renewed: send it again
    * @example await agents.heartbeat("a1", { ifVersion: agent.version });
    */
-  async heartbeat(id: string, options: HeartbeatOptions<S> = {}): Promise<Snapshot<S>> {
+  async heartbeat(id: string, options: HeartbeatOptions<StateOf<M>> = {}): Promise<Snapshot<StateOf<M>, F>> {
     const result = await this.tryHeartbeat(id, options);
     if (result.ok) return result.document;
     throw result.error;
   }
 
   /** Like {@link heartbeat}, but returns rejections as values. */
-  async tryHeartbeat(id: string, options: HeartbeatOptions<S> = {}): Promise<HeartbeatResult<S>> {
-    return heartbeat<S>(this.#store, id, options);
+  async tryHeartbeat(
+    id: string,
+    options: HeartbeatOptions<StateOf<M>> = {},
+  ): Promise<HeartbeatResult<StateOf<M>, F>> {
+    return heartbeat<StateOf<M>, F>(this.#store, id, options);
   }
 
   /**
@@ -152,8 +184,8 @@ export class Entities<S extends string = string, E extends string = string> {
    * const hold = await agents.hold("a1", { version: agent.version });
    * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
    */
-  async hold(id: string, options: HoldOptions = {}): Promise<Hold<S>> {
-    return hold<S>(this.#store, id, options);
+  async hold(id: string, options: HoldOptions = {}): Promise<Hold<StateOf<M>, F>> {
+    return hold<StateOf<M>, F>(serverLeases<StateOf<M>>(this.#store), id, options);
   }
 
   /**
@@ -171,31 +203,31 @@ export class Entities<S extends string = string, E extends string = string> {
   }
 
   /** Reads one entity; null if it does not exist. */
-  async get(id: string, options: ReadOptions = {}): Promise<Snapshot<S> | null> {
-    return get<S>(this.#store, id, options);
+  async get(id: string, options: ReadOptions = {}): Promise<Snapshot<StateOf<M>, F> | null> {
+    return get<StateOf<M>, F>(this.#store, id, options);
   }
 
   /**
    * Lists entities by state, then longest in it first. One that exists and matches all the time is listed exactly once.
    * @example for await (const agent of agents.list({ state: "running", olderThan: "10m" })) …
    */
-  list(options: ListOptions<S> = {}): AsyncGenerator<Snapshot<S>, void> {
-    return list<S>(this.#store, options);
+  list(options: ListOptions<StateOf<M>> = {}): AsyncGenerator<Snapshot<StateOf<M>, F>, void> {
+    return list<StateOf<M>, F>(this.#store, options);
   }
 
   /** Reads one page of {@link list}, for callers that keep a cursor. */
-  async listPage(options: PageOptions<S> = {}): Promise<Page<S>> {
-    return listPage<S>(this.#store, options);
+  async listPage(options: PageOptions<StateOf<M>> = {}): Promise<Page<StateOf<M>, F>> {
+    return listPage<StateOf<M>, F>(this.#store, options);
   }
 
   /** Counts entities by state. */
-  async count(options: ReadOptions = {}): Promise<Record<S, number>> {
-    return (await count(limited(this.#store, options))) as Record<S, number>;
+  async count(options: ReadOptions = {}): Promise<Record<StateOf<M>, number>> {
+    return (await count(limited(this.#store, options))) as Record<StateOf<M>, number>;
   }
 
   /** Reads what the newest changes of an entity did, oldest first. A number instead of options is the `limit`. */
-  async history(id: string, options: HistoryOptions | number = {}): Promise<HistoryEntry<S>[]> {
-    return history<S>(this.#store, id, options);
+  async history(id: string, options: HistoryOptions | number = {}): Promise<HistoryEntry<StateOf<M>>[]> {
+    return history<StateOf<M>>(this.#store, id, options);
   }
 
   /**
@@ -206,8 +238,8 @@ export class Entities<S extends string = string, E extends string = string> {
    * const log = agents.events({ after: await loadCursor() });
    * for await (const change of log) { await handle(change); await saveCursor(log.cursor); }
    */
-  events(options: EventsOptions = {}): EventLog<Change<S>> {
-    return new EventLog<Change<S>>(this.#store, options);
+  events(options: EventsOptions = {}): EventLog<Change<StateOf<M>, F>> {
+    return new EventLog<Change<StateOf<M>, F>>(this.#store, options);
   }
 
   /**
@@ -218,7 +250,10 @@ export class Entities<S extends string = string, E extends string = string> {
    * ContractError if the listener or an option is invalid
    * @example const subscription = await agents.subscribe(({ type, id }) => console.log(type, id), { onMissed: reload });
    */
-  async subscribe(listener: Listener<Change<S>>, options: SubscribeOptions = {}): Promise<Subscription> {
+  async subscribe(
+    listener: Listener<Change<StateOf<M>, F>>,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
     return subscribe(this.#store, listener, options);
   }
 
@@ -233,10 +268,22 @@ export class Entities<S extends string = string, E extends string = string> {
    * @example await agents.waitFor("a1", ["completed", "failed"], { timeout: "10m" });
    * @example await agents.waitFor("a1", ({ progress }) => progress === 1);
    */
-  waitFor(id: string, states: S | readonly S[], options?: WaitOptions): Promise<Snapshot<S>>;
-  waitFor(id: string, matches: (entity: Snapshot<S>) => boolean, options?: WaitOptions): Promise<Snapshot<S>>;
-  async waitFor(id: string, target: WaitTarget<S>, options: WaitOptions = {}): Promise<Snapshot<S>> {
-    return waitFor(this.#store, this.#feed, id, target, options);
+  waitFor(
+    id: string,
+    states: StateOf<M> | readonly StateOf<M>[],
+    options?: WaitOptions,
+  ): Promise<Snapshot<StateOf<M>, F>>;
+  waitFor(
+    id: string,
+    matches: (entity: Snapshot<StateOf<M>, F>) => boolean,
+    options?: WaitOptions,
+  ): Promise<Snapshot<StateOf<M>, F>>;
+  async waitFor(
+    id: string,
+    target: WaitTarget<StateOf<M>, F>,
+    options: WaitOptions = {},
+  ): Promise<Snapshot<StateOf<M>, F>> {
+    return waitFor(new ServerSource<StateOf<M>>(this.#store, this.#feed), id, target, options);
   }
 
   /**
@@ -248,8 +295,12 @@ export class Entities<S extends string = string, E extends string = string> {
    * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
    * @example await agents.react("cleanup", ({ id }) => removeFiles(id), { on: ["agent.completed", "agent.failed"] });
    */
-  async react(name: string, handler: Handler<Change<S>>, options: ReactOptions<E> = {}): Promise<Reaction> {
-    return react<S>(this.#store, name, handler, options);
+  async react(
+    name: string,
+    handler: Handler<Change<StateOf<M>, F>>,
+    options: ReactOptions<EventOf<M>> = {},
+  ): Promise<Reaction> {
+    return react<StateOf<M>, F>(this.#store, name, handler, options);
   }
 
   /**
@@ -260,8 +311,11 @@ export class Entities<S extends string = string, E extends string = string> {
    * @throws NotExecutedError if the server does not reply, ContractError if an option is invalid
    * @example await agents.follow(({ id }) => void cache.delete(id), { onMissed: () => cache.clear() });
    */
-  async follow(handler: Handler<Change<S>>, options: FollowOptions<E> = {}): Promise<Follower> {
-    return follow<S>(this.#store, handler, options);
+  async follow(
+    handler: Handler<Change<StateOf<M>, F>>,
+    options: FollowOptions<EventOf<M>> = {},
+  ): Promise<Follower> {
+    return follow<StateOf<M>, F>(this.#store, handler, options);
   }
 
   /** Reads the progress of all reactions, ordered by name. */
@@ -297,3 +351,12 @@ export class Entities<S extends string = string, E extends string = string> {
     return new DeadLetters(this.#store, name, options);
   }
 }
+
+/**
+ * The entities of a machine with own fields of type `F`; the same as {@link Entities}.
+ *
+ * @example
+ * interface OrderFields { customer: string; paidAt?: string }
+ * const orders: EntitiesOf<typeof order, OrderFields> = await latchkey.machine(order);
+ */
+export type EntitiesOf<M extends MachineDefinition | string, F extends object = Fields> = Entities<M, F>;

@@ -20,10 +20,11 @@ export type {
   TransitionOptions,
 } from "./changes/options.js";
 export type { Confirmation, Rejection, Result } from "./changes/result.js";
-export { type Change, ownFields, type Replay, type Snapshot } from "./contract/document.js";
+export { type Change, type OwnFields, ownFields, type Replay, type Snapshot } from "./contract/document.js";
 export type { Durability } from "./contract/durability.js";
+export type { FieldInput, Fields, Stored, StoredFields } from "./contract/own-fields.js";
 export type { Resolution, ResolveOptions } from "./contract/resolution.js";
-export { Entities, type Fields } from "./entities.js";
+export { Entities, type EntitiesOf } from "./entities.js";
 export { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
 export { ApplyInterruptedError } from "./errors/apply-interrupted-error.js";
 export { ClosedError } from "./errors/closed-error.js";

@@ -1,5 +1,6 @@
 import { checkFlag, checkFunctions, checkName, checkOptions, checkWhole } from "./contract/arguments.js";
 import { countText } from "./contract/count-text.js";
+import type { Fields } from "./contract/own-fields.js";
 import { Entities } from "./entities.js";
 import { ContractError } from "./errors/latchkey-error.js";
 import { type Applied, type ApplyOptions, applyMachine, checkApply, useMachine } from "./install/apply.js";
@@ -7,7 +8,7 @@ import { type LossOptions, Namespace, type Ping } from "./install/namespace.js";
 import { compileMachine } from "./machine/compile.js";
 import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
-import type { EventNames, EventType, MachineDefinition, StateEvent } from "./machine/definition.js";
+import type { EventNames, Machine, MachineDefinition, StateEvent } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
 import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
 import type { SweepReport } from "./sweep/report.js";
@@ -43,6 +44,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "database",
   "timeout",
   "durability",
+  "actor",
   "maxInFlight",
   "username",
   "password",
@@ -144,10 +146,13 @@ export class Latchkey {
    * @throws MachineInUseError if the installed version has another definition, or entities are in dropped states;
    * ApplyInterruptedError if only some partitions have the definition: call it again
    * @example const agents = await latchkey.machine(agent());
+   * @example
+   * interface OrderFields { customer: string; paidAt?: string }
+   * const orders: Entities<typeof order, OrderFields> = await latchkey.machine(order);
    */
-  async machine<const S extends string, const N extends string, const E>(
+  async machine<const S extends string, const N extends string, const E, F extends object = Fields>(
     machine: MachineDefinition<S, N> & EventNames<E>,
-  ): Promise<Entities<S, EventType<N, StateEvent<S, N, E>>>> {
+  ): Promise<Entities<Machine<S, N, StateEvent<S, N, E>>, F>> {
     const store = await this.#store(compileMachine(checkedMachine(machine)));
     return new Entities(this.#namespace.add(await useMachine(store)));
   }

@@ -11,6 +11,7 @@ import { firstWindowMs } from "../valkey/in-flight.js";
 import { entityKeys, type MachineLocation } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { NoConfirmationError } from "../valkey/no-confirmation.js";
+import { performance, setTimeout } from "../valkey/real-time.js";
 import { retry } from "../valkey/retry.js";
 import { ScriptCall } from "../valkey/script-call.js";
 import { isLater } from "../valkey/stream.js";

@@ -1,15 +1,7 @@
-import {
-  checkId,
-  checkName,
-  checkObject,
-  checkOptions,
-  checkWhole,
-  refuse,
-  shortText,
-} from "../contract/arguments.js";
-import type { JsonValue } from "../machine/json-value.js";
+import { checkId, checkName, checkOptions, checkWhole, refuse, shortText } from "../contract/arguments.js";
 import { STATE_NAME } from "../machine/names.js";
 import type { RejectedCall } from "./explain-rejection.js";
+import { encodeFields } from "./field-json.js";
 import type { Intent } from "./intent.js";
 import {
   CREATE_OPTIONS,
@@ -33,40 +25,48 @@ export interface ChangeCall {
   /** The state to enter; undefined if the operation does not name one. */
   readonly to: string | undefined;
   readonly options: TransitionOptions;
+  /** JSON of each field that is written. */
+  readonly fields: ReadonlyMap<string, string>;
   /** Arguments of the script, without those that each attempt adds. */
   readonly words: readonly string[];
 }
 
-/** Checks the arguments of `create`. @throws ContractError with code BADARG if one is invalid */
-export function createCall(
-  id: string,
-  fields: Readonly<Record<string, JsonValue>>,
-  options: CreateOptions,
-): ChangeCall {
+/**
+ * Checks the arguments of `create`.
+ *
+ * @param actor who makes the change, if the options do not say it; read before anything is awaited, because it may be that
+ * of the caller's async context
+ * @throws ContractError with code BADARG if an argument is invalid
+ */
+export function createCall(id: string, fields: object, options: CreateOptions, actor?: string): ChangeCall {
   checkOptions(options, CREATE_OPTIONS);
-  checkObject("fields", fields);
-  return callOf("create", id, { ...options, set: fields });
+  return callOf("create", id, { ...options, set: fields }, actor);
 }
 
 /** Checks the arguments of `transition`. @throws ContractError with code BADARG if one is invalid */
-export function transitionCall(id: string, to: string, options: TransitionOptions): ChangeCall {
+export function transitionCall(
+  id: string,
+  to: string,
+  options: TransitionOptions,
+  actor?: string,
+): ChangeCall {
   checkOptions(options, TRANSITION_OPTIONS);
-  return callOf("transition", id, options, [checkName(STATE_NAME, to)]);
+  return callOf("transition", id, options, actor, [checkName(STATE_NAME, to)]);
 }
 
 /** Checks the arguments of `patch`. @throws ContractError with code BADARG if one is invalid */
-export function patchCall(id: string, options: PatchOptions): ChangeCall {
+export function patchCall(id: string, options: PatchOptions, actor?: string): ChangeCall {
   checkOptions(options, PATCH_OPTIONS);
-  const { set = {}, unset = [] } = options;
-  if (isEmpty(set) && isEmpty(unset))
+  const call = callOf("patch", id, options, actor);
+  if (call.fields.size + (options.unset ?? []).length === 0)
     refuse("patch changes nothing: give fields in `set` or names in `unset`");
-  return callOf("patch", id, options);
+  return call;
 }
 
 /** Checks the arguments of `remove`. @throws ContractError with code BADARG if one is invalid */
-export function removeCall(id: string, options: RemoveOptions): ChangeCall {
+export function removeCall(id: string, options: RemoveOptions, actor?: string): ChangeCall {
   checkOptions(options, REMOVE_OPTIONS);
-  return callOf("remove", id, options);
+  return callOf("remove", id, options, actor);
 }
 
 /**
@@ -80,26 +80,27 @@ export async function restoreCall(
   state: string,
   options: RestoreOptions,
   readNow: () => number | Promise<number>,
+  actor?: string,
 ): Promise<ChangeCall> {
   checkOptions(options, RESTORE_OPTIONS);
   const { version, fields = {}, since, createdAt = since, ...others } = options;
   checkName(STATE_NAME, state);
-  checkObject("fields", fields);
   checkWhole("version", version, 1, 9_999_999_999_999);
   checkDefined(options, ["createdAt", "since"]);
   const entered = since === undefined ? await readNow() : timeMs("since", since);
   const created = createdAt === undefined ? entered : timeMs("createdAt", createdAt);
   if (created > entered) refuse("createdAt is later than since");
   const positional = [state, version, created, entered].map(String);
-  return callOf("restore", id, { ...others, set: fields }, positional);
+  return callOf("restore", id, { ...others, set: fields }, actor, positional);
 }
 
 /** Describes a call for the error of its rejection. */
 export function rejectedCall(
-  { id, to, options }: ChangeCall,
+  { id, to, options, fields }: ChangeCall,
   definition: RejectedCall["definition"],
 ): RejectedCall {
-  return { ...options, machine: definition.name, id, definition, ...(to !== undefined && { to }) };
+  const set = Object.fromEntries(fields);
+  return { ...options, set, machine: definition.name, id, definition, ...(to !== undefined && { to }) };
 }
 
 /** @param positional arguments of the script after the id; the first is the state to enter */
@@ -107,18 +108,16 @@ function callOf(
   operation: Intent["operation"],
   id: string,
   options: TransitionOptions,
+  actor: string | undefined,
   positional: readonly string[] = [],
 ): ChangeCall {
   const isImport = operation === "restore"; // its `seen` is not about attempts
   if (options.seen !== undefined && options.op === undefined && !isImport)
     refuse("seen requires op: it is a position before the first attempt");
-  const words = [checkId("id", id, 128), ...positional, ...optionWords(options)];
-  return { operation, id, to: positional[0], options, words };
-}
-
-/** True for an object or list without entries. Any other value is rejected later, with its own message. */
-function isEmpty(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+  const start = [checkId("id", id, 128), ...positional];
+  const fields = encodeFields(operation === "create" || isImport ? "fields" : "set", options.set ?? {});
+  const words = [...start, ...optionWords(options, fields, options.actor ?? actor)];
+  return { operation, id, to: positional[0], options, fields, words };
 }
 
 function timeMs(name: string, time: string): number {

@@ -3,11 +3,11 @@ import type { Snapshot } from "../contract/document.js";
 import type { ResolveOptions } from "../contract/resolution.js";
 import { OutcomeUnknownError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
-import type { JsonValue } from "../machine/json-value.js";
 import { contractError, hint, notMade } from "../valkey/ask.js";
 import { Deadline } from "../valkey/deadline.js";
 import { silentLogger } from "../valkey/logger.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { performance } from "../valkey/real-time.js";
 import { Attempts } from "./attempts.js";
 import { type ChangeCall, createCall, patchCall, rejectedCall, removeCall, transitionCall } from "./call.js";
 import { explainRejection } from "./explain-rejection.js";
@@ -27,41 +27,41 @@ import { acceptedResult, type Rejection, type Result, readResult, withCopies } f
 const RESOLVE_OPTIONS: readonly (keyof ResolveOptions)[] = ["timeout"];
 
 /** Creates an entity in the initial state of its machine, with its first own fields. */
-export async function create<S extends string>(
+export async function create<S extends string, F extends object>(
   store: MachineStore,
   id: string,
-  fields: Readonly<Record<string, JsonValue>>,
+  fields: object,
   options: CreateOptions,
-): Promise<Result<S>> {
-  return change<S>(store, createCall(id, fields, options));
+): Promise<Result<S, F>> {
+  return change<S, F>(store, createCall(id, fields, options, store.connection.actor()));
 }
 
 /** Moves an entity to another state. */
-export async function transition<S extends string>(
+export async function transition<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   to: S,
   options: TransitionOptions,
-): Promise<Result<S>> {
-  return change<S>(store, transitionCall(id, to, options));
+): Promise<Result<S, F>> {
+  return change<S, F>(store, transitionCall(id, to, options, store.connection.actor()));
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
-export async function patch<S extends string>(
+export async function patch<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   options: PatchOptions,
-): Promise<Result<S>> {
-  return change<S>(store, patchCall(id, options));
+): Promise<Result<S, F>> {
+  return change<S, F>(store, patchCall(id, options, store.connection.actor()));
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
-export async function remove<S extends string>(
+export async function remove<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   options: RemoveOptions,
-): Promise<Result<S>> {
-  return change<S>(store, removeCall(id, options));
+): Promise<Result<S, F>> {
+  return change<S, F>(store, removeCall(id, options, store.connection.actor()));
 }
 
 /**
@@ -70,7 +70,10 @@ export async function remove<S extends string>(
  * @returns the result; a rejection is a result, not an error
  * @throws ContractError, NotExecutedError, OutcomeUnknownError or LayoutError
  */
-export async function change<S extends string>(store: MachineStore, call: ChangeCall): Promise<Result<S>> {
+export async function change<S extends string, F extends object>(
+  store: MachineStore,
+  call: ChangeCall,
+): Promise<Result<S, F>> {
   const { location, connection, definition } = store;
   const { machine } = location;
   const startedAt = performance.now();
@@ -103,18 +106,18 @@ export async function change<S extends string>(store: MachineStore, call: Change
   }
   const explain = (rejection: Rejection, current: Snapshot | null): RejectedError =>
     explainRejection(rejectedCall(call, definition), rejection, current);
-  const result = withCopies<S>(
-    "reply" in answer ? readResult<S>(answer.reply, explain) : acceptedResult(answer.document),
+  const result = withCopies<S, F>(
+    "reply" in answer ? readResult<S, F>(answer.reply, explain) : acceptedResult(answer.document),
     durability.need,
     answer.copies,
   );
   if (connection.logger === silentLogger) return result;
   const { state, version } = (result.ok ? result.document : result.current) ?? {};
   const { outcome } = result;
-  const fields = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
-  if (isDryRun) connection.logger.debug(fields, `${operation} (dry run)`);
-  else if (result.ok) connection.logger.info(fields, operation);
-  else connection.logger.debug(fields, `${operation} rejected`);
+  const entry = { machine, id, outcome, state, version, durationMs: millisecondsSince(startedAt) };
+  if (isDryRun) connection.logger.debug(entry, `${operation} (dry run)`);
+  else if (result.ok) connection.logger.info(entry, operation);
+  else connection.logger.debug(entry, `${operation} rejected`);
   return result;
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { parseChange, type Replay, readDocument, type Snapshot } from "../contract/document.js";
 import { readReply } from "../contract/reply.js";
@@ -9,6 +8,7 @@ import { type Deadline, LONGEST_TIMER_MS } from "../valkey/deadline.js";
 import { mayPass } from "../valkey/failure.js";
 import { entityKeys, type MachineLocation, partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
+import { pause } from "../valkey/real-time.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { timeMs } from "../valkey/server-clock.js";

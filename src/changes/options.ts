@@ -5,16 +5,15 @@ import {
   checkId,
   checkList,
   checkName,
-  checkObject,
   checkPosition,
   checkTypes,
   checkWhole,
   refuse,
 } from "../contract/arguments.js";
 import { checkDurability, type Durability, type DurabilityNeed } from "../contract/durability.js";
+import type { FieldInput, Fields } from "../contract/own-fields.js";
 import { storableText } from "../contract/storable-text.js";
 import type { Duration } from "../machine/duration.js";
-import { findNonJson, type JsonValue } from "../machine/json-value.js";
 import { FIELD_NAME, STATE_NAME } from "../machine/names.js";
 
 /** Options of every change. */
@@ -51,11 +50,11 @@ export interface ChangeOptions {
 export interface CreateOptions extends ChangeOptions {}
 
 /** Options of `restore`. */
-export interface RestoreOptions extends ChangeOptions {
+export interface RestoreOptions<F extends object = Fields> extends ChangeOptions {
   /** Version of the restored entity, 1 or more. */
   readonly version: number;
   /** Own fields, stamps included. */
-  readonly fields?: Readonly<Record<string, JsonValue>>;
+  readonly fields?: FieldInput<F>;
   /** Time of creation, as in a snapshot. @default `since` */
   readonly createdAt?: string;
   /** Time at which the state was entered. Timeout and retention count from it, a lease from now. @default now */
@@ -73,21 +72,25 @@ export interface GuardOptions<S extends string = string> extends ChangeOptions {
 }
 
 /** Changes of own fields. */
-export interface FieldOptions {
+export interface FieldOptions<F extends object = Fields> {
   /** Own fields to write, with their values. */
-  readonly set?: Readonly<Record<string, JsonValue>>;
+  readonly set?: FieldInput<F>;
   /** Names of own fields to remove. */
-  readonly unset?: readonly string[];
+  readonly unset?: readonly (keyof F & string)[];
 }
 
 /** Options of `transition`. */
-export interface TransitionOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {
+export interface TransitionOptions<S extends string = string, F extends object = Fields>
+  extends GuardOptions<S>,
+    FieldOptions<F> {
   /** Allows any transition, and stamps in `unset`. All other checks remain. Requires a `reason`. */
   readonly force?: boolean;
 }
 
 /** Options of `patch`, which changes own fields only. */
-export interface PatchOptions<S extends string = string> extends GuardOptions<S>, FieldOptions {}
+export interface PatchOptions<S extends string = string, F extends object = Fields>
+  extends GuardOptions<S>,
+    FieldOptions<F> {}
 
 /** Options of `remove`. */
 export interface RemoveOptions<S extends string = string> extends GuardOptions<S> {}
@@ -110,18 +113,6 @@ export const RESTORE_OPTIONS: readonly (keyof RestoreOptions)[] = [
 export const REMOVE_OPTIONS: readonly (keyof RemoveOptions)[] = [...CREATE_OPTIONS, "ifVersion", "ifState"];
 export const PATCH_OPTIONS: readonly (keyof PatchOptions)[] = ["set", "unset", ...REMOVE_OPTIONS];
 export const TRANSITION_OPTIONS: readonly (keyof TransitionOptions)[] = [...PATCH_OPTIONS, "force"];
-
-const MAX_VALUE_BYTES = 65_536;
-
-function json(field: string, value: JsonValue | undefined): string {
-  if (value === undefined) refuse(`set.${field} is undefined; omit it or use unset`);
-  const wrong = findNonJson(value, [field]);
-  if (wrong !== undefined) refuse(`set.${wrong.keys.join(".")}: ${wrong.message}`);
-  const encoded = JSON.stringify(value);
-  if (Buffer.byteLength(encoded) > MAX_VALUE_BYTES)
-    refuse(`set.${field} is longer than ${MAX_VALUE_BYTES} bytes of JSON`);
-  return encoded;
-}
 
 const OP_BYTES = 9;
 let randomPool = Buffer.alloc(0);
@@ -156,18 +147,21 @@ export function checkDefined<T extends object>(options: T, names: readonly (keyo
 /**
  * Encodes the options of a call as arguments of a script, without those that each attempt adds.
  *
+ * @param fields JSON of the fields to write
+ * @param actor the actor of the call, or the default one
  * @throws ContractError with code BADARG if an option is invalid
  */
-export function optionWords(options: TransitionOptions): string[] {
-  const { set = {}, unset = [] } = options;
-  checkObject("set", set);
+export function optionWords(
+  options: TransitionOptions,
+  fields: ReadonlyMap<string, string>,
+  actor = "",
+): string[] {
+  const { unset = [], reason = "" } = options;
   checkList("unset", unset, " of field names");
   const words: string[] = [];
-  for (const [field, value] of Object.entries(set)) {
-    words.push("SET", checkName(FIELD_NAME, field), json(field, value));
-  }
+  for (const [field, json] of fields) words.push("SET", field, json);
   for (const field of unset) {
-    if (Object.hasOwn(set, field)) refuse(`"${field}" is in both set and unset; choose one`);
+    if (fields.has(field)) refuse(`"${field}" is in both set and unset; choose one`);
     words.push("UNSET", checkName(FIELD_NAME, field));
   }
   checkDefined(options, ["ifVersion", "ifState"]);
@@ -175,7 +169,6 @@ export function optionWords(options: TransitionOptions): string[] {
     words.push("IFVERSION", String(checkWhole("ifVersion", options.ifVersion)));
   if (options.ifState !== undefined) words.push("IFSTATE", checkName(STATE_NAME, options.ifState));
   if (options.op !== undefined) checkId("op", options.op, 64);
-  const { actor = "", reason = "" } = options;
   checkTypes("string", { actor, reason });
   const [storedActor, storedReason] = [storableText(actor, 128), storableText(reason, 1024)];
   if (storedActor !== "") words.push("ACTOR", storedActor);

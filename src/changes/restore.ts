@@ -7,13 +7,14 @@ import type { RestoreOptions } from "./options.js";
 import type { Result } from "./result.js";
 
 /** Creates an entity in any state, with its version, times and stamps. */
-export async function restore<S extends string>(
+export async function restore<S extends string, F extends object>(
   store: MachineStore,
   id: string,
   state: S,
   options: RestoreOptions,
-): Promise<Result<S>> {
-  const name = `restore ${store.location.machine} ${id}`;
-  const readNow = async (): Promise<number> => (await ask(store.connection, name, readServerTime)).nowMs;
-  return change<S>(store, await restoreCall(id, state, options, readNow));
+): Promise<Result<S, F>> {
+  const { connection, location } = store;
+  const name = `restore ${location.machine} ${id}`;
+  const readNow = async (): Promise<number> => (await ask(connection, name, readServerTime)).nowMs;
+  return change<S, F>(store, await restoreCall(id, state, options, readNow, connection.actor()));
 }

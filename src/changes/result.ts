@@ -1,5 +1,6 @@
 import { type Change, type Replay, readDocument, type Snapshot } from "../contract/document.js";
 import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
+import type { Fields } from "../contract/own-fields.js";
 import { type Reply, unknownOutcome } from "../contract/reply.js";
 import { NotDurableError } from "../errors/outcome-errors.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
@@ -30,24 +31,24 @@ export interface Confirmation {
 }
 
 /** Result of a `try…` call: applied (OK), applied by an earlier attempt (REPLAYED), or rejected. */
-export type Result<S extends string = string> =
+export type Result<S extends string = string, F extends object = Fields> =
   | {
       readonly ok: true;
       readonly outcome: "OK";
-      readonly document: Change<S>;
+      readonly document: Change<S, F>;
       readonly durability?: Confirmation;
     }
   | {
       readonly ok: true;
       readonly outcome: "REPLAYED";
-      readonly document: Replay<S>;
+      readonly document: Replay<S, F>;
       readonly durability?: Confirmation;
     }
   | {
       readonly ok: false;
       readonly outcome: Rejection;
       /** The entity as it is now; null if it does not exist. */
-      readonly current: Snapshot<S> | null;
+      readonly current: Snapshot<S, F> | null;
       /** The error that the method without `try` throws. */
       readonly error: RejectedError;
     };
@@ -57,20 +58,20 @@ export type Result<S extends string = string> =
  *
  * @param explain makes the error of a rejection
  */
-export function readResult<S extends string>(
+export function readResult<S extends string, F extends object>(
   { outcome, text }: Reply,
-  explain: (rejection: Rejection, current: Snapshot<S> | null) => RejectedError,
-): Result<S> {
+  explain: (rejection: Rejection, current: Snapshot | null) => RejectedError,
+): Result<S, F> {
   if ((outcome === "OK" || outcome === "REPLAYED") && text !== null)
-    return acceptedResult<S>(readDocument(text));
+    return acceptedResult<S, F>(readDocument(text));
   const rejection = REJECTIONS.find((word) => word === outcome);
   if (rejection === undefined) throw unknownOutcome(outcome);
-  const current = text === null ? null : readDocument<Snapshot<S>>(text);
+  const current = text === null ? null : readDocument<Snapshot>(text);
   let error: RejectedError | undefined;
   return {
     ok: false,
     outcome: rejection,
-    current,
+    current: current as Snapshot<S, F> | null,
     // Made on demand: its stack trace costs more than the call.
     get error() {
       error ??= explain(rejection, current);
@@ -80,24 +81,28 @@ export function readResult<S extends string>(
 }
 
 /** Makes the result of an applied change. Only a replay has `opVersion`. */
-export function acceptedResult<S extends string>(document: Change | Replay): Result<S> {
-  if (document.opVersion === undefined) return { ok: true, outcome: "OK", document: document as Change<S> };
-  return { ok: true, outcome: "REPLAYED", document: document as Replay<S> };
+export function acceptedResult<S extends string, F extends object>(document: Change | Replay): Result<S, F> {
+  if (document.opVersion === undefined)
+    return { ok: true, outcome: "OK", document: document as Change<S, F> };
+  return { ok: true, outcome: "REPLAYED", document: document as Replay<S, F> };
 }
 
 /** Adds the acknowledgements to a result, if any were required. */
-export function withCopies<S extends string>(
-  result: Result<S>,
+export function withCopies<S extends string, F extends object>(
+  result: Result<S, F>,
   need: Need,
   copies: Copies = NO_COPIES,
-): Result<S> {
+): Result<S, F> {
   if (!result.ok || need.local + need.replicas === 0) return result;
   return { ...result, durability: { ...copies, met: isMet(need, copies) } };
 }
 
 /** Returns the document of an applied change. @throws the error of a rejection, or NotDurableError */
-export function unwrap<S extends string>(result: Result<S>): Change<S> | Replay<S> {
+export function unwrap<S extends string, F extends object>(
+  result: Result<S, F>,
+): Change<S, F> | Replay<S, F> {
   if (!result.ok) throw result.error;
-  if (result.durability?.met === false) throw new NotDurableError(result.document, result.durability);
+  if (result.durability?.met === false)
+    throw new NotDurableError(result.document as Change | Replay, result.durability);
   return result.document;
 }

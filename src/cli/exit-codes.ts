@@ -1,3 +1,5 @@
+import { codeOf } from "../errors/code-of.js";
+
 /** The exit codes of every command. */
 export const EXIT = {
   ok: 0,
@@ -48,9 +50,4 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Error && "problem" in error && error.problem === "LOWER") return EXIT.versionMismatch;
   const [code = EXIT.unexpected] = EXPECTED.find(([, errors]) => errors.includes(codeOf(error))) ?? [];
   return code;
-}
-
-/** Returns the stable code of an error; empty if it has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

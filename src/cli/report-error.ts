@@ -1,7 +1,7 @@
 import { documentText, type Snapshot } from "../contract/document.js";
+import { codeOf } from "../errors/code-of.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
-import { codeOf } from "./exit-codes.js";
 import { shownText } from "./output/terminal-text.js";
 import { thisProgram } from "./shell-command.js";
 

@@ -1,9 +1,9 @@
 import type { Entities } from "../entities.js";
+import { codeOf } from "../errors/code-of.js";
 import type { Latchkey } from "../latchkey.js";
 import type { Connection, ConnectionOptions } from "../valkey/connection.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { CliError, usageError } from "./cli-error.js";
-import { codeOf } from "./exit-codes.js";
 import type { Settings } from "./input/settings.js";
 import { commandFor } from "./shell-command.js";
 

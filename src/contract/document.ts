@@ -1,8 +1,15 @@
 import { isObject, type JsonValue } from "../machine/json-value.js";
 import { RESERVED_FIELDS } from "../machine/names.js";
+import type { Fields, StoredFields } from "./own-fields.js";
 
-/** Current entity, as `get` and rejections return it, with the caller's own fields. Times are the server's, ISO-8601 UTC. */
-export interface Snapshot<S extends string = string> {
+/**
+ * Current entity, as `get` and rejections return it, with the caller's own fields of type `F`. Times are the server's,
+ * ISO-8601 UTC.
+ */
+export type Snapshot<S extends string = string, F extends object = Fields> = EntityFacts<S> & StoredFields<F>;
+
+/** Members of every document of an entity. */
+export interface EntityFacts<S extends string> {
   readonly machine: string;
   readonly id: string;
   readonly state: S;
@@ -15,11 +22,13 @@ export interface Snapshot<S extends string = string> {
   readonly createdAt: string;
   /** Time at which its first timer fires, if one is set. Only `get` returns it. */
   readonly dueAt?: string;
-  readonly [field: string]: JsonValue | undefined;
 }
 
 /** One accepted change: the entity after it, and its cause. The same document is logged and published. */
-export interface Change<S extends string = string> extends Snapshot<S> {
+export type Change<S extends string = string, F extends object = Fields> = Snapshot<S, F> & ChangeFacts<S>;
+
+/** Members of every document of a change. */
+export interface ChangeFacts<S extends string> {
   /** Name of the event, such as `agent.running`. */
   readonly type: string;
   /** The previous state; null on creation. */
@@ -34,7 +43,10 @@ export interface Change<S extends string = string> extends Snapshot<S> {
 }
 
 /** Current entity, returned if the idempotency key was already applied. Nothing new happened. */
-export interface Replay<S extends string = string> extends Snapshot<S> {
+export type Replay<S extends string = string, F extends object = Fields> = Snapshot<S, F> & ReplayFacts;
+
+/** Members of every document of a replay. */
+export interface ReplayFacts {
   readonly type?: undefined;
   readonly from?: undefined;
   readonly actor?: undefined;
@@ -50,13 +62,18 @@ export interface Replay<S extends string = string> extends Snapshot<S> {
  *
  * @example ownFields(await agents.get("a1")); // { taskId: "t1", startedAt: "2026-…" }
  */
-export function ownFields(document: Snapshot): Record<string, JsonValue> {
+export function ownFields<D extends Snapshot<string, object>>(document: D): OwnFields<D> {
   return Object.fromEntries(
-    Object.entries(document).flatMap(([field, value]) =>
+    Object.entries<JsonValue | undefined>(document as Snapshot).flatMap(([field, value]) =>
       value === undefined || RESERVED_FIELDS.has(field) ? [] : [[field, value]],
     ),
-  );
+  ) as OwnFields<D>;
 }
+
+/** Derives the type of the own fields of a document. */
+export type OwnFields<D extends object> = string extends keyof D
+  ? Record<string, JsonValue>
+  : Omit<D, keyof EntityFacts<string> | keyof ChangeFacts<string>>;
 
 class Returned {
   constructor(document: object) {
@@ -104,7 +121,10 @@ const CHANGE_FIELDS: readonly (readonly [name: string, isValid: (value: unknown)
  *
  * @returns the change, or a text that says why it is not a change of this machine
  */
-export function parseChange<C extends Change>(machine: string, text: string): C | string {
+export function parseChange<C extends Change<string, object> = Change>(
+  machine: string,
+  text: string,
+): C | string {
   if (text === "") return "no document";
   let document: unknown;
   try {

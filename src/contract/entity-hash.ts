@@ -1,4 +1,5 @@
 import { readDocument, type Snapshot } from "./document.js";
+import type { Fields } from "./own-fields.js";
 
 /** Fields of the scripts. Their other fields have a colon. */
 const INTERNAL = new Set(["state", "version", "created"]);
@@ -18,12 +19,12 @@ export function isOwnField(field: string): boolean {
  * @param due time in ms at which its first timer fires
  * @returns null if the hash is empty: the entity does not exist
  */
-export function readEntity<S extends string>(
+export function readEntity<S extends string, F extends object = Fields>(
   machine: string,
   id: string,
   hash: Readonly<Record<string, string>>,
   due?: number | null,
-): Snapshot<S> | null {
+): Snapshot<S, F> | null {
   const { state, version, created } = hash;
   if (state === undefined) return null;
   // The last change, the entry into the state, and the last heartbeat, in ms.
@@ -33,7 +34,7 @@ export function readEntity<S extends string>(
   const dueAt = typeof due === "number" && Math.abs(due) <= LATEST_MS ? `,"dueAt":"${isoOf(due)}"` : "";
   let own = "";
   for (const field of Object.keys(hash)) if (isOwnField(field)) own += `,"${field}":${hash[field]}`;
-  return readDocument<Snapshot<S>>(
+  return readDocument<Snapshot<S, F>>(
     `{"machine":"${machine}","id":"${id}","state":"${state}","version":${version},"timestamp":"${timestamp}",` +
       `"since":"${since}","createdAt":"${created}"${dueAt}${own}}`,
   );

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
@@ -8,6 +7,7 @@ import { EVENTS } from "../valkey/connection-options.js";
 import { isLoss, replyCode, safeMessage } from "../valkey/failure.js";
 import { allPartitionKeys, partitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { pause } from "../valkey/real-time.js";
 import { SharedClient, type SharedClientUser } from "../valkey/shared-client.js";
 import {
   endPositionOf,

@@ -42,7 +42,7 @@ const OPTIONS: readonly (keyof EventsOptions)[] = ["after", "follow", "signal", 
  * @throws ConnectError if the first connection cannot be made within the time limit of a call; ClosedError if latchkey
  * was closed before.
  */
-export class EventLog<C extends Change = Change> implements AsyncIterable<C> {
+export class EventLog<C extends Change<string, object> = Change> implements AsyncIterable<C> {
   readonly #store: Omit<MachineStore, "definition">;
   readonly #options: EventsOptions;
   readonly #start: LogStart;

@@ -39,16 +39,13 @@ const OPTIONS: readonly (keyof SubscribeOptions)[] = ["onMissed"];
  * @throws ConnectError if no connection can be made within the time limit of a call, or the user may not subscribe;
  * ClosedError if latchkey is closed.
  */
-export async function subscribe<C extends Change>(
+export async function subscribe<C extends Change<string, object>>(
   { connection, location }: MachineStore,
   listener: Listener<C>,
   options: SubscribeOptions,
 ): Promise<Subscription> {
-  if (typeof listener !== "function")
-    refuse(`the listener must be a function, not ${shortText(listener)}; it is called with each change`);
-  checkOptions(options, OPTIONS);
+  checkSubscribe(listener, options);
   const { onMissed } = options;
-  checkFunctions({ onMissed });
   const channel = channelOf(location);
   const member: Member = {
     onChange: (change) => {
@@ -64,4 +61,12 @@ export async function subscribe<C extends Change>(
   return {
     close: async () => subscriber.leave(location, member),
   };
+}
+
+/** @throws ContractError if the listener or an option is invalid */
+export function checkSubscribe<C>(listener: Listener<C>, options: SubscribeOptions): void {
+  if (typeof listener !== "function")
+    refuse(`the listener must be a function, not ${shortText(listener)}; it is called with each change`);
+  checkOptions(options, OPTIONS);
+  checkFunctions({ onMissed: options.onMissed });
 }

@@ -6,6 +6,7 @@ import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
 import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type MachineLocation } from "../valkey/keys.js";
+import { clearInterval, setInterval } from "../valkey/real-time.js";
 import { SharedClient, type SharedClientUser } from "../valkey/shared-client.js";
 
 /** Receives the changes of one machine as they are published. */

@@ -21,7 +21,7 @@ export async function endCursor(client: Valkey, location: MachineLocation): Prom
  * @param onGap called at a gap: read the entities again; later changes follow
  * @throws ConnectError or NotExecutedError if the log cannot be read and a retry cannot help
  */
-export async function* followLog<C extends Change = Change>(
+export async function* followLog<C extends Change<string, object> = Change>(
   store: MachineStore,
   cursor: string,
   signal: AbortSignal,

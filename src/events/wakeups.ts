@@ -4,6 +4,7 @@ import { mayPassSoon } from "../valkey/connect-error.js";
 import { DEFAULT_SILENCE_MS } from "../valkey/connection-options.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 import { type Member, Subscriber } from "./subscriber.js";
 
 /**

@@ -1,10 +1,10 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask, askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
+import { pause, performance } from "../valkey/real-time.js";
 import { readRole } from "../valkey/role.js";
 import { checkPartition, type PartitionCounts } from "./check-partition.js";
 import { type Finding, manual } from "./finding.js";

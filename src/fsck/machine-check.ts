@@ -1,9 +1,9 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 import { applyKeys } from "../valkey/keys.js";
+import { pause } from "../valkey/real-time.js";
 import { runScript } from "../valkey/script.js";
 import { type Defect, type Finding, manual } from "./finding.js";
 import type { Partition } from "./partition.js";

@@ -1,4 +1,5 @@
 import { ApplyInterruptedError } from "../errors/apply-interrupted-error.js";
+import { isError } from "../errors/is-error.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { MachineInUseError } from "../errors/machine-in-use-error.js";
 import { scripts } from "../lua/index.js";
@@ -76,7 +77,7 @@ function interrupted(
   error: unknown,
   versions: PartitionVersions,
 ): ApplyInterruptedError {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = isError(error) ? error.message : String(error);
   const why = message.replace(/; send it again$/, ""); // the versions have the instruction
   const state = versionsText(versions) || "some partitions may have the new version; apply it again";
   return new ApplyInterruptedError(`machine ${machine}: ${why}; ${state}`, machine, versions, error);

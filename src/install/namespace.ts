@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { isError } from "../errors/is-error.js";
 import { LayoutError } from "../errors/layout-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { CompiledMachine } from "../machine/compiled.js";
@@ -11,6 +12,7 @@ import { safeMessage } from "../valkey/failure.js";
 import { type MachineLocation, machinesKey } from "../valkey/keys.js";
 import { initialise, type NamespaceFacts, readFacts } from "../valkey/layout.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { performance } from "../valkey/real-time.js";
 import { readRole, type ServerRole } from "../valkey/role.js";
 import { timeMs } from "../valkey/server-clock.js";
 import { applyMachine } from "./apply.js";
@@ -246,7 +248,7 @@ export class Namespace {
       if (error instanceof NotExecutedError && error.reply === "") throw error; // no reply: the caller tries again
       const fields = { namespace: this.name, machine: definition.name, error: safeMessage(error) };
       this.#connection.logger.warn(fields, "a lost machine could not be installed again");
-      return error instanceof Error && "problem" in error && PRESENT.includes(error.problem);
+      return isError(error) && "problem" in error && PRESENT.includes(error.problem);
     }
   }
 }

@@ -3,10 +3,12 @@ import { checkDefined, timeoutMs } from "../changes/options.js";
 import type { Rejection } from "../changes/result.js";
 import { checkId, checkName, checkOptions, checkWhole } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
-import { unknownOutcome } from "../contract/reply.js";
+import type { Fields } from "../contract/own-fields.js";
+import { type Reply, unknownOutcome } from "../contract/reply.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import type { RejectedError } from "../errors/rejected-errors.js";
 import { scripts } from "../lua/index.js";
+import type { CompiledMachine } from "../machine/compiled.js";
 import type { Duration } from "../machine/duration.js";
 import { STATE_NAME } from "../machine/names.js";
 import { entityKeys } from "../valkey/keys.js";
@@ -29,13 +31,13 @@ export interface HeartbeatOptions<S extends string = string> {
 }
 
 /** Result of `tryHeartbeat`: the lease was renewed, or the renewal was rejected. */
-export type HeartbeatResult<S extends string = string> =
-  | { readonly ok: true; readonly outcome: "OK"; readonly document: Snapshot<S> }
+export type HeartbeatResult<S extends string = string, F extends object = Fields> =
+  | { readonly ok: true; readonly outcome: "OK"; readonly document: Snapshot<S, F> }
   | {
       readonly ok: false;
       readonly outcome: Extract<Rejection, "ILLEGAL" | "CONFLICT" | "NOTFOUND" | "EXPIRED">;
       /** The entity as it is now; null if it does not exist. */
-      readonly current: Snapshot<S> | null;
+      readonly current: Snapshot<S, F> | null;
       /** The error that `heartbeat` throws. */
       readonly error: RejectedError;
     };
@@ -43,17 +45,16 @@ export type HeartbeatResult<S extends string = string> =
 const OPTIONS: readonly (keyof HeartbeatOptions)[] = ["ifVersion", "ifState", "notAfter", "timeout"];
 
 /** Renews the lease of an entity's current state. */
-export async function heartbeat<S extends string>(
+export async function heartbeat<S extends string, F extends object = Fields>(
   store: MachineStore,
   id: string,
   options: HeartbeatOptions,
-): Promise<HeartbeatResult<S>> {
+): Promise<HeartbeatResult<S, F>> {
   const words = [checkId("id", id, 128), ...guardWords(options)];
   const limitMs = timeoutMs(options, store.connection.timeoutMs);
   const { connection, location } = store;
-  const { machine } = location;
-  const { outcome, text } = await callUntilAnswered(connection, {
-    name: `heartbeat ${machine} ${id}`,
+  const reply = await callUntilAnswered(connection, {
+    name: `heartbeat ${location.machine} ${id}`,
     script: scripts.heartbeat,
     keys: entityKeys(location, id),
     words,
@@ -62,18 +63,31 @@ export async function heartbeat<S extends string>(
     effect: "the lease may be renewed",
     recover: store.recover,
   });
-  const current = text === null ? null : readDocument<Snapshot<S>>(text);
+  return readHeartbeat<S, F>(reply, store.definition, id, options);
+}
+
+/** Reads the reply to a heartbeat. */
+export function readHeartbeat<S extends string, F extends object>(
+  { outcome, text }: Reply,
+  definition: CompiledMachine,
+  id: string,
+  options: HeartbeatOptions,
+): HeartbeatResult<S, F> {
+  const { name: machine } = definition;
+  const read = text === null ? null : readDocument<Snapshot>(text);
+  const current = read as Snapshot<S, F> | null;
   if (outcome === "OK" && current !== null) return { ok: true, outcome, document: current };
-  if (outcome === "ILLEGAL" && current !== null) {
-    return { ok: false, outcome, current, error: new NoLeaseError(machine, current) };
+  if (outcome === "ILLEGAL" && read !== null) {
+    return { ok: false, outcome, current, error: new NoLeaseError(machine, read) };
   }
   if (outcome !== "CONFLICT" && outcome !== "NOTFOUND" && outcome !== "EXPIRED")
     throw unknownOutcome(outcome);
-  const call = { ...options, machine, id, definition: store.definition };
-  return { ok: false, outcome, current, error: explainRejection(call, outcome, current) };
+  const call = { ...options, machine, id, definition };
+  return { ok: false, outcome, current, error: explainRejection(call, outcome, read) };
 }
 
-function guardWords(options: HeartbeatOptions): string[] {
+/** Encodes the conditions of a heartbeat. @throws ContractError if an option is unknown or invalid */
+export function guardWords(options: HeartbeatOptions): string[] {
   checkOptions(options, OPTIONS);
   checkDefined(options, ["ifVersion", "ifState"]);
   const { ifVersion, ifState, notAfter } = options;

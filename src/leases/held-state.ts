@@ -1,12 +1,16 @@
 import type { Result } from "../changes/result.js";
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
+import { codeOf } from "../errors/code-of.js";
 import { ContractError } from "../errors/latchkey-error.js";
-import { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
-import { history } from "../reads/history.js";
-import type { MachineStore } from "../valkey/machine-store.js";
+import type { NotDurableError, OutcomeUnknownError } from "../errors/outcome-errors.js";
+import type { LeaseSource } from "./lease-source.js";
 
 /** The value that a callback of `Hold.change` returns: the result of its call. */
-export type ChangeResult<S extends string = string> = Change<S> | Replay<S> | Result<S>;
+export type ChangeResult<S extends string = string, F extends object = Fields> =
+  | Change<S, F>
+  | Replay<S, F>
+  | Result<S, F>;
 
 /** Effect of an own change on the hold: it goes on, must be confirmed by a renewal, ends with the state, or is lost. */
 export type Standing =
@@ -17,13 +21,13 @@ export type Standing =
 
 /** The state of an entity that is held and, if the hold is fenced, its version. */
 export class HeldState<S extends string = string> {
-  readonly #store: MachineStore;
+  readonly #source: LeaseSource<S>;
   readonly #entity: Snapshot<S>;
   readonly #isFenced: boolean;
   #version: number;
 
-  constructor(store: MachineStore, entity: Snapshot<S>, isFenced: boolean) {
-    this.#store = store;
+  constructor(source: LeaseSource<S>, entity: Snapshot<S>, isFenced: boolean) {
+    this.#source = source;
     this.#entity = entity;
     this.#isFenced = isFenced;
     this.#version = entity.version;
@@ -81,12 +85,12 @@ export class HeldState<S extends string = string> {
 
   /** Returns the own change that was applied although its call threw this error; undefined if there is none. */
   changeBehind(error: unknown): Change | Replay | undefined {
-    return error instanceof NotDurableError && this.#isOwn(error.document) ? error.document : undefined;
+    return isNotDurable(error) && this.#isOwn(error.document) ? error.document : undefined;
   }
 
   /** True if the error leaves unknown whether an own change was applied. */
   leavesUnknown(error: unknown): error is OutcomeUnknownError {
-    return error instanceof OutcomeUnknownError && this.#isOwn(error);
+    return isOutcomeUnknown(error) && this.#isOwn(error);
   }
 
   #isOwn({ machine, id }: { readonly machine: string; readonly id: string }): boolean {
@@ -96,7 +100,7 @@ export class HeldState<S extends string = string> {
   /** Finds the change itself in the entity's history if others changed the entity since; else returns the document. */
   async #findChange(document: Change | Replay): Promise<Change | Replay> {
     const { id, opVersion } = document;
-    const changes = await history(this.#store, id).catch(() => []);
+    const changes = await this.#source.history(id).catch(() => []);
     const at = changes.findIndex(({ version }) => version === opVersion);
     const change = changes[at];
     if (change === undefined) return document;
@@ -125,6 +129,16 @@ export class HeldState<S extends string = string> {
   #isRemoval({ type }: Change | Replay): boolean {
     return type === `${this.#entity.machine}.removed`;
   }
+}
+
+// A callback of `Hold.change` may use another copy of this package, whose errors have the same codes but other classes.
+
+function isNotDurable(error: unknown): error is NotDurableError {
+  return codeOf(error) === "NOTDURABLE" && isRecord(error) && isDocument(error.document);
+}
+
+function isOutcomeUnknown(error: unknown): error is OutcomeUnknownError {
+  return codeOf(error) === "UNKNOWN";
 }
 
 /** Recognizes a result. A document may have an own field `ok`, but always has a version. */

@@ -1,36 +1,43 @@
 import type { Change, Replay, Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import { ClosedError } from "../errors/closed-error.js";
+import { codeOf } from "../errors/code-of.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
-import { RejectedError } from "../errors/rejected-errors.js";
 import { tell } from "../valkey/failed-listener.js";
-import type { MachineStore } from "../valkey/machine-store.js";
-import { heartbeat } from "./heartbeat.js";
 import { type ChangeResult, HeldState } from "./held-state.js";
 import { checkHold, type HoldOptions } from "./hold-options.js";
-import { type LeaseLength, LeaseTimes, readLeaseLength } from "./lease-times.js";
+import type { LeaseLength } from "./lease-length.js";
+import type { LeaseSource } from "./lease-source.js";
+import { LeaseTimes } from "./lease-times.js";
 import { type Moment, now } from "./moment.js";
 import { SerialQueue } from "./serial-queue.js";
 
 export type { HoldOptions } from "./hold-options.js";
 
+/** Codes of errors that end a call with a certain outcome, which a renewal can explain. */
+const DEFINITE = new Set([
+  ...["ILLEGAL", "CONFLICT", "NOTFOUND", "EXISTS", "MISSING", "EXPIRED", "FORGOTTEN"],
+  ...["BADARG", "NOMACHINE", "NOREACTION", "PARTITIONS", "CLOSED", "NESTED"],
+]);
+
 /** Renews the lease of an entity's current state once, and from then on automatically. */
-export async function hold<S extends string>(
-  store: MachineStore,
+export async function hold<S extends string, F extends object = Fields>(
+  source: LeaseSource<S>,
   id: string,
   options: HoldOptions,
-): Promise<Hold<S>> {
+): Promise<Hold<S, F>> {
   checkHold(options);
   const { version } = options;
   const sent = now();
-  const result = await heartbeat<S>(store, id, version === undefined ? {} : { ifVersion: version });
+  const result = await source.heartbeat(id, version === undefined ? {} : { ifVersion: version });
   if (!result.ok) throw result.error;
   const { document } = result;
-  const { ms, version: machineVersion } = await readLeaseLength(store, id, document.state);
-  if (ms === undefined) throw new NoLeaseError(store.location.machine, document);
-  return new Hold<S>(store, { ms, version: machineVersion }, document, sent, options);
+  const { ms, version: machineVersion } = await source.leaseLength(id, document.state);
+  if (ms === undefined) throw new NoLeaseError(source.machine, document);
+  return new Hold<S, F>(source, { ms, version: machineVersion }, document, sent, options);
 }
 
 /**
@@ -44,9 +51,9 @@ export async function hold<S extends string>(
  * const hold = await agents.hold("a1", { version: agent.version });
  * try { await work({ signal: hold.signal }); } finally { await hold.close(); }
  */
-export class Hold<S extends string = string> implements AsyncDisposable {
+export class Hold<S extends string = string, F extends object = Fields> implements AsyncDisposable {
   readonly id: string;
-  readonly #store: MachineStore;
+  readonly #source: LeaseSource<S>;
   readonly #state: HeldState<S>;
   readonly #onLost: ((lost: LeaseLostError) => void) | undefined;
   readonly #ending = new AbortController();
@@ -60,25 +67,25 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   #removeHook = (): void => {};
 
   constructor(
-    store: MachineStore,
+    source: LeaseSource<S>,
     length: LeaseLength & { readonly ms: number },
     entity: Snapshot<S>,
     sent: Moment,
     { version, onLost }: HoldOptions,
   ) {
     this.id = entity.id;
-    this.#store = store;
-    this.#state = new HeldState(store, entity, version !== undefined);
+    this.#source = source;
+    this.#state = new HeldState(source, entity, version !== undefined);
     this.#onLost = onLost;
     this.#times = new LeaseTimes(
-      store,
+      source,
       entity,
       length,
       () => void this.#queue.run(() => this.#renew()),
       () => this.#lose("no renewal was confirmed before its end", null, this.#failure),
     );
     this.#times.start(sent);
-    if (!this.#isClosed) this.#removeHook = store.connection.beforeClose(async () => this.#endWithLatchkey());
+    if (!this.#isClosed) this.#removeHook = source.beforeClose(async () => this.#endWithLatchkey());
   }
 
   /**
@@ -120,12 +127,12 @@ export class Hold<S extends string = string> implements AsyncDisposable {
    * the error that `make` throws
    * @example await hold.change((ifVersion) => agents.patch("a1", { set: { step: 2 }, ifVersion }));
    */
-  async change<C extends ChangeResult<S>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
+  async change<C extends ChangeResult<S, F>>(make: (ifVersion: number) => Promise<C>): Promise<C> {
     this.#rejectInCallback("change");
     return this.#queue.run(async () => {
       this.#rejectIfEnded();
       await this.#resolveChange().catch((cause: unknown) => {
-        const name = `${this.#store.location.machine} ${this.id}`;
+        const name = `${this.#source.machine} ${this.id}`;
         const message = `${name} was not changed: the outcome of the previous change is still unknown; try again`;
         throw Object.assign(new NotExecutedError(message, ""), { cause });
       });
@@ -176,7 +183,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
       if (this.#isClosed) return;
       const sent = now();
       const timeout = this.#times.timeoutMs;
-      const result = await heartbeat<S>(this.#store, this.id, { ...this.#state.guard, timeout });
+      const result = await this.#source.heartbeat(this.id, { ...this.#state.guard, timeout });
       if (this.#isClosed) return;
       const current = result.ok ? result.document : result.current;
       const why = result.ok ? this.#state.acceptRenewal(result.document) : result.error.message;
@@ -203,7 +210,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
     else if (this.#state.leavesUnknown(error)) {
       this.#unknownChange = error;
       this.#times.renewNow();
-    } else if (error instanceof RejectedError || error instanceof ContractError) await this.#renew();
+    } else if (DEFINITE.has(codeOf(error))) await this.#renew();
   }
 
   /** Resolves the outcome of an own change if it is unknown. Throws if the server does not reply. */
@@ -223,8 +230,7 @@ export class Hold<S extends string = string> implements AsyncDisposable {
   #lose(why: string, current: Snapshot | null, cause: unknown): void {
     if (this.#isClosed) return;
     this.#stop();
-    const { machine } = this.#store.location;
-    const { logger } = this.#store.connection;
+    const { machine, logger } = this.#source;
     const lease = `the lease of ${machine} ${this.id}`;
     logger.warn({ machine, id: this.id, why }, "lease lost");
     const lost = new LeaseLostError(`${lease} is lost: ${why}`, machine, this.id, current, cause);

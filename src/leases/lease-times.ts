@@ -1,48 +1,8 @@
-import { parseCompiledMachine } from "../machine/compile.js";
-import { stateOf } from "../machine/compiled.js";
-import { notInstalled } from "../reads/installed-machine.js";
-import { ask } from "../valkey/ask.js";
 import { LONGEST_TIMER_MS } from "../valkey/deadline.js";
-import { partitionKeys } from "../valkey/keys.js";
-import type { MachineStore } from "../valkey/machine-store.js";
-import { partitionOf } from "../valkey/partition.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
+import type { LeaseLength } from "./lease-length.js";
+import type { LeaseSource } from "./lease-source.js";
 import { isApart, type Moment, now } from "./moment.js";
-
-/** Length of a state's lease in one version of the machine. */
-export interface LeaseLength {
-  readonly version: string;
-  /** Undefined if the state has no lease in this version. */
-  readonly ms: number | undefined;
-}
-
-/**
- * Reads the length of a lease from the entity's own partition, because a new version reaches the partitions one by one.
- *
- * @param known the length that was read before; returned if the version is unchanged
- * @throws ContractError with code NOMACHINE if the machine is not installed, NotExecutedError if the server did not reply
- */
-export async function readLeaseLength(
-  { connection, location, recover }: MachineStore,
-  id: string,
-  state: string,
-  known?: LeaseLength,
-  timeoutMs = connection.timeoutMs,
-): Promise<LeaseLength> {
-  const { machine } = partitionKeys(location, partitionOf(id, location.partitions));
-  return ask(
-    connection,
-    `the lease of ${location.machine} ${id}`,
-    async (client) => {
-      const version = await client.hget(machine, "version");
-      if (version !== null && version === known?.version) return known;
-      const text = await client.hget(machine, "definition");
-      if (text === null) throw notInstalled("hold", location);
-      const definition = parseCompiledMachine(text);
-      return { version: String(definition.version), ms: stateOf(definition, state)?.lease?.for };
-    },
-    { timeoutMs, recover },
-  );
-}
 
 /** Share of the lease length after which it is renewed. */
 const RENEWAL_SHARE = 1 / 3;
@@ -58,7 +18,7 @@ const WATCH_MS = 1_000;
  * the server at once.
  */
 export class LeaseTimes {
-  readonly #store: MachineStore;
+  readonly #source: LeaseSource;
   readonly #id: string;
   readonly #state: string;
   readonly #renew: () => void;
@@ -79,13 +39,13 @@ export class LeaseTimes {
    * @param expire called if no renewal was confirmed before the lease ended
    */
   constructor(
-    store: MachineStore,
+    source: LeaseSource,
     { id, state }: { readonly id: string; readonly state: string },
     length: LeaseLength & { readonly ms: number },
     renew: () => void,
     expire: () => void,
   ) {
-    this.#store = store;
+    this.#source = source;
     this.#id = id;
     this.#state = state;
     this.#length = length;
@@ -96,7 +56,7 @@ export class LeaseTimes {
 
   /** Time limit of one request to the server, in ms. */
   get timeoutMs(): number {
-    return Math.ceil(Math.min(this.#leaseMs * TIMEOUT_SHARE, this.#store.connection.timeoutMs));
+    return Math.ceil(Math.min(this.#leaseMs * TIMEOUT_SHARE, this.#source.timeoutMs));
   }
 
   /** True if nothing has shaken the server's last confirmation. */
@@ -118,7 +78,7 @@ export class LeaseTimes {
   /** Starts the lease again after a renewal, with its current length. Returns false if the state has no lease any more. */
   async restart(sent: Moment, timeoutMs: number): Promise<boolean> {
     const known = this.#length;
-    this.#length = await readLeaseLength(this.#store, this.#id, this.#state, known, timeoutMs);
+    this.#length = await this.#source.leaseLength(this.#id, this.#state, known, timeoutMs);
     const { ms } = this.#length;
     if (ms === undefined) return false;
     this.#leaseMs = Math.min(known.ms ?? ms, ms); // the server may have used either length
@@ -161,11 +121,8 @@ export class LeaseTimes {
     this.#expiryTimer = setTimeout(() => this.#watch(), Math.min(leftMs + 1, WATCH_MS));
     if (this.#confirmed === undefined || !isApart(moment, this.#confirmed)) return;
     this.#confirmed = undefined;
-    const fields = { machine: this.#store.location.machine, id: this.#id };
-    this.#store.connection.logger.warn(
-      fields,
-      "the clock jumped or the host was suspended; renewing the lease",
-    );
+    const fields = { machine: this.#source.machine, id: this.#id };
+    this.#source.logger.warn(fields, "the clock jumped or the host was suspended; renewing the lease");
     this.renewNow();
   }
 }

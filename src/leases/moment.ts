@@ -1,3 +1,5 @@
+import { performance, WallClock } from "../valkey/real-time.js";
+
 /** A time by both clocks of this process. */
 export interface Moment {
   /** By the monotonic clock, in ms. It may stand still while the host is suspended. */
@@ -12,7 +14,7 @@ const TOLERANCE_MS = 250;
 /** Reads both clocks. */
 export function now(): Moment {
   const at = performance.now();
-  return { at, lead: Date.now() - at };
+  return { at, lead: WallClock.now() - at };
 }
 
 /** Returns true if the host may have been suspended between two moments. A wall clock that was set looks the same. */

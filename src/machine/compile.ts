@@ -1,3 +1,4 @@
+import { isError } from "../errors/is-error.js";
 import { MachineDefinitionError } from "../errors/machine-definition-error.js";
 import { type CompiledMachine, compileValid } from "./compiled.js";
 import { checkedMachine } from "./define.js";
@@ -28,7 +29,7 @@ export function parseCompiledMachine(json: string): CompiledMachine {
   try {
     form = withSetValues(JSON.parse(json));
   } catch (cause) {
-    const message = `is not a compiled machine: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const message = `is not a compiled machine: ${isError(cause) ? cause.message : String(cause)}`;
     throw new MachineDefinitionError([{ path: "", message }]);
   }
   return { ...compileValid(checkedMachine(form)), json };

@@ -96,18 +96,28 @@ export type StateEvent<S extends string, N extends string, E> = {
 export type EventType<N extends string, E extends string> = E | `${N}.${"updated" | "removed" | "restored"}`;
 
 /**
- * Derives the union of a machine's event types.
+ * Derives the union of a machine's event types; any text if only its states are known.
  *
  * @example
  * type Event = EventOf<typeof order>; // "order.open" | "order.paid" | "order.updated" | …
  */
-export type EventOf<M extends MachineDefinition> =
-  M extends MachineDefinition<string, infer N, infer E> ? EventType<N, E> : never;
+export type EventOf<M extends MachineDefinition | string> = M extends string
+  ? string
+  : M extends MachineDefinition<string, infer N>
+    ? EventType<N, { [K in StateOf<M>]: EnteringEvent<N, K, M["states"][K]> }[StateOf<M>]>
+    : never;
+
+/** Derives the event of entering one state, from its definition `D`: a literal, or one that `defineMachine` checked. */
+type EnteringEvent<N extends string, K extends string, D> = "event" extends keyof D
+  ? NonNullable<D["event"]> & string
+  : `${N}.${K}`;
 
 /**
- * Derives the union of a machine's state names.
+ * Derives the union of a machine's state names. A union of state names stays as it is.
  *
  * @example
  * type State = StateOf<typeof order>; // "open" | "paid" | "shipped"
  */
-export type StateOf<M extends MachineDefinition> = keyof M["states"] & string;
+export type StateOf<M extends MachineDefinition | string> = M extends MachineDefinition
+  ? keyof M["states"] & string
+  : M & string;

@@ -1,4 +1,5 @@
 import type { Document, LineCounter } from "yaml";
+import { isError } from "../errors/is-error.js";
 import { jsonErrorOffset } from "./json-syntax.js";
 import type { Keys } from "./json-value.js";
 import type { Problem } from "./problem.js";
@@ -42,7 +43,7 @@ export async function parseSource(text: string, format: "json" | "yaml" | "eithe
     return { value: document.toJS(), problems, lineOf: find };
   } catch (cause) {
     // Only aliases can fail here: unknown ones, or an excessive number, which is an attack.
-    return unreadable([{ path: "", message: cause instanceof Error ? cause.message : String(cause) }]);
+    return unreadable([{ path: "", message: isError(cause) ? cause.message : String(cause) }]);
   }
 }
 

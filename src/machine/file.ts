@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
+import { codeOf } from "../errors/code-of.js";
 import { MachineDefinitionError } from "../errors/machine-definition-error.js";
 import { MachineFileError } from "../errors/machine-file-error.js";
 import type { MachineDefinition } from "./definition.js";
@@ -49,10 +50,10 @@ async function readBytes(path: string): Promise<Uint8Array> {
 }
 
 function reason(cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const code = codeOf(cause);
   if (code === "ENOENT") return "file not found";
   if (code === "EISDIR") return "is a directory";
-  return `cannot be read (${String(code ?? cause)})`;
+  return `cannot be read (${code || String(cause)})`;
 }
 
 async function readAll(stdin: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {

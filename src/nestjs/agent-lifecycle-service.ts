@@ -36,8 +36,8 @@ export class AgentLifecycleService extends AgentLifecycle {
     logger.log("AgentLifecycleService initialized");
   }
 
-  protected override beforeTransition(agentId: string, to: AgentState): void {
-    this.#logger.log(`Transitioning agent ${agentId} to ${to}`);
+  protected override beforeTransition(agentId: string, to: AgentState, error?: string): void {
+    this.#logger.log(`Transitioning agent ${agentId} to ${to}${error === undefined ? "" : `: ${error}`}`);
   }
 
   protected override afterTransition({ agentId, status, error }: AgentLifecycleState): void {

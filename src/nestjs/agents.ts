@@ -15,7 +15,7 @@ import { findSpawner, sessionCleanup } from "./session-cleanup.js";
 const CLEANUP = "session-cleanup";
 const ENDS: readonly AgentEvent[] = ["agent.completed", "agent.failed", "agent.killed"];
 
-type Agents = Entities<AgentState, AgentEvent>;
+type Agents = Entities<AgentState>;
 
 /** Makes the providers of the option `agents`, and names those that other modules may use. */
 export function agentProviders(
@@ -81,6 +81,10 @@ class AgentReactions implements OnApplicationBootstrap {
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    await this.#registry.start(() => this.#react());
+  }
+
+  async #react(): Promise<void> {
     const { cleanup } = this.#options;
     if (cleanup?.spawner !== undefined) findSpawner(cleanup.spawner, this.#moduleRef);
     if (cleanup !== undefined && cleanup.mode !== "local") {

@@ -27,7 +27,7 @@ export class EventBridge implements OnApplicationBootstrap {
 
   /** @throws ContractError if no module has an EventEmitter2 */
   async onApplicationBootstrap(): Promise<void> {
-    await this.#registry.orCloseAll(async () => {
+    await this.#registry.start(async () => {
       for (const name of this.#registry.names) {
         const connection = this.#registry.connection(name);
         if (connection?.hasEventEmitter !== true) continue;

@@ -36,7 +36,7 @@ export class HandlerStarter implements OnApplicationBootstrap {
 
   /** Checks everything, then starts one method after the other. @throws ContractError with class and method */
   async onApplicationBootstrap(): Promise<void> {
-    await this.#registry.orCloseAll(async () => {
+    await this.#registry.start(async () => {
       const { reactions, listeners } = this.#methods.find();
       checkNames(reactions);
       const starts = [

@@ -1,6 +1,7 @@
 import { Inject } from "@nestjs/common";
+import type { Fields } from "../contract/own-fields.js";
 import type { Entities } from "../entities.js";
-import type { EventOf, MachineDefinition, StateOf } from "../machine/definition.js";
+import type { MachineDefinition } from "../machine/definition.js";
 import { getEntitiesToken, getLatchkeyToken } from "./tokens.js";
 
 /**
@@ -8,7 +9,7 @@ import { getEntitiesToken, getLatchkeyToken } from "./tokens.js";
  *
  * @example constructor(@InjectEntities(order) private readonly orders: EntitiesOf<typeof order, OrderFields>) {}
  */
-export type EntitiesOf<M extends MachineDefinition, _F = unknown> = Entities<StateOf<M>, EventOf<M>>;
+export type EntitiesOf<M extends MachineDefinition, F extends object = Fields> = Entities<M, F>;
 
 /**
  * Injects a connection, a `Latchkey`. Needs no emitted metadata.

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module, type Provider } from "@nestjs/common";
-import { checkFlag, checkList, checkOptions, refuse } from "../contract/arguments.js";
+import { checkFlag, checkList, checkObject, checkOptions, refuse } from "../contract/arguments.js";
 import { checkedMachine } from "../machine/define.js";
 import type { MachineDefinition } from "../machine/definition.js";
 import { agentProviders } from "./agents.js";
@@ -15,10 +15,9 @@ import { LatchkeyRegistry } from "./registry.js";
 import { LatchkeyRegistryModule } from "./registry-module.js";
 import { DEFAULT_CONNECTION, getLatchkeyToken } from "./tokens.js";
 
+const ROOT_OPTIONS: readonly (keyof LatchkeyRootOptions)[] = ["connection", "isGlobal", "agents"];
 const ASYNC_OPTIONS: readonly (keyof LatchkeyModuleAsyncOptions)[] = [
-  "connection",
-  "isGlobal",
-  "agents",
+  ...ROOT_OPTIONS,
   "imports",
   "inject",
   "useFactory",
@@ -107,12 +106,21 @@ function root(
         provide: latchkey,
         inject: [LatchkeyRegistry, token],
         useFactory: (registry: LatchkeyRegistry, options: LatchkeyConnectionOptions) =>
-          registry.open(connection, options),
+          registry.start(() => registry.open(connection, checkedSettings(options))),
       },
       ...(forAgents?.providers ?? []),
     ],
     exports: [latchkey, ...(forAgents?.exports ?? [])],
   };
+}
+
+/** Rejects settings of a factory that come too late. */
+function checkedSettings(settings: LatchkeyConnectionOptions): LatchkeyConnectionOptions {
+  checkObject("the settings of forRootAsync", settings);
+  for (const name of ROOT_OPTIONS) {
+    if (name in settings) refuse(`${name} is fixed before the settings are made; write it beside useFactory`);
+  }
+  return settings;
 }
 
 function settingsProviders(provide: string, options: LatchkeyModuleAsyncOptions): Provider[] {

@@ -7,34 +7,31 @@ import type { ConnectRetry } from "../valkey/await-server.js";
 import { nestLogger } from "./nest-logger.js";
 import type { LatchkeyConnectionOptions } from "./options.js";
 import { getLatchkeyToken } from "./tokens.js";
-import { RunningWork } from "./work.js";
+import type { Work } from "./work.js";
 
 /** As the modules of Nest for other databases wait. */
 const RETRY = { attempts: 9, delay: "3s" } as const;
 
-/** A connection of an application, and the work that runs on it. */
+/** A connection of an application. */
 export class NamedConnection {
-  readonly work: RunningWork;
   /** True if the changes of its machines go to the application's EventEmitter2. */
   readonly hasEventEmitter: boolean;
+  /** Time that work has to finish when the application shuts down. */
+  readonly shutdownMs: number;
   readonly #latchkey: Promise<Latchkey>;
   readonly #sweep: boolean | SweepOptions;
-  readonly #shutdownMs: number;
   readonly #closing = new AbortController();
-  #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   /** Begins to connect. @throws ContractError if an option is invalid */
   constructor(name: string, options: LatchkeyConnectionOptions) {
     const { sweep = false, shutdownTimeout = "10s", retry = RETRY, eventEmitter = false, ...rest } = options;
     checkFlag("eventEmitter", eventEmitter);
-    const context = getLatchkeyToken(name);
-    this.work = new RunningWork(name, context);
     this.hasEventEmitter = eventEmitter;
     this.#sweep = sweep;
-    this.#shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
+    this.shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
     this.#latchkey = connect({
-      logger: nestLogger(context),
+      logger: nestLogger(getLatchkeyToken(name)),
       ...rest,
       retry: withSignal(retry, this.#closing.signal),
     });
@@ -48,8 +45,8 @@ export class NamedConnection {
   }
 
   /** Starts the sweep, if the options say so. @throws ContractError if one of its options is invalid */
-  async start(): Promise<void> {
-    if (this.#sweep === false) return;
+  async startSweep(): Promise<Work | undefined> {
+    if (this.#sweep === false) return undefined;
     const latchkey = await this.#latchkey;
     const stopping = new AbortController();
     const { signal, ...rest } = this.#sweep === true ? {} : this.#sweep;
@@ -63,13 +60,7 @@ export class NamedConnection {
       stopping.abort();
       await ended.catch(() => {});
     };
-    this.work.add("sweep", { ended, stop, abort: () => {} });
-  }
-
-  /** Stops its work, and aborts what has not finished after `shutdownTimeout`. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.work.stop(this.#shutdownMs);
-    return this.#stopped;
+    return { ended, stop, abort: () => {} };
   }
 
   /** Closes the connection, also one that is still being opened. A client that was passed in the options stays open. */

@@ -9,19 +9,13 @@ import type { Logger } from "../valkey/logger.js";
 export function nestLogger(context: string): Logger {
   const logger = new NestLogger(context);
   return {
-    debug: (fields, message) => write(logger, "verbose", fields, message),
-    info: (fields, message) => write(logger, "debug", fields, message),
-    warn: (fields, message) => write(logger, "warn", fields, message),
-    error: (fields, message) => write(logger, "error", fields, message),
+    debug: (fields, message) => logger.verbose(line(fields, message)),
+    info: (fields, message) => logger.debug(line(fields, message)),
+    warn: (fields, message) => logger.warn(line(fields, message)),
+    error: (fields, message) => logger.error(line(fields, message)),
   };
 }
 
-function write(
-  logger: NestLogger,
-  level: "verbose" | "debug" | "warn" | "error",
-  fields: object,
-  message: string,
-): void {
-  if (!NestLogger.isLevelEnabled(level)) return;
-  logger[level](Object.keys(fields).length === 0 ? message : `${message} ${JSON.stringify(fields)}`);
+function line(fields: object, message: string): string {
+  return Object.keys(fields).length === 0 ? message : `${message} ${JSON.stringify(fields)}`;
 }

@@ -12,7 +12,7 @@ import { UsedMachines } from "./machines.js";
 import { NamedConnection } from "./named-connection.js";
 import type { LatchkeyConnectionOptions } from "./options.js";
 import { DEFAULT_CONNECTION } from "./tokens.js";
-import type { Work, WorkStatus } from "./work.js";
+import { RunningWork, type Work, type WorkStatus } from "./work.js";
 
 /**
  * Closes the connections of applications whose startup failed. Nest calls no hook then, and drops the application. Nothing
@@ -27,25 +27,37 @@ const abandoned = new FinalizationRegistry<ReadonlyMap<string, NamedConnection>>
 export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   readonly #connections = new Map<string, NamedConnection>();
   readonly #machines = new UsedMachines();
+  readonly #work = new Map<string, RunningWork>();
   readonly #claims = new Set<string>();
 
   constructor() {
     abandoned.register(this, this.#connections);
   }
 
-  /** Opens a connection. If that fails, closes all of the application, because its startup fails. */
+  /** Opens a connection. @throws ContractError if one of that name is open */
   async open(name: string, options: LatchkeyConnectionOptions): Promise<Latchkey> {
-    return this.orCloseAll(async () => {
-      this.claim(`connection ${name}`, twice(name));
-      const connection = new NamedConnection(name, options);
-      this.#connections.set(name, connection);
-      return connection.open();
-    });
+    this.claim(`connection ${name}`, twice(name));
+    const connection = new NamedConnection(name, options);
+    this.#connections.set(name, connection);
+    return connection.open();
   }
 
-  /** Applies a machine once, and returns its entities. If that fails, closes all connections of the application. */
+  /** Applies a machine once, and returns its entities. */
   async entities(latchkey: Latchkey, machine: MachineDefinition): Promise<Entities> {
-    return this.orCloseAll(() => this.#machines.entities(latchkey, machine));
+    return this.start(() => this.#machines.entities(latchkey, machine));
+  }
+
+  /**
+   * Runs a part of the application's startup. If it fails, closes all connections: the startup fails, and Nest calls no hook
+   * then.
+   */
+  async start<T>(part: () => T | Promise<T>): Promise<T> {
+    try {
+      return await part();
+    } catch (error) {
+      void this.#closeAll();
+      throw error;
+    }
   }
 
   /** Reserves something that can exist once in an application. @throws ContractError with the message, the second time */
@@ -62,10 +74,9 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
    * @param name name of the work, for logs and health checks
    */
   add(connection: string, name: string, work: Work): void {
-    const named = this.#connections.get(connection);
-    if (named === undefined)
-      refuse(`no connection is named "${connection}"; LatchkeyModule.forRoot opens one`);
-    named.work.add(name, work);
+    const running = this.#work.get(connection) ?? new RunningWork(connection);
+    this.#work.set(connection, running);
+    running.add(name, work);
   }
 
   /** Names of the connections. */
@@ -85,33 +96,31 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
 
   /** Lists the work of all connections: what runs, what was stopped, and what failed. */
   get work(): readonly WorkStatus[] {
-    return [...this.#connections.values()].flatMap(({ work }) => work.statuses);
+    return [...this.#work.values()].flatMap(({ statuses }) => statuses);
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    for (const connection of this.#connections.values()) await connection.start();
+    await this.start(async () => {
+      for (const [name, connection] of this.#connections) {
+        const sweep = await connection.startSweep();
+        if (sweep !== undefined) this.add(name, "sweep", sweep);
+      }
+    });
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.#all((connection) => connection.stop());
+    const stops = [...this.#work].map(([name, work]) =>
+      work.stop(this.#connections.get(name)?.shutdownMs ?? 0),
+    );
+    await Promise.all(stops);
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.#all((connection) => connection.close());
+    await this.#closeAll();
   }
 
-  /** Does a part of the startup. If it fails, closes all connections of the application. */
-  async orCloseAll<T>(work: () => T | Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      void this.#all((connection) => connection.close());
-      throw error;
-    }
-  }
-
-  async #all(work: (connection: NamedConnection) => Promise<void>): Promise<void> {
-    await Promise.all([...this.#connections.values()].map(work));
+  async #closeAll(): Promise<void> {
+    await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
   }
 }
 

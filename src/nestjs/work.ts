@@ -1,6 +1,7 @@
 import { Logger } from "@nestjs/common";
 import { Deadline } from "../valkey/deadline.js";
 import { thrownText } from "../valkey/thrown-text.js";
+import { getLatchkeyToken } from "./tokens.js";
 
 /** Work that runs on a connection until the application shuts down, such as a sweep or a reaction. */
 export interface Work {
@@ -31,9 +32,9 @@ export class RunningWork {
   readonly #statuses: WorkStatus[] = [];
   readonly #works = new Set<Work>();
 
-  constructor(connection: string, context: string) {
+  constructor(connection: string) {
     this.#connection = connection;
-    this.#logger = new Logger(context);
+    this.#logger = new Logger(getLatchkeyToken(connection));
   }
 
   /** State of each piece of work, in the order in which it began. */

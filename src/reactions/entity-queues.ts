@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
-import { setTimeout as pause } from "node:timers/promises";
 import type { Connection } from "../valkey/connection.js";
 import { safeMessage } from "../valkey/failure.js";
+import { pause } from "../valkey/real-time.js";
 import type { Delivery, ReactionGroup } from "./group.js";
 import type { HandlerRuns } from "./handler-runs.js";
 import type { ReactionSettings } from "./settings.js";

@@ -18,14 +18,17 @@ export async function checkEventTypes(store: MachineStore, on: readonly string[]
   if (!on.every((type) => own.includes(type))) {
     const installed = await readMachine(connection, location);
     const known = [...new Set([...own, ...(installed ? eventTypes(installed.definition) : [])])];
-    const unknown = on.find((type) => !known.includes(type));
-    if (unknown !== undefined) {
-      const suggestion =
-        didYouMean(String(unknown), known) || `; ${location.machine} has ${known.join(", ")}`;
-      refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
-    }
+    checkKnownTypes(location.machine, on, known);
   }
   return [...new Set(on)].sort();
+}
+
+/** Checks event types against the ones of a machine. @throws ContractError if one is unknown */
+export function checkKnownTypes(machine: string, on: readonly string[], known: readonly string[]): void {
+  const unknown = on.find((type) => !known.includes(type));
+  if (unknown === undefined) return;
+  const suggestion = didYouMean(String(unknown), known) || `; ${machine} has ${known.join(", ")}`;
+  refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
 }
 
 /** Returns the types of the events of a machine. */

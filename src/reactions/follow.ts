@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
 import type { GapError } from "../errors/gap-error.js";
@@ -8,6 +7,7 @@ import { backoffMs } from "../valkey/backoff.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
+import { pause } from "../valkey/real-time.js";
 import { callHandler, IGNORED_SIGNAL } from "./handler-call.js";
 import {
   HANDLER_OPTIONS,
@@ -35,20 +35,29 @@ interface FollowSettings extends HandlerSettings {
 const MOST_QUEUED = 500;
 
 /** Starts to follow the events of a machine in this replica. */
-export async function follow<S extends string>(
+export async function follow<S extends string, F extends object>(
   store: MachineStore,
-  handler: Handler<Change<S>>,
+  handler: Handler<Change<S, F>>,
   options: FollowOptions,
 ): Promise<Follower> {
-  checkOptions(options, [...HANDLER_OPTIONS, "onMissed"]);
-  const { onMissed } = options;
-  checkFunctions({ onMissed });
-  const settings = { ...(await readHandlerSettings(store, handler, options)), onMissed };
+  const settings = await readFollowSettings(store, handler, options);
   const { connection, location } = store;
   const cursor = await ask(connection, `the end of the event log of ${location.machine}`, (client) =>
     endCursor(client, location),
   );
-  return new Follower(store, settings, cursor);
+  return new LogFollower(store, settings, cursor);
+}
+
+/** Checks the arguments of `follow` and fills in defaults. @throws ContractError if one is invalid */
+export async function readFollowSettings(
+  store: MachineStore,
+  handler: Handler<never>,
+  options: FollowOptions,
+): Promise<FollowSettings> {
+  checkOptions(options, [...HANDLER_OPTIONS, "onMissed"]);
+  const { onMissed } = options;
+  checkFunctions({ onMissed });
+  return { ...(await readHandlerSettings(store, handler, options)), onMissed };
 }
 
 /**
@@ -57,7 +66,21 @@ export async function follow<S extends string>(
  * @example
  * await using evictor = await agents.follow(({ id }) => cache.delete(id), { onMissed: () => cache.clear() });
  */
-export class Follower implements AsyncDisposable {
+export interface Follower extends AsyncDisposable {
+  /** Settles when the follower has ended. Rejects if the event log cannot be read, for example without permission. */
+  readonly closed: Promise<void>;
+  /**
+   * Stops, and waits for running handlers. Events that are not handled yet are discarded.
+   *
+   * @throws nothing: errors are reported by `closed`.
+   */
+  close(): Promise<void>;
+  /** Stops at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A follower of the event log of a server. */
+class LogFollower implements Follower {
   readonly #store: MachineStore;
   readonly #settings: FollowSettings;
   readonly #stopping = new AbortController();
@@ -78,22 +101,15 @@ export class Follower implements AsyncDisposable {
     this.#closed.catch((error: unknown) => reportListener(store.connection.logger, this.#name, error));
   }
 
-  /** Settles when the follower has ended. Rejects if the event log cannot be read, for example without permission. */
   get closed(): Promise<void> {
     return this.#closed;
   }
 
-  /**
-   * Stops, and waits for running handlers. Events that are not handled yet are discarded.
-   *
-   * @throws nothing: errors are reported by `closed`.
-   */
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#closed.catch(() => {});
   }
 
-  /** Stops at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -1,4 +1,5 @@
 import type { Change } from "../contract/document.js";
+import { codeOf } from "../errors/code-of.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { durationText } from "../machine/duration.js";
 import { Deadline } from "../valkey/deadline.js";
@@ -45,5 +46,5 @@ export async function callHandler(
 
 /** Returns true if a handler was aborted by `handlerTimeout`, and not for another reason. */
 export function isTimedOut({ reason }: AbortSignal): boolean {
-  return reason instanceof LatchkeyError && reason.code === "TIMEDOUT";
+  return codeOf(reason) === "TIMEDOUT";
 }

@@ -46,8 +46,7 @@ export interface HandlerOptions<E extends string = string> {
 /** Settings of a handler, complete and valid. */
 export interface HandlerSettings {
   readonly machine: string;
-  /** A method, so that handlers of a machine's own states fit. */
-  handle(change: Change, context: HandlerContext): void | Promise<void>;
+  readonly handle: Handler<Change>;
   /** Types of the events to handle, sorted; empty for all. */
   readonly types: readonly string[];
   readonly concurrency: number;
@@ -66,7 +65,7 @@ const RETRIES: readonly (keyof NonNullable<HandlerOptions["retries"]>)[] = ["fir
 /** Checks a handler and its options, and fills in defaults. @throws ContractError if one is invalid. */
 export async function readHandlerSettings(
   store: MachineStore,
-  handler: HandlerSettings["handle"],
+  handler: Handler<never>,
   options: HandlerOptions,
 ): Promise<HandlerSettings> {
   if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
@@ -81,7 +80,7 @@ export async function readHandlerSettings(
   }
   return {
     machine: store.location.machine,
-    handle: handler,
+    handle: handler as Handler<Change>,
     types: await checkEventTypes(store, on),
     concurrency: checkWhole("concurrency", concurrency, 1, 1000),
     firstDelayMs,

@@ -20,14 +20,14 @@ import { type ReactionSettings, type ReactOptions, readSettings } from "./settin
 const LONGEST_TICK_MS = 1_000;
 
 /** Starts a reaction in this replica. */
-export async function react<S extends string>(
+export async function react<S extends string, F extends object>(
   store: MachineStore,
   name: string,
-  handler: Handler<Change<S>>,
+  handler: Handler<Change<S, F>>,
   options: ReactOptions,
 ): Promise<Reaction> {
   const settings = await readSettings(store, name, handler, options);
-  return askOnce(store.connection, `starting reaction ${name}`, () => Reaction.start(store, settings));
+  return askOnce(store.connection, `starting reaction ${name}`, () => RunningReaction.start(store, settings));
 }
 
 /**
@@ -36,7 +36,26 @@ export async function react<S extends string>(
  * @example
  * await using cleanup = await agents.react("cleanup", removeFiles, { on: ["agent.completed"] });
  */
-export class Reaction implements AsyncDisposable {
+export interface Reaction extends AsyncDisposable {
+  readonly name: string;
+  /**
+   * Settles when the reaction has ended. Rejects if it cannot continue, for example without permission. Rejects with a
+   * `ContractError` if this replica counted as dead and the reaction was forgotten (`"NOREACTION"`) or other replicas
+   * now use other events (`"BADARG"`).
+   */
+  readonly closed: Promise<void>;
+  /**
+   * Stops taking events and waits for running handlers. Other replicas handle the rest.
+   *
+   * @throws nothing: errors are reported by `closed`.
+   */
+  close(): Promise<void>;
+  /** Stops the reaction at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A reaction on the event log of a server. */
+class RunningReaction implements Reaction {
   readonly name: string;
   readonly #connection: Connection;
   readonly #settings: ReactionSettings;
@@ -79,30 +98,19 @@ export class Reaction implements AsyncDisposable {
     );
     for (const group of groups) await group.create(settings.from);
     if (settings.signal?.aborted !== true) await join(groups, settings);
-    return new Reaction(connection, groups, new Wakeups({ connection, location }), settings);
+    return new RunningReaction(connection, groups, new Wakeups({ connection, location }), settings);
   }
 
-  /**
-   * Settles when the reaction has ended. Rejects if it cannot continue, for example without permission. Rejects with a
-   * `ContractError` if this replica counted as dead and the reaction was forgotten (`"NOREACTION"`) or other replicas
-   * now use other events (`"BADARG"`).
-   */
   get closed(): Promise<void> {
     return this.#closed;
   }
 
-  /**
-   * Stops taking events and waits for running handlers. Other replicas handle the rest.
-   *
-   * @throws nothing: errors are reported by `closed`.
-   */
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#wakeups.stop();
     await this.#closed.catch(() => {});
   }
 
-  /** Stops the reaction at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -11,6 +11,7 @@ import { MACHINE_NAME } from "../machine/names.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import {
   HANDLER_OPTIONS,
+  type Handler,
   type HandlerOptions,
   type HandlerSettings,
   LONGEST_DURATION_MS,
@@ -83,7 +84,7 @@ export function checkReactionName(name: string): string {
 export async function readSettings(
   store: MachineStore,
   name: string,
-  handler: ReactionSettings["handle"],
+  handler: Handler<never>,
   options: ReactOptions,
 ): Promise<ReactionSettings> {
   checkReactionName(name);

@@ -45,20 +45,17 @@ export async function dueOf(store: LimitedStore, ids: readonly string[]): Promis
 export type DueFilter = (entries: readonly Position[]) => Promise<Position[]>;
 
 /** Makes the filter of a list at `nowMs` (server time); undefined if no option asks for one. */
-export function dueFilter(
-  store: LimitedStore,
-  { dueWithin, stuck = false }: DueOptions,
-  nowMs: number,
-): DueFilter | undefined {
-  if (dueWithin === undefined && !stuck) return undefined;
-  const until = nowMs + (dueWithin === undefined ? Number.POSITIVE_INFINITY : durationMs(dueWithin));
+export function dueFilter(store: LimitedStore, options: DueOptions, nowMs: number): DueFilter | undefined {
+  if (options.dueWithin === undefined && options.stuck !== true) return undefined;
   return async (entries) => {
     const ids = entries.map(({ id }) => id);
     const due = await dueOf(store, ids);
-    return entries.filter((_, at) => {
-      const end = due[at] ?? null;
-      if (stuck && end !== null && end > nowMs) return false;
-      return dueWithin === undefined || (end !== null && end <= until);
-    });
+    return entries.filter((_, at) => isDue(options, due[at] ?? null, nowMs));
   };
+}
+
+/** Returns whether a deadline satisfies the filters. @param end null for an entity without a timer */
+export function isDue({ dueWithin, stuck = false }: DueOptions, end: number | null, nowMs: number): boolean {
+  if (stuck && end !== null && end > nowMs) return false;
+  return dueWithin === undefined || (end !== null && end <= nowMs + durationMs(dueWithin));
 }

@@ -1,5 +1,6 @@
 import type { Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
+import type { Fields } from "../contract/own-fields.js";
 import { ask, type LimitedStore } from "../valkey/ask.js";
 import { readHashes } from "../valkey/hash-reads.js";
 import { entityKey } from "../valkey/keys.js";
@@ -10,16 +11,16 @@ import { entityKey } from "../valkey/keys.js";
  *
  * @param due the times at which their timers fire, as `dueOf` returns them; without it the entities have no `dueAt`
  */
-export async function getMany<S extends string>(
+export async function getMany<S extends string, F extends object = Fields>(
   store: LimitedStore,
   ids: readonly string[],
   due: readonly (number | null)[] | Promise<readonly (number | null)[]> = [],
-): Promise<(Snapshot<S> | null)[]> {
+): Promise<(Snapshot<S, F> | null)[]> {
   const { connection, location } = store;
   const name =
     ids.length === 1 ? `get ${location.machine} ${ids[0]}` : `get ${ids.length} of ${location.machine}`;
   const keys = ids.map((id) => entityKey(location, id));
   const read = ask(connection, name, (client) => readHashes(client, keys), store);
   const [hashes, times] = await Promise.all([read, due]);
-  return hashes.map((hash, at) => readEntity<S>(location.machine, ids[at] ?? "", hash, times[at]));
+  return hashes.map((hash, at) => readEntity<S, F>(location.machine, ids[at] ?? "", hash, times[at]));
 }

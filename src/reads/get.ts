@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { checkId } from "../contract/arguments.js";
 import { readDocument, type Snapshot } from "../contract/document.js";
+import type { Fields } from "../contract/own-fields.js";
 import { readReply } from "../contract/reply.js";
 import { scripts } from "../lua/index.js";
 import { ask, contractError, limited, type ReadOptions } from "../valkey/ask.js";
@@ -10,11 +11,11 @@ import { partitionOf } from "../valkey/partition.js";
 import { runScript } from "../valkey/script.js";
 
 /** Reads one entity; null if it does not exist. */
-export async function get<S extends string>(
+export async function get<S extends string, F extends object = Fields>(
   store: MachineStore,
   id: string,
   options: ReadOptions = {},
-): Promise<Snapshot<S> | null> {
+): Promise<Snapshot<S, F> | null> {
   const limits = limited(store, options);
   const { connection, location, deadline } = limits;
   const keys = entityKeys(location, checkId("id", id, 128));
@@ -27,7 +28,7 @@ export async function get<S extends string>(
       });
   const reply = await ask(connection, name, question, limits);
   const { text } = readReply(reply);
-  return text === null ? null : readDocument<Snapshot<S>>(text);
+  return text === null ? null : readDocument<Snapshot<S, F>>(text);
 }
 
 /** Returns a position of the event log of an entity's partition that was not after its end. */

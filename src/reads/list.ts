@@ -1,25 +1,26 @@
-import { checkDuration, checkFlag, checkKnownStates, checkWhole, isId } from "../contract/arguments.js";
+import { checkWhole, isId } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
-import { dueAt } from "../contract/due-at.js";
-import { stateOf } from "../machine/compiled.js";
-import { type Duration, durationMs } from "../machine/duration.js";
+import type { Fields } from "../contract/own-fields.js";
+import type { Duration } from "../machine/duration.js";
 import { ask, type LimitedStore, limited, type ReadOptions } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { type CursorScope, cursorText, parseCursor } from "./cursor.js";
-import { type DueOptions, dueFilter } from "./due.js";
+import { dueFilter } from "./due.js";
 import { getMany } from "./get-many.js";
 import { readRange, readRanges } from "./index.js";
 import { needMachine } from "./installed-machine.js";
-import { isWithin, type Position, type StateRange, stateRange } from "./position.js";
+import {
+  checkFilter,
+  FILTER_OPTIONS,
+  filterText,
+  type ListFilter,
+  needsTime,
+  rangesIn,
+} from "./list-filter.js";
+import { isWithin, type Position, type StateRange } from "./position.js";
 
-/** Filters of `list`. */
-export interface ListFilter<S extends string = string> extends DueOptions {
-  /** Only entities in this state, or in one of these states. */
-  readonly state?: S | readonly S[];
-  /** Only entities that have been in their state for at least this long. */
-  readonly olderThan?: Duration;
-}
+export type { ListFilter } from "./list-filter.js";
 
 /** Options of `list`. */
 export interface ListOptions<S extends string = string> extends ListFilter<S> {
@@ -41,15 +42,16 @@ export interface PageOptions<S extends string = string> extends ListFilter<S>, R
 }
 
 /** A page of a list, ordered by state, then longest in it first. */
-export interface Page<S extends string = string> {
-  readonly items: readonly Snapshot<S>[];
+export interface Page<S extends string = string, F extends object = Fields> {
+  readonly items: readonly Snapshot<S, F>[];
   /** Cursor of the next page; absent on the last page. */
   readonly cursor?: string;
 }
 
-const LIST_OPTIONS: readonly (keyof ListFilter)[] = ["state", "olderThan", "dueWithin", "stuck"];
-const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
-const PAGE = 100;
+/** Option names of `listPage`, without those of every read. */
+export const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...FILTER_OPTIONS, "limit", "cursor"];
+/** Default length of a page. */
+export const PAGE = 100;
 /** Maximum number of entities in one page. */
 export const LONGEST_PAGE = 1000;
 /** Number of index entries that are read at once if few of them may match the filter. */
@@ -61,10 +63,10 @@ const BATCH = 1000;
  *
  * @throws ContractError with code BADARG if the cursor belongs to another machine, partitioning or filter
  */
-export async function listPage<S extends string>(
+export async function listPage<S extends string, F extends object = Fields>(
   store: MachineStore,
   options: PageOptions<S>,
-): Promise<Page<S>> {
+): Promise<Page<S, F>> {
   const limits = limited(store, options, PAGE_OPTIONS);
   checkFilter(options);
   const { limit = PAGE, cursor } = options;
@@ -75,7 +77,7 @@ export async function listPage<S extends string>(
   const scope: CursorScope = { ...store.location, filter: filterText(options) };
   let position = cursor === undefined ? undefined : parseCursor(cursor, scope);
   // One more than the limit: the page has a cursor only if an entity follows.
-  const found: Listed<S>[] = [];
+  const found: Listed<S, F>[] = [];
   for (const range of ranges) {
     if (position !== undefined && position.score > range.to) continue;
     while (found.length <= limit) {
@@ -83,7 +85,7 @@ export async function listPage<S extends string>(
       const entries = await readRange(limits, range, position, filter === undefined ? left : BATCH);
       if (entries.length === 0) break;
       const matches = ((await filter?.(entries)) ?? entries).slice(0, left);
-      found.push(...(await loadEntities<S>(limits, [range], matches)));
+      found.push(...(await loadEntities<S, F>(limits, [range], matches)));
       position = (matches.length === left ? matches : entries).at(-1);
     }
   }
@@ -98,11 +100,11 @@ export async function listPage<S extends string>(
  *
  * Reads all ids first ({@link readRanges}), and the entities while the caller takes them.
  */
-export async function* list<S extends string>(
+export async function* list<S extends string, F extends object = Fields>(
   store: MachineStore,
   options: ListOptions<S>,
-): AsyncGenerator<Snapshot<S>, void> {
-  const { deadline: _, ...limits } = limited(store, options, LIST_OPTIONS); // each request has the whole timeout
+): AsyncGenerator<Snapshot<S, F>, void> {
+  const { deadline: _, ...limits } = limited(store, options, FILTER_OPTIONS); // each request has the whole timeout
   checkFilter(options);
   try {
     const nowMs = await nowFor(limits, options);
@@ -111,7 +113,7 @@ export async function* list<S extends string>(
     const entries = await readRanges(limits, ranges);
     for (const batch of groupsOf(entries, BATCH)) {
       for (const matches of groupsOf((await filter?.(batch)) ?? batch, PAGE)) {
-        for (const { entity } of await loadEntities<S>(limits, ranges, matches)) {
+        for (const { entity } of await loadEntities<S, F>(limits, ranges, matches)) {
           if (options.signal?.aborted) return;
           yield entity;
         }
@@ -127,24 +129,24 @@ function* groupsOf<T>(items: readonly T[], size: number): Generator<readonly T[]
 }
 
 /** An entity, and the index entry that led to it. */
-interface Listed<S extends string> {
-  readonly entity: Snapshot<S>;
+interface Listed<S extends string, F extends object> {
+  readonly entity: Snapshot<S, F>;
   readonly position: Position;
 }
 
 /** Loads the entities of index entries, skipping those that have left the ranges. */
-async function loadEntities<S extends string>(
+async function loadEntities<S extends string, F extends object = Fields>(
   store: LimitedStore,
   ranges: readonly StateRange[],
   entries: readonly Position[],
-): Promise<Listed<S>[]> {
+): Promise<Listed<S, F>[]> {
   // Invalid ids are damage, which fsck reports.
   const valid = entries.filter(({ id }) => isId(id));
-  const entities = await getMany<S>(
+  const entities = await getMany<S, F>(
     store,
     valid.map(({ id }) => id),
   );
-  const listed: Listed<S>[] = [];
+  const listed: Listed<S, F>[] = [];
   for (const [at, position] of valid.entries()) {
     const entity = entities[at] ?? null;
     if (entity !== null && ranges.some((range) => isWithin(range, entity))) listed.push({ entity, position });
@@ -153,48 +155,11 @@ async function loadEntities<S extends string>(
 }
 
 async function rangesOf(store: LimitedStore, options: ListFilter, nowMs: number): Promise<StateRange[]> {
-  const { ordinals, definition } = await needMachine(store, "list");
-  const wanted = options.state === undefined ? ordinals : [options.state].flat();
-  checkKnownStates(store.location.machine, wanted, ordinals);
-  const untilMs = options.olderThan === undefined ? undefined : nowMs - durationMs(options.olderThan);
-  const hasTimer = (name: string): boolean => {
-    const state = stateOf(definition, name);
-    return state !== undefined && dueAt(state, 0) !== undefined;
-  };
-  return ordinals.flatMap((state, ordinal) =>
-    wanted.includes(state) && (!isTimed(options) || hasTimer(state))
-      ? [stateRange(state, ordinal, untilMs)]
-      : [],
-  );
-}
-
-/** True if the options filter by deadline, so that only states with a timer match. */
-function isTimed({ dueWithin, stuck }: ListFilter): boolean {
-  return dueWithin !== undefined || stuck === true;
-}
-
-/** @throws ContractError with code BADARG if an option is invalid */
-function checkFilter(options: ListFilter): void {
-  for (const name of ["olderThan", "dueWithin"] as const) {
-    const duration = options[name];
-    if (duration !== undefined) checkDuration(name, duration);
-  }
-  checkFlag("stuck", options.stuck);
+  return rangesIn(await needMachine(store, "list"), options, nowMs);
 }
 
 /** Reads the server's time in ms if the options compare with it. */
 async function nowFor(store: LimitedStore, options: ListFilter): Promise<number> {
-  if (options.olderThan === undefined && !isTimed(options)) return 0;
+  if (!needsTime(options)) return 0;
   return (await ask(store.connection, `list ${store.location.machine}`, readServerTime, store)).nowMs;
-}
-
-/** Describes a filter, equal for options of equal meaning. */
-function filterText({ state, olderThan, dueWithin, stuck }: ListFilter): string {
-  const states = state === undefined ? [] : [...new Set([state].flat())].sort();
-  return [
-    ...(state === undefined ? [] : [`state ${states.join(",")}`]),
-    ...(olderThan === undefined ? [] : [`olderThan ${durationMs(olderThan)}`]),
-    ...(dueWithin === undefined ? [] : [`dueWithin ${durationMs(dueWithin)}`]),
-    ...(stuck === true ? ["stuck"] : []),
-  ].join(" ");
 }

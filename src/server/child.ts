@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 import { whenReady } from "./ready.js";
 import { release, watch } from "./watchdog.js";
 

@@ -2,6 +2,8 @@ import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
+import { codeOf } from "../errors/code-of.js";
+import { isError } from "../errors/is-error.js";
 import { checkArgs } from "./arguments.js";
 import { startChild } from "./child.js";
 import { withPort } from "./port.js";
@@ -50,8 +52,8 @@ export async function dockerProblem(image: string): Promise<string | undefined> 
     });
     return undefined;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "docker not found";
-    const message = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
+    if (codeOf(error) === "ENOENT") return "docker not found";
+    const message = isError(error) && "stderr" in error ? String(error.stderr) : "";
     return /no such image/i.test(message)
       ? `image not present (docker pull ${image})`
       : "daemon not reachable";

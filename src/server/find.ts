@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { codeOf } from "../errors/code-of.js";
 import type { Looked } from "../errors/no-valkey-error.js";
 import { ServerStartError } from "../errors/server-start-error.js";
 import { parseServerVersion, type ServerVersion, tooOld } from "./version.js";
@@ -100,7 +101,7 @@ async function inspect(bin: string): Promise<ServerProgram | string> {
     if (version === undefined) return "it is neither Valkey nor Redis";
     return tooOld(version) ?? { bin, ...version };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "ENOENT") return "file not found";
     if (code === "EACCES") return "it is not executable";
     return "it failed when asked for its version";

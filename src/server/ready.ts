@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { ServerStartError } from "../errors/server-start-error.js";
+import { clearTimeout, setTimeout } from "../valkey/real-time.js";
 
 const READY = /Ready to accept connections/;
 const PORT_IN_USE = /Address already in use|port is already allocated/;

@@ -71,8 +71,7 @@ export class SweepPartition {
       if (outcome === "NOTDUE") return { outcome: "notDue" };
       if (outcome === "NOTFOUND") return { outcome: "gone" };
       if (outcome === "MISSING") {
-        const problem = "the state that its timer leads to requires a stamp that was never set";
-        return { outcome: "stuck", why: `${problem}; apply a newer version of the machine` };
+        return { outcome: "stuck", why: MISSING_STAMP };
       }
       throw new LatchkeyError("PROTOCOL", `unknown outcome ${outcome}`);
     } catch (error) {
@@ -92,6 +91,10 @@ export class SweepPartition {
     return `latchkey fsck --repair -m ${machine}${namespace === "latchkey" ? "" : ` --namespace ${namespace}`}`;
   }
 }
+
+/** Explains a timer that cannot fire, and how to repair it. */
+export const MISSING_STAMP =
+  "the state that its timer leads to requires a stamp that was never set; apply a newer version of the machine";
 
 /** Returns the code of the server's error reply, or else the one of the error; empty for an unknown error. */
 export function failureCode(error: unknown): string {

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import {
   checkDuration,
@@ -17,6 +16,7 @@ import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import { installedMachines } from "../valkey/layout.js";
 import type { MachineStore, Recover } from "../valkey/machine-store.js";
+import { pause, performance } from "../valkey/real-time.js";
 import { isUnanswered, partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
@@ -77,6 +77,17 @@ export async function sweepMachine(
   return new Sweep(connection, options, find, recover).run();
 }
 
+/** Checks the options of a sweep and fills in defaults. @throws ContractError if one is unknown or invalid */
+export function checkSweep(options: SweepOptions) {
+  checkOptions(options, OPTIONS);
+  const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
+  checkSignal(signal);
+  checkFlag("once", once);
+  checkFunctions(listeners);
+  const intervalMs = checkDuration("interval", interval);
+  return { intervalMs, batch: checkWhole("batch", batch, 1, 1000), once, signal, listeners };
+}
+
 /** A namespace whose machines are swept. */
 interface SweptNamespace {
   readonly name: string;
@@ -125,17 +136,13 @@ class Sweep {
     findMachines: () => Promise<readonly MachineLocation[]>,
     recover?: Recover,
   ) {
-    checkOptions(options, OPTIONS);
-    const { interval = "1s", batch = 100, once = false, signal, ...listeners } = options;
-    checkSignal(signal);
-    checkFlag("once", once);
-    checkFunctions(listeners);
+    const { intervalMs, batch, once, signal, listeners } = checkSweep(options);
     this.#connection = connection;
     this.#findMachines = findMachines;
     this.#recover = recover;
     this.#reporter = new SweepReporter(listeners, connection.logger);
-    this.#intervalMs = checkDuration("interval", interval);
-    this.#batch = checkWhole("batch", batch, 1, 1000);
+    this.#intervalMs = intervalMs;
+    this.#batch = batch;
     this.#once = once;
     // One signal of the caller may end any number of sweeps, without a listener for each.
     this.#stop = AbortSignal.any([signal ?? [], once ? [] : this.#closing.signal].flat());

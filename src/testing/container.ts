@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
+import { codeOf } from "../errors/code-of.js";
 import { ServerStartError } from "../errors/server-start-error.js";
 import { checkArgs, checkPort } from "../server/arguments.js";
 import { type ContainerServer, containerImage, serverCommand } from "../server/docker.js";
@@ -70,7 +71,7 @@ async function load() {
   try {
     return await import("testcontainers");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     // The second code is that of the CommonJS build.
     if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") return undefined;
     throw error;

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import {
   checkDuration,
   checkOptions,
@@ -14,6 +13,7 @@ import { backoffMs } from "./backoff.js";
 import { mayPassSoon } from "./connect-error.js";
 import { Deadline } from "./deadline.js";
 import type { Logger } from "./logger.js";
+import { pause, performance } from "./real-time.js";
 
 /** Limits of the wait for a server that is not up yet. */
 export interface ConnectRetry {

@@ -1,4 +1,6 @@
+import { codeOf } from "../errors/code-of.js";
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
+import { isError } from "../errors/is-error.js";
 import { missingPermission } from "./permission.js";
 import type { SentinelTrace } from "./sentinel-connector.js";
 
@@ -28,8 +30,8 @@ export function connectError(
 }
 
 function connectCause(error: unknown): ConnectCause | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const code = errorCode(error);
+  if (!isError(error)) return undefined;
+  const code = codeOf(error);
   const text = error.message;
   if ("syscall" in error && "address" in error && String(error.address).startsWith("/")) return "socket";
   if (text.startsWith("All sentinels are unreachable")) return "sentinel";
@@ -49,17 +51,12 @@ function connectCause(error: unknown): ConnectCause | undefined {
   return undefined;
 }
 
-/** Returns the code of an error of Node; empty for other errors. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
 /** Returns the short code of an error, and the permission that is missing. The whole text may quote credentials. */
 function detailOf(error: unknown): string {
-  if (!(error instanceof Error)) return "";
+  if (!isError(error)) return "";
   if (error.message.startsWith("All sentinels"))
     return /No such master|NOAUTH/.exec(error.message)?.[0] ?? "";
-  const code = errorCode(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");
+  const code = codeOf(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");
   if (code === "DENIED")
     return "DENIED: protected mode accepts only local connections until a password is set";
   return missingPermission(error.message)?.code ?? code;

@@ -9,6 +9,9 @@ import {
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
 import { type ConnectionOptions, DEFAULT_NAMESPACE, type SentinelOptions } from "./connection-options.js";
 
+import { currentActor } from "./default-actor.js";
+import { silentLogger } from "./logger.js";
+
 /** Rejects a database that would share its channels with another one. */
 export function checkDatabase(database: number, namespace: string | undefined): void {
   if (database === 0 || namespace !== DEFAULT_NAMESPACE) return;
@@ -43,6 +46,8 @@ export interface CallDefaults {
   readonly maxInFlight: number;
   readonly timeoutMs: number;
   readonly durability: DurabilityNeed;
+  /** Returns the actor of a change whose call names none. */
+  readonly actor: () => string | undefined;
 }
 
 /** The longest timer of Node, less the second that connecting adds. */
@@ -72,6 +77,8 @@ export function callDefaults({
   timeout = DEFAULT_TIMEOUT_MS,
   durability = "memory",
   maxInFlight,
+  actor,
+  logger = silentLogger,
   ...limits
 }: ConnectionOptions): CallDefaults {
   for (const name of ["connectTimeoutMs", "silenceTimeoutMs"] as const) {
@@ -83,5 +90,6 @@ export function callDefaults({
     maxInFlight: maxInFlight ?? Number.POSITIVE_INFINITY,
     timeoutMs: checkDuration("timeout", timeout),
     durability: checkDurability(durability),
+    actor: currentActor(actor, logger),
   };
 }

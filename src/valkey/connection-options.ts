@@ -4,6 +4,7 @@ import type { RedisOptions, Valkey } from "iovalkey";
 import type { Durability } from "../contract/durability.js";
 import type { Duration } from "../machine/duration.js";
 import type { Address, SentinelGroup } from "./address.js";
+import type { DefaultActor } from "./default-actor.js";
 import type { Logger } from "./logger.js";
 
 /** Options for Sentinels. */
@@ -42,6 +43,12 @@ export interface ConnectionOptions {
    * @default "memory"
    */
   readonly durability?: Durability;
+  /**
+   * Name of the process or user that makes a change, for changes without an `actor` of their own. A function is called when
+   * a change is called, in the caller's async context, so that it can read an AsyncLocalStorage. If it throws or does not
+   * return text, the change is made without an actor, and a warning is logged once.
+   */
+  readonly actor?: DefaultActor;
   /**
    * Largest number of changes that are in flight at once. Changes beyond it wait in this process, and have not started.
    * @default as many as the server answers quickly, measured continuously

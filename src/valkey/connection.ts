@@ -41,6 +41,8 @@ export interface Connection {
   readonly timeoutMs: number;
   /** Default acknowledgements of a change. */
   readonly durability: DurabilityNeed;
+  /** Returns the actor of a change whose call names none. */
+  readonly actor: () => string | undefined;
   /**
    * Returns the connection for changes that wait for acknowledgements, when it is ready.
    *

@@ -1,3 +1,5 @@
+import { clearTimeout, performance, setImmediate, setTimeout } from "./real-time.js";
+
 /** No reply arrived in time. The call may still be executed. */
 export class TimeUpError extends Error {
   override readonly name: string = "TimeUpError";

@@ -1,13 +1,16 @@
-import { type RedisOptions, Valkey } from "iovalkey";
+import type { RedisOptions, Valkey } from "iovalkey";
+import { codeOf } from "../errors/code-of.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
-import { connectError, errorCode } from "./connect-error.js";
+import { connectError } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
+import { clearTimeout, setTimeout } from "./real-time.js";
+import { realTimeClient } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
 import { type SentinelTrace, sentinelConnector } from "./sentinel-connector.js";
 
@@ -54,7 +57,7 @@ async function dialOnce(
   };
   let left: Valkey["stream"] | undefined;
   const trace: SentinelTrace = {};
-  const client: Valkey = new Valkey({
+  const client = realTimeClient({
     ...settings,
     ...(settings.sentinels != null && { Connector: sentinelConnector(trace) }),
     retryStrategy: pauseMs,
@@ -111,7 +114,7 @@ function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
   client.on("error", (error: unknown) => {
     if (errors.length < 5) errors.push(error);
-    logger.warn({ address, error: safeMessage(error) || errorCode(error) }, "connection error");
+    logger.warn({ address, error: safeMessage(error) || codeOf(error) }, "connection error");
   });
   return errors;
 }

@@ -1,10 +1,11 @@
-import { type RedisOptions, Valkey } from "iovalkey";
+import type { RedisOptions } from "iovalkey";
 import { backoffMs } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
 import { KEEP_ALIVE_MS } from "./connection-options.js";
 import { safeMessage } from "./failure.js";
 import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
+import { realTimeClient } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
 
 /** Channel on which Sentinels publish a new primary: its name, the old address, the new one. */
@@ -22,7 +23,7 @@ const LONGEST_PAUSE_MS = 10_000;
 export function watchFailover(settings: RedisOptions, logger: Logger, leave: () => void): () => void {
   const { sentinels = [], name, sentinelUsername, sentinelPassword, sentinelTLS } = settings;
   const listeners = sentinels.map(({ host, port }) => {
-    const listener = new Valkey({
+    const listener = realTimeClient({
       ...(host !== undefined && { host }),
       ...(port !== undefined && { port }),
       ...(sentinelUsername !== undefined && { username: sentinelUsername }),

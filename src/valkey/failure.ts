@@ -1,3 +1,4 @@
+import { isError } from "../errors/is-error.js";
 import { TimeUpError } from "./deadline.js";
 import { thrownText } from "./thrown-text.js";
 
@@ -54,7 +55,7 @@ export class LateError extends Error {
  * the errors of the earlier commands.
  */
 function causeOf(error: unknown): unknown {
-  if (!(error instanceof Error) || !error.message.startsWith("EXECABORT")) return error;
+  if (!isError(error) || !error.message.startsWith("EXECABORT")) return error;
   const [, named] = /because of: (.*)$/s.exec(error.message) ?? [];
   if (named !== undefined) return new Error(named);
   const { previousErrors } = error as Error & { readonly previousErrors?: readonly unknown[] };
@@ -64,13 +65,13 @@ function causeOf(error: unknown): unknown {
 /** Returns the code of an error reply, which is its first word; empty for other errors. */
 export function replyCode(thrown: unknown): string {
   const error = causeOf(thrown);
-  return error instanceof Error ? (/^[A-Z][A-Z0-9_]+(?= |$)/.exec(error.message)?.[0] ?? "") : "";
+  return isError(error) ? (/^[A-Z][A-Z0-9_]+(?= |$)/.exec(error.message)?.[0] ?? "") : "";
 }
 
 /** Classifies a failed call. An unfamiliar error is `unknown`, to be safe. */
 export function classifyFailure(thrown: unknown): Failure {
   const error = causeOf(thrown);
-  if (!(error instanceof Error)) return "unknown";
+  if (!isError(error)) return "unknown";
   // After too many redirections iovalkey's text ends with the last reply, which may follow an execution.
   if (error.message.startsWith("Too many Cluster redirections")) return "unknown";
   if (isOffline(error) || error instanceof LateError || error instanceof BacklogError) return "not-executed";
@@ -92,19 +93,19 @@ const LOST =
 
 /** Returns whether a call was not sent, because there was no connection or it was closing. */
 export function isOffline(error: unknown): boolean {
-  return error instanceof OfflineError || (error instanceof Error && error.message.startsWith(NEVER_SENT));
+  return error instanceof OfflineError || (isError(error) && error.message.startsWith(NEVER_SENT));
 }
 
 /** Returns whether there was no connection, or it was lost during a call. */
 export function isLoss(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   return isOffline(error) || LOST.test(`${error.name} ${error.message}`);
 }
 
 /** Returns whether a retry of a failed call may succeed. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof TimeUpError || isLoss(error)) return true;
-  if (!(error instanceof Error) || classifyFailure(error) !== "not-executed") return false;
+  if (!isError(error) || classifyFailure(error) !== "not-executed") return false;
   return !isLasting(replyCode(error)) && !isInnerDenial(error);
 }
 

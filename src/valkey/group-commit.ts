@@ -1,9 +1,9 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { Valkey } from "iovalkey";
 import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
 import { pairsOf } from "../contract/flat-reply.js";
 import { classifyFailure } from "./failure.js";
 import { NoConfirmationError, noConfirmation } from "./no-confirmation.js";
+import { performance, turn } from "./real-time.js";
 
 /** Longest time that one WAIT may block its connection, in ms. */
 const MAX_HOLD_MS = 2_000;

@@ -1,4 +1,5 @@
 import type { Deadline } from "./deadline.js";
+import { performance } from "./real-time.js";
 
 /** A call that waits for its turn. */
 interface Waiter {

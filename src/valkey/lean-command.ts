@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { Command, Valkey } from "iovalkey";
+import { clearTimeout, nextTick, setTimeout } from "./real-time.js";
 
 /** Number of commands that each socket has gathered in this turn of the event loop. */
 const gathered = new WeakMap<Writable, number>();
@@ -15,7 +16,7 @@ function gather(socket: Writable): void {
   if (count > 0) socket.uncork();
   socket.cork();
   if (count > 0) return;
-  process.nextTick(() => {
+  nextTick(() => {
     gathered.delete(socket);
     socket.uncork();
   });

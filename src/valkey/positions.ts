@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { performance } from "./real-time.js";
 import { endOf, isLater } from "./stream.js";
 
 /** An older position is asked for anew: the log may have been trimmed after it. */

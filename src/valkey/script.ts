@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { isError } from "../errors/is-error.js";
 import type { Script } from "../lua/index.js";
 import { isLoss, OfflineError } from "./failure.js";
 import { sendScript } from "./script-command.js";
@@ -40,8 +41,7 @@ export async function runScript(
     try {
       return await sendScript(client, script, keys, args);
     } catch (error) {
-      if (load === MAX_LOADS || !(error instanceof Error) || !error.message.startsWith("NOSCRIPT"))
-        throw error;
+      if (load === MAX_LOADS || !isError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
       // Another call may have loaded it since this one was sent.
       if (loads.completed === completed) await loadOnce(client, script, loads);
     }

@@ -1,5 +1,6 @@
 import { type RedisOptions, SentinelConnector, type Valkey } from "iovalkey";
 import { hostText } from "./address.js";
+import { withRealTicks } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
 
 /** The address of a server, as a Sentinel names it. */
@@ -34,7 +35,7 @@ export function sentinelConnector(trace: SentinelTrace): NonNullable<RedisOption
     }
 
     override connectToSentinel(sentinel: unknown, options?: RedisOptions): Valkey {
-      const client = super.connectToSentinel(sentinel, options);
+      const client = withRealTicks(() => super.connectToSentinel(sentinel, options));
       hideSecrets(client);
       client.on("error", (error: unknown) => {
         trace.error = error;

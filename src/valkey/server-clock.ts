@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { performance } from "./real-time.js";
 
 /** Server time in ms, with the precision of one round trip. */
 export interface ServerTime {

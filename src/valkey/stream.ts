@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Valkey } from "iovalkey";
 import { pairsOf } from "../contract/flat-reply.js";
+import { isError } from "../errors/is-error.js";
 
 /** The position before the first entry. */
 export const START = "0-0";
@@ -119,7 +120,7 @@ export async function streamInfo(client: Valkey, key: string): Promise<StreamInf
 /** Reads a reply to XINFO STREAM. A stream that does not exist is an empty one. */
 function readInfo(reply: readonly [Error | null, unknown] | undefined): StreamInfo {
   const [error, flat] = reply ?? [];
-  if (error instanceof Error && !isAbsent(error)) throw error;
+  if (isError(error) && !isAbsent(error)) throw error;
   const facts = new Map<string, unknown>(Array.isArray(flat) ? pairsOf(flat) : []);
   const [first, last] = ["first-entry", "last-entry"].map(
     (name) => facts.get(name) as RawEntry | null | undefined,
@@ -145,7 +146,7 @@ export async function streamGroups(client: Valkey, key: string): Promise<Map<str
 }
 
 function isAbsent(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("ERR no such key");
+  return isError(error) && error.message.startsWith("ERR no such key");
 }
 
 /** Returns true if position `a` is after `b`. */

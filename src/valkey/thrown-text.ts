@@ -1,5 +1,6 @@
-import { inspect, types } from "node:util";
+import { inspect } from "node:util";
 import { storableText } from "../contract/storable-text.js";
+import { isError } from "../errors/is-error.js";
 
 /**
  * Formats a thrown value: the message of an error, else the value. Any value can be thrown, also one that throws again
@@ -40,11 +41,6 @@ function causesOf(thrown: unknown): unknown[] {
   }
 }
 
-/** Also true for an error of another realm, such as that of a test runner. */
-function isError(thrown: unknown): thrown is Error {
-  return types.isNativeError(thrown) || thrown instanceof Error;
-}
-
 function textOf(thrown: unknown, format: (error: Error) => string): string {
   try {
     if (isError(thrown)) return format(thrown);
@@ -78,7 +74,7 @@ export function errorText(error: unknown): string {
 /** Returns the stack of a thrown error; undefined if it has none. */
 export function thrownStack(thrown: unknown): string | undefined {
   try {
-    return thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack : undefined;
+    return isError(thrown) && typeof thrown.stack === "string" ? thrown.stack : undefined;
   } catch {
     return undefined;
   }

@@ -1,9 +1,13 @@
 import { checkKnownStates, refuse, shortText } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
-import type { MachineStore } from "../valkey/machine-store.js";
+import type { Fields } from "../contract/own-fields.js";
+import type { CompiledMachine } from "../machine/compiled.js";
 
 /** The target of a wait: a state, one of several states, or a predicate over the entity. */
-export type WaitTarget<S extends string> = S | readonly S[] | ((entity: Snapshot<S>) => boolean);
+export type WaitTarget<S extends string, F extends object = Fields> =
+  | S
+  | readonly S[]
+  | ((entity: Snapshot<S, F>) => boolean);
 
 /** The checked target of a wait. */
 export class WaitGoal<S extends string> {
@@ -12,9 +16,9 @@ export class WaitGoal<S extends string> {
   readonly #target: WaitTarget<S>;
 
   /** @throws ContractError if the target is invalid */
-  constructor(store: MachineStore, target: WaitTarget<S>) {
+  constructor(definition: CompiledMachine, target: WaitTarget<S>) {
     this.#target = target;
-    this.states = typeof target === "function" ? undefined : statesOf(store, target);
+    this.states = typeof target === "function" ? undefined : statesOf(definition, target);
   }
 
   /** Returns whether an entity satisfies the wait. @throws what the predicate throws */
@@ -36,7 +40,7 @@ function truth(answer: unknown): boolean {
   refuse("the predicate of waitFor returned a promise; it must return true or false");
 }
 
-function statesOf<S extends string>({ definition }: MachineStore, target: S | readonly S[]): readonly S[] {
+function statesOf<S extends string>(definition: CompiledMachine, target: S | readonly S[]): readonly S[] {
   const states = typeof target === "string" ? [target] : target;
   if (!Array.isArray(states))
     refuse(`waitFor needs a state, a list of states or a function, not ${shortText(states)}`);

@@ -1,32 +1,21 @@
 import type { Change, Snapshot } from "../contract/document.js";
-import { readEntity } from "../contract/entity-hash.js";
 import type { GapError } from "../errors/gap-error.js";
 import { WaitError } from "../errors/wait-error.js";
-import type { Feed, Follower } from "../events/feed.js";
-import { type HistoryEntry, readHistory } from "../reads/history.js";
-import { askOnce } from "../valkey/ask.js";
+import type { Follower } from "../events/feed.js";
 import { Deadline } from "../valkey/deadline.js";
-import { entityKey, logKey } from "../valkey/keys.js";
-import type { MachineStore } from "../valkey/machine-store.js";
-import { retryWhile } from "../valkey/retry.js";
 import { changesBetween, type MissedChange } from "./changes-between.js";
 import type { WaitGoal } from "./wait-goal.js";
+import type { Found, WaitSource } from "./wait-source.js";
 
 /** Time limit of the read at the end of a wait. */
 const LAST_READ_MS = 250;
 const LOST = "is gone without an event: the server lost it";
 
-/** A read of an entity: null if it does not exist, and its log if the read asked for it. */
-interface Found<S extends string> {
-  readonly entity: Snapshot<S> | null;
-  readonly log: readonly HistoryEntry<S>[];
-}
-
 /** Receives snapshots and changes of one entity, in order, until the wait has a result. */
 export class Wait<S extends string> implements Follower {
   readonly id: string;
   readonly result: Promise<Snapshot<S>>;
-  readonly #store: MachineStore;
+  readonly #source: WaitSource<S>;
   readonly #goal: WaitGoal<S>;
   /** Changes that arrived while the entity was being read; undefined if no read is under way. */
   #early: Change<S>[] | undefined = [];
@@ -36,9 +25,9 @@ export class Wait<S extends string> implements Follower {
   #resolve: (entity: Snapshot<S>) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(store: MachineStore, id: string, goal: WaitGoal<S>) {
+  constructor(source: WaitSource<S>, id: string, goal: WaitGoal<S>) {
     this.id = id;
-    this.#store = store;
+    this.#source = source;
     this.#goal = goal;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -46,9 +35,9 @@ export class Wait<S extends string> implements Follower {
     });
   }
 
-  /** Follows the feed first and reads the entity then, so that no change falls between the two. */
-  follow(feed: Feed): void {
-    this.#ask(() => feed.follow(this)).then(
+  /** Follows the changes first and reads the entity then, so that no change falls between the two. */
+  follow(): void {
+    this.#source.follow(this).then(
       () => this.onMissed(),
       (error: unknown) => this.onEnd(error),
     );
@@ -65,7 +54,8 @@ export class Wait<S extends string> implements Follower {
     this.#early ??= [];
     this.#reads += 1;
     const read = this.#reads;
-    this.#ask(() => this.#read()).then(
+    const isOpen = (): boolean => !this.#isSettled;
+    this.#source.read(this.id, this.#hasRead, isOpen).then(
       (found) => {
         if (read !== this.#reads) return; // a gap in the meantime started a newer read
         const early = this.#early ?? [];
@@ -84,8 +74,8 @@ export class Wait<S extends string> implements Follower {
 
   /** Reads the entity a last time before the wait fails: data that the server lost has no event. */
   async timeUp(ms: number): Promise<void> {
-    const { client, address } = this.#store.connection;
-    const isReachable = client.status === "ready" && (await this.#readLast());
+    const { address, isReady } = this.#source;
+    const isReachable = isReady && (await this.#readLast());
     if (this.#isSettled) return;
     const [verb, why] = isReachable ? ["is", ""] : ["was", `; ${address} cannot be reached`];
     const state = this.#current === null ? "its state is unknown" : `it ${verb} ${this.#current.state}`;
@@ -94,37 +84,19 @@ export class Wait<S extends string> implements Follower {
 
   async #readLast(): Promise<boolean> {
     try {
-      this.#judgeRead(await Deadline.in(LAST_READ_MS).race(this.#readOnce()), true);
+      this.#judgeRead(
+        await Deadline.in(LAST_READ_MS).race(this.#source.readOnce(this.id, this.#hasRead)),
+        true,
+      );
       return true;
     } catch {
       return false;
     }
   }
 
-  async #read(): Promise<Found<S>> {
-    const isOpen = (): boolean => !this.#isSettled;
-    return retryWhile(this.#store.connection, isOpen, this.#name, () => this.#readOnce());
-  }
-
-  /** Reads the entity, and its log too if an earlier read can have missed changes. */
-  async #readOnce(): Promise<Found<S>> {
-    const { connection, location } = this.#store;
-    const reads = connection.client.multi().hgetall(entityKey(location, this.id));
-    if (this.#current !== null) reads.lrange(logKey(location, this.id), 0, -1);
-    const [hash = {}, log = []] = ((await reads.exec()) ?? []).map(([error, reply]) => {
-      if (error !== null) throw error;
-      return reply;
-    }) as [Record<string, string>?, string[]?];
-    return { entity: readEntity<S>(location.machine, this.id, hash), log: readHistory<S>(log) };
-  }
-
-  /** Asks the server. @throws ClosedError if latchkey is closed, otherwise NotExecutedError if there is no answer. */
-  #ask<T>(question: () => Promise<T>): Promise<T> {
-    return askOnce(this.#store.connection, this.#name, question);
-  }
-
-  get #name(): string {
-    return `waiting for ${this.#store.location.machine} ${this.id}`;
+  /** True if an earlier read can have missed changes, so that the log is read too. */
+  get #hasRead(): boolean {
+    return this.#current !== null;
   }
 
   /**
@@ -160,14 +132,14 @@ export class Wait<S extends string> implements Follower {
   }
 
   #judge(entity: Snapshot<S> | Change<S>): void {
-    const { location, definition } = this.#store;
-    if (entity.type === `${location.machine}.removed`) {
+    const { name, states } = this.#source.definition;
+    if (entity.type === `${name}.removed`) {
       this.#current = null;
       this.#fail("NOTFOUND", `was removed during the wait; its last state was ${entity.state}`);
       return;
     }
     this.#current = entity;
-    const state = definition.states[entity.state];
+    const state = states[entity.state];
     // A predicate may still come true in a final state, after a patch.
     if (this.#accept(entity) || this.#goal.states === undefined) return;
     if (state !== undefined && (state.to ?? []).length === 0)
@@ -187,7 +159,7 @@ export class Wait<S extends string> implements Follower {
   }
 
   #fail(code: WaitError["code"], text: string): void {
-    const { machine } = this.#store.location;
+    const { name: machine } = this.#source.definition;
     this.onEnd(new WaitError(code, `${machine} ${this.id} ${text}`, machine, this.id, this.#current));
   }
 }

@@ -87,13 +87,56 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     '"state" cannot be a field name: every document uses that name',
   ],
   "a field with the name of a property of documents": [set("dueAt", 1), '"dueAt" cannot be a field name'],
-  "a value that is undefined": [set("x", undefined), "set.x is undefined; omit it or use unset"],
+  "a patch of undefined values alone": [
+    (ours) => ours.patch("a1", { set: { x: undefined } }),
+    "patch changes nothing: give fields in `set` or names in `unset`",
+  ],
   "a value that is not a number": [set("x", Number.NaN), "set.x: NaN is not a JSON number"],
   "a value that is a function": [set("x", () => 1), "set.x: a function is not a JSON value"],
   "a value that is a bigint": [set("x", 1n), "set.x: a bigint is not a JSON value"],
-  "a date deep in a value": [
-    set("x", { at: [new Date(0)] }),
-    "set.x.at.0: a class instance is not a JSON value",
+  "a function deep in a value": [set("x", { at: [() => 1] }), "set.x.at.0: a function is not a JSON value"],
+  "a function among fields": [
+    (ours) => ours.create("a2", { at: { by: () => 1 } }),
+    "fields.at.by: a function is not a JSON value",
+  ],
+  "a symbol deep in a value": [set("x", { y: Symbol("z") }), "set.x.y: a symbol is not a JSON value"],
+  "an infinite number deep in a value": [
+    set("x", [1, { y: -Infinity }]),
+    "set.x.1.y: -Infinity is not a JSON number",
+  ],
+  "a map": [
+    set("x", { y: new Map([[1, 2]]) }),
+    "set.x.y: a Map has no JSON form; convert it, for example to a list",
+  ],
+  "a map as fields": [(ours) => ours.create("a2", new Map([["x", 1]])), "fields: a Map has no JSON form"],
+  "a set": [set("x", new Set([1])), "set.x: a Set has no JSON form"],
+  "a promise": [set("x", Promise.resolve(1)), "set.x: a Promise has no JSON form"],
+  "an error": [set("x", new Error("e")), "set.x: an Error has no JSON form; store errorText(error)"],
+  "a date as fields": [
+    (ours) => ours.create("a2", new Date(0)),
+    'fields must be an object, not "1970-01-01T00:00:00.000Z"',
+  ],
+  "a date that is invalid as fields": [
+    (ours) => ours.create("a2", new Date(Number.NaN)),
+    "fields must be an object, not null",
+  ],
+  "a getter that throws": [
+    set("x", {
+      get y() {
+        throw new Error("hands off");
+      },
+    }),
+    "set.x cannot be read: hands off",
+  ],
+  "a toJSON that throws": [
+    set("x", {
+      y: {
+        toJSON: () => {
+          throw new Error("hands off");
+        },
+      },
+    }),
+    "set.x.y cannot be read: hands off",
   ],
   "a value that contains itself": [set("x", circular), "is nested too deeply or circular"],
   "half a character in a value": [set("x", ["\udc00"]), "set.x.0: contains half of a surrogate pair"],

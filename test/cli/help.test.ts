@@ -13,7 +13,7 @@ const run = (...words: string[]): Promise<Ended> =>
   tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root, env: { PATH: process.env.PATH } });
 
 const COMMANDS = [
-  ..."init apply machines graph create get list count stats history wait events reactions transition patch heartbeat sweep remove restore".split(
+  ..."init apply machines graph create get list count stats history wait events reactions transition patch heartbeat sweep remove restore import".split(
     " ",
   ),
   ..."doctor fsck dev demo completion lua".split(" "),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { beforeAll, describe, expect, test } from "vitest";
 import { built, root } from "../helpers/built.js";
 import { agentCommandLine, type CommandLine } from "../helpers/command-line.js";
+import { replacedAgents } from "../helpers/replaced-agents.js";
 
 beforeAll(built);
 
@@ -33,6 +34,18 @@ describe.runIf(process.platform === "linux")("on a terminal", () => {
     expect(output.slice(output.lastIndexOf(`${ESCAPE}[K`))).toBe(
       `${ESCAPE}[Kmachine/agent is clean (1 entity, 1 event, 1 partition)\n`,
     );
+  });
+
+  test("import shows how far it is on one line, and removes that line", async () => {
+    const { service, pattern, ...line } = await replacedAgents();
+    await service.registerSpawnedAgent("a1", "t1");
+    const output = await onTerminal(line, `import --from-service '${pattern}' --dry-run`);
+    const [start, ...lines] = output.split(`\r${ESCAPE}[K`);
+    const verdict = lines.pop();
+    expect([start, verdict]).toEqual(["", "machine/agent: 1 imported (1 key, dry run)\n"]);
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines)
+      expect(line).toMatch(/^machine\/agent: (?:nothing|1) imported \([01] keys?, dry run\)$/);
   });
 
   test("states are coloured, columns stay straight; NO_COLOR, TERM=dumb and --no-color take colours away", async () => {

@@ -19,7 +19,7 @@ export async function client(options: ConnectOptions = {}): Promise<Latchkey> {
 }
 
 /** The entities of a machine in a namespace of their own. */
-export async function entities<S extends string>(definition: MachineDefinition<S>): Promise<Entities<S>> {
+export async function entities<S extends string>(definition: MachineDefinition<S>) {
   return (await client()).machine(definition);
 }
 

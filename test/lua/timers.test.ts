@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { dueAt } from "../../src/contract/due-at.js";
-import { defineMachine, type MachineDefinition } from "../../src/index.js";
+import { compileMachine, defineMachine, type MachineDefinition } from "../../src/index.js";
+import type { Operation } from "../../src/lua/index.js";
+import { Model } from "../../src/testing/model/model.js";
 import { admin } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
 import { Clocked } from "../helpers/clock.js";
@@ -26,98 +28,6 @@ const job: MachineDefinition = defineMachine({
   history: 6,
 });
 const IDS = ["a", "b"];
-
-interface Alive {
-  state: string;
-  version: number;
-  changed: number;
-  since: number;
-  renewed: number;
-}
-
-/** By how much the clock may be behind an entity that is still dated by its last change or heartbeat. */
-const STEP = 60_000;
-
-/** Models the entities by the design alone. */
-class Expected {
-  readonly alive = new Map<string, Alive>();
-  changes = 0;
-  now = 0;
-
-  due(id: string): number | undefined {
-    const { state, since, renewed } = this.alive.get(id) ?? { state: "", since: 0, renewed: 0 };
-    const seconds = (text: unknown) => Number(String(text ?? "NaN").replace("s", "000"));
-    const { timeout, lease, retain } = job.states[state] ?? {};
-    const ends = [
-      since + seconds(timeout?.after),
-      (renewed || since) + seconds(lease?.for),
-      since + seconds(retain),
-    ];
-    const set = ends.filter((end) => !Number.isNaN(end));
-    return set.length === 0 ? undefined : Math.min(...set);
-  }
-
-  /** Returns the time of a call, and corrects an entity that is dated too far ahead. */
-  #touch(it: Alive | undefined): number {
-    const { now } = this;
-    const latest = Math.max(it?.changed ?? 0, it?.renewed ?? 0);
-    if (it === undefined || latest <= now + STEP) return Math.max(now, latest);
-    it.changed = Math.min(it.changed, now);
-    it.since = Math.min(it.since, now);
-    it.renewed = Math.min(it.renewed, now);
-    return now;
-  }
-
-  enter(id: string, state: string): "OK" {
-    const before = this.alive.get(id);
-    const at = this.#touch(before);
-    this.alive.set(id, { state, version: (before?.version ?? 0) + 1, changed: at, since: at, renewed: 0 });
-    this.changes += 1;
-    return "OK";
-  }
-
-  transition(id: string, to: string): string {
-    const it = this.alive.get(id);
-    if (it === undefined) return "NOTFOUND";
-    return job.states[it.state]?.to?.includes(to) ? this.enter(id, to) : "ILLEGAL";
-  }
-
-  patch(id: string): string {
-    const it = this.alive.get(id);
-    if (it === undefined) return "NOTFOUND";
-    it.changed = this.#touch(it);
-    it.version += 1;
-    this.changes += 1;
-    return "OK";
-  }
-
-  remove(id: string): string {
-    if (!this.alive.delete(id)) return "NOTFOUND";
-    this.changes += 1;
-    return "OK";
-  }
-
-  heartbeat(id: string, version: number): string {
-    const it = this.alive.get(id);
-    if (it === undefined) return "NOTFOUND";
-    if (it.version !== version) return "CONFLICT";
-    if (job.states[it.state]?.lease === undefined) return "ILLEGAL";
-    it.renewed = this.#touch(it);
-    return "OK";
-  }
-
-  expire(id: string): string {
-    const it = this.alive.get(id);
-    if (it === undefined) return "NOTFOUND";
-    this.#touch(it);
-    const end = this.due(id);
-    if (end === undefined || end > this.now) return "NOTDUE";
-    const { retain, timeout, lease } = job.states[it.state] ?? {};
-    if (retain !== undefined) return this.remove(id);
-    const ranOut = it.state === "working" && end === it.since + 90_000 ? timeout : (lease ?? timeout);
-    return this.enter(id, ranOut?.to ?? "");
-  }
-}
 
 type Step =
   | { kind: "create" | "patch" | "remove" | "expire"; id: string }
@@ -155,44 +65,44 @@ const stepArb: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: kind("sweep") }) },
 );
 
-async function take(
-  location: Clocked,
-  expected: Expected,
-  step: Step,
-): Promise<[found: string, wanted: string]> {
-  expected.now = location.nowMs;
+/** Takes a step on the server and in the model. @returns their outcomes */
+async function take(location: Clocked, model: Model, step: Step): Promise<[found: string, wanted: string]> {
+  model.timeMs = location.nowMs;
+  const ask = async (
+    operation: Exclude<Operation, "apply">,
+    ...args: string[]
+  ): Promise<[string, string]> => {
+    const id = "id" in step ? step.id : "";
+    const [found] = await location.run(operation, id, ...args);
+    return [found, model.run(operation, id, ...args).outcome];
+  };
   switch (step.kind) {
     case "pass":
       location.pass(step.ms);
       return ["", ""];
     case "sweep": {
       const due = await location.valkey.zrangebyscore(location.key("due"), "-inf", location.nowMs);
-      const wanted = IDS.filter((id) => (expected.due(id) ?? Number.POSITIVE_INFINITY) <= location.nowMs);
+      const wanted = IDS.filter(
+        (id) => (model.entities.get(id)?.dueMs ?? Number.POSITIVE_INFINITY) <= location.nowMs,
+      );
       expect([...due].sort()).toEqual(wanted);
-      for (const id of due) expect((await location.run("expire", id))[0]).toBe(expected.expire(id));
+      for (const id of due)
+        expect((await location.run("expire", id))[0]).toBe(model.run("expire", id).outcome);
       return ["", ""];
     }
-    case "create": {
-      const isTaken = expected.alive.has(step.id);
-      const [outcome] = await location.run("create", step.id);
-      return [outcome, isTaken ? "EXISTS" : expected.enter(step.id, "waiting")];
-    }
     case "patch":
-      return [(await location.run("patch", step.id, "SET", "n", "1"))[0], expected.patch(step.id)];
+      return ask("patch", "SET", "n", "1");
     case "transition": {
-      const { state = "done" } = expected.alive.get(step.id) ?? {};
-      const ways = [...(job.states[state]?.to ?? []), "late"]; // the last is mostly illegal
-      const to = String(ways[step.way % ways.length]);
-      const [outcome] = await location.run("transition", step.id, to, "SET", "error", '"asked"');
-      return [outcome, expected.transition(step.id, to)];
+      const { state = "done" } = model.entities.get(step.id) ?? {};
+      const targets = [...model.targets(state), "late"]; // the last is mostly illegal
+      return ask("transition", String(targets[step.way % targets.length]), "SET", "error", '"asked"');
     }
     case "heartbeat": {
-      const version = (expected.alive.get(step.id)?.version ?? 1) + (step.isFenced ? 1 : 0);
-      const [outcome] = await location.run("heartbeat", step.id, "IFVERSION", version);
-      return [outcome, expected.heartbeat(step.id, version)];
+      const version = (model.entities.get(step.id)?.version ?? 1) + (step.isFenced ? 1 : 0);
+      return ask("heartbeat", "IFVERSION", String(version));
     }
     default:
-      return [(await location.run(step.kind, step.id))[0], expected[step.kind](step.id)];
+      return ask(step.kind);
   }
 }
 
@@ -205,21 +115,21 @@ it("keeps entities, index, due, logs and stream in step over all that may happen
       rounds += 1;
       const jobs = await home.machine({ ...job, name: `job${rounds}` });
       const location = new Clocked(await admin(), jobs.name, home.namespace);
-      const expected = new Expected();
+      const model = new Model(compileMachine(job));
       const begin = IDS.map((id): Step => ({ kind: "create", id }));
       for (const step of [...begin, ...steps]) {
-        const [found, wanted] = await take(location, expected, step);
+        const [found, wanted] = await take(location, model, step);
         expect([step, found]).toEqual([step, wanted]);
       }
       for (const id of IDS) {
-        const it = expected.alive.get(id);
+        const it = model.entities.get(id);
         const { state, version, since } = (await jobs.get(id)) ?? {};
-        const at = it && new Date(it.since).toISOString();
+        const at = it && new Date(it.enteredMs).toISOString();
         expect([id, state, version, since]).toEqual([id, it?.state, it?.version, at]);
         const due = await location.score("due", id);
-        expect([id, due === null ? undefined : Number(due)]).toEqual([id, expected.due(id)]);
+        expect([id, due === null ? undefined : Number(due)]).toEqual([id, it?.dueMs]);
       }
-      expect(await location.events()).toHaveLength(expected.changes);
+      expect(await location.events()).toHaveLength(model.events.length);
       expect(await new TicketFixture(home, jobs, 1).results({ strict: true })).toEqual([]);
     },
   );

@@ -1,29 +1,11 @@
 import { Controller, Injectable, Module, Scope, SetMetadata } from "@nestjs/common";
 import { describe, expect, it } from "vitest";
-import { type Change, defineMachine, type HandlerContext } from "../../src/index.js";
+import type { Change, HandlerContext } from "../../src/index.js";
 import { type EntitiesOf, getEntitiesToken, LatchkeyModule, OnTransition } from "../../src/nestjs/index.js";
 import { client, rejection } from "../helpers/client.js";
-import { nestApp, namespaceOf } from "../helpers/nest-app.js";
+import { startApp } from "../helpers/nest-app.js";
+import { order, ownNamespace, startOrders } from "../helpers/nest-orders.js";
 import { AT_ONCE, gate, nameOf } from "../helpers/reactions.js";
-
-const order = defineMachine({
-  name: "order",
-  version: 1,
-  initial: "open",
-  states: { open: { to: ["paid", "cancelled"] }, paid: {}, cancelled: {} },
-});
-
-type Orders = EntitiesOf<typeof order>;
-
-/** Starts an application with these providers, in a namespace of its own. */
-async function appWith(...providers: (new () => object)[]) {
-  const options = await namespaceOf();
-  const started = await nestApp({
-    imports: [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])],
-    providers,
-  });
-  return { ...started, ...options, orders: started.app.get<Orders>(getEntitiesToken(order)) };
-}
 
 describe("@OnTransition", () => {
   it("calls methods of providers and controllers with the change, the attempt and a signal", async () => {
@@ -45,9 +27,8 @@ describe("@OnTransition", () => {
         met.push(["audit", type]);
       }
     }
-    const options = await namespaceOf();
-    const { app } = await nestApp({
-      imports: [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])],
+    const app = await startApp({
+      imports: [LatchkeyModule.forRoot(await ownNamespace()), LatchkeyModule.forFeature([order])],
       providers: [Mailer, { provide: "alias", useExisting: Mailer }],
       controllers: [Orders],
     });
@@ -73,13 +54,19 @@ describe("@OnTransition", () => {
     const attempts: number[] = [];
     @Injectable()
     class Mailer {
-      @OnTransition({ machine: order, on: ["order.paid"], name: "mail", retries: AT_ONCE, deadLetterAfter: 2 })
+      @OnTransition({
+        machine: order,
+        on: ["order.paid"],
+        name: "mail",
+        retries: AT_ONCE,
+        deadLetterAfter: 2,
+      })
       async send(_: Change, { attempt }: HandlerContext): Promise<void> {
         attempts.push(attempt);
         throw new Error("no mail");
       }
     }
-    const { orders } = await appWith(Mailer);
+    const { orders } = await startOrders(await ownNamespace(), [Mailer]);
     await orders.create("o1");
     await orders.transition("o1", "paid");
     await expect.poll(async () => (await orders.reactions())[0]?.deadLetters).toBe(1);
@@ -106,7 +93,7 @@ describe("@OnTransition", () => {
         met.push(nameOf(change));
       }
     }
-    const { orders } = await appWith(Mailer);
+    const { orders } = await startOrders(await ownNamespace(), [Mailer]);
     await orders.create("o1");
     await expect.poll(() => met).toEqual(["traced", "o1@1"]);
   });
@@ -125,8 +112,9 @@ describe("@OnTransition", () => {
         met.push(`${id} ends ${signal.aborted}`);
       }
     }
-    const { app, orders, namespace } = await appWith(Mailer);
-    const elsewhere = await (await client({ namespace })).machine(order);
+    const options = await ownNamespace();
+    const { app, orders } = await startOrders(options, [Mailer]);
+    const elsewhere = await (await client(options)).machine(order);
     await orders.create("o1");
     await orders.transition("o1", "paid");
     await begun.promise;
@@ -150,15 +138,8 @@ describe("@OnTransition", () => {
         );
       }
     }
-    const options = await namespaceOf();
-    const { app } = await nestApp({
-      imports: [
-        LatchkeyModule.forRoot({ ...options, shutdownTimeout: 10 }),
-        LatchkeyModule.forFeature([order]),
-      ],
-      providers: [Mailer],
-    });
-    const orders = app.get<Orders>(getEntitiesToken(order));
+    const options = await ownNamespace();
+    const { app, orders } = await startOrders({ ...options, shutdownTimeout: 10 }, [Mailer]);
     await orders.create("o1");
     await orders.transition("o1", "paid");
     await begun.promise;
@@ -212,18 +193,17 @@ describe("the application's startup is rejected, with class and method in the te
     ["for a request-scoped provider", Requested, "Requested.run: the provider is request-scoped"],
     ["for a transient provider", Transient, "Transient.run: the provider is transient"],
     ["for a machine without forFeature", Unknown, 'Unknown.run: no module provides the machine "parcel"'],
-    ["for an unknown event", Misspelt, 'Misspelt.run: on: unknown event "order.payed"; did you mean "order.paid"'],
+    [
+      "for an unknown event",
+      Misspelt,
+      'Misspelt.run: on: unknown event "order.payed"; did you mean "order.paid"',
+    ],
     ["for a missing name", Nameless, "Nameless.run: invalid reaction"],
     ["for a machine that is undefined", Circular, "Circular.run: machine must be a machine or its name"],
     ["for an invalid onConflict", Odd, 'Odd.run: onConflict must be "fail" or "retry"'],
   ])("%s", async (_, provider, text) => {
-    const options = await namespaceOf();
-    const error = await rejection(
-      nestApp({
-        imports: [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])],
-        providers: [provider],
-      }),
-    );
+    const options = await ownNamespace();
+    const error = await rejection(startOrders(options, [provider]));
     expect(error).toMatchObject({ code: "BADARG", message: expect.stringContaining(text) });
     const list = await (await client(options)).machine(order);
     expect(await list.reactions()).toEqual([]);
@@ -240,15 +220,17 @@ describe("the application's startup is rejected, with class and method in the te
       @OnTransition({ machine: order, name: "r" })
       handle(): void {}
     }
-    const options = await namespaceOf();
+    const options = await ownNamespace();
     const imports = [LatchkeyModule.forRoot(options), LatchkeyModule.forFeature([order])];
-    await expect(nestApp({ imports, providers: [One, Two] })).rejects.toMatchObject({
+    await expect(startApp({ imports, providers: [One, Two] })).rejects.toMatchObject({
       code: "BADARG",
-      message: expect.stringContaining('Two.handle: One.run has a reaction named "r" too; give one of them another name'),
+      message: expect.stringContaining(
+        'Two.handle: One.run has a reaction named "r" too; give one of them another name',
+      ),
     });
     @Module({ providers: [One] })
     class Other {}
-    await expect(nestApp({ imports: [...imports, Other], providers: [One] })).rejects.toMatchObject({
+    await expect(startApp({ imports: [...imports, Other], providers: [One] })).rejects.toMatchObject({
       message: expect.stringContaining("provide the class in one module"),
     });
   });

@@ -38,6 +38,14 @@ it("gives up when the time is up, with the last cause", async () => {
   await rejectionOf(ConnectError, connect({ url }));
 });
 
+it.each([0, 2])("gives up after %i retries", async (attempts) => {
+  const url = `valkey://127.0.0.1:${await freePort()}`;
+  const { lines, logger } = recordingLogger();
+  const error = await rejectionOf(ConnectError, connect({ url, retry: { attempts, delay: 1 }, logger }));
+  expect(error.reason).toBe("refused");
+  expect(lines.filter((line) => line.includes("is not up yet"))).toHaveLength(attempts);
+});
+
 it("ends the wait when the signal is aborted", async () => {
   const stop = new AbortController();
   const url = `valkey://127.0.0.1:${await freePort()}`;
@@ -55,14 +63,19 @@ it("fails at once for a cause that does not pass", async () => {
   await rejectionOf(LayoutError, connect({ url: server.url, retry: true }));
 });
 
-it.each([["yes"], [null], [{ fro: "1s" }], [{ for: "soon" }], [{ signal: 1 }]])(
-  "rejects retry %j",
-  async (retry) => {
-    const { url } = await useValkey();
-    const error = await rejectionOf(ContractError, connect({ url, retry } as unknown as ConnectOptions));
-    expect(error.code).toBe("BADARG");
-  },
-);
+it.each([
+  ["yes"],
+  [null],
+  [{ fro: "1s" }],
+  [{ for: "soon" }],
+  [{ signal: 1 }],
+  [{ attempts: 0.5 }],
+  [{ delay: "x" }],
+])("rejects retry %j", async (retry) => {
+  const { url } = await useValkey();
+  const error = await rejectionOf(ContractError, connect({ url, retry } as unknown as ConnectOptions));
+  expect(error.code).toBe("BADARG");
+});
 
 it("ping returns the latency and the server's time, and rejects if there is no reply", async () => {
   const proxy = await startProxy(await useValkey());

@@ -1,11 +1,11 @@
 import type { Change } from "../../contract/document.js";
 import type { Entities } from "../../entities.js";
+import { codeOf } from "../../errors/code-of.js";
 import { ContractError } from "../../errors/latchkey-error.js";
 import type { EventLog, EventsOptions } from "../../events/log.js";
 import type { UnreadableEntry } from "../../events/unreadable.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
-import { codeOf } from "../exit-codes.js";
 import type { Settings } from "../input/settings.js";
 import { eventColumns } from "../output/changes.js";
 import { stored, writeRows } from "../output/documents.js";

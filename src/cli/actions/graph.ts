@@ -1,3 +1,4 @@
+import { codeOf } from "../../errors/code-of.js";
 import { compileMachine } from "../../machine/compile.js";
 import type { CompiledMachine, CompiledState } from "../../machine/compiled.js";
 import { toDot } from "../../machine/dot.js";
@@ -6,7 +7,6 @@ import { toMermaid } from "../../machine/mermaid.js";
 import { toXState } from "../../machine/xstate.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
-import { codeOf } from "../exit-codes.js";
 import { readDefinition } from "../input/machine-source.js";
 import type { Settings } from "../input/settings.js";
 import { stateColumn } from "../output/state-paint.js";

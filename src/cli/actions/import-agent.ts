@@ -9,11 +9,11 @@ import { sha1 } from "../../valkey/stream.js";
 import type { ServiceAgent } from "../input/service-agent.js";
 
 /**
- * What became of one key.
+ * Result of one key.
  * - `imported`: created here.
  * - `updated`: it was imported before, has changed in the service since, and not here: replaced.
  * - `skipped`: this value was imported before, or an entity with the same content exists.
- * - `removed`: it was imported before and has been removed here since.
+ * - `removed`: it was removed here.
  * - `conflict`: an entity with other content exists.
  * - `invalid`: the value cannot be imported.
  */

@@ -39,18 +39,20 @@ export class ImportReport {
     return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** Counts a key, and prints it if there is something to say about it. */
-  async add(row: ImportRow): Promise<void> {
-    this.#counts.set(row.result, this.#count(row.result) + 1);
-    this.#progress.show(this.#verdict());
-    if (row.message === undefined) return;
-    const { format } = this.#facts.source;
-    if (format === "json") this.#findings.push(row);
-    else if (format === "jsonl") await this.#write(`${jsonFor(this.#context, JSON.stringify(row))}\n`);
-    else {
-      this.#findings.push(row);
-      await this.#write(this.#table.add(row));
+  /** Counts keys, and prints those about which there is something to say. */
+  async add(rows: readonly ImportRow[]): Promise<void> {
+    for (const row of rows) {
+      this.#counts.set(row.result, this.#count(row.result) + 1);
+      if (row.message !== undefined) await this.#print(row);
     }
+    this.#progress.show(this.#verdict());
+  }
+
+  async #print(row: ImportRow): Promise<void> {
+    const { format } = this.#facts.source;
+    if (format === "jsonl") return this.#write(`${jsonFor(this.#context, JSON.stringify(row))}\n`);
+    this.#findings.push(row);
+    if (format === "table") await this.#write(this.#table.add(row));
   }
 
   /** Prints the verdict and sets the exit code. */
@@ -84,14 +86,14 @@ export class ImportReport {
       return count === 0 ? [] : [`${count} ${result}`];
     });
     const keys = countText(this.keys, "key");
-    return `machine/${source.machine}: ${parts.join(", ")} (${keys}${dryRun ? ", dry run" : ""})`;
+    return `machine/${source.machine}: ${parts.join(", ") || "nothing imported"} (${keys}${dryRun ? ", dry run" : ""})`;
   }
 
   #aboutOldKeys(): string[] {
     const missing = this.#count("conflict") + this.#count("invalid");
     if (missing > 0)
       return [
-        `The old keys are unchanged. ${countText(missing, "value")} of them ${missing === 1 ? "was" : "were"} not imported.`,
+        `The old keys are unchanged. ${missing} of them ${missing === 1 ? "was" : "were"} not imported.`,
       ];
     const { source, pattern } = this.#facts;
     return [

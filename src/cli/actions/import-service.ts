@@ -14,9 +14,10 @@ export interface ImportRow extends Imported {
 }
 
 /** The entities to import into, and how. */
-export interface ImportTarget extends ImportOptions {
+export interface ImportTarget {
   readonly entities: Entities;
   readonly store: MachineStore;
+  readonly options: ImportOptions;
   readonly includeRemoved: boolean;
 }
 
@@ -24,7 +25,8 @@ export interface ImportTarget extends ImportOptions {
 const GROUP = 32;
 
 /**
- * Imports the agents of the in-process service, and yields the results in groups.
+ * Imports the agents of the in-process service, and yields the results in groups. A group can be empty, so that the caller
+ * can end a long scan that finds nothing.
  *
  * @param source connection to the server that holds the keys
  * @throws NotExecutedError, OutcomeUnknownError or another error that concerns all agents; CliError if a permission is missing
@@ -40,6 +42,7 @@ export async function* importService(
     const readRules = ["+scan", "+get", `%R~${pattern.match}`];
     const { done, value: page } = await withPermissions(source, readRules, () => pages.next());
     if (done === true) return;
+    yield [];
     const groups = importPage(target, pattern, page);
     for (;;) {
       const group = await withPermissions(connection, ["+restore"], () => groups.next());
@@ -54,7 +57,8 @@ async function* importPage(
   pattern: KeyPattern,
   page: readonly StoredValue[],
 ): AsyncGenerator<ImportRow[], void> {
-  const { entities, store, includeRemoved } = target;
+  if (page.length === 0) return;
+  const { entities, store, options, includeRemoved } = target;
   const nowMs = await serverNow(store);
   const ids = includeRemoved ? [] : page.map(({ key }) => pattern.idOf(key));
   const removals = await removalsOf(store, ids);
@@ -65,7 +69,7 @@ async function* importPage(
       return { key, result: "invalid", message: `${agent}` };
     const removal = removals.get(id);
     if (removal !== undefined && !isReplacement(removal.op)) return { key, ...isRemoved(removal) };
-    return { key, ...(await importAgent(entities, { key, json, agent }, target)) };
+    return { key, ...(await importAgent(entities, { key, json, agent }, options)) };
   };
   for (let at = 0; at < page.length; at += GROUP) {
     const results = await Promise.allSettled(page.slice(at, at + GROUP).map(importValue));

@@ -1,4 +1,4 @@
-import { type Connection, openConnection } from "../../valkey/connection.js";
+import { openConnection } from "../../valkey/connection.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { defaultActor } from "../input/actor.js";
@@ -44,15 +44,16 @@ export async function importEntities(
   }
   const pattern = keyPattern(fromService === true ? DEFAULT_PATTERN : fromService);
   const from = sourceSettings(context, settings, flags);
+  const options = from === settings ? undefined : await connectionOptions(from);
   const signal = context.interruption(true);
   const report = new ImportReport(context, { source: from, pattern, dryRun });
   await withEntities(settings, async (entities, store) => {
-    const target = { entities, store, actor, dryRun, includeRemoved };
-    const source = await openSource(from, settings, store.connection);
+    const target = { entities, store, options: { actor, dryRun }, includeRemoved };
+    const source = options === undefined ? store.connection : await openConnection(options);
     let isComplete = false;
     try {
       for await (const rows of importService(target, source, pattern)) {
-        for (const row of rows) await report.add(row);
+        await report.add(rows);
         if (signal.aborted) return; // between two groups, so that no agent is left half done
       }
       isComplete = true;
@@ -75,8 +76,4 @@ function sourceSettings(context: CliContext, settings: Settings, flags: ImportFl
   hidePassword(context, "--source-url", url, "--source-password-file");
   const { password: _, ...others } = settings;
   return { ...others, url, ...(file !== undefined && { password: passwordIn(file) }) };
-}
-
-async function openSource(from: Settings, settings: Settings, target: Connection): Promise<Connection> {
-  return from === settings ? target : openConnection(await connectionOptions(from));
 }

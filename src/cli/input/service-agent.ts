@@ -11,7 +11,7 @@ export interface ServiceAgent {
   readonly fields: Readonly<Record<string, JsonValue>>;
   /** Times of creation and of entering the state. Absent if the value has none: they are those of the import. */
   readonly times: { readonly createdAt?: string; readonly since?: string };
-  /** What the value lacked, for people. */
+  /** Corrections of the value, for people. */
   readonly notes: readonly string[];
 }
 

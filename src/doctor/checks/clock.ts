@@ -1,3 +1,4 @@
+import { performance } from "../../valkey/real-time.js";
 import { readServerTime } from "../../valkey/server-clock.js";
 import { info, type Outcome, ok, warn } from "../check-result.js";
 import type { DoctorContext } from "../context.js";

@@ -1,0 +1,47 @@
+import { type RedisOptions, Valkey } from "iovalkey";
+import { clearTimeout, nextTick, setTimeout } from "./real-time.js";
+
+/** Runs code of iovalkey that relies on `process.nextTick`, with the real one. */
+export function withRealTicks<T>(work: () => T): T {
+  const { nextTick: current } = process;
+  if (current === nextTick) return work();
+  process.nextTick = nextTick;
+  try {
+    return work();
+  } finally {
+    process.nextTick = current;
+  }
+}
+
+/** Parts of the client, of which its types declare some private. */
+interface Client {
+  readonly status: string;
+  readonly reconnectTimeout: NodeJS.Timeout | undefined;
+  connect(): Promise<void>;
+  setStatus(status: string, argument?: unknown): void;
+}
+
+const Base = Valkey as unknown as new (options: RedisOptions) => Client;
+
+class RealTimeClient extends Base {
+  override connect(): Promise<void> {
+    return withRealTicks(() => super.connect());
+  }
+
+  override setStatus(status: string, argument?: unknown): void {
+    withRealTicks(() => super.setStatus(status, argument)); // emits the status as an event
+    if (status !== "reconnecting") return;
+    // The client's own timer may be a replaced one. The first of the two connects.
+    const reconnect = (): void => {
+      if (this.status !== "reconnecting") return;
+      clearTimeout(this.reconnectTimeout);
+      this.connect().catch(() => {}); // the client reports failures as events
+    };
+    setTimeout(reconnect, Number(argument)).unref();
+  }
+}
+
+/** Makes a client that connects, and connects again, even if a test has replaced the global timers. */
+export function realTimeClient(options: RedisOptions): Valkey {
+  return new RealTimeClient(options) as unknown as Valkey;
+}
