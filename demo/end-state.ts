@@ -4,7 +4,7 @@ import type { Exit } from "./messages.js";
 /** Change that records how a process ended. */
 export interface End {
   readonly to: AgentState;
-  readonly options: TransitionOptions<AgentState>;
+  readonly options: TransitionOptions<AgentState, { error: string; result: string }>;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Snapshot } from "./contract/document.js";
 import { storableText } from "./contract/storable-text.js";
 import type { Entities } from "./entities.js";
 import { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
+import { isError } from "./errors/is-error.js";
 import type { RejectedError } from "./errors/rejected-errors.js";
 import type { AgentState } from "./machine/agent.js";
 import type { JsonValue } from "./machine/json-value.js";
@@ -230,7 +231,7 @@ function warnOfFailure(error: unknown, agent: AgentLifecycleState): void {
 
 /** Converts a rejection into the words of the in-process service. It may come from another copy of the package. */
 function translate(error: unknown, to: AgentState): never {
-  if (!(error instanceof Error && "code" in error && "current" in error)) throw error;
+  if (!(isError(error) && "code" in error && "current" in error)) throw error;
   const rejection = error as RejectedError;
   const { code, id, current, message } = rejection;
   const words: Partial<Record<typeof code, string>> = {
