@@ -56,7 +56,9 @@ describe.each([
     LIMIT_MS,
   );
 
-  test.runIf(generated.major === 11)(
+  if (generated.major !== 11) return;
+
+  test(
     "passes its tests with ts-jest of TypeScript 5.4, 5.7 and 6, and with SWC",
     async () => {
       const { jest } = JSON.parse(await readFile(join(project, "package.json"), "utf8"));
