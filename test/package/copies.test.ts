@@ -19,7 +19,7 @@ async function twoCopies(body: string): Promise<unknown> {
     import * as own from "latchkey";
     const copy = createRequire(import.meta.url)("./node_modules/latchkey/dist/cjs/index.cjs");
     const { VALKEY_URL: url, NAMESPACE: namespace } = process.env;
-    const machine = { lease: "1h" };
+    const machine = { version: 2, lease: "1h" };
     const [one, other] = [await own.connect({ url, namespace }), await copy.connect({ url, namespace })];
     const [agents, theirs] = [await one.machine(own.agent(machine)), await other.machine(copy.agent(machine))];
     await agents.create("a1", {});
