@@ -10,11 +10,14 @@ export interface Packed {
   readonly files: readonly string[];
 }
 
+/** Limit of an npm command in ms, for hung ones: a registry can be slow. */
+const NPM_MS = 600_000;
+
 /** Runs npm as a user does, without the variables that `npm test` sets for its children. */
-function npm(cwd: string, ...args: string[]): Promise<string> {
+export function npm(cwd: string, ...args: string[]): Promise<string> {
   const own = /^(npm_(package|lifecycle|config_local_prefix|config_prefix)|INIT_CWD)/i;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
-  return run("npm", args, { cwd, env, timeout: 120_000 });
+  return run("npm", args, { cwd, env, timeout: NPM_MS });
 }
 
 /** Packs the built tree into a folder. Its own build step is left out: dist is built, and others are reading it. */
