@@ -4,6 +4,7 @@ import { ClosedError } from "../errors/closed-error.js";
 import { connect, type Latchkey } from "../latchkey.js";
 import type { SweepOptions } from "../sweep/sweep.js";
 import type { ConnectRetry } from "../valkey/await-server.js";
+import { requestActor } from "./actor.js";
 import { nestLogger } from "./nest-logger.js";
 import type { LatchkeyConnectionOptions } from "./options.js";
 import { getLatchkeyToken } from "./tokens.js";
@@ -40,6 +41,7 @@ export class NamedConnection {
     this.shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
     this.#latchkey = connect({
       logger: nestLogger(getLatchkeyToken(name)),
+      actor: requestActor,
       ...rest,
       retry: withSignal(retry, this.#closing.signal),
     });
