@@ -44,7 +44,7 @@ export class NamedConnection {
     return latchkey;
   }
 
-  /** Starts the sweep, if the options say so. @throws ContractError if one of its options is invalid */
+  /** Starts the sweep that the options ask for, if any. @throws ContractError if one of its options is invalid */
   async startSweep(): Promise<Work | undefined> {
     if (this.#sweep === false) return undefined;
     const latchkey = await this.#latchkey;

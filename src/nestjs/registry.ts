@@ -15,8 +15,8 @@ import { DEFAULT_CONNECTION } from "./tokens.js";
 import { RunningWork, type Work, type WorkStatus } from "./work.js";
 
 /**
- * Closes the connections of applications whose startup failed. Nest calls no hook then, and drops the application. Nothing
- * that a connection refers to may refer to the registry.
+ * Closes the connections of an application whose startup failed: Nest calls no hook then, and drops the application. Until
+ * handlers run on it, nothing that a connection refers to may refer to the registry.
  */
 const abandoned = new FinalizationRegistry<ReadonlyMap<string, NamedConnection>>((connections) => {
   for (const connection of connections.values()) void connection.close();

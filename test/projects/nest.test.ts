@@ -1,0 +1,91 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, test } from "vitest";
+import { LIMIT_MS, succeeds } from "../helpers/developer.js";
+import { sharedFolder } from "../helpers/folder.js";
+import { generate } from "../helpers/generated.js";
+import { pack } from "../helpers/packed.js";
+
+const folder = sharedFolder();
+let tarball: string;
+
+beforeAll(async () => {
+  ({ tarball } = await pack(folder));
+}, LIMIT_MS);
+
+/** The tests of a project have no time limit of a few seconds here, because this machine may be slow. */
+const UNLIMITED = [`--testTimeout=${LIMIT_MS}`];
+
+/** Packages for the tests of a CommonJS project with other compilers. */
+const COMPILERS = {
+  ...{ ts54: "npm:typescript@5.4", ts57: "npm:typescript@5.7", ts6: "npm:typescript@6" },
+  ...{ "@swc/core": "^1.16.0", "@swc/jest": "^0.2.39" },
+};
+
+describe.each([
+  ["of Nest 10, with jest 29", { major: 10, kind: "ts" }, {}, UNLIMITED],
+  ["of Nest 11, with jest 30", { major: 11, kind: "ts" }, COMPILERS, UNLIMITED],
+  ["of Nest 12 as CommonJS, with jest", { major: 12, kind: "ts" }, {}, UNLIMITED],
+  [
+    "of Nest 12 as ES modules, with vitest",
+    { major: 12, kind: "ts-esm" },
+    {},
+    [...UNLIMITED, `--hookTimeout=${LIMIT_MS}`],
+  ],
+] as const)("a new project %s", (name, generated, more, options) => {
+  const project = join(folder, name.replaceAll(/\W+/g, "-"));
+
+  beforeAll(async () => {
+    await mkdir(project);
+    await generate(project, generated, tarball, more);
+  }, LIMIT_MS);
+
+  test(
+    "passes its own npm test with a service that uses latchkey",
+    async () => {
+      await succeeds(project, "npm", "test", "--", ...options);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "compiles",
+    async () => {
+      await succeeds(project, "npx", "--no-install", "tsc", "--noEmit");
+    },
+    LIMIT_MS,
+  );
+
+  test.runIf(generated.major === 11)(
+    "passes its tests with ts-jest of TypeScript 5.4, 5.7 and 6, and with SWC",
+    async () => {
+      const { jest } = JSON.parse(await readFile(join(project, "package.json"), "utf8"));
+      const tsconfig = {
+        ...{ module: "nodenext", moduleResolution: "nodenext", target: "es2022", esModuleInterop: true },
+        ...{ experimentalDecorators: true, emitDecoratorMetadata: true, strict: true, skipLibCheck: true },
+        types: ["node", "jest"],
+      };
+      const swc = {
+        jsc: {
+          target: "es2022",
+          parser: { syntax: "typescript", decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+        },
+      };
+      const transforms: Readonly<Record<string, unknown>> = {
+        ...Object.fromEntries(
+          ["ts54", "ts57", "ts6"].map((compiler) => [compiler, ["ts-jest", { compiler, tsconfig }]]),
+        ),
+        swc: ["@swc/jest", swc],
+      };
+      const projects = Object.entries(transforms).map(([displayName, transform]) => ({
+        ...{ displayName, rootDir: join(project, "src"), testRegex: jest.testRegex },
+        ...{ moduleFileExtensions: jest.moduleFileExtensions, testEnvironment: "node" },
+        transform: { "^.+\\.(t|j)s$": transform },
+      }));
+      await writeFile(join(project, "compilers.json"), JSON.stringify({ projects }));
+      await succeeds(project, "npx", "--no-install", "jest", "--config", "compilers.json", ...UNLIMITED);
+    },
+    LIMIT_MS,
+  );
+});

@@ -1,0 +1,175 @@
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { root } from "../helpers/built.js";
+import { LIMIT_MS, succeeds } from "../helpers/developer.js";
+import { sharedFolder } from "../helpers/folder.js";
+import { npm, pack } from "../helpers/packed.js";
+
+/** TypeScript versions, and Node versions from npm, under names of their own. */
+const COMPILERS = ["5.4", "5.7", "5.9", "6", "7"];
+const NODES = ["22", "24"];
+const PACKAGES = {
+  ...Object.fromEntries(COMPILERS.map((version) => [`ts${version}`, `npm:typescript@${version}`])),
+  ...Object.fromEntries(
+    NODES.map((version) => [`node${version}`, `npm:node-${process.platform}-${process.arch}@${version}`]),
+  ),
+  ...{ "ts-node": "^10.9.0", typescript: "5.9", tsx: "^4.23.0", esbuild: "^0.28.0" },
+  ...{ webpack: "^5.112.0", "@swc/core": "^1.16.0", "@types/node": "^20.19.0", iovalkey: "^0.4.0" },
+  ...{ "@nestjs/common": "^11.2.0", "@nestjs/core": "^11.2.0", "reflect-metadata": "^0.2.2", rxjs: "^7.8.0" },
+};
+const LIFE = {
+  ...{ state: "running", version: 2, isClass: true, outcome: "NOTFOUND" },
+  ...{ script: 40, contract: 2 },
+};
+const NODE = process.execPath;
+const folder = sharedFolder();
+
+beforeAll(async () => {
+  const { tarball } = await pack(folder);
+  const dependencies = { ...PACKAGES, latchkey: `file:${tarball}` };
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "app", private: true, dependencies }));
+  await npm(folder, "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error");
+  for (const [name, type] of [
+    ["cjs", "commonjs"],
+    ["esm", "module"],
+  ] as const) {
+    await mkdir(join(folder, name));
+    await writeFile(join(folder, name, "package.json"), JSON.stringify({ type }));
+    await copyFile(join(root, "test/fixtures/projects/tools/life.ts"), join(folder, name, "life.ts"));
+  }
+}, LIMIT_MS);
+
+/** Runs a program of the project, which must print the results of a life. */
+async function lives(...words: readonly [string, ...string[]]): Promise<void> {
+  const lines = (await succeeds(folder, ...words)).trim().split("\n");
+  expect(JSON.parse(lines.at(-1) ?? "")).toEqual(LIFE);
+}
+
+/** Runs a script in Node, with the packages of the project. */
+async function script(name: string, text: string): Promise<void> {
+  await writeFile(join(folder, name), text);
+  await succeeds(folder, NODE, name);
+}
+
+describe.each(COMPILERS)("TypeScript %s", (version) => {
+  const bin = `node_modules/ts${version}/bin/tsc`;
+  const options = ["--strict", "--noEmit", "--target", "es2022", "--types", "node"];
+  const lib = ["--lib", "es2023,esnext.disposable"];
+
+  test.each(["cjs", "esm"])("compiles a project of the type %s with nodenext and node16", async (type) => {
+    for (const module of ["nodenext", "node16"])
+      await succeeds(folder, NODE, bin, ...options, ...lib, "--module", module, `${type}/life.ts`);
+  });
+
+  test("compiles for a bundler", async () => {
+    const resolution = ["--module", "esnext", "--moduleResolution", "bundler"];
+    await succeeds(folder, NODE, bin, ...options, ...lib, ...resolution, "cjs/life.ts");
+  });
+
+  test.skipIf(version === "7")(
+    "compiles with the resolution of CommonJS, which ignores exports",
+    async () => {
+      const silent = ["--ignoreDeprecations", version === "6" ? "6.0" : "5.0"];
+      const resolution = ["--module", "commonjs", "--moduleResolution", "node10", ...silent];
+      await succeeds(
+        folder,
+        NODE,
+        bin,
+        ...options,
+        ...lib,
+        ...resolution,
+        "--esModuleInterop",
+        "cjs/life.ts",
+      );
+    },
+  );
+});
+
+describe("a TypeScript file that uses the package runs", () => {
+  test.each(["cjs", "esm"])("with tsx, as %s", async (type) => {
+    await lives(NODE, "node_modules/tsx/dist/cli.mjs", `${type}/life.ts`);
+  });
+
+  test("with ts-node, as CommonJS", async () => {
+    const options = JSON.stringify({ module: "nodenext", moduleResolution: "nodenext", target: "es2022" });
+    await lives(NODE, "node_modules/ts-node/dist/bin.js", "-O", options, "cjs/life.ts");
+  });
+
+  test.each([
+    ["cjs", "commonjs"],
+    ["esm", "es6"],
+  ])("compiled by SWC, as %s", async (type, module) => {
+    const options = { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: module } };
+    const text = `const { transformFileSync } = require("@swc/core");
+      const { code } = transformFileSync("${type}/life.ts", ${JSON.stringify(options)});
+      require("node:fs").writeFileSync("${type}/swc.js", code);`;
+    await script(`swc-${type}.cjs`, text);
+    await lives(NODE, `${type}/swc.js`);
+  });
+
+  test.each(["cjs", "esm"])("bundled by esbuild, as %s", async (type) => {
+    // esbuild's own recipe for CommonJS packages in a bundle of ES modules.
+    const banner = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
+    const options = {
+      ...{
+        entryPoints: [`${type}/life.ts`],
+        outfile: `out-esbuild/${type}.${type === "cjs" ? "cjs" : "mjs"}`,
+      },
+      ...{ bundle: true, platform: "node", format: type, logLevel: "error" },
+      ...(type === "esm" && { banner: { js: banner } }),
+    };
+    await script(`esbuild-${type}.cjs`, `require("esbuild").buildSync(${JSON.stringify(options)});`);
+    await lives(NODE, options.outfile);
+  });
+
+  test.each(["cjs", "esm"])("bundled by webpack, as %s", async (type) => {
+    const isModule = type === "esm";
+    const options = { jsc: { parser: { syntax: "typescript" }, target: "es2022" } };
+    const filename = `${type}.${isModule ? "mjs" : "cjs"}`;
+    const text = `const { transformFileSync } = require("@swc/core");
+      const { writeFileSync } = require("node:fs");
+      writeFileSync("${type}/source.js", transformFileSync("${type}/life.ts", {
+        ...${JSON.stringify(options)}, module: { type: "${isModule ? "es6" : "commonjs"}" },
+      }).code);
+      require("webpack")({
+        entry: "./${type}/source.js", target: "node", mode: "production", devtool: false,
+        experiments: { outputModule: ${isModule} },
+        output: { path: __dirname + "/out-webpack", filename: "${filename}", module: ${isModule} },
+      }, (error, stats) => {
+        if (error || stats.hasErrors()) { console.error(error ?? stats.toString("errors-only")); process.exit(1); }
+      });`;
+    await script(`webpack-${type}.cjs`, text);
+    await lives(NODE, `out-webpack/${filename}`);
+  });
+});
+
+describe.each([process.versions.node, ...NODES])("Node %s", (version) => {
+  const bin = version === process.versions.node ? NODE : join(folder, `node_modules/node${version}/bin/node`);
+
+  test.each(["latchkey", "latchkey/testing", "latchkey/lua", "latchkey/nestjs"])(
+    "gives the same %s to import and to require",
+    async (entry) => {
+      const text = `const required = require("${entry}");
+        import("${entry}").then((imported) => {
+          const names = Object.keys(required).filter((name) => name !== "__esModule");
+          if (names.length === 0 || names.some((name) => required[name] !== imported[name])) process.exit(1);
+        });`;
+      await writeFile(join(folder, "same.cjs"), text);
+      await succeeds(folder, bin, "same.cjs");
+    },
+  );
+
+  test.each(["cjs", "esm"])("runs a life, as %s", async (type) => {
+    await lives(bin, `${type}/swc.js`);
+  });
+});
+
+test("the forms of the package are of equal worth: both have the same names", async () => {
+  const text = `Promise.all(["", "/testing", "/lua", "/nestjs"].map(async (entry) => {
+      const file = "./node_modules/latchkey/dist/cjs/" + (entry.slice(1) || "index") + ".cjs";
+      const [esm, cjs] = [await import("latchkey" + entry), require(file)].map((names) => Object.keys(names).sort());
+      if (esm.join() !== cjs.join()) throw new Error(entry + ": " + esm + " and " + cjs);
+    })).catch((error) => { console.error(error); process.exit(1); });`;
+  await script("names.cjs", text);
+});
