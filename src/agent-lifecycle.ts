@@ -9,8 +9,15 @@ import {
   shortText,
 } from "./contract/arguments.js";
 import { storableText } from "./contract/storable-text.js";
+<<<<<<< HEAD
 import { type Entities, storeOf } from "./entities.js";
 import { AgentLifecycleError, throwRejection } from "./errors/agent-lifecycle-error.js";
+=======
+import type { Entities } from "./entities.js";
+import { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
+import { isError } from "./errors/is-error.js";
+import type { RejectedError } from "./errors/rejected-errors.js";
+>>>>>>> w/pack
 import type { AgentState } from "./machine/agent.js";
 import { type PublishEventsOptions, publishEvents } from "./reactions/publish-events.js";
 import type { Reaction } from "./reactions/reaction.js";
@@ -243,3 +250,37 @@ function warnOfFailure(error: unknown, agent: AgentLifecycleState): void {
     code: "LATCHKEY_ON_END",
   });
 }
+<<<<<<< HEAD
+=======
+
+/** Converts a rejection into the words of the in-process service. It may come from another copy of the package. */
+function translate(error: unknown, to: AgentState): never {
+  if (!(isError(error) && "code" in error && "current" in error)) throw error;
+  const rejection = error as RejectedError;
+  const { code, id, current, message } = rejection;
+  const words: Partial<Record<typeof code, string>> = {
+    NOTFOUND: `Agent ${id} not found`,
+    EXISTS: `Agent ${id} already exists`,
+    ILLEGAL: `Invalid state transition from ${current?.state ?? "unknown"} to ${to}`,
+  };
+  throw new AgentLifecycleError(words[code] ?? message, rejection, to, error);
+}
+
+function lifecycleState(agent: Snapshot<AgentState>): AgentLifecycleState {
+  const { id, state, taskId, startedAt, completedAt, error, metadata } = agent;
+  return {
+    agentId: id,
+    taskId: asText(taskId) ?? "",
+    status: state,
+    ...(typeof startedAt === "string" && { startedAt }),
+    ...(typeof completedAt === "string" && { completedAt }),
+    ...(error !== undefined && { error: asText(error) ?? JSON.stringify(error) }),
+    // Another program may have stored another value, which is returned as it is.
+    ...(metadata !== undefined && { metadata: metadata as Record<string, unknown> }),
+  };
+}
+
+function asText(value: JsonValue | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+>>>>>>> w/pack
