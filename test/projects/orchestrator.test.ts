@@ -146,9 +146,9 @@ describe("three replicas", () => {
             expect(await replica.call("GET", `/agents/${id}`)).toEqual({ status: 200, body: won?.body });
           const history = await entities.history(id);
           expect(history.map(({ state, actor }) => [state, actor])).toEqual([
-            [won?.body.status, "ann"],
-            ["running", "ann"],
             ["spawning", "ann"],
+            ["running", "ann"],
+            [won?.body.status, "ann"],
           ]);
         }),
       );
