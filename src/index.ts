@@ -73,7 +73,14 @@ export { compareMachines } from "./machine/compare.js";
 export { compileMachine, parseCompiledMachine } from "./machine/compile.js";
 export type { CompiledMachine, CompiledState } from "./machine/compiled.js";
 export { checkedMachine, defineMachine } from "./machine/define.js";
-export type { EventOf, Machine, MachineDefinition, StateDefinition, StateOf } from "./machine/definition.js";
+export type {
+  EventOf,
+  Machine,
+  MachineDefinition,
+  StateDefinition,
+  StateEvent,
+  StateOf,
+} from "./machine/definition.js";
 export { toDot } from "./machine/dot.js";
 export { type Duration, durationMs } from "./machine/duration.js";
 export { readMachineFile } from "./machine/file.js";
