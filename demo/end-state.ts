@@ -1,10 +1,16 @@
 import type { AgentState, TransitionOptions } from "latchkey";
 import type { Exit } from "./messages.js";
 
+/** Own fields that the end of a process writes. */
+export interface EndFields {
+  error?: string;
+  result?: string;
+}
+
 /** Change that records how a process ended. */
 export interface End {
   readonly to: AgentState;
-  readonly options: TransitionOptions<AgentState, { error: string; result: string }>;
+  readonly options: TransitionOptions<AgentState, EndFields>;
 }
 
 /**

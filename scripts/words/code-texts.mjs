@@ -9,7 +9,7 @@ const NOT_PROSE = new Set(["ImportDeclaration", "ExportAllDeclaration", "TSLiter
 export function codeTexts(source, { titles }) {
   const file = parse(source, {
     sourceType: "module",
-    plugins: ["typescript"],
+    plugins: ["typescript", "decorators-legacy"],
     allowAwaitOutsideFunction: true,
     errorRecovery: true,
   });

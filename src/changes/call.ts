@@ -18,6 +18,11 @@ import {
   type TransitionOptions,
 } from "./options.js";
 
+/** Reads who makes a change, if the call does not say it. Called before anything is awaited: the async context counts. */
+export type ReadActor = () => string | undefined;
+
+const NOBODY: ReadActor = () => undefined;
+
 /** One change as the caller asks for it: checked, and encoded for the scripts. */
 export interface ChangeCall {
   readonly operation: Intent["operation"];
@@ -34,13 +39,16 @@ export interface ChangeCall {
 /**
  * Checks the arguments of `create`.
  *
- * @param actor who makes the change, if the options do not say it; read before anything is awaited, because it may be that
- * of the caller's async context
  * @throws ContractError with code BADARG if an argument is invalid
  */
-export function createCall(id: string, fields: object, options: CreateOptions, actor?: string): ChangeCall {
+export function createCall(
+  id: string,
+  fields: object,
+  options: CreateOptions,
+  readActor = NOBODY,
+): ChangeCall {
   checkOptions(options, CREATE_OPTIONS);
-  return callOf("create", id, { ...options, set: fields }, actor);
+  return callOf("create", id, { ...options, set: fields }, readActor);
 }
 
 /** Checks the arguments of `transition`. @throws ContractError with code BADARG if one is invalid */
@@ -48,25 +56,25 @@ export function transitionCall(
   id: string,
   to: string,
   options: TransitionOptions,
-  actor?: string,
+  readActor = NOBODY,
 ): ChangeCall {
   checkOptions(options, TRANSITION_OPTIONS);
-  return callOf("transition", id, options, actor, [checkName(STATE_NAME, to)]);
+  return callOf("transition", id, options, readActor, [checkName(STATE_NAME, to)]);
 }
 
 /** Checks the arguments of `patch`. @throws ContractError with code BADARG if one is invalid */
-export function patchCall(id: string, options: PatchOptions, actor?: string): ChangeCall {
+export function patchCall(id: string, options: PatchOptions, readActor = NOBODY): ChangeCall {
   checkOptions(options, PATCH_OPTIONS);
-  const call = callOf("patch", id, options, actor);
+  const call = callOf("patch", id, options, readActor);
   if (call.fields.size + (options.unset ?? []).length === 0)
     refuse("patch changes nothing: give fields in `set` or names in `unset`");
   return call;
 }
 
 /** Checks the arguments of `remove`. @throws ContractError with code BADARG if one is invalid */
-export function removeCall(id: string, options: RemoveOptions, actor?: string): ChangeCall {
+export function removeCall(id: string, options: RemoveOptions, readActor = NOBODY): ChangeCall {
   checkOptions(options, REMOVE_OPTIONS);
-  return callOf("remove", id, options, actor);
+  return callOf("remove", id, options, readActor);
 }
 
 /**
@@ -80,10 +88,11 @@ export async function restoreCall(
   state: string,
   options: RestoreOptions,
   readNow: () => number | Promise<number>,
-  actor?: string,
+  readActor = NOBODY,
 ): Promise<ChangeCall> {
   checkOptions(options, RESTORE_OPTIONS);
   const { version, fields = {}, since, createdAt = since, ...others } = options;
+  const actor = others.actor ?? readActor();
   checkName(STATE_NAME, state);
   checkWhole("version", version, 1, 9_999_999_999_999);
   checkDefined(options, ["createdAt", "since"]);
@@ -91,7 +100,7 @@ export async function restoreCall(
   const created = createdAt === undefined ? entered : timeMs("createdAt", createdAt);
   if (created > entered) refuse("createdAt is later than since");
   const positional = [state, version, created, entered].map(String);
-  return callOf("restore", id, { ...others, set: fields }, actor, positional);
+  return callOf("restore", id, { ...others, set: fields }, () => actor, positional);
 }
 
 /** Describes a call for the error of its rejection. */
@@ -108,15 +117,16 @@ function callOf(
   operation: Intent["operation"],
   id: string,
   options: TransitionOptions,
-  actor: string | undefined,
+  readActor: ReadActor,
   positional: readonly string[] = [],
 ): ChangeCall {
   const isImport = operation === "restore"; // its `seen` is not about attempts
   if (options.seen !== undefined && options.op === undefined && !isImport)
     refuse("seen requires op: it is a position before the first attempt");
   const start = [checkId("id", id, 128), ...positional];
-  const fields = encodeFields(operation === "create" || isImport ? "fields" : "set", options.set ?? {});
-  const words = [...start, ...optionWords(options, fields, options.actor ?? actor)];
+  const { set = {}, actor = readActor() } = options;
+  const fields = encodeFields(operation === "create" || isImport ? "fields" : "set", set);
+  const words = [...start, ...optionWords(options, fields, actor)];
   return { operation, id, to: positional[0], options, fields, words };
 }
 

@@ -33,7 +33,7 @@ export async function create<S extends string, F extends object>(
   fields: object,
   options: CreateOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, createCall(id, fields, options, store.connection.actor()));
+  return change<S, F>(store, createCall(id, fields, options, store.connection.actor));
 }
 
 /** Moves an entity to another state. */
@@ -43,7 +43,7 @@ export async function transition<S extends string, F extends object>(
   to: S,
   options: TransitionOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, transitionCall(id, to, options, store.connection.actor()));
+  return change<S, F>(store, transitionCall(id, to, options, store.connection.actor));
 }
 
 /** Changes own fields of an entity. Its state, `since` and timers stay. */
@@ -52,7 +52,7 @@ export async function patch<S extends string, F extends object>(
   id: string,
   options: PatchOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, patchCall(id, options, store.connection.actor()));
+  return change<S, F>(store, patchCall(id, options, store.connection.actor));
 }
 
 /** Deletes an entity with its history. The event log keeps its events. */
@@ -61,7 +61,7 @@ export async function remove<S extends string, F extends object>(
   id: string,
   options: RemoveOptions,
 ): Promise<Result<S, F>> {
-  return change<S, F>(store, removeCall(id, options, store.connection.actor()));
+  return change<S, F>(store, removeCall(id, options, store.connection.actor));
 }
 
 /**

@@ -28,9 +28,9 @@ export function encodeFields(name: string, given: object): ReadonlyMap<string, s
     const fields = unwrapped(given, "");
     checkObject(name, fields);
     rejectLoss(fields as object, path);
-    for (const [field, value] of Object.entries(fields as object)) {
+    for (const field of Object.keys(fields as object)) {
       path.push(field);
-      const text = encode(value, field, path);
+      const text = encode((fields as Readonly<Record<string, unknown>>)[field], field, path);
       path.pop();
       if (text === undefined) continue;
       checkName(FIELD_NAME, field);
@@ -52,12 +52,8 @@ function encode(given: unknown, key: string, path: Path): string | undefined {
   switch (typeof value) {
     case "undefined":
       return undefined;
-    case "string": {
-      const text = JSON.stringify(value);
-      if (text.includes("\\ud") && LONE_SURROGATE.test(value))
-        fail(path, "contains half of a surrogate pair");
-      return text;
-    }
+    case "string":
+      return encodeText(value, path);
     case "number":
       if (!Number.isFinite(value)) fail(path, `${value} is not a JSON number`);
       return String(value);
@@ -85,14 +81,20 @@ function encodeList(list: readonly unknown[], path: Path): string {
 function encodeObject(object: object, path: Path): string {
   rejectLoss(object, path);
   let text = "";
-  for (const [key, member] of Object.entries(object)) {
-    if (LONE_SURROGATE.test(key)) fail(path, "has a key with half of a surrogate pair");
+  for (const key of Object.keys(object)) {
     path.push(key);
-    const encoded = encode(member, key, path);
+    const encoded = encode((object as Readonly<Record<string, unknown>>)[key], key, path);
     path.pop();
-    if (encoded !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${encoded}`;
+    if (encoded !== undefined) text += `${text === "" ? "" : ","}${encodeText(key, path)}:${encoded}`;
   }
   return `{${text}}`;
+}
+
+function encodeText(text: string, path: Path): string {
+  const json = JSON.stringify(text);
+  // JSON.stringify escapes half a surrogate pair, and nothing else, in this way.
+  if (json.includes("\\ud") && LONE_SURROGATE.test(text)) fail(path, "contains half of a surrogate pair");
+  return json;
 }
 
 /** Calls toJSON, and takes the value out of a `String`, `Number` or `Boolean` object. */

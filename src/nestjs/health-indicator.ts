@@ -89,9 +89,8 @@ export class LatchkeyHealthIndicator {
     checkFlag("throws", throws);
     const timeoutMs = checkDuration("timeout", timeout);
     const measured = await Deadline.in(timeoutMs).race(this.#measure(connection, timeoutMs));
-    const ended = this.#registry.work.filter(
-      (work) => work.connection === connection && work.state === "failed",
-    );
+    const { work } = this.#registry;
+    const ended = work.filter((one) => one.connection === connection && one.state === "failed");
     if (ended.length > 0)
       return { status: "down", message: "work has ended", ended: ended.map(({ name }) => name), ...measured };
     if (measured.role === "replica")

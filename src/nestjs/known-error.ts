@@ -46,6 +46,7 @@ export abstract class KnownError extends Error {
   declare readonly reason?: string;
   declare readonly reply?: string;
 
+  /** Recognizes an error of any copy of the package by its name and code. */
   static override [Symbol.hasInstance](thrown: unknown): boolean {
     if (typeof thrown !== "object" || thrown === null || !("name" in thrown && "code" in thrown))
       return false;

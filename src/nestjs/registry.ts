@@ -9,14 +9,14 @@ import type { Entities } from "../entities.js";
 import type { Latchkey } from "../latchkey.js";
 import type { MachineDefinition } from "../machine/definition.js";
 import { UsedMachines } from "./machines.js";
-import { NamedConnection } from "./named-connection.js";
+import { DEFAULT_SHUTDOWN_MS, NamedConnection } from "./named-connection.js";
 import type { LatchkeyConnectionOptions } from "./options.js";
 import { DEFAULT_CONNECTION } from "./tokens.js";
 import { RunningWork, type Work, type WorkStatus } from "./work.js";
 
 /**
- * Closes the connections of applications whose startup failed. Nest calls no hook then, and drops the application. Nothing
- * that a connection refers to may refer to the registry.
+ * Closes the connections of an application whose startup failed: Nest calls no hook then, and drops the application. Until
+ * handlers run on it, nothing that a connection refers to may refer to the registry.
  */
 const abandoned = new FinalizationRegistry<ReadonlyMap<string, NamedConnection>>((connections) => {
   for (const connection of connections.values()) void connection.close();
@@ -110,7 +110,7 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
 
   async onModuleDestroy(): Promise<void> {
     const stops = [...this.#work].map(([name, work]) =>
-      work.stop(this.#connections.get(name)?.shutdownMs ?? 0),
+      work.stop(this.#connections.get(name)?.shutdownMs ?? DEFAULT_SHUTDOWN_MS),
     );
     await Promise.all(stops);
   }

@@ -66,7 +66,7 @@ export class RunningWork {
     const works = [...this.#works];
     const settled = Promise.allSettled(works.map((work) => work.stop()));
     if (await isWithin(settled, limitMs)) return;
-    this.#logger.warn("shutdownTimeout is over; handlers that still run are aborted");
+    this.#logger.warn("handlers still run after shutdownTimeout; they are aborted");
     for (const work of this.#works) work.abort(new Error("the application shuts down"));
     if (!(await isWithin(settled, ABORT_GRACE_MS)))
       this.#logger.warn("a handler ignores its signal; its result no longer counts");

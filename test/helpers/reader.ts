@@ -14,12 +14,16 @@ const SETTINGS = {
     target: "es2022",
     module: "nodenext",
     types: ["node"],
+    experimentalDecorators: true,
     skipLibCheck: true,
     outDir: "built",
     rootDir: ".",
   },
   include: ["*.ts"],
 };
+
+/** The packages of a NestJS application. */
+const NEST = ["@nestjs", "reflect-metadata", "rxjs"];
 
 /**
  * Somebody who follows a document step by step: a project of their own with latchkey installed, `latchkey` on PATH, and a
@@ -45,7 +49,7 @@ export class Reader {
     await mkdir(join(folder, "node_modules/.bin"), { recursive: true });
     await symlink(root, join(folder, "node_modules/latchkey"));
     await symlink("../latchkey/bin/latchkey.js", join(folder, "node_modules/.bin/latchkey"));
-    for (const name of ["@types", ...Object.keys(dependencies)]) {
+    for (const name of ["@types", ...NEST, ...Object.keys(dependencies)]) {
       await symlink(join(root, "node_modules", name), join(folder, "node_modules", name));
     }
     await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));

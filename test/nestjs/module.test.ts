@@ -98,6 +98,7 @@ describe("forRoot", () => {
     ]);
     await (await admin()).call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     await expect.poll(() => lines.join("\n")).toContain("warn [Latchkey] connection lost, connecting again");
+    await expect.poll(() => lines.join("\n")).toContain("debug [Latchkey] connected again");
   });
 
   it("logs with the logger of the caller instead", async () => {

@@ -133,7 +133,7 @@ it("aborts a handler after shutdownTimeout, and leaves its event to other replic
     { shutdownTimeout: 1 },
   );
   await app.close();
-  expect(lines.join("\n")).toContain("warn [Latchkey] shutdownTimeout is over");
+  expect(lines.join("\n")).toContain("warn [Latchkey] handlers still run after shutdownTimeout");
   const later = await (await client({ namespace })).machine(machine);
   const handled = gate();
   const reaction = await later.react("work", async (_change, { attempt }) => {

@@ -1,9 +1,9 @@
-import { setImmediate as afterTurn } from "node:timers";
 import { storableText } from "../../contract/storable-text.js";
 import { callHandler, isTimedOut } from "../../reactions/handler-call.js";
 import type { HandlerSettings } from "../../reactions/handler-settings.js";
 import type { Reaction } from "../../reactions/reaction.js";
 import { onAbort } from "../../valkey/on-abort.js";
+import { setTimeout, turn } from "../../valkey/real-time.js";
 import type { ModelEvent } from "../model/store.js";
 import { changeOf, type MemoryServer } from "./memory-server.js";
 
@@ -194,7 +194,7 @@ export class MemoryReaction {
     if (error === undefined) this.#finish(entity, item);
     else if (isInterrupted) item.attempts -= 1;
     else if (attempt >= settings.deadLetterAfter) this.#bury(entity, item, error);
-    else await new Promise<void>((resolve) => afterTurn(resolve)); // a handler that fails always must not block the process
+    else await turn(); // a handler that fails always must not block the process
     this.#busy.delete(entity);
     member.settle();
     this.#start();
