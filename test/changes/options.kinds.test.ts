@@ -22,7 +22,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "create with fields in a list": [
     (ours) => ours.create("a2", any(["x"])),
-    'fields must be an object, not ["x"]',
+    "fields must be an object, not an array",
   ],
   "create with set beside the fields": [
     (ours) => ours.create("a2", {}, any({ set: { n: 1 } })),
@@ -38,8 +38,8 @@ const calls: Record<string, [call: Call, text: string]> = {
   "patch without options": [(ours) => ours.patch("a1", any(undefined)), "), not undefined"],
   "patch with force": [patch({ force: true }), 'unknown option "force"'],
   "patch with set of null": [patch({ set: null }), "set must be an object, not null"],
-  "patch with set in a list": [patch({ set: [1] }), "set must be an object, not [1]"],
-  "patch with unset of text": [patch({ unset: "abc" }), 'unset must be a list of field names, not "abc"'],
+  "patch with set in a list": [patch({ set: [1] }), "set must be an object, not an array"],
+  "patch with unset of text": [patch({ unset: "abc" }), "unset must be a list of field names, not text"],
   "patch with unset of null": [patch({ unset: null }), "unset must be a list of field names, not null"],
   "patch with an op of null": [patch({ op: null }), "op null must be 1 to 64"],
   "patch with a version as text": [
@@ -69,11 +69,11 @@ const calls: Record<string, [call: Call, text: string]> = {
   "sweep with options of null": [(ours) => ours.sweep(any(null)), noObject(null)],
   "sweep with a signal that is invalid": [
     (ours) => ours.sweep({ signal: any("x") }),
-    'signal must be an AbortSignal (of an AbortController, its signal), not "x"',
+    "signal must be an AbortSignal (of an AbortController, its signal), not text",
   ],
   "sweep with a listener that is invalid": [
     (ours) => ours.sweep({ onStuck: any(5) }),
-    "onStuck must be a function, not 5",
+    "onStuck must be a function, not a number",
   ],
   "sweep with once of text": [
     (ours) => ours.sweep({ once: any("no") }),
@@ -131,7 +131,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "subscribe with an onMissed that is invalid": [
     (ours) => ours.subscribe(() => {}, { onMissed: any("x") }),
-    'onMissed must be a function, not "x"',
+    "onMissed must be a function, not text",
   ],
   "react to an event that is invalid": [
     (ours) => ours.react("r", () => {}, { on: ["order.paid"] }),
@@ -139,7 +139,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "retry of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").retry(any("0:1-0")),
-    'ids must be a list, not "0:1-0"',
+    "ids must be a list, not text",
   ],
   "drop of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").drop(any(null)),
@@ -156,7 +156,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "apply with a map that is invalid": [
     (_, latchkey) => latchkey.apply(agent(), { map: any("x") }),
-    'map must be an object, not "x"',
+    "map must be an object, not text",
   ],
   "a lifecycle with a misspelt option": [
     (ours) => new AgentLifecycle(ours, any({ onend: () => {} })),
@@ -164,7 +164,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "a lifecycle with an onEnd that is invalid": [
     (ours) => new AgentLifecycle(ours, { onEnd: any("x") }),
-    'onEnd must be a function, not "x"',
+    "onEnd must be a function, not text",
   ],
 };
 

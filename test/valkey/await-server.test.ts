@@ -38,6 +38,28 @@ it("gives up when the time is up, with the last cause", async () => {
   await rejectionOf(ConnectError, connect({ url }));
 });
 
+it("makes a last attempt when the time is up, however long the delay is", async () => {
+  const proxy = await startProxy(await useValkey());
+  proxy.shut(true);
+  const { logger } = recordingLogger();
+  const warn = (): void => proxy.shut(false);
+  const retry = { for: "2s", delay: "1h" } as const;
+  const latchkey = await connect({ url: proxy.url, retry, logger: { ...logger, warn } });
+  await latchkey.close();
+});
+
+it("waits for a frozen server with TLS too", async () => {
+  const proxy = await startProxy(await useValkey());
+  proxy.freeze(true);
+  const stop = new AbortController();
+  const url = `valkeys://localhost:${proxy.port}`;
+  const retry = { delay: 1, signal: stop.signal };
+  const connecting = rejection(connect({ url, connectTimeoutMs: 50, retry }));
+  await expect.poll(() => proxy.frozen).toBeGreaterThan(2);
+  stop.abort(new Error("stopping"));
+  expect((await connecting).message).toBe("stopping");
+});
+
 it.each([0, 2])("gives up after %i retries", async (attempts) => {
   const url = `valkey://127.0.0.1:${await freePort()}`;
   const { lines, logger } = recordingLogger();
