@@ -21,6 +21,7 @@ export function shortText(value: unknown): string {
 }
 
 function plainOrKind(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
   return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AgentLifecycle, agent, ContractError, type Entities, type Latchkey } from "../../src/index.js";
+import { kindOf } from "../../src/machine/json-value.js";
 import type { AgentState } from "../../src/machine/agent.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
@@ -12,7 +13,7 @@ const any = (value: unknown) => value as never;
 const patch = (options: object) => (ours: Ours) => ours.patch("a1", { set: { n: 1 }, ...options });
 const circular: Record<string, unknown> = {};
 circular.self = circular;
-const noObject = (value: unknown) => `), not ${JSON.stringify(value)}`;
+const noObject = (value: unknown) => `), not ${kindOf(value)}`;
 
 const calls: Record<string, [call: Call, text: string]> = {
   "create with options of null": [(ours) => ours.create("a2", {}, any(null)), noObject(null)],

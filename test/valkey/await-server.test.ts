@@ -9,6 +9,7 @@ import {
 } from "../../src/index.js";
 import { freePort } from "../../src/server/port.js";
 import { startValkey } from "../../src/testing/index.js";
+import { silentLogger } from "../../src/valkey/logger.js";
 import { client, rejection, rejectionOf } from "../helpers/client.js";
 import { ownServer } from "../helpers/doctor.js";
 import { startProxy } from "../helpers/proxy.js";
@@ -41,10 +42,9 @@ it("gives up when the time is up, with the last cause", async () => {
 it("makes a last attempt when the time is up, however long the delay is", async () => {
   const proxy = await startProxy(await useValkey());
   proxy.shut(true);
-  const { logger } = recordingLogger();
-  const warn = (): void => proxy.shut(false);
+  const logger = { ...silentLogger, warn: () => proxy.shut(false) };
   const retry = { for: "2s", delay: "1h" } as const;
-  const latchkey = await connect({ url: proxy.url, retry, logger: { ...logger, warn } });
+  const latchkey = await connect({ url: proxy.url, retry, logger });
   await latchkey.close();
 });
 

@@ -1,17 +1,10 @@
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { beforeAll, expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { agent, ClosedError, NotDurableError, OutcomeUnknownError } from "../../src/index.js";
 import { scripts } from "../../src/lua/index.js";
-import { startValkey } from "../../src/testing/index.js";
-import { built, root } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
 import { client, rejectionOf } from "../helpers/client.js";
-import { inNode } from "../helpers/node.js";
 import { startProxy } from "../helpers/proxy.js";
 import { useValkey } from "../helpers/valkey.js";
-
-beforeAll(built);
 
 /** Agents behind a proxy, by a client whose calls may wait for long, and without it. */
 async function patient(options: { readonly maxInFlight?: number } = {}) {
@@ -77,25 +70,4 @@ it("ends a call that waits for a connection of its own to a frozen server", asyn
   await expect.poll(() => proxy.frozen).toBeGreaterThan(0);
   await latchkey.close();
   await subscribing;
-});
-
-it("lets the process end although a frozen server answers nothing", async () => {
-  const server = await startValkey();
-  onTestFinished(() => server.stop());
-  if (!("pid" in server)) throw new Error("A server in a container cannot be frozen");
-  const { pid } = server;
-  onTestFinished(() => void process.kill(pid, "SIGCONT"));
-  const outcomes = await inNode(`
-    import { agent, connect } from ${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)};
-    const latchkey = await connect({ url: ${JSON.stringify(server.url)}, timeout: "10m" });
-    const agents = await latchkey.machine(agent());
-    await agents.create("a1");
-    process.kill(${pid}, "SIGSTOP");
-    const patches = [1, 2, 3].map((n) => agents.patch("a1", { set: { n } }));
-    const ended = Promise.allSettled(patches);
-    await latchkey.close();
-    console.log(JSON.stringify((await ended).map(({ reason }) => reason.code)));
-  `);
-  // The first one was sent, or close was faster.
-  expect(["UNKNOWN,CLOSED,CLOSED", "CLOSED,CLOSED,CLOSED"]).toContain(String(outcomes));
 });
