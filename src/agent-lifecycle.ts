@@ -1,25 +1,23 @@
 import type { ChangeOptions, GuardOptions } from "./changes/options.js";
-import { checkFunctions, checkId, checkOptions, checkTypes, shortText } from "./contract/arguments.js";
-import type { Snapshot } from "./contract/document.js";
+import { type AgentLifecycleState, lifecycleState } from "./contract/agent-documents.js";
+import {
+  checkFunctions,
+  checkId,
+  checkOptions,
+  checkTypes,
+  refuse,
+  shortText,
+} from "./contract/arguments.js";
 import { storableText } from "./contract/storable-text.js";
-import type { Entities } from "./entities.js";
-import { AgentLifecycleError } from "./errors/agent-lifecycle-error.js";
-import type { RejectedError } from "./errors/rejected-errors.js";
+import { type Entities, storeOf } from "./entities.js";
+import { AgentLifecycleError, throwRejection } from "./errors/agent-lifecycle-error.js";
 import type { AgentState } from "./machine/agent.js";
-import type { JsonValue } from "./machine/json-value.js";
+import { type PublishEventsOptions, publishEvents } from "./reactions/publish-events.js";
+import type { Reaction } from "./reactions/reaction.js";
 import { READ_OPTIONS, type ReadOptions } from "./valkey/ask.js";
 import { errorText, thrownText } from "./valkey/thrown-text.js";
 
-/** State of an agent, in the form of the in-process service. The object belongs to the caller. */
-export interface AgentLifecycleState {
-  agentId: string;
-  taskId: string;
-  status: AgentState;
-  startedAt?: string;
-  completedAt?: string;
-  error?: string;
-  metadata?: Record<string, unknown>;
-}
+export type { AgentLifecycleState } from "./contract/agent-documents.js";
 
 /** Options of {@link AgentLifecycle}. */
 export interface AgentLifecycleOptions {
@@ -80,10 +78,10 @@ export class AgentLifecycle {
     options: AgentRegisterOptions = {},
   ): Promise<AgentLifecycleState> {
     checkOptions(options, REGISTER_OPTIONS);
-    const fields = { agentId, taskId, ...(metadata !== undefined && { metadata: metadata as JsonValue }) };
+    const fields = { agentId, taskId, ...(metadata !== undefined && { metadata }) };
     const agent = await this.#agents
       .create(agentId, fields, this.#withActor(options))
-      .catch((error: unknown) => translate(error, "spawning"));
+      .catch((error: unknown) => throwRejection(error, "spawning"));
     return lifecycleState(agent);
   }
 
@@ -159,6 +157,22 @@ export class AgentLifecycle {
   }
 
   /**
+   * Publishes the events of agents on another channel, with exactly the members of the in-process service: `type`,
+   * `agentId`, `taskId`, `timestamp` and, if the agent failed, `error`. For subscribers that cannot read latchkey's own
+   * channel yet. Each event is published by one of the replicas that call this, at least once, in order per agent, from
+   * the first call on. The client's user needs the permission for the channel.
+   *
+   * @param channel name of the channel, such as that of the replaced service
+   * @throws ContractError if the channel or an option is invalid; NotExecutedError if the server does not reply
+   * @example await using publishing = await lifecycle.publishEvents("orchestrator:events");
+   */
+  async publishEvents(channel: string, options: PublishEventsOptions = {}): Promise<Reaction> {
+    const store = storeOf(this.#agents);
+    if (store === undefined) refuse("publishEvents needs the entities of a connected client");
+    return publishEvents(store, channel, options);
+  }
+
+  /**
    * Called when a transition is called, before it is sent. Does nothing; for subclasses that log. It must not throw.
    *
    * @param error the text that is stored, if the agent fails
@@ -175,13 +189,17 @@ export class AgentLifecycle {
     error?: string,
   ): Promise<AgentLifecycleState> {
     checkOptions(options, TRANSITION_OPTIONS);
-    this.beforeTransition(agentId, to, error);
     const problem = idProblem(agentId);
-    if (problem !== undefined) throw this.#impossible(agentId, to, problem);
+    const id = problem === undefined ? agentId : idText(agentId);
+    this.beforeTransition(id, to, error);
+    if (problem !== undefined) {
+      const rejection = { code: "NOTFOUND", machine: this.#agents.name, id, current: null } as const;
+      throw new AgentLifecycleError(`Agent ${id} not found`, rejection, to, problem);
+    }
     const set = error === undefined ? {} : { error };
     const change = await this.#agents
       .transition(agentId, to, { ...this.#withActor(options), set })
-      .catch((rejection: unknown) => translate(rejection, to));
+      .catch((rejection: unknown) => throwRejection(rejection, to));
     const agent = lifecycleState(change);
     this.afterTransition(agent);
     return agent;
@@ -190,13 +208,6 @@ export class AgentLifecycle {
   #withActor<T extends AgentRegisterOptions>(options: T): T {
     const { actor = this.#options.actor } = options;
     return actor === undefined ? options : { ...options, actor };
-  }
-
-  /** Makes the error for an ID that no agent can have. */
-  #impossible(agentId: unknown, to: AgentState, cause: unknown): AgentLifecycleError {
-    const id = typeof agentId === "string" ? storableText(agentId, 128) : shortText(agentId);
-    const rejection = { code: "NOTFOUND", machine: this.#agents.name, id, current: null } as const;
-    return new AgentLifecycleError(`Agent ${id} not found`, rejection, to, cause);
   }
 
   /** Calls `onEnd` with an object of its own, because the caller may change the one that is returned. */
@@ -222,39 +233,13 @@ function idProblem(agentId: string): unknown {
   }
 }
 
+/** Formats an ID that no agent can have. */
+function idText(agentId: unknown): string {
+  return typeof agentId === "string" ? storableText(agentId, 128) : shortText(agentId);
+}
+
 function warnOfFailure(error: unknown, agent: AgentLifecycleState): void {
   process.emitWarning(`onEnd of agent ${agent.agentId} failed: ${thrownText(error)}`, {
     code: "LATCHKEY_ON_END",
   });
-}
-
-/** Converts a rejection into the words of the in-process service. It may come from another copy of the package. */
-function translate(error: unknown, to: AgentState): never {
-  if (!(error instanceof Error && "code" in error && "current" in error)) throw error;
-  const rejection = error as RejectedError;
-  const { code, id, current, message } = rejection;
-  const words: Partial<Record<typeof code, string>> = {
-    NOTFOUND: `Agent ${id} not found`,
-    EXISTS: `Agent ${id} already exists`,
-    ILLEGAL: `Invalid state transition from ${current?.state ?? "unknown"} to ${to}`,
-  };
-  throw new AgentLifecycleError(words[code] ?? message, rejection, to, error);
-}
-
-function lifecycleState(agent: Snapshot<AgentState>): AgentLifecycleState {
-  const { id, state, taskId, startedAt, completedAt, error, metadata } = agent;
-  return {
-    agentId: id,
-    taskId: asText(taskId) ?? "",
-    status: state,
-    ...(typeof startedAt === "string" && { startedAt }),
-    ...(typeof completedAt === "string" && { completedAt }),
-    ...(error !== undefined && { error: asText(error) ?? JSON.stringify(error) }),
-    // Another program may have stored another value, which is returned as it is.
-    ...(metadata !== undefined && { metadata: metadata as Record<string, unknown> }),
-  };
-}
-
-function asText(value: JsonValue | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

@@ -37,6 +37,9 @@ import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 import { ServerSource } from "./waits/wait-source.js";
 
+/** Returns the store of entities; undefined for entities that have no server. For other files of the package. */
+export let storeOf: (entities: Pick<Entities, "name">) => MachineStore | undefined;
+
 /**
  * The entities of one machine. Returned by `latchkey.machine(…)`.
  *
@@ -56,6 +59,10 @@ import { ServerSource } from "./waits/wait-source.js";
 export class Entities<M extends MachineDefinition | string = string, F extends object = Fields> {
   readonly #store: MachineStore;
   readonly #feed: Feed;
+
+  static {
+    storeOf = (entities) => (#store in entities ? entities.#store : undefined);
+  }
 
   constructor(store: MachineStore) {
     this.#store = store;

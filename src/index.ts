@@ -20,7 +20,16 @@ export type {
   TransitionOptions,
 } from "./changes/options.js";
 export type { Confirmation, Rejection, Result } from "./changes/result.js";
-export { type Change, type OwnFields, ownFields, type Replay, type Snapshot } from "./contract/document.js";
+export {
+  type Change,
+  type ChangeFacts,
+  type EntityFacts,
+  type OwnFields,
+  ownFields,
+  type Replay,
+  type ReplayFacts,
+  type Snapshot,
+} from "./contract/document.js";
 export type { Durability } from "./contract/durability.js";
 export type { FieldInput, Fields, Stored, StoredFields } from "./contract/own-fields.js";
 export type { Resolution, ResolveOptions } from "./contract/resolution.js";
@@ -64,7 +73,14 @@ export { compareMachines } from "./machine/compare.js";
 export { compileMachine, parseCompiledMachine } from "./machine/compile.js";
 export type { CompiledMachine, CompiledState } from "./machine/compiled.js";
 export { checkedMachine, defineMachine } from "./machine/define.js";
-export type { EventOf, Machine, MachineDefinition, StateDefinition, StateOf } from "./machine/definition.js";
+export type {
+  EventOf,
+  Machine,
+  MachineDefinition,
+  StateDefinition,
+  StateEvent,
+  StateOf,
+} from "./machine/definition.js";
 export { toDot } from "./machine/dot.js";
 export { type Duration, durationMs } from "./machine/duration.js";
 export { readMachineFile } from "./machine/file.js";
@@ -78,6 +94,7 @@ export type { Follower, FollowOptions } from "./reactions/follow.js";
 export type { ForgetOptions, ForgottenReaction } from "./reactions/forget.js";
 export type { Handler, HandlerContext, HandlerOptions } from "./reactions/handler-settings.js";
 export type { PendingEvent } from "./reactions/pending.js";
+export type { PublishEventsOptions } from "./reactions/publish-events.js";
 export type { Reaction } from "./reactions/reaction.js";
 export type { MissedEvents, ReactOptions } from "./reactions/settings.js";
 export type { ReactionStats, ReactionTotals } from "./reactions/stats.js";

@@ -20,7 +20,10 @@ export type StoredFields<F extends object> = string extends keyof F
   : { readonly [K in keyof F as F[K] extends AnyFunction ? never : K]?: Stored<F[K]> };
 
 /** Derives the JSON that `JSON.stringify` makes of a value, as it is read again: a `Date` becomes a string. */
-export type Stored<T> = T extends { toJSON(): infer J }
+export type Stored<T> = T extends {
+  /** Returns the value that is encoded instead. */
+  toJSON(): infer J;
+}
   ? J
   : T extends AnyFunction
     ? never

@@ -1,4 +1,5 @@
 import type { AgentState } from "../machine/agent.js";
+import { isError } from "./is-error.js";
 import { RejectedError } from "./rejected-errors.js";
 
 /**
@@ -22,4 +23,20 @@ export class AgentLifecycleError extends RejectedError {
     this.from = (current?.state ?? null) as AgentState | null;
     this.to = to;
   }
+}
+
+/**
+ * Throws the rejection of a call in the words of the in-process service, and any other error as it is. The error may come
+ * from another copy of the package.
+ */
+export function throwRejection(error: unknown, to: AgentState): never {
+  if (!(isError(error) && "code" in error && "current" in error)) throw error;
+  const rejection = error as RejectedError;
+  const { code, id, current, message } = rejection;
+  const words: Partial<Record<typeof code, string>> = {
+    NOTFOUND: `Agent ${id} not found`,
+    EXISTS: `Agent ${id} already exists`,
+    ILLEGAL: `Invalid state transition from ${current?.state ?? "unknown"} to ${to}`,
+  };
+  throw new AgentLifecycleError(words[code] ?? message, rejection, to, error);
 }

@@ -18,17 +18,17 @@ export type ErrorCode =
   | "NESTED"
   /** IllegalTransitionError, NoLeaseError, RejectedError, AgentLifecycleError | the machine has no such transition, or the state has no lease | read `current`, and decide */
   | "ILLEGAL"
-  /** ConflictError | the entity does not have the expected version or state | read `current`, and decide */
+  /** ConflictError, AgentLifecycleError | the entity does not have the expected version or state | read `current`, and decide */
   | "CONFLICT"
   /** NotFoundError, WaitError, AgentLifecycleError, CliError | the entity does not exist | create it, or correct the ID */
   | "NOTFOUND"
   /** AlreadyExistsError, AgentLifecycleError | an entity with this ID exists | use it, or choose another ID */
   | "EXISTS"
-  /** MissingFieldError | the state requires fields that are absent | set the fields named in `fields` in the same call */
+  /** MissingFieldError, AgentLifecycleError | the state requires fields that are absent | set the fields named in `fields` in the same call */
   | "MISSING"
   /** DeadlineExceededError | `notAfter` has passed; the change was not applied | make the change again if it is still wanted */
   | "EXPIRED"
-  /** OutcomeForgottenError | the server can no longer decide whether an earlier attempt was applied | read the entity, and decide */
+  /** OutcomeForgottenError, AgentLifecycleError | the server can no longer decide whether an earlier attempt was applied | read the entity, and decide */
   | "FORGOTTEN"
   /** NotExecutedError | the server did not execute the call, and will not | try again later; `reply` has the server's code */
   | "NOTEXECUTED"

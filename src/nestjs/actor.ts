@@ -6,9 +6,9 @@ const actors = new AsyncLocalStorage<string | undefined>();
  * Returns the actor of the request that is being handled, as {@link LatchkeyActorInterceptor} found it; undefined outside
  * of requests. Connections of `LatchkeyModule` use it, unless their options have an `actor`.
  *
- * @example LatchkeyModule.forRoot({ actor: () => currentActor() ?? "scheduler" })
+ * @example LatchkeyModule.forRoot({ actor: () => requestActor() ?? "scheduler" })
  */
-export function currentActor(): string | undefined {
+export function requestActor(): string | undefined {
   return actors.getStore();
 }
 

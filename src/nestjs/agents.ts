@@ -26,13 +26,18 @@ export function agentProviders(
   const entities = entitiesProvider(checkedMachine(options.machine ?? agent()), connection);
   const reactions: FactoryProvider = {
     provide: "LatchkeyAgentReactions",
-    inject: [AGENTS, LatchkeyRegistry, ModuleRef],
-    useFactory: (agents: Agents, registry: LatchkeyRegistry, moduleRef: ModuleRef) => {
+    inject: [AGENTS, AgentLifecycleService, LatchkeyRegistry, ModuleRef],
+    useFactory: (
+      agents: Agents,
+      lifecycle: AgentLifecycleService,
+      registry: LatchkeyRegistry,
+      moduleRef: ModuleRef,
+    ) => {
       registry.claim(
         "agents",
         "two connections have the option agents, but AgentLifecycleService can use only one; leave it out of one forRoot",
       );
-      return new AgentReactions(connection, agents, options, registry, moduleRef);
+      return new AgentReactions({ connection, options, agents, lifecycle, registry, moduleRef });
     },
   };
   const lifecycleOptions: FactoryProvider = {
@@ -58,52 +63,42 @@ function optionsOf({ cleanup }: AgentsOptions, moduleRef: ModuleRef): AgentLifec
   return { onEnd: ({ agentId }) => cleanUp(agentId) };
 }
 
+interface Parts {
+  readonly connection: string;
+  readonly options: AgentsOptions;
+  readonly agents: Agents;
+  readonly lifecycle: AgentLifecycleService;
+  readonly registry: LatchkeyRegistry;
+  readonly moduleRef: ModuleRef;
+}
+
 /** Starts the reactions of the option `agents` when the application starts. */
 class AgentReactions implements OnApplicationBootstrap {
-  readonly #connection: string;
-  readonly #agents: Agents;
-  readonly #options: AgentsOptions;
-  readonly #registry: LatchkeyRegistry;
-  readonly #moduleRef: ModuleRef;
+  readonly #parts: Parts;
 
-  constructor(
-    connection: string,
-    agents: Agents,
-    options: AgentsOptions,
-    registry: LatchkeyRegistry,
-    moduleRef: ModuleRef,
-  ) {
-    this.#connection = connection;
-    this.#agents = agents;
-    this.#options = options;
-    this.#registry = registry;
-    this.#moduleRef = moduleRef;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.#registry.start(() => this.#react());
+    const { options, agents, lifecycle, registry, moduleRef } = this.#parts;
+    const { cleanup, channel } = options;
+    await registry.start(async () => {
+      if (cleanup?.spawner !== undefined) findSpawner(cleanup.spawner, moduleRef);
+      if (cleanup !== undefined && cleanup.mode !== "local") {
+        const cleanUp = sessionCleanup(cleanup, moduleRef);
+        const { delay } = cleanup;
+        const more = { on: ENDS, ...(delay !== undefined && { delay }) };
+        await this.#start((signal) => agents.react(CLEANUP, ({ id }) => cleanUp(id), { ...more, signal }));
+      }
+      if (channel !== undefined) await this.#start((signal) => lifecycle.publishEvents(channel, { signal }));
+    });
   }
 
-  async #react(): Promise<void> {
-    const { cleanup } = this.#options;
-    if (cleanup?.spawner !== undefined) findSpawner(cleanup.spawner, this.#moduleRef);
-    if (cleanup !== undefined && cleanup.mode !== "local") {
-      const cleanUp = sessionCleanup(cleanup, this.#moduleRef);
-      const { delay } = cleanup;
-      await this.#start(CLEANUP, (signal) =>
-        this.#agents.react(CLEANUP, ({ id }) => cleanUp(id), {
-          on: ENDS,
-          signal,
-          ...(delay !== undefined && { delay }),
-        }),
-      );
-    }
-  }
-
-  async #start(name: string, react: (signal: AbortSignal) => Promise<Reaction>): Promise<void> {
+  async #start(react: (signal: AbortSignal) => Promise<Reaction>): Promise<void> {
     const stopping = new AbortController();
     const reaction = await react(stopping.signal);
-    this.#registry.add(this.#connection, `reaction ${name}`, {
+    this.#parts.registry.add(this.#parts.connection, `reaction ${reaction.name}`, {
       ended: reaction.closed,
       stop: () => reaction.close(),
       abort: (reason) => stopping.abort(reason),

@@ -60,13 +60,22 @@ export class EventBridge implements OnApplicationBootstrap {
     }
   }
 
-  /** Finds the emitter by its name: an import would load a package that applications without this option do not have. */
+  /** Finds the emitter by the methods of its class: an import would load a package that other applications do not have. */
   #findEmitter(): Emitter {
-    const wrapper = this.#discovery.getProviders().find(({ name }) => name === "EventEmitter2");
-    const emitter: unknown = wrapper?.instance;
-    if (typeof emitter === "object" && emitter !== null && "emitAsync" in emitter) return emitter as Emitter;
+    const wrapper = this.#discovery
+      .getProviders()
+      .find(({ token, instance }) => isEmitterClass(token) && instance);
+    if (wrapper !== undefined) return wrapper.instance as Emitter;
     refuse(
       "the option eventEmitter needs @nestjs/event-emitter; import EventEmitterModule.forRoot() in a module of the application",
     );
   }
+}
+
+/** Returns whether a token is the class EventEmitter2. Instances are not looked at, because some are proxies. */
+function isEmitterClass(token: unknown): boolean {
+  const prototype: unknown = typeof token === "function" ? token.prototype : undefined;
+  return (
+    typeof prototype === "object" && prototype !== null && "emitAsync" in prototype && "onAny" in prototype
+  );
 }

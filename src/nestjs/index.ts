@@ -8,7 +8,7 @@
  *
  * @module latchkey/nestjs
  */
-export { currentActor } from "./actor.js";
+export { requestActor } from "./actor.js";
 export { LatchkeyActorInterceptor, type LatchkeyActorInterceptorOptions } from "./actor-interceptor.js";
 export { AgentLifecycleService } from "./agent-lifecycle-service.js";
 export type { AgentCleanupOptions, AgentsOptions, SessionSpawner } from "./agents-options.js";

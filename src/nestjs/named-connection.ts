@@ -4,11 +4,14 @@ import { ClosedError } from "../errors/closed-error.js";
 import { connect, type Latchkey } from "../latchkey.js";
 import type { SweepOptions } from "../sweep/sweep.js";
 import type { ConnectRetry } from "../valkey/await-server.js";
+import { requestActor } from "./actor.js";
 import { nestLogger } from "./nest-logger.js";
 import type { LatchkeyConnectionOptions } from "./options.js";
 import { getLatchkeyToken } from "./tokens.js";
 import type { Work } from "./work.js";
 
+/** Default of `shutdownTimeout`. */
+export const DEFAULT_SHUTDOWN_MS = 10_000;
 /** As the modules of Nest for other databases wait. */
 const RETRY = { attempts: 9, delay: "3s" } as const;
 
@@ -25,13 +28,20 @@ export class NamedConnection {
 
   /** Begins to connect. @throws ContractError if an option is invalid */
   constructor(name: string, options: LatchkeyConnectionOptions) {
-    const { sweep = false, shutdownTimeout = "10s", retry = RETRY, eventEmitter = false, ...rest } = options;
+    const {
+      sweep = false,
+      shutdownTimeout = DEFAULT_SHUTDOWN_MS,
+      retry = RETRY,
+      eventEmitter = false,
+      ...rest
+    } = options;
     checkFlag("eventEmitter", eventEmitter);
     this.hasEventEmitter = eventEmitter;
     this.#sweep = sweep;
     this.shutdownMs = checkDuration("shutdownTimeout", shutdownTimeout);
     this.#latchkey = connect({
       logger: nestLogger(getLatchkeyToken(name)),
+      actor: requestActor,
       ...rest,
       retry: withSignal(retry, this.#closing.signal),
     });

@@ -1,4 +1,4 @@
-import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from "@nestjs/common";
+import type { FactoryProvider, InjectionToken, ModuleMetadata, Type } from "@nestjs/common";
 import type { ConnectOptions } from "../latchkey.js";
 import type { Duration } from "../machine/duration.js";
 import type { SweepOptions } from "../sweep/sweep.js";
@@ -54,12 +54,9 @@ export interface LatchkeyOptionsFactory {
 /** Options of `LatchkeyModule.forRootAsync`. Give exactly one of `useFactory`, `useClass` and `useExisting`. */
 export interface LatchkeyModuleAsyncOptions extends LatchkeyRootOptions, Pick<ModuleMetadata, "imports"> {
   /** Providers that `useFactory` takes as arguments. */
-  readonly inject?: (InjectionToken | OptionalFactoryDependency)[];
+  readonly inject?: NonNullable<FactoryProvider["inject"]>;
   /** Makes the settings. */
-  readonly useFactory?: (
-    // biome-ignore lint/suspicious/noExplicitAny: the types of the injected providers are the caller's
-    ...args: any[]
-  ) => LatchkeyConnectionOptions | Promise<LatchkeyConnectionOptions>;
+  readonly useFactory?: FactoryProvider<LatchkeyConnectionOptions>["useFactory"];
   /** A class that makes the settings, instantiated for this module. */
   readonly useClass?: Type<LatchkeyOptionsFactory>;
   /** A provider of another module that makes the settings. */

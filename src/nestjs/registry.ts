@@ -9,7 +9,7 @@ import type { Entities } from "../entities.js";
 import type { Latchkey } from "../latchkey.js";
 import type { MachineDefinition } from "../machine/definition.js";
 import { UsedMachines } from "./machines.js";
-import { NamedConnection } from "./named-connection.js";
+import { DEFAULT_SHUTDOWN_MS, NamedConnection } from "./named-connection.js";
 import type { LatchkeyConnectionOptions } from "./options.js";
 import { DEFAULT_CONNECTION } from "./tokens.js";
 import { RunningWork, type Work, type WorkStatus } from "./work.js";
@@ -110,7 +110,7 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
 
   async onModuleDestroy(): Promise<void> {
     const stops = [...this.#work].map(([name, work]) =>
-      work.stop(this.#connections.get(name)?.shutdownMs ?? 0),
+      work.stop(this.#connections.get(name)?.shutdownMs ?? DEFAULT_SHUTDOWN_MS),
     );
     await Promise.all(stops);
   }

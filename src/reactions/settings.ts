@@ -65,7 +65,8 @@ export interface ReactionSettings extends HandlerSettings {
   readonly onMissed: ((missed: MissedEvents) => void) | undefined;
 }
 
-const OPTIONS: readonly (keyof ReactOptions)[] = [
+/** Names of the options of `react`. */
+export const OPTIONS: readonly (keyof ReactOptions)[] = [
   ...HANDLER_OPTIONS,
   "from",
   "deadLetterAfter",

@@ -1,5 +1,6 @@
+import type { Socket } from "node:net";
 import { type RedisOptions, Valkey } from "iovalkey";
-import { clearTimeout, nextTick, setTimeout } from "./real-time.js";
+import { clearTimeout, nextTick, setImmediate, setTimeout } from "./real-time.js";
 
 /** Runs code of iovalkey that relies on `process.nextTick`, with the real one. */
 export function withRealTicks<T>(work: () => T): T {
@@ -17,6 +18,11 @@ export function withRealTicks<T>(work: () => T): T {
 interface Client {
   readonly status: string;
   readonly reconnectTimeout: NodeJS.Timeout | undefined;
+  readonly options: RedisOptions;
+  readonly stream: Socket;
+  readonly commandQueue: { readonly length: number };
+  /** Set while the client waits for data. */
+  socketTimeoutTimer: NodeJS.Timeout | undefined;
   connect(): Promise<void>;
   setStatus(status: string, argument?: unknown): void;
 }
@@ -38,6 +44,25 @@ class RealTimeClient extends Base {
       this.connect().catch(() => {}); // the client reports failures as events
     };
     setTimeout(reconnect, Number(argument)).unref();
+  }
+
+  /** Ends a connection on which a command waits and no data arrives. */
+  setSocketTimeout(): void {
+    const { stream } = this;
+    const { socketTimeout } = this.options;
+    // Data that arrived while this process was busy is read first.
+    const timer = setTimeout(() => setImmediate(end), socketTimeout);
+    const end = (): void => {
+      if (this.socketTimeoutTimer !== timer) return;
+      this.socketTimeoutTimer = undefined;
+      stream.destroy(new Error(`Socket timeout: no data arrived within ${socketTimeout} ms`));
+    };
+    this.socketTimeoutTimer = timer;
+    stream.once("data", () => {
+      clearTimeout(this.socketTimeoutTimer);
+      this.socketTimeoutTimer = undefined;
+      if (this.commandQueue.length > 0) this.setSocketTimeout();
+    });
   }
 }
 

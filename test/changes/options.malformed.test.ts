@@ -123,7 +123,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
         throw new Error("hands off");
       },
     }),
-    "set.x cannot be read: hands off",
+    "set.x.y cannot be read: hands off",
   ],
   "a toJSON that throws": [
     set("x", {

@@ -9,8 +9,10 @@ import {
   LatchkeyModule,
 } from "../../src/nestjs/index.js";
 import { LatchkeyRegistry } from "../../src/nestjs/registry.js";
+import { connection } from "../helpers/calls.js";
 import { client, rejection } from "../helpers/client.js";
 import { recordingNestLogger, startApp } from "../helpers/nest-app.js";
+import { record } from "../helpers/recorder.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
 async function root(agents: boolean | AgentsOptions = true, connection = "default") {
@@ -201,6 +203,21 @@ describe("cleanup", () => {
       /Absent has no method scheduleSessionCleanup/,
     );
   });
+});
+
+it("publishes the events on a channel in the format of the replaced service", async () => {
+  const channel = freshNamespace();
+  const recorder = await record(await connection(), channel);
+  const app = await startApp({ imports: [(await root({ channel })).module] });
+  const service = app.get(AgentLifecycleService);
+  await service.registerSpawnedAgent("a1", "t1");
+  await service.transitionToFailed("a1", "boom");
+  await expect.poll(() => recorder.published()).toHaveLength(2);
+  const timestamp = expect.any(String);
+  expect((await recorder.published()).map((text) => JSON.parse(text))).toEqual([
+    { type: "agent.spawned", agentId: "a1", taskId: "t1", timestamp },
+    { type: "agent.failed", agentId: "a1", taskId: "t1", timestamp, error: "boom" },
+  ]);
 });
 
 it.each<[object, RegExp]>([

@@ -62,3 +62,19 @@ it("a server that rejects many calls at once with READONLY is left once", async 
   for (const created of await Promise.all(calls)) expect(created).toMatchObject({ version: 1 });
   expect(warnings).toEqual([]);
 });
+
+it("a process that was busy for longer than the silence timeout reads the replies, and keeps its connection", async () => {
+  const { url } = await useValkey();
+  const latchkey = await client({ url, namespace: freshNamespace(), silenceTimeoutMs: 50 });
+  const agents = await latchkey.machine(agent());
+  await agents.create("a1");
+  const valkey = new Valkey(url);
+  onTestFinished(() => valkey.disconnect());
+  const connections = async () => /total_connections_received:(\d+)/.exec(await valkey.info("stats"))?.[1];
+  const before = await connections();
+  const reply = agents.get("a1");
+  await new Promise(setImmediate); // the request is on its way
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  expect(await reply).toMatchObject({ state: "spawning" });
+  expect(await connections()).toBe(before);
+});

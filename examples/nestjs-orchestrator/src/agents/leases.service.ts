@@ -26,6 +26,7 @@ export class LeasesService {
       },
     });
     this.holds.set(id, hold);
+    this.logger.log(`Agent ${id} has a lease`);
   }
 
   /** Called after the connection was lost: an agent may have been started meanwhile. */

@@ -18,13 +18,7 @@ export class SpawnerService {
 
   /** Removes the session of an agent that has ended. A second call does nothing. */
   async scheduleSessionCleanup(agentId: string): Promise<void> {
-    this.sessions.delete(agentId);
-    try {
-      await rm(join(this.folder, agentId), { recursive: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-      throw error;
-    }
-    this.logger.log(`Session of agent ${agentId} cleaned up`);
+    this.logger.log(`Cleaning up the session of agent ${agentId}`);
+    await rm(join(this.folder, agentId), { recursive: true, force: true });
   }
 }
