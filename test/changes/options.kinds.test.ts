@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AgentLifecycle, agent, ContractError, type Entities, type Latchkey } from "../../src/index.js";
-import { kindOf } from "../../src/machine/json-value.js";
 import type { AgentState } from "../../src/machine/agent.js";
+import { kindOf } from "../../src/machine/json-value.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
 

@@ -220,7 +220,10 @@ it("keeps sweeps, reactions and followers running over a loss", async () => {
 it.each<[string, (list: Entities<AgentState>) => Promise<unknown>]>([
   ["reacts", (list) => list.react("watch", () => {})],
   ["follows", (list) => list.follow(() => {})],
-  ["waits for a state", async (list) => void list.waitFor("a1", "running", { timeout: "1m" }).catch(() => {})],
+  [
+    "waits for a state",
+    async (list) => void list.waitFor("a1", "running", { timeout: "1m" }).catch(() => {}),
+  ],
 ])("reports a loss and installs its machines again although it only %s", async (_, begin) => {
   const { admin, losses, open } = await lossy();
   const list = await (await open()).machine(agent());
