@@ -43,6 +43,7 @@ function connectCause(error: unknown): ConnectCause | undefined {
   if (/DB index is out of range|SELECT is not allowed/.test(text)) return "database";
   if (/^LOADING\b/.test(text) || /loading the dataset/i.test(text)) return "loading";
   if (/^BUSY\b/.test(text)) return "busy";
+  if (/^ERR max number of clients/.test(text)) return "maxclients";
   if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
     return "tls";
   if (/^Protocol error/.test(text) || error.name === "ParserError") return "protocol";
