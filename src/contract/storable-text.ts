@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 
 /** Control characters, line and paragraph separators, and bidirectional controls, which reorder the text that follows. */
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu;
-/** The same, without tab and line feed. */
+/** All of `CONTROL` except tab and line feed. */
 const LINES_CONTROL = /(?:(?![\t\n])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069])+/gu;
 
 /**

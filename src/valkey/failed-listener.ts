@@ -6,7 +6,7 @@ import { thrownStack } from "./thrown-text.js";
 interface Report {
   /** Code of the process warning if no logger is set. */
   readonly code: string;
-  /** Message of the log, and the fields that say what failed. */
+  /** Message of the log, and the fields that identify what failed. */
   readonly message: string;
   readonly fields: object;
   /** Text of the warning, before the error. */

@@ -101,7 +101,7 @@ it("a dead letter shows the content of an object that was thrown", async () => {
     .toEqual(["{ message: 'm' }"]);
 });
 
-it("a delay of 0 is no delay", async () => {
+it("with a delay of 0, events are handled at once", async () => {
   const ours = await (await client()).machine(dial);
   const met: string[] = [];
   await reacting(ours, ({ id }) => void met.push(id), { delay: 0 });
