@@ -22,7 +22,7 @@ const PARTS = {
   tests: [tests("test"), tests("test:programs")],
   faults: [tests("test:faults"), faults("standalone"), faults("sentinel")],
   docs: [tests("test:docs"), program("docs:api", "--check")],
-  package: [tests("test:package")],
+  package: [tests("test:package"), tests("test:projects")],
   containers: [tests("test:containers")],
   bench: [
     ...["script-cost", "durability", "retention", "peers"].map((name) => program(`bench:${name}`, "--check")),

@@ -1,4 +1,5 @@
 import { checkName, checkObject, refuse } from "../contract/arguments.js";
+import { isError } from "../errors/is-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { isObject, kindOf } from "../machine/json-value.js";
 import { FIELD_NAME } from "../machine/names.js";
@@ -109,7 +110,7 @@ function unwrapped(value: unknown, key: string): unknown {
 /** Rejects an object of which JSON would keep nothing, or not what it means. */
 function rejectLoss(value: object, path: Path): void {
   if (isObject(value)) return;
-  if (value instanceof Error) fail(path, "an Error has no JSON form; store errorText(error)");
+  if (isError(value)) fail(path, "an Error has no JSON form; store errorText(error)");
   const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   if (tag !== "Object" && Object.keys(value).length === 0)
     fail(path, `a ${tag} has no JSON form; convert it, for example to a list`);

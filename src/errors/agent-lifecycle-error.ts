@@ -1,4 +1,5 @@
 import type { AgentState } from "../machine/agent.js";
+import { isError } from "./is-error.js";
 import { RejectedError } from "./rejected-errors.js";
 
 /**
@@ -29,7 +30,7 @@ export class AgentLifecycleError extends RejectedError {
  * from another copy of the package.
  */
 export function throwRejection(error: unknown, to: AgentState): never {
-  if (!(error instanceof Error && "code" in error && "current" in error)) throw error;
+  if (!(isError(error) && "code" in error && "current" in error)) throw error;
   const rejection = error as RejectedError;
   const { code, id, current, message } = rejection;
   const words: Partial<Record<typeof code, string>> = {

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from "@nestjs/common";
 import { AgentLifecycle, type AgentLifecycleOptions, type AgentLifecycleState } from "../agent-lifecycle.js";
 import type { Entities } from "../entities.js";
+import { isError } from "../errors/is-error.js";
 import type { AgentState } from "../machine/agent.js";
 
 /** Token of the entities of the agent machine, on whichever connection has the option `agents`. */
@@ -29,7 +30,7 @@ export class AgentLifecycleService extends AgentLifecycle {
     const logger = new Logger("AgentLifecycleService");
     super(agents, {
       onEndFailed: (error, { agentId }) =>
-        logger.error(`Cleanup of agent ${agentId} failed: ${error instanceof Error ? error.message : error}`),
+        logger.error(`Cleanup of agent ${agentId} failed: ${isError(error) ? error.message : error}`),
       ...options,
     });
     this.#logger = logger;

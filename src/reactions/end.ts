@@ -1,3 +1,4 @@
+import { isError } from "../errors/is-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { replyCode, safeMessage } from "../valkey/failure.js";
 
@@ -32,7 +33,7 @@ export function endError(error: unknown, name: string, types: readonly string[])
 
 /** Returns whether a reaction is rejected because running replicas use other event types. It can start when they stop. */
 export function isOtherEvents(error: unknown): boolean {
-  return error instanceof Error && replyCode(error.cause) === "OTHERON";
+  return isError(error) && replyCode(error.cause) === "OTHERON";
 }
 
 function gone(name: string, what: string): ContractError {

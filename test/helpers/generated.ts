@@ -52,15 +52,17 @@ export async function generate(
     const text = await readFile(join(own, name), "utf8");
     await writeFile(join(folder, "src", name), kind === "ts" ? asCommonJs(text) : asModule(text));
   }
-  await npm(folder, "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error");
+  // A package of Nest 12 asks for Node 22, though Nest itself supports Node 20.
+  const options = ["--no-engine-strict", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+  await npm(folder, "install", ...options);
 }
 
 /** Reads the generator's templates by their paths in the project. */
 async function unpack(folder: string, major: number, kind: string): Promise<Map<string, string>> {
-  const place = join(folder, "generator");
+  const place = `${folder}-generator`;
   await mkdir(place, { recursive: true });
   const options = ["--silent", "--prefer-offline", "--pack-destination", place];
-  const tarball = (await npm(folder, "pack", `@nestjs/schematics@${major}`, ...options)).trim();
+  const tarball = (await npm(place, "pack", `@nestjs/schematics@${major}`, ...options)).trim();
   await run("tar", ["xzf", tarball], { cwd: place });
   const files = join(place, "package/dist/lib/application/files", kind);
   const names = (await readdir(files, { recursive: true, withFileTypes: true }))

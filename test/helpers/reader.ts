@@ -14,12 +14,17 @@ const SETTINGS = {
     target: "es2022",
     module: "nodenext",
     types: ["node"],
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
     skipLibCheck: true,
     outDir: "built",
     rootDir: ".",
   },
   include: ["*.ts"],
 };
+
+/** The packages of a NestJS application. */
+const NEST = ["@nestjs", "reflect-metadata", "rxjs"];
 
 /**
  * Somebody who follows a document step by step: a project of their own with latchkey installed, `latchkey` on PATH, and a
@@ -45,7 +50,7 @@ export class Reader {
     await mkdir(join(folder, "node_modules/.bin"), { recursive: true });
     await symlink(root, join(folder, "node_modules/latchkey"));
     await symlink("../latchkey/bin/latchkey.js", join(folder, "node_modules/.bin/latchkey"));
-    for (const name of ["@types", ...Object.keys(dependencies)]) {
+    for (const name of ["@types", ...NEST, ...Object.keys(dependencies)]) {
       await symlink(join(root, "node_modules", name), join(folder, "node_modules", name));
     }
     await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
@@ -126,9 +131,14 @@ export class Reader {
     return `exec 2>&1; set -Eeuo pipefail; trap '${says}' ERR\n\n${this.#here(text)}`;
   }
 
-  /** The text with this reader's server where the document has the usual one. */
+  /**
+   * The text with this reader's server where the document has the usual one. Imports get the ending that ES modules need;
+   * projects of NestJS are mostly CommonJS, where the document leaves it out.
+   */
   #here(text: string): string {
-    return text.replace(/(?:localhost|127\.0\.0\.1):6379/g, this.#address);
+    return text
+      .replace(/(?:localhost|127\.0\.0\.1):6379/g, this.#address)
+      .replace(/ from "(\.\/[^"]+?)(?:\.js)?";$/gm, ' from "$1.js";');
   }
 }
 

@@ -51,12 +51,14 @@ describe.each([
   test(
     "compiles",
     async () => {
-      await succeeds(project, "npx", "--no-install", "tsc", "--noEmit");
+      await succeeds(project, process.execPath, "node_modules/typescript/bin/tsc", "--noEmit");
     },
     LIMIT_MS,
   );
 
-  test.runIf(generated.major === 11)(
+  if (generated.major !== 11) return;
+
+  test(
     "passes its tests with ts-jest of TypeScript 5.4, 5.7 and 6, and with SWC",
     async () => {
       const { jest } = JSON.parse(await readFile(join(project, "package.json"), "utf8"));
@@ -64,6 +66,7 @@ describe.each([
         ...{ module: "nodenext", moduleResolution: "nodenext", target: "es2022", esModuleInterop: true },
         ...{ experimentalDecorators: true, emitDecoratorMetadata: true, strict: true, skipLibCheck: true },
         types: ["node", "jest"],
+        isolatedModules: false, // with it, ts-jest does not check types
       };
       const swc = {
         jsc: {
@@ -84,7 +87,14 @@ describe.each([
         transform: { "^.+\\.(t|j)s$": transform },
       }));
       await writeFile(join(project, "compilers.json"), JSON.stringify({ projects }));
-      await succeeds(project, "npx", "--no-install", "jest", "--config", "compilers.json", ...UNLIMITED);
+      await succeeds(
+        project,
+        "node",
+        "node_modules/jest/bin/jest.js",
+        "--config",
+        "compilers.json",
+        ...UNLIMITED,
+      );
     },
     LIMIT_MS,
   );

@@ -38,6 +38,14 @@ it("fakeEntities returns Entities, and overrides every method that needs a serve
   expect(missing.sort()).toEqual(derived.sort());
 });
 
+it("the option actor names who makes the changes of which the call names nobody", async () => {
+  const named = fakeEntities(order, { actor: () => "tester" });
+  await named.create("a");
+  await named.transition("a", "paid", { actor: "customer" });
+  expect((await named.history("a")).map(({ actor }) => actor)).toEqual(["tester", "customer"]);
+  expect(() => fakeEntities(order, { actor: 1 as unknown as string })).toThrow("actor must be text");
+});
+
 describe("timers of entities in memory", () => {
   it("fire in a sweep, by the clock of the option", async () => {
     await orders.create("a");

@@ -140,7 +140,7 @@ async function walk({ machine, steps }: Walk, faked: MachineDefinition = machine
 it("entities in memory and on a server answer random calls on random machines alike", async () => {
   await fc.assert(
     fc.asyncProperty(walkArb, (drawn) => walk(drawn)),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 

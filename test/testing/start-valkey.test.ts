@@ -16,15 +16,15 @@ async function started(options: ServerOptions = {}) {
   return server;
 }
 
-/** The built package in a folder without node_modules, as for a user who has not installed testcontainers. */
+/** `startValkey` of the built package in a folder without node_modules, as for a user who has not installed testcontainers. */
 async function withoutTestcontainers(code: string): Promise<unknown> {
   const cwd = await freshFolder();
   await writeFile(join(cwd, "package.json"), '{ "type": "module" }');
-  for (const part of ["contract", "errors", "machine", "server", "testing"]) {
+  for (const part of ["contract", "errors", "machine", "server", "testing", "valkey"]) {
     const built = fileURLToPath(new URL(`../../dist/${part}`, import.meta.url));
     await cp(built, join(cwd, part), { recursive: true });
   }
-  return inNode(`import { startValkey } from ${JSON.stringify(join(cwd, "testing/index.js"))};\n${code}`, {
+  return inNode(`import { startValkey } from ${JSON.stringify(join(cwd, "testing/start.js"))};\n${code}`, {
     cwd,
   });
 }

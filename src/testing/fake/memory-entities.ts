@@ -41,6 +41,7 @@ import type { ListOptions, Page, PageOptions } from "../../reads/list.js";
 import type { SweepReport } from "../../sweep/report.js";
 import type { SweepOptions } from "../../sweep/sweep.js";
 import { limited, type ReadOptions } from "../../valkey/ask.js";
+import type { DefaultActor } from "../../valkey/default-actor.js";
 import { reportListener } from "../../valkey/failed-listener.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "../../waits/wait-for.js";
@@ -61,8 +62,8 @@ export class MemoryEntities extends Entities {
   readonly #reactions: MemoryReactions;
   readonly #waits: MemoryWaits;
 
-  constructor(definition: CompiledMachine, now: () => number) {
-    const store = memoryStore(definition);
+  constructor(definition: CompiledMachine, now: () => number, actor?: DefaultActor) {
+    const store = memoryStore(definition, actor);
     super(store);
     this.#store = store;
     this.#server = new MemoryServer(definition, now);
@@ -71,24 +72,28 @@ export class MemoryEntities extends Entities {
     this.#waits = new MemoryWaits(this.#server, definition);
   }
 
+  get #actor(): () => string | undefined {
+    return this.#store.connection.actor;
+  }
+
   override async tryCreate(id: string, fields: Fields = {}, options: CreateOptions = {}): Promise<Result> {
-    return changeMemory(this.#server, this.#store, createCall(id, fields, options));
+    return changeMemory(this.#server, this.#store, createCall(id, fields, options, this.#actor));
   }
 
   override async tryTransition(id: string, to: string, options: TransitionOptions = {}): Promise<Result> {
-    return changeMemory(this.#server, this.#store, transitionCall(id, to, options));
+    return changeMemory(this.#server, this.#store, transitionCall(id, to, options, this.#actor));
   }
 
   override async tryPatch(id: string, options: PatchOptions): Promise<Result> {
-    return changeMemory(this.#server, this.#store, patchCall(id, options));
+    return changeMemory(this.#server, this.#store, patchCall(id, options, this.#actor));
   }
 
   override async tryRemove(id: string, options: RemoveOptions = {}): Promise<Result> {
-    return changeMemory(this.#server, this.#store, removeCall(id, options));
+    return changeMemory(this.#server, this.#store, removeCall(id, options, this.#actor));
   }
 
   override async tryRestore(id: string, state: string, options: RestoreOptions): Promise<Result> {
-    const call = await restoreCall(id, state, options, () => this.#server.nowMs);
+    const call = await restoreCall(id, state, options, () => this.#server.nowMs, this.#actor);
     return changeMemory(this.#server, this.#store, call);
   }
 

@@ -1,12 +1,12 @@
 import type { Reply } from "../../contract/reply.js";
 import type { Operation } from "../../lua/index.js";
 import { type CompiledMachine, type CompiledState, stateOf } from "../../machine/compiled.js";
-import { isLater } from "../../valkey/stream.js";
 import { type ModelCall, NO_CALL, readWords } from "./call.js";
 import { changeText, isoOf, type ModelChange, type ModelEntity } from "./entity.js";
 import { applyFields } from "./fields.js";
 import { MOST_AHEAD_MS, type Moment, momentOf } from "./moment.js";
-import { ModelStore, START } from "./store.js";
+import { conflict, existence, lateness, repetition, replyWith } from "./rejections.js";
+import { ModelStore } from "./store.js";
 import { endsOf, firedTimer, first, firstDue } from "./timers.js";
 
 const NO_FIELDS: ReadonlyMap<string, string> = new Map();
@@ -69,27 +69,27 @@ export class Model extends ModelStore {
   }
 
   #create(id: string, call: ModelCall): Reply {
-    const rejection = this.#repetition(id, call) ?? this.#existing(id);
+    const rejection = repetition(this, id, call) ?? existence(this, id);
     return rejection ?? this.#enter(id, this.machine.initial, call, this.#moment(id));
   }
 
   #transition(id: string, to: string, call: ModelCall): Reply {
     const moment = this.#moment(id);
-    const rejection = this.#repetition(id, call) ?? this.#unexpected(id, call);
+    const rejection = repetition(this, id, call) ?? conflict(this, id, call);
     if (rejection !== undefined) return rejection;
     const isAllowed = this.targets(moment.entity?.state ?? "").includes(to);
     const isForced = call.isForced && stateOf(this.machine, to) !== undefined;
-    return isAllowed || isForced ? this.#enter(id, to, call, moment) : this.#reply("ILLEGAL", id);
+    return isAllowed || isForced ? this.#enter(id, to, call, moment) : replyWith(this, "ILLEGAL", id);
   }
 
   #patch(id: string, call: ModelCall): Reply {
     const { entity, nowMs, isAhead } = this.#moment(id);
-    const rejection = this.#repetition(id, call) ?? this.#unexpected(id, call);
-    if (rejection !== undefined || entity === undefined) return rejection ?? this.#reply("NOTFOUND", id);
+    const rejection = repetition(this, id, call) ?? conflict(this, id, call);
+    if (rejection !== undefined || entity === undefined) return rejection ?? replyWith(this, "NOTFOUND", id);
     const { machine } = this;
     const { state, fields: before } = entity;
     const applied = applyFields({ machine, set: call.set, unset: call.unset, before, state });
-    if (applied === "MISSING") return this.#reply("MISSING", id);
+    if (applied === "MISSING") return replyWith(this, "MISSING", id);
     const dueMs = isAhead ? this.#plainDue(entity) : entity.dueMs;
     const after = { ...next(entity, nowMs), dueMs };
     return this.#change(id, call, `${machine.name}.updated`, state, { ...after, ...applied });
@@ -97,13 +97,13 @@ export class Model extends ModelStore {
 
   #remove(id: string, call: ModelCall): Reply {
     const { entity, nowMs } = this.#moment(id);
-    const rejection = this.#repetition(id, call) ?? this.#unexpected(id, call);
-    if (rejection !== undefined || entity === undefined) return rejection ?? this.#reply("NOTFOUND", id);
+    const rejection = repetition(this, id, call) ?? conflict(this, id, call);
+    if (rejection !== undefined || entity === undefined) return rejection ?? replyWith(this, "NOTFOUND", id);
     return this.#removal(id, entity, call, nowMs);
   }
 
   #restore(id: string, [to = "", version = "", created, since]: readonly string[], call: ModelCall): Reply {
-    const rejection = this.#repetition(id, call, true) ?? this.#existing(id);
+    const rejection = repetition(this, id, call, true) ?? existence(this, id);
     if (rejection !== undefined) return rejection;
     const { machine, timeMs } = this;
     const spec = stateOf(machine, to);
@@ -117,7 +117,7 @@ export class Model extends ModelStore {
     const stamp = JSON.stringify(isoOf(enteredMs));
     const before = NO_FIELDS;
     const applied = applyFields({ machine, set, unset, before, state: to, stamp, maySetStamps: true });
-    if (applied === "MISSING") return this.#reply("MISSING", id);
+    if (applied === "MISSING") return replyWith(this, "MISSING", id);
     const position = this.positionAfter(call.seen);
     const entity = {
       ...{ state: to, version: Number(version), createdAt: isoOf(Math.min(Number(created), enteredMs)) },
@@ -130,27 +130,27 @@ export class Model extends ModelStore {
 
   #heartbeat(id: string, call: ModelCall): Reply {
     const { entity, nowMs, isAhead } = this.#moment(id);
-    const rejection = this.#late(id, call) ?? this.#unexpected(id, call);
-    if (rejection !== undefined || entity === undefined) return rejection ?? this.#reply("NOTFOUND", id);
+    const rejection = lateness(this, id, call) ?? conflict(this, id, call);
+    if (rejection !== undefined || entity === undefined) return rejection ?? replyWith(this, "NOTFOUND", id);
     const spec = this.#spec(entity.state);
-    if (spec.lease === undefined) return this.#reply("ILLEGAL", id);
+    if (spec.lease === undefined) return replyWith(this, "ILLEGAL", id);
     const { fixedMs } = endsOf(spec, entity, isAhead, this.timeMs, nowMs);
     const known = isAhead ? 0 : (entity.dueMs ?? 0);
     const dueMs = first(fixedMs, Math.max(nowMs + spec.lease.for, known));
     this.entities.set(id, { ...entity, renewedMs: nowMs, dueMs });
-    return this.#reply("OK", id);
+    return replyWith(this, "OK", id);
   }
 
   #expire(id: string): Reply {
     const moment = this.#moment(id);
     const { entity, nowMs, isAhead } = moment;
-    if (entity === undefined) return this.#reply("NOTFOUND", id);
+    if (entity === undefined) return replyWith(this, "NOTFOUND", id);
     const spec = this.#spec(entity.state);
     const ends = endsOf(spec, entity, isAhead, this.timeMs, nowMs);
     const dueMs = first(ends.fixedMs, ends.leaseMs);
     if (dueMs === undefined || dueMs > this.timeMs) {
       this.entities.set(id, { ...entity, dueMs, renewedMs: ends.renewedMs });
-      return this.#reply("NOTDUE", id);
+      return replyWith(this, "NOTDUE", id);
     }
     const { to, set, reason } = firedTimer(spec, entity, ends, dueMs);
     const call = { ...NO_CALL, actor: "latchkey", reason, set };
@@ -167,36 +167,6 @@ export class Model extends ModelStore {
     return { outcome: text === null ? "NOTFOUND" : "OK", text, position: null };
   }
 
-  /** Rejects a call that was made before, that cannot be decided any more, or that comes too late. */
-  #repetition(id: string, call: ModelCall, isImport = false): Reply | undefined {
-    const { op, seen = START } = call;
-    if (op === undefined) return this.#late(id, call);
-    const done = this.entities.get(id)?.log.find((change) => change.op === op);
-    if (done !== undefined) return this.#reply("REPLAYED", id, { opVersion: done.version });
-    const forgot = this.forgotten(id);
-    // A new position is greater than SEEN anyway if the clock is.
-    const isAhead = !isImport && Number(seen.split("-")[0]) >= this.timeMs && isLater(seen, this.end);
-    if (!isLater(forgot, seen) && !isAhead) return this.#late(id, call);
-    return { ...this.#reply("FORGOTTEN", id), position: isLater(forgot, this.end) ? forgot : this.end };
-  }
-
-  #late(id: string, { notAfter = Number.POSITIVE_INFINITY }: ModelCall): Reply | undefined {
-    return this.timeMs > notAfter ? this.#reply("EXPIRED", id) : undefined;
-  }
-
-  #existing(id: string): Reply | undefined {
-    return this.entities.has(id) ? this.#reply("EXISTS", id) : undefined;
-  }
-
-  /** Rejects a call whose expectations of the entity do not hold. */
-  #unexpected(id: string, { ifVersion, ifState }: ModelCall): Reply | undefined {
-    const entity = this.entities.get(id);
-    if (entity === undefined) return this.#reply("NOTFOUND", id);
-    const isExpected =
-      (ifVersion ?? entity.version) === entity.version && (ifState ?? entity.state) === entity.state;
-    return isExpected ? undefined : this.#reply("CONFLICT", id);
-  }
-
   #moment(id: string): Moment {
     return momentOf(this.entities.get(id), this.timeMs);
   }
@@ -208,7 +178,7 @@ export class Model extends ModelStore {
     const before = entity?.fields ?? NO_FIELDS;
     const change = { machine: this.machine, before, state: to, set, unset, stamp, mayUnsetStamps, isTimer };
     const applied = applyFields(change);
-    if (applied === "MISSING") return this.#reply("MISSING", id);
+    if (applied === "MISSING") return replyWith(this, "MISSING", id);
     const spec = this.#spec(to);
     const born = {
       version: 0,
@@ -253,11 +223,6 @@ export class Model extends ModelStore {
   /** Returns a state of the installed version; empty if it is dropped. */
   #spec(state: string): CompiledState {
     return stateOf(this.machine, state) ?? { event: "" };
-  }
-
-  /** Replies with the entity as it is. */
-  #reply(outcome: string, id: string, further?: object): Reply {
-    return { outcome, text: this.snapshot(id, further), position: null };
   }
 }
 

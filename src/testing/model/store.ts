@@ -12,7 +12,7 @@ export interface ModelEvent {
 
 /** The position before all others. */
 export const START = "0-0";
-/** The log of an entity keeps at least so many changes. */
+/** Least number of changes that the log of an entity keeps. */
 const LEAST_LOGGED = 32;
 
 /** Keeps the entities, their logs and the event log of a model in memory. */
