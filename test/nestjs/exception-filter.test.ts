@@ -97,7 +97,7 @@ describe("a rejection by the server", () => {
     expect(body).toEqual({ statusCode: 400, code: "BADARG", message: expect.stringContaining("no id") });
   });
 
-  it("is answered without the current entity if the filter is told so", async () => {
+  it("is answered without the current entity with the option current: false", async () => {
     const list = await agents();
     await list.create("a1", { secret: "s" });
     const { url } = await httpApp({ controllers: [controllerOf(() => list.create("a1"))] }, (app) =>

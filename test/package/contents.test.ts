@@ -103,7 +103,8 @@ describe("the package", () => {
     const bin = join(root, "node_modules/.bin", linter);
     const { exit, stdout, stderr } = await tryRun(process.execPath, [bin, ...args, packed.tarball], {
       cwd: folder,
+      timeout: 600_000,
     });
     expect(exit, stdout + stderr).toBe(0);
-  });
+  }, 600_000);
 });

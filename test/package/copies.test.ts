@@ -11,7 +11,7 @@ const folder = sharedFolder();
 beforeAll(async () => {
   const { tarball } = await pack(folder);
   await installed(folder, tarball);
-}, 180_000);
+}, 600_000);
 
 /** Runs a body in which `agents` and `theirs` are the same entities through two copies of the package. */
 async function twoCopies(body: string): Promise<unknown> {

@@ -12,7 +12,7 @@ const folder = sharedFolder();
 beforeAll(async () => {
   const { tarball } = await pack(folder);
   await installed(folder, tarball);
-}, 180_000);
+}, 600_000);
 
 /** Runs a file of the project in which the package is installed. */
 async function node(name: string, text: string, env: NodeJS.ProcessEnv = {}): Promise<unknown> {

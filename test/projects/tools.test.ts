@@ -1,6 +1,7 @@
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
 import { root } from "../helpers/built.js";
 import { LIMIT_MS, succeeds } from "../helpers/developer.js";
 import { sharedFolder } from "../helpers/folder.js";
@@ -16,13 +17,18 @@ const PACKAGES = {
   ),
   ...{ "ts-node": "^10.9.0", typescript: "5.9", tsx: "^4.23.0", esbuild: "^0.28.0" },
   ...{ webpack: "^5.112.0", "@swc/core": "^1.16.0", "@types/node": "^20.19.0", iovalkey: "^0.4.0" },
-  ...{ "@nestjs/common": "^11.2.0", "@nestjs/core": "^11.2.0", "reflect-metadata": "^0.2.2", rxjs: "^7.8.0" },
+  ...{ "@nestjs/common": "^11.2.0", "@nestjs/core": "^11.2.0", "@nestjs/testing": "^11.2.0" },
+  ...{ "reflect-metadata": "^0.2.2", rxjs: "^7.8.0" },
 };
 const LIFE = {
   ...{ state: "running", version: 2, isClass: true, outcome: "NOTFOUND" },
   ...{ script: 40, contract: 2 },
 };
 const NODE = process.execPath;
+/** The entries with code, as in package.json. */
+const ENTRIES = Object.entries(manifest.exports).flatMap(([name, forms]) =>
+  typeof forms === "string" ? [] : [`latchkey${name.slice(1)}`],
+);
 const folder = sharedFolder();
 
 beforeAll(async () => {
@@ -137,18 +143,15 @@ describe("a TypeScript file that uses the package runs", () => {
 describe.each([process.versions.node, ...NODES])("Node %s", (version) => {
   const bin = version === process.versions.node ? NODE : join(folder, `node_modules/node${version}/bin/node`);
 
-  test.each(["latchkey", "latchkey/testing", "latchkey/lua", "latchkey/nestjs"])(
-    "gives the same %s to import and to require",
-    async (entry) => {
-      const text = `const required = require("${entry}");
+  test.each(ENTRIES)("gives the same %s to import and to require", async (entry) => {
+    const text = `const required = require("${entry}");
         import("${entry}").then((imported) => {
           const names = Object.keys(required).filter((name) => name !== "__esModule");
           if (names.length === 0 || names.some((name) => required[name] !== imported[name])) process.exit(1);
         });`;
-      await writeFile(join(folder, "same.cjs"), text);
-      await succeeds(folder, bin, "same.cjs");
-    },
-  );
+    await writeFile(join(folder, "same.cjs"), text);
+    await succeeds(folder, bin, "same.cjs");
+  });
 
   test.each(["cjs", "esm"])("runs a life, as %s", async (type) => {
     await lives(bin, `${type}/swc.js`);
@@ -156,9 +159,10 @@ describe.each([process.versions.node, ...NODES])("Node %s", (version) => {
 });
 
 test("an entry exports the same names as CommonJS and as an ES module", async () => {
-  const text = `Promise.all(["", "/testing", "/lua", "/nestjs"].map(async (entry) => {
-      const file = "./node_modules/latchkey/dist/cjs/" + (entry.slice(1) || "index") + ".cjs";
-      const [esm, cjs] = [await import("latchkey" + entry), require(file)].map((names) => Object.keys(names).sort());
+  const text = `Promise.all(${JSON.stringify(ENTRIES)}.map(async (entry) => {
+      const name = entry.split("/").slice(1).join("-") || "index";
+      const cjs = Object.keys(require("./node_modules/latchkey/dist/cjs/" + name + ".cjs")).sort();
+      const esm = Object.keys(await import(entry)).filter((name) => name !== "module.exports").sort();
       if (esm.join() !== cjs.join()) throw new Error(entry + ": " + esm + " and " + cjs);
     })).catch((error) => { console.error(error); process.exit(1); });`;
   await script("names.cjs", text);

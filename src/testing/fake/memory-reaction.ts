@@ -3,7 +3,7 @@ import { callHandler, isTimedOut } from "../../reactions/handler-call.js";
 import type { HandlerSettings } from "../../reactions/handler-settings.js";
 import type { Reaction } from "../../reactions/reaction.js";
 import { onAbort } from "../../valkey/on-abort.js";
-import { turn } from "../../valkey/real-time.js";
+import { setTimeout, turn } from "../../valkey/real-time.js";
 import type { ModelEvent } from "../model/store.js";
 import { changeOf, type MemoryServer } from "./memory-server.js";
 

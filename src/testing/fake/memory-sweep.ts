@@ -3,6 +3,7 @@ import { type SweepReport, SweepReporter } from "../../sweep/report.js";
 import { checkSweep, type SweepOptions } from "../../sweep/sweep.js";
 import { silentLogger } from "../../valkey/logger.js";
 import { onAbort } from "../../valkey/on-abort.js";
+import { clearTimeout, setTimeout } from "../../valkey/real-time.js";
 import type { MemoryServer } from "./memory-server.js";
 
 /** Fires the timers of entities in memory that have expired: once, or in rounds until the signal is aborted. */
