@@ -56,7 +56,7 @@ it.each(["flushall", "restart"] as const)(
   "installs its machines again, once for all waiting calls, after %s",
   async (how) => {
     const { admin, losses, warnings, open, restart } = await lossy();
-    const home = await open();
+    const home = await open({ timeout: "60s" });
     await home.init(4);
     const agents = await home.machine(agent());
     const tasks = await home.machine(task(1));
