@@ -48,8 +48,9 @@ export let storeOf: (entities: Pick<Entities, "name">) => MachineStore | undefin
  *
  * Each change is one script on the server, applied as a whole or rejected. Changes throw a `RejectedError` (a subclass) if
  * the server rejects them, `ContractError` for an invalid call, `NotExecutedError` if nothing was applied,
- * `OutcomeUnknownError` if that could not be determined in time, and `NotDurableError` if too few acknowledgements
- * arrived. The `try…` methods return rejections as values and throw the other errors.
+ * `OutcomeUnknownError` if that could not be determined in time, `NotDurableError` if too few acknowledgements arrived,
+ * and `ClosedError` if latchkey was closed before they were sent. The `try…` methods return rejections as values, and a
+ * change with too few acknowledgements as `{ ok: true, durability: { met: false, … } }`. They throw the other errors.
  *
  * @example
  * await agents.create("a1", { taskId: "t1" });

@@ -223,8 +223,9 @@ export class Latchkey {
   }
 
   /**
-   * Closes the connection. A client that was passed to `connect` stays open. Later calls are rejected with ClosedError;
-   * iterations and sweeps that run end.
+   * Closes the connection. A client that was passed to `connect` stays open. Later calls and calls that wait in this
+   * process are rejected with ClosedError. Iterations and sweeps that run end. If a change was sent and its reply does not
+   * arrive any more, it is rejected with OutcomeUnknownError.
    */
   async close(): Promise<void> {
     await this.#connection.close();

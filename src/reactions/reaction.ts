@@ -202,6 +202,7 @@ class RunningReaction implements Reaction {
         { reaction: this.name },
         "the consumer group is gone; creating it anew at the start of the log",
       );
+      await this.#connection.verify(); // its machines are lost too
       await group.create("0-0");
       return true;
     }

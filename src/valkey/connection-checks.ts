@@ -65,6 +65,8 @@ export function checkConnection({
   connectionName,
   ...others
 }: ConnectionOptions): void {
+  if (typeof url === "object" && url !== null)
+    refuse("url must be text, not an object; write url.href for a URL object");
   checkTypes("string", { url, username, password, connectionName });
   const { sentinel, database, tls } = others;
   checkTypes("object", { sentinel, tls });

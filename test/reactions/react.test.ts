@@ -257,7 +257,7 @@ describe("a reaction", () => {
       'unknown option "deadLetterAftr"; did you mean "deadLetterAfter"?',
     ],
     ["null as options", "r", null, "options must be an object"],
-    ["an event instead of a list", "r", { on: "dial.b" }, 'on must be a list of events, not "dial.b"'],
+    ["an event instead of a list", "r", { on: "dial.b" }, "on must be a list of events, not text"],
     ["a number instead of a list", "r", { on: 3 }, "on must be a list of events"],
     ["a number as event", "r", { on: [3] }, "on: unknown event 3; dial has dial."],
     ["a number of retries", "r", { retries: 3 }, "retries must be an object (of first, longest)"],
