@@ -261,7 +261,12 @@ describe("a reaction", () => {
     ["a number instead of a list", "r", { on: 3 }, "on must be a list of events"],
     ["a number as event", "r", { on: [3] }, "on: unknown event 3; dial has dial."],
     ["a number of retries", "r", { retries: 3 }, "retries must be an object (of first, longest)"],
-    ["a misspelt delay", "r", { retries: { frist: "1s" } }, 'unknown option "frist"; did you mean "first"?'],
+    [
+      "a misspelt delay",
+      "r",
+      { retries: { frist: "1s" } },
+      'unknown option "frist" in retries; did you mean "first"?',
+    ],
     [
       "a first delay over the longest",
       "r",
