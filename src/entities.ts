@@ -267,7 +267,8 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, or the entity's history if the log was trimmed. States that the entity only passes through count.
+   * follows the event log, or the entity's history if the log was trimmed. States that the entity only passes through count,
+   * but not those that it left before the call.
    *
    * @returns the entity when it first matched
    * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), it is in

@@ -124,7 +124,9 @@ export function checkName(rule: NameRule, name: string): string {
 export function checkOptions(options: object, known: readonly string[], name = "options"): void {
   if (!isObject(options)) checkObject(name, options, ` (of ${known.join(", ")})`);
   for (const option of Object.keys(options)) {
-    if (!known.includes(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
+    if (known.includes(option)) continue;
+    const place = name === "options" ? "" : ` in ${name}`;
+    refuse(`unknown option ${shortText(option)}${place}${didYouMean(option, known)}`);
   }
 }
 

@@ -47,6 +47,7 @@ function connectCause(error: unknown): ConnectCause | undefined {
   if (/^LOADING\b/.test(text) || /loading the dataset/i.test(text)) return "loading";
   if (/^BUSY\b/.test(text)) return "busy";
   if (text === HANDSHAKE_TIMED_OUT) return "timeout"; // a server that is not up yet: it passes
+  if (/^ERR max number of clients/.test(text)) return "maxclients";
   if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
     return "tls";
   if (/^Protocol error/.test(text) || error.name === "ParserError") return "protocol";

@@ -1,5 +1,4 @@
 import type { RedisOptions, Valkey } from "iovalkey";
-import { codeOf } from "../errors/code-of.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
@@ -118,7 +117,7 @@ function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
   client.on("error", (error: unknown) => {
     if (errors.length < 5) errors.push(error);
-    logger.warn({ address, error: safeMessage(error) || codeOf(error) }, "connection error");
+    logger.warn({ address, error: safeMessage(error) }, "connection error");
   });
   return errors;
 }

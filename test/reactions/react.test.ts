@@ -314,7 +314,7 @@ describe("a reaction with a problem", () => {
     await (await admin()).acl("SETUSER", namespace, "-xadd");
     await ours.create("x1");
     expect((await rejection(reaction.closed)).message).toContain("NOPERM xadd");
-    expect(lines.join()).toContain("of reaction r");
+    expect(lines.join()).toContain('"reaction":"r"');
     await reaction.close();
   });
 

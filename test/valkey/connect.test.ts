@@ -144,6 +144,18 @@ describe("a server that wants a password", () => {
   });
 });
 
+it("a server that has no room for another client is named as the cause", async () => {
+  const server = await startValkey({ args: ["--maxclients", "1"] });
+  onTestFinished(() => server.stop());
+  await adminOf(server);
+  const error = await failure({ url: server.url });
+  expect(error.reason).toBe("maxclients");
+  expect(error.message).toContain(
+    "the server accepts no more clients: close unused ones, or raise its maxclients",
+  );
+  expect(error.message).not.toContain("valkeys://");
+});
+
 describe("a server that speaks TLS", () => {
   it("is reached with valkeys:// and its certificate only", async () => {
     const { ca, args } = await certificate();
@@ -223,6 +235,29 @@ describe("connect rejects", () => {
       { silenceTimeoutMs: -5 },
       "silenceTimeoutMs must be a whole number from 1 to 2147000000, not -5",
     ],
+    [
+      "a connectionName with spaces",
+      { connectionName: "orch replica 1" },
+      'connectionName must be 1 or more letters, digits or characters such as - _ . : @ /, without spaces, not "orch replica 1"',
+    ],
+    ["a connectionName of another alphabet", { connectionName: "naïve" }, 'without spaces, not "naïve"'],
+    ["an empty connectionName", { connectionName: "" }, 'without spaces, not ""'],
+    [
+      "tls without a URL of TLS",
+      { tls: {} },
+      "tls needs a URL of TLS: write valkeys:// instead of valkey://",
+    ],
+    [
+      "tls with Sentinels without TLS",
+      { tls: {}, url: "valkey+sentinel://h/p" },
+      "tls needs a URL of TLS: write valkeys+sentinel:// instead of valkey+sentinel://",
+    ],
+    [
+      "tls with a Unix socket",
+      { tls: {}, url: "unix:///tmp/v.sock" },
+      "tls cannot be used with a Unix socket; omit it",
+    ],
+    ["an unknown part of retry", { retry: { max: 3 } }, 'unknown option "max" in retry'],
     ["a url that is null", { url: null }, "url must be text, not null"],
     ["a password that is a number", { password: 5 }, "password must be text, not a number"],
     ["tls that is a number", { tls: 5 }, "tls must be an object, not a number"],
