@@ -80,7 +80,7 @@ it("natMap leads to the primary at another address than the Sentinels name", asy
 });
 
 it.each([
-  [{ natmap: {} }, 'unknown option "natmap"; did you mean "natMap"?'],
+  [{ natmap: {} }, 'unknown option "natmap" in sentinel; did you mean "natMap"?'],
   [{ natMap: "h:1" }, "sentinel.natMap must be an object of addresses, not text"],
   [{ natMap: { h: { host: "h", port: 1 } } }, 'sentinel.natMap["h"]: the name must be host:port'],
   [{ natMap: { "h:1": "h:2" } }, 'sentinel.natMap["h:1"] must be an object (of host, port), not text'],
