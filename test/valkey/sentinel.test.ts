@@ -83,7 +83,7 @@ it.each([
   [{ natmap: {} }, 'unknown option "natmap" in sentinel; did you mean "natMap"?'],
   [{ natMap: "h:1" }, "sentinel.natMap must be an object of addresses, not text"],
   [{ natMap: { h: { host: "h", port: 1 } } }, 'sentinel.natMap["h"]: the name must be host:port'],
-  [{ natMap: { "h:1": "h:2" } }, 'sentinel.natMap["h:1"] must be an object (of host, port), not "h:2"'],
+  [{ natMap: { "h:1": "h:2" } }, 'sentinel.natMap["h:1"] must be an object (of host, port), not text'],
   [
     { natMap: { "h:1": { host: "h" } } },
     'sentinel.natMap["h:1"].port must be a whole number from 1 to 65535',
