@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Folders whose tests have a command of their own, such as `npm run test:faults`. */
-const SEPARATE = ["demo", "scripts", "faults", "docs", "package", "containers", "projects"];
+const SEPARATE = ["demo", "scripts", "faults", "docs", "package", "projects", "containers"];
 
 export default defineConfig({
   test: {

@@ -77,8 +77,10 @@ const ROWS: Readonly<Record<ErrorCode, number | readonly [status: number, messag
   USAGE: [500, INTERNAL],
 };
 
-/** Codes that have a status of their own, for the test that compares them with the table of the docs. */
-export const MAPPED_CODES: readonly string[] = Object.keys(ROWS);
+/** The HTTP status of each code, unless a retry cannot help. The docs have the same table. */
+export const STATUSES: ReadonlyMap<string, number> = new Map(
+  Object.entries(ROWS).map(([code, row]) => [code, typeof row === "number" ? row : row[0]]),
+);
 
 /** Makes the body of the response to an error. @param hasCurrent false to leave out the current entity */
 export function errorBody(error: KnownError, hasCurrent = true): ErrorBody {

@@ -37,7 +37,10 @@ export const ERROR_NAMES: ReadonlySet<unknown> = new Set([
  * An error of this package. `instanceof KnownError` compares `name` and `code`, because a program can load two copies of
  * the package, whose classes differ. Pass it to Nest's `@Catch` to catch all errors of latchkey, and no others.
  */
-export abstract class KnownError extends Error {
+export abstract class KnownError {
+  declare readonly name: string;
+  declare readonly message: string;
+  declare readonly stack?: string;
   /** Text instead of an `ErrorCode`: a newer copy can have further codes. */
   declare readonly code: string;
   declare readonly current?: Snapshot | null;
@@ -47,7 +50,7 @@ export abstract class KnownError extends Error {
   declare readonly reply?: string;
 
   /** Recognizes an error of any copy of the package by its name and code. */
-  static override [Symbol.hasInstance](thrown: unknown): boolean {
+  static [Symbol.hasInstance](thrown: unknown): boolean {
     if (typeof thrown !== "object" || thrown === null || !("name" in thrown && "code" in thrown))
       return false;
     return ERROR_NAMES.has(thrown.name) && typeof thrown.code === "string";

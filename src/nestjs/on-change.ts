@@ -34,7 +34,7 @@ export const listenerMarks = new MethodMarks<MarkedListener>("latchkey:on-change
  */
 export function OnChange<const M extends MachineDefinition>(
   machine: M | string,
-  types: readonly EventOf<M>[] = [],
+  types: readonly EventOf<NoInfer<M>>[] = [],
   options: OnChangeOptions = {},
 ): DecoratedMethod<[change: Change<StateOf<M>>]> {
   return listenerMarks.decorator({ ...options, machine: machine as MachineDefinition | string, types });

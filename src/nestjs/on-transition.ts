@@ -6,7 +6,7 @@ import { type DecoratedMethod, MethodMarks } from "./method-marks.js";
 
 /** Options of {@link OnTransition}: those of `react`, and these. */
 export interface OnTransitionOptions<M extends MachineDefinition = MachineDefinition>
-  extends Omit<ReactOptions<EventOf<M>>, "signal"> {
+  extends Omit<ReactOptions<EventOf<NoInfer<M>>>, "signal"> {
   /** The machine, or its name. `LatchkeyModule.forFeature` of some module must name it. */
   readonly machine: M | string;
   /** Name of the reaction, the same in all replicas and versions of the program. Each name has its own position in the log. */
@@ -14,8 +14,8 @@ export interface OnTransitionOptions<M extends MachineDefinition = MachineDefini
   /** Name of the connection, if the application has several. */
   readonly connection?: string;
   /**
-   * What happens if running replicas use other event types (`on`) for this name, as in a rolling deployment that changes
-   * them: `"fail"` rejects the application's startup; `"retry"` starts the application, and the reaction as soon as those
+   * Handles the case that running replicas use other event types (`on`) for this name, as in a rolling deployment that
+   * changes them. `"fail"` rejects the application's startup. `"retry"` starts the application, and the reaction as soon as those
    * replicas have stopped. Until then they handle the events.
    * @default "fail"
    */

@@ -2,7 +2,7 @@ import { refuse, shortText } from "../contract/arguments.js";
 import { type Logger, silentLogger } from "./logger.js";
 import { thrownText } from "./thrown-text.js";
 
-/** Who makes a change: a name, or a function that returns it. */
+/** Names who makes a change: a text, or a function that returns it. */
 export type DefaultActor = string | (() => string | undefined);
 
 /**

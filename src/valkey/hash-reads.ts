@@ -26,7 +26,8 @@ export function readHashes(client: Valkey, keys: readonly string[]): Promise<Has
 }
 
 function hashOf(flat: readonly string[]): Hash {
-  const hash: Record<string, string> = {};
+  // Without a prototype, because a field may be named __proto__.
+  const hash: Record<string, string> = Object.create(null);
   for (let at = 0; at < flat.length; at += 2) hash[flat[at] ?? ""] = flat[at + 1] ?? "";
   return hash;
 }

@@ -69,11 +69,14 @@ it("returns any JSON value unchanged", async () => {
 it("keeps a field with the name of an object's own method", async () => {
   const ours = await agents();
   await ours.create("a1", JSON.parse('{"__proto__":{"x":1},"hasOwnProperty":2}'));
-  const own = ownFields((await ours.get("a1")) ?? (await ours.create("none")));
-  expect(Object.entries(own)).toEqual([
-    ["__proto__", { x: 1 }],
-    ["hasOwnProperty", 2],
-  ]);
+  const [listed] = (await ours.listPage()).items;
+  const met = await ours.waitFor("a1", () => true);
+  for (const read of [await ours.get("a1"), listed, met]) {
+    expect(Object.entries(read === undefined || read === null ? {} : ownFields(read))).toEqual([
+      ["__proto__", { x: 1 }],
+      ["hasOwnProperty", 2],
+    ]);
+  }
 });
 
 it("sets, keeps and removes fields", async () => {

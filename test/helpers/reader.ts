@@ -15,6 +15,7 @@ const SETTINGS = {
     module: "nodenext",
     types: ["node"],
     experimentalDecorators: true,
+    emitDecoratorMetadata: true,
     skipLibCheck: true,
     outDir: "built",
     rootDir: ".",
@@ -130,9 +131,14 @@ export class Reader {
     return `exec 2>&1; set -Eeuo pipefail; trap '${says}' ERR\n\n${this.#here(text)}`;
   }
 
-  /** The text with this reader's server where the document has the usual one. */
+  /**
+   * The text with this reader's server where the document has the usual one. Imports get the ending that ES modules need;
+   * projects of NestJS are mostly CommonJS, where the document leaves it out.
+   */
   #here(text: string): string {
-    return text.replace(/(?:localhost|127\.0\.0\.1):6379/g, this.#address);
+    return text
+      .replace(/(?:localhost|127\.0\.0\.1):6379/g, this.#address)
+      .replace(/ from "(\.\/[^"]+?)(?:\.js)?";$/gm, ' from "$1.js";');
   }
 }
 

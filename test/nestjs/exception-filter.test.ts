@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { HttpException, UseFilters } from "@nestjs/common";
 import { APP_FILTER, HttpAdapterHost } from "@nestjs/core";
 import { describe, expect, it } from "vitest";
@@ -15,9 +17,10 @@ import {
   OutcomeUnknownError,
   WaitError,
 } from "../../src/index.js";
-import { MAPPED_CODES } from "../../src/nestjs/error-response.js";
+import { STATUSES } from "../../src/nestjs/error-response.js";
 import { LatchkeyExceptionFilter } from "../../src/nestjs/exception-filter.js";
 import { ERROR_NAMES } from "../../src/nestjs/known-error.js";
+import { root } from "../helpers/built.js";
 import { agents, client, rejection } from "../helpers/client.js";
 import { controllerOf, httpApp } from "../helpers/nest-http.js";
 
@@ -45,7 +48,15 @@ describe("the table of statuses", () => {
   const codes: Record<string, { classes: string[] }> = documentedCodes();
 
   it("has one row for each code of the docs, and no other", () => {
-    expect([...MAPPED_CODES].sort()).toEqual(Object.keys(codes).sort());
+    expect([...STATUSES.keys()].sort()).toEqual(Object.keys(codes).sort());
+  });
+
+  it("is the table of the guide", () => {
+    const guide = readFileSync(join(root, "docs/guides/nestjs.md"), "utf8");
+    const rows = [...guide.matchAll(/^\| ([45]\d\d) \| (`.*?`) \|/gm)].flatMap(([, status, list = ""]) =>
+      [...list.matchAll(/`(\w+)`/g)].map(([, code = ""]) => [code, Number(status)] as const),
+    );
+    expect(rows.toSorted()).toEqual([...STATUSES].toSorted());
   });
 
   it("knows the names of all error classes of the docs, and no other", () => {
@@ -86,7 +97,7 @@ describe("a rejection by the server", () => {
     expect(body).toEqual({ statusCode: 400, code: "BADARG", message: expect.stringContaining("no id") });
   });
 
-  it("is answered without the current entity if the filter is told so", async () => {
+  it("is answered without the current entity with the option current: false", async () => {
     const list = await agents();
     await list.create("a1", { secret: "s" });
     const { url } = await httpApp({ controllers: [controllerOf(() => list.create("a1"))] }, (app) =>

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Valkey } from "iovalkey";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { agent, connect } from "../../src/index.js";
 import { startValkey } from "../../src/testing/index.js";
@@ -40,6 +41,16 @@ async function spawn(replica: Replica, taskId: string): Promise<string> {
   return body.agentId;
 }
 
+/** Subscribes to the channel of the replaced service. @returns the events, which grow */
+async function channelOf(url: string): Promise<{ readonly agentId: string }[]> {
+  const events: { readonly agentId: string }[] = [];
+  const valkey = new Valkey(url);
+  onTestFinished(() => valkey.disconnect());
+  valkey.on("message", (_, message) => events.push(JSON.parse(message)));
+  await valkey.subscribe("orchestrator:events");
+  return events;
+}
+
 function at<T>(list: readonly T[], index: number): T {
   const item = list[index];
   if (item === undefined) throw new Error(`there are ${list.length}`);
@@ -61,7 +72,10 @@ describe("the move from an in-process service", () => {
       'import { AgentLifecycleService } from "latchkey/nestjs";',
       'import { LatchkeyModule } from "latchkey/nestjs";',
       "imports: [",
-      "LatchkeyModule.forRoot({ url: process.env.VALKEY_URL, agents: { cleanup: { spawner: SpawnerService } } }),",
+      "LatchkeyModule.forRoot({",
+      "url: process.env.VALKEY_URL,",
+      'agents: { cleanup: { spawner: SpawnerService }, channel: "orchestrator:events" },',
+      "}),",
       "],",
       "providers: [OrchestratorService, SpawnerService],",
     ]);
@@ -70,8 +84,12 @@ describe("the move from an in-process service", () => {
   test.each(FORMS)(
     "leaves the answers to requests as they were: the application %s",
     async (name, undo) => {
-      const { replicas, cleanups, hasSession } = await fleet(await buildExample(folder, name, undo), 1);
+      const { server, replicas, cleanups, hasSession } = await fleet(
+        await buildExample(folder, name, undo),
+        1,
+      );
       const replica = at(replicas, 0);
+      const events = await channelOf(server.url);
 
       const spawned = await replica.call("POST", "/agents", { taskId: "t1", metadata: { model: "m" } });
       const { agentId } = spawned.body;
@@ -106,6 +124,13 @@ describe("the move from an in-process service", () => {
       const ids = list.map((one: { agentId: string }) => one.agentId);
       expect(ids.sort()).toEqual([agentId, failing, killed].sort());
       expect(replica.output).toContain(`Agent ${killed} transitioned to killed`);
+      const eventsOf = (id: string) => events.filter((event) => event.agentId === id);
+      const event = { agentId, taskId: "t1", timestamp: expect.stringMatching(ISO) };
+      const types = ["agent.spawned", "agent.running", "agent.completed"];
+      await expect.poll(() => eventsOf(agentId)).toEqual(types.map((type) => ({ ...event, type })));
+      await expect
+        .poll(() => eventsOf(failing))
+        .toMatchObject([{}, { type: "agent.failed", error: "exit 1" }]);
     },
     LIMIT_MS,
   );
@@ -146,15 +171,15 @@ describe("three replicas", () => {
             expect(await replica.call("GET", `/agents/${id}`)).toEqual({ status: 200, body: won?.body });
           const history = await entities.history(id);
           expect(history.map(({ state, actor }) => [state, actor])).toEqual([
-            [won?.body.status, "ann"],
-            ["running", "ann"],
             ["spawning", "ann"],
+            ["running", "ann"],
+            [won?.body.status, "ann"],
           ]);
         }),
       );
 
       await expect.poll(() => ids.filter(hasSession)).toEqual([]);
-      await expect.poll(() => entities.reactions()).toMatchObject([IDLE, IDLE]);
+      await expect.poll(() => entities.reactions()).toMatchObject([IDLE, IDLE, IDLE]);
       expect(ids.map(cleanups)).toEqual(ids.map(() => 1));
       for (const replica of replicas)
         expect(await replica.call("GET", "/health")).toMatchObject({ status: 200, body: { status: "ok" } });

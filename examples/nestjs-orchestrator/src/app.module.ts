@@ -16,7 +16,7 @@ const actorInterceptor = new LatchkeyActorInterceptor({ actor: (request) => requ
   imports: [
     LatchkeyModule.forRoot({
       url: process.env.VALKEY_URL,
-      agents: { machine: agents, cleanup: { spawner: SpawnerService } },
+      agents: { machine: agents, cleanup: { spawner: SpawnerService }, channel: "orchestrator:events" },
       sweep: true,
       shutdownTimeout: "1m",
     }),
