@@ -22,10 +22,13 @@ const COMPILERS = {
   ...{ "@swc/core": "^1.16.0", "@swc/jest": "^0.2.39" },
 };
 
+/** jest can `require` Nest 12, which has ES modules only, from Node 24.9 on. */
+const NODE_24 = { "other-node": `npm:node-${process.platform}-${process.arch}@24` };
+
 describe.each([
   ["of Nest 10, with jest 29", { major: 10, kind: "ts" }, {}, UNLIMITED],
   ["of Nest 11, with jest 30", { major: 11, kind: "ts" }, COMPILERS, UNLIMITED],
-  ["of Nest 12 as CommonJS, with jest", { major: 12, kind: "ts" }, {}, UNLIMITED],
+  ["of Nest 12 as CommonJS, with jest and Node 24", { major: 12, kind: "ts" }, NODE_24, UNLIMITED],
   [
     "of Nest 12 as ES modules, with vitest",
     { major: 12, kind: "ts-esm" },
