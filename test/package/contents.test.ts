@@ -99,12 +99,16 @@ describe("the package", () => {
   test.each([
     ["publint", ["run", "--strict"]],
     ["attw", ["--exclude-entrypoints", "./lua/manifest.json", "--"]],
-  ])("is clean in the eyes of %s", async (linter, args) => {
-    const bin = join(root, "node_modules/.bin", linter);
-    const { exit, stdout, stderr } = await tryRun(process.execPath, [bin, ...args, packed.tarball], {
-      cwd: folder,
-      timeout: 600_000,
-    });
-    expect(exit, stdout + stderr).toBe(0);
-  }, 600_000);
+  ])(
+    "is clean in the eyes of %s",
+    async (linter, args) => {
+      const bin = join(root, "node_modules/.bin", linter);
+      const { exit, stdout, stderr } = await tryRun(process.execPath, [bin, ...args, packed.tarball], {
+        cwd: folder,
+        timeout: 600_000,
+      });
+      expect(exit, stdout + stderr).toBe(0);
+    },
+    600_000,
+  );
 });

@@ -22,7 +22,7 @@ async function patient(options: { readonly maxInFlight?: number } = {}) {
 const NEVER_ANSWERED =
   /: latchkey was closed before the reply arrived; connect again, and repeat it with \{ op: "\S+", seen: "\S+" \}$/;
 
-it("ends changes that wait for an earlier one of their entity, and says what was sent", async () => {
+it("ends changes that wait for an earlier one of their entity, and separates them from what was sent", async () => {
   const { proxy, latchkey, far, near } = await patient();
   await near.create("a1");
   await far.patch("a1", { set: { n: 0 } });

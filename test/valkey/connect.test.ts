@@ -177,7 +177,7 @@ describe("a server that speaks TLS", () => {
     expect(plain.message).toMatch(/valkeys:\/\//);
   });
 
-  it("is told from one that does not speak it only by the time limit: both are silent while they cannot answer", async () => {
+  it("differs from one that does not speak it only by the time limit: both are silent while they cannot answer", async () => {
     const { port } = await useValkey();
     const proxy = await startProxy(await useValkey());
     proxy.freeze(true);
