@@ -59,7 +59,7 @@ export function checkAgents(options: AgentsOptions): void {
   checkWord("agents.cleanup.mode", mode, ["shared", "local"]);
   if ((spawner === undefined) === (handler === undefined))
     refuse("agents.cleanup needs either spawner (the token of a provider) or handler (a function)");
-  if (delay === undefined) return;
+  if (delay === undefined || delay === 0) return;
   checkDuration("agents.cleanup.delay", delay);
   if (mode === "local") refuse('agents.cleanup.delay is only possible with mode "shared"; leave it out');
 }

@@ -8,6 +8,8 @@
  *
  * @module latchkey/nestjs
  */
+export type { AgentLifecycleState } from "../agent-lifecycle.js";
+export type { AgentState } from "../machine/agent.js";
 export { requestActor } from "./actor.js";
 export { LatchkeyActorInterceptor, type LatchkeyActorInterceptorOptions } from "./actor-interceptor.js";
 export { AgentLifecycleService } from "./agent-lifecycle-service.js";

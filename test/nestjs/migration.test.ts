@@ -35,8 +35,7 @@ test("the module of the migration guide goes on with imported agents, and cleans
     imports: [
       LatchkeyModule.forRoot({ url, namespace, agents: { cleanup: { spawner: AgentSpawnerService } } }),
     ],
-    providers: [AgentLifecycleService, AgentSpawnerService],
-    exports: [AgentLifecycleService],
+    providers: [AgentSpawnerService],
   })
   class OrchestratorModule {}
 
