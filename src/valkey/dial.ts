@@ -112,12 +112,19 @@ function logLosses(client: Valkey, logger: Logger, address: string): void {
   });
 }
 
-/** Logs errors, which the client prints without a listener. Keeps the first few as the cause of a failed connection. */
+/**
+ * Logs errors, which the client prints without a listener. Repetitions before the next connection have level debug. Keeps
+ * the first few as the cause of a failed connection.
+ */
 function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
-  client.on("error", (error: unknown) => {
-    if (errors.length < 5) errors.push(error);
-    logger.warn({ address, error: safeMessage(error) }, "connection error");
+  const logged = new Set<string>();
+  client.on("ready", () => logged.clear());
+  client.on("error", (cause: unknown) => {
+    if (errors.length < 5) errors.push(cause);
+    const error = safeMessage(cause);
+    logger[logged.has(error) ? "debug" : "warn"]({ address, error }, "connection error");
+    logged.add(error);
   });
   return errors;
 }

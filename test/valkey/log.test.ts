@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { agent, OutcomeUnknownError } from "../../src/index.js";
+import { startValkey } from "../../src/testing/index.js";
 import { client, rejectionOf } from "../helpers/client.js";
 import { startProxy } from "../helpers/proxy.js";
 import { recordingLogger } from "../helpers/secrets.js";
@@ -58,4 +59,16 @@ it("logs a call whose reply was lost, with its idempotency key", async () => {
   expect(again[0]).toMatchObject({ level: 20, msg: "retrying transition agent a1", failed: 1 });
   const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "transition failed");
   expect(failed).toMatchObject([{ level: 40, machine: "agent", id: "a1", op, error: message }]);
+});
+
+it("logs each cause of a failed connection once, and its repetitions as debug lines", async () => {
+  const server = await startValkey();
+  const { logger, lines } = recordingLogger();
+  await client({ url: server.url, logger });
+  await server.stop();
+  const errors = () => lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "connection error");
+  await expect.poll(() => errors().filter(({ level }) => level === 20).length).toBeGreaterThanOrEqual(3);
+  const causes = errors().flatMap(({ level, error }) => (level === 40 ? [error] : []));
+  expect(causes.length).toBeGreaterThan(0);
+  expect(new Set(causes).size).toBe(causes.length);
 });
