@@ -174,7 +174,9 @@ export class Attempts {
         const end = position ?? "0-0";
         await this.#connection.verify(); // the namespace may have been created anew
         this.#connection.positions.reset(this.#events, end);
-        if (found.outcome === "FORGOTTEN") return answer;
+        // The log will pass a position that it has lost. A repeat by another process would then be taken for a first attempt.
+        const isShared = this.#intent.seen !== undefined && isLater(attempt.seen, end);
+        if (found.outcome === "FORGOTTEN" || isShared) return answer;
         const isFirst = this.#call.openUntilMs === undefined;
         // If the log lost what this client had seen, a copy of the first attempt could be executed later.
         if (isFirst && isLater(attempt.seen, end)) this.#call.open(attempt.untilMs);
@@ -209,7 +211,6 @@ export class Attempts {
     const { socket } = line.commits;
     const sent = await this.#sendNow(line);
     if (sent.reply.outcome !== "OK" && sent.reply.outcome !== "REPLAYED") return sent;
-    // Kept, because the call's time may end before this attempt does.
     this.#applied = { reply: sent.reply, copies: NO_COPIES };
     this.#letNext();
     return { ...sent, copies: await this.#copies(line.commits, socket) };
@@ -231,6 +232,8 @@ export class Attempts {
       const client = line?.client ?? this.#connection.client;
       const reply = await this.#call.send(client, args, isDryRun ? null : untilMs);
       sentAt = before;
+      // Kept, because the call's time may end before this attempt does.
+      if (reply.outcome === "OK" || reply.outcome === "REPLAYED") this.#applied = { reply };
       this.#learn(reply, untilMs);
       return { reply, untilMs };
     } finally {

@@ -25,8 +25,9 @@ export async function retry<T>(
     } catch (error) {
       if (!mayPass(error)) throw error;
       if (cause === undefined || !saysLess(error, cause)) cause = error;
-      // A lost request costs one round trip: the first retry is sent at once.
-      if (failed > 0) await pauseBeforeRetry(failed - 1, deadline);
+      // A lost request costs one round trip: the first retry is sent at once. Without time left there is no pause, in which
+      // an abandoned attempt could be answered.
+      if (failed > 0 && !deadline.isOver) await pauseBeforeRetry(failed - 1, deadline);
       if (connection.isClosed) throw new ClosedError();
       if (deadline.isOver || connection.client.status === "end") throw cause;
       connection.logger.debug({ error: safeMessage(error), failed: failed + 1 }, `retrying ${what}`);

@@ -45,6 +45,8 @@ function answerOf(server: MemoryServer, { operation, id, options, words }: Chang
       .map(changeOf)
       .find((document) => document.op === op);
     if (change !== undefined) return { document: change };
+    // As a client: the log will pass a position that it has lost, and the key could then be used again.
+    if (given !== undefined && from === undefined) return { reply };
     seen = reply.position ?? end;
   }
 }
