@@ -138,9 +138,14 @@ function adopt(
   checkDatabase(db, namespace);
   if (client.status === "wait") client.connect().catch(() => {}); // lazyConnect; a failure shows in the calls
   const address = addressText(addressOf(client.options));
-  const further = { ...client.options, ...SEND_ONCE };
   const opened = new OpenClients((purpose, onDial) =>
-    dial(settingsOfPurpose(further, purpose), address, connectTimeout, logger, onDial),
+    dial(
+      settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose),
+      address,
+      connectTimeout,
+      logger,
+      onDial,
+    ),
   );
   return connectionOf(client, address, logger, defaults, opened);
 }

@@ -206,7 +206,7 @@ const INVALID: readonly (readonly [id: string, value: string | Buffer, why: stri
   ["stateless", '{"agentId":"stateless"}', "status is missing"],
   ["misspelt", json({ agentId: "misspelt", status: "runing" }), '"runing"; did you mean "running"?'],
   ["zombie", json({ agentId: "zombie", status: "zombie" }), 'unknown status "zombie"; use spawning, running'],
-  ["listed", json({ agentId: "listed", status: ["running"] }), 'unknown status ["running"]'],
+  ["listed", json({ agentId: "listed", status: ["running"] }), "status must be text, not an array"],
   ["untimely", json({ agentId: "untimely", startedAt: "today" }), 'startedAt is not a time: "today"'],
   ["ancient", json({ agentId: "ancient", status: "killed", completedAt: "1999-01-01T00:00:00Z" }), "2001"],
   ["reserved", json({ agentId: "reserved", version: 3 }), '"version" cannot be a field name'],

@@ -43,10 +43,11 @@ export function readServiceAgent(
   if (members.agentId === undefined) return "agentId is missing";
   if (members.agentId !== id) return `agentId is ${shortText(members.agentId)}, but the key names "${id}"`;
   if (status === undefined) return "status is missing";
-  const entered = typeof status === "string" ? stateOf(definition, status) : undefined;
-  if (typeof status !== "string" || entered === undefined) {
+  if (typeof status !== "string") return `status must be text, not ${shortText(status)}`;
+  const entered = stateOf(definition, status);
+  if (entered === undefined) {
     const known = Object.keys(definition.states);
-    return `unknown status ${shortText(status)}${didYouMean(String(status), known) || `; use ${known.join(", ")}`}`;
+    return `unknown status ${shortText(status)}${didYouMean(status, known) || `; use ${known.join(", ")}`}`;
   }
   const { stamp, require: required = [] } = entered;
   const stamps = Object.values(definition.states).flatMap((state) => state.stamp ?? []);

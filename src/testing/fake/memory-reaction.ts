@@ -3,7 +3,7 @@ import { callHandler, isTimedOut } from "../../reactions/handler-call.js";
 import type { HandlerSettings } from "../../reactions/handler-settings.js";
 import type { Reaction } from "../../reactions/reaction.js";
 import { onAbort } from "../../valkey/on-abort.js";
-import { setTimeout, turn } from "../../valkey/real-time.js";
+import { turn } from "../../valkey/real-time.js";
 import type { ModelEvent } from "../model/store.js";
 import { changeOf, type MemoryServer } from "./memory-server.js";
 
@@ -176,7 +176,7 @@ export class MemoryReaction {
   #isEarly({ event, attempts }: Item, { settings }: Member): boolean {
     const leftMs = Number(event.position.split("-")[0]) + settings.delayMs - this.#server.nowMs;
     if (settings.delayMs === 0 || attempts > 0 || leftMs <= 0) return false;
-    setTimeout(() => this.#start(), leftMs).unref();
+    setTimeout(() => this.#start(), leftMs).unref(); // the global one, which a test may replace
     return true;
   }
 

@@ -3,7 +3,6 @@ import { type SweepReport, SweepReporter } from "../../sweep/report.js";
 import { checkSweep, type SweepOptions } from "../../sweep/sweep.js";
 import { silentLogger } from "../../valkey/logger.js";
 import { onAbort } from "../../valkey/on-abort.js";
-import { clearTimeout, setTimeout } from "../../valkey/real-time.js";
 import type { MemoryServer } from "./memory-server.js";
 
 /** Fires the timers of entities in memory that have expired: once, or in rounds until the signal is aborted. */
@@ -40,7 +39,7 @@ function overdue({ model, nowMs }: MemoryServer): string[] {
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
+    const timer = setTimeout(resolve, ms); // the global one, which a test may replace
     timer.unref();
     onAbort(signal, () => {
       clearTimeout(timer);
