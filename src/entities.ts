@@ -48,8 +48,9 @@ export let storeOf: (entities: Pick<Entities, "name">) => MachineStore | undefin
  *
  * Each change is one script on the server, applied as a whole or rejected. Changes throw a `RejectedError` (a subclass) if
  * the server rejects them, `ContractError` for an invalid call, `NotExecutedError` if nothing was applied,
- * `OutcomeUnknownError` if that could not be determined in time, and `NotDurableError` if too few acknowledgements
- * arrived. The `try…` methods return rejections as values and throw the other errors.
+ * `OutcomeUnknownError` if that could not be determined in time, `NotDurableError` if too few acknowledgements arrived,
+ * and `ClosedError` if latchkey was closed before they were sent. The `try…` methods return rejections as values, and a
+ * change with too few acknowledgements as `{ ok: true, durability: { met: false, … } }`. They throw the other errors.
  *
  * @example
  * await agents.create("a1", { taskId: "t1" });
@@ -266,7 +267,8 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
 
   /**
    * Waits until an entity is in one of the states, or satisfies a predicate. It does not poll: it reads the entity once and
-   * follows the event log, or the entity's history if the log was trimmed. States that the entity only passes through count.
+   * follows the event log, or the entity's history if the log was trimmed. States that the entity only passes through count,
+   * but not those that it left before the call.
    *
    * @returns the entity when it first matched
    * @throws WaitError if the time is up (`"TIMEDOUT"`), the entity does not exist or is removed (`"NOTFOUND"`), it is in

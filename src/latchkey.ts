@@ -18,7 +18,7 @@ import { awaitServer, type ConnectRetry } from "./valkey/await-server.js";
 import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
 import { DEFAULT_NAMESPACE } from "./valkey/connection-options.js";
 import { installedMachines, MAX_PARTITIONS, type NamespaceFacts } from "./valkey/layout.js";
-import { silentLogger } from "./valkey/logger.js";
+import { safeLogger } from "./valkey/logger.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
 
@@ -66,12 +66,20 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
  */
 export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
   checkOptions(options, OPTIONS);
-  const { namespace: name = DEFAULT_NAMESPACE, retry = false, reinstall, onDataLoss, ...rest } = options;
+  const {
+    namespace: name = DEFAULT_NAMESPACE,
+    retry = false,
+    reinstall,
+    onDataLoss,
+    logger: ownLogger,
+    ...rest
+  } = options;
+  const logger = safeLogger(ownLogger);
   checkName({ ...MACHINE_NAME, kind: "namespace" }, name);
   checkFlag("reinstall", reinstall);
   checkFunctions({ onDataLoss });
   const open = async (limitMs = Number.POSITIVE_INFINITY): Promise<Latchkey> => {
-    const connection = await openConnection({ ...rest, namespace: name }, limitMs);
+    const connection = await openConnection({ ...rest, logger, namespace: name }, limitMs);
     try {
       const namespace = new Namespace(connection, name, options);
       await namespace.read();
@@ -81,7 +89,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Latchkey> {
       throw error;
     }
   };
-  return awaitServer(open, retry, rest.logger ?? silentLogger);
+  return awaitServer(open, retry, logger);
 }
 
 /** The machines of one namespace. Returned by {@link connect}. */
@@ -215,8 +223,9 @@ export class Latchkey {
   }
 
   /**
-   * Closes the connection. A client that was passed to `connect` stays open. Later calls are rejected with ClosedError;
-   * iterations and sweeps that run end.
+   * Closes the connection. A client that was passed to `connect` stays open. Later calls and calls that wait in this
+   * process are rejected with ClosedError. Iterations and sweeps that run end. If a change was sent and its reply does not
+   * arrive any more, it is rejected with OutcomeUnknownError.
    */
   async close(): Promise<void> {
     await this.#connection.close();

@@ -39,7 +39,7 @@ export async function misspelt(): Promise<void> {
   // @ts-expect-error a misspelt state to renew the lease of
   await agents.heartbeat("a1", { ifState: "runing" });
   await agents.create("a1", { at: new Date() });
-  // @ts-expect-error fields that are no object
+  // @ts-expect-error the fields must be an object
   await agents.create("a1", "t1");
   // @ts-expect-error an invalid duration
   agents.list({ olderThan: "10 minutes" });
@@ -207,7 +207,7 @@ export async function typedFields(): Promise<void> {
   takesText(String(any.customer));
 }
 
-/** What the replaced service returned: mutable, with metadata of any kind. */
+/** The type of the replaced service: mutable, with metadata of any kind. */
 interface ReplacedAgent {
   agentId: string;
   taskId: string;

@@ -1,5 +1,6 @@
 import { documentText } from "../contract/document.js";
 import type { Reply } from "../contract/reply.js";
+import { ClosedError } from "../errors/closed-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { scripts } from "../lua/index.js";
 import type { Connection } from "../valkey/connection.js";
@@ -24,6 +25,9 @@ const UNCOUNTED: Copies = {
   ...NO_COPIES,
   problem: "its reply was lost, and acknowledgements can no longer be counted",
 };
+
+/** Acknowledgements of a change that was waiting for them when latchkey was closed. */
+const CUT_OFF: Copies = { ...NO_COPIES, problem: "latchkey was closed before a copy was acknowledged" };
 
 /** The reply to one attempt, and its NOTAFTER. */
 interface Sent {
@@ -109,7 +113,8 @@ export class Attempts {
     } catch (error) {
       if (error instanceof ContractError) throw error;
       const open = this.#open; // read now: an abandoned attempt may still be running
-      if (this.#applied !== undefined) return this.#applied;
+      if (this.#applied !== undefined)
+        return error instanceof ClosedError ? { ...this.#applied, copies: CUT_OFF } : this.#applied;
       if (open === undefined) throw new FailedAttempts(this.#explain(error), undefined);
       const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
       if (resolution?.outcome === "DONE") return { document: resolution.document, copies: UNCOUNTED };

@@ -131,8 +131,13 @@ function failureOf(error: unknown, store: MachineStore, name: string, limitMs: n
   if (!(error instanceof FailedAttempts)) return notMade(error, name, address);
   const { last, open } = error;
   if (open === undefined) return notMade(last, name, address);
+  if (store.connection.isClosed) {
+    const what = "latchkey was closed before the reply arrived; connect again, and repeat it";
+    return unknownOpError(what, open, store, name, limitMs);
+  }
   const why = last instanceof StillOpenError ? last.message : `${address} did not report its outcome in time`;
-  return unknownOpError(`the reply was lost, and ${why}; resolve it`, open, store, name, limitMs);
+  const what = `the reply was lost, and ${why}; resolve it with resolve(), or repeat it`;
+  return unknownOpError(what, open, store, name, limitMs);
 }
 
 /** Makes the error of a change that may have been applied. It can be resolved as often as necessary. */
@@ -145,7 +150,7 @@ function unknownOpError(
 ): OutcomeUnknownError {
   const { connection } = store;
   const { location, id, op, seen, untilMs: notAfter } = open;
-  const message = `${name}: ${what} with resolve(), or repeat it with { op: "${op}", seen: "${seen}" }`;
+  const message = `${name}: ${what} with { op: "${op}", seen: "${seen}" }`;
   const identity = { machine: location.machine, id, op, seen, notAfter };
   return new OutcomeUnknownError(message, identity, async (options) => {
     checkOptions(options, RESOLVE_OPTIONS);
@@ -157,7 +162,7 @@ function unknownOpError(
       if (rejection !== undefined) throw rejection;
       const why = error instanceof StillOpenError ? error.message : hint(error, connection.address);
       throw unknownOpError(
-        `its outcome is still unknown: ${why}; resolve it again`,
+        `its outcome is still unknown: ${why}; resolve it again with resolve(), or repeat it`,
         open,
         store,
         name,

@@ -6,6 +6,10 @@ import { FIELD_NAME } from "../machine/names.js";
 import { thrownText } from "../valkey/thrown-text.js";
 
 const MAX_VALUE_BYTES = 65_536;
+/** 64 own fields, and in a restored entity the stamps of 64 states. The server counts exactly. */
+const MAX_FIELDS = 128;
+/** Binary data with more bytes has a longer text, whatever they are. */
+const MAX_BINARY_BYTES = 8 * MAX_VALUE_BYTES;
 const MAX_DEPTH = 100;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -25,6 +29,7 @@ export function encodeFields(name: string, given: object): ReadonlyMap<string, s
   const texts = new Map<string, string>();
   const path: Path = [name];
   try {
+    if (ArrayBuffer.isView(given)) refuse(`${name} must be an object, not binary data`);
     const fields = unwrapped(given, "");
     checkObject(name, fields);
     rejectLoss(fields as object, path);
@@ -35,8 +40,10 @@ export function encodeFields(name: string, given: object): ReadonlyMap<string, s
       if (text === undefined) continue;
       checkName(FIELD_NAME, field);
       if (text.length * 3 > MAX_VALUE_BYTES && Buffer.byteLength(text) > MAX_VALUE_BYTES)
-        refuse(`${name}.${field} is longer than ${MAX_VALUE_BYTES} bytes of JSON`);
+        failLong([name, field]);
       texts.set(field, text);
+      if (texts.size > MAX_FIELDS)
+        refuse(`${name} has more than ${MAX_FIELDS} fields; an entity has up to 64 own fields`);
     }
   } catch (cause) {
     if (cause instanceof ContractError) throw cause;
@@ -48,6 +55,7 @@ export function encodeFields(name: string, given: object): ReadonlyMap<string, s
 
 /** @returns undefined if the value is undefined, so that its member is dropped */
 function encode(given: unknown, key: string, path: Path): string | undefined {
+  if (ArrayBuffer.isView(given) && given.byteLength > MAX_BINARY_BYTES) failLong(path);
   const value = unwrapped(given, key);
   switch (typeof value) {
     case "undefined":
@@ -74,6 +82,7 @@ function encodeList(list: readonly unknown[], path: Path): string {
     path.push(at);
     text += `${at === 0 ? "" : ","}${encode(list[at], String(at), path) ?? "null"}`;
     path.pop();
+    if (text.length > MAX_VALUE_BYTES) failLong(path);
   }
   return `[${text}]`;
 }
@@ -86,11 +95,13 @@ function encodeObject(object: object, path: Path): string {
     const encoded = encode((object as Readonly<Record<string, unknown>>)[key], key, path);
     path.pop();
     if (encoded !== undefined) text += `${text === "" ? "" : ","}${encodeText(key, path)}:${encoded}`;
+    if (text.length > MAX_VALUE_BYTES) failLong(path);
   }
   return `{${text}}`;
 }
 
 function encodeText(text: string, path: Path): string {
+  if (text.length > MAX_VALUE_BYTES) failLong(path);
   const json = JSON.stringify(text);
   // JSON.stringify escapes half a surrogate pair, and nothing else, in this way.
   if (json.includes("\\ud") && LONE_SURROGATE.test(text)) fail(path, "contains half of a surrogate pair");
@@ -114,6 +125,11 @@ function rejectLoss(value: object, path: Path): void {
   const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   if (tag !== "Object" && Object.keys(value).length === 0)
     fail(path, `a ${tag} has no JSON form; convert it, for example to a list`);
+}
+
+/** Rejects the field of a value as soon as its text is too long, before the rest is encoded. */
+function failLong([name, field]: Path): never {
+  refuse(`${name}.${field} is longer than ${MAX_VALUE_BYTES} bytes of JSON`);
 }
 
 function fail(path: readonly (string | number)[], problem: string): never {

@@ -55,7 +55,8 @@ export async function waitUntilOver(client: Valkey, untilMs: number, deadline: D
     const leftMs = untilMs + 1 - timeMs(await client.time());
     if (leftMs <= 0) return;
     if (leftMs > deadline.remainingMs) throw new StillOpenError(leftMs);
-    await pause(Math.min(leftMs, LONGEST_TIMER_MS));
+    // The caller's own timer keeps the process alive, until latchkey is closed.
+    await pause(Math.min(leftMs, LONGEST_TIMER_MS), undefined, { ref: false });
   }
 }
 

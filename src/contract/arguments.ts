@@ -1,5 +1,6 @@
 import { ContractError } from "../errors/latchkey-error.js";
 import { type Duration, durationMs, durationProblem, durationText } from "../machine/duration.js";
+import { kindOf } from "../machine/json-value.js";
 import type { NameRule } from "../machine/names.js";
 import { didYouMean } from "../machine/suggest.js";
 
@@ -10,20 +11,18 @@ export function refuse(message: string): never {
   throw new ContractError("BADARG", message);
 }
 
-/** Formats a value for an error message. */
+/**
+ * Formats a value for an error message: texts and numbers as they are, others by their kind, because they can contain the
+ * fields of an entity or a password. For a value that can be a secret itself use `kindOf`.
+ */
 export function shortText(value: unknown): string {
-  const text = jsonLike(value);
+  const text = typeof value === "string" ? JSON.stringify(value) : plainOrKind(value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
-function jsonLike(value: unknown): string {
-  if (typeof value === "number") return String(value);
+function plainOrKind(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return "an object that JSON cannot represent";
-  }
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
 }
 
 function isObject(value: unknown): boolean {
@@ -33,27 +32,27 @@ function isObject(value: unknown): boolean {
 /** Checks that a value is an object and not a list. `parts` ends the message, such as ` (of first, longest)`. */
 export function checkObject(name: string, value: unknown, parts = ""): void {
   if (isObject(value)) return;
-  refuse(`${name} must be an object${parts}, not ${shortText(value)}`);
+  refuse(`${name} must be an object${parts}, not ${kindOf(value)}`);
 }
 
 /** Checks that a value is a list. `of` ends the message, such as ` of field names`. */
 export function checkList(name: string, value: unknown, of = ""): void {
   if (Array.isArray(value)) return;
-  const meant = typeof value === "string" ? `; write [${JSON.stringify(value)}]` : "";
-  refuse(`${name} must be a list${of}, not ${shortText(value)}${meant}`);
+  const meant = typeof value === "string" ? `; write [${shortText(value)}]` : "";
+  refuse(`${name} must be a list${of}, not ${kindOf(value)}${meant}`);
 }
 
 /** Checks an optional signal. */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || typeof signal?.addEventListener === "function") return;
-  refuse(`signal must be an AbortSignal (of an AbortController, its signal), not ${shortText(signal)}`);
+  refuse(`signal must be an AbortSignal (of an AbortController, its signal), not ${kindOf(signal)}`);
 }
 
 /** Checks optional functions. */
 export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(functions)) {
     if (value !== undefined && typeof value !== "function")
-      refuse(`${name} must be a function, not ${shortText(value)}`);
+      refuse(`${name} must be a function, not ${kindOf(value)}`);
   }
 }
 
@@ -125,7 +124,9 @@ export function checkName(rule: NameRule, name: string): string {
 export function checkOptions(options: object, known: readonly string[], name = "options"): void {
   if (!isObject(options)) checkObject(name, options, ` (of ${known.join(", ")})`);
   for (const option of Object.keys(options)) {
-    if (!known.includes(option)) refuse(`unknown option ${shortText(option)}${didYouMean(option, known)}`);
+    if (known.includes(option)) continue;
+    const place = name === "options" ? "" : ` in ${name}`;
+    refuse(`unknown option ${shortText(option)}${place}${didYouMean(option, known)}`);
   }
 }
 
@@ -149,6 +150,6 @@ const TYPE_WORDS = { string: "text", boolean: "true or false", object: "an objec
 export function checkTypes(type: keyof typeof TYPE_WORDS, values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined || (typeof value === type && value !== null)) continue;
-    refuse(`${name} must be ${TYPE_WORDS[type]}, not ${shortText(value)}`);
+    refuse(`${name} must be ${TYPE_WORDS[type]}, not ${kindOf(value)}`);
   }
 }

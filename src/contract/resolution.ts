@@ -5,7 +5,7 @@ import type { Change, Replay, Snapshot } from "./document.js";
  * Outcome of a change whose reply was lost.
  * - `DONE`: applied once, as `version`; `document` is the change itself, or the current entity.
  * - `NOTDONE`: not applied, and never will be: the server rejects attempts that are still on their way.
- * - `FORGOTTEN`: unknown, because the idempotency record has expired and the event log was trimmed.
+ * - `FORGOTTEN`: unknown: newer changes displaced the idempotency record, and the event log was trimmed.
  */
 export type Resolution<S extends string = string> =
   | { readonly outcome: "DONE"; readonly version: number; readonly document: Change<S> | Replay<S> }

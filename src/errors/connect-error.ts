@@ -12,6 +12,7 @@ export type ConnectCause =
   | "protocol"
   | "loading"
   | "busy"
+  | "maxclients"
   | "sentinel"
   | "primary"
   | "socket"
@@ -30,6 +31,7 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   protocol: "the reply is not in the Valkey protocol; correct host and port",
   loading: "the server is still loading its data; try again soon",
   busy: "the server is running a slow script; wait for its end, or end it with `valkey-cli SCRIPT KILL`",
+  maxclients: "the server accepts no more clients: close unused ones, or raise its maxclients",
   sentinel: "no Sentinel names a primary; correct the hosts and ports, the name, or the credentials",
   primary:
     "the Sentinels name a primary that this host cannot reach; check the network, or map its address with the option sentinel.natMap",

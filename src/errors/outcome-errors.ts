@@ -6,7 +6,10 @@ import { LatchkeyError } from "./latchkey-error.js";
 /** The server did not execute the call, and will not. It can be repeated. `code` is `"NOTEXECUTED"`. */
 export class NotExecutedError extends LatchkeyError {
   override readonly name = "NotExecutedError";
-  /** The server's code, such as `"OOM"` or `"READONLY"`; empty if the connection was down or the server too slow. */
+  /**
+   * Code of the server's error reply, such as `"OOM"` or `"READONLY"`. Empty if there was none: the connection was down, or
+   * the time of the call passed. `message` gives the cause in any case.
+   */
   readonly reply: string;
 
   constructor(message: string, reply: string) {

@@ -167,6 +167,8 @@ export class LogReader implements SharedClientUser {
     if (gap !== undefined && partitions.length < positions.length)
       return this.#batch(client, positions, [...positions.keys()]);
     if (gap !== undefined) {
+      // The server may have lost all its data: then its machines are installed again.
+      if (gap.reason === "lost") this.#store.connection.verify().catch(() => {});
       const left = positions.map((position, partition) => parts[partition]?.gap?.start ?? position);
       throw new GapError(location.machine, logCursor(positions), logCursor(left), gap.reason);
     }

@@ -1,5 +1,6 @@
-import { checkFunctions, checkOptions, refuse, shortText } from "../contract/arguments.js";
+import { checkFunctions, checkOptions, refuse } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
+import { kindOf } from "../machine/json-value.js";
 import { reportListener, tell } from "../valkey/failed-listener.js";
 import { channelOf } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
@@ -66,7 +67,7 @@ export async function subscribe<C extends Change<string, object>>(
 /** @throws ContractError if the listener or an option is invalid */
 export function checkSubscribe<C>(listener: Listener<C>, options: SubscribeOptions): void {
   if (typeof listener !== "function")
-    refuse(`the listener must be a function, not ${shortText(listener)}; it is called with each change`);
+    refuse(`the listener must be a function, not ${kindOf(listener)}; it is called with each change`);
   checkOptions(options, OPTIONS);
   checkFunctions({ onMissed: options.onMissed });
 }

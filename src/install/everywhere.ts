@@ -91,7 +91,7 @@ function inUse(
   const why = {
     LOWER: `version ${version} is installed, which is newer; raise the version of the definition`,
     DIFFERENT: `version ${version} is installed with another definition; raise the version of the definition`,
-    STATES: `entities are in states that this version drops (${counts.join(", ")}); add map old=new for each state`,
+    STATES: `entities are in states that this version drops (${counts.join(", ")}); map each to a state that it has ({ map: { old: "new" } }, or --map old=new)`,
   }[problem];
   const mixed = versionsText(versions);
   const message = `machine ${machine}: ${why}${mixed === "" ? "" : `; ${mixed}`}`;

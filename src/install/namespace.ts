@@ -32,7 +32,9 @@ export interface LossOptions {
   /** Installs the machines of this client again if the server has lost them. @default true */
   readonly reinstall?: boolean;
   /**
-   * Called once for each loss, after the reinstallation. Create the entities again, or restore a backup.
+   * Called once for each loss, after the reinstallation. Create the entities again, or restore a backup. The loss is
+   * noticed by a call, a reconnection, a sweep, a reaction, or a reader of the event log that had read events. A client
+   * that does nothing, or only subscribes, does not notice it.
    * @default a warning of the logger, which is written in any case
    */
   readonly onDataLoss?: (loss: DataLoss) => void;

@@ -9,10 +9,10 @@ import type { MachineStore } from "../valkey/machine-store.js";
  * either can have types that the other one does not have.
  *
  * @returns the types, sorted, each once
- * @throws ContractError if both definitions lack a type
+ * @throws ContractError if both definitions lack a type, or the list is empty
  */
 export async function checkEventTypes(store: MachineStore, on: readonly string[]): Promise<string[]> {
-  checkList("on", on, " of events");
+  checkTypeList(on);
   const { connection, location, definition, olderDefinition } = store;
   const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(eventTypes);
   if (!on.every((type) => own.includes(type))) {
@@ -23,12 +23,19 @@ export async function checkEventTypes(store: MachineStore, on: readonly string[]
   return [...new Set(on)].sort();
 }
 
-/** Checks event types against the ones of a machine. @throws ContractError if one is unknown */
+/** Checks event types against the ones of a machine. @throws ContractError if one is unknown, or there is none */
 export function checkKnownTypes(machine: string, on: readonly string[], known: readonly string[]): void {
+  checkTypeList(on);
   const unknown = on.find((type) => !known.includes(type));
   if (unknown === undefined) return;
   const suggestion = didYouMean(String(unknown), known) || `; ${machine} has ${known.join(", ")}`;
   refuse(`on: unknown event ${shortText(unknown)}${suggestion}`);
+}
+
+/** Checks a list of event types. An empty one may be a mistake: it could mean all events or none. */
+function checkTypeList(on: readonly string[]): void {
+  checkList("on", on, " of events");
+  if (on.length === 0) refuse("on is empty: name at least one event, or omit on for all events");
 }
 
 /** Returns the types of the events of a machine. */

@@ -4,7 +4,7 @@ import type { GapError } from "../errors/gap-error.js";
 import { endCursor, followLog } from "../events/tail.js";
 import { ask } from "../valkey/ask.js";
 import { backoffMs } from "../valkey/backoff.js";
-import { reportListener, tell } from "../valkey/failed-listener.js";
+import { reportEnd, tell } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { pause } from "../valkey/real-time.js";
@@ -70,7 +70,8 @@ export interface Follower extends AsyncDisposable {
   /** Settles when the follower has ended. Rejects if the event log cannot be read, for example without permission. */
   readonly closed: Promise<void>;
   /**
-   * Stops, and waits for running handlers. Events that are not handled yet are discarded.
+   * Stops, and waits for running handlers, but not longer than until latchkey is closed. Events that are not handled yet
+   * are discarded.
    *
    * @throws nothing: errors are reported by `closed`.
    */
@@ -98,7 +99,9 @@ class LogFollower implements Follower {
     this.#settings = settings;
     this.#slots = new Slots(settings.concurrency);
     this.#closed = this.#run(cursor);
-    this.#closed.catch((error: unknown) => reportListener(store.connection.logger, this.#name, error));
+    this.#closed.catch((error: unknown) =>
+      reportEnd(store.connection.logger, settings.machine, undefined, error),
+    );
   }
 
   get closed(): Promise<void> {
@@ -118,7 +121,13 @@ class LogFollower implements Follower {
     const { signal, types, onMissed } = this.#settings;
     const { connection } = this.#store;
     const unlisten = onAbort(signal, () => this.#stop(signal?.reason));
-    const cancel = connection.beforeClose(async () => this.#stop(new Error("latchkey was closed")));
+    let cancel = (): void => {};
+    const closing = new Promise<void>((resolve) => {
+      cancel = connection.beforeClose(async () => {
+        this.#stop(new Error("latchkey was closed"));
+        resolve();
+      });
+    });
     const stopping = this.#stopping.signal;
     if (signal?.aborted === true) this.#stopping.abort();
     stopping.addEventListener("abort", () => this.#onRoom());
@@ -127,14 +136,14 @@ class LogFollower implements Follower {
         { machine: this.#settings.machine, error: gap.message },
         "a follower missed events",
       );
-      tell(connection.logger, `${this.#name} for a gap`, onMissed, gap);
+      tell(connection.logger, `of a follower of ${this.#settings.machine} for a gap`, onMissed, gap);
     };
     try {
       for await (const change of followLog(this.#store, cursor, stopping, onGap)) {
         if (types.length === 0 || types.includes(change.type)) this.#add(change);
         if (this.#queued >= MOST_QUEUED) await this.#room();
       }
-      while (this.#ends.size > 0) await Promise.all(this.#ends.values());
+      await Promise.race([this.#idle(), closing]);
     } catch (error) {
       this.#stop(error);
       throw error;
@@ -150,8 +159,9 @@ class LogFollower implements Follower {
     for (const abort of this.#running) abort.abort(reason);
   }
 
-  get #name(): string {
-    return `of a follower of ${this.#settings.machine}`;
+  /** Settles as soon as no handler runs. */
+  async #idle(): Promise<void> {
+    while (this.#ends.size > 0) await Promise.all(this.#ends.values());
   }
 
   async #room(): Promise<void> {

@@ -22,8 +22,7 @@ export type Handler<C> = (change: C, context: HandlerContext) => void | Promise<
 export interface HandlerOptions<E extends string = string> {
   /**
    * Types of the events to handle, such as `["agent.completed", "agent.failed"]`. Each must be an event of the machine, in
-   * the definition of this program or in the installed one. All running replicas of a reaction must use the same list:
-   * `react` rejects another one. @default all
+   * the definition of this program or in the installed one. An empty list is rejected. @default all
    */
   readonly on?: readonly E[];
   /** Number of handlers that run at once in this replica, each for another entity. @default 10 */
@@ -69,7 +68,7 @@ export async function readHandlerSettings(
   options: HandlerOptions,
 ): Promise<HandlerSettings> {
   if (typeof handler !== "function") refuse("the handler must be a function; it is called with each change");
-  const { on = [], concurrency = 10, retries = {}, handlerTimeout, signal } = options;
+  const { on, concurrency = 10, retries = {}, handlerTimeout, signal } = options;
   checkOptions(retries, RETRIES, "retries");
   checkSignal(signal);
   const { first = "1s", longest = "1m" } = retries;
@@ -81,7 +80,7 @@ export async function readHandlerSettings(
   return {
     machine: store.location.machine,
     handle: handler as Handler<Change>,
-    types: await checkEventTypes(store, on),
+    types: on === undefined ? [] : await checkEventTypes(store, on),
     concurrency: checkWhole("concurrency", concurrency, 1, 1000),
     firstDelayMs,
     longestDelayMs,

@@ -6,7 +6,7 @@ import { askOnce } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS } from "../valkey/connection-options.js";
 import { Deadline } from "../valkey/deadline.js";
-import { reportListener } from "../valkey/failed-listener.js";
+import { reportEnd } from "../valkey/failed-listener.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
@@ -39,13 +39,14 @@ export async function react<S extends string, F extends object>(
 export interface Reaction extends AsyncDisposable {
   readonly name: string;
   /**
-   * Settles when the reaction has ended. Rejects if it cannot continue, for example without permission. Rejects with a
-   * `ContractError` if this replica counted as dead and the reaction was forgotten (`"NOREACTION"`) or other replicas
-   * now use other events (`"BADARG"`).
+   * Settles when the reaction has ended. Rejects with a `NotExecutedError` if the server rejects its calls, for example
+   * without permission, and with a `ContractError` if this replica counted as dead and the reaction was forgotten
+   * (`"NOREACTION"`) or other replicas now use other events (`"BADARG"`). The cause is also logged.
    */
   readonly closed: Promise<void>;
   /**
-   * Stops taking events and waits for running handlers. Other replicas handle the rest.
+   * Stops taking events and waits for running handlers, but not longer than until latchkey is closed. Other replicas handle
+   * the rest. Set `handlerTimeout` if a handler can hang.
    *
    * @throws nothing: errors are reported by `closed`.
    */
@@ -83,10 +84,8 @@ class RunningReaction implements Reaction {
     const { signal } = this.#stopping;
     this.#runs = new HandlerRuns(connection, settings, signal);
     this.#queues = new EntityQueues(connection, settings, this.#runs, signal);
-    this.#closed = this.#run();
-    this.#closed.catch((error: unknown) =>
-      reportListener(connection.logger, `of reaction ${this.name}`, error),
-    );
+    this.#closed = askOnce(connection, `reaction ${this.name}`, () => this.#run());
+    this.#closed.catch((error: unknown) => reportEnd(connection.logger, settings.machine, this.name, error));
   }
 
   /** Creates the consumer groups if they do not exist, and begins. */
@@ -121,14 +120,18 @@ class RunningReaction implements Reaction {
       this.#runs.abortAll(signal?.reason);
       void this.close();
     });
-    const cancel = this.#connection.beforeClose(() => this.#beforeClose());
+    let cancel = (): void => {};
+    const closing = new Promise<void>((resolve) => {
+      cancel = this.#connection.beforeClose(() => this.#beforeClose().finally(resolve));
+    });
     try {
       if (signal?.aborted === true) this.#stopping.abort();
       while (!this.#isStopped) await this.#turn();
       if (this.#connection.isClosed) this.#runs.abortAll(new Error("latchkey was closed"));
-      await this.#queues.idle();
+      await Promise.race([this.#queues.idle(), closing]);
       await this.#runs.counted();
-      if (!this.#connection.isClosed) await this.#leave();
+      // If a handler still runs, the other replicas wait for takeOverAfter.
+      if (!this.#connection.isClosed && this.#queues.isIdle) await this.#leave();
     } catch (error) {
       this.#stopping.abort();
       this.#runs.abortAll(error);
@@ -199,6 +202,7 @@ class RunningReaction implements Reaction {
         { reaction: this.name },
         "the consumer group is gone; creating it anew at the start of the log",
       );
+      await this.#connection.verify(); // its machines are lost too
       await group.create("0-0");
       return true;
     }

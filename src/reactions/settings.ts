@@ -31,6 +31,12 @@ export interface MissedEvents {
 /** Options of `react`. Give all replicas the same. */
 export interface ReactOptions<E extends string = string> extends HandlerOptions<E> {
   /**
+   * Types of the events to handle, such as `["agent.completed", "agent.failed"]`. Each must be an event of the machine, in
+   * the definition of this program or in the installed one. An empty list is rejected. All running replicas of a reaction
+   * must use the same list: `react` rejects another one. @default all
+   */
+  readonly on?: readonly E[];
+  /**
    * Start position of a new reaction: only changes from now on, or the oldest change in the log. A reaction that exists
    * continues at its own position. @default "end"
    */
@@ -90,7 +96,7 @@ export async function readSettings(
 ): Promise<ReactionSettings> {
   checkReactionName(name);
   checkOptions(options, OPTIONS);
-  const { from = "end", deadLetterAfter = 10, delay, takeOverAfter = "30s", onMissed } = options;
+  const { from = "end", deadLetterAfter = 10, delay = 0, takeOverAfter = "30s", onMissed } = options;
   checkFunctions({ onMissed });
   checkWord("from", from, ["start", "end"]);
   return {
@@ -98,7 +104,7 @@ export async function readSettings(
     name,
     from,
     deadLetterAfter: checkWhole("deadLetterAfter", deadLetterAfter, 1, 1000),
-    delayMs: delay === undefined ? 0 : checkDuration("delay", delay, LONGEST_DELAY_MS),
+    delayMs: delay === 0 ? 0 : checkDuration("delay", delay, LONGEST_DELAY_MS),
     takeOverMs: checkDuration("takeOverAfter", takeOverAfter, LONGEST_DURATION_MS),
     onMissed,
   };

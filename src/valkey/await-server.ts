@@ -17,7 +17,7 @@ import { pause, performance } from "./real-time.js";
 
 /** Limits of the wait for a server that is not up yet. */
 export interface ConnectRetry {
-  /** Longest wait. @default no limit */
+  /** Longest wait. A last attempt begins at its end, and takes a second at most. @default no limit */
   readonly for?: Duration;
   /** Largest number of retries. @default no limit */
   readonly attempts?: number;
@@ -30,6 +30,8 @@ export interface ConnectRetry {
 const RETRY_OPTIONS: readonly (keyof ConnectRetry)[] = ["for", "attempts", "delay", "signal"];
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+/** Time of an attempt at the end of the wait. */
+const LAST_ATTEMPT_MS = 1_000;
 /** Replies of a server that starts, or that is not the primary yet. An empty one: there was no reply. */
 const STARTING: ReadonlySet<string> = new Set(["", "LOADING", "BUSY", "MASTERDOWN"]);
 
@@ -62,17 +64,20 @@ export async function awaitServer<T>(
   for (let failed = 0; ; failed += 1) {
     signal?.throwIfAborted();
     try {
-      const opened = await open(limits.for === undefined ? undefined : Math.ceil(deadline.remainingMs));
+      const attemptMs = Math.max(Math.ceil(deadline.remainingMs), failed > 0 ? LAST_ATTEMPT_MS : 1);
+      const opened = await open(limits.for === undefined ? undefined : attemptMs);
       if (failed > 0) logger.info({ waitedMs: Math.round(performance.now() - beganAt) }, "the server is up");
       return opened;
     } catch (error) {
       const pauseMs = delayMs ?? backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS;
-      if (!isStarting(error) || failed >= attempts || pauseMs >= deadline.remainingMs) throw error;
+      if (!isStarting(error) || failed >= attempts || deadline.isOver) throw error;
       const { message } = error;
       const waitedMs = Math.round(performance.now() - beganAt);
       const progress = { failed: failed + 1, waitedMs, error: message };
       logger[failed === 0 ? "warn" : "info"](progress, "the server is not up yet; waiting");
-      await pause(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => {}); // aborted: the next round throws
+      await pause(Math.min(pauseMs, deadline.remainingMs), undefined, { ...(signal && { signal }) }).catch(
+        () => {},
+      ); // aborted: the next round throws
     }
   }
 }

@@ -12,6 +12,9 @@ export function mayPassSoon({ reason }: Pick<ConnectError, "reason">): boolean {
   return !LASTING.includes(reason);
 }
 
+/** Text of an error: the server did not answer the first message of TLS. */
+export const HANDSHAKE_TIMED_OUT = "TLS handshake timed out";
+
 /** Causes that mean that no server was reached. */
 const UNREACHED: readonly ConnectCause[] = ["refused", "not-found", "timeout", "closed"];
 
@@ -43,6 +46,8 @@ function connectCause(error: unknown): ConnectCause | undefined {
   if (/DB index is out of range|SELECT is not allowed/.test(text)) return "database";
   if (/^LOADING\b/.test(text) || /loading the dataset/i.test(text)) return "loading";
   if (/^BUSY\b/.test(text)) return "busy";
+  if (text === HANDSHAKE_TIMED_OUT) return "timeout"; // a server that is not up yet: it passes
+  if (/^ERR max number of clients/.test(text)) return "maxclients";
   if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
     return "tls";
   if (/^Protocol error/.test(text) || error.name === "ParserError") return "protocol";
@@ -54,6 +59,8 @@ function connectCause(error: unknown): ConnectCause | undefined {
 /** Returns the short code of an error, and the permission that is missing. The whole text may quote credentials. */
 function detailOf(error: unknown): string {
   if (!isError(error)) return "";
+  if (error.message === HANDSHAKE_TIMED_OUT)
+    return "during the TLS handshake; for a server without TLS write valkey://";
   if (error.message.startsWith("All sentinels"))
     return /No such master|NOAUTH/.exec(error.message)?.[0] ?? "";
   const code = codeOf(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");

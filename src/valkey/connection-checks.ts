@@ -5,6 +5,7 @@ import {
   checkTypes,
   checkWhole,
   refuse,
+  shortText,
 } from "../contract/arguments.js";
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
 import { type ConnectionOptions, DEFAULT_NAMESPACE, type SentinelOptions } from "./connection-options.js";
@@ -39,6 +40,9 @@ function checkSentinel(sentinel: SentinelOptions): void {
   }
 }
 
+/** Names that CLIENT SETNAME accepts: printable ASCII without spaces. */
+const CONNECTION_NAME = /^[!-~]+$/;
+
 const DEFAULT_TIMEOUT_MS = 5_000;
 
 /** Defaults of all calls. */
@@ -61,15 +65,17 @@ export function checkConnection({
   connectionName,
   ...others
 }: ConnectionOptions): void {
+  if (typeof url === "object" && url !== null)
+    refuse("url must be text, not an object; write url.href for a URL object");
   checkTypes("string", { url, username, password, connectionName });
-  const { sentinel, database, tls, logger } = others;
-  checkTypes("object", { sentinel, tls, logger });
+  const { sentinel, database, tls } = others;
+  checkTypes("object", { sentinel, tls });
+  if (connectionName !== undefined && !CONNECTION_NAME.test(connectionName))
+    refuse(
+      `connectionName must be 1 or more letters, digits or characters such as - _ . : @ /, without spaces, not ${shortText(connectionName)}`,
+    );
   if (sentinel !== undefined) checkSentinel(sentinel);
   if (database !== undefined) checkWhole("database", database, 0, 99_999);
-  for (const method of logger === undefined ? [] : (["debug", "info", "warn", "error"] as const)) {
-    if (typeof logger?.[method] !== "function")
-      refuse(`logger must have the methods of a pino logger; it lacks ${method}`);
-  }
 }
 
 /** Checks the options that are defaults of all calls, and returns them. @throws ContractError with code BADARG */

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { RedisOptions, Valkey } from "iovalkey";
+import { refuse } from "../contract/arguments.js";
 import type { Durability } from "../contract/durability.js";
 import type { Duration } from "../machine/duration.js";
 import type { Address, SentinelGroup } from "./address.js";
@@ -58,7 +59,7 @@ export interface ConnectionOptions {
   readonly username?: string;
   /** Overrides the URL's password. */
   readonly password?: string;
-  /** Certificates for `valkeys://`, as Node's tls takes them. */
+  /** Certificates for a `valkeys://` URL, as Node's tls takes them. Rejected with any other URL, which has no TLS. */
   readonly tls?: SecureContextOptions & {
     readonly servername?: string;
     readonly rejectUnauthorized?: boolean;
@@ -70,9 +71,9 @@ export interface ConnectionOptions {
    * @default 2500
    */
   readonly silenceTimeoutMs?: number;
-  /** Name in CLIENT LIST. @default "latchkey" */
+  /** Name in CLIENT LIST: ASCII letters, digits and signs, without spaces. @default "latchkey" */
   readonly connectionName?: string;
-  /** A pino logger, or one with the same methods. Silent by default. */
+  /** A pino logger, or one with the same methods. A failure of the logger has no effect on calls. Silent by default. */
   readonly logger?: Logger;
   /**
    * A connected iovalkey client to use instead of a URL; `close()` leaves it open. A client with `keyPrefix` is rejected,
@@ -121,8 +122,17 @@ export function addressOf({ host, port, path, tls, db, sentinels, name }: RedisO
   };
 }
 
-/** Returns the client's settings for an address. */
+/** Rejects certificates for a connection without TLS. The URL alone decides, so that the address is never wrong. */
+function checkTls({ tls, path, sentinel }: Address): void {
+  if (tls) return;
+  if (path !== undefined) refuse("tls cannot be used with a Unix socket; omit it");
+  const group = sentinel === undefined ? "" : "+sentinel";
+  refuse(`tls needs a URL of TLS: write valkeys${group}:// instead of valkey${group}://`);
+}
+
+/** Returns the client's settings for an address. @throws ContractError if `tls` is set for an address without TLS */
 export function settingsFor(address: Address, options: ConnectionOptions): RedisOptions {
+  if (options.tls !== undefined) checkTls(address);
   const username = options.username ?? address.username;
   const password = options.password ?? address.password;
   // With Sentinels the name on the server's certificate is unknown here. An IP address cannot be a server name
@@ -130,7 +140,7 @@ export function settingsFor(address: Address, options: ConnectionOptions): Redis
   const { host, port, path, sentinel } = address;
   const isNamed = sentinel === undefined && path === undefined && isIP(host) === 0;
   const name = isNamed ? { servername: host } : {};
-  const tls = address.tls || options.tls !== undefined ? { ...name, ...options.tls } : undefined;
+  const tls = address.tls ? { ...name, ...options.tls } : undefined;
   return {
     ...(sentinel === undefined
       ? { ...(path === undefined ? { host, port } : { path }), ...(tls !== undefined && { tls }) }

@@ -109,8 +109,8 @@ export async function openConnection(
   const settings = settingsFor(address, options);
   const text = addressText(address);
   const limitMs = Math.min(options.connectTimeoutMs ?? DEFAULT_CONNECT_MS, mostMs);
-  const opened = new OpenClients((purpose) =>
-    dial(settingsOfPurpose(settings, purpose), text, limitMs, logger),
+  const opened = new OpenClients((purpose, onDial) =>
+    dial(settingsOfPurpose(settings, purpose), text, limitMs, logger, onDial),
   );
   const client = await opened.open("");
   if (settings.sentinels !== undefined) {
@@ -138,8 +138,9 @@ function adopt(
   checkDatabase(db, namespace);
   if (client.status === "wait") client.connect().catch(() => {}); // lazyConnect; a failure shows in the calls
   const address = addressText(addressOf(client.options));
-  const opened = new OpenClients((purpose) =>
-    dial(settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose), address, connectTimeout, logger),
+  const further = { ...client.options, ...SEND_ONCE };
+  const opened = new OpenClients((purpose, onDial) =>
+    dial(settingsOfPurpose(further, purpose), address, connectTimeout, logger, onDial),
   );
   return connectionOf(client, address, logger, defaults, opened);
 }
@@ -175,6 +176,8 @@ function connectionOf(
     const own = new Readiness(further);
     return { client: further, untilReady: (deadline) => own.untilReady(deadline) };
   });
+  const inFlight = new InFlight(defaults.maxInFlight, defaults.timeoutMs);
+  const order = new EntityOrder();
   const works = new Set<() => Promise<void>>();
   let isClosing = false;
   return {
@@ -184,8 +187,8 @@ function connectionOf(
     ...defaults,
     clock,
     positions: new Positions(client, () => readiness.verify()),
-    inFlight: new InFlight(defaults.maxInFlight, defaults.timeoutMs),
-    order: new EntityOrder(),
+    inFlight,
+    order,
     untilReady: (deadline) => readiness.untilReady(deadline),
     guard: (check) => readiness.guard(check),
     verify: () => readiness.verify(),
@@ -212,6 +215,8 @@ function connectionOf(
       client.off("ready", renew);
       opened.close();
       readiness.close();
+      order.close();
+      inFlight.close();
     },
   };
 }

@@ -1,9 +1,8 @@
 import type { RedisOptions, Valkey } from "iovalkey";
-import { codeOf } from "../errors/code-of.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
-import { connectError } from "./connect-error.js";
+import { connectError, HANDSHAKE_TIMED_OUT } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
@@ -20,6 +19,7 @@ const LONGEST_RECONNECT_PAUSE_MS = 2_000;
 /**
  * Connects, and reconnects for ever after. Waits for the end of a slow script that blocks the server.
  *
+ * @param onDial called with each client before it connects
  * @throws ConnectError if the first connection fails
  */
 export async function dial(
@@ -27,12 +27,13 @@ export async function dial(
   address: string,
   limitMs: number,
   logger: Logger,
+  onDial: (client: Valkey) => void = () => {},
 ): Promise<Valkey> {
   const deadline = Deadline.in(limitMs);
   let busy: ConnectError | undefined;
   for (let failed = 0; ; failed += 1) {
     try {
-      return await dialOnce(settings, address, deadline, logger);
+      return await dialOnce(settings, address, deadline, logger, onDial);
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
       if (error.reason === "busy") busy = error;
@@ -48,6 +49,7 @@ async function dialOnce(
   address: string,
   deadline: Deadline,
   logger: Logger,
+  onDial: (client: Valkey) => void,
 ): Promise<Valkey> {
   let wasReady = false;
   const pauseMs = (attempt: number): number | null => {
@@ -72,6 +74,7 @@ async function dialOnce(
   hideSecrets(client);
   logWarnings(client, logger, address);
   const errors = listen(client, logger, address);
+  onDial(client);
   try {
     // The client's own limit ends at TCP connect. A frozen server would never answer the first INFO.
     await deadline.race(client.connect());
@@ -89,10 +92,10 @@ async function dialOnce(
   }
 }
 
-/** A server without TLS reads a TLS greeting as an unfinished command, and waits for the rest. */
+/** A server without TLS reads a TLS greeting as an unfinished command, and waits for the rest. A frozen one is silent too. */
 function timedOut({ options, status, stream }: Valkey): Error {
   const isGreeting = options.tls !== undefined && status === "connecting" && stream?.connecting === false;
-  return new Error(isGreeting ? "TLS handshake timed out" : "connect timed out");
+  return new Error(isGreeting ? HANDSHAKE_TIMED_OUT : "connect timed out");
 }
 
 /** Logs the loss of a connection once, however many reconnections fail, and its return. */
@@ -114,7 +117,7 @@ function listen(client: Valkey, logger: Logger, address: string): unknown[] {
   const errors: unknown[] = [];
   client.on("error", (error: unknown) => {
     if (errors.length < 5) errors.push(error);
-    logger.warn({ address, error: safeMessage(error) || codeOf(error) }, "connection error");
+    logger.warn({ address, error: safeMessage(error) }, "connection error");
   });
   return errors;
 }

@@ -1,3 +1,4 @@
+import { codeOf } from "../errors/code-of.js";
 import { isError } from "../errors/is-error.js";
 import { TimeUpError } from "./deadline.js";
 import { thrownText } from "./thrown-text.js";
@@ -34,6 +35,10 @@ const NEVER_SENT = "Stream isn't writeable and enableOfflineQueue options is fal
 /** The call was not sent, because there is no connection. */
 export class OfflineError extends Error {
   override readonly name = "OfflineError";
+
+  constructor() {
+    super("not connected");
+  }
 }
 
 /** The call was not sent, because its time passed while it waited for others in this process. */
@@ -46,7 +51,7 @@ export class LateError extends Error {
   override readonly name = "LateError";
 
   constructor() {
-    super("the server had no time for it");
+    super("the time of the call passed before the server executed it; increase `timeout` if that repeats");
   }
 }
 
@@ -114,17 +119,35 @@ export function isLasting(code: string): boolean {
   return LASTING.has(code);
 }
 
-/** Returns an error's text without the command, which can contain script texts, payloads and passwords. */
+/** Texts of the client that name its own options or internals, and the words to show instead. */
+const CLIENT_TEXTS: readonly (readonly [text: RegExp, words: string])[] = [
+  [/^All sentinels are unreachable.*? Last error: /s, "no Sentinel names a primary: "],
+  [/^All sentinels are unreachable.*/s, "no Sentinel names a primary"],
+  [/^Ready check failed: /, ""],
+  [/Reached the max retries per request limit.*/s, "the connection was lost"],
+  [/Command aborted due to connection close/, "the connection was lost"],
+  [/Connection is closed\.$/, "the connection was closed"],
+  [/Stream isn't writeable and enableOfflineQueue.*/s, "not connected"],
+  [/Socket timeout\. .* in (\d+)ms\.$/, "the server was silent for $1 ms"],
+  [/Command timed out$/, "no answer in time"],
+  [/connect ETIMEDOUT$/, "no connection in time"],
+  [/Protocol error, got .*/s, "the reply is not in the Valkey protocol"],
+];
+
+/**
+ * Returns an error's text without the command, which can contain script texts, payloads and passwords. Texts of the client
+ * are replaced, because they name options that latchkey does not have.
+ */
 export function safeMessage(thrown: unknown): string {
-  return causeText(thrown)
+  return CLIENT_TEXTS.reduce((text, [of, words]) => text.replace(of, words), causeText(thrown))
     .replace(/\s+script: [0-9a-f]{40}.*$/s, "")
     .slice(0, 300);
 }
 
-/** Formats any thrown value without throwing itself. */
+/** Formats any thrown value without throwing itself. Never returns an empty text. */
 function causeText(thrown: unknown): string {
   try {
-    return thrownText(causeOf(thrown));
+    return thrownText(causeOf(thrown)) || codeOf(thrown) || "an error without a text";
   } catch {
     return thrownText(thrown);
   }

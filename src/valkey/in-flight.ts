@@ -1,3 +1,4 @@
+import { ClosedError } from "../errors/closed-error.js";
 import type { Deadline } from "./deadline.js";
 import { performance } from "./real-time.js";
 
@@ -5,6 +6,7 @@ import { performance } from "./real-time.js";
 interface Waiter {
   readonly deadline: Deadline;
   readonly start: () => void;
+  readonly reject: (error: ClosedError) => void;
 }
 
 const LONGEST_FIRST_WINDOW_MS = 1_000;
@@ -67,16 +69,24 @@ export class InFlight {
    * pending, and its deadline ends it.
    *
    * @param isRetry true for a call that had a place before: it goes first
+   * @throws ClosedError if `close` comes first
    */
   wait(deadline: Deadline, isRetry = false): Promise<void> {
-    return new Promise((start) => {
-      if (!isRetry) this.#waiters.push({ deadline, start });
-      else if (this.#first === 0) this.#waiters.unshift({ deadline, start });
+    return new Promise((start, reject) => {
+      const waiter = { deadline, start, reject };
+      if (!isRetry) this.#waiters.push(waiter);
+      else if (this.#first === 0) this.#waiters.unshift(waiter);
       else {
         this.#first -= 1;
-        this.#waiters[this.#first] = { deadline, start };
+        this.#waiters[this.#first] = waiter;
       }
     });
+  }
+
+  /** Rejects all calls that wait with ClosedError. */
+  close(): void {
+    for (const { reject } of this.#waiters.splice(0).slice(this.#first)) reject(new ClosedError());
+    this.#first = 0;
   }
 
   /** Runs a call when a place is free. */

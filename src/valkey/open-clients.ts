@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { ClosedError } from "../errors/closed-error.js";
 
 /** Closes a connection at once, without a reconnection. */
 export function hangUp(client: Valkey): void {
@@ -23,18 +24,21 @@ export async function untilReadyOrEnded(client: Valkey): Promise<void> {
 /** All clients of one connection, so that `close` closes each of them. */
 export class OpenClients {
   readonly #clients = new Set<Valkey>();
-  readonly #connect: (purpose: string) => Promise<Valkey>;
+  readonly #connect: (purpose: string, onDial: (client: Valkey) => void) => Promise<Valkey>;
   #isClosed = false;
   #closing: () => void = () => {};
 
-  constructor(connect: (purpose: string) => Promise<Valkey>) {
+  /** @param connect opens a client, and calls `onDial` with each one before it connects */
+  constructor(connect: (purpose: string, onDial: (client: Valkey) => void) => Promise<Valkey>) {
     this.#connect = connect;
   }
 
   async open(purpose: string): Promise<Valkey> {
-    const client = await this.#connect(purpose);
-    this.#clients.add(client);
-    client.once("end", () => this.#clients.delete(client));
+    const client = await this.#connect(purpose, (dialed) => {
+      if (this.#isClosed) throw new ClosedError();
+      this.#clients.add(dialed);
+      dialed.once("end", () => this.#clients.delete(dialed));
+    });
     if (this.#isClosed) hangUp(client);
     return client;
   }
@@ -58,6 +62,10 @@ export class OpenClients {
   close(): void {
     this.#isClosed = true;
     this.#closing();
-    for (const client of this.#clients) hangUp(client);
+    for (const client of this.#clients) {
+      const isConnecting = client.status !== "ready";
+      hangUp(client);
+      if (isConnecting) client.stream?.destroy(); // a frozen server keeps it open
+    }
   }
 }

@@ -5,7 +5,7 @@ import type { Script } from "../lua/index.js";
 import { contractError, hint, notMade } from "./ask.js";
 import type { Connection } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
-import { classifyFailure, isOffline, LateError, replyCode } from "./failure.js";
+import { classifyFailure, isOffline, LateError, OfflineError, replyCode } from "./failure.js";
 import type { Recover } from "./machine-store.js";
 import { retry } from "./retry.js";
 import { runScript } from "./script.js";
@@ -53,6 +53,8 @@ export class ScriptCall {
     args: readonly string[],
     untilMs: number | null = Number.POSITIVE_INFINITY,
   ): Promise<Reply> {
+    // It rejects a call that it does not send like one whose reply was lost.
+    if (client.status === "end") throw new OfflineError();
     const before = this.#openUntilMs;
     if (untilMs !== null) this.#openUntilMs = Math.max(before ?? 0, untilMs);
     let reply: unknown;

@@ -45,7 +45,7 @@ describe("the cleanup handler", () => {
     expect(ended[0]).not.toHaveProperty("error");
   });
 
-  it("is called again by a repeated call with the same op, whose first process may have crashed", async () => {
+  it("is called again by a repeated call with the same idempotency key, whose first process may have crashed", async () => {
     const { life, on, ended } = await lifecycle();
     await life.registerSpawnedAgent("a1", "t1");
     await life.transitionToKilled("a1", { op: "kill-1" });

@@ -56,7 +56,7 @@ describe("AgentLifecycle, unlike the replaced service:", () => {
     expect(JSON.parse(event)).toMatchObject({ ...known, ...added });
   });
 
-  it("a failure without an error text has a text that says so", async () => {
+  it("a failure without an error text stores a text for it", async () => {
     const { service } = await open();
     await service.registerSpawnedAgent("a1", "t1");
     const absent = undefined as unknown as string; // JavaScript callers do this

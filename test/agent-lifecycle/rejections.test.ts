@@ -122,7 +122,7 @@ describe("an id that no agent can have", () => {
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });
 
-  it.each(ids)("%s cannot be registered: the error says what is allowed", async (_, id) => {
+  it.each(ids)("%s cannot be registered: the error lists what is allowed", async (_, id) => {
     const home = await client();
     const life = new AgentLifecycle(await home.machine(agent()));
     const before = await keyspace(await admin(), home.namespace);

@@ -89,7 +89,7 @@ describe("a function as the actor of connect", () => {
       "the function actor failed: no request",
     ],
     ["returns a number", () => 7, "the function actor returned 7 instead of text"],
-    ["returns a promise", async () => "ann", "the function actor returned {} instead of text"],
+    ["returns a promise", async () => "ann", "the function actor returned a class instance instead of text"],
   ];
 
   it.each(failing)(

@@ -177,7 +177,7 @@ describe("a change that waits for the disk", () => {
 
 it.each([
   ["disk", 'durability must be "memory", "fsync" or an object'],
-  [{ replica: 1 }, 'unknown option "replica"; did you mean "replicas"?'],
+  [{ replica: 1 }, 'unknown option "replica" in durability; did you mean "replicas"?'],
 ])("durability %j is rejected, with the accepted values", async (durability, text) => {
   const agents = await (await client()).machine(agent());
   const options = { durability } as unknown as { durability: "fsync" };

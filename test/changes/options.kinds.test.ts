@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AgentLifecycle, agent, ContractError, type Entities, type Latchkey } from "../../src/index.js";
 import type { AgentState } from "../../src/machine/agent.js";
+import { kindOf } from "../../src/machine/json-value.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
 
@@ -12,7 +13,7 @@ const any = (value: unknown) => value as never;
 const patch = (options: object) => (ours: Ours) => ours.patch("a1", { set: { n: 1 }, ...options });
 const circular: Record<string, unknown> = {};
 circular.self = circular;
-const noObject = (value: unknown) => `), not ${JSON.stringify(value)}`;
+const noObject = (value: unknown) => `), not ${kindOf(value)}`;
 
 const calls: Record<string, [call: Call, text: string]> = {
   "create with options of null": [(ours) => ours.create("a2", {}, any(null)), noObject(null)],
@@ -22,7 +23,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "create with fields in a list": [
     (ours) => ours.create("a2", any(["x"])),
-    'fields must be an object, not ["x"]',
+    "fields must be an object, not an array",
   ],
   "create with set beside the fields": [
     (ours) => ours.create("a2", {}, any({ set: { n: 1 } })),
@@ -38,8 +39,8 @@ const calls: Record<string, [call: Call, text: string]> = {
   "patch without options": [(ours) => ours.patch("a1", any(undefined)), "), not undefined"],
   "patch with force": [patch({ force: true }), 'unknown option "force"'],
   "patch with set of null": [patch({ set: null }), "set must be an object, not null"],
-  "patch with set in a list": [patch({ set: [1] }), "set must be an object, not [1]"],
-  "patch with unset of text": [patch({ unset: "abc" }), 'unset must be a list of field names, not "abc"'],
+  "patch with set in a list": [patch({ set: [1] }), "set must be an object, not an array"],
+  "patch with unset of text": [patch({ unset: "abc" }), "unset must be a list of field names, not text"],
   "patch with unset of null": [patch({ unset: null }), "unset must be a list of field names, not null"],
   "patch with an op of null": [patch({ op: null }), "op null must be 1 to 64"],
   "patch with a version as text": [
@@ -69,11 +70,11 @@ const calls: Record<string, [call: Call, text: string]> = {
   "sweep with options of null": [(ours) => ours.sweep(any(null)), noObject(null)],
   "sweep with a signal that is invalid": [
     (ours) => ours.sweep({ signal: any("x") }),
-    'signal must be an AbortSignal (of an AbortController, its signal), not "x"',
+    "signal must be an AbortSignal (of an AbortController, its signal), not text",
   ],
   "sweep with a listener that is invalid": [
     (ours) => ours.sweep({ onStuck: any(5) }),
-    "onStuck must be a function, not 5",
+    "onStuck must be a function, not a number",
   ],
   "sweep with once of text": [
     (ours) => ours.sweep({ once: any("no") }),
@@ -131,7 +132,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "subscribe with an onMissed that is invalid": [
     (ours) => ours.subscribe(() => {}, { onMissed: any("x") }),
-    'onMissed must be a function, not "x"',
+    "onMissed must be a function, not text",
   ],
   "react to an event that is invalid": [
     (ours) => ours.react("r", () => {}, { on: ["order.paid"] }),
@@ -139,7 +140,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "retry of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").retry(any("0:1-0")),
-    'ids must be a list, not "0:1-0"',
+    "ids must be a list, not text",
   ],
   "drop of dead letters that are not a list": [
     (ours) => ours.deadLetters("r").drop(any(null)),
@@ -156,7 +157,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "apply with a map that is invalid": [
     (_, latchkey) => latchkey.apply(agent(), { map: any("x") }),
-    'map must be an object, not "x"',
+    "map must be an object, not text",
   ],
   "a lifecycle with a misspelt option": [
     (ours) => new AgentLifecycle(ours, any({ onend: () => {} })),
@@ -164,7 +165,7 @@ const calls: Record<string, [call: Call, text: string]> = {
   ],
   "a lifecycle with an onEnd that is invalid": [
     (ours) => new AgentLifecycle(ours, { onEnd: any("x") }),
-    'onEnd must be a function, not "x"',
+    "onEnd must be a function, not text",
   ],
 };
 

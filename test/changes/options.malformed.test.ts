@@ -68,7 +68,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
     },
     "createdAt is later than since",
   ],
-  "an actor that is not text": [move({ actor: any(7) }), "actor must be text, not 7"],
+  "an actor that is not text": [move({ actor: any(7) }), "actor must be text, not a number"],
   "a reason that is not text": [move({ reason: any(null) }), "reason must be text, not null"],
   "force without a reason": [
     move({ force: true }),
@@ -112,10 +112,7 @@ const malformed: Record<string, [call: (ours: Ours) => Promise<unknown>, text: s
   "a set": [set("x", new Set([1])), "set.x: a Set has no JSON form"],
   "a promise": [set("x", Promise.resolve(1)), "set.x: a Promise has no JSON form"],
   "an error": [set("x", new Error("e")), "set.x: an Error has no JSON form; store errorText(error)"],
-  "a date as fields": [
-    (ours) => ours.create("a2", new Date(0)),
-    'fields must be an object, not "1970-01-01T00:00:00.000Z"',
-  ],
+  "a date as fields": [(ours) => ours.create("a2", new Date(0)), "fields must be an object, not text"],
   "a date that is invalid as fields": [
     (ours) => ours.create("a2", new Date(Number.NaN)),
     "fields must be an object, not null",

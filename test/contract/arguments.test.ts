@@ -64,7 +64,7 @@ it("a misspelt option is rejected with the name that was probably meant", () => 
     'unknown option "timout"; did you mean "timeout"?',
   );
   expect(rejection(() => checkOptions([], known))).toBe(
-    "options must be an object (of timeout, durability), not []",
+    "options must be an object (of timeout, durability), not an array",
   );
   expect(rejection(() => checkOptions({ durability: 1 }, known))).toBe("accepted");
 });
@@ -76,5 +76,5 @@ it("a value of the wrong kind is rejected with what to write", () => {
   expect(rejection(() => checkWord("from", "now", ["start", "end"]))).toBe(
     'from must be "start" or "end", not "now"',
   );
-  expect(rejection(() => checkList("on", "a.b"))).toBe('on must be a list, not "a.b"; write ["a.b"]');
+  expect(rejection(() => checkList("on", "a.b"))).toBe('on must be a list, not text; write ["a.b"]');
 });

@@ -31,7 +31,9 @@ it.each([
 });
 
 it("rejects an unknown part", () => {
-  expect(() => checkDurability({ replica: 1 })).toThrow('unknown option "replica"; did you mean "replicas"?');
+  expect(() => checkDurability({ replica: 1 })).toThrow(
+    'unknown option "replica" in durability; did you mean "replicas"?',
+  );
 });
 
 it("a need is met by as many copies of each kind, or more", () => {

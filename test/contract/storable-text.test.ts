@@ -9,6 +9,8 @@ describe("a text is made storable:", () => {
     ["a text of the greatest length stays as it is", "ü".repeat(16), "ü".repeat(16)],
     ["line ends and tabs become spaces", "a\nb\r\n\tc\n", "a b c"],
     ["control characters become spaces", "a\u0000b\u007f\u0085c", "a b c"],
+    ["line and paragraph separators become spaces", "a\u2028b\u2029c\u0085d", "a b c d"],
+    ["bidirectional controls become spaces", "a\u202eb\u202a\u2066\u2069c", "a b c"],
     ["colours are removed", "\u001b[1;31mError\u001b[39m: boom", "Error: boom"],
     ["links are removed", "\u001b]8;;http://h\u0007here\u001b]8;;\u0007", "here"],
     ["half a surrogate pair is replaced", "aaa\ud83d", "aaa\ufffd"],
@@ -23,6 +25,7 @@ describe("a text is made storable:", () => {
 
   it("lines stay if they are wanted", () => {
     expect(storableText("\u001b[31ma\r\n\tb\u0007\n", 32, true)).toBe("a\n\tb \n");
+    expect(storableText("a\u2028b\u202ec\u0085\n", 32, true)).toBe("a b c \n");
   });
 });
 

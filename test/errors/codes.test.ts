@@ -30,6 +30,7 @@ const INTERNAL = [
   "BacklogError",
   "CheckDeniedError",
   "DemoFailure",
+  "ErrorReply",
   "FailedAttempts",
   "LateError",
   "NoConfirmationError",

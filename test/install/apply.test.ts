@@ -117,7 +117,9 @@ describe("apply", () => {
     ]) {
       const error = await rejectionOf(MachineInUseError, call());
       expect(error).toMatchObject({ problem: "STATES", installedVersion: 1, states: { paused: 1 } });
-      expect(error.message).toContain("(1 in paused); add map old=new for each state");
+      expect(error.message).toContain(
+        '(1 in paused); map each to a state that it has ({ map: { old: "new" } }, or --map old=new)',
+      );
     }
     expect(await keyspace(await admin(), home.namespace)).toEqual(before);
   });

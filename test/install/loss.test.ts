@@ -5,11 +5,13 @@ import {
   ContractError,
   connect,
   type DataLoss,
+  type Entities,
   GapError,
   type Latchkey,
   LayoutError,
   type MachineDefinition,
 } from "../../src/index.js";
+import type { AgentState } from "../../src/machine/agent.js";
 import { silentLogger } from "../../src/valkey/logger.js";
 import { all, rejectionOf } from "../helpers/client.js";
 import { adminOf, ownServer } from "../helpers/doctor.js";
@@ -54,7 +56,7 @@ it.each(["flushall", "restart"] as const)(
   "installs its machines again, once for all waiting calls, after %s",
   async (how) => {
     const { admin, losses, warnings, open, restart } = await lossy();
-    const home = await open();
+    const home = await open({ timeout: "60s" });
     await home.init(4);
     const agents = await home.machine(agent());
     const tasks = await home.machine(task(1));
@@ -213,6 +215,24 @@ it("keeps sweeps, reactions and followers running over a loss", async () => {
   await reaction.close();
   stop.abort();
   expect((await sweeping).expired).toBe(2);
+});
+
+it.each<[string, (list: Entities<AgentState>) => Promise<unknown>]>([
+  ["reacts", (list) => list.react("watch", () => {})],
+  ["follows", (list) => list.follow(() => {})],
+  [
+    "waits for a state",
+    async (list) => void list.waitFor("a1", "running", { timeout: "1m" }).catch(() => {}),
+  ],
+])("reports a loss and installs its machines again although it only %s", async (_, begin) => {
+  const { admin, losses, open } = await lossy();
+  const list = await (await open()).machine(agent());
+  await list.create("a1");
+  await begin(list);
+  await expect.poll(async () => String(await admin.client("LIST"))).toContain("latchkey-subscribe");
+  await admin.flushall();
+  await expect.poll(() => admin.hget("{t:0}:machines", "agent"), { timeout: 30_000 }).toBe("1");
+  await expect.poll(() => losses).toEqual([{ namespace: "t", machines: ["agent"], isReinstalled: true }]);
 });
 
 it("works on an empty replica that became the primary", async () => {

@@ -75,7 +75,7 @@ it.each(calls)(
     const error = await overtaken;
     expect(error).toMatchObject({ problem: "STATES", versions: MIXED });
     expect(error.message).toBe(
-      `machine job: entities are in states that this version drops (1 in paused); add map old=new for each state; ${TEXT}`,
+      `machine job: entities are in states that this version drops (1 in paused); map each to a state that it has ({ map: { old: "new" } }, or --map old=new); ${TEXT}`,
     );
     expect((await rejectionOf(MachineInUseError, far[call](job(2)))).versions).toEqual(MIXED);
     await jobs.transition(ID, "active");

@@ -282,7 +282,7 @@ it("rejects a misspelt option, which would leave the hold unfenced", async () =>
 
 it.each([
   [{ version: undefined }, "version is undefined; give a value or omit it"],
-  [{ onLost: 5 }, "onLost must be a function, not 5"],
+  [{ onLost: 5 }, "onLost must be a function, not a number"],
 ])("rejects the useless options %o", async (options, message) => {
   const { tasks, leaseAt } = await working("t1");
   const error = await rejectionOf(ContractError, tasks.hold("t1", options as object));

@@ -221,7 +221,7 @@ it("publishes the events on a channel in the format of the replaced service", as
 });
 
 it.each<[object, RegExp]>([
-  [{ cleanUp: {} }, /unknown option "cleanUp"; did you mean "cleanup"/],
+  [{ cleanUp: {} }, /unknown option "cleanUp" in agents; did you mean "cleanup"/],
   [{ channel: 1 }, /agents.channel must be text/],
   [{ cleanup: {} }, /agents.cleanup needs either spawner/],
   [{ cleanup: { spawner: "S", handler: () => {} } }, /agents.cleanup needs either spawner/],

@@ -16,7 +16,7 @@ const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const IDLE = { lag: 0, pending: 0, deadLetters: 0 };
 const folder = sharedFolder();
 
-beforeAll(() => installExample(folder), LIMIT_MS);
+beforeAll(() => installExample(folder), 2 * LIMIT_MS);
 
 /** Starts replicas of a built application on a server of their own. */
 async function fleet(app: string, size: number, env: NodeJS.ProcessEnv = {}) {
@@ -201,7 +201,8 @@ describe("three replicas", () => {
       await victim.end("SIGKILL");
       for (const id of ids) {
         const end = { status: "failed", error: "lease expired" };
-        await expect.poll(async () => (await third.call("GET", `/agents/${id}`)).body).toMatchObject(end);
+        const state = async () => (await third.call("GET", `/agents/${id}`)).body;
+        await expect.poll(state, { timeout: LIMIT_MS / 2 }).toMatchObject(end);
         await expect.poll(() => hasSession(id)).toBe(false);
       }
       expect((await third.call("GET", `/agents/${alive}`)).body).toMatchObject({ status: "running" });

@@ -53,7 +53,7 @@ it("the pending events of a reaction are listed with their replica, status, atte
 });
 
 it("pending events are listed for a replica with a connectionName, a retried dead letter and a trimmed event", async () => {
-  const home = await client({ connectionName: "my orchestrator" });
+  const home = await client({ connectionName: "my|orchestrator" });
   await home.init(2);
   const ours = await home.machine(dial);
   const hold = gate();

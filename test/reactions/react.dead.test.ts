@@ -12,6 +12,8 @@ function fail(text: string): never {
   throw new Error(text);
 }
 
+const UNSHOWN = "a value that cannot be shown as text was thrown";
+
 describe("an event whose handler fails", () => {
   it("is retried, and becomes a dead letter after the set number of attempts, with error and times", async () => {
     const { list } = await replicas(1);
@@ -41,14 +43,27 @@ describe("an event whose handler fails", () => {
   });
 
   it.each([
-    ["no prototype", () => Object.create(null)],
-    ["a toString that throws", () => ({ toString: () => fail("text") })],
-    ["a name that throws", () => Object.defineProperty(new Error("e"), "name", { get: () => fail("name") })],
-    ["a message that throws", () => Object.defineProperty(new Error(), "message", { get: () => fail("m") })],
-    ["traps", () => new Proxy({}, { getPrototypeOf: () => fail("trap") })],
+    ["a message but no class of errors", () => ({ message: "m" }), "{ message: 'm' }"],
+    ["no prototype", () => Object.create(null), "[Object: null prototype] {}"],
+    [
+      "a toString that throws",
+      () => ({ toString: () => fail("text") }),
+      "{ toString: [Function: toString] }",
+    ],
+    [
+      "a name that throws",
+      () => Object.defineProperty(new Error("e"), "name", { get: () => fail("name") }),
+      UNSHOWN,
+    ],
+    [
+      "a message that throws",
+      () => Object.defineProperty(new Error(), "message", { get: () => fail("m") }),
+      UNSHOWN,
+    ],
+    ["traps", () => new Proxy({}, { getPrototypeOf: () => fail("trap") }), "{}"],
   ])(
     "is retried and becomes a dead letter if the thrown value has %s, and later events are handled",
-    async (_, odd) => {
+    async (_, odd, error) => {
       const { list } = await replicas(1);
       const [ours] = list;
       const met: string[] = [];
@@ -61,7 +76,7 @@ describe("an event whose handler fails", () => {
       await ours.transition("x1", "b");
       await expect.poll(() => met).toEqual(["x1@1", "x1@1", "x1@2"]);
       const [letter] = await all(ours.deadLetters("r"));
-      expect(letter).toMatchObject({ attempts: 2, error: "a value that cannot be shown as text was thrown" });
+      expect(letter).toMatchObject({ attempts: 2, error });
       await reaction.close();
       await reaction.closed;
     },

@@ -9,10 +9,10 @@ it("react is rejected while live replicas use other events, and those continue",
   const [one, two = one] = list;
   const met: string[] = [];
   await reacting(one, (change) => void met.push(nameOf(change)), { on: ["dial.b"] });
-  for (const on of [["dial.b", "dial.removed"], ["dial.removed"], []]) {
+  for (const on of [["dial.b", "dial.removed"], ["dial.removed"], undefined]) {
     const error = await rejectionOf(
       ContractError,
-      two.react("r", () => {}, { on }),
+      two.react("r", () => {}, { ...(on && { on }) }),
     );
     expect(error.code).toBe("BADARG");
     expect(error.message).toContain(
@@ -104,3 +104,14 @@ it("a replica that counted as dead ends with an error if other replicas use othe
 async function consumerOf(namespace: string): Promise<string | undefined> {
   return (await (await admin()).zrange(keyOf(namespace, "seen"), 0, 0))[0];
 }
+
+it("an empty list of events is rejected, and no reaction is created", async () => {
+  const { list } = await replicas(1);
+  const [ours] = list;
+  for (const call of [ours.react("r", () => {}, { on: [] }), ours.follow(() => {}, { on: [] })]) {
+    const error = await rejectionOf(ContractError, call);
+    expect(error.code).toBe("BADARG");
+    expect(error.message).toBe("on is empty: name at least one event, or omit on for all events");
+  }
+  expect(await ours.reactions()).toEqual([]);
+});

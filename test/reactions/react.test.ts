@@ -257,11 +257,16 @@ describe("a reaction", () => {
       'unknown option "deadLetterAftr"; did you mean "deadLetterAfter"?',
     ],
     ["null as options", "r", null, "options must be an object"],
-    ["an event instead of a list", "r", { on: "dial.b" }, 'on must be a list of events, not "dial.b"'],
+    ["an event instead of a list", "r", { on: "dial.b" }, "on must be a list of events, not text"],
     ["a number instead of a list", "r", { on: 3 }, "on must be a list of events"],
     ["a number as event", "r", { on: [3] }, "on: unknown event 3; dial has dial."],
     ["a number of retries", "r", { retries: 3 }, "retries must be an object (of first, longest)"],
-    ["a misspelt delay", "r", { retries: { frist: "1s" } }, 'unknown option "frist"; did you mean "first"?'],
+    [
+      "a misspelt delay",
+      "r",
+      { retries: { frist: "1s" } },
+      'unknown option "frist" in retries; did you mean "first"?',
+    ],
     [
       "a first delay over the longest",
       "r",
@@ -314,7 +319,7 @@ describe("a reaction with a problem", () => {
     await (await admin()).acl("SETUSER", namespace, "-xadd");
     await ours.create("x1");
     expect((await rejection(reaction.closed)).message).toContain("NOPERM xadd");
-    expect(lines.join()).toContain("of reaction r");
+    expect(lines.join()).toContain('"reaction":"r"');
     await reaction.close();
   });
 

@@ -39,12 +39,12 @@ describe("startValkey", () => {
   test.each([
     [null, "options must be an object"],
     [{ foo: 1 }, 'unknown option "foo"'],
-    [{ dataDir: 5 }, "dataDir must be text, not 5"],
-    [{ appendOnly: "x" }, 'appendOnly must be true or false, not "x"'],
-    [{ args: 5 }, "args must be a list of texts, not 5"],
-    [{ args: [5] }, "args must be text, not 5"],
+    [{ dataDir: 5 }, "dataDir must be text, not a number"],
+    [{ appendOnly: "x" }, "appendOnly must be true or false, not text"],
+    [{ args: 5 }, "args must be a list of texts, not a number"],
+    [{ args: [5] }, "args must be text, not a number"],
     [{ prefer: "x" }, 'prefer must be "local" or "container", not "x"'],
-    [{ onNotice: 5 }, "onNotice must be a function, not 5"],
+    [{ onNotice: 5 }, "onNotice must be a function, not a number"],
   ])("rejects %j as an invalid argument", async (options, text) => {
     const error = await rejectionOf(ContractError, startValkey(options as ServerOptions));
     expect(error.code).toBe("BADARG");

@@ -9,6 +9,7 @@ import {
 } from "../../src/index.js";
 import { freePort } from "../../src/server/port.js";
 import { startValkey } from "../../src/testing/index.js";
+import { silentLogger } from "../../src/valkey/logger.js";
 import { client, rejection, rejectionOf } from "../helpers/client.js";
 import { ownServer } from "../helpers/doctor.js";
 import { startProxy } from "../helpers/proxy.js";
@@ -36,6 +37,27 @@ it("gives up when the time is up, with the last cause", async () => {
   const error = await rejectionOf(ConnectError, connect({ url, retry: { for: 300 } }));
   expect(error.reason).toBe("refused");
   await rejectionOf(ConnectError, connect({ url }));
+});
+
+it("makes a last attempt when the time is up, however long the delay is", async () => {
+  const proxy = await startProxy(await useValkey());
+  proxy.shut(true);
+  const logger = { ...silentLogger, warn: () => proxy.shut(false) };
+  const retry = { for: "2s", delay: "1h" } as const;
+  const latchkey = await connect({ url: proxy.url, retry, logger });
+  await latchkey.close();
+});
+
+it("waits for a frozen server with TLS too", async () => {
+  const proxy = await startProxy(await useValkey());
+  proxy.freeze(true);
+  const stop = new AbortController();
+  const url = `valkeys://localhost:${proxy.port}`;
+  const retry = { delay: 1, signal: stop.signal };
+  const connecting = rejection(connect({ url, connectTimeoutMs: 50, retry }));
+  await expect.poll(() => proxy.frozen).toBeGreaterThan(2);
+  stop.abort(new Error("stopping"));
+  expect((await connecting).message).toBe("stopping");
 });
 
 it.each([0, 2])("gives up after %i retries", async (attempts) => {

@@ -4,6 +4,7 @@ import { Valkey } from "iovalkey";
 import { beforeAll, expect, it, onTestFinished } from "vitest";
 import { agent, ClosedError, type Entities, type Latchkey } from "../../src/index.js";
 import type { AgentState } from "../../src/machine/agent.js";
+import { startValkey } from "../../src/testing/index.js";
 import { silentLogger } from "../../src/valkey/logger.js";
 import { built, root } from "../helpers/built.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
@@ -34,6 +35,27 @@ it("lets the process end by itself once it is closed, whatever was open", async 
     console.log(JSON.stringify(read));
   `;
   expect(await inNode(code)).toEqual(["agent.spawned"]);
+});
+
+it("lets the process end although a frozen server answers nothing", async () => {
+  const server = await startValkey();
+  onTestFinished(() => server.stop());
+  if (!("pid" in server)) throw new Error("A server in a container cannot be frozen");
+  const { pid } = server;
+  onTestFinished(() => void process.kill(pid, "SIGCONT"));
+  const outcomes = await inNode(`
+    import { agent, connect } from ${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)};
+    const latchkey = await connect({ url: ${JSON.stringify(server.url)}, timeout: "10m" });
+    const agents = await latchkey.machine(agent());
+    await agents.create("a1");
+    process.kill(${pid}, "SIGSTOP");
+    const patches = [1, 2, 3].map((n) => agents.patch("a1", { set: { n } }));
+    const ended = Promise.allSettled(patches);
+    await latchkey.close();
+    console.log(JSON.stringify((await ended).map(({ reason }) => reason.code)));
+  `);
+  // The first one was sent, or close was faster.
+  expect(["UNKNOWN,CLOSED,CLOSED", "CLOSED,CLOSED,CLOSED"]).toContain(String(outcomes));
 });
 
 it("ends an iteration that follows the log, and calls no listener any more", async () => {

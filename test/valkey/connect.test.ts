@@ -8,6 +8,7 @@ import { startValkey, type TestServer } from "../../src/testing/index.js";
 import { certificate } from "../helpers/certificates.js";
 import { rejectionOf } from "../helpers/client.js";
 import { adminOf } from "../helpers/doctor.js";
+import { startProxy } from "../helpers/proxy.js";
 import { recordingLogger, textsIn } from "../helpers/secrets.js";
 import { freshNamespace, useValkey } from "../helpers/valkey.js";
 
@@ -143,6 +144,18 @@ describe("a server that wants a password", () => {
   });
 });
 
+it("a server that has no room for another client is named as the cause", async () => {
+  const server = await startValkey({ args: ["--maxclients", "1"] });
+  onTestFinished(() => server.stop());
+  await adminOf(server);
+  const error = await failure({ url: server.url });
+  expect(error.reason).toBe("maxclients");
+  expect(error.message).toContain(
+    "the server accepts no more clients: close unused ones, or raise its maxclients",
+  );
+  expect(error.message).not.toContain("valkeys://");
+});
+
 describe("a server that speaks TLS", () => {
   it("is reached with valkeys:// and its certificate only", async () => {
     const { ca, args } = await certificate();
@@ -162,9 +175,17 @@ describe("a server that speaks TLS", () => {
     const plain = await failure({ url: `valkey://localhost:${port}` });
     expect(["tls", "closed", "protocol"]).toContain(plain.reason);
     expect(plain.message).toMatch(/valkeys:\/\//);
-    expect((await failure({ url: `valkeys://localhost:${server.port}`, connectTimeoutMs: 500 })).reason).toBe(
-      "tls",
-    );
+  });
+
+  it("differs from one that does not speak it only by the time limit: both are silent while they cannot answer", async () => {
+    const { port } = await useValkey();
+    const proxy = await startProxy(await useValkey());
+    proxy.freeze(true);
+    for (const silent of [port, proxy.port]) {
+      const error = await failure({ url: `valkeys://localhost:${silent}`, connectTimeoutMs: 500 });
+      expect(error.reason).toBe("timeout");
+      expect(error.message).toContain("during the TLS handshake; for a server without TLS write valkey://");
+    }
   });
 });
 
@@ -214,10 +235,33 @@ describe("connect rejects", () => {
       { silenceTimeoutMs: -5 },
       "silenceTimeoutMs must be a whole number from 1 to 2147000000, not -5",
     ],
+    [
+      "a connectionName with spaces",
+      { connectionName: "orch replica 1" },
+      'connectionName must be 1 or more letters, digits or characters such as - _ . : @ /, without spaces, not "orch replica 1"',
+    ],
+    ["a connectionName of another alphabet", { connectionName: "naïve" }, 'without spaces, not "naïve"'],
+    ["an empty connectionName", { connectionName: "" }, 'without spaces, not ""'],
+    [
+      "tls without a URL of TLS",
+      { tls: {} },
+      "tls needs a URL of TLS: write valkeys:// instead of valkey://",
+    ],
+    [
+      "tls with Sentinels without TLS",
+      { tls: {}, url: "valkey+sentinel://h/p" },
+      "tls needs a URL of TLS: write valkeys+sentinel:// instead of valkey+sentinel://",
+    ],
+    [
+      "tls with a Unix socket",
+      { tls: {}, url: "unix:///tmp/v.sock" },
+      "tls cannot be used with a Unix socket; omit it",
+    ],
+    ["an unknown part of retry", { retry: { max: 3 } }, 'unknown option "max" in retry'],
     ["a url that is null", { url: null }, "url must be text, not null"],
-    ["a password that is a number", { password: 5 }, "password must be text, not 5"],
-    ["tls that is a number", { tls: 5 }, "tls must be an object, not 5"],
-    ["a logger that is a number", { logger: 5 }, "logger must be an object, not 5"],
+    ["a password that is a number", { password: 5 }, "password must be text, not a number"],
+    ["tls that is a number", { tls: 5 }, "tls must be an object, not a number"],
+    ["a logger that is a number", { logger: 5 }, "logger must be an object, not a number"],
     ["a logger without methods", { logger: {} }, "the methods of a pino logger; it lacks debug"],
     ["a silenceTimeoutMs too long for a timer", { silenceTimeoutMs: 2 ** 31 }, "from 1 to 2147000000"],
   ])("%s", async (_, options, text) => {

@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
-import { classifyFailure, type Failure, mayPass, replyCode, safeMessage } from "../../src/valkey/failure.js";
+import {
+  classifyFailure,
+  type Failure,
+  mayPass,
+  OfflineError,
+  replyCode,
+  safeMessage,
+} from "../../src/valkey/failure.js";
 
 const table: Record<Failure, readonly string[]> = {
   refused: ["BADARG id", "NOMACHINE apply it first", "LAYOUT another one than this script knows"],
@@ -76,6 +83,39 @@ it("removes the script from an error text, and shortens a long one", () => {
   );
   expect(safeMessage(new Error("x".repeat(1000)))).toHaveLength(300);
   expect(safeMessage("text")).toBe("text");
+});
+
+it.each([
+  [
+    'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+    "the connection was lost",
+  ],
+  ["Command aborted due to connection close", "the connection was lost"],
+  ["Connection is closed.", "the connection was closed"],
+  ["Stream isn't writeable and enableOfflineQueue options is false", "not connected"],
+  ["Socket timeout. Expecting data, but didn't receive any in 2500ms.", "the server was silent for 2500 ms"],
+  ["Command timed out", "no answer in time"],
+  ["connect ETIMEDOUT", "no connection in time"],
+  ["Ready check failed: LOADING the data", "LOADING the data"],
+  [
+    'Protocol error, got "H" as reply type byte. Please report this.',
+    "the reply is not in the Valkey protocol",
+  ],
+  [
+    "All sentinels are unreachable. Retrying from scratch after 20ms. Last error: read ECONNRESET",
+    "no Sentinel names a primary: read ECONNRESET",
+  ],
+  ["read ECONNRESET", "read ECONNRESET"],
+])("words the client's text %j as %j", (text, words) => {
+  expect(safeMessage(new Error(text))).toBe(words);
+});
+
+it("words errors of a connection without a text", () => {
+  expect(safeMessage(new OfflineError())).toBe("not connected");
+  expect(safeMessage(new AggregateError([new Error("connect ECONNREFUSED ::1:1")]))).toBe(
+    "an error without a text",
+  );
+  expect(safeMessage(Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }))).toBe("ECONNREFUSED");
 });
 
 it("classifies a discarded transaction by the cause of the discard", () => {

@@ -80,16 +80,16 @@ it("natMap leads to the primary at another address than the Sentinels name", asy
 });
 
 it.each([
-  [{ natmap: {} }, 'unknown option "natmap"; did you mean "natMap"?'],
-  [{ natMap: "h:1" }, 'sentinel.natMap must be an object of addresses, not "h:1"'],
+  [{ natmap: {} }, 'unknown option "natmap" in sentinel; did you mean "natMap"?'],
+  [{ natMap: "h:1" }, "sentinel.natMap must be an object of addresses, not text"],
   [{ natMap: { h: { host: "h", port: 1 } } }, 'sentinel.natMap["h"]: the name must be host:port'],
-  [{ natMap: { "h:1": "h:2" } }, 'sentinel.natMap["h:1"] must be an object (of host, port), not "h:2"'],
+  [{ natMap: { "h:1": "h:2" } }, 'sentinel.natMap["h:1"] must be an object (of host, port), not text'],
   [
     { natMap: { "h:1": { host: "h" } } },
     'sentinel.natMap["h:1"].port must be a whole number from 1 to 65535',
   ],
   [{ natMap: { "h:1": { port: 1 } } }, 'sentinel.natMap["h:1"].host must be the name of a host'],
-  [{ password: 5 }, "sentinel.password must be text, not 5"],
+  [{ password: 5 }, "sentinel.password must be text, not a number"],
 ])("rejects the sentinel options %j", async (sentinel, text) => {
   const error = await rejectionOf(ContractError, connect({ sentinel: sentinel as object }));
   expect(error.message).toContain(text);

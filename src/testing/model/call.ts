@@ -14,6 +14,11 @@ export interface ModelCall {
   readonly isDryRun: boolean;
 }
 
+/** An error reply of a script: the call wrote nothing. */
+export class ErrorReply extends Error {
+  override readonly name = "ErrorReply";
+}
+
 /** Words with one value that is kept as it is. */
 const TEXTS = { IFSTATE: "ifState", OP: "op", SEEN: "seen", ACTOR: "actor", REASON: "reason" } as const;
 const NUMBERS = { IFVERSION: "ifVersion", NOTAFTER: "notAfter" } as const;
@@ -33,7 +38,7 @@ export function readWords(words: readonly string[]): ModelCall {
     else if (word === "DRYRUN") options.isDryRun = true;
     else if (isIn(NUMBERS, word)) options[NUMBERS[word]] = Number(next());
     else if (isIn(TEXTS, word)) options[TEXTS[word]] = next();
-    else throw new Error("BADARG option");
+    else throw new ErrorReply("BADARG option");
   }
   return { isForced: false, isDryRun: false, ...options, set, unset };
 }

@@ -1,5 +1,5 @@
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
-import type { ModelCall } from "./call.js";
+import { ErrorReply, type ModelCall } from "./call.js";
 
 const MOST_FIELDS = 64;
 const MOST_BYTES = 262_144;
@@ -36,14 +36,14 @@ export function applyFields(
   for (const name of stamps) {
     const isWrong =
       (unset.has(name) && change.mayUnsetStamps !== true) || (set.has(name) && change.maySetStamps !== true);
-    if (isWrong) throw new Error("BADARG field");
+    if (isWrong) throw new ErrorReply("BADARG field");
   }
   const fields = new Map([...before, ...set]);
   for (const name of unset) fields.delete(name);
   const own = [...fields].filter(([name]) => !stamps.has(name));
   const size = own.reduce((sum, [name, json]) => sum + Buffer.byteLength(name) + Buffer.byteLength(json), 0);
   if (set.size > 0 && !isTimer && (own.length > MOST_FIELDS || size > MOST_BYTES))
-    throw new Error("BADARG SET");
+    throw new ErrorReply("BADARG SET");
   // A state that requires its own stamp gets it on entry.
   const isStamped = time !== undefined && stamp !== undefined;
   if (!required.every((name) => fields.has(name) || (isStamped && name === stamp))) return "MISSING";

@@ -1,7 +1,7 @@
 import type { Reply } from "../../contract/reply.js";
 import type { Operation } from "../../lua/index.js";
 import { type CompiledMachine, type CompiledState, stateOf } from "../../machine/compiled.js";
-import { type ModelCall, NO_CALL, readWords } from "./call.js";
+import { ErrorReply, type ModelCall, NO_CALL, readWords } from "./call.js";
 import { changeText, isoOf, type ModelChange, type ModelEntity } from "./entity.js";
 import { applyFields } from "./fields.js";
 import { MOST_AHEAD_MS, type Moment, momentOf } from "./moment.js";
@@ -107,11 +107,11 @@ export class Model extends ModelStore {
     if (rejection !== undefined) return rejection;
     const { machine, timeMs } = this;
     const spec = stateOf(machine, to);
-    if (spec === undefined) throw new Error("BADARG to");
-    if (!/^[1-9]\d{0,11}$/.test(version)) throw new Error("BADARG version");
-    if (String(created).length > 13) throw new Error("BADARG created");
+    if (spec === undefined) throw new ErrorReply("BADARG to");
+    if (!/^[1-9]\d{0,11}$/.test(version)) throw new ErrorReply("BADARG version");
+    if (String(created).length > 13) throw new ErrorReply("BADARG created");
     if (String(since).length !== 13 || Number(since) > timeMs + MOST_AHEAD_MS)
-      throw new Error("BADARG since");
+      throw new ErrorReply("BADARG since");
     const enteredMs = Math.min(Number(since), timeMs); // the clock of the source may be a little ahead
     const { set, unset } = call;
     const stamp = JSON.stringify(isoOf(enteredMs));

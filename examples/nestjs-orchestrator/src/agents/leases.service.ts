@@ -18,15 +18,13 @@ export class LeasesService {
   @OnChange(agents, ["agent.running"], { onMissed: "holdAll" })
   async hold({ id }: { id: string }): Promise<void> {
     if (!this.spawner.sessions.has(id) || this.holds.has(id)) return;
-    const hold = await this.entities.hold(id, {
-      onLost: () => {
-        this.holds.delete(id);
-        this.spawner.sessions.delete(id);
-        this.logger.log(`Agent ${id} is no longer running`);
-      },
-    });
-    this.holds.set(id, hold);
-    this.logger.log(`Agent ${id} has a lease`);
+    const onLost = () => this.release(id);
+    try {
+      this.holds.set(id, await this.entities.hold(id, { onLost }));
+      this.logger.log(`Agent ${id} has a lease`);
+    } catch (error) {
+      this.logger.warn(`Agent ${id} has no lease: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   /** Called after the connection was lost: an agent may have been started meanwhile. */
@@ -35,5 +33,11 @@ export class LeasesService {
       const agent = await this.entities.get(id);
       if (agent?.state === "running") await this.hold(agent);
     }
+  }
+
+  /** The agent has ended, or its lease has expired. */
+  private release(id: string): void {
+    this.holds.delete(id);
+    this.spawner.sessions.delete(id);
   }
 }
