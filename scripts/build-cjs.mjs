@@ -28,7 +28,13 @@ export async function buildCjs() {
     dynamicImportInCjs: false,
     entryFileNames: "[name].cjs",
     chunkFileNames: "[name].cjs",
-    codeSplitting: { groups: [{ name: "core", minShareCount: 2 }] },
+    // What only the entries for Nest share needs Nest, which other users do not have.
+    codeSplitting: {
+      groups: [
+        { name: "core", test: (id) => !id.startsWith(join(dist, "nestjs")), minShareCount: 2 },
+        { name: "nestjs-core", minShareCount: 2 },
+      ],
+    },
   });
   await bundle.close();
   mkdirSync(folder);

@@ -91,6 +91,16 @@ describe("the package", () => {
     expect(code.sort()).toEqual(modules.map((name) => `.${name}`).sort());
   });
 
+  test("loads only dependencies when the CommonJS file that all entries share is loaded", () => {
+    const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const text = readFileSync(join(root, "dist/cjs/core.cjs"), "utf8");
+    const names = [...text.matchAll(/^let .*\brequire\("((?!node:|\.)[^"]+)"\)/gm)].map(
+      ([, name = ""]) => name,
+    );
+    expect(names).toContain("iovalkey");
+    expect(names.filter((name) => !(name in dependencies))).toEqual([]);
+  });
+
   test("runs nothing when it is installed", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
