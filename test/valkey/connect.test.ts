@@ -254,7 +254,7 @@ describe("connect rejects", () => {
     ],
     [
       "tls with a Unix socket",
-      { tls: {}, url: "unix:///tmp/v.sock" },
+      { tls: {}, url: "unix:///run/v.sock" },
       "tls cannot be used with a Unix socket; omit it",
     ],
     ["an unknown part of retry", { retry: { max: 3 } }, 'unknown option "max" in retry'],
