@@ -78,9 +78,10 @@ describe.each(COMPILERS)("TypeScript %s", (version) => {
   const lib = ["--lib", "es2023,esnext.disposable"];
   const skip = ["--skipLibCheck"];
 
-  // Only here are the declarations of all packages checked too, which takes several times as long.
-  test("compiles projects of both types with node16, every declaration checked", async () => {
-    await succeeds(folder, NODE, bin, ...options, ...lib, "--module", "node16", ...FILES);
+  test("compiles projects of both types with node16", async () => {
+    // The declarations of all packages are checked by the oldest and the newest compiler: that takes several times as long.
+    const skipped = version === COMPILERS[0] || version === COMPILERS.at(-1) ? [] : skip;
+    await succeeds(folder, NODE, bin, ...options, ...lib, ...skipped, "--module", "node16", ...FILES);
   });
 
   test("compiles projects of both types with nodenext", async () => {
