@@ -94,7 +94,7 @@ export class LatchkeyRegistry implements OnApplicationBootstrap, OnModuleDestroy
     return this.#machines.all(await connection.open());
   }
 
-  /** Lists the work of all connections: what runs, what was stopped, and what failed. */
+  /** Lists the work of all connections, each with its state: running, stopped or failed. */
   get work(): readonly WorkStatus[] {
     return [...this.#work.values()].flatMap(({ statuses }) => statuses);
   }

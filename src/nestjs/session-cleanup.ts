@@ -18,7 +18,7 @@ export function sessionCleanup(
   };
 }
 
-/** Finds the spawner in any module. @throws ContractError if there is none, or it cannot clean up */
+/** Finds the spawner in any module. @throws ContractError if no provider has its token, or it cannot clean up */
 export function findSpawner(token: InjectionToken<SessionSpawner>, moduleRef: ModuleRef): SessionSpawner {
   const name = typeof token === "function" ? token.name : String(token);
   let spawner: Partial<SessionSpawner> | undefined;

@@ -61,7 +61,7 @@ export class RunningWork {
     );
   }
 
-  /** Stops all work. Aborts what has not finished after `limitMs`. */
+  /** Stops all work. Aborts unfinished work after `limitMs`. */
   async stop(limitMs: number): Promise<void> {
     const works = [...this.#works];
     const settled = Promise.allSettled(works.map((work) => work.stop()));

@@ -23,7 +23,7 @@ export async function checkEventTypes(store: MachineStore, on: readonly string[]
   return [...new Set(on)].sort();
 }
 
-/** Checks event types against the ones of a machine. @throws ContractError if one is unknown, or there is none */
+/** Checks event types against the ones of a machine. @throws ContractError if one is unknown, or the list is empty */
 export function checkKnownTypes(machine: string, on: readonly string[], known: readonly string[]): void {
   checkTypeList(on);
   const unknown = on.find((type) => !known.includes(type));

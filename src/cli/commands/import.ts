@@ -10,7 +10,7 @@ export function register(program: Command, context: CliContext): void {
     .summary("import entities from another store")
     .description(
       "Imports entities from another store, with their times. Name one source. It never changes or deletes anything in the " +
-        "source. Run it as often as you like: what was imported is skipped, what is new is taken.",
+        "source. You can run it repeatedly: it skips imported agents and imports new ones.",
     )
     .option(
       "--from-service [pattern]",

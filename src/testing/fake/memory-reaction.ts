@@ -152,7 +152,7 @@ export class MemoryReaction {
     this.#queues.set(item.event.id, [...(this.#queues.get(item.event.id) ?? []), item]);
   }
 
-  /** Starts what can be handled now. */
+  /** Starts the events that can be handled now. */
   #start(): void {
     for (; this.#hasNext; this.#next += 1) {
       const event = this.#server.events[this.#next];
