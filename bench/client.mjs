@@ -9,6 +9,7 @@
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { Valkey } from "iovalkey";
+import { built, whole } from "./program.mjs";
 
 const MACHINE = {
   name: "m",
@@ -85,7 +86,12 @@ async function main() {
     },
   });
   const [calls, rounds, inFlight] = ["calls", "rounds", "in-flight"].map((name) => whole(name, values[name]));
-  const [{ connect }, { startValkey }, { scripts }, { entityKeys }] = await built();
+  const [{ connect }, { startValkey }, { scripts }, { entityKeys }] = await built(
+    "index",
+    "testing/index",
+    "lua/index",
+    "valkey/keys",
+  );
   const server = await startValkey({ onNotice: (line) => console.error(line) });
   const client = new Valkey(server.url.replace(/^valkey:/, "redis:"));
   const latchkey = await connect({ url: server.url });
@@ -131,25 +137,6 @@ async function main() {
     console.log(
       `${kind}${cells.join(" ")}  ${bare.toFixed(1).padStart(6)} µs  ${own.toFixed(1).padStart(7)} µs`,
     );
-  }
-}
-
-function whole(name, text) {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
-  throw new Error(`--${name} takes a whole number from 1 to 9999999.`);
-}
-
-async function built() {
-  try {
-    return await Promise.all([
-      import("../dist/index.js"),
-      import("../dist/testing/index.js"),
-      import("../dist/lua/index.js"),
-      import("../dist/valkey/keys.js"),
-    ]);
-  } catch (error) {
-    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new Error("dist is not built. Run: npm run build");
   }
 }
 

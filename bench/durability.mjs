@@ -8,6 +8,7 @@
 // Rounds of all three alternate, and the ratios are medians of the rounds' ratios. --check fails where the group commit
 // has less than a fifth of the throughput of not waiting.
 import { parseArgs } from "node:util";
+import { built, whole } from "./program.mjs";
 
 const LEAST_OF_MEMORY = 0.2;
 const WAIT_MS = 10_000;
@@ -121,7 +122,8 @@ async function main() {
   const size = Object.fromEntries(
     ["callers", "calls", "rounds"].map((name) => [name, whole(name, values[name])]),
   );
-  const modules = await built();
+  const paths = ["index", "testing/index", "lua/index", "valkey/open-connection", "valkey/group-commit"];
+  const modules = Object.assign({}, ...(await built(...paths, "valkey/script", "valkey/keys")));
   const results = [];
   for (const { appendfsync, needs } of SETTINGS) {
     const side = await prepare(modules, appendfsync, size.callers);
@@ -140,24 +142,6 @@ async function main() {
     const names = slow.map(({ appendfsync, need }) => `${need} with appendfsync ${appendfsync}`);
     console.error(`bench:durability: less than ${LEAST_OF_MEMORY} of memory: ${names.join(", ")}`);
     process.exitCode = 1;
-  }
-}
-
-function whole(name, text) {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new Error(`--${name} takes a whole number from 1 to 999999.`);
-}
-
-async function built() {
-  const paths = ["index", "testing/index", "lua/index", "valkey/connection", "valkey/group-commit"];
-  try {
-    const modules = await Promise.all(
-      [...paths, "valkey/script", "valkey/keys"].map((path) => import(`../dist/${path}.js`)),
-    );
-    return Object.assign({}, ...modules);
-  } catch (error) {
-    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new Error("dist is not built. Run: npm run build");
   }
 }
 

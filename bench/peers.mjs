@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { packages } from "../scripts/setup/packages.mjs";
 import { startReplica } from "./peers/replicas.mjs";
 import { load, SIDES } from "./peers/sides/index.mjs";
+import { whole } from "./program.mjs";
 
 const PAGE = new URL("../docs/evidence/performance.md", import.meta.url);
 const CHART = new URL("../docs/images/peers.svg", import.meta.url);
@@ -150,11 +151,6 @@ function among(option, text, known) {
   const unknown = words.find((word) => !known.includes(word));
   if (unknown === undefined) return words;
   throw new Error(`unknown ${option} "${unknown}". Choose from: ${known.join(", ")}.`);
-}
-
-function whole(option, text, least = 1) {
-  if (/^\d{1,6}$/.test(text) && Number(text) >= least) return Number(text);
-  throw new Error(`--${option} takes whole numbers from ${least} to 999999.`);
 }
 
 main().catch((error) => {

@@ -8,6 +8,7 @@
 // entity was removed twice or never, or if the memory outside these grew.
 import { parseArgs } from "node:util";
 import { Valkey } from "iovalkey";
+import { built, whole } from "./program.mjs";
 
 const IN_FLIGHT = 200;
 const EVERY_MS = 5_000;
@@ -34,7 +35,7 @@ async function main() {
   });
   const entities = whole("entities", values.entities);
   const sweepers = whole("sweepers", values.sweepers);
-  const { connect, startValkey } = await built();
+  const [{ connect }, { startValkey }] = await built("index", "testing/index");
   const server = await startValkey({ onNotice: (line) => console.error(line) });
   const asked = new Valkey(server.url.replace(/^valkey:/, "redis:"));
   const stop = new AbortController();
@@ -140,24 +141,6 @@ class Curve {
     ];
     if (!this.#isQuiet) console.log(`${cells.join("")}  ${bar}${what === "running" ? "" : ` ${what}`}`);
     return point;
-  }
-}
-
-function whole(name, text) {
-  if (/^\d{1,7}$/.test(text) && Number(text) >= 1) return Number(text);
-  throw new Error(`--${name} takes a whole number from 1 to 9999999.`);
-}
-
-async function built() {
-  try {
-    const [{ connect }, { startValkey }] = await Promise.all([
-      import("../dist/index.js"),
-      import("../dist/testing/index.js"),
-    ]);
-    return { connect, startValkey };
-  } catch (error) {
-    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new Error("dist is not built. Run: npm run build");
   }
 }
 

@@ -12,6 +12,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Valkey } from "iovalkey";
+import { built, whole } from "./program.mjs";
 import { measureFootprint } from "./script-cost/footprint.mjs";
 import { exceeded, pageWith, tables } from "./script-cost/report.mjs";
 import { batch, end, prepareSides } from "./script-cost/sides.mjs";
@@ -92,7 +93,7 @@ async function main() {
   const entities = whole("entities", values.entities, BATCH);
   const rounds = whole("rounds", values.rounds, 1);
   const cases = CASES.filter(({ name }) => name.includes(values.only));
-  const { scripts, startValkey } = await built();
+  const [{ scripts }, { startValkey }] = await built("lua/index", "testing/index");
   const footprint = values.only === "" ? await measureFootprint(startValkey, scripts) : undefined;
   const server = await startValkey({ onNotice: (line) => console.error(line) });
   const client = new Valkey(server.url.replace(/^valkey:/, "redis:"));
@@ -118,24 +119,6 @@ async function main() {
 function nameOf(info) {
   const valkey = /valkey_version:(\S+)/.exec(info)?.[1];
   return valkey === undefined ? `Redis ${/redis_version:(\S+)/.exec(info)?.[1]}` : `Valkey ${valkey}`;
-}
-
-function whole(name, text, least) {
-  if (/^\d{1,7}$/.test(text) && Number(text) >= least) return Number(text);
-  throw new Error(`--${name} takes a whole number from ${least} to 9999999.`);
-}
-
-async function built() {
-  try {
-    const [{ scripts }, { startValkey }] = await Promise.all([
-      import("../dist/lua/index.js"),
-      import("../dist/testing/index.js"),
-    ]);
-    return { scripts, startValkey };
-  } catch (error) {
-    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new Error("dist is not built. Run: npm run build");
-  }
 }
 
 main().catch((error) => {

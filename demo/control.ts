@@ -7,7 +7,8 @@ import type { Fact, FromReplica } from "./messages.js";
 import type { Task } from "./plan.js";
 import { Tally } from "./tally.js";
 
-const STALLED_MS = 20_000;
+/** Longer than the longest lease and a failover, because then nothing happens. */
+const STALLED_MS = 40_000;
 
 /** The replicas of a race, their agents, and the replica that is killed. */
 export interface Field {
@@ -23,6 +24,8 @@ export interface Field {
 export interface ControlListener {
   /** Called when a replica crashes or reports a failure, or nothing has happened for a long time. */
   fail(cause: unknown): void;
+  /** Called when the process of an agent has ended. */
+  onEnd?(): void;
   /** Called when the victim has been killed, with the agents that it left running. */
   onKill?(orphans: ReadonlySet<string>): void;
   /** Returns whether the server has recorded the end of an agent. */
@@ -105,6 +108,7 @@ export class Control {
     if (fact.kind === "ended") {
       const killOrdered = this.#killOrders.has(id);
       this.endings.set(id, { pid: this.#pids.get(id), exit: fact.exit, killOrdered });
+      this.#listener.onEnd?.();
     }
     this.fleet.broadcast(fact);
   }

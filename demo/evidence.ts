@@ -24,6 +24,8 @@ export interface Evidence {
   readonly log: readonly string[];
   /** Published texts, in order. */
   readonly published: readonly string[];
+  /** Agents whose server was killed. What it published last may be lost, because publish/subscribe is at most once. */
+  readonly exposed: ReadonlySet<string>;
   /** Each agent at the end. */
   readonly finals: ReadonlyMap<string, Snapshot | null>;
   /** Agents by state, as the index counts them. */

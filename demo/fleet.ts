@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { LIFELINE_FD } from "./agent-process.js";
-import type { Credentials, Fact, FromReplica, ToReplica, Way } from "./messages.js";
+import type { CallOptions, Credentials, Fact, FromReplica, ToReplica, Way } from "./messages.js";
 
 /** Receives the news of the replicas. */
 export interface FleetListener {
@@ -46,9 +46,9 @@ export class Fleet {
   }
 
   /** Sends every replica the address of the server. Arguments or environment could reveal a password. */
-  start(way: Way, credentials: Credentials, namespace: string): void {
+  start(way: Way, credentials: Credentials, namespace: string, calls: CallOptions = {}): void {
     for (const { name, child } of this.#members) {
-      this.#send(child, { type: "start", name, way, credentials, namespace });
+      this.#send(child, { type: "start", name, way, credentials, calls, namespace });
     }
   }
 

@@ -1,4 +1,11 @@
-import { type AgentState, type Entities, type Hold, RejectedError, type Result } from "latchkey";
+import {
+  type AgentState,
+  type Entities,
+  type Hold,
+  RejectedError,
+  type Result,
+  type Snapshot,
+} from "latchkey";
 import { endOf } from "./end-state.js";
 import type { Call, Exit } from "./messages.js";
 import type { ReplacedService, StoredAgent } from "./replaced-service.js";
@@ -43,8 +50,14 @@ export function latchkeyLifecycle(name: string, agents: Entities<AgentState>): L
 }
 
 function callOf(id: string, to: AgentState, result: Result<AgentState>): Call {
-  const { version = 0, state = "" } = (result.ok ? result.document : result.current) ?? {};
-  return { id, to, outcome: result.outcome, version, state };
+  if (!result.ok) return { id, to, outcome: result.outcome, ...seenIn(result.current) };
+  const { document } = result;
+  // A replay is the success of an earlier attempt of this call, whose reply was lost.
+  return { id, to, outcome: "OK", version: document.opVersion ?? document.version, state: to };
+}
+
+function seenIn(current: Snapshot | null): Pick<Call, "version" | "state"> {
+  return { version: current?.version ?? 0, state: current?.state ?? "" };
 }
 
 /** Records with the replaced service, whose mutex ends at the border of the process. */

@@ -1,7 +1,9 @@
 import { connect } from "latchkey";
 import { startValkey } from "latchkey/testing";
+import { urlParts } from "./address.js";
+import { DemoCluster } from "./cluster.js";
 import { DemoFailure, FirstFailure } from "./failure.js";
-import type { Credentials } from "./messages.js";
+import type { CallOptions, Credentials } from "./messages.js";
 import { freshNamespace, Observer } from "./observer.js";
 import { planTasks } from "./plan.js";
 import { race, type Teardown } from "./race.js";
@@ -16,7 +18,9 @@ export interface DemoOptions {
   readonly format: "table" | "json";
   /** True to keep the server, or the keys on a named server, after the verdict. */
   readonly keep: boolean;
-  /** A running server. @default one of its own, stopped at the end */
+  /** The servers that the demo starts. A primary of a cluster is killed in the middle. */
+  readonly topology: "standalone" | "cluster";
+  /** A running server. @default servers of its own, stopped at the end */
   readonly server?: Credentials;
   /** Name of the command line in the texts, such as `latchkey` or `node bin/latchkey.js`. */
   readonly command: string;
@@ -27,6 +31,11 @@ export interface DemoOptions {
 /** Agents of the race with the replaced service: a few seconds. */
 const REPLACED_AGENTS = 60;
 const VICTIM = "replica-2";
+/**
+ * Calls to a cluster survive a failover. An acknowledged change is on a replica, if the primary has one: after the failover
+ * one of them has none, so the wait is short.
+ */
+const CLUSTER_CALLS: CallOptions = { timeout: "30s", durability: { replicas: 1, timeoutMs: 100 } };
 
 /**
  * Runs the demo: the race with the replaced service, then the race with latchkey, then the verdict. It takes down
@@ -46,12 +55,13 @@ export async function runDemo(options: DemoOptions, stage: Stage): Promise<boole
   };
   options.signal.addEventListener("abort", interrupt, { once: true });
   try {
-    const credentials = options.server ?? { url: await ownServer(teardown, failure, show) };
+    const { credentials, cluster } = await serversFor(options, teardown, failure, show);
     const namespace = freshNamespace();
     const { replaced, report, address } = await runRaces(
       credentials,
       namespace,
       options,
+      cluster,
       teardown,
       failure,
       stage,
@@ -85,16 +95,36 @@ async function ownServer(teardown: Teardown, failure: FirstFailure, show: Show):
   return server.url;
 }
 
+/** Returns the servers of this run: the named one, or those of the topology, which it starts. */
+async function serversFor(
+  { topology, server }: DemoOptions,
+  teardown: Teardown,
+  failure: FirstFailure,
+  show: Show,
+): Promise<{ readonly credentials: Credentials; readonly cluster?: DemoCluster }> {
+  if (server !== undefined) return { credentials: server };
+  if (topology === "standalone") return { credentials: { url: await ownServer(teardown, failure, show) } };
+  show.line("Starting a cluster of three primaries and three replicas");
+  const cluster = await DemoCluster.start(
+    (line) => show.warn(line),
+    () => failure.report(new DemoFailure("a server ended unexpectedly")),
+  );
+  teardown.push(() => cluster.stop());
+  return { credentials: { url: cluster.url }, cluster };
+}
+
 async function runRaces(
   credentials: Credentials,
   namespace: string,
   options: DemoOptions,
+  cluster: DemoCluster | undefined,
   teardown: Teardown,
   failure: FirstFailure,
   { paint }: Stage,
   show: Show,
 ): Promise<{ replaced: ReplacedReport; report: RaceReport; address: string }> {
-  const latchkey = await connect({ ...credentials, namespace });
+  const calls = cluster === undefined ? {} : CLUSTER_CALLS;
+  const latchkey = await connect({ ...credentials, ...calls, namespace });
   teardown.push(() => latchkey.close());
   const { partitions } = await latchkey.init();
   const observer = await Observer.connect(credentials, namespace, partitions);
@@ -113,20 +143,36 @@ async function runRaces(
       `Before: a mutex in each of ${options.replicas} replicas, then GET, SET, PUBLISH; ${before} real processes`,
     ),
   );
-  const replaced = await runReplacedRace(credentials, `${namespace}-replaced`, before, replicas, failure);
+  // In a cluster its keys are at one node: the common way knows one server.
+  const prefix = `{${namespace}}-replaced`;
+  const node = await observer.credentialsFor(prefix);
+  const replaced = await runReplacedRace(node, prefix, before, replicas, failure);
   for (const line of replacedText(replaced, paint)) show.line(line);
   show.line("");
   show.line(
     paint.bold(`After: ${options.replicas} replicas race with latchkey; ${options.agents} real processes`),
   );
-  const course = { credentials, namespace, observer, latchkey, tasks, replicas, victim: VICTIM };
+  const course = {
+    credentials,
+    namespace,
+    observer,
+    latchkey,
+    calls,
+    cluster,
+    tasks,
+    replicas,
+    victim: VICTIM,
+  };
   const report = await race(course, teardown, failure, show);
   show.end();
   return { replaced, report, address: observer.address };
 }
 
 /** Suggests commands: on the kept server if there is one. */
-function nextText({ keep, server, command }: DemoOptions, url: string, namespace: string): string {
+function nextText({ keep, server, topology, command }: DemoOptions, url: string, namespace: string): string {
+  const { address } = urlParts(url);
+  const place = server === undefined ? "" : ` --url ${address}`;
+  const again = `demo --keep${topology === "cluster" ? " --topology cluster" : place}`;
   const commands = keep
     ? [
         ["history a17", "who won each transition"],
@@ -135,21 +181,16 @@ function nextText({ keep, server, command }: DemoOptions, url: string, namespace
         ["fsck", "checks index, timers and logs"],
       ]
     : [
-        ["demo --keep", "keep the server and its agents"],
+        [again, server === undefined ? "keep the server and its agents" : "keep the agents"],
         ["dev", "start a server for you"],
         ["graph", "draw the state machine"],
       ];
-  const lines = commands.map(
-    ([words = "", text = ""]) => `  ${`${command} ${words}`.padEnd(command.length + 22)} ${text}`,
-  );
+  const width = Math.max(21, ...commands.map(([words = ""]) => words.length)) + 1;
+  const lines = commands.map(([words = "", text = ""]) => `  ${command} ${words.padEnd(width)}${text}`);
   if (!keep) return ["Next:", ...lines, ""].join("\n");
   const title = server === undefined ? "The server runs until Ctrl-C. In another terminal:" : "Next:";
-  const where = `  export VALKEY_URL=${withoutPassword(url)} LATCHKEY_NAMESPACE=${namespace}`;
+  const where = `  export VALKEY_URL=${address} LATCHKEY_NAMESPACE=${namespace}`;
   return [title, where, ...lines, ""].join("\n");
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//");
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

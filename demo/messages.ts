@@ -1,3 +1,5 @@
+import type { ConnectOptions } from "latchkey";
+
 /** End of a process, as the operating system reported it to the replica that had started it. */
 export type Exit =
   | { readonly kind: "code"; readonly code: number; readonly output: string }
@@ -44,11 +46,14 @@ export interface Expiry {
   readonly version: number;
 }
 
-/** The server's address and the password for it. */
+/** URL of the server, or of a cluster, and the password for it. */
 export interface Credentials {
   readonly url: string;
   readonly password?: string;
 }
+
+/** Options of `connect` beside the server. */
+export type CallOptions = Pick<ConnectOptions, "timeout" | "durability">;
 
 /** Implementation that records the state: by the service that latchkey replaces, or by latchkey. */
 export type Way = "replaced" | "latchkey";
@@ -60,6 +65,7 @@ export type ToReplica =
       readonly name: string;
       readonly way: Way;
       readonly credentials: Credentials;
+      readonly calls: CallOptions;
       /** Namespace of latchkey, or prefix of the replaced service's keys. */
       readonly namespace: string;
     }

@@ -1,9 +1,9 @@
 import { Valkey } from "iovalkey";
+import { plainUrl } from "./address.js";
 import { Control } from "./control.js";
 import { groupBy } from "./evidence.js";
 import type { FirstFailure } from "./failure.js";
 import type { Call, Credentials } from "./messages.js";
-import { plainUrl } from "./observer.js";
 import { planReplacedTasks } from "./plan.js";
 import { type AgentEvent, ReplacedService, type StoredAgent } from "./replaced-service.js";
 import type { Paint } from "./show.js";

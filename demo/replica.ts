@@ -1,10 +1,10 @@
 /** A replica of the demo's orchestrator: the program of a process of its own, started by fleet.ts. */
 import { Valkey } from "iovalkey";
 import { type Change, connect, type Latchkey } from "latchkey";
+import { plainUrl } from "./address.js";
 import { leasedAgent } from "./lease.js";
 import { type Lifecycle, latchkeyLifecycle, replacedLifecycle } from "./lifecycle.js";
 import type { FromReplica, ToReplica } from "./messages.js";
-import { plainUrl } from "./observer.js";
 import { Orchestrator } from "./orchestrator.js";
 import { ReplacedService } from "./replaced-service.js";
 
@@ -36,9 +36,9 @@ async function start(order: Start): Promise<Begin> {
   return begin;
 }
 
-async function startLatchkey({ credentials, namespace }: Start): Promise<Begin> {
+async function startLatchkey({ credentials, calls, namespace }: Start): Promise<Begin> {
   const connectionName = `latchkey-demo-${name}`;
-  const latchkey = await connect({ ...credentials, namespace, connectionName });
+  const latchkey = await connect({ ...credentials, ...calls, namespace, connectionName });
   return async (leaseMs) => beginLatchkey(latchkey, leaseMs);
 }
 

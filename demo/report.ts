@@ -1,3 +1,4 @@
+import type { Failover } from "./cluster.js";
 import type { Check } from "./evidence.js";
 import type { Task } from "./plan.js";
 import type { ReplacedReport } from "./replaced-race.js";
@@ -18,6 +19,8 @@ export interface RaceReport {
   readonly calls: Readonly<Record<string, ReplicaTally>>;
   /** The killed replica, the number of agents that it left running, and the length of their leases in ms. */
   readonly killed: { readonly replica: string; readonly agents: number; readonly leaseMs: number };
+  /** The killed server and the replica that took its place; absent if no server was killed. */
+  readonly failover?: Failover;
   readonly checks: readonly (Check & { readonly ok: boolean })[];
 }
 
@@ -39,9 +42,10 @@ export function makeReport(run: {
   readonly changes: number;
   readonly tally: Tally;
   readonly killed: RaceReport["killed"];
+  readonly failover: Failover | undefined;
   readonly checks: readonly Check[];
 }): RaceReport {
-  const { tasks, durationMs, states, changes, tally, killed, checks } = run;
+  const { tasks, durationMs, states, changes, tally, killed, failover, checks } = run;
   return {
     ok: checks.every(({ faults }) => faults.length === 0),
     agents: tasks.length,
@@ -51,6 +55,7 @@ export function makeReport(run: {
     states,
     calls: Object.fromEntries(tally.replicas),
     killed,
+    ...(failover !== undefined && { failover }),
     checks: checks.map((check) => ({ ...check, ok: check.faults.length === 0 })),
   };
 }

@@ -2,14 +2,21 @@ import type { JsonValue } from "latchkey";
 import type { ClientProcess, Fleet, TimedRole } from "./fleet/fleet.js";
 import type { DurabilityLevel } from "./history/records.js";
 import type { HistoryWriter } from "./history/writer.js";
+import type { MachineKeys } from "./machines/keys.js";
 import type { OnCopy } from "./proxy/copies.js";
 import type { NodeProxy } from "./proxy/proxy.js";
 import type { Random } from "./random.js";
 import type { LogTrimmer } from "./run/log-trimmer.js";
-import type { Servers } from "./servers/servers.js";
+import type { ServerNode, Servers } from "./servers/servers.js";
 
-/** Names the servers of a run: one server, or a primary with two replicas and three Sentinels. */
-export type Topology = "standalone" | "sentinel";
+/**
+ * Names the servers of a run: one server, a primary with two replicas and three Sentinels, or a cluster of three primaries
+ * with a replica each.
+ */
+export type Topology = "standalone" | "sentinel" | "cluster";
+
+/** All topologies, for faults that every one of them has. */
+export const EVERYWHERE: readonly Topology[] = ["standalone", "sentinel", "cluster"];
 
 /** Holds what an injection measured, chose and checked. It is written to the history. */
 export type Details = Readonly<Record<string, JsonValue>>;
@@ -64,7 +71,9 @@ export interface Arena {
   /** Number of injections of this fault that are still planned, including this one. */
   readonly injectionsLeft: number;
   readonly servers: Servers;
-  /** One proxy per data node, in the order of `servers.nodes`. All clients of latchkey connect through them. */
+  /** Returns the primary of a random partition of the clients. */
+  primary(): Promise<ServerNode>;
+  /** One proxy per data node. All clients of latchkey connect through them. */
   readonly proxies: readonly NodeProxy[];
   /** The client processes. */
   readonly fleet: Fleet;
@@ -79,8 +88,7 @@ export interface Arena {
   /** A folder for temporary files, removed at the end of the run. */
   readonly folder: string;
   /** The namespace and the machine of the clients. */
-  readonly namespace: string;
-  readonly machine: string;
+  readonly keys: MachineKeys;
   /** Prints a line for the person who watches the run. */
   log(line: string): void;
   /** Waits for a random number of milliseconds from `least` to `most`, and returns it. */

@@ -16,11 +16,14 @@ interface Flags {
   readonly faults?: number;
   readonly seed?: number;
   readonly topology: Topology;
+  readonly nodeTimeout: number;
   readonly only?: readonly string[];
   readonly history?: string;
   readonly list?: boolean;
   readonly allowUnavailable?: boolean;
 }
+
+const NODE_TIMEOUT_MS = 2_500;
 
 function whole(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It must be an integer.");
@@ -47,7 +50,15 @@ const program = new Command("npm run faults --")
   )
   .option("--seed <n>", "seed of all random choices (default: another one for each run)", whole)
   .addOption(
-    new Option("--topology <name>", "servers").choices(["standalone", "sentinel"]).default("standalone"),
+    new Option("--topology <name>", "servers")
+      .choices(["standalone", "sentinel", "cluster"])
+      .default("standalone"),
+  )
+  .option(
+    "--node-timeout <ms>",
+    "cluster-node-timeout; a busy machine must not cause failovers by itself",
+    whole,
+    NODE_TIMEOUT_MS,
   )
   .option("--only <text>", "only faults whose names contain this text (F1, kill); comma-separated", wordsOf)
   .option(
@@ -60,7 +71,15 @@ const program = new Command("npm run faults --")
 
 async function main(): Promise<number> {
   const interruption = new Interruption();
-  const { ops, topology, only, list, allowUnavailable = false, ...flags } = program.parse().opts<Flags>();
+  const {
+    ops,
+    topology,
+    nodeTimeout,
+    only,
+    list,
+    allowUnavailable = false,
+    ...flags
+  } = program.parse().opts<Flags>();
   const seed = flags.seed ?? Date.now() % 1_000_000;
   const words = only?.map((word) => word.toLowerCase());
   const isChosen = (name: string): boolean =>
@@ -85,12 +104,14 @@ async function main(): Promise<number> {
   }
   const command = [
     `npm run faults -- --ops ${ops} --faults ${injections} --seed ${seed} --topology ${topology}`,
+    ...(nodeTimeout === NODE_TIMEOUT_MS ? [] : [`--node-timeout ${nodeTimeout}`]),
     ...(only === undefined ? [] : [`--only "${only.join(",")}"`]),
     ...(allowUnavailable ? ["--allow-unavailable"] : []),
   ].join(" ");
   const files = { history, timed };
   const options = {
     topology,
+    nodeTimeoutMs: nodeTimeout,
     operations: ops,
     injections,
     seed,

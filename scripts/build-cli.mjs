@@ -26,8 +26,8 @@ export async function buildCli() {
     cwd: root,
     input: { main: dist("cli/main.js") },
     platform: "node",
-    external: ["yaml", "testcontainers"],
-    plugins: [graph.plugin, lazyBuiltins(), leanClient((name) => names.has(name))],
+    external: ["testcontainers"],
+    plugins: [graph.plugin, yamlFile, lazyBuiltins(), leanClient((name) => names.has(name))],
     preserveEntrySignatures: "allow-extension",
     // A module that some commands load late and others at once is fine.
     checks: { ineffectiveDynamicImport: false },
@@ -45,11 +45,25 @@ export async function buildCli() {
     codeSplitting: { includeDependenciesRecursively: false, groups: [{ name, debugName: "by use" }] },
   });
   await bundle.close();
+  output.push(...(await bundledYaml()));
   const folder = dist("bundle");
   mkdirSync(folder);
   for (const { fileName, code } of output) writeFileSync(join(folder, fileName), code);
   const ids = output.flatMap(({ moduleIds }) => moduleIds);
   writeFileSync(join(folder, "LICENSES.txt"), notices(ids));
+}
+
+/** Leaves the package yaml to a file of its own, because few commands read or write YAML. */
+const yamlFile = {
+  name: "yaml-file",
+  resolveId: (source) => (source === "yaml" ? { id: "./yaml.cjs", external: true } : null),
+};
+
+async function bundledYaml() {
+  const bundle = await rolldown({ cwd: root, input: { yaml: "yaml" }, platform: "node" });
+  const { output } = await bundle.generate({ format: "cjs", comments: false, entryFileNames: "[name].cjs" });
+  await bundle.close();
+  return output;
 }
 
 /** Returns a function that names the file of a module; null for one that only other commands load. */

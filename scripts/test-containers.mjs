@@ -5,8 +5,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { provideCompose } from "./containers/compose.mjs";
 import { canStartDaemon, daemonAnswers, startDaemon } from "./containers/daemon.mjs";
-import { provideImage } from "./containers/image.mjs";
+import { provideImages } from "./containers/image.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const SIGNALS = ["SIGINT", "SIGTERM"];
@@ -15,6 +16,12 @@ const say = (line) => console.error(`test:containers: ${line}`);
 function skip(why) {
   console.log(`SKIPPED: container tests: ${why}`);
   if (process.env.CI === "true") process.exitCode = 1;
+}
+
+/** Returns the environment of the tests, with images and Compose. */
+function provide(env) {
+  const own = { ...env, ...provideCompose(env, say) };
+  return { ...own, ...provideImages(own, say) };
 }
 
 async function runTests(env) {
@@ -30,7 +37,7 @@ async function runTests(env) {
 }
 
 async function main() {
-  if (daemonAnswers()) return runTests({ ...process.env, ...provideImage(process.env, say) });
+  if (daemonAnswers()) return runTests(provide(process.env));
   if (!canStartDaemon()) return skip("no Docker daemon answers, and none can be started (dockerd and root)");
   say("no Docker daemon answers; starting one for these tests");
   let daemon;
@@ -40,8 +47,7 @@ async function main() {
     return skip(error.message);
   }
   try {
-    const env = { ...process.env, DOCKER_HOST: daemon.host };
-    await runTests({ ...env, ...provideImage(env, say) });
+    await runTests(provide({ ...process.env, DOCKER_HOST: daemon.host }));
   } finally {
     await daemon.stop();
   }

@@ -1,38 +1,40 @@
 // Runs all tests, long fault runs and benchmarks, and writes a summary to docs/evidence/: `npm run verify:all`.
 // It takes hours. `npm run verify:all -- faults package` runs only the named parts.
-// LATCHKEY_VALKEY_BINS (paths of valkey-server programs, separated by colons) adds the part "versions": `npm test` on each.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { RELEASES } from "./servers/releases.mjs";
 import { release } from "./setup/apt.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), "latchkey-verify-"));
-const servers = (process.env.LATCHKEY_VALKEY_BINS ?? "").split(":").filter((path) => path !== "");
 
-const tests = (script) => ({ words: [script], hasReport: true });
+const tests = (script, ...options) => ({ words: [script, "--", ...options], hasReport: true });
 const program = (script, ...options) => ({ words: [script, "--", ...options], hasReport: false });
 const faults = (topology) =>
   program("faults", ..."--ops 200000 --faults 300 --seed 1 --topology".split(" "), topology);
 
 const PARTS = {
-  tests: [tests("test"), tests("test:programs")],
-  faults: [tests("test:faults"), faults("standalone"), faults("sentinel")],
+  tests: [tests("test"), tests("test:outages"), tests("test:programs")],
+  faults: [tests("test:faults"), faults("standalone"), faults("sentinel"), faults("cluster")],
   docs: [tests("test:docs"), program("docs:api", "--check")],
   package: [tests("test:package"), tests("test:projects")],
   containers: [tests("test:containers")],
   bench: [
-    ...["script-cost", "durability", "retention", "peers"].map((name) => program(`bench:${name}`, "--check")),
+    ...["script-cost", "durability", "retention", "takeover", "backlog", "peers"].map((name) =>
+      program(`bench:${name}`, "--check"),
+    ),
     ...["client", "cli", "page"].map((name) => program(`bench:${name}`)),
   ],
-  versions: servers.map((server) => ({ ...tests("test"), server })),
+  servers: Object.keys(RELEASES).map((server) => ({ ...tests("test:servers", server), server })),
 };
 
-function versionOf(server = process.env.LATCHKEY_VALKEY_BIN || "valkey-server") {
-  const { stdout } = spawnSync(server, ["--version"], { encoding: "utf8" });
+function installedVersion() {
+  const program = process.env.LATCHKEY_VALKEY_BIN || "valkey-server";
+  const { stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
   return /\bv=(\S+)/.exec(stdout ?? "")?.[1] ?? "unknown";
 }
 
@@ -40,14 +42,11 @@ function versionOf(server = process.env.LATCHKEY_VALKEY_BIN || "valkey-server") 
 async function run({ words, hasReport, server }) {
   const report = join(reports, "report.json");
   rmSync(report, { force: true });
-  const more = hasReport
-    ? ["--", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
-    : [];
-  const env = { ...process.env, CI: "true", ...(server !== undefined && { LATCHKEY_VALKEY_BIN: server }) };
+  const more = hasReport ? ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`] : [];
   const began = performance.now();
   const child = spawn("npm", ["run", "--silent", ...words, ...more], {
     cwd: root,
-    env,
+    env: { ...process.env, CI: "true" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let output = "";
@@ -60,8 +59,8 @@ async function run({ words, hasReport, server }) {
     ? JSON.parse(readFileSync(report, "utf8"))
     : {};
   return {
-    command: `npm run ${words.join(" ")}`,
-    valkey: versionOf(server),
+    command: `npm run ${words.join(" ")}`.replace(/ --$/, ""),
+    server: server ?? `valkey-${installedVersion()}`,
     isWell: status === 0 && (!hasReport || numPassedTests > 0),
     counts: [numPassedTests, numFailedTests, numPendingTests].map((count) => count ?? ""),
     seconds: Math.round((performance.now() - began) / 1000),
@@ -73,8 +72,8 @@ const git = (...words) => spawnSync("git", words, { cwd: root, encoding: "utf8" 
 
 function summary(names, results, commit) {
   const date = new Date().toISOString().slice(0, 10);
-  const table = results.map(({ command, valkey, isWell, counts, seconds }) =>
-    ["", `\`${command}\``, valkey, isWell ? "ok" : "FAILED", ...counts, seconds, ""].join(" | ").trim(),
+  const table = results.map(({ command, server, isWell, counts, seconds }) =>
+    ["", `\`${command}\``, server, isWell ? "ok" : "FAILED", ...counts, seconds, ""].join(" | ").trim(),
   );
   const printed = results
     .filter(({ output }) => output !== "")
@@ -83,9 +82,9 @@ function summary(names, results, commit) {
 
 This page is for readers who want to know what was tested. After it you know the result of each command. Written by \`npm run verify:all -- ${names.join(" ")}\`.
 
-${release().PRETTY_NAME ?? process.platform}, ${availableParallelism()} cores, Node ${process.version}, Valkey ${versionOf()}.
+${release().PRETTY_NAME ?? process.platform}, ${availableParallelism()} cores, Node ${process.version}, Valkey ${installedVersion()}.
 
-| command | Valkey | result | passed | failed | skipped | seconds |
+| command | server | result | passed | failed | skipped | seconds |
 |---|---|---|---|---|---|---|
 ${table.join("\n")}
 ${printed.join("")}`;
@@ -93,7 +92,7 @@ ${printed.join("")}`;
 
 async function main() {
   const given = process.argv.slice(2);
-  const possible = Object.keys(PARTS).filter((name) => PARTS[name].length > 0);
+  const possible = Object.keys(PARTS);
   const unknown = given.find((name) => !possible.includes(name));
   if (unknown !== undefined) {
     console.error(`verify:all: unknown part "${unknown}". Choose from: ${possible.join(", ")}.`);

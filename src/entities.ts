@@ -32,7 +32,7 @@ import { type HistoryEntry, type HistoryOptions, history } from "./reads/history
 import { type ListOptions, list, listPage, type Page, type PageOptions } from "./reads/list.js";
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepMachine } from "./sweep/sweep.js";
-import { limited, type ReadOptions } from "./valkey/ask.js";
+import { type EntityReadOptions, limited, type ReadOptions } from "./valkey/ask.js";
 import type { MachineStore } from "./valkey/machine-store.js";
 import { type WaitOptions, type WaitTarget, waitFor } from "./waits/wait-for.js";
 import { ServerSource } from "./waits/wait-source.js";
@@ -211,7 +211,7 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
   }
 
   /** Reads one entity; null if it does not exist. */
-  async get(id: string, options: ReadOptions = {}): Promise<Snapshot<StateOf<M>, F> | null> {
+  async get(id: string, options: EntityReadOptions = {}): Promise<Snapshot<StateOf<M>, F> | null> {
     return get<StateOf<M>, F>(this.#store, id, options);
   }
 
@@ -229,8 +229,8 @@ export class Entities<M extends MachineDefinition | string = string, F extends o
   }
 
   /** Counts entities by state. */
-  async count(options: ReadOptions = {}): Promise<Record<StateOf<M>, number>> {
-    return (await count(limited(this.#store, options))) as Record<StateOf<M>, number>;
+  async count(options: EntityReadOptions = {}): Promise<Record<StateOf<M>, number>> {
+    return (await count(limited(this.#store, options, ["reads"]))) as Record<StateOf<M>, number>;
   }
 
   /** Reads what the newest changes of an entity did, oldest first. A number instead of options is the `limit`. */

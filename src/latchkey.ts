@@ -10,16 +10,18 @@ import type { CompiledMachine } from "./machine/compiled.js";
 import { checkedMachine } from "./machine/define.js";
 import type { EventNames, Machine, MachineDefinition, StateEvent } from "./machine/definition.js";
 import { MACHINE_NAME } from "./machine/names.js";
-import { type InstalledMachine, readMachine } from "./reads/installed-machine.js";
+import { type InstalledMachine, readMachine, readMachineNames } from "./reads/installed-machine.js";
 import type { SweepReport } from "./sweep/report.js";
 import { type SweepOptions, sweepNamespace } from "./sweep/sweep.js";
 import { ask, type Limits, limited, type ReadOptions } from "./valkey/ask.js";
 import { awaitServer, type ConnectRetry } from "./valkey/await-server.js";
-import { type Connection, type ConnectionOptions, openConnection } from "./valkey/connection.js";
+import type { Connection } from "./valkey/connection.js";
+import type { ConnectionOptions } from "./valkey/connection-options.js";
 import { DEFAULT_NAMESPACE } from "./valkey/connection-options.js";
-import { installedMachines, MAX_PARTITIONS, type NamespaceFacts } from "./valkey/layout.js";
+import { MAX_PARTITIONS, type NamespaceFacts } from "./valkey/layout.js";
 import { safeLogger } from "./valkey/logger.js";
 import type { MachineStore } from "./valkey/machine-store.js";
+import { openConnection } from "./valkey/open-connection.js";
 import { readServerTime, type ServerTime } from "./valkey/server-clock.js";
 
 /** Options of {@link connect}. */
@@ -41,6 +43,7 @@ const OPTIONS: readonly (keyof ConnectOptions)[] = [
   "onDataLoss",
   "url",
   "sentinel",
+  "cluster",
   "database",
   "timeout",
   "durability",
@@ -116,15 +119,15 @@ export class Latchkey {
   }
 
   /**
-   * Sets the number of partitions of an empty namespace. The first `apply` sets it to 1 otherwise.
+   * Sets the number of partitions of an empty namespace. The first `apply` does so otherwise.
    *
-   * @param partitions number of partitions
+   * @param partitions number of partitions, 1 to 4096; by default 1, and 64 in a cluster
    * @throws ContractError with code PARTITIONS if the namespace has another number, which cannot be changed
    */
-  async init(partitions = 1): Promise<NamespaceFacts> {
-    checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
+  async init(partitions?: number): Promise<NamespaceFacts> {
+    if (partitions !== undefined) checkWhole("partitions", partitions, 1, MAX_PARTITIONS);
     const facts = await this.#namespace.initialise(partitions);
-    if (facts.partitions !== partitions) {
+    if (partitions !== undefined && facts.partitions !== partitions) {
       throw new ContractError(
         "PARTITIONS",
         `namespace "${this.namespace}" has ${countText(facts.partitions, "partition")}, which cannot be changed; use another namespace`,
@@ -150,9 +153,11 @@ export class Latchkey {
   /**
    * Returns the entities of a machine. Installs the definition if it is newer than the installed one. If the installed
    * one is newer, as in a rolling deployment, the installed one applies. Writes nothing if there is nothing to install.
+   * A user who may only read, and a client of a replica, get the installed one, also if it is older; a warning is logged.
    *
    * @throws MachineInUseError if the installed version has another definition, or entities are in dropped states;
-   * ApplyInterruptedError if only some partitions have the definition: call it again
+   * ApplyInterruptedError if only some partitions have the definition: call it again; NotExecutedError if it is not
+   * installed and cannot be, for example by a user who may only read
    * @example const agents = await latchkey.machine(agent());
    * @example
    * interface OrderFields { customer: string; paidAt?: string }
@@ -177,13 +182,13 @@ export class Latchkey {
     checkName(MACHINE_NAME, name);
     const { connection, ...limits } = this.#limited(options);
     if ((await this.#namespace.read(limits)) === undefined) return null;
-    return readMachine(connection, this.#namespace.location(name), 0, limits);
+    return readMachine(connection, this.#namespace.location(name), limits);
   }
 
   /** Lists the names of the machines that are installed in this namespace. */
   async machines(options: ReadOptions = {}): Promise<string[]> {
     const { connection, ...limits } = this.#limited(options);
-    return ask(connection, "machines", (client) => installedMachines(client, this.namespace), limits);
+    return readMachineNames(connection, this.#namespace.place, limits);
   }
 
   /**
@@ -236,10 +241,10 @@ export class Latchkey {
     await this.close();
   }
 
-  /** Locates a machine. Sets an empty namespace to one partition, unless it is a dry run, which writes nothing. */
+  /** Locates a machine. Sets the number of partitions of an empty namespace, unless it is a dry run, which writes nothing. */
   async #store(definition: CompiledMachine, isDryRun = false): Promise<MachineStore> {
     const facts = await this.#namespace.read();
-    if (facts === undefined && !isDryRun) await this.#namespace.initialise(1);
+    if (facts === undefined && !isDryRun) await this.#namespace.initialise();
     return this.#namespace.store(definition);
   }
 

@@ -58,16 +58,22 @@ function faultTable(names, faults) {
   return table([`${faults[0].entities} agents`, "calls", "cuts / kills", ...Object.values(FAULTS)], rows);
 }
 
+const INVALID =
+  "Invalid: the proxy used too much of its core or delayed by too much, so a figure would show the limit of the proxy. " +
+  "These comparisons are undecided.";
+
 function placeTables(names, cases) {
   const works = Object.keys(WORKS).filter((work) => cases.some((one) => one.work === work));
   const speeds = works.map((work) => [
     `${WORKS[work]}:`,
-    byCallers(names, cases, work, ({ throughput, ratio, goal, invalid }) => {
-      if (throughput === undefined) return invalid > 0 ? "invalid: the proxy was saturated" : "–";
+    byCallers(names, cases, work, (row) => {
+      const { throughput, ratio, goal } = row;
+      if (throughput === undefined) return isInvalid(row) ? "invalid: the proxy was saturated" : "–";
       const text =
         ratio === undefined ? "" : ` (${ratio < goal ? `**${ratio.toFixed(2)}**` : ratio.toFixed(2)})`;
       return `${Math.round(throughput).toLocaleString("en")}${text}`;
     }),
+    ...(cases.some((one) => one.work === work && one.rows.some(isInvalid)) ? [INVALID] : []),
   ]);
   const latencies = works.map((work) => [
     `Latency of a call in ms, 50 % / 99 % (${work}):`,
@@ -81,6 +87,10 @@ function placeTables(names, cases) {
     ...latencies,
     [`Cost of a call at ${detailed} callers:`, costs(names, cases, chosen)],
   ].flat();
+}
+
+function isInvalid({ throughput, invalid }) {
+  return throughput === undefined && invalid > 0;
 }
 
 function byCallers(names, cases, work, cell) {

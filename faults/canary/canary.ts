@@ -33,6 +33,8 @@ export interface CanaryCall {
 /** Options of {@link Canary.start}. */
 export interface CanaryOptions {
   readonly url: string;
+  /** @default a random one */
+  readonly namespace?: string;
   /** Number of concurrent callers, each with its own entities. @default 4 */
   readonly callers?: number;
   /** Time limit of each attempt in ms, sent as NOTAFTER. @default none */
@@ -63,6 +65,11 @@ const DURABLE_MS = 300;
 const BEFORE_ALL = "0-0";
 /** Timeout of one call of the client. */
 const TIMEOUT_MS = 1000;
+
+/** Returns a name for the namespace of a canary. */
+export function canaryName(): string {
+  return `canary-${randomUUID().slice(0, 8)}`;
+}
 
 /**
  * Runs callers of latchkey in this process, in their own namespace. A fault knows at once what was acknowledged and when,
@@ -100,8 +107,11 @@ export class Canary {
 
   /** Connects, installs the machine, and starts the callers. */
   static async start(options: CanaryOptions): Promise<Canary> {
-    const latchkey = await connect({ url: options.url, namespace: `canary-${randomUUID().slice(0, 8)}` });
+    const { url, namespace = canaryName() } = options;
+    const latchkey = await connect({ url, namespace });
     try {
+      // The audit reads one partition.
+      await latchkey.init(1);
       const agents = await latchkey.machine(agent());
       const { nowMs, errorMs } = await latchkey.serverTime();
       return new Canary(latchkey, agents, nowMs - errorMs - performance.now(), options);

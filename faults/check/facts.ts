@@ -90,6 +90,8 @@ export interface LineValue<T> {
 export interface Entity {
   readonly machine: MachineRules;
   readonly id: string;
+  /** Names the position that new entities of its partition have forgotten. */
+  floor: string;
   /** In the order of the file. For each process this is the order of `at`. */
   readonly calls: Call[];
   /** In the order of the log. */

@@ -43,7 +43,7 @@ class Gathering {
   #calls = 0;
   readonly #machines = new Map<
     string,
-    { rules: MachineRules; entities: Map<string, Entity>; streams: LogEntry[][] }
+    { rules: MachineRules; entities: Map<string, Entity>; streams: LogEntry[][]; floors: Map<number, string> }
   >();
   /** Calls that may still return or be resolved, by process. */
   readonly #open = new Map<string, Map<number, Call>>();
@@ -111,6 +111,9 @@ class Gathering {
         this.#entity(record.machine, record.id).list = { line: this.#line, value: record.elements };
         return;
       }
+      case "final-floor":
+        this.#machine(record.machine).floors.set(record.partition, record.floor);
+        return;
       case "final-event": {
         const { streams } = this.#machine(record.machine);
         while (streams.length <= record.partition) streams.push([]);
@@ -132,6 +135,11 @@ class Gathering {
     if (this.#run === undefined) throw new HistoryError("the history is empty");
     if (!this.#hasEnded) throw new HistoryError("the history has no end record: it is incomplete");
     const machines = [...this.#machines.values()];
+    for (const { streams, floors } of machines) {
+      for (const [partition, floor] of floors) {
+        for (const { entity } of streams[partition] ?? []) entity.floor = floor;
+      }
+    }
     const injections = [...this.#injections.values()];
     return {
       entities: machines.flatMap(({ entities }) => [...entities.values()]),
@@ -155,7 +163,7 @@ class Gathering {
     this.#run = run;
     for (const machine of run.machines) {
       const rules = new MachineRules(machine);
-      this.#machines.set(machine.name, { rules, entities: new Map(), streams: [] });
+      this.#machines.set(machine.name, { rules, entities: new Map(), streams: [], floors: new Map() });
     }
   }
 
@@ -168,7 +176,7 @@ class Gathering {
     const known = entities.get(id);
     if (known !== undefined) return known;
     const entity: Entity = {
-      ...{ machine: rules, id, calls: [], events: [] },
+      ...{ machine: rules, id, floor: "0-0", calls: [], events: [] },
       ...{ hash: undefined, index: undefined, due: undefined, list: undefined },
     };
     entities.set(id, entity);

@@ -27,7 +27,7 @@ export class Follower {
     this.#reports = reports;
   }
 
-  /** Ends when the change at this entry of the log has been read. */
+  /** Ends when the changes at these entries have been read: one of each partition, separated by commas. */
   finish(upTo: string): void {
     this.#upTo = upTo;
     if (this.#isBehind(upTo)) this.#stop.abort();
@@ -77,13 +77,19 @@ export class Follower {
     }
   }
 
-  #isBehind(entry: string): boolean {
+  #isBehind(entries: string): boolean {
     if (this.#cursor === "start") return false;
-    const [id = ""] = this.#cursor.split("@");
-    const [ms = 0, sequence = 0] = id.split("-").map(Number);
-    const [ofMs = 0, ofSequence = 0] = entry.split("-").map(Number);
-    return ms > ofMs || (ms === ofMs && sequence >= ofSequence);
+    const positions = this.#cursor.split(",");
+    return entries.split(",").every((entry, partition) => isAt(positions[partition] ?? "", entry));
   }
+}
+
+/** Returns true if the position of a cursor is at or after an entry. */
+function isAt(position: string, entry: string): boolean {
+  const [id = ""] = position.split("@");
+  const [ms = 0, sequence = 0] = id.split("-").map(Number);
+  const [ofMs = 0, ofSequence = 0] = entry.split("-").map(Number);
+  return ms > ofMs || (ms === ofMs && sequence >= ofSequence);
 }
 
 /** Returns the last recorded cursor of a follower that was killed. Later changes are read again. */

@@ -9,18 +9,14 @@ import {
   NotDurableError,
   NotExecutedError,
   OutcomeUnknownError,
+  partitionOf,
   type Snapshot,
 } from "latchkey";
 import type { DurabilityLevel, Outcome, ResolvedRecord } from "../history/records.js";
 import type { PlannedCall } from "./workload.js";
 
-/** Maps the durability of a history to the option of the library. */
-const DURABILITY: Readonly<Record<DurabilityLevel, Durability>> = {
-  memory: "memory",
-  fsync: "fsync",
-  // Both replicas: if only one acknowledged, the other may be promoted while the old primary still replies.
-  replicas: { replicas: 2, timeoutMs: 500 },
-};
+/** Longest wait for acknowledgements, in ms. */
+const DURABLE_MS = 500;
 
 /** Attempts to resolve an unknown outcome, each as long as a call may take. */
 const RESOLVE_TRIES = 10;
@@ -40,10 +36,21 @@ export interface Answer {
 export class Library {
   readonly #latchkey: Latchkey;
   readonly entities: Entities;
+  /** Number of replicas of each primary. */
+  readonly #replicas: number;
+  readonly #partitions: number;
+  /** An ID of each partition. */
+  readonly #samples: readonly string[];
 
-  private constructor(latchkey: Latchkey, entities: Entities) {
+  private constructor(latchkey: Latchkey, entities: Entities, url: string) {
     this.#latchkey = latchkey;
+    this.#replicas = url.includes("+cluster:") ? 1 : 2;
     this.entities = entities;
+    this.#partitions = latchkey.partitions ?? 1;
+    const samples: string[] = [];
+    for (let at = 0; Object.keys(samples).length < this.#partitions; at += 1)
+      samples[this.partitionOf(`sample-${at}`)] = `sample-${at}`;
+    this.#samples = samples;
   }
 
   static async open(
@@ -58,12 +65,13 @@ export class Library {
       namespace,
       connectionName: name,
       timeout: timeoutMs,
-      connectTimeoutMs: timeoutMs,
+      // It asks all nodes of a cluster for their map first.
+      connectTimeoutMs: url.includes("+cluster:") ? timeoutMs * 5 : timeoutMs,
       silenceTimeoutMs: timeoutMs / 2,
     });
     try {
       const entities: Entities = await latchkey.machine(machine);
-      return new Library(latchkey, entities);
+      return new Library(latchkey, entities, url);
     } catch (error) {
       await latchkey.close();
       throw error;
@@ -76,9 +84,19 @@ export class Library {
     return Math.floor(nowMs - errorMs);
   }
 
-  /** Returns a position of the event log that is not after its end. */
-  async position(): Promise<string> {
-    return this.entities.position("any");
+  /** Returns the partition of an entity. */
+  partitionOf(id: string): number {
+    return partitionOf(id, this.#partitions);
+  }
+
+  /** Returns a position of an entity's event log that is not after its end. */
+  async position(id: string): Promise<string> {
+    return this.entities.position(id);
+  }
+
+  /** Returns such a position of each partition. */
+  async positions(): Promise<string[]> {
+    return Promise.all(this.#samples.map((id) => this.position(id)));
   }
 
   async call(step: PlannedCall): Promise<Answer> {
@@ -95,7 +113,10 @@ export class Library {
       const document = await entities.get(id);
       return document === null ? { outcome: "NOTFOUND" } : { outcome: "OK", document };
     }
-    const rest = { ...others, ...(durability !== undefined && { durability: DURABILITY[durability] }) };
+    const rest = {
+      ...others,
+      ...(durability !== undefined && { durability: this.#durabilityOf(durability) }),
+    };
     const options = operation === "create" ? rest : { ...rest, ...(set !== undefined && { set }) };
     const result = await (operation === "create"
       ? entities.tryCreate(id, set ?? {}, options)
@@ -107,6 +128,12 @@ export class Library {
     const document = result.ok ? result.document : result.current;
     const outcome = result.ok && result.durability?.met === false ? "NOTDURABLE" : result.outcome;
     return { outcome, ...(document !== null && { document }) };
+  }
+
+  /** Maps the durability of a history to the option of the library. */
+  #durabilityOf(level: DurabilityLevel): Durability {
+    // All replicas: if only one of two acknowledged, the other may be promoted while the old primary still replies.
+    return level === "replicas" ? { replicas: this.#replicas, timeoutMs: DURABLE_MS } : level;
   }
 
   async close(): Promise<void> {

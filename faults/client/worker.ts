@@ -14,6 +14,8 @@ import { chooseId, chooseStep, chooseVolley, type KnownState, type PlannedCall }
 const REPEATABLE = 40;
 const CLOCK_EVERY_MS = 500;
 const MOST_IN_TIME_MS = 3_000;
+/** Matches the URLs of servers with replicas. */
+const REPLICATED = /\+(sentinel|cluster):/;
 
 /** Changes entities with several concurrent calls that race with all other clients. */
 export class Worker {
@@ -25,8 +27,8 @@ export class Worker {
   readonly #done: PlannedCall[] = [];
   generation: number;
   #ops = 0;
-  /** A position that may be old. */
-  #seen = "0-0";
+  /** A position of each partition that may be old. */
+  #seen: readonly string[] = [];
   /** The server's clock minus CLOCK_MONOTONIC, in ms; rather too small than too large. */
   #clock = 0;
 
@@ -79,7 +81,7 @@ export class Worker {
     const nowMs = Math.floor(monotonicMs() + this.#clock);
     const op = `${name}-${life}.${this.#ops}`;
     // A position that is too old is safe, and may be FORGOTTEN.
-    const seen = happens(random, 50) ? this.#seen : await this.#newestPosition();
+    const seen = happens(random, 50) ? this.#oldPosition(step.id) : await this.#newestPosition(step.id);
     const durability = this.#durability(random);
     // Some changes have a time limit. A retry has the same limit, which has passed by then or will soon.
     const notAfter = happens(random, 4) ? nowMs + random.below(MOST_IN_TIME_MS) : undefined;
@@ -105,7 +107,7 @@ export class Worker {
   /** Chooses a durability. Most changes need not survive the server's process. */
   #durability(random: Random): DurabilityLevel | undefined {
     if (happens(random, 0.5)) return "fsync";
-    return this.#settings.url.includes("+sentinel:") && happens(random, 5) ? "replicas" : undefined;
+    return REPLICATED.test(this.#settings.url) && happens(random, 5) ? "replicas" : undefined;
   }
 
   #learn(id: string, { outcome, document }: Answer): void {
@@ -123,14 +125,18 @@ export class Worker {
     }
   }
 
-  async #newestPosition(): Promise<string> {
-    return this.#library.position().catch(() => this.#seen); // it is not connected
+  #oldPosition(id: string): string {
+    return this.#seen[this.#library.partitionOf(id)] ?? "0-0";
+  }
+
+  async #newestPosition(id: string): Promise<string> {
+    return this.#library.position(id).catch(() => this.#oldPosition(id)); // it is not connected
   }
 
   async #readClock(): Promise<void> {
     const time = await this.#library.serverTime();
     this.#clock = time - monotonicMs();
-    this.#seen = await this.#library.position();
+    this.#seen = await this.#library.positions();
   }
 }
 

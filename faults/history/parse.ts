@@ -145,6 +145,7 @@ const SHAPES = new Map<unknown, readonly [needed: Shape, optional: Shape]>([
   ["final-index", [{ ...entity, score: isNumber }, {}]],
   ["final-due", [{ ...entity, score: isNumber }, {}]],
   ["final-log", [{ ...entity, elements: listOf(isText) }, {}]],
+  ["final-floor", [{ kind, machine: isText, partition: isCount, floor: isPosition }, {}]],
   ["final-event", [{ kind, machine: isText, partition: isCount, entry: isText, document: isText }, {}]],
   [
     "renewal",

@@ -228,6 +228,14 @@ export interface FinalLogRecord {
   readonly elements: readonly string[];
 }
 
+/** The floor of a machine in a partition, if it has one: the position with which ids without an earlier entity begin. */
+export interface FinalFloorRecord {
+  readonly kind: "final-floor";
+  readonly machine: string;
+  readonly partition: number;
+  readonly floor: string;
+}
+
 /** An entry of a machine's event stream. The entries of a partition are in order, beginning with the first ever made. */
 export interface FinalEventRecord {
   readonly kind: "final-event";
@@ -258,6 +266,7 @@ export type HistoryRecord =
   | FollowedRecord
   | FinalEntityRecord
   | FinalScoreRecord
+  | FinalFloorRecord
   | FinalLogRecord
   | FinalEventRecord
   | TimedRecord

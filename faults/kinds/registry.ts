@@ -3,6 +3,9 @@ import { followerFaults } from "./clients/followers.js";
 import { clientKills } from "./clients/killed.js";
 import { clientLimits } from "./clients/limits.js";
 import { timedFaults } from "./clients/timed.js";
+import { clusterFailovers } from "./cluster/failover.js";
+import { slotMigrations } from "./cluster/migration.js";
+import { clusterNodes } from "./cluster/nodes.js";
 import { defaultUserOff } from "./disk/default-user.js";
 import { fileCut } from "./disk/file-cut.js";
 import { disksFull } from "./disk/full.js";
@@ -47,5 +50,8 @@ export const faults: readonly Fault[] = [
   ...disksFull,
   ...failovers,
   replicasStopped,
+  ...clusterFailovers,
+  ...slotMigrations,
+  ...clusterNodes,
   ...timedFaults,
 ];

@@ -3,6 +3,7 @@ import { type Arena, Violation, VoidInjection } from "../fault.js";
 import type { ClientFleet } from "../fleet/client-fleet.js";
 import type { TimedFleet } from "../fleet/timed-fleet.js";
 import { type HistoryWriter, monotonicMs } from "../history/writer.js";
+import type { MachineKeys } from "../machines/keys.js";
 import type { OnCopy } from "../proxy/copies.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { randomFor } from "../random.js";
@@ -25,8 +26,7 @@ export interface RunContext {
   readonly history: HistoryWriter;
   readonly onCopy: OnCopy;
   readonly folder: string;
-  readonly namespace: string;
-  readonly machine: string;
+  readonly keys: MachineKeys;
   readonly log: (line: string) => void;
 }
 
@@ -43,13 +43,14 @@ export function arenaOf(
   context: RunContext,
   { seed, injection, attempt, injectionsLeft }: InjectionPlan,
 ): Arena {
-  const { fleet, servers } = context;
+  const { fleet, servers, keys } = context;
   const random = randomFor(seed, "injection", injection, attempt);
   return {
     ...context,
     topology: servers.topology,
     random,
     injectionsLeft,
+    primary: () => servers.primary(keys.prefix(random.below(keys.partitions))),
     waitBetween: async (least, most) => {
       const ms = least + random.below(most - least + 1);
       await pause(ms);

@@ -1,5 +1,6 @@
 import type { HistoryRecord, Outcome, ReturnRecord } from "../history/records.js";
 import { type HistoryWriter, monotonicMs, observationOf } from "../history/writer.js";
+import type { MachineKeys } from "../machines/keys.js";
 import { type OnCopy, wordsOf } from "../proxy/copies.js";
 
 const PROCESS = "copy";
@@ -9,24 +10,24 @@ const MINUS = 45;
 
 /** A place for the records of one machine. */
 export interface CopyTarget {
-  /** Prefix of the machine's keys. */
-  readonly prefix: string;
-  readonly machine: string;
+  readonly keys: MachineKeys;
   readonly history: HistoryWriter;
 }
 
 /** Records each delivered copy of a change, and the reply that no client gets, in the history of its machine. */
 export function copyRecorder(targets: readonly CopyTarget[]): OnCopy {
+  const prefixes = targets.map((target) => ({ target, of: target.keys.prefixes }));
   let count = 0;
   return (request) => {
-    const keys = Number(request[BEFORE_KEYS - 1]);
+    const keyCount = Number(request[BEFORE_KEYS - 1]);
     const key = request[BEFORE_KEYS] ?? "";
-    const target = targets.find(({ prefix }) => key.startsWith(prefix));
-    const words = request.slice(BEFORE_KEYS + keys);
+    const { target } = prefixes.find(({ of }) => of.some((prefix) => key.startsWith(prefix))) ?? {};
+    const words = request.slice(BEFORE_KEYS + keyCount);
     const op = optionOf(words, "OP");
     // Other requests change nothing that is judged.
     if (target === undefined || op === undefined || words.includes("DRYRUN")) return () => {};
-    const { machine, history } = target;
+    const { keys, history } = target;
+    const { machine } = keys;
     count += 1;
     const copy = { process: PROCESS, number: count };
     const append = (record: HistoryRecord): void => {

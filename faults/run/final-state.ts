@@ -1,12 +1,9 @@
 import type { Valkey } from "iovalkey";
 import type { HistoryWriter } from "../history/writer.js";
+import type { MachineKeys } from "../machines/keys.js";
+import type { Servers } from "../servers/servers.js";
 
 const PAGE = 500;
-
-/** Returns the prefix of a machine's keys, in a namespace of one partition. */
-export function keyPrefix(namespace: string, machine: string): string {
-  return `{${namespace}:0}:${machine}:`;
-}
 
 async function* keysOf(client: Valkey, prefix: string): AsyncGenerator<string[], void> {
   const pattern = `${prefix.replace(/[{}[\]*?\\]/g, "\\$&")}*`;
@@ -22,14 +19,27 @@ function pairs(flat: readonly string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? "", flat[2 * i + 1] ?? ""]);
 }
 
-/** Records everything that the server holds of a machine except the event log: hashes, lists, index and timers. */
+/** Records everything that the servers hold of a machine except the event log: hashes, lists, index, timers and floors. */
 export async function writeFinalState(
-  client: Valkey,
-  namespace: string,
-  machine: string,
+  servers: Servers,
+  keys: MachineKeys,
   history: HistoryWriter,
 ): Promise<void> {
-  const prefix = keyPrefix(namespace, machine);
+  for (const [partition, prefix] of keys.prefixes.entries()) {
+    const { admin } = await servers.primary(prefix);
+    await writePartition(admin, keys.machine, partition, prefix, history);
+  }
+}
+
+async function writePartition(
+  client: Valkey,
+  machine: string,
+  partition: number,
+  prefix: string,
+  history: HistoryWriter,
+): Promise<void> {
+  const floor = await client.hget(`${prefix}machine`, "floor");
+  if (floor !== null) history.append({ kind: "final-floor", machine, partition, floor });
   for await (const keys of keysOf(client, `${prefix}id:`)) {
     const hashes = await Promise.all(keys.map((key) => client.hgetall(key)));
     for (const [i, key] of keys.entries()) {

@@ -1,6 +1,8 @@
 import type { Valkey } from "iovalkey";
 import type { FinalEventRecord } from "../history/records.js";
 import type { HistoryWriter } from "../history/writer.js";
+import type { MachineKeys } from "../machines/keys.js";
+import type { Servers } from "../servers/servers.js";
 
 const PAGE = 1_000;
 
@@ -25,50 +27,53 @@ export function isBefore(a: string, b: string): boolean {
   return aMs === bMs ? BigInt(aSequence) < BigInt(bSequence) : BigInt(aMs) < BigInt(bMs);
 }
 
-/** Trims the event log, and keeps the removed entries for the history. */
+/** Trims the event logs of a machine, and keeps the removed entries for the history. */
 export class LogTrimmer {
-  readonly #key: string;
-  readonly #machine: string;
-  readonly #records: FinalEventRecord[] = [];
+  readonly #keys: MachineKeys;
+  /** Removed entries by partition. */
+  readonly #records: readonly FinalEventRecord[][];
 
-  constructor(key: string, machine: string) {
-    this.#key = key;
-    this.#machine = machine;
+  constructor(keys: MachineKeys) {
+    this.#keys = keys;
+    this.#records = keys.prefixes.map(() => []);
   }
 
-  /** Trims all entries before one. Returns their number. */
-  async trim(client: Valkey, before: string): Promise<number> {
+  /** Trims all entries of a partition before one. Returns their number. */
+  async trim(client: Valkey, partition: number, before: string): Promise<number> {
+    const [key, records] = [this.#key(partition), this.#records[partition] ?? []];
     let count = 0;
-    const last = this.#records.at(-1)?.entry ?? "0-0";
-    for await (const [entry, [, document = ""]] of entriesOf(client, this.#key, `(${before}`)) {
+    const last = records.at(-1)?.entry ?? "0-0";
+    for await (const [entry, [, document = ""]] of entriesOf(client, key, `(${before}`)) {
       count += 1;
       // A server that lost a trim returns entries that are already recorded.
-      if (isBefore(last, entry)) this.#records.push(this.#record(entry, document));
+      if (isBefore(last, entry)) records.push(this.#record(partition, entry, document));
     }
-    await client.xtrim(this.#key, "MINID", before);
+    await client.xtrim(key, "MINID", before);
     return count;
   }
 
-  /** Writes the whole log: trimmed entries, then those of the stream. Returns their number. */
-  async write(client: Valkey, history: HistoryWriter): Promise<number> {
-    let count = 0;
-    let first: string | undefined;
-    const write = (record: FinalEventRecord): void => {
-      history.append(record);
-      count += 1;
-    };
-    for await (const [entry, [, document = ""]] of entriesOf(client, this.#key)) {
-      if (first === undefined) {
-        first = entry;
-        for (const record of this.#records) if (isBefore(record.entry, entry)) write(record);
+  /** Writes the whole log of each partition: trimmed entries, then those of the stream. */
+  async write(servers: Servers, history: HistoryWriter): Promise<void> {
+    for (const [partition, records] of this.#records.entries()) {
+      const key = this.#key(partition);
+      const { admin } = await servers.primary(key);
+      let first: string | undefined;
+      for await (const [entry, [, document = ""]] of entriesOf(admin, key)) {
+        if (first === undefined) {
+          first = entry;
+          for (const record of records) if (isBefore(record.entry, entry)) history.append(record);
+        }
+        history.append(this.#record(partition, entry, document));
       }
-      write(this.#record(entry, document));
+      if (first === undefined) for (const record of records) history.append(record);
     }
-    if (first === undefined) for (const record of this.#records) write(record);
-    return count;
   }
 
-  #record(entry: string, document: string): FinalEventRecord {
-    return { kind: "final-event", machine: this.#machine, partition: 0, entry, document };
+  #key(partition: number): string {
+    return `${this.#keys.prefix(partition)}events`;
+  }
+
+  #record(partition: number, entry: string, document: string): FinalEventRecord {
+    return { kind: "final-event", machine: this.#keys.machine, partition, entry, document };
   }
 }

@@ -7,17 +7,17 @@ import type { Fault, Topology } from "../fault.js";
 import { ClientFleet } from "../fleet/client-fleet.js";
 import { HistoryWriter } from "../history/writer.js";
 import { job } from "../machines/job.js";
+import { MachineKeys } from "../machines/keys.js";
 import { SHIFTS, shift } from "../machines/shift.js";
 import { openProxy } from "../proxy/open.js";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { type FsckVerdict, fsck } from "../servers/latchkey-command.js";
 import { ServerProcess } from "../servers/process.js";
-import type { ServerNode } from "../servers/servers.js";
+import type { Servers } from "../servers/servers.js";
 import { SmallDisk } from "../servers/small-disk.js";
 import { startServers } from "../servers/start.js";
 import { arenaOf } from "./arena.js";
 import { copyRecorder } from "./copy-recorder.js";
-import { keyPrefix } from "./final-state.js";
 import { type InjectionResult, Injections, schedule } from "./injections.js";
 import type { Interruption } from "./interruption.js";
 import { Load } from "./load.js";
@@ -29,6 +29,8 @@ import { clocksOf, writeHistory } from "./write-history.js";
 /** Configures a run. */
 export interface RunOptions {
   readonly topology: Topology;
+  /** Silence after which a node of a cluster counts as failing, in ms. */
+  readonly nodeTimeoutMs: number;
   readonly operations: number;
   readonly injections: number;
   readonly seed: number;
@@ -55,7 +57,11 @@ export interface RunResult {
 }
 
 const NAMESPACE = "faults";
+/** Several for each primary of a cluster. Each event in the history has a position for every one. */
+const PARTITIONS = { standalone: 1, sentinel: 1, cluster: 8 };
 const SIZE = { workers: 4, readers: 1, followers: 2, concurrency: 8 };
+/** Each client of a cluster has three times as many connections. */
+const CLUSTER_SIZE = { ...SIZE, workers: 2, followers: 1 };
 const CALL_TIMEOUT_MS = 2_000;
 /** Calls before the first fault, so that it meets a run under load. */
 const WARM_UP = 300;
@@ -90,7 +96,7 @@ async function runWith(
   progress: ProgressLine,
   cleanUp: CleanUp,
 ): Promise<RunResult> {
-  const { operations, injections, seed, topology, command } = options;
+  const { operations, injections, seed, topology, nodeTimeoutMs, command } = options;
   const startedAt = new Date().toISOString();
   const problems: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), "latchkey-faults-"));
@@ -107,9 +113,16 @@ async function runWith(
     proxies.push(proxy);
     return proxy;
   };
-  const servers = await startServers({ topology, folder, settings: SETTINGS, openProxy: open });
+  const servers = await startServers({
+    ...{ topology, folder, nodeTimeoutMs },
+    settings: SETTINGS,
+    openProxy: open,
+  });
   cleanUp.push(() => servers.close());
-  await applyMachine(await servers.primary());
+  const partitions = PARTITIONS[topology];
+  const keys = new MachineKeys(NAMESPACE, job.name, partitions);
+  const timedKeys = new MachineKeys(SHIFTS, shift.name, partitions);
+  await applyMachine(servers, keys);
 
   const common = {
     seed,
@@ -124,15 +137,16 @@ async function runWith(
     problems.push(text);
     progress.log(text);
   };
-  const fleet = new ClientFleet(SIZE, common, onProblem);
+  const size = topology === "cluster" ? CLUSTER_SIZE : SIZE;
+  const fleet = new ClientFleet(size, common, onProblem);
   cleanUp.push(() => fleet.killAll());
   await fleet.start();
-  const timed = await TimedLoad.start({ ...common, primary: await servers.primary(), onProblem });
+  const timed = await TimedLoad.start({ ...common, servers, keys: timedKeys, onProblem });
   cleanUp.push(() => timed.stop());
   const hasFailed = (): boolean => fleet.hasFailed || timed.fleet.hasFailed;
 
   const history = new HistoryWriter(join(clients, "runner.jsonl"));
-  const logTrimmer = new LogTrimmer(`${keyPrefix(NAMESPACE, job.name)}events`, job.name);
+  const logTrimmer = new LogTrimmer(keys);
   const context = {
     servers,
     proxies,
@@ -141,12 +155,11 @@ async function runWith(
     logTrimmer,
     history,
     onCopy: copyRecorder([
-      { prefix: keyPrefix(NAMESPACE, job.name), machine: job.name, history },
-      { prefix: keyPrefix(SHIFTS, shift.name), machine: shift.name, history: timed.copies },
+      { keys, history },
+      { keys: timedKeys, history: timed.copies },
     ]),
     folder,
-    namespace: NAMESPACE,
-    machine: job.name,
+    keys,
     log: (line: string) => progress.log(line),
   };
   const heal = (): void => {
@@ -180,49 +193,48 @@ async function runWith(
   load.stop();
 
   current = "ending";
-  const primary = await servers.primary();
-  await fleet.finish(() => lastEntry(primary));
+  await fleet.finish(() => lastEntries(servers, keys));
   history.close();
   current = "finishing the timed clients";
   const injected = [...injector.all.values()];
   const hasClocks = clocksOf(injected).length > 0;
-  await timed.finish(primary, hasClocks);
+  await timed.finish(hasClocks);
   current = "writing the history";
   const faults = join(clients, "runner.jsonl");
   const about = { seed, topology, command, startedAt };
   await rm(options.timed, { force: true });
-  await timed.write(primary, { path: options.timed, run: about, injected, faults });
+  await timed.write({ path: options.timed, run: about, injected, faults });
   await writeHistory(options.history, {
     run: about,
     injected,
     files: [...fleet.files, faults],
-    primary,
-    namespace: NAMESPACE,
-    logTrimmer,
+    ...{ servers, keys, logTrimmer },
   });
   current = "fsck";
   return {
     injected,
-    fsck: await fsck({ url: urlOf(primary), namespace: NAMESPACE, machine: job.name }, hasClocks),
-    timedFsck: await timed.fsck(primary, hasClocks),
+    fsck: await fsck({ url: servers.url, namespace: NAMESPACE, machine: job.name }, hasClocks),
+    timedFsck: await timed.fsck(hasClocks),
     problems,
   };
 }
 
-function urlOf({ port }: ServerNode): string {
-  return `valkey://127.0.0.1:${port}`;
-}
-
-async function applyMachine(primary: ServerNode): Promise<void> {
-  const latchkey = await connect({ url: urlOf(primary), namespace: NAMESPACE });
+async function applyMachine({ url }: Servers, { namespace, partitions }: MachineKeys): Promise<void> {
+  const latchkey = await connect({ url, namespace });
+  await latchkey.init(partitions);
   await latchkey.apply(job);
   await latchkey.close();
 }
 
-/** Returns the ID of the newest entry of the event log. */
-async function lastEntry({ admin }: ServerNode): Promise<string> {
-  const [last] = await admin.xrevrange(`${keyPrefix(NAMESPACE, job.name)}events`, "+", "-", "COUNT", 1);
-  return last?.[0] ?? "0-0";
+/** Returns the ID of the newest entry of each partition's event log, separated by commas. */
+async function lastEntries(servers: Servers, keys: MachineKeys): Promise<string> {
+  const entries: string[] = [];
+  for (const prefix of keys.prefixes) {
+    const { admin } = await servers.primary(prefix);
+    const [last] = await admin.xrevrange(`${prefix}events`, "+", "-", "COUNT", 1);
+    entries.push(last?.[0] ?? "0-0");
+  }
+  return entries.join(",");
 }
 
 async function until(isSo: () => boolean): Promise<void> {

@@ -5,10 +5,11 @@ import { TimedFleet } from "../fleet/timed-fleet.js";
 import { readHistory } from "../history/reader.js";
 import type { RunRecord } from "../history/records.js";
 import { HistoryWriter, monotonicMs } from "../history/writer.js";
-import { DEAD_LETTER_AFTER, REACTION, SHIFTS, shift } from "../machines/shift.js";
+import type { MachineKeys } from "../machines/keys.js";
+import { DEAD_LETTER_AFTER, REACTION, shift } from "../machines/shift.js";
 import { type CheckedData, type FsckVerdict, fsck, repairDates } from "../servers/latchkey-command.js";
-import type { ServerNode } from "../servers/servers.js";
-import { keyPrefix, writeFinalState } from "./final-state.js";
+import type { Servers } from "../servers/servers.js";
+import { writeFinalState } from "./final-state.js";
 import type { InjectionResult } from "./injections.js";
 import { LogTrimmer } from "./log-trimmer.js";
 import { clocksOf, installed, lossOf } from "./write-history.js";
@@ -28,7 +29,8 @@ export interface TimedOptions {
   readonly url: string;
   readonly timeoutMs: number;
   readonly folder: string;
-  readonly primary: ServerNode;
+  readonly servers: Servers;
+  readonly keys: MachineKeys;
   readonly onProblem: (text: string) => void;
 }
 
@@ -46,24 +48,31 @@ export class TimedLoad {
   readonly fleet: TimedFleet;
   /** Records copies of the timed clients' requests. */
   readonly copies: HistoryWriter;
+  readonly #servers: Servers;
+  readonly #keys: MachineKeys;
   readonly #folder: string;
   readonly #timer: NodeJS.Timeout;
   #least = Number.POSITIVE_INFINITY;
   #most = Number.NEGATIVE_INFINITY;
 
-  private constructor(fleet: TimedFleet, folder: string) {
+  private constructor(fleet: TimedFleet, { servers, keys, folder }: TimedOptions) {
     this.fleet = fleet;
+    this.#servers = servers;
+    this.#keys = keys;
     this.#folder = folder;
     this.copies = new HistoryWriter(this.#copiesFile);
     this.#readClock();
     this.#timer = setInterval(() => this.#readClock(), CLOCK_EVERY_MS);
   }
 
-  static async start({ primary, onProblem, ...common }: TimedOptions): Promise<TimedLoad> {
-    const latchkey = await connect({ url: urlOf(primary), namespace: SHIFTS });
+  static async start(options: TimedOptions): Promise<TimedLoad> {
+    const { servers, keys, onProblem, ...common } = options;
+    const { namespace } = keys;
+    const latchkey = await connect({ url: servers.url, namespace });
+    await latchkey.init(keys.partitions);
     await latchkey.apply(shift);
     await latchkey.close();
-    const load = new TimedLoad(new TimedFleet({ ...common, namespace: SHIFTS }, onProblem), common.folder);
+    const load = new TimedLoad(new TimedFleet({ ...common, namespace }, onProblem), options);
     await load.fleet.start();
     return load;
   }
@@ -74,17 +83,18 @@ export class TimedLoad {
   }
 
   /** Waits until everything is finished: holders stop, due timers are fired, logged events are handled. */
-  async finish(primary: ServerNode, hasClocks: boolean): Promise<void> {
+  async finish(hasClocks: boolean): Promise<void> {
     const history = new HistoryWriter(this.#end);
     await this.fleet.finish("holder");
     // No program touches an entity that is dated ahead before its timer ends.
-    if (hasClocks) await repairDates(dataOf(primary));
-    const latchkey = await connect({ url: urlOf(primary), namespace: SHIFTS });
+    if (hasClocks) await repairDates(this.#data);
+    const { namespace } = this.#keys;
+    const latchkey = await connect({ url: this.#servers.url, namespace });
     try {
       const untilMs = (await latchkey.serverTime()).nowMs + AHEAD_MS;
       await within(SWEEPING_MS, async () => {
         if ((await latchkey.serverTime()).nowMs < untilMs) return false;
-        return (await primary.admin.zcount(`${PREFIX}due`, "-inf", untilMs)) === 0;
+        return (await this.#countDue(untilMs)) === 0;
       });
       const stuck = await stuckIds(latchkey);
       history.append({ kind: "swept", at: monotonicMs(), untilMs: Math.floor(untilMs), stuck });
@@ -106,13 +116,14 @@ export class TimedLoad {
   }
 
   /** Assembles the history. */
-  async write(primary: ServerNode, { path, run, injected, faults }: TimedParts): Promise<void> {
+  async write({ path, run, injected, faults }: TimedParts): Promise<void> {
+    const [servers, keys] = [this.#servers, this.#keys];
     const history = new HistoryWriter(path);
     history.append({
       kind: "run",
       format: 2,
       ...run,
-      machines: [await installed(primary, SHIFTS, shift)],
+      machines: [await installed(servers, keys, shift)],
       loss: lossOf(injected),
       clocks: clocksOf(injected),
       reactions: [{ name: REACTION, deadLetterAfter: DEAD_LETTER_AFTER }],
@@ -122,14 +133,29 @@ export class TimedLoad {
     }
     this.copies.close();
     for (const file of [...this.fleet.files, this.#copiesFile, this.#end]) history.appendFile(file);
-    await writeFinalState(primary.admin, SHIFTS, shift.name, history);
-    await new LogTrimmer(`${PREFIX}events`, shift.name).write(primary.admin, history);
+    await writeFinalState(servers, keys, history);
+    await new LogTrimmer(keys).write(servers, history);
     history.append({ kind: "end", at: monotonicMs() });
     history.close();
   }
 
-  async fsck(primary: ServerNode, hasClocks: boolean): Promise<FsckVerdict> {
-    return fsck(dataOf(primary), hasClocks);
+  async fsck(hasClocks: boolean): Promise<FsckVerdict> {
+    return fsck(this.#data, hasClocks);
+  }
+
+  get #data(): CheckedData {
+    const { namespace, machine } = this.#keys;
+    return { url: this.#servers.url, namespace, machine };
+  }
+
+  /** Counts the timers that end by a server time in ms. */
+  async #countDue(untilMs: number): Promise<number> {
+    let count = 0;
+    for (const prefix of this.#keys.prefixes) {
+      const { admin } = await this.#servers.primary(prefix);
+      count += await admin.zcount(`${prefix}due`, "-inf", untilMs);
+    }
+    return count;
   }
 
   get #end(): string {
@@ -145,16 +171,6 @@ export class TimedLoad {
     this.#least = Math.min(this.#least, ahead);
     this.#most = Math.max(this.#most, ahead);
   }
-}
-
-const PREFIX = keyPrefix(SHIFTS, shift.name);
-
-function urlOf({ port }: ServerNode): string {
-  return `valkey://127.0.0.1:${port}`;
-}
-
-function dataOf(primary: ServerNode): CheckedData {
-  return { url: urlOf(primary), namespace: SHIFTS, machine: shift.name };
 }
 
 /** Returns the IDs that are on every list of stuck entities. */

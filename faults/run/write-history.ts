@@ -3,8 +3,9 @@ import { type CompiledMachine, compileMachine, type MachineDefinition } from "la
 import type { AllowedLoss, RunRecord } from "../history/records.js";
 import { HistoryWriter, monotonicMs } from "../history/writer.js";
 import { job } from "../machines/job.js";
-import type { ServerNode } from "../servers/servers.js";
-import { keyPrefix, writeFinalState } from "./final-state.js";
+import type { MachineKeys } from "../machines/keys.js";
+import type { Servers } from "../servers/servers.js";
+import { writeFinalState } from "./final-state.js";
 import type { InjectionResult } from "./injections.js";
 import type { LogTrimmer } from "./log-trimmer.js";
 
@@ -14,27 +15,27 @@ export interface Parts {
   readonly injected: readonly InjectionResult[];
   /** History files of the processes and of the runner. */
   readonly files: readonly string[];
-  readonly primary: ServerNode;
-  readonly namespace: string;
+  readonly servers: Servers;
+  readonly keys: MachineKeys;
   readonly logTrimmer: LogTrimmer;
 }
 
 /** Assembles the history of a run: the files of its processes, and everything that the server holds at the end. */
 export async function writeHistory(path: string, parts: Parts): Promise<void> {
-  const { run, injected, files, primary, namespace, logTrimmer } = parts;
+  const { run, injected, files, servers, keys, logTrimmer } = parts;
   await rm(path, { force: true });
   const history = new HistoryWriter(path);
   history.append({
     kind: "run",
     format: 2,
     ...run,
-    machines: [await installed(primary, namespace, job)],
+    machines: [await installed(servers, keys, job)],
     loss: lossOf(injected),
     clocks: clocksOf(injected),
   });
   for (const file of files) history.appendFile(file);
-  await writeFinalState(primary.admin, namespace, job.name, history);
-  await logTrimmer.write(primary.admin, history);
+  await writeFinalState(servers, keys, history);
+  await logTrimmer.write(servers, history);
   history.append({ kind: "end", at: monotonicMs() });
   history.close();
 }
@@ -54,11 +55,13 @@ export function clocksOf(injected: readonly InjectionResult[]): string[] {
 
 /** Returns the machine as installed: its states in the order of their ordinals. */
 export async function installed(
-  { admin }: ServerNode,
-  namespace: string,
+  servers: Servers,
+  keys: MachineKeys,
   definition: MachineDefinition,
 ): Promise<CompiledMachine> {
-  const order = (await admin.hget(`${keyPrefix(namespace, definition.name)}machine`, "states")) ?? "";
+  const key = `${keys.prefix(0)}machine`;
+  const { admin } = await servers.primary(key);
+  const order = (await admin.hget(key, "states")) ?? "";
   const machine = compileMachine(definition);
   const states = order.split(" ").flatMap((name) => {
     const state = machine.states[name];

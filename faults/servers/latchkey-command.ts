@@ -38,9 +38,14 @@ export async function doctor(url: string): Promise<readonly DoctorResult[]> {
   return JSON.parse(stdout).checks;
 }
 
-/** Returns one result of `latchkey doctor`, or undefined if the doctor does not report it. */
+/** Returns one result of `latchkey doctor`, of several servers the worst; undefined if the doctor does not report it. */
 export async function doctorResult(url: string, id: string): Promise<DoctorResult | undefined> {
-  return (await doctor(url)).find((result) => result.id === id);
+  const results = (await doctor(url)).filter((result) => result.id === id);
+  return (
+    results.find(({ level }) => level === "fail") ??
+    results.find(({ level }) => level === "warn") ??
+    results[0]
+  );
 }
 
 /** Describes the result of `latchkey fsck`. */

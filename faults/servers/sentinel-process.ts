@@ -13,7 +13,7 @@ export const PRIMARY_NAME = "latchkey";
 const HOST = "127.0.0.1";
 const LOOK_MS = 10;
 /** Time without a reply after which the primary counts as down. */
-const DOWN_AFTER_MS = 1500;
+const DOWN_AFTER_MS = 3000;
 /** A Sentinel repeats a failed election after twice this time. */
 const FAILOVER_MS = 1500;
 /**

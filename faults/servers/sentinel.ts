@@ -1,14 +1,12 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { NodeProxy } from "../proxy/proxy.js";
 import { infoField } from "./info.js";
 import { DataNode } from "./node.js";
+import { poll } from "./poll.js";
 import { freePort } from "./ports.js";
 import { PRIMARY_NAME, SentinelProcess } from "./sentinel-process.js";
 import type { Servers, ServersOptions } from "./servers.js";
 
 const HOST = "127.0.0.1";
-const LOOK_MS = 20;
-const TIMEOUT_MS = 60_000;
 const NAMES = ["a", "b", "c"] as const;
 const REPLICATION = {
   "repl-diskless-sync-delay": "0",
@@ -38,7 +36,9 @@ export class SentinelServers implements Servers {
   }
 
   /** Starts all servers, and waits until they are healthy. */
-  static async start(options: Omit<ServersOptions, "topology">): Promise<SentinelServers> {
+  static async start(
+    options: Pick<ServersOptions, "folder" | "settings" | "openProxy">,
+  ): Promise<SentinelServers> {
     const { folder, settings, openProxy } = options;
     const ports = await Promise.all(NAMES.map(() => freePort()));
     const proxies: NodeProxy[] = [];
@@ -73,7 +73,7 @@ export class SentinelServers implements Servers {
 
   /** Returns the node that all Sentinels name and whose role is primary. */
   async primary(): Promise<DataNode> {
-    return this.#poll("there is no primary", async () => {
+    return poll("there is no primary", async () => {
       const ports = await Promise.all(this.sentinels.map((sentinel) => sentinel.primaryPort()));
       const node = this.nodes[this.#proxies.findIndex((proxy) => ports.every((port) => port === proxy.port))];
       return node !== undefined && (await roleOf(node)) === "master" ? node : undefined;
@@ -82,7 +82,7 @@ export class SentinelServers implements Servers {
 
   /** Waits until another node is the primary. */
   async successorOf(former: DataNode): Promise<DataNode> {
-    return this.#poll(`no node replaced ${former.name} as the primary`, async () => {
+    return poll(`no node replaced ${former.name} as the primary`, async () => {
       const primary = await this.primary();
       return primary === former ? undefined : primary;
     });
@@ -101,7 +101,7 @@ export class SentinelServers implements Servers {
 
   /** Waits until there is one primary, both replicas follow it, and all Sentinels know it. */
   async awaitHealth(): Promise<DataNode> {
-    return this.#poll("the servers did not become healthy", async () => {
+    return poll("the servers did not become healthy", async () => {
       const seen = await Promise.all(this.sentinels.map((sentinel) => sentinel.isHealthy()));
       if (!seen.every(Boolean)) return undefined;
       const primary = await this.primary();
@@ -116,20 +116,6 @@ export class SentinelServers implements Servers {
     await Promise.all(this.sentinels.map((sentinel) => sentinel.close()));
     await Promise.all(this.#proxies.map((proxy) => proxy.close()));
     await Promise.all(this.nodes.map((node) => node.close()));
-  }
-
-  /** Polls until `ask` returns a value. @throws Error after a minute */
-  async #poll<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-    const until = performance.now() + TIMEOUT_MS;
-    for (;;) {
-      const answer = await ask().catch((error: unknown) => {
-        if (performance.now() > until) throw error;
-        return undefined;
-      });
-      if (answer !== undefined) return answer;
-      if (performance.now() > until) throw new Error(`${what} for ${TIMEOUT_MS / 1000} seconds`);
-      await pause(LOOK_MS);
-    }
   }
 }
 

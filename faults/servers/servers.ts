@@ -56,9 +56,12 @@ export interface Servers {
   readonly topology: Topology;
   /** URL for clients of latchkey, through the proxies. */
   readonly url: string;
-  readonly nodes: readonly ServerNode[];
-  /** Returns the current primary. Waits while there is none. */
-  primary(): Promise<ServerNode>;
+  /**
+   * Returns the current primary. Waits until a server is the primary.
+   *
+   * @param key a key or a prefix with its hash tag. In a cluster, it decides which primary is returned.
+   */
+  primary(key: string): Promise<ServerNode>;
   /** Ends all servers, and removes their folders. */
   close(): Promise<void>;
 }
@@ -66,6 +69,8 @@ export interface Servers {
 /** Configures the servers of a run. */
 export interface ServersOptions {
   readonly topology: Topology;
+  /** Silence after which a node of a cluster counts as failing, in ms. */
+  readonly nodeTimeoutMs: number;
   /** Opens a proxy to a local port. Nodes announce the proxy's port to clients. */
   readonly openProxy: (target: number) => Promise<NodeProxy>;
   readonly settings: Settings;

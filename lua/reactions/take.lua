@@ -21,7 +21,7 @@
 -- ARGV
 --   1 group     the reaction's name
 --   2 consumer  this replica
---   3 count     how many events to deliver at most; -1 only registers the replica
+--   3 count     how many events to deliver at most; 0 only reports if there are any; -1 only registers the replica
 --   4 all       1 requests all own events too; else 0
 --   5 idle      a consumer without a heartbeat for this long, in ms, is dead
 --   6 known     until this time, in ms, the server knows if the reaction was forgotten while the consumer was away; 0
@@ -226,11 +226,12 @@ if count > 0 and missed then
 end
 
 -- New events.
-local is_end = count == 0
+local latest_due = delay > 0 and text_of(now - delay) or '+'
+local is_end = count == 0 and not missed and #call('XRANGE', events_key, '(' .. delivered, latest_due, 'COUNT', 1) == 0
 while not is_end and added < count and scanned < LONGEST_SCAN do
   local most = math.ceil(math.min(count - added, LONGEST_SCAN - scanned))
   if delay > 0 then
-    most = #call('XRANGE', events_key, '(' .. delivered, text_of(now - delay), 'COUNT', most)
+    most = #call('XRANGE', events_key, '(' .. delivered, latest_due, 'COUNT', most)
   end
   local reply = most > 0
     and call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', most, 'STREAMS', events_key, '>')

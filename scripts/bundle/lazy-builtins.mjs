@@ -6,7 +6,7 @@ const require = createRequire(import.meta.url);
 const LAZY = new Set(["assert", "child_process", "crypto", "dns", "tls", "tty"]);
 const [AS_OBJECT, AS_NAMES] = ["\0lazy-object:", "\0lazy-names:"];
 
-/** Makes the plugin. Only functions of these modules can be used, and none as a constructor. */
+/** Makes the plugin. Only functions and classes of these modules can be used, and no class for `instanceof`. */
 export function lazyBuiltins() {
   return {
     name: "lazy-builtins",
@@ -27,11 +27,13 @@ export function lazyBuiltins() {
       if (!id.startsWith(AS_NAMES)) return null;
       const name = id.slice(AS_NAMES.length);
       // The bundler drops the names that nothing imports.
-      const functions = Object.entries(require(name)).filter(
-        ([key, value]) => typeof value === "function" && /^[a-z]\w*$/.test(key),
-      );
+      const functions = Object.entries(require(name)).filter(([, value]) => typeof value === "function");
       return functions
         .map(([key, value]) => {
+          if (/^[A-Z]/.test(key))
+            return `export const ${key} = /* @__PURE__ */ new Proxy(class {}, {
+              construct: (_, words) => Reflect.construct(require("node:${name}").${key}, words),
+            });`;
           const call = `(...words) => require("node:${name}").${key}(...words)`;
           if (value[promisify.custom] === undefined) return `export const ${key} = ${call};`;
           // util.promisify takes another function for these, such as execFile.

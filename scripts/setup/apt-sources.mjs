@@ -8,17 +8,22 @@ export function parseAptSources(fileName, text) {
   return fileName.endsWith(".sources") ? parseStanzas(text) : parseLines(text);
 }
 
+/** Returns the `.sources` text that adds the backports of a release, or undefined if no mirror is known. */
+export function backportsSource(sources, codename) {
+  return suitesSource(sources, codename, [`${codename}-backports`]);
+}
+
 /**
- * Returns the `.sources` text that adds the backports of a release, or undefined if no mirror is known.
+ * Returns the `.sources` text for other suites of the mirror that a release comes from, or undefined if no mirror is known.
  * Signing keys, trust and architectures are those of the release's own entry.
  */
-export function backportsSource(sources, codename) {
+export function suitesSource(sources, codename, wanted) {
   const own = sources.find(({ types, suites }) => types.includes("deb") && suites.includes(codename));
   if (own === undefined) return undefined;
   const fields = [
     ["Types", "deb"],
     ["URIs", own.uris[0]],
-    ["Suites", `${codename}-backports`],
+    ["Suites", wanted.join(" ")],
     ["Components", own.components.includes("main") ? "main" : own.components.join(" ")],
     ...own.options,
   ];

@@ -1,11 +1,11 @@
+import type { Valkey } from "iovalkey";
 import { documentText } from "../contract/document.js";
 import type { Reply } from "../contract/reply.js";
 import { ClosedError } from "../errors/closed-error.js";
 import { ContractError } from "../errors/latchkey-error.js";
 import { scripts } from "../lua/index.js";
-import type { Connection } from "../valkey/connection.js";
+import type { Connection, Server } from "../valkey/connection.js";
 import { Deadline, TimeUpError } from "../valkey/deadline.js";
-import type { DurableLine } from "../valkey/durable-line.js";
 import { BacklogError, LateError, OfflineError } from "../valkey/failure.js";
 import type { GroupCommit } from "../valkey/group-commit.js";
 import { firstWindowMs } from "../valkey/in-flight.js";
@@ -28,6 +28,10 @@ const UNCOUNTED: Copies = {
 
 /** Acknowledgements of a change that was waiting for them when latchkey was closed. */
 const CUT_OFF: Copies = { ...NO_COPIES, problem: "latchkey was closed before a copy was acknowledged" };
+
+// One error of each kind for all calls, because thousands can end at once, and stack traces take time.
+const BEHIND_ENTITY = new BacklogError("earlier changes of this entity by this process took all of its time");
+const BEHIND_CALLS = new BacklogError("earlier calls of this process took all of its time");
 
 /** The reply to one attempt, and its NOTAFTER. */
 interface Sent {
@@ -58,8 +62,8 @@ export class Attempts {
   #seen: string | undefined;
   /** Length of the time in which the next attempt may be executed, in ms. It doubles with each attempt. */
   #windowMs: number;
-  /** Calls that must end before an attempt of this one is sent. */
-  #waitsFor: string | undefined;
+  /** Set while earlier calls must end before an attempt of this one is sent: the error if they do not end in time. */
+  #backlog: BacklogError | undefined;
   /** True while later changes of the entity wait for this one. */
   #hasTurn = false;
   /** True after the first attempt was sent. */
@@ -68,14 +72,15 @@ export class Attempts {
   #applied: Answer | undefined;
 
   constructor({ connection, location, recover }: MachineStore, intent: Intent) {
-    this.#connection = connection;
     this.#location = location;
     this.#intent = intent;
     const { operation, id, timeoutMs, seen, notAfter, isDryRun } = intent;
-    this.#deadline = Deadline.in(timeoutMs);
-    this.#work = new Deadline(this.#deadline.endsAt - RESOLVE_SHARE * timeoutMs);
+    const now = performance.now();
+    this.#deadline = new Deadline(now, timeoutMs);
+    this.#work = new Deadline(now, timeoutMs * (1 - RESOLVE_SHARE));
     const keys = entityKeys(location, id);
     [this.#entity = "", , , , , this.#events = ""] = keys;
+    this.#connection = connection.of(this.#entity);
     this.#call = new ScriptCall(scripts[operation], keys, recover);
     this.#windowMs = firstWindowMs(timeoutMs);
     this.#seen = seen;
@@ -87,43 +92,41 @@ export class Attempts {
     const { order } = this.#connection;
     if (!order.tryEnter(this.#entity)) {
       const turn = order.wait(this.#entity, this.#work);
-      const what = "earlier changes of this entity by this process";
-      await this.#work.race(this.#wait(what, turn)).catch((error: unknown) => {
+      await this.#work.race(this.#wait(BEHIND_ENTITY, turn)).catch((error: unknown) => {
         throw new FailedAttempts(this.#explain(error), undefined);
       });
     }
     this.#hasTurn = true;
+    const name = `${this.#intent.operation} ${this.#location.machine} ${this.#intent.id}`;
+    let isOpen = false;
     try {
-      const answer = await this.#answer();
-      this.#letNext();
-      return answer;
+      return await retry(this.#connection, this.#work, name, (_, server) => this.#attempt(server));
     } catch (error) {
+      return await this.#answerAfter(error).catch((failure: unknown) => {
+        isOpen = failure instanceof FailedAttempts && failure.open !== undefined;
+        throw failure;
+      });
+    } finally {
       // An attempt that may still be executed must not come after a later change.
-      const isOpen = error instanceof FailedAttempts && error.open !== undefined && !this.#work.isOver;
-      if (isOpen) setTimeout(() => this.#letNext(), this.#work.remainingMs).unref();
+      if (isOpen && !this.#work.isOver) setTimeout(() => this.#letNext(), this.#work.remainingMs).unref();
       else this.#letNext();
-      throw error;
     }
   }
 
-  async #answer(): Promise<Answer> {
-    const name = `${this.#intent.operation} ${this.#location.machine} ${this.#intent.id}`;
-    try {
-      return await retry(this.#connection, this.#work, name, () => this.#attempt());
-    } catch (error) {
-      if (error instanceof ContractError) throw error;
-      const open = this.#open; // read now: an abandoned attempt may still be running
-      if (this.#applied !== undefined)
-        return error instanceof ClosedError ? { ...this.#applied, copies: CUT_OFF } : this.#applied;
-      if (open === undefined) throw new FailedAttempts(this.#explain(error), undefined);
-      const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
-      if (resolution?.outcome === "DONE") return { document: resolution.document, copies: UNCOUNTED };
-      if (resolution?.outcome === "FORGOTTEN") {
-        const { outcome, current } = resolution;
-        return { reply: { outcome, text: current && documentText(current), position: null } };
-      }
-      throw new FailedAttempts(error, resolution === undefined ? open : undefined);
+  /** Looks for the answer of an attempt after the last one has failed. @throws FailedAttempts if there is none */
+  async #answerAfter(error: unknown): Promise<Answer> {
+    if (error instanceof ContractError) throw error;
+    const open = this.#open; // read now: an abandoned attempt may still be running
+    if (this.#applied !== undefined)
+      return error instanceof ClosedError ? { ...this.#applied, copies: CUT_OFF } : this.#applied;
+    if (open === undefined) throw new FailedAttempts(this.#explain(error), undefined);
+    const resolution = await resolveOp(this.#connection, open, this.#deadline).catch(() => undefined);
+    if (resolution?.outcome === "DONE") return { document: resolution.document, copies: UNCOUNTED };
+    if (resolution?.outcome === "FORGOTTEN") {
+      const { outcome, current } = resolution;
+      return { reply: { outcome, text: current && documentText(current), position: null } };
     }
+    throw new FailedAttempts(error, resolution === undefined ? open : undefined);
   }
 
   /** The attempts whose outcome is unknown. */
@@ -138,16 +141,15 @@ export class Attempts {
   }
 
   /** Waits for a turn in this process. A call that waits has not started. */
-  async #wait(what: string, turn: Promise<void>): Promise<void> {
-    this.#waitsFor = what;
+  async #wait(backlog: BacklogError, turn: Promise<void>): Promise<void> {
+    this.#backlog = backlog;
     await turn;
-    this.#waitsFor = undefined;
+    this.#backlog = undefined;
   }
 
   /** Explains a call that ended before it was sent. */
   #explain(error: unknown): unknown {
-    const hasWaited = error instanceof TimeUpError && this.#waitsFor !== undefined;
-    return hasWaited ? new BacklogError(`${this.#waitsFor} took all of its time`) : error;
+    return error instanceof TimeUpError ? (this.#backlog ?? error) : error;
   }
 
   /** Lets the next change of the entity begin. */
@@ -157,11 +159,11 @@ export class Attempts {
   }
 
   /** Sends the change until an answer is final for all attempts. */
-  async #attempt(): Promise<Answer> {
-    const { client } = this.#connection;
+  async #attempt(server: Server): Promise<Answer> {
+    const { client } = server;
     for (;;) {
       const isOver = this.#call.openUntilMs === 0;
-      const answer = await this.#send();
+      const answer = await this.#send(server);
       const { outcome, position } = answer.reply;
       if (outcome === "FORGOTTEN") {
         // The first attempt too: a proxy may have delivered a copy of it before.
@@ -200,57 +202,62 @@ export class Attempts {
     return after !== undefined && isLater(after, position) ? after : position;
   }
 
-  #send(): Promise<Sent> {
+  #send(server: Server): Promise<Sent> {
     const { local, replicas } = this.#intent.durability.need;
-    return local + replicas > 0 ? this.#sendDurably() : this.#sendNow();
+    return local + replicas > 0 ? this.#sendDurably(server) : this.#sendNow(server, server.client);
   }
 
   /** Sends one attempt, and waits for its acknowledgements. */
-  async #sendDurably(): Promise<Sent> {
-    const line = await this.#connection.durable(this.#work);
+  async #sendDurably(server: Server): Promise<Sent> {
+    const line = await server.durable(this.#work);
+    if (this.#intent.durability.need.local > 0) await line.commits.checkDisk();
     const { socket } = line.commits;
-    const sent = await this.#sendNow(line);
+    const sent = await this.#sendNow(server, line.client, false);
     if (sent.reply.outcome !== "OK" && sent.reply.outcome !== "REPLAYED") return sent;
     this.#applied = { reply: sent.reply, copies: NO_COPIES };
     this.#letNext();
     return { ...sent, copies: await this.#copies(line.commits, socket) };
   }
 
-  async #sendNow(line?: DurableLine): Promise<Sent> {
-    const { inFlight } = this.#connection;
-    // Behind a WAIT the server answers late, however few calls are in flight.
-    const isLimited = line === undefined;
+  /** @param isLimited false behind a WAIT: the server answers late, however few calls are in flight */
+  async #sendNow(server: Server, client: Valkey, isLimited = true): Promise<Sent> {
+    const { inFlight } = server;
     if (isLimited && !inFlight.tryEnter())
-      await this.#wait("earlier calls of this process", inFlight.wait(this.#work, this.#isRetry));
+      await this.#wait(BEHIND_CALLS, inFlight.wait(this.#work, this.#isRetry));
     let sentAt: number | undefined;
     try {
-      const untilMs = await this.#prepare();
+      let untilMs = this.#prepare(server);
+      while (untilMs === undefined) {
+        await this.#askServer(server);
+        untilMs = this.#prepare(server);
+      }
       const { op, words, isDryRun } = this.#intent;
       const args = [...words, "OP", op, "SEEN", this.#seen ?? "0-0", "NOTAFTER", String(untilMs)];
       const before = performance.now();
       this.#isRetry = true;
-      const client = line?.client ?? this.#connection.client;
       const reply = await this.#call.send(client, args, isDryRun ? null : untilMs);
       sentAt = before;
       // Kept, because the call's time may end before this attempt does.
       if (reply.outcome === "OK" || reply.outcome === "REPLAYED") this.#applied = { reply };
-      this.#learn(reply, untilMs);
+      this.#learn(server, reply, untilMs);
       return { reply, untilMs };
     } finally {
       if (isLimited) inFlight.leave(sentAt);
     }
   }
 
-  /** Determines SEEN and NOTAFTER of the next attempt. @returns NOTAFTER */
-  #prepare(): number | Promise<number> {
-    const { clock, positions } = this.#connection;
-    this.#seen ??= positions.recent(this.#events);
+  /** Asks the server for its time and a position of the event log. */
+  async #askServer({ clock }: Server): Promise<void> {
+    const { positions } = this.#connection;
+    const [position] = await Promise.all([positions.know(this.#events), clock.know()]);
+    this.#seen ??= position;
+  }
+
+  /** Determines SEEN and NOTAFTER of the next attempt. @returns NOTAFTER; undefined if the server must be asked first */
+  #prepare({ clock }: Server): number | undefined {
+    this.#seen ??= this.#connection.positions.recent(this.#events);
     const estimate = clock.recent;
-    if (this.#seen === undefined || estimate === undefined)
-      return Promise.all([positions.know(this.#events), clock.know()]).then(([position]) => {
-        this.#seen ??= position;
-        return this.#prepare();
-      });
+    if (this.#seen === undefined || estimate === undefined) return undefined;
     this.#seen = this.#notBefore(this.#seen);
     const now = performance.now();
     if (now >= this.#work.endsAt) throw new TimeUpError(); // the caller has its error by now
@@ -264,9 +271,9 @@ export class Attempts {
   }
 
   /** Learns from a reply. @throws LateError if the attempt was executed too late */
-  #learn({ outcome, position }: Reply, untilMs: number): void {
-    const { clock, positions } = this.#connection;
-    if (outcome !== "FORGOTTEN" && position !== null) positions.learn(this.#events, position);
+  #learn({ clock }: Server, { outcome, position }: Reply, untilMs: number): void {
+    if (outcome !== "FORGOTTEN" && position !== null)
+      this.#connection.positions.learn(this.#events, position);
     if (outcome !== "EXPIRED" || untilMs >= this.#limitMs) return;
     // The server was slow, or its clock was set.
     const isClockWrong = (clock.recent?.earliest(performance.now()) ?? 0) <= untilMs;

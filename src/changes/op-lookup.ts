@@ -25,16 +25,14 @@ export interface OpenOp {
   readonly untilMs: number;
 }
 
-/** No attempt got a reply in time. */
-export class FailedAttempts extends Error {
-  override readonly name = "FailedAttempts";
+/** No attempt got a reply in time. Not an Error, because thousands of calls can end at once, and stack traces take time. */
+export class FailedAttempts {
   /** Failure of the last attempt. */
   readonly last: unknown;
   /** The attempt whose outcome is unknown; undefined if nothing was or will be executed. */
   readonly open: OpenOp | undefined;
 
   constructor(last: unknown, open: OpenOp | undefined) {
-    super("no attempt got a reply in time");
     this.last = last;
     this.open = open;
   }
@@ -72,11 +70,13 @@ export async function resolveOp(
 ): Promise<Resolution> {
   const what = `${open.location.machine} ${open.id} op ${open.op}`;
   const ask = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
-    retry(connection, deadline, what, () => question(connection.client));
+    retry(connection, deadline, what, question);
   const soon = await ask((client) => lookUp(client, open));
   if (soon.outcome !== "NOTDONE") return soon;
-  await ask((client) => waitUntilOver(client, open.untilMs, deadline));
-  return ask((client) => lookUp(client, open));
+  return ask(async (client) => {
+    await waitUntilOver(client, open.untilMs, deadline); // by the clock of the server that is asked then
+    return lookUp(client, open);
+  });
 }
 
 /** A version that no entity has. */

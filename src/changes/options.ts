@@ -114,16 +114,21 @@ export const REMOVE_OPTIONS: readonly (keyof RemoveOptions)[] = [...CREATE_OPTIO
 export const PATCH_OPTIONS: readonly (keyof PatchOptions)[] = ["set", "unset", ...REMOVE_OPTIONS];
 export const TRANSITION_OPTIONS: readonly (keyof TransitionOptions)[] = [...PATCH_OPTIONS, "force"];
 
-const OP_BYTES = 9;
-let randomPool = Buffer.alloc(0);
+const OP_LENGTH = 12;
+const OP_BYTES = (OP_LENGTH * 6) / 8;
+let random = "";
+/** Number of random characters that were used. */
+let used = 0;
 
 /** Generates an idempotency key: 72 random bits, short enough to keep an entity's hash compact. */
 export function newOp(): string {
   // Random bytes are cheap only in bulk.
-  if (randomPool.length < OP_BYTES) randomPool = randomBytes(512 * OP_BYTES);
-  const op = randomPool.toString("base64url", 0, OP_BYTES);
-  randomPool = randomPool.subarray(OP_BYTES);
-  return op;
+  if (used === random.length) {
+    random = randomBytes(512 * OP_BYTES).toString("base64url");
+    used = 0;
+  }
+  used += OP_LENGTH;
+  return random.slice(used - OP_LENGTH, used);
 }
 
 /** Returns the time limit of a call in ms. */

@@ -16,5 +16,6 @@ export async function restore<S extends string, F extends object>(
   const { connection, location } = store;
   const name = `restore ${location.machine} ${id}`;
   const readNow = async (): Promise<number> => (await ask(connection, name, readServerTime)).nowMs;
-  return change<S, F>(store, await restoreCall(id, state, options, readNow, connection.actor));
+  const call = await restoreCall(id, state, options, readNow, connection.actor);
+  return change<S, F>(store, () => call);
 }

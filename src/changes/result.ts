@@ -49,9 +49,32 @@ export type Result<S extends string = string, F extends object = Fields> =
       readonly outcome: Rejection;
       /** The entity as it is now; null if it does not exist. */
       readonly current: Snapshot<S, F> | null;
-      /** The error that the method without `try` throws. */
+      /** The error that the method without `try` throws. Made when it is read, so `{ ...result }` does not contain it. */
       readonly error: RejectedError;
     };
+
+/** Makes the error of a rejection. */
+type Explain = (rejection: Rejection, current: Snapshot | null) => RejectedError;
+
+/** A rejection. Its error is made on demand, because a stack trace costs more than the call. */
+class RejectedResult {
+  readonly ok = false;
+  readonly outcome: Rejection;
+  readonly current: Snapshot | null;
+  readonly #explain: Explain;
+  #error: RejectedError | undefined;
+
+  constructor(outcome: Rejection, current: Snapshot | null, explain: Explain) {
+    this.outcome = outcome;
+    this.current = current;
+    this.#explain = explain;
+  }
+
+  get error(): RejectedError {
+    this.#error ??= this.#explain(this.outcome, this.current);
+    return this.#error;
+  }
+}
 
 /**
  * Reads the reply to a change of an entity.
@@ -60,24 +83,14 @@ export type Result<S extends string = string, F extends object = Fields> =
  */
 export function readResult<S extends string, F extends object>(
   { outcome, text }: Reply,
-  explain: (rejection: Rejection, current: Snapshot | null) => RejectedError,
+  explain: Explain,
 ): Result<S, F> {
   if ((outcome === "OK" || outcome === "REPLAYED") && text !== null)
     return acceptedResult<S, F>(readDocument(text));
   const rejection = REJECTIONS.find((word) => word === outcome);
   if (rejection === undefined) throw unknownOutcome(outcome);
   const current = text === null ? null : readDocument<Snapshot>(text);
-  let error: RejectedError | undefined;
-  return {
-    ok: false,
-    outcome: rejection,
-    current: current as Snapshot<S, F> | null,
-    // Made on demand: its stack trace costs more than the call.
-    get error() {
-      error ??= explain(rejection, current);
-      return error;
-    },
-  };
+  return new RejectedResult(rejection, current, explain) as Result<S, F>;
 }
 
 /** Makes the result of an applied change. Only a replay has `opVersion`. */

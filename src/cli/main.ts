@@ -24,9 +24,9 @@ export async function main(words: readonly string[]): Promise<void> {
       import("./report-error.js"),
       import("./input/commander-error.js"),
     ]);
-    const { output } = program.opts<GlobalOptions>();
+    const given = program.opts<GlobalOptions>();
     const problem = error instanceof CommanderError ? fromCommander(program, error, words) : error;
     context.exitWith(exitCodeOf(problem));
-    reportError(context, problem, isForPrograms(output));
+    reportError(context, problem, isForPrograms(given.output), given, program.args[0]);
   }
 }

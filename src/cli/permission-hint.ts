@@ -3,7 +3,7 @@ import type { Connection } from "../valkey/connection.js";
 import { CliError } from "./cli-error.js";
 
 /**
- * Runs a question that needs permissions which no ACL line of the doctor grants. If one of them is missing, the hint of the
+ * Runs a question that needs permissions which the user's role may not include. If one of them is missing, the hint of the
  * error grants all of them.
  *
  * @param rules rules of ACL SETUSER, such as `+scan`
@@ -20,7 +20,10 @@ export async function withPermissions<T>(
     const isKey = rules.some((rule) => rule.includes("~")) && error.message.includes("access to the keys");
     if (!isKey && !rules.some((rule) => error.message.includes(rule))) throw error;
     const hint = ["ACL SETUSER", client.options.username ?? "default", ...rules.map(quoted)].join(" ");
-    const message = error.message.replace(/; `latchkey doctor` prints[^(]*(?= \()/, "");
+    const message = error.message.replace(
+      /(?:, which the role \w+ has)?; `latchkey acl[^`]*` prints[^(]*(?= \()/,
+      "",
+    );
     throw new CliError(
       error.code,
       isKey ? message.replace(" of the namespace", "") : message,

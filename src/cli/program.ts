@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   "Servers and scripts": {
     doctor: () => import("./commands/doctor.js"),
+    acl: () => import("./commands/acl.js"),
     fsck: () => import("./commands/fsck.js"),
     dev: () => import("./commands/dev.js"),
     demo: () => import("./commands/demo.js"),
@@ -69,6 +70,20 @@ export async function buildProgram(
     .option(
       "--password-file <file>",
       "read the password from FILE (default: the password in LATCHKEY_PASSWORD)",
+    )
+    .option(
+      "--tls-ca-file <file>",
+      "trust the authorities in FILE (default: LATCHKEY_TLS_CA_FILE, then those of Node)",
+    )
+    .option("--tls-cert-file <file>", "certificate of this client (default: LATCHKEY_TLS_CERT_FILE)")
+    .option("--tls-key-file <file>", "private key of the certificate (default: LATCHKEY_TLS_KEY_FILE)")
+    .option(
+      "--tls-server-name <name>",
+      "name on the certificate of the server (default: LATCHKEY_TLS_SERVER_NAME, then the host)",
+    )
+    .option(
+      "--timeout <duration>",
+      "time limit of connecting and of each request, retries included: 500ms, 30s, 2m (default: LATCHKEY_TIMEOUT, then 5s)",
     )
     .option("-o, --output <format>", "output format (default: the first that the command lists)")
     .option("--no-color", "no colours; the same as NO_COLOR=1")

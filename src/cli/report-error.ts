@@ -2,16 +2,28 @@ import { documentText, type Snapshot } from "../contract/document.js";
 import { codeOf } from "../errors/code-of.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
+import type { GlobalOptions } from "./input/settings.js";
 import { shownText } from "./output/terminal-text.js";
-import { thisProgram } from "./shell-command.js";
+import { commandFor, thisProgram } from "./shell-command.js";
 
-/** Writes an error to stderr: lines for people, or one JSON object for programs. Control characters are escaped. */
-export function reportError(context: CliContext, error: unknown, forPrograms: boolean): void {
+/**
+ * Writes an error to stderr: lines for people, or one JSON object for programs. Control characters are escaped.
+ *
+ * @param given the options of all commands, as they were typed
+ * @param verb the command that failed
+ */
+export function reportError(
+  context: CliContext,
+  error: unknown,
+  forPrograms: boolean,
+  given: GlobalOptions = {},
+  verb = "",
+): void {
   const message = error instanceof Error ? error.message : String(error);
   const {
     lines = [],
     facts = {},
-    hint = defaultHint(error),
+    hint = defaultHint(error, given, verb),
   } = error instanceof CliError ? error.details : {};
   if (forPrograms) {
     const members = Object.entries({ code: codeOf(error) || "UNEXPECTED", message, ...facts, hint });
@@ -36,16 +48,26 @@ function factText(value: unknown): string {
     : JSON.stringify(value);
 }
 
+const CREDENTIALS = "LATCHKEY_PASSWORD or --password-file; the user is part of the URL";
+
 /** Returns a command to try for an error that has no hint of its own. */
-function defaultHint(error: unknown): string | undefined {
+function defaultHint(error: unknown, given: GlobalOptions, failed: string): string | undefined {
   if (!(error instanceof Error)) return undefined;
+  const { machine = "", namespace = "", url = "" } = given;
+  const command = (verb: string, options: readonly string[] = []): string =>
+    commandFor({ given, machine, namespace, url }, verb, [], options);
   const code = codeOf(error);
   if (code === "GAP" && "cursor" in error) return `latchkey events --after ${error.cursor}`;
-  // The doctor prints the permissions that the user lacks.
-  if (code === "NOTEXECUTED" && "reply" in error && error.reply === "NOPERM")
-    return `${thisProgram()} doctor`;
+  const reply = "reply" in error ? error.reply : "";
+  if (code === "NOTEXECUTED" && reply === "NOPERM") {
+    const [, role] = /`latchkey acl --role (\w+)`/.exec(error.message) ?? [];
+    return command("acl", role === undefined ? [] : ["--role", role]);
+  }
+  const doctor = failed === "doctor" ? undefined : command("doctor");
+  if (code === "NOTEXECUTED") return reply === "NOAUTH" ? CREDENTIALS : doctor;
   if (code !== "UNREACHABLE" || !("reason" in error)) return undefined;
-  if (error.reason === "refused") return `${thisProgram()} dev, or --url valkey://host:port`;
-  if (error.reason === "auth") return "LATCHKEY_PASSWORD or --password-file; the user is part of the URL";
-  return undefined;
+  if ("slot" in error) return doctor;
+  if (error.message.includes("`latchkey dev`")) return `${thisProgram()} dev, or --url valkey://host:port`;
+  if (error.reason === "permission") return command("acl");
+  return error.reason === "auth" ? CREDENTIALS : undefined;
 }

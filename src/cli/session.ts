@@ -1,7 +1,8 @@
 import type { Entities } from "../entities.js";
 import { codeOf } from "../errors/code-of.js";
 import type { Latchkey } from "../latchkey.js";
-import type { Connection, ConnectionOptions } from "../valkey/connection.js";
+import type { Connection } from "../valkey/connection.js";
+import type { ConnectionOptions } from "../valkey/connection-options.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { CliError, usageError } from "./cli-error.js";
 import type { Settings } from "./input/settings.js";
@@ -15,6 +16,8 @@ export interface SessionLimits {
   readonly signal?: AbortSignal | undefined;
   /** Maximum time to connect, in ms. */
   readonly connectTimeoutMs?: number;
+  /** Connects to a cluster if any of its primaries can be reached. */
+  readonly isPartial?: boolean;
 }
 
 /**
@@ -38,7 +41,7 @@ export async function withConnection<T>(
   run: (connection: Connection) => Promise<T>,
   { signal, ...limits }: SessionLimits = {},
 ): Promise<T> {
-  const { openConnection } = await import("../valkey/connection.js");
+  const { openConnection } = await import("../valkey/open-connection.js");
   const options = await connectionOptions(settings);
   const connection = await openConnection({ ...options, ...limits, namespace: settings.namespace });
   try {
@@ -54,6 +57,8 @@ export async function withConnection<T>(
 export async function connectionOptions({
   url,
   password,
+  tls,
+  timeoutMs,
 }: Settings): Promise<ConnectionOptions & { readonly url: string }> {
   const { parseAddress } = await import("../valkey/server-url.js");
   try {
@@ -61,7 +66,12 @@ export async function connectionOptions({
   } catch (error) {
     throw usageError(error instanceof Error ? error.message : "invalid server URL");
   }
-  return { url, ...(password !== undefined && { password }) };
+  return {
+    url,
+    ...(password !== undefined && { password }),
+    ...(tls !== undefined && { tls }),
+    ...(timeoutMs !== undefined && { timeout: timeoutMs, connectTimeoutMs: timeoutMs }),
+  };
 }
 
 async function closing<C extends { close(): Promise<void> }, T>(
@@ -99,13 +109,11 @@ export async function withStore<T>(
   return withConnection(
     settings,
     async (connection) => {
-      // Each partition has the machine, so the first one is read before their number is known.
-      const [facts, installed] = await Promise.all([
-        ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace)),
-        readMachine(connection, { namespace, machine, partitions: 1 }),
-      ]);
-      if (facts === undefined || installed === null) throw await noMachine(connection, settings);
-      const location = { namespace, machine, partitions: facts.partitions };
+      const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
+      const { partitions = 1 } = facts ?? {};
+      const location = { namespace, machine, partitions };
+      const installed = await readMachine(connection, location);
+      if (facts === undefined || installed === null) throw await noMachine(connection, settings, partitions);
       return run({ connection, location, definition: installed.definition });
     },
     limits,
@@ -154,13 +162,10 @@ function applyCommand(settings: Settings): string {
   return commandFor({ ...settings, given }, "apply", [], file);
 }
 
-async function noMachine(connection: Connection, settings: Settings): Promise<CliError> {
-  const [{ installedMachines }, { ask }] = await Promise.all([
-    import("../valkey/layout.js"),
-    import("../valkey/ask.js"),
-  ]);
+async function noMachine(connection: Connection, settings: Settings, partitions: number): Promise<CliError> {
+  const { readMachineNames } = await import("../reads/installed-machine.js");
   const { machine, namespace } = settings;
-  const installed = await ask(connection, "machines", (client) => installedMachines(client, namespace));
+  const installed = await readMachineNames(connection, { namespace, partitions });
   const apply = applyCommand(settings);
   const [other] = installed;
   const message =

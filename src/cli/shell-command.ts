@@ -31,6 +31,9 @@ function isProgram(file: string, own: string): boolean {
   }
 }
 
+/** Settings of which the options that were typed are repeated in commands to paste. */
+type Repeated = Pick<Settings, "given" | "machine" | "namespace" | "url">;
+
 let program: string | undefined;
 
 /**
@@ -39,7 +42,7 @@ let program: string | undefined;
  * @param options option words, each `--name` or its value
  */
 export function commandFor(
-  settings: Settings,
+  settings: Repeated,
   verb: string,
   words: readonly string[] = [],
   options: readonly string[] = [],
@@ -52,12 +55,16 @@ export function commandFor(
 }
 
 /** Returns the options that lead a command to the same machine on the same server; never a password. */
-export function settingsOptions({ given, machine, namespace, url }: Settings): string[] {
+export function settingsOptions({ given, machine, namespace, url }: Repeated): string[] {
   return [
     ...(given.machine === undefined ? [] : ["-m", machine]),
     ...(given.namespace === undefined ? [] : ["--namespace", namespace]),
     ...(given.url === undefined ? [] : ["--url", withoutPassword(url)]),
     ...(given.passwordFile === undefined ? [] : ["--password-file", given.passwordFile]),
+    ...(given.tlsCaFile === undefined ? [] : ["--tls-ca-file", given.tlsCaFile]),
+    ...(given.tlsCertFile === undefined ? [] : ["--tls-cert-file", given.tlsCertFile]),
+    ...(given.tlsKeyFile === undefined ? [] : ["--tls-key-file", given.tlsKeyFile]),
+    ...(given.tlsServerName === undefined ? [] : ["--tls-server-name", given.tlsServerName]),
   ];
 }
 

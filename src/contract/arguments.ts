@@ -148,7 +148,8 @@ const TYPE_WORDS = { string: "text", boolean: "true or false", object: "an objec
  * @example checkTypes("string", { url, password });
  */
 export function checkTypes(type: keyof typeof TYPE_WORDS, values: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(values)) {
+  for (const name of Object.keys(values)) {
+    const value = values[name];
     if (value === undefined || (typeof value === type && value !== null)) continue;
     refuse(`${name} must be ${TYPE_WORDS[type]}, not ${kindOf(value)}`);
   }

@@ -3,7 +3,8 @@ import { checkFlag, checkOptions, checkWhole, refuse, shortText } from "./argume
 /**
  * Acknowledgements that a change waits for after it was applied.
  * - `"memory"`: none; the server has it in memory.
- * - `"fsync"`: the server has it on disk. Needs `appendonly yes` and `appendfsync always`.
+ * - `"fsync"`: the server has it on disk. Needs `appendonly yes` and `appendfsync always`. A change is
+ *   rejected with BADARG before it is sent if the server has no WAITAOF, such as Redis 7.0.
  * - `{ replicas }`: this number of replicas has it in memory; with `fsync` the server and these replicas have it on disk.
  *   `timeoutMs` is the longest wait for them, in ms. @default 1000
  */

@@ -15,6 +15,8 @@ export interface CheckResult {
   readonly meaning: string;
   /** The fix: a command for valkey-cli if it begins with capitals, else a shell command or a sentence. */
   readonly fix?: string;
+  /** The servers of a cluster that it concerns; absent if it concerns all. */
+  readonly servers?: readonly string[];
   /** The permission that the check needs and the user lacks, as ACL SETUSER takes it. */
   readonly permission?: string;
 }

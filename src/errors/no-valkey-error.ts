@@ -10,7 +10,7 @@ const REMEDIES: readonly (readonly [string, string])[] = [
   ["Debian 13, Ubuntu 24.04+", "sudo apt-get install valkey-server"],
   ["Debian 12", "sudo apt-get install -t bookworm-backports valkey-server"],
   ["macOS", "brew install valkey"],
-  ["Docker", "docker pull valkey/valkey:9.1"],
+  ["Docker", "docker pull valkey/valkey:9.0.8"],
 ];
 
 /**

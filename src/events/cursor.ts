@@ -1,17 +1,25 @@
 import { refuse, shortText } from "../contract/arguments.js";
+import { START } from "../valkey/stream.js";
 
 /**
  * Positions in a machine's event log, one per partition: after an entry, such as `1763807223197-0@9f86d081`, or only a
- * stream ID, such as `1763807223197-0`. `0-0` is before the first entry.
+ * stream ID, such as `1763807223197-0`. `0-0` is before the first entry. A partition that was not reached yet has the text of
+ * {@link laterPosition}.
  */
 export type Positions = readonly string[];
 
-const POSITION = /^\d{1,20}-\d{1,20}(@[0-9a-f]{8})?$/;
+/** The start of a reader: the oldest entry, the end, or a time in ms. */
+export type LogStart = "start" | "end" | number;
+
+const POSITION = /^(t\d{1,16}|\d{1,20}-\d{1,20}(@[0-9a-f]{8})?)$/;
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-/** Formats positions as text, separated by commas. */
+/**
+ * Formats positions as text, separated by commas. A partition that was not reached yet starts at its first entry, also if
+ * the cursor is used when that was trimmed: this is then reported as a gap.
+ */
 export function logCursor(positions: Positions): string {
-  return positions.join(",");
+  return positions.map((position) => (position.startsWith("s") ? START : position)).join(",");
 }
 
 /**
@@ -30,6 +38,28 @@ export function parseLogCursor(cursor: unknown, partitions: number): string[] {
   if (positions.length !== partitions)
     refuse(`after: the cursor has ${positions.length} partitions, but the log has ${partitions}`);
   return positions;
+}
+
+/**
+ * Formats where to start in a partition that cannot be read yet.
+ *
+ * @param nowMs time of the start in ms
+ * @example laterPosition(1763807223197, now); // "t1763807223197"
+ */
+export function laterPosition(start: LogStart, nowMs: number): string {
+  return start === "start" ? `s${nowMs}` : `t${start === "end" ? nowMs : start}`;
+}
+
+/** Reads a text of {@link laterPosition}; undefined for a position. */
+export function startLater(position: string): { readonly start: LogStart; readonly ms: number } | undefined {
+  const ms = Number(position.slice(1));
+  if (position.startsWith("s")) return { start: "start", ms };
+  return position.startsWith("t") ? { start: ms, ms } : undefined;
+}
+
+/** Starts the partitions of a cursor that were not reached yet earlier, by a number of ms. */
+export function startEarlier(cursor: string, ms: number): string {
+  return cursor.replace(/(?<=^|,)t(\d+)/g, (_, time: string) => `t${Math.max(0, Number(time) - ms)}`);
 }
 
 /** Reads a time: a Date, or ISO 8601 text with a time zone. @returns ms; undefined for any other value */

@@ -2,15 +2,22 @@ import type { Change } from "../contract/document.js";
 import { ClosedError } from "../errors/closed-error.js";
 import type { GapError } from "../errors/gap-error.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { retryWhile } from "../valkey/retry.js";
+import { startEarlier } from "./cursor.js";
 import { endCursor, followLog } from "./tail.js";
+
+/**
+ * Time in ms by which the clock of a server that is away may be behind the others. Earlier changes are delivered too, so that
+ * none is omitted.
+ */
+const SKEW_MS = 10_000;
 
 /** Receives the changes of one entity from now on. */
 export interface Follower {
   readonly id: string;
+  /** Called with each change, and in a cluster perhaps with some that are older than the call of `follow`. */
   onChange(change: Change): void;
   /** Called after a gap: read the entity again. Later changes arrive at `onChange`. */
-  onMissed(reason: GapError["reason"]): void;
+  onMissed(reason?: GapError["reason"]): void;
   /** Called at the end: no further change arrives. */
   onEnd(error: unknown): void;
 }
@@ -19,10 +26,15 @@ export interface Follower {
 export class Feed {
   readonly #store: MachineStore;
   readonly #followers = new Map<string, Set<Follower>>();
-  #run: { readonly begun: Promise<unknown>; readonly stop: AbortController } | undefined;
+  #run: { readonly begun: Promise<unknown>; readonly stop: AbortController; hasBegun: boolean } | undefined;
 
   constructor(store: MachineStore) {
     this.#store = store;
+  }
+
+  /** True if changes are delivered to a new follower at once. */
+  get isRunning(): boolean {
+    return this.#run?.hasBegun === true;
   }
 
   /**
@@ -48,7 +60,7 @@ export class Feed {
 
   #start() {
     const stop = new AbortController();
-    const run = { begun: this.#end(stop.signal), stop };
+    const run = { begun: this.#end(stop.signal), stop, hasBegun: false };
     const end = (error?: unknown): void => {
       if (this.#run !== run) return;
       this.#run = undefined;
@@ -59,20 +71,18 @@ export class Feed {
     };
     // If it does not even begin, `follow` throws for each follower.
     run.begun.then(
-      (cursor) => this.#deliver(cursor, stop.signal).catch(end),
+      (cursor) => {
+        run.hasBegun = true;
+        this.#deliver(cursor, stop.signal).catch(end);
+      },
       () => end(),
     );
     return run;
   }
 
   async #end(signal: AbortSignal): Promise<string> {
-    const { connection, location } = this.#store;
-    return retryWhile(
-      connection,
-      () => !signal.aborted,
-      "the end of the event log",
-      () => endCursor(connection.client, location),
-    );
+    const what = `following ${this.#store.location.machine}`;
+    return startEarlier(await endCursor(this.#store, what, () => !signal.aborted), SKEW_MS);
   }
 
   async #deliver(cursor: string, signal: AbortSignal): Promise<void> {

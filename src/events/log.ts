@@ -1,16 +1,16 @@
-import type { Valkey } from "iovalkey";
 import { checkFlag, checkFunctions, checkOptions, checkSignal } from "../contract/arguments.js";
 import { type Change, parseChange } from "../contract/document.js";
 import { ClosedError } from "../errors/closed-error.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { positionAfter } from "../valkey/stream.js";
-import { logCursor, parseLogCursor, timeOf } from "./cursor.js";
-import { type LogEntry, LogReader, type LogStart } from "./log-reader.js";
+import { type LogStart, logCursor, parseLogCursor, timeOf } from "./cursor.js";
+import { type LogEntry, LogReader } from "./log-reader.js";
+import type { OutageListeners } from "./outage.js";
 import { reportUnreadable, type UnreadableEntry } from "./unreadable.js";
 
 /** Options of `events`: the position to start from, and whether to wait for more. */
-export interface EventsOptions {
+export interface EventsOptions extends OutageListeners {
   /**
    * `"start"`: the oldest change in the log. `"end"`: only changes from now on. A Date, or ISO 8601 text with a time zone:
    * changes from this time on. Otherwise a cursor. @default "end"
@@ -27,19 +27,28 @@ export interface EventsOptions {
   readonly onUnreadable?: (unreadable: UnreadableEntry) => void;
 }
 
-const OPTIONS: readonly (keyof EventsOptions)[] = ["after", "follow", "signal", "onUnreadable"];
+const OPTIONS: readonly (keyof EventsOptions)[] = [
+  "after",
+  "follow",
+  "signal",
+  "onUnreadable",
+  "onAway",
+  "onBack",
+];
 
 /**
  * Iterates over the durable log of a machine's changes from a cursor on: each change once, in order per entity.
  * `cursor` is the position after the change returned last; store it to continue from there later. It identifies that
  * change, so that a log that lost it is noticed.
  *
- * Reconnects after a lost connection, without loss or repetition. Closing latchkey stops the iteration, as the signal
+ * Reconnects after a lost connection, without loss or repetition. While a server of a cluster is unreachable, the changes of
+ * the others are returned. Closing latchkey stops the iteration, as the signal
  * does.
  *
  * @throws GapError while iterating, if changes after the cursor were trimmed from the log, or the log lost the change
  * before the cursor.
- * @throws ConnectError if the first connection cannot be made within the time limit of a call; ClosedError if latchkey
+ * @throws ConnectError if the first connection cannot be made within the time limit of a call, in a cluster to any server, or
+ * with `follow: false` to one of them; ClosedError if latchkey
  * was closed before.
  */
 export class EventLog<C extends Change<string, object> = Change> implements AsyncIterable<C> {
@@ -53,7 +62,8 @@ export class EventLog<C extends Change<string, object> = Change> implements Asyn
     checkOptions(options, OPTIONS);
     checkFlag("follow", options.follow);
     checkSignal(options.signal);
-    checkFunctions({ onUnreadable: options.onUnreadable });
+    const { onUnreadable, onAway, onBack } = options;
+    checkFunctions({ onUnreadable, onAway, onBack });
     this.#store = store;
     this.#options = options;
     const { after = "end" } = options;
@@ -73,14 +83,13 @@ export class EventLog<C extends Change<string, object> = Change> implements Asyn
     const { machine } = this.#store.location;
     if (this.#store.connection.isClosed) throw new ClosedError();
     if (this.#isStopped()) return;
-    const reader = new LogReader(this.#store, () => this.#isStopped());
-    const client = await this.#open(reader);
-    if (client === undefined) return;
+    const reader = new LogReader(this.#store, () => this.#isStopped(), this.#options);
+    if (!(await this.#open(reader, follow))) return;
     const leave = onAbort(signal, () => reader.stop());
     try {
-      this.#positions ??= await reader.first(client, this.#start);
+      this.#positions ??= await reader.first(this.#start);
       while (this.#positions !== undefined) {
-        const entries = await reader.next(client, this.#positions, follow);
+        const entries = await reader.next(this.#positions, follow);
         if (entries === undefined) return;
         for (const entry of entries) {
           if (this.#isStopped()) return;
@@ -102,12 +111,14 @@ export class EventLog<C extends Change<string, object> = Change> implements Asyn
     reportUnreadable(connection.logger, location.machine, unreadable, this.#options.onUnreadable);
   }
 
-  /** Connects; returns undefined if stopped in the meantime. */
-  async #open(reader: LogReader): Promise<Valkey | undefined> {
+  /** Connects. @returns false if stopped in the meantime */
+  async #open(reader: LogReader, follow: boolean): Promise<boolean> {
     try {
-      return await reader.open();
+      await reader.open(follow);
+      return true;
     } catch (error) {
-      if (this.#isStopped()) return undefined;
+      reader.close();
+      if (this.#isStopped()) return false;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { checkFunctions, checkOptions, refuse } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
 import { kindOf } from "../machine/json-value.js";
-import { reportListener, tell } from "../valkey/failed-listener.js";
+import { callListener, reportListener } from "../valkey/failed-listener.js";
 import { channelOf } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { type Member, Subscriber } from "./subscriber.js";
@@ -55,7 +55,7 @@ export async function subscribe<C extends Change<string, object>>(
         reportListener(connection.logger, `on ${channel}`, error),
       );
     },
-    onMissed: () => tell(connection.logger, `for a gap on ${channel}`, onMissed, undefined),
+    onMissed: () => callListener(connection.logger, `for a gap on ${channel}`, onMissed, undefined),
   };
   const subscriber = Subscriber.of(connection);
   await subscriber.join(location, member);

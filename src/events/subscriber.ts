@@ -6,7 +6,7 @@ import type { Connection } from "../valkey/connection.js";
 import { DEFAULT_SILENCE_MS, SUBSCRIBE } from "../valkey/connection-options.js";
 import { safeMessage } from "../valkey/failure.js";
 import { channelOf, type MachineLocation } from "../valkey/keys.js";
-import { clearInterval, setInterval } from "../valkey/real-time.js";
+import { clearInterval, pause, setInterval } from "../valkey/real-time.js";
 import { SharedClient, type SharedClientUser } from "../valkey/shared-client.js";
 
 /** Receives the changes of one machine as they are published. */
@@ -15,6 +15,8 @@ export interface Member extends SharedClientUser {
   /** Called after an interruption: changes may have been missed, and later ones are delivered again. */
   onMissed(): void;
 }
+
+const RETRY_PAUSE_MS = 500;
 
 interface Channel {
   readonly name: string;
@@ -122,12 +124,32 @@ export class Subscriber {
     const pulse = setInterval(() => {
       if (client.status === "ready") resubscribe(() => {}); // a lost connection is handled by its "close" and "ready"
     }, everyMs);
-    client.once("end", () => clearInterval(pulse));
+    client.once("end", () => {
+      clearInterval(pulse);
+      if (client === this.#client) void this.#moveOn();
+    });
+  }
+
+  /** Subscribes at another server, after that of this connection has left its cluster. */
+  async #moveOn(): Promise<void> {
+    const keeper = {};
+    while (this.#channels.size > 0 && !this.#connection.isClosed && !this.#connection.isEnded) {
+      try {
+        await this.#shared.use(keeper, (client) =>
+          Promise.all([...this.#channels.values()].map((channel) => this.#subscribe(client, channel))),
+        );
+        return this.#shared.leave(keeper);
+      } catch (error) {
+        if (this.#connection.isClosed) return;
+        this.#connection.logger.warn({ error: safeMessage(error) }, "could not subscribe again");
+        await pause(RETRY_PAUSE_MS, undefined, { ref: false });
+      }
+    }
   }
 
   #deliver(name: string, text: string): void {
     const channel = this.#channels.get(name);
-    if (channel === undefined) return;
+    if (channel === undefined || this.#connection.isClosed) return; // closing a connection takes a moment
     const change = parseChange(channel.machine, text);
     if (typeof change !== "string") for (const member of channel.members.keys()) member.onChange(change);
     // Any client may publish on a channel.

@@ -1,18 +1,29 @@
-import type { Valkey } from "iovalkey";
 import type { Change } from "../contract/document.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { GapError } from "../errors/gap-error.js";
+import { isAway } from "../valkey/ask.js";
 import { mayPassSoon } from "../valkey/connect-error.js";
-import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { endPositionOf } from "../valkey/stream.js";
 import { logCursor } from "./cursor.js";
+import { firstPositions } from "./first-positions.js";
 import { EventLog } from "./log.js";
 
-/** Reads the current end of the log: every change that is not yet visible in the entities follows it. */
-export async function endCursor(client: Valkey, location: MachineLocation): Promise<string> {
-  const keys = allPartitionKeys(location);
-  return logCursor(await Promise.all(keys.map(({ events }) => endPositionOf(client, events))));
+/**
+ * Reads the current end of the log: every change that is not yet visible in the entities follows it.
+ *
+ * @param isWanted returns whether to go on after the time limit of a call, if no server answers
+ * @throws NotExecutedError if no server answers, or one rejects the read or the user
+ */
+export async function endCursor(store: MachineStore, what: string, isWanted = () => false): Promise<string> {
+  const { connection } = store;
+  for (;;) {
+    try {
+      return logCursor(await firstPositions(store, "end", what));
+    } catch (error) {
+      const isEnded = connection.isClosed || connection.isEnded;
+      if (isEnded || !isWanted() || !isAway(error)) throw error;
+    }
+  }
 }
 
 /**

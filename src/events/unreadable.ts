@@ -1,4 +1,4 @@
-import { tell } from "../valkey/failed-listener.js";
+import { callListener } from "../valkey/failed-listener.js";
 import { type Logger, silentLogger } from "../valkey/logger.js";
 
 /** An entry of the event log that is not a change. Another program wrote it, or the server's data is damaged. */
@@ -20,7 +20,7 @@ export function reportUnreadable(
   listener: ((unreadable: UnreadableEntry) => void) | undefined,
 ): void {
   const { partition, entry, problem } = unreadable;
-  if (listener !== undefined) tell(logger, "for an unreadable entry", listener, unreadable);
+  if (listener !== undefined) callListener(logger, "for an unreadable entry", listener, unreadable);
   else if (logger !== silentLogger)
     logger.warn({ machine, partition, entry, problem }, "skipped an unreadable entry of the event log");
   else {

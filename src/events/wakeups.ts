@@ -1,7 +1,6 @@
 import type { Change } from "../contract/document.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { mayPassSoon } from "../valkey/connect-error.js";
-import { DEFAULT_SILENCE_MS } from "../valkey/connection-options.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { partitionOf } from "../valkey/partition.js";
 import { clearTimeout, setTimeout } from "../valkey/real-time.js";
@@ -15,7 +14,9 @@ export class Wakeups implements Member {
   readonly #store: Pick<MachineStore, "connection" | "location">;
   readonly #due = new Set<number>();
   #joining: Promise<boolean> | undefined;
-  #ring = (): void => {};
+  #endWait = (): void => {};
+  /** True if the next wait ends at once. */
+  #isRung = false;
   #isStopped = false;
 
   constructor(store: Pick<MachineStore, "connection" | "location">) {
@@ -32,7 +33,13 @@ export class Wakeups implements Member {
 
   add(partition: number): void {
     this.#due.add(partition);
-    this.#ring();
+    this.#endWait();
+  }
+
+  /** Ends the wait that is under way, or else the next one, although no partition is due. */
+  ring(): void {
+    this.#isRung = true;
+    this.#endWait();
   }
 
   addAll(): void {
@@ -48,29 +55,33 @@ export class Wakeups implements Member {
   }
 
   /**
-   * Waits until a partition is due or `stop` is called.
+   * Waits until a partition is due, or `ring` or `stop` is called.
    *
-   * @param limitMs time after which all partitions are due; by default so short that a frozen server is noticed
+   * @param limitMs longest time to wait. By default all partitions are due after a time so short that a frozen server is
+   * noticed.
    */
-  async wait(limitMs = this.#pollMs): Promise<void> {
+  async wait(limitMs?: number): Promise<void> {
     if (this.#isStopped) return;
     this.#joining ??= this.#join();
-    if (this.#due.size > 0) return;
-    const timer = setTimeout(() => this.addAll(), limitMs);
-    await new Promise<void>((resolve) => {
-      this.#ring = resolve;
-    });
-    clearTimeout(timer);
+    if (this.#due.size === 0 && !this.#isRung) {
+      const onTime = limitMs === undefined ? () => this.addAll() : () => this.ring();
+      const timer = setTimeout(onTime, limitMs ?? this.#pollMs);
+      await new Promise<void>((resolve) => {
+        this.#endWait = resolve;
+      });
+      clearTimeout(timer);
+    }
+    this.#isRung = false;
   }
 
   get #pollMs(): number {
-    return Math.ceil((this.#store.connection.client.options.socketTimeout ?? DEFAULT_SILENCE_MS) / 2);
+    return Math.ceil(this.#store.connection.silenceMs / 2);
   }
 
   /** Ends all waiting for good. */
   stop(): void {
     this.#isStopped = true;
-    this.#ring();
+    this.#endWait();
     const { connection, location } = this.#store;
     void this.#joining?.then((hasJoined) => {
       if (hasJoined) Subscriber.of(connection).leave(location, this);

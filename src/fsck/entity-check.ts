@@ -26,6 +26,9 @@ interface CheckedEntity {
   readonly defects: Defect[];
 }
 
+/** Difference of a log that was rebuilt from the event log. */
+const REBUILT = "its changes are taken from the event log, without the fields that they set";
+
 /** Checks the entities of one partition, several at a time, while other clients change them. */
 export class EntityCheck {
   readonly #client: Valkey;
@@ -92,7 +95,9 @@ export class EntityCheck {
     if (this.#events === undefined || !defects.some(({ kind }) => kind === "log-missing")) return defects;
     const log = await rebuildLog(this.#client, this.#partition, entity, this.#machine, this.#events);
     if (log === undefined) return defects;
-    return defects.map((defect) => (defect.kind === "log-missing" ? { ...defect, repair: { log } } : defect));
+    return defects.map((defect) =>
+      defect.kind === "log-missing" ? { ...defect, why: REBUILT, repair: { log } } : defect,
+    );
   }
 
   /** Reads the entity again, with the machine as it is now, and repairs the defects that are confirmed. */

@@ -32,7 +32,7 @@ export const KINDS = {
   "event-differs": "the last change in the event log differs from the entity",
   "event-gap": "versions of an entity are missing or out of order in the event log",
   "event-broken": "an entry of the event log is not a change of this machine",
-  unchecked: "the server or the user's permissions do not allow this check",
+  unchecked: "the server, the user's permissions or a moving slot do not allow this check",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** One of {@link KINDS}. */

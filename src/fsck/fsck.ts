@@ -1,16 +1,20 @@
 import type { Valkey } from "iovalkey";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
-import { ask, askOnce } from "../valkey/ask.js";
+import { ask, runQuestion } from "../valkey/ask.js";
+import { slotOf } from "../valkey/cluster/slots.js";
 import type { Connection } from "../valkey/connection.js";
+import { Deadline } from "../valkey/deadline.js";
 import { replyCode } from "../valkey/failure.js";
 import { pause, performance } from "../valkey/real-time.js";
 import { readRole } from "../valkey/role.js";
-import { checkPartition, type PartitionCounts } from "./check-partition.js";
+import { checkPartition, type PartitionCounts, type PartitionOptions } from "./check-partition.js";
 import { type Finding, manual } from "./finding.js";
-import { checkStoredMachine } from "./machine-check.js";
+import { checkStoredMachine, moveCode } from "./machine-check.js";
 import { checkNamespace } from "./namespace-check.js";
 import { type Partition, partitionAt } from "./partition.js";
+import { checkMayRepair } from "./repair.js";
+import type { StoredMachine } from "./stored-machine.js";
 
 /** Options of {@link fsck}. */
 export interface FsckOptions {
@@ -35,7 +39,10 @@ export interface FsckProgress extends PartitionCounts {
 
 /** Counts what was checked in all partitions. */
 export interface FsckSummary extends PartitionCounts {
+  /** Partitions that were checked. */
   readonly partitions: number;
+  /** Partitions that were not checked, because their slots were moving. */
+  readonly skipped: number;
 }
 
 /** The longest rest between two steps, in ms. */
@@ -47,10 +54,11 @@ const LONGEST_REST_MS = 100;
  *
  * Each entity is read at one moment, and a defect is reported only if a second reading confirms it. With `repair` an
  * entity is repaired at once, unless it has changed since then. A check that the server or the user does not allow is
- * reported as `unchecked`.
+ * reported as `unchecked`, and so is a partition whose slot is moving to another node of a cluster for longer than the timeout
+ * of a call.
  *
  * @throws ContractError NOMACHINE if no partition has the machine
- * @throws NotExecutedError if the server cannot be reached, or if it is a replica and `repair` is set
+ * @throws NotExecutedError if the server cannot be reached; if `repair` is set, also if it is a replica, or the user may not repair
  * @example for await (const finding of fsck(connection, "latchkey", "agent")) console.log(finding.message);
  */
 export async function* fsck(
@@ -66,12 +74,11 @@ export async function* fsck(
     const message = `${question} cannot repair here: the server is a replica; connect to its primary`;
     throw new NotExecutedError(message, "READONLY");
   }
-  const { location, defects } = await ask(connection, question, (client) =>
-    checkNamespace(client, namespace, machine),
-  );
+  const { location, defects } = await checkNamespace(connection, namespace, machine);
   const { partitions: count } = location;
   const partitions = Array.from({ length: count }, (_, number) => partitionAt(location, number));
-  const check = await ask(connection, question, (client) => checkStoredMachine(client, partitions, replica));
+  if (repair) await checkMayRepair(connection, partitions);
+  const check = await checkStoredMachine(connection, partitions, replica);
   if (check === undefined) {
     const message = `no machine "${machine}" is installed in namespace "${namespace}"; apply it first`;
     throw new ContractError("NOMACHINE", message);
@@ -88,8 +95,14 @@ export async function* fsck(
     const message = "the keys of the server were not scanned: permission denied (NOPERM)";
     yield unchecked(origin, message, "grant it with ACL SETUSER <user> +scan, or leave out --deep");
   }
-  const total = { partitions: count, entities: 0, events: 0 };
+  const total = { partitions: 0, skipped: 0, entities: 0, events: 0 };
   for (const partition of partitions) {
+    const code = check.moving.get(partition.number);
+    if (code !== undefined) {
+      yield movingPartition(partition, code);
+      total.skipped += 1;
+      continue;
+    }
     let startedAt = performance.now();
     const rest = async (counts: PartitionCounts): Promise<void> => {
       options.signal?.throwIfAborted();
@@ -99,19 +112,64 @@ export async function* fsck(
       startedAt = performance.now();
     };
     const installed = check.installed[partition.number] ?? check.first;
-    const settings = { repair, deep, strict, rest };
-    const steps = checkPartition(connection.client, partition, installed, settings);
-    for (;;) {
-      const step = await askOnce(connection, question, () => steps.next());
-      if (step.done === true) {
-        total.entities += step.value.entities;
-        total.events += step.value.events;
-        break;
-      }
-      yield step.value;
+    const counts = yield* checkWherever(connection, partition, installed, { repair, deep, strict, rest });
+    if (counts === undefined) {
+      total.skipped += 1;
+      continue;
     }
+    total.partitions += 1;
+    total.entities += counts.entities;
+    total.events += counts.events;
   }
   return total;
+}
+
+/**
+ * Checks a partition at the server that holds it. Starts again if its slot moves to another server meanwhile, for at most the
+ * timeout of a call.
+ *
+ * @returns undefined if the partition was not checked
+ */
+async function* checkWherever(
+  connection: Connection,
+  partition: Partition,
+  machine: StoredMachine,
+  options: PartitionOptions,
+): AsyncGenerator<Finding, PartitionCounts | undefined> {
+  const question = `fsck ${partition.location.machine}`;
+  const server = connection.of(partition.keys.machine);
+  const known = new Set<string>();
+  let deadline: Deadline | undefined;
+  for (;;) {
+    await ask(server, question, readRole); // waits until it is connected
+    const steps = checkPartition(server.client, partition, machine, options);
+    try {
+      for (;;) {
+        const step = await runQuestion(server, question, () => steps.next());
+        if (step.done === true) return step.value;
+        const text = JSON.stringify(step.value);
+        if (!known.has(text)) yield step.value;
+        known.add(text);
+      }
+    } catch (error) {
+      deadline ??= Deadline.in(connection.timeoutMs);
+      const code = moveCode(error);
+      if (code === undefined) throw error;
+      if (deadline.isOver) {
+        yield movingPartition(partition, code);
+        return undefined;
+      }
+      await pause(LONGEST_REST_MS);
+    }
+  }
+}
+
+/** Reports a partition that was not checked, because its slot is moving. */
+function movingPartition(partition: Partition, code: string): Finding {
+  const slot = slotOf(partition.keys.machine);
+  const message = `partition ${partition.number} was not checked: its slot ${slot} is moving to another node (${code})`;
+  const why = "run fsck again after the move; if it stopped halfway, latchkey doctor prints the fix";
+  return unchecked(partition, message, why);
 }
 
 /** Reports a check that was not possible. */

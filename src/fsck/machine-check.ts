@@ -1,7 +1,10 @@
 import type { Valkey } from "iovalkey";
 import { readReply } from "../contract/reply.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
-import { replyCode, safeMessage } from "../valkey/failure.js";
+import { ask } from "../valkey/ask.js";
+import type { Connection } from "../valkey/connection.js";
+import { replyCode } from "../valkey/failure.js";
 import { applyKeys } from "../valkey/keys.js";
 import { pause } from "../valkey/real-time.js";
 import { runScript } from "../valkey/script.js";
@@ -30,38 +33,60 @@ export interface MachineCheck {
   readonly findings: readonly Finding[];
   /** The reason why the apply script could not run; undefined if it ran. */
   readonly obstacle: string | undefined;
+  /** Error codes of the partitions whose slot is moving to another node, by number. */
+  readonly moving: ReadonlyMap<number, string>;
+}
+
+/** Error replies of a slot that moves to another node of a cluster. */
+const MOVES = ["MOVED", "ASK", "TRYAGAIN"];
+
+/** Returns the code of an error that means that a slot is moving; undefined for others. */
+export function moveCode(error: unknown): string | undefined {
+  return error instanceof NotExecutedError && MOVES.includes(error.reply) ? error.reply : undefined;
 }
 
 /**
  * Checks the machine in all partitions. If it finds something it checks again, because an apply may be in progress.
  *
  * @returns undefined if no partition has the machine.
+ * @throws what `ask` throws
  */
 export async function checkStoredMachine(
-  client: Valkey,
+  connection: Connection,
   partitions: readonly Partition[],
   isReplica: boolean,
 ): Promise<MachineCheck | undefined> {
+  const askOf = <T>(partition: Partition, question: (client: Valkey) => Promise<T>): Promise<T> =>
+    ask(connection.of(partition.keys.machine), `fsck ${partition.location.machine}`, question);
   for (let isLast = false; ; isLast = true) {
     const installed: (StoredMachine | undefined)[] = [];
-    for (const partition of partitions) installed.push(await readStoredMachine(client, partition));
+    for (const partition of partitions)
+      installed.push(await askOf(partition, (client) => readStoredMachine(client, partition)));
     const first = installed.find((machine) => machine !== undefined);
     if (first === undefined) return undefined;
     const findings: Finding[] = [];
+    const moving = new Map<number, string>();
     let obstacle: string | undefined;
     for (const [at, partition] of partitions.entries()) {
       const machine = installed[at];
       const defects =
         machine === first ? checkRows(partition, machine) : checkEqual(partition, machine, first);
       if (machine !== undefined && defects.length === 0) {
-        const check = await checkByDryRun(client, partition, machine, isReplica);
+        const check = await askOf(partition, (client) =>
+          checkByDryRun(client, partition, machine, isReplica),
+        ).catch((error: unknown) => {
+          const code = moveCode(error);
+          if (code === undefined) throw error;
+          moving.set(at, code);
+          return { defects: [], obstacle: undefined };
+        });
         defects.push(...check.defects);
         obstacle ??= check.obstacle;
       }
       if (machine !== undefined && defects.length === 0) defects.push(...checkListed(partition, machine));
       findings.push(...defects.map((defect) => manual(partition.number, defect)));
     }
-    if (findings.length === 0 || isLast) return { first, installed, findings, obstacle };
+    if (findings.length === 0 || isLast) return { first, installed, findings, obstacle, moving };
     await pause(APPLY_MS);
   }
 }
@@ -79,7 +104,7 @@ async function checkByDryRun(
   const args = [definition.json, "DRYRUN"];
   const reply = await runScript(client, scripts.apply, applyKeys(location, number), args).catch(
     (error: unknown) => {
-      const code = safeMessage(error).startsWith("ERR ACL failure in script") ? "NOPERM" : replyCode(error);
+      const code = replyCode(error);
       if (code in OBSTACLES || ["BADARG", "LAYOUT", "WRONGTYPE"].includes(code)) return code;
       throw error;
     },

@@ -1,4 +1,5 @@
-import type { Valkey } from "iovalkey";
+import { ask } from "../valkey/ask.js";
+import type { Connection } from "../valkey/connection.js";
 import { type MachineLocation, metaKey, partitionKeys } from "../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, readFacts } from "../valkey/layout.js";
 import type { Defect } from "./finding.js";
@@ -12,18 +13,22 @@ export interface NamespaceCheck {
 /**
  * Compares a namespace's metadata with the partitions that exist: a machine is in every partition.
  *
- * @throws LayoutError if another version of latchkey wrote the namespace.
+ * @throws LayoutError if another version of latchkey wrote the namespace; what `ask` throws.
  */
 export async function checkNamespace(
-  client: Valkey,
+  connection: Connection,
   namespace: string,
   machine: string,
 ): Promise<NamespaceCheck> {
   const key = metaKey(namespace);
-  const installed = await countPartitions(client, { namespace, machine, partitions: 1 });
-  const [layout, partitions] = await client.hmget(key, "layout", "partitions");
+  const question = `fsck ${machine}`;
+  const installed = await countPartitions(connection, { namespace, machine, partitions: 1 });
+  const [layout, partitions] = await ask(connection.of(key), question, async (client) => {
+    const fields = await client.hmget(key, "layout", "partitions");
+    if (fields[0] != null) await readFacts(client, namespace); // throws on another layout
+    return fields;
+  });
   const at = { id: "", key };
-  if (layout != null) await readFacts(client, namespace); // throws on another layout
   const isNumber = partitions != null && /^[1-9]\d{0,3}$/.test(partitions);
   const count = isNumber ? Math.min(Number(partitions), MAX_PARTITIONS) : 0;
   // If more partitions have the machine than the metadata says, the metadata is wrong.
@@ -43,9 +48,11 @@ export async function checkNamespace(
 }
 
 /** Counts the partitions from the first on that have the machine. */
-async function countPartitions(client: Valkey, location: MachineLocation): Promise<number> {
+async function countPartitions(connection: Connection, location: MachineLocation): Promise<number> {
   for (let partition = 0; partition < MAX_PARTITIONS; partition++) {
-    if ((await client.type(partitionKeys(location, partition).machine)) === "none") return partition;
+    const key = partitionKeys(location, partition).machine;
+    const type = await ask(connection.of(key), `fsck ${location.machine}`, (client) => client.type(key));
+    if (type === "none") return partition;
   }
   return MAX_PARTITIONS;
 }

@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { liveIds } from "../contract/flat-reply.js";
 import { type MachineLocation, type PartitionKeys, partitionKeys } from "../valkey/keys.js";
+import { scanSet } from "../valkey/set-scan.js";
 
 /** Describes one partition of a machine. */
 export interface Partition {
@@ -39,12 +40,7 @@ export function keysIn({ prefix }: Partition, id: string): EntityKeyPair {
  * the walk are yielded at least once.
  */
 export async function* membersOf(client: Valkey, key: string): AsyncGenerator<string[], void> {
-  let cursor = "0";
-  do {
-    const [next, flat] = await client.zscan(key, cursor, "COUNT", STEP);
-    yield liveIds(flat);
-    cursor = next;
-  } while (cursor !== "0");
+  for await (const flat of scanSet((question) => question(client), key, STEP)) yield liveIds(flat);
 }
 
 /** Yields the ids of all entity hashes and logs of a partition, in steps, by a SCAN over all keys of the server. */

@@ -2,12 +2,15 @@ import { transition } from "../changes/change.js";
 import { unwrap } from "../changes/result.js";
 import { checkFlag, checkObject, checkOptions } from "../contract/arguments.js";
 import { MachineInUseError } from "../errors/machine-in-use-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { compareMachines } from "../machine/compare.js";
 import { parseInstalled, readMachine } from "../reads/installed-machine.js";
 import { list } from "../reads/list.js";
+import { Deadline } from "../valkey/deadline.js";
+import { safeMessage } from "../valkey/failure.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { applyEverywhere } from "./everywhere.js";
-import { type InstalledPartition, newestOf, readPartitions } from "./partitions.js";
+import { type InstalledPartition, newestOf, readReachablePartitions } from "./partitions.js";
 
 /** Options of `apply`. */
 export interface ApplyOptions {
@@ -50,17 +53,25 @@ export interface Applied {
  * With `map`, moves entities out of dropped states one by one, each by a transition. If the call is interrupted, the
  * remaining entities stay where they are, and only the mapped transition is allowed; applying again moves them.
  *
+ * @param previewMs time limit in each partition of the attempt that writes nothing, before the machine is installed
  * @throws MachineInUseError if a newer version, another definition of this version or entities in dropped states prevent it;
  * ApplyInterruptedError if some partitions may have the new version and others not: apply it again
  */
-export async function applyMachine(store: MachineStore, options: ApplyOptions = {}): Promise<Applied> {
+export async function applyMachine(
+  store: MachineStore,
+  options: ApplyOptions = {},
+  previewMs?: number,
+): Promise<Applied> {
   const { connection, location, definition } = store;
-  const installed = await readMachine(connection, location);
   const map = Object.entries(options.map ?? {});
   // With one partition an id is in the same place for every client, whatever number of partitions it knows.
   const fence = location.partitions > 1 ? ["FENCE"] : [];
   const words = [definition.json, ...map.flatMap(([old, now]) => ["MAP", old, now]), ...fence];
-  const preview = await applyEverywhere(store, [...words, "DRYRUN"]);
+  const preview = await applyEverywhere(store, [...words, "DRYRUN"], previewMs).catch((error: unknown) => {
+    const isDown = error instanceof NotExecutedError && DOWN.includes(error.reply);
+    throw connection.isCluster && isDown ? needsAll(error) : error;
+  });
+  const installed = await readMachine(connection, location);
   const isDryRun = options.dryRun === true;
   const answers = isDryRun ? preview : await applyEverywhere(store, words);
   const retired: Record<string, number> = {};
@@ -77,32 +88,70 @@ export async function applyMachine(store: MachineStore, options: ApplyOptions = 
   };
 }
 
+/** Replies of a server that is down for now; "" if there is none. */
+const DOWN: readonly string[] = ["", "CLUSTERDOWN", "LOADING", "MASTERDOWN"];
+
+/** Explains that nothing was installed, because a server of the cluster is down. */
+function needsAll({ message, reply }: NotExecutedError): NotExecutedError {
+  const remedy = "start the server or wait for a replica to replace it, and apply again";
+  return new NotExecutedError(
+    `${message}; nothing was installed, because that needs all servers: ${remedy}`,
+    reply,
+  );
+}
+
 /**
- * Installs a machine if it is newer than the installed one. Writes nothing if it is installed already, or a newer one is:
- * a replica and a user who may only read need no more.
+ * Installs a machine if it is newer than the installed one. Writes nothing if it is installed already, or a newer one is.
+ * Then a server of a cluster may be unreachable, as long as the others hold it.
+ * On a replica, and for a user who may not write, the installed one applies, also if it is older.
  *
- * @returns the store, with the newer definition if that is installed
+ * @returns the store, with the installed definition if that is another one
  * @throws as {@link applyMachine}
  */
 export async function useMachine(store: MachineStore): Promise<MachineStore> {
   const { connection, location, definition } = store;
-  const partitions = await readPartitions(connection, location);
-  const isInstalled = partitions.every((part) => part.isListed && part.definition === definition.json);
-  if (isInstalled) return store;
-  const isNewer = partitions.every(({ version }) => Number(version) > definition.version);
-  if (isNewer) return withInstalled(store, partitions);
+  const deadline = Deadline.in(connection.timeoutMs);
+  const { partitions, away } = await readReachablePartitions(connection, location, { deadline });
+  const isOwn = (part: InstalledPartition) => part.isListed && part.definition === definition.json;
+  const isNewer = ({ version }: InstalledPartition) => Number(version) > definition.version;
+  if (partitions.every((part) => isOwn(part) || isNewer(part))) {
+    if (away.length > 0) warnOfAway(store, away);
+    return partitions.some(isNewer) ? withInstalled(store, partitions) : store;
+  }
   try {
-    await applyMachine(store);
+    // The unreachable servers have been waited for already.
+    await applyMachine(store, {}, away.length > 0 ? deadline.remainingMs : undefined);
     return store;
   } catch (error) {
-    if (!(error instanceof MachineInUseError && error.problem === "LOWER")) throw error;
-    return withInstalled(store, await readPartitions(connection, location));
+    if (!(error instanceof MachineInUseError && error.problem === "LOWER") && !mayNotWrite(error))
+      throw error;
+    const { partitions: present } = await readReachablePartitions(connection, location);
+    if (!mayNotWrite(error)) return withInstalled(store, present);
+    if (present.some(({ version }) => version === null)) throw error;
+    const installed = withInstalled(store, present);
+    connection.logger.warn(
+      { machine: location.machine, version: definition.version, installed: installed.definition.version },
+      `the definition of this program is not installed, and the server's applies: ${safeMessage(error)}`,
+    );
+    return installed;
   }
+}
+
+function warnOfAway({ connection, location }: MachineStore, servers: readonly string[]): void {
+  connection.logger.warn(
+    { machine: location.machine, servers },
+    `servers of the cluster are unreachable (${servers.join(", ")}); calls for their partitions fail until they or their replicas reply`,
+  );
+}
+
+/** Returns whether a replica or a missing permission prevented a call. */
+function mayNotWrite(error: unknown): boolean {
+  return error instanceof NotExecutedError && (error.reply === "READONLY" || error.reply === "NOPERM");
 }
 
 function withInstalled(store: MachineStore, partitions: readonly InstalledPartition[]): MachineStore {
   const text = newestOf(partitions)?.definition ?? store.definition.json;
-  return { ...store, definition: parseInstalled(text, store.location), olderDefinition: store.definition };
+  return { ...store, definition: parseInstalled(text, store.location), ownDefinition: store.definition };
 }
 
 /** Moves the entities of dropped states. Returns how many it moved. */

@@ -25,10 +25,15 @@ const VERSIONS_MS = 1_000;
 /**
  * Runs the script in all partitions, one after the other.
  *
+ * @param timeoutMs time limit in each partition
  * @throws MachineInUseError if a partition rejects the definition
  * @throws ApplyInterruptedError if some partitions have or may have the definition, but not certainly all
  */
-export async function applyEverywhere(store: MachineStore, words: readonly string[]): Promise<ApplyReply[]> {
+export async function applyEverywhere(
+  store: MachineStore,
+  words: readonly string[],
+  timeoutMs = store.connection.timeoutMs,
+): Promise<ApplyReply[]> {
   const { connection, location } = store;
   const replies: ApplyReply[] = [];
   const name = `apply ${location.machine}`;
@@ -42,7 +47,7 @@ export async function applyEverywhere(store: MachineStore, words: readonly strin
         script: scripts.apply,
         keys: applyKeys(location, partition),
         words,
-        timeoutMs: connection.timeoutMs,
+        timeoutMs,
         notAfter: null,
         effect: "the partition may have the definition",
       });

@@ -1,22 +1,21 @@
 import type { Valkey } from "iovalkey";
-import { isError } from "../errors/is-error.js";
 import { LayoutError } from "../errors/layout-error.js";
-import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { CompiledMachine } from "../machine/compiled.js";
-import { parseInstalled } from "../reads/installed-machine.js";
 import { countOverdue } from "../reads/overdue.js";
-import { ask, type Limits } from "../valkey/ask.js";
+import { ask, isUnreachable, type Limits } from "../valkey/ask.js";
+import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
-import { tell } from "../valkey/failed-listener.js";
+import { callListener } from "../valkey/failed-listener.js";
 import { safeMessage } from "../valkey/failure.js";
-import { type MachineLocation, machinesKey } from "../valkey/keys.js";
-import { initialise, type NamespaceFacts, readFacts } from "../valkey/layout.js";
+import { type MachineLocation, machinesKey, metaKey } from "../valkey/keys.js";
+import { CLUSTER_PARTITIONS, initialise, type NamespaceFacts, readFacts } from "../valkey/layout.js";
+import { sendAll } from "../valkey/lean-command.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { performance } from "../valkey/real-time.js";
+import type { ConnectionCheck } from "../valkey/readiness.js";
+import { pause, performance } from "../valkey/real-time.js";
 import { readRole, type ServerRole } from "../valkey/role.js";
-import { timeMs } from "../valkey/server-clock.js";
-import { applyMachine } from "./apply.js";
-import { newestOf, readPartitions } from "./partitions.js";
+import { readServerTime, timeMs } from "../valkey/server-clock.js";
+import { findMachine, reinstall } from "./recovery.js";
 
 /** Data that the server lost while this client used it. */
 export interface DataLoss {
@@ -52,8 +51,9 @@ export interface Ping {
   readonly role: ServerRole;
 }
 
-/** Problems of a recovery that leave the machine installed: another version is there already. */
-const PRESENT: readonly unknown[] = ["LOWER", "DIFFERENT"];
+/** Pauses before a recovery is repeated. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
 
 /**
  * The facts of a namespace, which every client of it shares, and the machines that this client uses. Notices if the
@@ -67,6 +67,8 @@ export class Namespace {
   /** Machines whose loss is reported, and that are not back yet. */
   readonly #reported = new Set<string>();
   #facts: NamespaceFacts | undefined;
+  /** True while a recovery is repeated in the background. */
+  #isRecovering = false;
   #recovery: Promise<ReadonlySet<string>> | undefined;
   /** End of the last recovery, by `performance.now()`. */
   #recoveredAt = Number.NEGATIVE_INFINITY;
@@ -75,7 +77,7 @@ export class Namespace {
     this.name = name;
     this.#connection = connection;
     this.#options = options;
-    connection.guard((client) => this.#checkServer(client));
+    connection.guard((...server) => this.#checkServer(...server));
   }
 
   /** The facts; undefined while the namespace is empty. */
@@ -88,8 +90,8 @@ export class Namespace {
     return this.#facts ?? this.#readAgain(limits);
   }
 
-  /** Sets the number of partitions if the namespace is empty. @returns the facts that it has */
-  async initialise(partitions: number): Promise<NamespaceFacts> {
+  /** Sets the number of partitions, 1 or in a cluster 64, if the namespace is empty. @returns the facts that it has */
+  async initialise(partitions = this.#usualPartitions): Promise<NamespaceFacts> {
     const set = (client: Valkey) => initialise(client, this.name, partitions);
     const facts = await ask(this.#connection, `init ${this.name}`, set);
     this.#learn(facts);
@@ -101,7 +103,7 @@ export class Namespace {
     const { address } = this.#connection;
     return this.#ask("ping", limits, async (client) => {
       const before = performance.now();
-      const [time, role] = await Promise.all([client.time(), readRole(client), this.#checkServer(client)]);
+      const [time, role] = await Promise.all([client.time(), readRole(client), this.#connection.verify()]);
       return { address, latencyMs: performance.now() - before, serverTimeMs: timeMs(time), role };
     });
   }
@@ -119,8 +121,18 @@ export class Namespace {
     });
   }
 
+  /** Number of partitions of a namespace that is created without one, or again. */
+  get #usualPartitions(): number {
+    return this.#facts?.partitions ?? (this.#connection.isCluster ? CLUSTER_PARTITIONS : 1);
+  }
+
+  /** Name and number of partitions: those that it has, or would be created with. */
+  get place(): Omit<MachineLocation, "machine"> {
+    return { namespace: this.name, partitions: this.#usualPartitions };
+  }
+
   location(machine: string): MachineLocation {
-    return { namespace: this.name, partitions: this.#facts?.partitions ?? 1, machine };
+    return { ...this.place, machine };
   }
 
   /** Makes the store of a machine. Pass it to `add` if it is installed. */
@@ -132,13 +144,12 @@ export class Namespace {
 
   /** Counts the overdue timers of each machine that this client uses. */
   async countOverdue(limits: Limits): Promise<Record<string, number>> {
-    const count = (client: Valkey) =>
-      Promise.all(
-        [...this.#machines.keys()].map(
-          async (name) => [name, await countOverdue(client, this.location(name))] as const,
-        ),
-      );
-    return Object.fromEntries(await this.#ask("overdue timers", limits, count));
+    const { nowMs } = await this.#ask("overdue timers", limits, readServerTime);
+    const counts = [...this.#machines.keys()].map(
+      async (name) =>
+        [name, await countOverdue(this.#connection, this.location(name), nowMs, limits)] as const,
+    );
+    return Object.fromEntries(await Promise.all(counts));
   }
 
   /** Adds an installed machine to those that are installed again if the server loses them. */
@@ -168,19 +179,42 @@ export class Namespace {
     return facts;
   }
 
-  /** Checks the server of a new connection before it gets a call. Recovers lost machines in the background. */
-  async #checkServer(client: Valkey): Promise<void> {
+  /** Checks a server, that of a new connection before it gets a call. Recovers lost machines in the background. */
+  async #checkServer(...[client, holds, isNew]: Parameters<ConnectionCheck>): Promise<void> {
+    if (holds(metaKey(this.name))) this.#learn(await readFacts(client, this.name));
+    const partitions = this.#facts?.partitions ?? 1;
     const names = [...this.#machines.keys()];
-    const [facts, versions] = await Promise.all([
-      readFacts(client, this.name),
-      names.length === 0 ? [] : client.hmget(machinesKey(this.name, 0), ...names),
-    ]);
-    this.#learn(facts);
+    if (names.length === 0) return;
+    const all = Array.from({ length: partitions }, (_, at) => machinesKey(this.name, at)).filter(holds);
+    // A server that has lost data has lost all of it, so one partition shows that. An interrupted apply can have reached some.
+    const keys = isNew ? all : all.slice(0, 1);
+    if (keys.length === 0) return;
+    const questions = keys.map((key) => ["HMGET", key, ...names] as const);
+    const versions = (await sendAll(client, questions)) as (string | null)[][];
     const isPresent = (name: string, at: number): boolean =>
-      Number(versions[at]) >= Number(this.#machines.get(name)?.version);
+      versions.every((own) => Number(own[at]) >= Number(this.#machines.get(name)?.version));
     const present = names.filter(isPresent);
     for (const name of present) this.noteInstalled(name);
-    if (present.length < names.length) this.#recover().catch(() => {}); // the next call tries again
+    if (present.length < names.length) void this.#recoverLater();
+  }
+
+  /** Recovers in the background. Repeats it while a server is unreachable: a partition with an older version rejects no call. */
+  async #recoverLater(): Promise<void> {
+    if (this.#isRecovering) return;
+    this.#isRecovering = true;
+    const { logger } = this.#connection;
+    for (let failed = 0; ; failed += 1) {
+      try {
+        await this.#recover();
+        break;
+      } catch (error) {
+        if (!isUnreachable(error) || this.#connection.isEnded) break; // the next call reports it
+        const fields = { namespace: this.name, error: safeMessage(error) };
+        logger.warn(fields, "machines that the server lacks are not installed again yet");
+        await pause(backoffMs(failed, FIRST_PAUSE_MS, LONGEST_PAUSE_MS), undefined, { ref: false });
+      }
+    }
+    this.#isRecovering = false;
   }
 
   /**
@@ -201,14 +235,23 @@ export class Namespace {
     const { logger, timeoutMs } = this.#connection;
     const facts = await this.#readAgain();
     const isReinstalled = this.#options.reinstall !== false;
-    if (facts === undefined && isReinstalled) await this.initialise(this.#facts?.partitions ?? 1);
+    if (facts === undefined && isReinstalled) await this.initialise();
     const installed = new Set<string>();
     const lost: string[] = [];
     for (const definition of [...this.#machines.values()]) {
       const { name } = definition;
-      const newest = await this.#lostMachine(definition);
-      if (newest !== undefined) lost.push(name);
-      if (newest === undefined || (isReinstalled && (await this.#reinstall(newest)))) installed.add(name);
+      const { newest, isLost, isCurrent } = await findMachine(
+        this.#connection,
+        this.location(name),
+        definition,
+      );
+      if (isLost) lost.push(name);
+      if (
+        isCurrent ||
+        (isReinstalled && (await reinstall(this.#connection, this.location(name), newest))) ||
+        !isLost
+      )
+        installed.add(name);
     }
     // If nothing is missing any more, another process was faster. A reply that arrives after the recovery reports nothing.
     const isLate = performance.now() - this.#recoveredAt < timeoutMs;
@@ -226,31 +269,7 @@ export class Namespace {
     };
     const outcome = loss.isReinstalled ? "installed again, without entities" : "not installed again";
     logger.warn({ ...loss }, `the server has lost data: machines ${news.join(", ")}, ${outcome}`);
-    tell(logger, "for a data loss", this.#options.onDataLoss, loss);
+    callListener(logger, "for a data loss", this.#options.onDataLoss, loss);
     return installed;
-  }
-
-  /** Returns the newest known definition if a partition lacks the machine or has an older version; else undefined. */
-  async #lostMachine(definition: CompiledMachine): Promise<CompiledMachine | undefined> {
-    const location = this.location(definition.name);
-    const partitions = await readPartitions(this.#connection, location);
-    const newest = newestOf(partitions);
-    const isNewer = newest?.definition != null && Number(newest.version) > definition.version;
-    const wanted = isNewer ? parseInstalled(newest.definition ?? "", location) : definition;
-    return partitions.some(({ version }) => Number(version) < wanted.version) ? wanted : undefined;
-  }
-
-  /** @returns false if the server does not accept the machine, for example for want of a permission */
-  async #reinstall(definition: CompiledMachine): Promise<boolean> {
-    const location = this.location(definition.name);
-    try {
-      await applyMachine({ connection: this.#connection, location, definition });
-      return true;
-    } catch (error) {
-      if (error instanceof NotExecutedError && error.reply === "") throw error; // no reply: the caller tries again
-      const fields = { namespace: this.name, machine: definition.name, error: safeMessage(error) };
-      this.#connection.logger.warn(fields, "a lost machine could not be installed again");
-      return isError(error) && "problem" in error && PRESENT.includes(error.problem);
-    }
   }
 }

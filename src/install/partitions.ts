@@ -1,5 +1,6 @@
 import type { Valkey } from "iovalkey";
-import { ask, type Limits } from "../valkey/ask.js";
+import type { Limits } from "../valkey/ask.js";
+import { askEach, askReachable } from "../valkey/ask-each.js";
 import type { Connection } from "../valkey/connection.js";
 import { type MachineLocation, machinesKey, partitionKeys } from "../valkey/keys.js";
 
@@ -22,11 +23,39 @@ export async function readPartitions(
   location: MachineLocation,
   limits: Limits = {},
 ): Promise<InstalledPartition[]> {
-  const { namespace, machine, partitions } = location;
-  const read = async (client: Valkey, partition: number): Promise<InstalledPartition> => {
-    const [[version, definition], listed] = await Promise.all([
-      client.hmget(partitionKeys(location, partition).machine, "version", "definition"),
-      client.hget(machinesKey(namespace, partition), machine),
+  return askEach(connection, keysOf(location), `machine ${location.machine}`, questionOf(location), limits);
+}
+
+/** The partitions of a machine that can be reached. */
+export interface ReachablePartitions {
+  readonly partitions: readonly InstalledPartition[];
+  /** The servers of the others. */
+  readonly away: readonly string[];
+}
+
+/** Reads a machine as {@link readPartitions} does, in a cluster without the servers that do not answer soon. */
+export async function readReachablePartitions(
+  connection: Connection,
+  location: MachineLocation,
+  limits: Limits = {},
+): Promise<ReachablePartitions> {
+  const what = `machine ${location.machine}`;
+  const question = questionOf(location);
+  const { results, away } = await askReachable(connection, keysOf(location), what, question, limits);
+  return { partitions: [...results.values()], away };
+}
+
+function keysOf({ namespace, partitions }: MachineLocation): string[] {
+  return Array.from({ length: partitions }, (_, partition) => machinesKey(namespace, partition));
+}
+
+function questionOf(location: MachineLocation) {
+  const keys = keysOf(location);
+  const read = async (client: Valkey, key: string): Promise<InstalledPartition> => {
+    // HMGET also for one field: a user who may only read has no permission for HGET.
+    const [[version, definition], [listed]] = await Promise.all([
+      client.hmget(partitionKeys(location, keys.indexOf(key)).machine, "version", "definition"),
+      client.hmget(key, location.machine),
     ]);
     return {
       version: version == null ? null : Number(version),
@@ -34,9 +63,7 @@ export async function readPartitions(
       isListed: version != null && listed === version,
     };
   };
-  const all = (client: Valkey): Promise<InstalledPartition[]> =>
-    Promise.all(Array.from({ length: partitions }, (_, partition) => read(client, partition)));
-  return ask(connection, `machine ${machine}`, all, limits);
+  return (client: Valkey, own: readonly string[]) => Promise.all(own.map((key) => read(client, key)));
 }
 
 /** Returns the partition with the newest version; undefined if the machine is installed nowhere. */

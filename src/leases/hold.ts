@@ -6,7 +6,7 @@ import { ContractError } from "../errors/latchkey-error.js";
 import { LeaseLostError } from "../errors/lease-lost-error.js";
 import { NoLeaseError } from "../errors/no-lease-error.js";
 import { NotExecutedError, type OutcomeUnknownError } from "../errors/outcome-errors.js";
-import { tell } from "../valkey/failed-listener.js";
+import { callListener } from "../valkey/failed-listener.js";
 import { type ChangeResult, HeldState } from "./held-state.js";
 import { checkHold, type HoldOptions } from "./hold-options.js";
 import type { LeaseLength } from "./lease-length.js";
@@ -235,7 +235,7 @@ export class Hold<S extends string = string, F extends object = Fields> implemen
     logger.warn({ machine, id: this.id, why }, "lease lost");
     const lost = new LeaseLostError(`${lease} is lost: ${why}`, machine, this.id, current, cause);
     this.#ending.abort(lost);
-    tell(logger, `of ${lease}`, this.#onLost, lost);
+    callListener(logger, `of ${lease}`, this.#onLost, lost);
   }
 
   /** Aborts the signal although the lease is not lost: it is not renewed any more. */

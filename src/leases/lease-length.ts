@@ -28,7 +28,7 @@ export async function readLeaseLength(
 ): Promise<LeaseLength> {
   const { machine } = partitionKeys(location, partitionOf(id, location.partitions));
   return ask(
-    connection,
+    connection.of(machine),
     `the lease of ${location.machine} ${id}`,
     async (client) => {
       const version = await client.hget(machine, "version");

@@ -5,7 +5,7 @@ import { pairsOf } from "../contract/flat-reply.js";
 import { ask, type Limits, limited, type ReadOptions } from "../valkey/ask.js";
 import { reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { createGroup } from "./group.js";
+import { createGroup } from "./create-group.js";
 import { checkReactionName } from "./settings.js";
 
 /**
@@ -72,10 +72,12 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
     for (let partition = 0; partition < this.#store.location.partitions; partition += 1) {
       const key = this.#key(partition);
       for (let from = "-"; ; ) {
-        const entries = await this.#ask((client) => client.xrange(key, from, "+", "COUNT", PAGE));
+        const entries = await this.#ask(key, (client) => client.xrange(key, from, "+", "COUNT", PAGE));
         const [first, last] = [entries[0]?.[0], entries.at(-1)?.[0]];
         if (first === undefined || last === undefined) break;
-        const pending = await this.#ask((client) => client.xpending(key, this.reaction, first, last, PAGE));
+        const pending = await this.#ask(key, (client) =>
+          client.xpending(key, this.reaction, first, last, PAGE),
+        );
         const retried = new Set((pending as [id: string, ...unknown[]][]).map(([id]) => id));
         for (const [id, fields] of entries) yield this.#letter(`${partition}:${id}`, fields, retried.has(id));
         from = `(${last}`;
@@ -120,7 +122,7 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
       if (entryId === "" || Number(partition) >= this.#store.location.partitions) continue;
       const key = this.#key(Number(partition));
       let isChanged = false; // stays true if the reply of a successful attempt is lost
-      await this.#ask(async (client) => {
+      await this.#ask(key, async (client) => {
         const [entry] = await client.xrange(key, entryId, entryId);
         if (entry === undefined || !accepts(entry[1])) return;
         isChanged = true;
@@ -135,8 +137,9 @@ export class DeadLetters implements AsyncIterable<DeadLetter> {
     return reactionKeys(this.#store.location, partition, this.reaction).deadLetters;
   }
 
-  #ask<T>(question: (client: Valkey) => Promise<T>): Promise<T> {
-    return ask(this.#store.connection, `dead letters of ${this.reaction}`, question, this.#limits);
+  /** Asks the server that holds a key. */
+  #ask<T>(key: string, question: (client: Valkey) => Promise<T>): Promise<T> {
+    return ask(this.#store.connection.of(key), `dead letters of ${this.reaction}`, question, this.#limits);
   }
 
   /** Returns the document of a letter's event; null if it has none that can be read. */

@@ -3,7 +3,7 @@ import type { Connection } from "../valkey/connection.js";
 import { safeMessage } from "../valkey/failure.js";
 import { pause } from "../valkey/real-time.js";
 import type { Delivery, ReactionGroup } from "./group.js";
-import type { HandlerRuns } from "./handler-runs.js";
+import type { HandlerRuns, WaitAway } from "./handler-runs.js";
 import type { ReactionSettings } from "./settings.js";
 import { Slots } from "./slots.js";
 
@@ -25,16 +25,24 @@ export class EntityQueues {
   readonly #slots: Slots;
   readonly #queues = new Map<string, EntityQueue>();
   readonly #drains = new Set<Promise<void>>();
-  /** Number of entities that wait for a retry. */
+  readonly #onRoom: () => void;
+  /** Number of entities that wait for a retry, or for a server that is unreachable. */
   #parked = 0;
-  #onRoom: () => void = () => {};
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(connection: Connection, settings: ReactionSettings, runs: HandlerRuns, stopping: AbortSignal) {
+  /** @param onRoom called when there may be more room, or an error */
+  constructor(
+    connection: Connection,
+    settings: ReactionSettings,
+    runs: HandlerRuns,
+    stopping: AbortSignal,
+    onRoom: () => void,
+  ) {
     this.#connection = connection;
     this.#settings = settings;
     this.#runs = runs;
     this.#stopping = stopping;
+    this.#onRoom = onRoom;
     this.#slots = new Slots(settings.concurrency);
     setMaxListeners(0, stopping); // one per entity that waits for a retry
   }
@@ -44,13 +52,6 @@ export class EntityQueues {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#parked >= MOST_PARKED) return 0;
     return Math.max(0, this.#settings.concurrency - (this.#queues.size - this.#parked));
-  }
-
-  /** Settles as soon as there is more room, or an error. */
-  async moreRoom(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#onRoom = resolve;
-    });
   }
 
   /** Adds an event, unless it is known. */
@@ -95,9 +96,13 @@ export class EntityQueues {
       while (!this.#stopping.aborted) {
         const { current } = queue;
         const limit = this.#limitOf(current);
-        const result = await this.#slots.use(limit, () => this.#runs.run(group, current, limit === 1));
+        const result = await this.#slots.use(limit, (place) => {
+          const wait: WaitAway = (reply) => this.#park(place.leaveFor(reply));
+          return this.#runs.run(group, current, limit === 1, wait);
+        });
         if (typeof result === "number") {
-          await this.#park(result);
+          // Aborted when the reaction stops.
+          await this.#park(pause(result, undefined, { signal: this.#stopping }).catch(() => {}));
           continue;
         }
         if (result === "reassigned") {
@@ -122,12 +127,15 @@ export class EntityQueues {
     return Math.max(1, Math.floor(this.#settings.concurrency / 2 ** excused));
   }
 
-  /** Waits for the delay, or until the reaction stops. */
-  async #park(ms: number): Promise<void> {
+  /** Waits. Meanwhile the entity does not count against the room. */
+  async #park<T>(promise: Promise<T>): Promise<T> {
     this.#parked += 1;
     this.#onRoom();
-    await pause(ms, undefined, { signal: this.#stopping }).catch(() => {}); // aborted when the reaction stops
-    this.#parked -= 1;
+    try {
+      return await promise;
+    } finally {
+      this.#parked -= 1;
+    }
   }
 }
 

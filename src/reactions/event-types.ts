@@ -13,8 +13,8 @@ import type { MachineStore } from "../valkey/machine-store.js";
  */
 export async function checkEventTypes(store: MachineStore, on: readonly string[]): Promise<string[]> {
   checkTypeList(on);
-  const { connection, location, definition, olderDefinition } = store;
-  const own = [definition, ...(olderDefinition ? [olderDefinition] : [])].flatMap(eventTypes);
+  const { connection, location, definition, ownDefinition } = store;
+  const own = [definition, ...(ownDefinition ? [ownDefinition] : [])].flatMap(eventTypes);
   if (!on.every((type) => own.includes(type))) {
     const installed = await readMachine(connection, location);
     const known = [...new Set([...own, ...(installed ? eventTypes(installed.definition) : [])])];

@@ -2,9 +2,8 @@ import { checkFunctions, checkOptions } from "../contract/arguments.js";
 import type { Change } from "../contract/document.js";
 import type { GapError } from "../errors/gap-error.js";
 import { endCursor, followLog } from "../events/tail.js";
-import { ask } from "../valkey/ask.js";
 import { backoffMs } from "../valkey/backoff.js";
-import { reportEnd, tell } from "../valkey/failed-listener.js";
+import { callListener, reportEnd } from "../valkey/failed-listener.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
 import { pause } from "../valkey/real-time.js";
@@ -41,10 +40,7 @@ export async function follow<S extends string, F extends object>(
   options: FollowOptions,
 ): Promise<Follower> {
   const settings = await readFollowSettings(store, handler, options);
-  const { connection, location } = store;
-  const cursor = await ask(connection, `the end of the event log of ${location.machine}`, (client) =>
-    endCursor(client, location),
-  );
+  const cursor = await endCursor(store, `following ${store.location.machine}`);
   return new LogFollower(store, settings, cursor);
 }
 
@@ -136,7 +132,7 @@ class LogFollower implements Follower {
         { machine: this.#settings.machine, error: gap.message },
         "a follower missed events",
       );
-      tell(connection.logger, `of a follower of ${this.#settings.machine} for a gap`, onMissed, gap);
+      callListener(connection.logger, `of a follower of ${this.#settings.machine} for a gap`, onMissed, gap);
     };
     try {
       for await (const change of followLog(this.#store, cursor, stopping, onGap)) {

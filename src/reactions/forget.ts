@@ -47,30 +47,32 @@ export async function forget(
   const { force = false } = options;
   checkFlag("force", force);
   const run = (partition: number, mode: Mode): Promise<PartitionReply | undefined> => {
-    const keys = Object.values(reactionKeys(location, partition, name));
+    const { events, ...others } = reactionKeys(location, partition, name);
+    const keys = [events, ...Object.values(others)];
     const args = [name, mode, String(FORGOTTEN_KEPT_MS)];
-    return ask(connection, `forgetting reaction ${name}`, async (client) =>
+    return ask(connection.of(events), `forgetting reaction ${name}`, async (client) =>
       readForgetReply(await runScript(client, reactionScripts.forget, keys, args)),
     );
   };
-  const before = new Map<number, PartitionReply>();
-  for (let partition = 0; partition < location.partitions; partition += 1) {
-    const part = await run(partition, "look");
-    if (part !== undefined) before.set(partition, part);
-  }
+  const partitions = Array.from({ length: location.partitions }, (_, partition) => partition);
+  const parts = await Promise.all(partitions.map((partition) => run(partition, "look")));
+  const before = new Map(
+    parts.flatMap((part, partition) => (part === undefined ? [] : [[partition, part] as const])),
+  );
   if (before.size === 0) return null;
   const total = totalOf(name, [...before.values()]);
   const living = Math.max(...[...before.values()].map((part) => part.living));
   if (living > 0 || (!force && total.pending + total.deadLetters > 0))
     throw new ReactionInUseError(location.machine, name, { ...total, living });
   // Replicas join the first partition first, so it decides for all: a replica that joins later finds nothing and ends.
-  let mode: Mode = force ? "force" : "unused";
-  for (const partition of before.keys()) {
+  const remove = async (partition: number, mode: Mode): Promise<void> => {
     const part = await run(partition, mode);
     // Undefined after an earlier attempt whose reply was lost: it removed the partition.
     if (part !== undefined && !part.isForgotten) throw new ReactionInUseError(location.machine, name, part);
-    mode = "all";
-  }
+  };
+  const [first = 0, ...others] = before.keys();
+  await remove(first, force ? "force" : "unused");
+  await Promise.all(others.map((partition) => remove(partition, "all")));
   connection.logger.info({ machine: location.machine, ...total }, "a reaction was forgotten");
   return total;
 }

@@ -6,7 +6,7 @@ import { replyCode } from "../valkey/failure.js";
 import { type MachineLocation, type ReactionKeys, reactionKeys } from "../valkey/keys.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
-import { streamInfo } from "../valkey/stream.js";
+import { createGroup, createLogGroup, type GroupStart } from "./create-group.js";
 import { endError } from "./end.js";
 import { FORGOTTEN_KEPT_MS } from "./forget.js";
 import type { MissedEvents } from "./settings.js";
@@ -62,6 +62,8 @@ export class ReactionGroup {
   readonly keys: ReactionKeys;
   /** Time at which the next event is due, if the last `take` left one for later. */
   due: Deadline | undefined;
+  /** Start in the log if the reaction does not exist. */
+  from: GroupStart;
   readonly #connection: Connection;
   readonly #name: string;
   readonly #consumer: string;
@@ -75,6 +77,7 @@ export class ReactionGroup {
   /** Number of those that were answered. */
   #resetsDone = 0;
   #epoch: number;
+  #exists = false;
 
   constructor(
     connection: Connection,
@@ -82,13 +85,25 @@ export class ReactionGroup {
     partition: number,
     name: string,
     consumer: string,
+    from: GroupStart = "end",
   ) {
     this.partition = partition;
+    this.from = from;
     this.keys = reactionKeys(location, partition, name);
-    this.#connection = connection;
+    this.#connection = connection.of(this.keys.events);
     this.#name = name;
     this.#consumer = consumer;
-    this.#epoch = connection.epoch;
+    this.#epoch = this.#connection.epoch;
+  }
+
+  /** True if its server is connected. True without a cluster too: then no other partition could go first. */
+  get isReachable(): boolean {
+    return !this.#connection.isCluster || this.#connection.isReady;
+  }
+
+  /** True after the consumer groups were created, or existed. */
+  get exists(): boolean {
+    return this.#exists;
   }
 
   /** Returns the number of a new call. */
@@ -102,21 +117,16 @@ export class ReactionGroup {
     this.#resets += 1;
   }
 
-  /**
-   * Creates the consumer groups if they do not exist.
-   *
-   * @param from position in the log: `"end"`, before the oldest entry that is left (`"start"`), or before the first entry
-   * ever (`"0-0"`), so that trimmed entries are reported as missed
-   */
-  async create(from: "start" | "end" | "0-0"): Promise<void> {
-    const { events, deadLetters } = this.keys;
-    await this.#ask("creating", async (client) => {
-      if (from !== "start") return createGroup(client, events, this.#name, from === "end" ? "$" : from);
-      const { start, trimmed } = await streamInfo(client, events);
-      // Without the number, take would report the trimmed entries as missed.
-      await createGroup(client, events, this.#name, start, "ENTRIESREAD", trimmed);
-    });
-    await this.#ask("creating", (client) => createGroup(client, deadLetters, this.#name, "0"));
+  /** Creates the consumer groups if they do not exist. */
+  async create(from: GroupStart = this.from): Promise<void> {
+    await this.#ask("creating", (client) => this.createWith(client, from));
+  }
+
+  /** Creates the consumer groups, once, with a client of the server that holds them. */
+  async createWith(client: Valkey, from: GroupStart = this.from): Promise<void> {
+    await createLogGroup(client, this.keys.events, this.#name, from);
+    await createGroup(client, this.keys.deadLetters, this.#name, "0");
+    this.#exists = true;
   }
 
   /** Registers this replica without taking events. @throws what `take` throws */
@@ -258,9 +268,8 @@ export class ReactionGroup {
 
   async #ask<T>(what: string, question: (client: Valkey) => Promise<T>): Promise<T> {
     const connection = this.#connection;
-    const deadline = Deadline.in(connection.timeoutMs);
     const name = `${what} of reaction ${this.#name}`;
-    return retry(connection, deadline, name, () => question(connection.client));
+    return retry(connection, Deadline.in(connection.timeoutMs), name, question);
   }
 }
 
@@ -273,18 +282,3 @@ type RawBatch = [
   nowMs: number,
   dueInMs: number | null,
 ];
-
-/** Creates a consumer group on a stream, unless it exists. */
-export async function createGroup(
-  client: Valkey,
-  key: string,
-  name: string,
-  from: string,
-  ...options: [] | ["ENTRIESREAD", number]
-): Promise<void> {
-  try {
-    await client.call("XGROUP", "CREATE", key, name, from, "MKSTREAM", ...options);
-  } catch (error) {
-    if (replyCode(error) !== "BUSYGROUP") throw error;
-  }
-}

@@ -3,7 +3,8 @@ import { storableText } from "../contract/storable-text.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import { backoffMs } from "../valkey/backoff.js";
 import type { Connection } from "../valkey/connection.js";
-import { tell } from "../valkey/failed-listener.js";
+import { Deadline } from "../valkey/deadline.js";
+import { callListener } from "../valkey/failed-listener.js";
 import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
 import { sha1 } from "../valkey/stream.js";
 import type { AttemptStart, Delivery, Ending, ReactionGroup } from "./group.js";
@@ -17,8 +18,14 @@ interface Run {
   /** Number of the attempt's `begin`. */
   readonly call: number;
   readonly abort: AbortController;
+  readonly wait: WaitAway;
 }
 
+/** Waits for a reply of a server that is unreachable. Meanwhile other events are handled. */
+export type WaitAway = <T>(reply: Promise<T>) => Promise<T>;
+
+/** Time after which an event of an unreachable server lets others go first, in ms. */
+const PATIENCE_MS = 500;
 const LONGEST_ERROR_TEXT = 1_000;
 const UNKNOWN_RESULT =
   "all attempts are used, and the result of the last one is unknown: its process crashed, counted as dead, or left";
@@ -43,6 +50,7 @@ export class HandlerRuns {
    * Makes one attempt to handle an event.
    *
    * @param isAlone true if no other attempt runs in this replica until this one has ended
+   * @param wait used while the event's server is unreachable
    * @returns the entity's next event, undefined without one; `"reassigned"` if the event now belongs to another
    *   replica; or the delay in ms before the retry
    */
@@ -50,9 +58,10 @@ export class HandlerRuns {
     group: ReactionGroup,
     delivery: Delivery,
     isAlone: boolean,
+    wait: WaitAway,
   ): Promise<Delivery | undefined | "reassigned" | number> {
     if (this.#stopping.aborted) return 0;
-    const run: Run = { group, delivery, call: group.nextCall(), abort: new AbortController() };
+    const run: Run = { group, delivery, call: group.nextCall(), abort: new AbortController(), wait };
     const begun = await this.#track(this.#begin(run, isAlone));
     if (begun === undefined) return "reassigned";
     const { attempt, text, left } = begun;
@@ -68,7 +77,8 @@ export class HandlerRuns {
     if (left <= 0) return this.#bury(run, attempt, text, error);
     this.#log("warn", delivery, { attempt, error }, "a handler failed");
     const number = group.nextCall();
-    const isOurs = await this.#retry("pause", () => group.pause(delivery, run.call, number, "failed"), false);
+    const fail = () => group.pause(delivery, run.call, number, "failed");
+    const isOurs = await this.#retry(run, "pause", fail, false);
     return isOurs ? backoffMs(attempt - 1, firstDelayMs, longestDelayMs) : "reassigned";
   }
 
@@ -77,12 +87,12 @@ export class HandlerRuns {
     const { name, onMissed } = this.#settings;
     const { logger } = this.#connection;
     logger.error({ reaction: name, ...missed }, "events were trimmed from the log before they were handled");
-    tell(logger, `for a gap in reaction ${name}`, onMissed, missed);
+    callListener(logger, `for a gap in reaction ${name}`, onMissed, missed);
   }
 
-  /** Aborts the handlers of events that were reassigned while this replica counted as dead. */
-  async abortReassigned(): Promise<void> {
-    for (const { group, delivery, abort } of [...this.#running]) {
+  /** Aborts the handlers of a partition's events that were reassigned while this replica counted as dead. */
+  async abortReassigned(group: ReactionGroup): Promise<void> {
+    for (const { delivery, abort } of [...this.#running].filter((run) => run.group === group)) {
       if (!(await group.owns(delivery)))
         abort.abort(new LatchkeyError("REASSIGNED", "the event was reassigned to another replica"));
     }
@@ -108,7 +118,7 @@ export class HandlerRuns {
     const { deadLetterAfter } = this.#settings;
     try {
       const begin = () => group.begin(delivery, call, deadLetterAfter, isAlone);
-      const begun = await this.#retry("begin", begin, undefined);
+      const begun = await this.#retry(run, "begin", begin, undefined);
       if (begun === undefined || !this.#stopping.aborted) return begun;
     } catch (error) {
       if (this.#stopping.aborted) await this.#uncount(run);
@@ -144,15 +154,12 @@ export class HandlerRuns {
     );
   }
 
-  async #finish(
-    { group, delivery, call }: Run,
-    ending: Ending,
-    text?: string,
-  ): Promise<Delivery | undefined | "reassigned"> {
+  async #finish(run: Run, ending: Ending, text?: string): Promise<Delivery | undefined | "reassigned"> {
+    const { group, delivery, call } = run;
     const digest = text === undefined ? "" : sha1(text);
     const number = group.nextCall();
     const finish = () => group.finish(delivery, call, number, ending, digest);
-    const next = await this.#retry("finish", finish, undefined);
+    const next = await this.#retry(run, "finish", finish, undefined);
     if (next !== undefined) return next ?? undefined;
     this.#log("warn", delivery, {}, "an event was reassigned to another replica while it was handled");
     return "reassigned";
@@ -183,10 +190,10 @@ export class HandlerRuns {
   }
 
   /** Retries a call until it has a reply; while the reaction stops, only within the time limit of one call. */
-  async #retry<T>(what: string, call: () => Promise<T>, gone: T): Promise<T> {
+  async #retry<T>(run: Run, what: string, call: () => Promise<T>, gone: T): Promise<T> {
     for (;;) {
       try {
-        return await call();
+        return await this.#patient(run, call());
       } catch (error) {
         if (replyCode(error) === "NOGROUP") return gone; // the event is gone together with the group
         if (!mayPass(error) || this.#connection.isClosed || this.#stopping.aborted) throw error;
@@ -194,6 +201,15 @@ export class HandlerRuns {
         this.#connection.logger.warn(fields, `no reply to ${what}`);
       }
     }
+  }
+
+  /** Waits for a reply. In a cluster, the events of an unreachable server delay no events of the others. */
+  async #patient<T>({ group, wait }: Run, reply: Promise<T>): Promise<T> {
+    if (!this.#connection.isCluster) return reply;
+    await Deadline.in(PATIENCE_MS)
+      .race(reply)
+      .catch(() => {}); // no reply in time, or an error that is thrown below
+    return group.isReachable ? reply : wait(reply);
   }
 
   #log(level: "warn" | "error", { id, entity }: Delivery, fields: object, message: string): void {

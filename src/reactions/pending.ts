@@ -57,12 +57,13 @@ export function pendingEvents(
 ): AsyncGenerator<PendingEvent, void> {
   checkReactionName(reaction);
   const { connection, location, timeoutMs, signal } = limited(store, options);
-  const request: Request = (question) =>
-    ask(connection, `pending events of ${reaction}`, question, { timeoutMs, signal });
+  const request: Request = (key, question) =>
+    ask(connection.of(key), `pending events of ${reaction}`, question, { timeoutMs, signal });
   return untilAborted(readPending(request, location, reaction), signal);
 }
 
-type Request = <T>(question: (client: Valkey) => Promise<T>) => Promise<T>;
+/** Asks the server that holds a key. */
+type Request = <T>(key: string, question: (client: Valkey) => Promise<T>) => Promise<T>;
 
 async function* untilAborted<T>(
   events: AsyncGenerator<T, void>,
@@ -84,20 +85,22 @@ async function* readPending(
     partition,
     keys: reactionKeys(location, partition, reaction),
   }));
-  const assigned: Listed[] = [];
-  for (const { partition, keys } of partitions)
-    assigned.push(...(await request((client) => readAssigned(client, keys, partition))));
-  assigned.sort((a, b) => a.sinceMs - b.sinceMs);
-  for (let from = 0; from < assigned.length; from += PAGE)
-    yield* await request((client) => withTexts(client, location.machine, assigned.slice(from, from + PAGE)));
+  const assigned = await Promise.all(
+    partitions.map(({ partition, keys }) =>
+      request(keys.assignments, (client) => readAssigned(client, keys, partition)),
+    ),
+  );
+  const ordered = assigned.flat().sort((a, b) => a.sinceMs - b.sinceMs);
+  for (let from = 0; from < ordered.length; from += PAGE)
+    yield* await withTexts(request, location.machine, ordered.slice(from, from + PAGE));
   for (const { partition, keys } of partitions) {
     for (let from = "-"; ; ) {
       const start = from;
-      const members = await request((client) =>
+      const members = await request(keys.waiting, (client) =>
         client.zrange(keys.waiting, start, "+", "BYLEX", "LIMIT", 0, PAGE),
       );
       const waiting = members.flatMap((member) => readWaiting(member, keys, partition));
-      yield* await request((client) => withTexts(client, location.machine, waiting));
+      yield* await withTexts(request, location.machine, waiting);
       if (members.length < PAGE) break;
       from = `(${members.at(-1)}`;
     }
@@ -105,13 +108,13 @@ async function* readPending(
 }
 
 async function withTexts(
-  client: Valkey,
+  request: Request,
   machine: string,
   events: readonly Listed[],
 ): Promise<PendingEvent[]> {
   return Promise.all(
     events.map(async ({ streamKey, entryId, ...event }) => {
-      const text = await readText(client, streamKey, entryId);
+      const text = await request(streamKey, (client) => readText(client, streamKey, entryId));
       return { ...event, text: typeof parseChange(machine, text) === "string" ? null : text };
     }),
   );

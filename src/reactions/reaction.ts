@@ -2,22 +2,20 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Change } from "../contract/document.js";
 import { Wakeups } from "../events/wakeups.js";
-import { askOnce } from "../valkey/ask.js";
+import { runQuestion } from "../valkey/ask.js";
+import { askReachable } from "../valkey/ask-each.js";
 import type { Connection } from "../valkey/connection.js";
-import { DEFAULT_SILENCE_MS } from "../valkey/connection-options.js";
-import { Deadline } from "../valkey/deadline.js";
 import { reportEnd } from "../valkey/failed-listener.js";
-import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { OfflineError, safeMessage } from "../valkey/failure.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { onAbort } from "../valkey/on-abort.js";
+import { readServerTime } from "../valkey/server-clock.js";
 import { EntityQueues } from "./entity-queues.js";
-import { type Batch, ReactionGroup } from "./group.js";
+import { ReactionGroup } from "./group.js";
 import { HandlerRuns } from "./handler-runs.js";
 import type { Handler } from "./handler-settings.js";
+import { Intake } from "./intake.js";
 import { type ReactionSettings, type ReactOptions, readSettings } from "./settings.js";
-
-/** Longest time between two heartbeats. */
-const LONGEST_TICK_MS = 1_000;
 
 /** Starts a reaction in this replica. */
 export async function react<S extends string, F extends object>(
@@ -27,7 +25,9 @@ export async function react<S extends string, F extends object>(
   options: ReactOptions,
 ): Promise<Reaction> {
   const settings = await readSettings(store, name, handler, options);
-  return askOnce(store.connection, `starting reaction ${name}`, () => RunningReaction.start(store, settings));
+  return runQuestion(store.connection, `starting reaction ${name}`, () =>
+    RunningReaction.start(store, settings),
+  );
 }
 
 /**
@@ -66,9 +66,8 @@ class RunningReaction implements Reaction {
   readonly #stopping = new AbortController();
   readonly #runs: HandlerRuns;
   readonly #queues: EntityQueues;
+  readonly #intake: Intake;
   readonly #closed: Promise<void>;
-  /** True while events may have been reassigned whose handlers still run. */
-  #isStale = false;
 
   private constructor(
     connection: Connection,
@@ -83,20 +82,27 @@ class RunningReaction implements Reaction {
     this.#wakeups = wakeups;
     const { signal } = this.#stopping;
     this.#runs = new HandlerRuns(connection, settings, signal);
-    this.#queues = new EntityQueues(connection, settings, this.#runs, signal);
-    this.#closed = askOnce(connection, `reaction ${this.name}`, () => this.#run());
+    this.#queues = new EntityQueues(connection, settings, this.#runs, signal, () => wakeups.ring());
+    const target = { queues: this.#queues, runs: this.#runs, wakeups, stopping: signal };
+    this.#intake = new Intake(connection, groups, settings, target);
+    this.#closed = runQuestion(connection, `reaction ${this.name}`, () => this.#run());
     this.#closed.catch((error: unknown) => reportEnd(connection.logger, settings.machine, this.name, error));
   }
 
-  /** Creates the consumer groups if they do not exist, and begins. */
+  /**
+   * Creates the consumer groups if they do not exist, and begins. In a cluster, partitions whose server is unreachable follow
+   * as soon as it replies.
+   */
   static async start({ connection, location }: MachineStore, settings: ReactionSettings): Promise<Reaction> {
     const consumer = consumerName(connection);
     const groups = Array.from(
       { length: location.partitions },
-      (_, partition) => new ReactionGroup(connection, location, partition, settings.name, consumer),
+      (_, partition) =>
+        new ReactionGroup(connection, location, partition, settings.name, consumer, settings.from),
     );
-    for (const group of groups) await group.create(settings.from);
-    if (settings.signal?.aborted !== true) await join(groups, settings);
+    await createGroups(connection, groups, settings.name);
+    const reachable = groups.filter(({ exists }) => exists);
+    if (settings.signal?.aborted !== true) await join(reachable, settings);
     return new RunningReaction(connection, groups, new Wakeups({ connection, location }), settings);
   }
 
@@ -126,7 +132,7 @@ class RunningReaction implements Reaction {
     });
     try {
       if (signal?.aborted === true) this.#stopping.abort();
-      while (!this.#isStopped) await this.#turn();
+      await this.#intake.run();
       if (this.#connection.isClosed) this.#runs.abortAll(new Error("latchkey was closed"));
       await Promise.race([this.#queues.idle(), closing]);
       await this.#runs.counted();
@@ -148,92 +154,22 @@ class RunningReaction implements Reaction {
     this.#stopping.abort();
     this.#runs.abortAll(new Error("latchkey was closed"));
     this.#wakeups.stop();
-    if (this.#connection.client.status !== "ready") return;
+    if (!this.#connection.servers().some(({ isReady }) => isReady)) return;
     await this.#runs.counted();
     if (this.#queues.isIdle) await this.#closed.catch(() => {});
   }
 
-  /** Leaves the group. If the server is unreachable, the others wait until this replica counts as dead. */
+  /** Leaves the group. If a server is unreachable, the others wait until this replica counts as dead. */
   async #leave(): Promise<void> {
-    try {
-      await Promise.all(this.#groups.map((group) => group.leave()));
-    } catch (error) {
-      const fields = { reaction: this.name, error: safeMessage(error) };
-      this.#connection.logger.warn(
-        fields,
-        "could not leave the reaction; other replicas wait for takeOverAfter",
-      );
-    }
-  }
-
-  get #isStopped(): boolean {
-    return this.#stopping.signal.aborted || this.#connection.isClosed;
-  }
-
-  /** Takes as many events as there is room for, then waits for room or for new events. */
-  async #turn(): Promise<void> {
-    let hasMore = false;
-    this.#wakeups.take();
-    for (const group of this.#groups) {
-      if (this.#isStopped) return;
-      try {
-        hasMore = (await this.#take(group)) || hasMore;
-      } catch (error) {
-        if (this.#isStopped) return;
-        if (!mayPass(error)) throw error;
-        this.#connection.logger.warn({ reaction: this.name, error: safeMessage(error) }, "no reply to take");
-      }
-    }
-    if (this.#queues.room === 0) await this.#moreRoom();
-    else if (!hasMore) await this.#news();
-  }
-
-  /** @returns true if there may be more to take */
-  async #take(group: ReactionGroup): Promise<boolean> {
-    const { takeOverMs, delayMs, types } = this.#settings;
-    let batch: Batch;
-    try {
-      batch = await group.take({ count: this.#queues.room, takeOverMs, delayMs, types });
-    } catch (error) {
-      if (this.#isStopped || replyCode(error) !== "NOGROUP") throw error;
-      // The server lost its data. This group has handled nothing that the log holds now.
-      const { logger } = this.#connection;
-      logger.warn(
-        { reaction: this.name },
-        "the consumer group is gone; creating it anew at the start of the log",
-      );
-      await this.#connection.verify(); // its machines are lost too
-      await group.create("0-0");
-      return true;
-    }
-    for (const delivery of batch.deliveries) this.#queues.add(group, delivery);
-    if (batch.missed !== undefined) this.#runs.reportMissed(batch.missed);
-    this.#isStale ||= batch.isStale;
-    if (this.#isStale) await this.#runs.abortReassigned();
-    this.#isStale = false;
-    return batch.hasMore;
-  }
-
-  get #tickMs(): number {
-    const silenceMs = this.#connection.client.options.socketTimeout ?? DEFAULT_SILENCE_MS;
-    return Math.max(1, Math.floor(Math.min(LONGEST_TICK_MS, silenceMs / 2, this.#settings.takeOverMs / 3)));
-  }
-
-  /** Waits for more room, at most until the next heartbeat or for `waitMs`. */
-  async #moreRoom(waitMs = this.#tickMs): Promise<void> {
-    await Deadline.in(waitMs)
-      .race(this.#queues.moreRoom())
-      .catch(() => {}); // time for the heartbeat
-  }
-
-  /**
-   * Waits for new events or until one is due, at most until the next heartbeat. All replicas wake, whichever takes the
-   * events.
-   */
-  async #news(): Promise<void> {
-    const dues = this.#groups.flatMap(({ due }) => (due === undefined ? [] : Math.ceil(due.remainingMs)));
-    const waitMs = Math.max(1, Math.min(this.#tickMs, ...dues));
-    await this.#wakeups.wait(waitMs);
+    const results = await Promise.allSettled(
+      this.#groups.map((group) => (group.isReachable ? group.leave() : Promise.reject(new OfflineError()))),
+    );
+    const failure = results.find(({ status }) => status === "rejected");
+    if (failure?.status !== "rejected") return;
+    this.#connection.logger.warn(
+      { reaction: this.name, error: safeMessage(failure.reason) },
+      "could not leave the reaction; other replicas wait for takeOverAfter",
+    );
   }
 }
 
@@ -242,19 +178,41 @@ class RunningReaction implements Reaction {
  *
  * @example "orchestrator@pod-7-1-9f86d081"
  */
-function consumerName({ client }: Connection): string {
-  const { connectionName } = client.options;
-  const program = (connectionName ?? "latchkey") === "latchkey" ? "" : `${connectionName}@`;
+function consumerName({ connectionName }: Connection): string {
+  const program = connectionName === "latchkey" ? "" : `${connectionName}@`;
   const random = randomBytes(4).toString("hex");
   return `${program}${hostname()}-${process.pid}-${random}`.replace(/[^A-Za-z0-9@._-]/g, "-");
 }
 
-/** Registers this replica in all partitions, or in none. */
-async function join(groups: readonly ReactionGroup[], settings: ReactionSettings): Promise<void> {
+/**
+ * Creates the consumer groups, in a cluster those of the servers that can be reached soon. The others then begin at this
+ * time, by the clocks of these servers, instead of at the end of the log.
+ *
+ * @throws NotExecutedError if a server rejects that, or none answers
+ */
+async function createGroups(
+  connection: Connection,
+  groups: readonly ReactionGroup[],
+  name: string,
+): Promise<void> {
+  const byKey = new Map(groups.map((group) => [group.keys.events, group]));
+  const what = `starting reaction ${name}`;
+  const { results } = await askReachable(connection, [...byKey.keys()], what, async (client, own) => {
+    const creating = own.map((key) => byKey.get(key)?.createWith(client));
+    const [{ nowMs }] = await Promise.all([readServerTime(client), ...creating]);
+    return own.map(() => nowMs);
+  });
+  const nowMs = Math.floor(Math.min(...results.values()));
+  for (const group of groups) if (!group.exists && group.from === "end") group.from = nowMs;
+}
+
+/** Registers this replica in all partitions that can be reached, or in none. */
+async function join([first, ...others]: readonly ReactionGroup[], settings: ReactionSettings): Promise<void> {
   try {
-    for (const group of groups) await group.join(settings);
+    await first?.join(settings); // `forget` decides by the first partition
+    await Promise.all(others.map((group) => group.join(settings)));
   } catch (error) {
-    await Promise.allSettled(groups.map((group) => group.leave()));
+    await Promise.allSettled([first, ...others].map((group) => group?.leave()));
     throw error;
   }
 }

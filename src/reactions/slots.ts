@@ -4,6 +4,12 @@ interface Task {
   readonly start: () => void;
 }
 
+/** The place of a running task. */
+export interface Place {
+  /** Waits for a promise. Meanwhile another task may have the place. */
+  leaveFor<T>(promise: Promise<T>): Promise<T>;
+}
+
 /** Limits how many tasks run at once; further ones wait in order. */
 export class Slots {
   readonly #count: number;
@@ -15,19 +21,32 @@ export class Slots {
   }
 
   /** Runs a task. @param limit how many tasks may run at once as long as it does */
-  async use<T>(limit: number, work: () => Promise<T>): Promise<T> {
-    let task: Task | undefined;
-    await new Promise<void>((resolve) => {
-      task = { limit, start: resolve };
+  async use<T>(limit: number, work: (place: Place) => Promise<T>): Promise<T> {
+    let task = await this.#enter(limit);
+    const leaveFor = async <R>(promise: Promise<R>): Promise<R> => {
+      this.#leave(task);
+      await promise.catch(() => {}); // thrown below
+      task = await this.#enter(limit);
+      return promise;
+    };
+    try {
+      return await work({ leaveFor });
+    } finally {
+      this.#leave(task);
+    }
+  }
+
+  async #enter(limit: number): Promise<Task> {
+    return new Promise((resolve) => {
+      const task: Task = { limit, start: () => resolve(task) };
       this.#waiting.push(task);
       this.#startNext();
     });
-    try {
-      return await work();
-    } finally {
-      if (task !== undefined) this.#running.delete(task);
-      this.#startNext();
-    }
+  }
+
+  #leave(task: Task): void {
+    this.#running.delete(task);
+    this.#startNext();
   }
 
   #startNext(): void {

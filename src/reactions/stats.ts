@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
-import { ask, limited, type ReadOptions } from "../valkey/ask.js";
-import { allPartitionKeys, type MachineLocation, reactionKeys } from "../valkey/keys.js";
+import { ask, type Limits, limited, type ReadOptions } from "../valkey/ask.js";
+import type { Connection } from "../valkey/connection.js";
+import { allPartitionKeys, type MachineLocation, partitionKeys, reactionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { streamGroups } from "../valkey/stream.js";
@@ -25,37 +26,27 @@ export interface ReactionStats extends ReactionTotals {
   readonly lastSeenMs: number | undefined;
 }
 
-/** Reads the progress of every reaction of a machine, by name. @throws NotExecutedError if the server does not reply */
+/** Reads the progress of every reaction of a machine, by name. @throws NotExecutedError if a server does not reply */
 export async function reactions(store: MachineStore, options: ReadOptions): Promise<ReactionStats[]> {
   const { connection, location, ...limits } = limited(store, options);
-  const read = (client: Valkey): Promise<ReactionStats[]> => reactionStats(client, location);
-  return ask(connection, `reactions of ${location.machine}`, read, limits);
+  return reactionStats(connection, location, limits);
 }
 
-/** Reads the progress of every reaction through a client, once. */
-export async function reactionStats(client: Valkey, location: MachineLocation): Promise<ReactionStats[]> {
-  const { nowMs } = await readServerTime(client);
-  const age = (ms: number): number | undefined => finite(Math.max(0, nowMs - ms));
+/** Reads the progress of every reaction of a machine, by name. @throws what `ask` throws */
+export async function reactionStats(
+  connection: Connection,
+  location: MachineLocation,
+  limits: Limits,
+): Promise<ReactionStats[]> {
+  const what = `reactions of ${location.machine}`;
+  const partitions = await Promise.all(
+    allPartitionKeys(location).map(({ events }, partition) =>
+      ask(connection.of(events), what, (client) => partitionStats(client, location, partition), limits),
+    ),
+  );
   const partsByName = new Map<string, ReactionStats[]>();
-  for (const [partition, { events }] of allPartitionKeys(location).entries()) {
-    for (const group of await streamGroups(client, events)) {
-      const name = String(group.get("name"));
-      const pending = Number(group.get("pending"));
-      const lag = group.get("lag");
-      const { deadLetters, lastSeen } = reactionKeys(location, partition, name);
-      const heartbeats = await client.zrangebyscore(lastSeen, "-inf", "+inf", "WITHSCORES");
-      const part = {
-        name,
-        lag: lag === null || lag === undefined ? undefined : Number(lag),
-        pending,
-        oldestPendingMs: age(pending === 0 ? Number.NaN : await oldestPending(client, events, name)),
-        consumers: heartbeats.length / 2,
-        lastSeenMs: age(Number(heartbeats.at(-1))),
-        deadLetters: await client.xlen(deadLetters),
-      };
-      partsByName.set(name, [...(partsByName.get(name) ?? []), part]);
-    }
-  }
+  for (const part of partitions.flat())
+    partsByName.set(part.name, [...(partsByName.get(part.name) ?? []), part]);
   const all = [...partsByName].map(([name, parts]) => {
     const { lag, pending, deadLetters, consumers } = totalOf(name, parts);
     const oldestPendingMs = finite(Math.max(...parts.flatMap((part) => part.oldestPendingMs ?? [])));
@@ -63,6 +54,39 @@ export async function reactionStats(client: Valkey, location: MachineLocation): 
     return { name, lag, pending, oldestPendingMs, consumers, lastSeenMs, deadLetters };
   });
   return all.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Reads the progress of the reactions in one partition. Ages are by the clock of its server. */
+async function partitionStats(
+  client: Valkey,
+  location: MachineLocation,
+  partition: number,
+): Promise<ReactionStats[]> {
+  const { events } = partitionKeys(location, partition);
+  const [{ nowMs }, groups] = await Promise.all([readServerTime(client), streamGroups(client, events)]);
+  const age = (ms: number): number | undefined => finite(Math.max(0, nowMs - ms));
+  return Promise.all(
+    groups.map(async (group) => {
+      const name = String(group.get("name"));
+      const pending = Number(group.get("pending"));
+      const lag = group.get("lag");
+      const keys = reactionKeys(location, partition, name);
+      const [heartbeats, oldest, deadLetters] = await Promise.all([
+        client.zrangebyscore(keys.lastSeen, "-inf", "+inf", "WITHSCORES"),
+        pending === 0 ? Number.NaN : oldestPending(client, events, name),
+        client.xlen(keys.deadLetters),
+      ]);
+      return {
+        name,
+        lag: lag === null || lag === undefined ? undefined : Number(lag),
+        pending,
+        oldestPendingMs: age(oldest),
+        consumers: heartbeats.length / 2,
+        lastSeenMs: age(Number(heartbeats.at(-1))),
+        deadLetters,
+      };
+    }),
+  );
 }
 
 /** Adds up the partitions of one reaction. Each replica takes part in all of them. */

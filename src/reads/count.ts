@@ -1,6 +1,8 @@
 import type { Valkey } from "iovalkey";
-import { ask, type LimitedStore } from "../valkey/ask.js";
+import type { LimitedStore } from "../valkey/ask.js";
+import { askEach } from "../valkey/ask-each.js";
 import { allPartitionKeys } from "../valkey/keys.js";
+import { sendAll } from "../valkey/lean-command.js";
 import { needMachine } from "./installed-machine.js";
 import { stateRange } from "./position.js";
 
@@ -8,17 +10,18 @@ import { stateRange } from "./position.js";
 export async function count(store: LimitedStore): Promise<Record<string, number>> {
   const { connection, location } = store;
   const { ordinals, definition } = await needMachine(store, "count");
-  const countAll = (client: Valkey): Promise<(readonly [state: string, number: number])[]> =>
-    Promise.all(
-      ordinals.map(async (state, ordinal) => {
-        const { from, to } = stateRange(state, ordinal);
-        const parts = await Promise.all(
-          allPartitionKeys(location).map(({ index }) => client.zcount(index, from, to)),
-        );
-        return [state, parts.reduce((sum, part) => sum + part, 0)] as const;
-      }),
-    );
-  const counts = await ask(connection, `count ${location.machine}`, countAll, store);
+  const ranges = ordinals.map((state, ordinal) => stateRange(state, ordinal));
+  const countAll = async (client: Valkey, keys: readonly string[]): Promise<number[][]> => {
+    const ofKey = (key: string) =>
+      ranges.map(({ from, to }) => ["zcount", key, String(from), String(to)] as const);
+    const numbers = (await sendAll(client, keys.flatMap(ofKey))) as number[];
+    return keys.map((_, at) => numbers.slice(at * ranges.length, (at + 1) * ranges.length));
+  };
+  const keys = allPartitionKeys(location).map(({ index }) => index);
+  const parts = await askEach(connection, keys, `count ${location.machine}`, countAll, store);
+  const counts = ordinals.map(
+    (state, ordinal) => [state, parts.reduce((sum, part) => sum + (part[ordinal] ?? 0), 0)] as const,
+  );
   return Object.fromEntries(
     counts.filter(([state, number]) => number > 0 || Object.hasOwn(definition.states, state)),
   );

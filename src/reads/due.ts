@@ -1,6 +1,7 @@
 import type { Valkey } from "iovalkey";
 import { type Duration, durationMs } from "../machine/duration.js";
-import { ask, type LimitedStore } from "../valkey/ask.js";
+import type { LimitedStore } from "../valkey/ask.js";
+import { askEach } from "../valkey/ask-each.js";
 import { partitionKeys } from "../valkey/keys.js";
 import { partitionOf } from "../valkey/partition.js";
 import type { Position } from "./position.js";
@@ -19,25 +20,23 @@ export interface DueOptions {
 /** Reads when the first timer of each entity fires, in ms of server time; null for an entity without a timer. */
 export async function dueOf(store: LimitedStore, ids: readonly string[]): Promise<(number | null)[]> {
   const { connection, location } = store;
-  const byPartition = new Map<number, string[]>();
+  const byKey = new Map<string, string[]>();
   for (const id of ids) {
-    const partition = partitionOf(id, location.partitions);
-    const members = byPartition.get(partition) ?? [];
+    const { due } = partitionKeys(location, partitionOf(id, location.partitions));
+    const members = byKey.get(due) ?? [];
     members.push(id);
-    byPartition.set(partition, members);
+    byKey.set(due, members);
   }
+  const read = (client: Valkey, keys: readonly string[]): Promise<(string | null)[][]> =>
+    Promise.all(keys.map((key) => client.zmscore(key, ...(byKey.get(key) ?? []))));
+  const scores = await askEach(connection, [...byKey.keys()], `due of ${location.machine}`, read, store);
   const times = new Map<string, number>();
-  const read = (client: Valkey): Promise<unknown> =>
-    Promise.all(
-      [...byPartition].map(async ([partition, members]) => {
-        const scores = await client.zmscore(partitionKeys(location, partition).due, ...members);
-        for (const [at, id] of members.entries()) {
-          const score = scores[at];
-          if (score != null) times.set(id, Number(score));
-        }
-      }),
-    );
-  await ask(connection, `due of ${location.machine}`, read, store);
+  for (const [at, members] of [...byKey.values()].entries()) {
+    for (const [place, id] of members.entries()) {
+      const score = scores[at]?.[place];
+      if (score != null) times.set(id, Number(score));
+    }
+  }
   return ids.map((id) => times.get(id) ?? null);
 }
 

@@ -16,15 +16,20 @@ const OVERHEAD = 1.2;
 /** Number of partitions and of newest documents in each that are read; partitions are alike. */
 const SAMPLE = { partitions: 8, documents: 10 };
 
-/** Estimates from the newest documents how large an event log becomes. @param keep events per partition */
+/**
+ * Estimates from the newest documents how large an event log becomes.
+ *
+ * @param clientOf returns the client of the server that holds a key
+ * @param keep events per partition
+ */
 export async function eventLogSize(
-  client: Valkey,
+  clientOf: (key: string) => Valkey,
   location: MachineLocation,
   keep: number,
 ): Promise<EventLogSize> {
   const keys = allPartitionKeys(location).slice(0, SAMPLE.partitions);
   const samples = await Promise.all(
-    keys.map(({ events }) => client.xrevrange(events, "+", "-", "COUNT", SAMPLE.documents)),
+    keys.map(({ events }) => clientOf(events).xrevrange(events, "+", "-", "COUNT", SAMPLE.documents)),
   );
   const sizes = samples.flat().map(([, fields]) => Buffer.byteLength(fields[1] ?? ""));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);

@@ -2,7 +2,7 @@ import type { Valkey } from "iovalkey";
 import { checkId, checkWhole } from "../contract/arguments.js";
 import { readDocument } from "../contract/document.js";
 import type { JsonValue } from "../machine/json-value.js";
-import { ask, limited, type ReadOptions } from "../valkey/ask.js";
+import { ask, type EntityReadOptions, limited } from "../valkey/ask.js";
 import { logKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 
@@ -29,7 +29,7 @@ export interface HistoryEntry<S extends string = string> {
 }
 
 /** Options of `history`. */
-export interface HistoryOptions extends ReadOptions {
+export interface HistoryOptions extends EntityReadOptions {
   /** Maximum number of changes, counted from the newest. @default the `history` of the machine, which is the most */
   readonly limit?: number;
 }
@@ -41,13 +41,13 @@ export async function history<S extends string>(
   options: HistoryOptions | number = {},
 ): Promise<HistoryEntry<S>[]> {
   const given = typeof options === "number" ? { limit: options } : options;
-  const { connection, location, definition, ...limits } = limited(store, given, ["limit"]);
+  const { connection, location, definition, ...limits } = limited(store, given, ["limit", "reads"]);
   const { limit = definition.history } = given;
   checkWhole("limit", limit, 1);
   const key = logKey(location, checkId("id", id, 128));
   const length = 2 * Math.min(limit, definition.history);
   const read = (client: Valkey): Promise<string[]> => client.lrange(key, -length, -1);
-  return readHistory<S>(await ask(connection, `history ${location.machine} ${id}`, read, limits));
+  return readHistory<S>(await ask(connection.of(key), `history ${location.machine} ${id}`, read, limits));
 }
 
 /** Parses an entity's log: two elements per change, its record and its idempotency key. */

@@ -1,25 +1,73 @@
 import type { Valkey } from "iovalkey";
 import { scoredIds } from "../contract/flat-reply.js";
 import { ask, type LimitedStore, type Limits } from "../valkey/ask.js";
+import { askEach } from "../valkey/ask-each.js";
 import { allPartitionKeys } from "../valkey/keys.js";
+import { sendAll } from "../valkey/lean-command.js";
 import type { MachineStore } from "../valkey/machine-store.js";
+import { scanSet } from "../valkey/set-scan.js";
 import { isAfter, type Position, type StateRange } from "./position.js";
 
-/** Reads up to `limit` index entries of a range after `position`, of all partitions, in the order of the index. */
+/** One partition of a range, as far as it was read. */
+interface Part {
+  readonly key: string;
+  readonly entries: Position[];
+  position: Position | undefined;
+  isEnd: boolean;
+}
+
+/**
+ * Reads up to `limit` index entries of a range after `position`, of all partitions, in the order of the index. Entities are
+ * spread evenly, so a few entries of each partition are enough for most of the result; then those partitions are read on
+ * whose next entries can belong to it.
+ */
 export async function readRange(
   store: LimitedStore,
   range: StateRange,
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
-  const keys = allPartitionKeys(store.location);
-  const parts = await Promise.all(keys.map(({ index }) => readIndex(store, index, range, position, limit)));
-  const [only = [], ...others] = parts;
-  if (others.length === 0) return only;
-  return parts
-    .flat()
-    .sort((a, b) => (isAfter(a, b) ? 1 : -1))
-    .slice(0, limit);
+  const parts = allPartitionKeys(store.location).map(
+    ({ index }): Part => ({ key: index, entries: [], position, isEnd: false }),
+  );
+  const share = Math.min(limit, Math.ceil((2 * limit) / parts.length) + 4);
+  let found: Position[] = [];
+  for (let open = parts; open.length > 0; ) {
+    await readOn(store, range, open, share);
+    found = parts
+      .flatMap(({ entries }) => entries)
+      .sort((a, b) => (isAfter(a, b) ? 1 : -1))
+      .slice(0, limit);
+    const last = found.length < limit ? undefined : found.at(-1);
+    open = open.filter(
+      ({ isEnd, position: at }) => !isEnd && (last === undefined || (at !== undefined && isAfter(last, at))),
+    );
+  }
+  return found;
+}
+
+/** Reads up to `limit` further entries of each part. */
+async function readOn(
+  { connection, location, ...limits }: LimitedStore,
+  range: StateRange,
+  parts: readonly Part[],
+  limit: number,
+): Promise<void> {
+  const byKey = new Map(parts.map((part) => [part.key, part]));
+  const read = (client: Valkey, keys: readonly string[]): Promise<Position[][]> =>
+    readEntries(
+      client,
+      keys.map((key) => ({ key, position: byKey.get(key)?.position })),
+      range,
+      limit,
+    );
+  const replies = await askEach(connection, [...byKey.keys()], `list ${location.machine}`, read, limits);
+  for (const [at, part] of parts.entries()) {
+    const entries = replies[at] ?? [];
+    part.entries.push(...entries);
+    part.isEnd = entries.length < limit;
+    part.position = entries.at(-1) ?? part.position;
+  }
 }
 
 /** Maximum number of entries that one transaction reads; the server replies within a few milliseconds. */
@@ -57,7 +105,7 @@ async function snapshot(
       transaction.zrangebyscore(key, from, to, "WITHSCORES", "LIMIT", 0, SNAPSHOT + 1);
     return transaction.exec();
   };
-  const replies = await ask(store.connection, `list ${store.location.machine}`, read, store);
+  const replies = await ask(store.connection.of(key), `list ${store.location.machine}`, read, store);
   const parts = replies?.map(([error, flat]) => {
     if (error !== null) throw error;
     return scoredIds(flat as string[]);
@@ -67,23 +115,16 @@ async function snapshot(
 }
 
 async function scan(store: LimitedStore, key: string, ranges: readonly StateRange[]): Promise<Position[]> {
-  const { connection, location } = store;
+  const { location } = store;
+  const connection = store.connection.of(key);
   const scores = new Map<string, number>();
-  let epoch: number;
-  do {
-    // The cursor of one server means nothing to another one, so the scan begins again after a reconnection.
-    ({ epoch } = connection);
-    let cursor = "0";
-    do {
-      const at = cursor;
-      const read = (client: Valkey) => client.zscan(key, at, "COUNT", STEP);
-      const [next, flat] = await ask(connection, `list ${location.machine}`, read, store);
-      for (const { id, score } of scoredIds(flat)) {
-        if (ranges.some(({ from, to }) => score >= from && score <= to)) scores.set(id, score);
-      }
-      cursor = next;
-    } while (cursor !== "0" && epoch === connection.epoch);
-  } while (epoch !== connection.epoch);
+  const askPage = <T>(question: (client: Valkey) => Promise<T>): Promise<T> =>
+    ask(connection, `list ${location.machine}`, question, store);
+  for await (const flat of scanSet(askPage, key, STEP)) {
+    for (const { id, score } of scoredIds(flat)) {
+      if (ranges.some(({ from, to }) => score >= from && score <= to)) scores.set(id, score);
+    }
+  }
   return Array.from(scores, ([id, score]) => ({ id, score }));
 }
 
@@ -95,16 +136,42 @@ export async function readIndex(
   position: Position | undefined,
   limit: number,
 ): Promise<Position[]> {
-  const after = position !== undefined && position.score >= range.from ? position : undefined;
-  // By score and never by rank, because ranks change when entries leave. All entries with the position's own score are
-  // read, because many entities may enter a state in the same millisecond.
-  const from = after === undefined ? range.from : `(${after.score}`;
-  const read = (client: Valkey) =>
-    Promise.all([
-      after === undefined ? [] : client.zrangebyscore(key, after.score, after.score, "WITHSCORES"),
-      client.zrangebyscore(key, from, range.to, "WITHSCORES", "LIMIT", 0, limit),
-    ]);
-  const [tied, later] = await ask(store.connection, `list ${store.location.machine}`, read, store);
-  const rest = after === undefined ? [] : scoredIds(tied).filter((entry) => isAfter(entry, after));
-  return [...rest, ...scoredIds(later)].slice(0, limit);
+  const read = async (client: Valkey): Promise<Position[]> =>
+    (await readEntries(client, [{ key, position }], range, limit))[0] ?? [];
+  return ask(store.connection.of(key), `list ${store.location.machine}`, read, store);
+}
+
+/**
+ * Reads up to `limit` index entries of a range from each partition, after its position.
+ *
+ * By score and never by rank, because ranks change when entries leave. All entries with the position's own score are read,
+ * because many entities may enter a state in the same millisecond.
+ */
+async function readEntries(
+  client: Valkey,
+  parts: readonly Pick<Part, "key" | "position">[],
+  range: StateRange,
+  limit: number,
+): Promise<Position[][]> {
+  const readFrom = (key: string, from: number | string, to: number, ...most: string[]) =>
+    ["zrangebyscore", key, String(from), String(to), "WITHSCORES", ...most] as const;
+  const begins = parts.map(({ position }) =>
+    position && position.score >= range.from ? position : undefined,
+  );
+  const commands = parts.flatMap(({ key }, at) => {
+    const score = begins[at]?.score;
+    const later = readFrom(
+      key,
+      score === undefined ? range.from : `(${score}`,
+      range.to,
+      ...["LIMIT", "0", String(limit)],
+    );
+    return score === undefined ? [later] : [readFrom(key, score, score), later];
+  });
+  const replies = (await sendAll(client, commands)).map((flat) => scoredIds(flat as string[])).values();
+  const next = (): Position[] => replies.next().value ?? [];
+  return begins.map((begin) => {
+    const tied = begin === undefined ? [] : next().filter((entry) => isAfter(entry, begin));
+    return [...tied, ...next()].slice(0, limit);
+  });
 }

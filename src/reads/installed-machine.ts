@@ -4,8 +4,10 @@ import { LayoutError } from "../errors/layout-error.js";
 import { parseCompiledMachine } from "../machine/compile.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import { ask, type LimitedStore, type Limits } from "../valkey/ask.js";
+import { askAny } from "../valkey/ask-any.js";
 import type { Connection } from "../valkey/connection.js";
-import { type MachineLocation, partitionKeys } from "../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation, machinesKey, partitionKeys } from "../valkey/keys.js";
+import { installedMachines } from "../valkey/layout.js";
 
 /** A machine that is installed on the server. */
 export interface InstalledMachine {
@@ -16,18 +18,45 @@ export interface InstalledMachine {
 }
 
 /**
- * Reads an installed machine; null if it is not installed. All partitions hold the same.
+ * Reads an installed machine; null if it is not installed. All partitions hold the same: while the server of the first one is
+ * unreachable, another one answers.
  *
  * @throws LayoutError if the definition is damaged, or another version of latchkey wrote it
  */
 export async function readMachine(
   connection: Connection,
   location: MachineLocation,
-  partition = 0,
   limits: Limits = {},
 ): Promise<InstalledMachine | null> {
+  const keys = allPartitionKeys(location).map(({ machine }) => machine);
+  const read = async (client: Valkey, key: string): Promise<InstalledMachine | undefined> =>
+    (await readInstalled(client, location, keys.indexOf(key))) ?? undefined;
+  return (await askAny(connection, keys, `machine ${location.machine}`, read, limits)) ?? null;
+}
+
+/** Reads a machine as one partition holds it; null if it is not installed there. @throws as {@link readMachine} */
+export async function readMachineOf(
+  partition: number,
+  connection: Connection,
+  location: MachineLocation,
+): Promise<InstalledMachine | null> {
   const read = (client: Valkey) => readInstalled(client, location, partition);
-  return ask(connection, `machine ${location.machine}`, read, limits);
+  const { machine } = partitionKeys(location, partition);
+  return ask(connection.of(machine), `machine ${location.machine}`, read);
+}
+
+/** Lists the names of the machines that are installed in a namespace, as {@link readMachine} reads one. */
+export async function readMachineNames(
+  connection: Connection,
+  { namespace, partitions }: Omit<MachineLocation, "machine">,
+  limits: Limits = {},
+): Promise<string[]> {
+  const keys = Array.from({ length: partitions }, (_, partition) => machinesKey(namespace, partition));
+  const read = async (client: Valkey, key: string): Promise<string[] | undefined> => {
+    const names = await installedMachines(client, namespace, keys.indexOf(key));
+    return names.length === 0 ? undefined : names;
+  };
+  return (await askAny(connection, keys, "machines", read, limits)) ?? [];
 }
 
 async function readInstalled(
@@ -74,7 +103,8 @@ export async function needMachine(
     if (installed === null) throw notInstalled(operation, location);
     return installed;
   };
-  return ask(connection, `machine ${location.machine}`, read, store);
+  const { machine } = partitionKeys(location, 0);
+  return ask(connection.of(machine), `machine ${location.machine}`, read, store);
 }
 
 /** Makes the error of an operation on a machine that is not installed. */

@@ -2,7 +2,7 @@ import { checkWhole, isId } from "../contract/arguments.js";
 import type { Snapshot } from "../contract/document.js";
 import type { Fields } from "../contract/own-fields.js";
 import type { Duration } from "../machine/duration.js";
-import { ask, type LimitedStore, limited, type ReadOptions } from "../valkey/ask.js";
+import { ask, type EntityReadOptions, type LimitedStore, limited } from "../valkey/ask.js";
 import type { MachineStore } from "../valkey/machine-store.js";
 import { readServerTime } from "../valkey/server-clock.js";
 import { type CursorScope, cursorText, parseCursor } from "./cursor.js";
@@ -23,7 +23,9 @@ import { isWithin, type Position, type StateRange } from "./position.js";
 export type { ListFilter } from "./list-filter.js";
 
 /** Options of `list`. */
-export interface ListOptions<S extends string = string> extends ListFilter<S> {
+export interface ListOptions<S extends string = string>
+  extends ListFilter<S>,
+    Pick<EntityReadOptions, "reads"> {
   /**
    * Time limit of each request; a list makes as many as it needs.
    * @default the `timeout` of `connect`, else "5s"
@@ -34,7 +36,7 @@ export interface ListOptions<S extends string = string> extends ListFilter<S> {
 }
 
 /** Options of `listPage`. */
-export interface PageOptions<S extends string = string> extends ListFilter<S>, ReadOptions {
+export interface PageOptions<S extends string = string> extends ListFilter<S>, EntityReadOptions {
   /** Maximum number of entities, 1 to 1000. @default 100 */
   readonly limit?: number;
   /** Cursor of the previous page; omit it for the first page. */
@@ -48,8 +50,10 @@ export interface Page<S extends string = string, F extends object = Fields> {
   readonly cursor?: string;
 }
 
+/** Option names of `list`, without those of every read. */
+export const LIST_OPTIONS: readonly (keyof ListOptions)[] = [...FILTER_OPTIONS, "reads"];
 /** Option names of `listPage`, without those of every read. */
-export const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...FILTER_OPTIONS, "limit", "cursor"];
+export const PAGE_OPTIONS: readonly (keyof PageOptions)[] = [...LIST_OPTIONS, "limit", "cursor"];
 /** Default length of a page. */
 export const PAGE = 100;
 /** Maximum number of entities in one page. */
@@ -104,7 +108,7 @@ export async function* list<S extends string, F extends object = Fields>(
   store: MachineStore,
   options: ListOptions<S>,
 ): AsyncGenerator<Snapshot<S, F>, void> {
-  const { deadline: _, ...limits } = limited(store, options, FILTER_OPTIONS); // each request has the whole timeout
+  const { deadline: _, ...limits } = limited(store, options, LIST_OPTIONS); // each request has the whole timeout
   checkFilter(options);
   try {
     const nowMs = await nowFor(limits, options);

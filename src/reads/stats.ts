@@ -61,11 +61,12 @@ export async function stats(store: MachineStore, options: ReadOptions = {}): Pro
   const limits = limited(store, options);
   const states = await count(limits);
   const { definition } = await needMachine(limits, "stats");
+  const clientOf = (key: string): Valkey => connection.of(key).client;
   const read = async (client: Valkey): Promise<Stats> => {
     const { nowMs } = await readServerTime(client);
     const parts: PartitionStats[] = [];
-    for (const partition of allPartitionKeys(location).keys())
-      parts.push(await partitionStats(client, location, partition, nowMs));
+    for (const [partition, { events }] of allPartitionKeys(location).entries())
+      parts.push(await partitionStats(clientOf(events), location, partition, nowMs));
     const usages = PARTS.map((part) => [part, total(parts.map(({ memory }) => memory[part]))] as const);
     const memory = Object.fromEntries(usages) as Record<MemoryPart, MemoryUsage>;
     return {
@@ -78,7 +79,7 @@ export async function stats(store: MachineStore, options: ReadOptions = {}): Pro
         over: sum(parts.map(({ overdue }) => overdue)),
       },
       events: sum(parts.map(({ events }) => events)),
-      eventLog: await eventLogSize(client, location, definition.events.keep),
+      eventLog: await eventLogSize(clientOf, location, definition.events.keep),
       tombstones: sum(parts.map(({ tombstones }) => tombstones)),
       memory: { ...memory, total: total(Object.values(memory)) },
     };

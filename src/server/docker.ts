@@ -9,7 +9,7 @@ import { startChild } from "./child.js";
 import { withPort } from "./port.js";
 
 /** The container image that is used if no server program is installed. */
-export const DEFAULT_IMAGE = "valkey/valkey:9.1";
+export const DEFAULT_IMAGE = "valkey/valkey:9.0.8";
 
 /** Settings of {@link runContainer}. */
 export interface ContainerOptions {

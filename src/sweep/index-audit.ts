@@ -2,7 +2,7 @@ import { dueAt } from "../contract/due-at.js";
 import { LayoutError } from "../errors/layout-error.js";
 import type { CompiledState } from "../machine/compiled.js";
 import { readIndex } from "../reads/index.js";
-import { readMachine } from "../reads/installed-machine.js";
+import { readMachineOf } from "../reads/installed-machine.js";
 import { type Position, type StateRange, stateRange } from "../reads/position.js";
 import type { SweepPartition } from "./partition.js";
 
@@ -63,7 +63,7 @@ export class IndexAudit {
   /** Reads the states with a timer from the installed machine. */
   async #readStates(): Promise<TimedState[]> {
     const { connection, location, partition } = this.#partition;
-    const machine = await readMachine(connection, location, partition);
+    const machine = await readMachineOf(partition, connection, location);
     if (machine === null) throw new LayoutError(`the definition of ${location.machine} is missing`);
     const { definition, ordinals } = machine;
     return ordinals.flatMap((name, ordinal) => {

@@ -1,7 +1,11 @@
-import type { NotExecutedError } from "../errors/outcome-errors.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { readIndex } from "../reads/index.js";
 import { notInstalled } from "../reads/installed-machine.js";
 import type { Position } from "../reads/position.js";
+import type { Connection } from "../valkey/connection.js";
+import type { Deadline } from "../valkey/deadline.js";
+import { OfflineError } from "../valkey/failure.js";
+import { hint } from "../valkey/hint.js";
 import type { Recover } from "../valkey/machine-store.js";
 import { readServerTime, type ServerTime } from "../valkey/server-clock.js";
 import { IndexAudit } from "./index-audit.js";
@@ -38,6 +42,25 @@ export class PartitionSweep {
   /** Returns a rejection if the user lacks a permission for one of the timers. */
   get rejection(): NotExecutedError | undefined {
     return [...this.#stuck.values()].find((reason) => reason !== "stuck");
+  }
+
+  /** Connection to the server that holds the partition now; undefined if a cluster's server is unreachable. */
+  get server(): Connection | undefined {
+    const { connection } = this.#partition;
+    if (!connection.isCluster) return connection;
+    return connection.isReady ? connection.server : undefined;
+  }
+
+  /** Waits until the partition has a server, until the deadline at most. */
+  async untilReachable(deadline: Deadline): Promise<void> {
+    if (this.server === undefined) await this.#partition.connection.untilReady(deadline).catch(() => {});
+  }
+
+  /** Explains why a partition without a server is not swept. */
+  get offlineError(): NotExecutedError {
+    const { connection, location } = this.#partition;
+    const why = hint(new OfflineError(), connection.place);
+    return new NotExecutedError(`sweep ${location.machine} was not answered: ${why}`, "");
   }
 
   /**

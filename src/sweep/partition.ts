@@ -33,10 +33,10 @@ export class SweepPartition {
   readonly keys: PartitionKeys;
 
   constructor(connection: Connection, location: MachineLocation, partition: number) {
-    this.connection = connection;
     this.location = location;
     this.partition = partition;
     this.keys = partitionKeys(location, partition);
+    this.connection = connection.of(this.keys.due);
   }
 
   /** Asks the server a question. @throws NotExecutedError if there is no reply, or an error */
@@ -77,8 +77,7 @@ export class SweepPartition {
     } catch (error) {
       if (!(error instanceof LatchkeyError) || error.code === "UNKNOWN") throw error;
       if (error instanceof NotExecutedError) {
-        if (error.reply === "NOPERM" || error.message.includes("ERR ACL failure"))
-          return { outcome: "denied", rejection: error };
+        if (error.reply === "NOPERM") return { outcome: "denied", rejection: error };
         if (!DAMAGE.has(error.reply)) throw error;
       }
       return { outcome: "stuck", why: `its data is damaged (${failureCode(error)}); ${repair}` };

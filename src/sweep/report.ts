@@ -1,6 +1,6 @@
 import { type Change, readDocument } from "../contract/document.js";
 import type { LatchkeyError } from "../errors/latchkey-error.js";
-import { tell } from "../valkey/failed-listener.js";
+import { callListener } from "../valkey/failed-listener.js";
 import type { Logger } from "../valkey/logger.js";
 
 /** A timer that cannot fire, or a machine whose timers cannot fire. */
@@ -33,8 +33,11 @@ export interface SweepListeners {
    * stuck again.
    */
   readonly onStuck?: (stuck: Stuck) => void;
-  /** Called once when the server is unreachable or rejects what the sweep needs. The sweep retries. */
-  readonly onAway?: (why: LatchkeyError) => void;
+  /**
+   * Called once when a server is unreachable or rejects what the sweep needs, with what the sweep has done. The sweep
+   * retries; with `once` it throws the error.
+   */
+  readonly onAway?: (why: LatchkeyError, report: SweepReport) => void;
   /** Called once when the sweep continues after `onAway`. */
   readonly onBack?: () => void;
 }
@@ -103,12 +106,14 @@ export class SweepReporter {
       this.#logger.info({}, "the sweep continues");
       this.#call(this.#listeners.onBack, undefined);
     } else {
-      this.#logger.warn({ error: failure.message }, "the sweep waits for the server");
-      this.#call(this.#listeners.onAway, failure);
+      this.#logger.warn({ error: failure.message }, "the sweep could not fire all timers");
+      const { onAway } = this.#listeners;
+      const { report } = this;
+      this.#call(onAway && ((why: LatchkeyError) => onAway(why, report)), failure);
     }
   }
 
   #call<T>(listener: ((news: T) => void) | undefined, news: T): void {
-    tell(this.#logger, "of a sweep", listener, news);
+    callListener(this.#logger, "of a sweep", listener, news);
   }
 }

@@ -1,4 +1,3 @@
-import type { Valkey } from "iovalkey";
 import {
   checkDuration,
   checkFlag,
@@ -8,18 +7,19 @@ import {
   checkWhole,
 } from "../contract/arguments.js";
 import { ClosedError } from "../errors/closed-error.js";
-import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Duration } from "../machine/duration.js";
-import { notInstalled } from "../reads/installed-machine.js";
-import { ask } from "../valkey/ask.js";
+import { notInstalled, readMachineNames } from "../reads/installed-machine.js";
+import { type Limits, unlessAborted } from "../valkey/ask.js";
+import { askReachable, PATIENCE } from "../valkey/ask-each.js";
 import type { Connection } from "../valkey/connection.js";
+import { Deadline } from "../valkey/deadline.js";
 import { allPartitionKeys, type MachineLocation } from "../valkey/keys.js";
-import { installedMachines } from "../valkey/layout.js";
 import type { MachineStore, Recover } from "../valkey/machine-store.js";
 import { pause, performance } from "../valkey/real-time.js";
 import { isUnanswered, partitionsOf } from "./partition.js";
 import { PartitionSweep } from "./partition-sweep.js";
 import { type SweepListeners, type SweepReport, SweepReporter } from "./report.js";
+import { byServer, sweepServer } from "./server-round.js";
 
 /** Options of a sweep. */
 export interface SweepOptions extends SweepListeners {
@@ -44,14 +44,8 @@ const OPTIONS: readonly (keyof SweepOptions)[] = [
   "onBack",
 ];
 
-/** Limits the rest after a batch, in ms. */
-const MAX_REST_MS = 100;
-
 /** Limits one wait, in ms: Node's timers overflow at 25 days, and a client may end without notice. */
 const MAX_WAIT_MS = 1_000;
-
-/** Replies that concern one command or key. Any other failure ends the round. */
-const LOCAL_REPLIES: ReadonlySet<string> = new Set(["NOPERM", "WRONGTYPE", "ERR", "DENIED", "CROSSSLOT"]);
 
 /**
  * Fires the expired timers of one machine, and gives entities that lack their deadline theirs. Runs in any number of
@@ -68,10 +62,12 @@ export async function sweepMachine(
 ): Promise<SweepReport> {
   const find = async (): Promise<MachineLocation[]> => {
     if (options.once !== true) return [location];
-    const counts = await ask(connection, `sweep ${location.machine}`, (client) =>
-      Promise.all(allPartitionKeys(location).map(({ machine }) => client.exists(machine))),
+    const keys = allPartitionKeys(location).map(({ machine }) => machine);
+    const asked = askReachable(connection, keys, `sweep ${location.machine}`, (client, own) =>
+      Promise.all(own.map((machine) => client.exists(machine))),
     );
-    if (!counts.includes(1) && !(await recover?.())) throw notInstalled("sweep", location);
+    const { results } = await unlessAborted(asked, options.signal);
+    if (![...results.values()].includes(1) && !(await recover?.())) throw notInstalled("sweep", location);
     return [location];
   };
   return new Sweep(connection, options, find, recover).run();
@@ -90,9 +86,9 @@ export function checkSweep(options: SweepOptions) {
 
 /** A namespace whose machines are swept. */
 interface SweptNamespace {
-  readonly name: string;
+  readonly place: Omit<MachineLocation, "machine">;
   /** Reads its facts; undefined while it is empty. */
-  read(): Promise<unknown>;
+  read(limits?: Limits): Promise<unknown>;
   location(machine: string): MachineLocation;
 }
 
@@ -105,17 +101,20 @@ export async function sweepNamespace(
   namespace: SweptNamespace,
   options: SweepOptions,
 ): Promise<SweepReport> {
+  // In a cluster the timers of the other servers do not wait for the one that knows the machines.
+  const isPatient = !connection.isCluster || options.once === true;
+  const limits = isPatient ? {} : { timeoutMs: MAX_WAIT_MS };
   return new Sweep(connection, options, async () => {
-    if ((await namespace.read()) === undefined) return [];
-    const find = (client: Valkey) => installedMachines(client, namespace.name);
-    const machines = await ask(connection, `sweep ${namespace.name}`, find);
+    if ((await namespace.read(limits)) === undefined) return [];
+    const machines = await readMachineNames(connection, namespace.place, limits);
     return machines.map((machine) => namespace.location(machine));
   }).run();
 }
 
 /**
- * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each. After each batch the
- * sweep rests for as long as the batch took, so that it uses at most half of the server's time.
+ * Sweeps in rounds. In each round the partitions of all machines take turns, one batch each; in a cluster, those of each
+ * server by themselves. After each batch the sweep rests for as long as the batch took, so that it uses at most half of a
+ * server's time.
  */
 class Sweep {
   readonly #connection: Connection;
@@ -129,6 +128,7 @@ class Sweep {
   /** Ends the sweep. With `once`, a closed connection fails it instead. */
   readonly #stop: AbortSignal;
   readonly #machines = new Map<string, readonly PartitionSweep[]>();
+  #isFirstRound = true;
 
   constructor(
     connection: Connection,
@@ -166,39 +166,47 @@ class Sweep {
   /** Reports a failure that a later round may not have, and throws any other one. @returns true: the round has ended */
   #fail(error: unknown): true {
     if (this.#stop.aborted) return true;
-    const hasEnded = this.#once || this.#connection.client.status === "end";
-    if (hasEnded || !isUnanswered(error)) throw error;
+    if (this.#connection.isEnded || !isUnanswered(error)) throw error;
     this.#reporter.endRound(error);
+    if (this.#once) throw error;
     return true;
   }
 
   /** Runs a round, until its time is up. @returns whether all partitions have ended it */
   async #runRound(): Promise<boolean> {
-    const partitions = (await this.#findMachines()).flatMap((location) => this.#partitionsOf(location));
+    const { partitions, failure: unknownMachines } = await this.#findPartitions();
+    if (this.#stop.aborted) return false;
+    if (this.#isFirstRound && partitions.length > 0) {
+      this.#isFirstRound = false;
+      const deadline = Deadline.in(this.#connection.timeoutMs * PATIENCE);
+      const reached = Promise.all(partitions.map((partition) => partition.untilReachable(deadline)));
+      await unlessAborted(reached, this.#stop);
+    }
+    // In a cluster the timers of the other servers do not wait for one that is unreachable.
+    const reachable = partitions.filter(({ server }) => server !== undefined);
+    const offline = partitions.find((partition) => !reachable.includes(partition))?.offlineError;
     // A backlog is left after some time, for machines that were installed meanwhile.
     const until = this.#once ? Number.POSITIVE_INFINITY : performance.now() + this.#intervalMs;
-    let failure: NotExecutedError | undefined;
-    let rounds = partitions.map((partition) => partition.round(this.#once));
-    do {
-      const unfinished: typeof rounds = [];
-      for (const round of rounds) {
-        if (this.#stop.aborted) return false;
-        const began = performance.now();
-        try {
-          if ((await round.next()).done) continue;
-          unfinished.push(round);
-          await pause(Math.min(performance.now() - began, MAX_REST_MS));
-        } catch (error) {
-          if (!(error instanceof NotExecutedError && LOCAL_REPLIES.has(error.reply))) throw error;
-          failure ??= error;
-        }
-      }
-      rounds = unfinished;
-    } while (rounds.length > 0 && performance.now() < until);
-    failure ??= partitions.find(({ rejection }) => rejection !== undefined)?.rejection;
+    const limits = { once: this.#once, until, stop: this.#stop };
+    const results = await Promise.all(byServer(reachable).map((some) => sweepServer(some, limits)));
+    if (this.#stop.aborted) return false;
+    const failed = results.find(({ failure }) => failure !== undefined);
+    const rejection = partitions.find((partition) => partition.rejection !== undefined)?.rejection;
+    const failure = failed?.failure ?? offline ?? unknownMachines ?? rejection;
     if (failure !== undefined) throw failure;
     this.#reporter.endRound();
-    return rounds.length === 0;
+    return results.every(({ isDone }) => isDone);
+  }
+
+  /** Lists the partitions of all machines; in a cluster, of the known ones if their server is unreachable. */
+  async #findPartitions(): Promise<{ readonly partitions: readonly PartitionSweep[]; failure?: unknown }> {
+    try {
+      const partitions = (await this.#findMachines()).flatMap((location) => this.#partitionsOf(location));
+      return { partitions };
+    } catch (failure) {
+      if (this.#once || !this.#connection.isCluster || !isUnanswered(failure)) throw failure;
+      return { partitions: [...this.#machines.values()].flat(), failure };
+    }
   }
 
   #partitionsOf(location: MachineLocation): readonly PartitionSweep[] {
@@ -213,7 +221,7 @@ class Sweep {
 
   async #wait(ms: number): Promise<void> {
     const until = performance.now() + ms;
-    while (!this.#stop.aborted && this.#connection.client.status !== "end" && performance.now() < until) {
+    while (!this.#stop.aborted && !this.#connection.isEnded && performance.now() < until) {
       const part = Math.min(until - performance.now(), MAX_WAIT_MS);
       await pause(part, undefined, { signal: this.#stop }).catch(() => {});
     }

@@ -22,8 +22,8 @@ export function sharedServerUrl(): Promise<string> {
   servers.publish(question);
   if (question.url !== undefined) return question.url;
   const url = startValkey().then((server) => server.url);
-  const answer = (asked: unknown): void => {
-    (asked as Question).url = url;
+  const answer = (message: unknown): void => {
+    (message as Question).url = url;
   };
   servers.subscribe(answer);
   url.catch(() => servers.unsubscribe(answer)); // the next call tries again

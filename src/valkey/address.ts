@@ -9,6 +9,8 @@ export interface Address {
   readonly database: number;
   readonly username?: string;
   readonly password?: string;
+  /** Nodes of a cluster; host and port are those of the first. */
+  readonly cluster?: readonly { readonly host: string; readonly port: number }[];
   /** Sentinels that know the current primary; host and port are those of the first. */
   readonly sentinel?: SentinelGroup;
 }
@@ -20,9 +22,11 @@ export interface SentinelGroup {
 }
 
 /** Formats an address without credentials. */
-export function addressText({ host, port, path, tls, database, sentinel }: Address): string {
+export function addressText({ host, port, path, tls, database, sentinel, cluster }: Address): string {
   if (path !== undefined) return `unix://${path}`;
   const scheme = tls ? "valkeys" : "valkey";
+  if (cluster !== undefined)
+    return `${scheme}+cluster://${cluster.map((node) => hostText(node.host, node.port)).join(",")}`;
   const suffix = database === 0 ? "" : `/${database}`;
   if (sentinel === undefined) return `${scheme}://${hostText(host, port)}${suffix}`;
   const nodes = sentinel.nodes.map((node) => hostText(node.host, node.port)).join(",");

@@ -1,17 +1,19 @@
 import type { Valkey } from "iovalkey";
-import { checkDuration, checkOptions, checkSignal } from "../contract/arguments.js";
+import { checkDuration, checkOptions, checkSignal, checkWord } from "../contract/arguments.js";
 import { ClosedError } from "../errors/closed-error.js";
 import { ConnectError } from "../errors/connect-error.js";
 import { ContractError, LatchkeyError } from "../errors/latchkey-error.js";
 import { LayoutError } from "../errors/layout-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import type { Duration } from "../machine/duration.js";
-import type { Connection } from "./connection.js";
-import { Deadline, TimeUpError } from "./deadline.js";
-import { classifyFailure, isLoss, isOffline, replyCode, safeMessage } from "./failure.js";
+import { isLastingFailure } from "./connect-error.js";
+import type { Connection, Server } from "./connection.js";
+import { Deadline } from "./deadline.js";
+import { classifyFailure, isLasting, replyCode, safeMessage } from "./failure.js";
+import { hint } from "./hint.js";
 import type { MachineStore, Recover } from "./machine-store.js";
 import { onAbort } from "./on-abort.js";
-import { missingPermission } from "./permission.js";
+import type { Place } from "./place.js";
 import { retry } from "./retry.js";
 
 /** Texts of the scripts' own error replies. */
@@ -29,24 +31,11 @@ const CONTRACT_TEXTS = new Map([
   ["BADARG states", "too many states were installed under this machine name; use another name"],
 ]);
 
-/** Texts of error replies that the server gives before it executes anything. */
-const HINTS = new Map([
-  ["OOM", "the server is out of memory"],
-  ["READONLY", "the server is a replica"],
-  ["NOAUTH", "authentication required; give a user and a password"],
-  ["BUSY", "the server is running a slow script"],
-  ["LOADING", "the server is loading its data"],
-  ["MISCONF", "the server cannot save its data"],
-  ["NOREPLICAS", "too few replicas are connected to the server"],
-  ["MASTERDOWN", "the server is a replica without its primary"],
-  ["WRONGTYPE", "wrong key type: not written by latchkey"],
-]);
-
-/** Converts the failure of a change that was not executed. */
-export function notMade(error: unknown, name: string, address: string): Error {
+/** Converts the failure of a change that was not executed. @param role role that has the permissions of the change */
+export function notMade(error: unknown, name: string, place: Place, role: string): Error {
   return (
     contractError(error, name) ??
-    new NotExecutedError(`${name} was not executed: ${hint(error, address)}`, serverCode(error))
+    new NotExecutedError(`${name} was not executed: ${hint(error, place, role)}`, replyCode(error))
   );
 }
 
@@ -78,6 +67,17 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of a read of entities. */
+export interface EntityReadOptions extends ReadOptions {
+  /**
+   * `"replica"` reads from a replica of the server, which takes load off the primary. The reply can be outdated: it can
+   * lack acknowledged changes, also those of this process. Do not base a decision on it, except a change with `ifVersion` or
+   * `ifState`. If no replica can be read, the primary answers.
+   * @default "primary"
+   */
+  readonly reads?: "primary" | "replica";
+}
+
 /** Names of the options of every read. */
 export const READ_OPTIONS: readonly (keyof ReadOptions)[] = ["timeout", "signal"];
 
@@ -87,6 +87,8 @@ export interface Limits {
   readonly deadline?: Deadline;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Server that the questions are asked. */
+  readonly reads?: EntityReadOptions["reads"];
   /** Installs a machine that the server has lost. The question is then asked again, once. */
   readonly recover?: Recover | undefined;
 }
@@ -103,18 +105,20 @@ export interface LimitedStore extends MachineStore, Limits {}
  */
 export function limited<T extends { readonly connection: Connection }>(
   store: T,
-  options: ReadOptions,
+  options: EntityReadOptions,
   known: readonly string[] = [],
 ): T & Limits & { readonly timeoutMs: number; readonly deadline: Deadline } {
   checkOptions(options, [...known, ...READ_OPTIONS]);
-  const { timeout, signal } = options;
+  const { timeout, signal, reads = "primary" } = options;
   checkSignal(signal);
+  checkWord("reads", reads, ["primary", "replica"]);
   const timeoutMs = timeout === undefined ? store.connection.timeoutMs : checkDuration("timeout", timeout);
-  return { ...store, timeoutMs, deadline: Deadline.in(timeoutMs), signal };
+  return { ...store, timeoutMs, deadline: Deadline.in(timeoutMs), signal, reads };
 }
 
 /**
- * Asks the server a question that is safe to repeat. Retries until there is a reply, or the time is up.
+ * Asks the server a question that is safe to repeat. Retries until there is a reply, or the time is up. With
+ * `reads: "replica"` asks a replica first, once.
  *
  * @param what name of the question, for the error
  * @throws NotExecutedError if there was no reply, or an error reply; the reason of the signal
@@ -122,17 +126,43 @@ export function limited<T extends { readonly connection: Connection }>(
 export async function ask<T>(
   connection: Connection,
   what: string,
-  question: (client: Valkey) => Promise<T>,
-  { timeoutMs = connection.timeoutMs, deadline = Deadline.in(timeoutMs), signal, recover }: Limits = {},
+  question: (client: Valkey, server: Server) => Promise<T>,
+  {
+    timeoutMs = connection.timeoutMs,
+    deadline = Deadline.in(timeoutMs),
+    signal,
+    recover,
+    reads,
+  }: Limits = {},
 ): Promise<T> {
   signal?.throwIfAborted();
-  const attempts = (): Promise<T> => retry(connection, deadline, what, () => question(connection.client));
-  const work = askOnce(connection, what, () =>
-    attempts().catch(async (error: unknown) => {
+  const attempts = (): Promise<T> => retry(connection, deadline, what, question);
+  const work = runQuestion(connection, what, async () => {
+    const reply = reads === "replica" ? await connection.replica?.ask(question, deadline) : undefined;
+    if (reply !== undefined) return reply[0];
+    return attempts().catch(async (error: unknown) => {
       if (recover === undefined || !isNoMachine(error) || !(await deadline.race(recover()))) throw error;
       return attempts();
-    }),
-  );
+    });
+  });
+  return unlessAborted(work, signal);
+}
+
+/** Returns whether a question got no answer, or an error reply that may pass: the server is unreachable or out of service. */
+export function isUnreachable(error: unknown): error is NotExecutedError {
+  return error instanceof NotExecutedError && !isLasting(error.reply);
+}
+
+/** Errors without a reply of servers that no retry can reach. */
+const hopeless = new WeakSet<Error>();
+
+/** Returns whether a server is unreachable or out of service, and may return by itself: false if it rejects the user. */
+export function isAway(error: unknown): error is NotExecutedError {
+  return isUnreachable(error) && !hopeless.has(error);
+}
+
+/** Returns the result of the work. @throws its error; the reason of the signal, as soon as it is aborted */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
     const unlisten = onAbort(signal, () => reject(signal.reason));
@@ -146,11 +176,11 @@ function isNoMachine(error: unknown): boolean {
 }
 
 /**
- * Asks the server once.
+ * Runs a question once, and converts its failure.
  *
  * @throws NotExecutedError if there was no reply, or an error reply; ClosedError; other errors of latchkey as they are
  */
-export async function askOnce<T>(
+export async function runQuestion<T>(
   connection: Connection,
   what: string,
   question: () => Promise<T>,
@@ -160,26 +190,10 @@ export async function askOnce<T>(
   } catch (error) {
     if (error instanceof LatchkeyError && !(error instanceof ConnectError)) throw error;
     if (connection.isClosed) throw new ClosedError();
-    const reply = serverCode(error);
+    const reply = replyCode(error);
     const became = reply === "" ? "not answered" : "rejected";
-    throw new NotExecutedError(`${what} was ${became}: ${hint(error, connection.address)}`, reply);
+    const failure = new NotExecutedError(`${what} was ${became}: ${hint(error, connection.place)}`, reply);
+    if (reply === "" && isLastingFailure(connection.place.error)) hopeless.add(failure);
+    throw failure;
   }
-}
-
-/** Returns the code of an error reply. A denial inside a script has one too. */
-function serverCode(error: unknown): string {
-  return missingPermission(safeMessage(error)) === undefined ? replyCode(error) : "NOPERM";
-}
-
-/** Explains why a call got no reply. */
-export function hint(error: unknown, address: string): string {
-  const missing = missingPermission(safeMessage(error));
-  if (missing !== undefined)
-    return `${missing.text}; \`latchkey doctor\` prints the ACL line that grants it (${missing.code})`;
-  const known = HINTS.get(replyCode(error));
-  if (known !== undefined) return `${known} (${safeMessage(error)})`;
-  if (isOffline(error)) return `not connected to ${address}`;
-  if (error instanceof TimeUpError) return `${address} did not answer in time`;
-  if (isLoss(error)) return `the connection to ${address} was lost`;
-  return safeMessage(error);
 }

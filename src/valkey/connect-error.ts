@@ -1,15 +1,27 @@
 import { codeOf } from "../errors/code-of.js";
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
 import { isError } from "../errors/is-error.js";
+import { hostText } from "./address.js";
 import { missingPermission } from "./permission.js";
 import type { SentinelTrace } from "./sentinel-connector.js";
+import { tlsCause, tlsDetail } from "./tls-cause.js";
 
 /** Reasons that a retry does not change. */
-const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "tls", "protocol"];
+const LASTING: readonly ConnectCause[] = ["auth", "permission", "database", "protocol"];
 
 /** Returns whether a retry may succeed. */
 export function mayPassSoon({ reason }: Pick<ConnectError, "reason">): boolean {
-  return !LASTING.includes(reason);
+  return !LASTING.includes(reason) && !isTls(reason);
+}
+
+/** Returns whether an attempt to connect failed for a reason that does not pass, for example because the server lacks the user. */
+export function isLastingFailure(error: unknown): boolean {
+  const reason = error instanceof ConnectError ? error.reason : connectCause(error);
+  return reason !== undefined && !mayPassSoon({ reason });
+}
+
+function isTls(reason: ConnectCause): boolean {
+  return reason.startsWith("tls");
 }
 
 /** Text of an error: the server did not answer the first message of TLS. */
@@ -22,15 +34,40 @@ const UNREACHED: readonly ConnectCause[] = ["refused", "not-found", "timeout", "
 export function connectError(
   address: string,
   errors: readonly unknown[],
-  sentinels: SentinelTrace = {},
+  { primary, sentinel, error: ofSentinel }: SentinelTrace = {},
 ): ConnectError {
   const error = errors.find((one) => connectCause(one) !== undefined);
   const cause = connectCause(error) ?? "closed";
-  const { primary } = sentinels;
-  const reason = primary !== undefined && UNREACHED.includes(cause) ? "primary" : cause;
-  const detail = detailOf(cause === "sentinel" ? (sentinels.error ?? error) : error);
-  return new ConnectError(address, reason, detail, primary);
+  if (cause === "sentinel") {
+    // A Sentinel that is reached, but not trusted, is not a wrong address.
+    if (tlsCause(ofSentinel) !== undefined)
+      return connectError(address, [ofSentinel], { ...(sentinel && { sentinel }) });
+    return new ConnectError(address, cause, { detail: detailOf(ofSentinel ?? error) });
+  }
+  const detail = detailOf(error);
+  if (primary !== undefined) {
+    const reason = UNREACHED.includes(cause) ? "primary" : cause;
+    return new ConnectError(address, reason, { detail, primary: hostText(primary.host, primary.port) });
+  }
+  const node = sentinel === undefined ? [] : [`Sentinel ${hostText(sentinel.host, sentinel.port)}`];
+  return new ConnectError(address, cause, {
+    detail: [...node, ...(detail === "" ? [] : [detail])].join(": "),
+  });
 }
+
+/** Returns true if the errors do not name their cause, which may be TLS. */
+export function mayHideTls(errors: readonly unknown[], { error: ofSentinel }: SentinelTrace = {}): boolean {
+  const error = errors.find((one) => connectCause(one) !== undefined);
+  const cause = connectCause(error) ?? "closed";
+  if (cause !== "sentinel") return cause === "closed" || ALERT.test((error as Error).message);
+  return ofSentinel === undefined
+    ? CLOSED.test((error as Error).message)
+    : connectCause(ofSentinel) === "closed";
+}
+
+/** Texts of the client: it received an alert of TLS; a server closed the connection. */
+const ALERT = /^Protocol error, got "\\u0015"/;
+const CLOSED = /Connection is closed\.$/;
 
 function connectCause(error: unknown): ConnectCause | undefined {
   if (!isError(error)) return undefined;
@@ -48,8 +85,8 @@ function connectCause(error: unknown): ConnectCause | undefined {
   if (/^BUSY\b/.test(text)) return "busy";
   if (text === HANDSHAKE_TIMED_OUT) return "timeout"; // a server that is not up yet: it passes
   if (/^ERR max number of clients/.test(text)) return "maxclients";
-  if (code === "EPROTO" || /^ERR_(SSL|TLS)/.test(code) || /certificate|self.signed|SSL|TLS/i.test(text))
-    return "tls";
+  const tls = tlsCause(error);
+  if (tls !== undefined) return tls;
   if (/^Protocol error/.test(text) || error.name === "ParserError") return "protocol";
   if (/timed out|timeout/i.test(text)) return "timeout";
   if (code === "ECONNRESET" || code === "EPIPE") return "closed";
@@ -63,6 +100,7 @@ function detailOf(error: unknown): string {
     return "during the TLS handshake; for a server without TLS write valkey://";
   if (error.message.startsWith("All sentinels"))
     return /No such master|NOAUTH/.exec(error.message)?.[0] ?? "";
+  if (tlsCause(error) !== undefined) return tlsDetail(error);
   const code = codeOf(error) || (/^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? "");
   if (code === "DENIED")
     return "DENIED: protected mode accepts only local connections until a password is set";

@@ -8,10 +8,16 @@ import {
   shortText,
 } from "../contract/arguments.js";
 import { checkDurability, type DurabilityNeed } from "../contract/durability.js";
-import { type ConnectionOptions, DEFAULT_NAMESPACE, type SentinelOptions } from "./connection-options.js";
+import {
+  type ConnectionOptions,
+  clusterOptions,
+  DEFAULT_NAMESPACE,
+  type SentinelOptions,
+} from "./connection-options.js";
 
 import { currentActor } from "./default-actor.js";
 import { silentLogger } from "./logger.js";
+import { checkTls } from "./tls-options.js";
 
 /** Rejects a database that would share its channels with another one. */
 export function checkDatabase(database: number, namespace: string | undefined): void {
@@ -26,13 +32,31 @@ export function checkDatabase(database: number, namespace: string | undefined): 
 /** Checks the options for Sentinels. */
 function checkSentinel(sentinel: SentinelOptions): void {
   checkOptions(sentinel, ["username", "password", "natMap"], "sentinel");
-  const { username, password, natMap = {} } = sentinel;
+  const { username, password, natMap } = sentinel;
   checkTypes("string", { "sentinel.username": username, "sentinel.password": password });
-  checkObject("sentinel.natMap", natMap, " of addresses");
+  checkNatMap("sentinel.natMap", natMap, "Sentinels");
+}
+
+/** Checks the options for a cluster. */
+function checkCluster(cluster: NonNullable<ConnectionOptions["cluster"]>, url: string | undefined): void {
+  const isList = Array.isArray(cluster);
+  const name = isList ? "cluster" : "cluster.nodes";
+  const options = clusterOptions(cluster);
+  checkOptions(options, ["nodes", "natMap"], "cluster");
+  const { nodes, natMap } = options;
+  if (nodes !== undefined && url !== undefined) refuse(`${name} and url exclude each other; use one of them`);
+  const isValid = Array.isArray(nodes) && nodes.length > 0 && nodes.every((node) => typeof node === "string");
+  if (nodes !== undefined && !isValid)
+    refuse(`${name} must be a list of addresses such as ["10.0.0.1:6379"], not ${shortText(nodes)}`);
+  checkNatMap("cluster.natMap", natMap, "nodes");
+}
+
+function checkNatMap(option: string, natMap: SentinelOptions["natMap"] = {}, namers: string): void {
+  checkObject(option, natMap, " of addresses");
   for (const [named, to] of Object.entries(natMap)) {
-    const name = `sentinel.natMap["${named}"]`;
+    const name = `${option}["${named}"]`;
     if (!/^.+:\d+$/.test(named))
-      refuse(`${name}: the name must be host:port, as the Sentinels name the server`);
+      refuse(`${name}: the name must be host:port, as the ${namers} name the server`);
     checkObject(name, to, " (of host, port)");
     checkOptions(to, ["host", "port"], name);
     if (typeof to.host !== "string" || to.host === "") refuse(`${name}.host must be the name of a host`);
@@ -68,13 +92,15 @@ export function checkConnection({
   if (typeof url === "object" && url !== null)
     refuse("url must be text, not an object; write url.href for a URL object");
   checkTypes("string", { url, username, password, connectionName });
-  const { sentinel, database, tls } = others;
-  checkTypes("object", { sentinel, tls });
+  const { sentinel, cluster, database, tls } = others;
+  checkTypes("object", { sentinel, cluster, tls });
   if (connectionName !== undefined && !CONNECTION_NAME.test(connectionName))
     refuse(
       `connectionName must be 1 or more letters, digits or characters such as - _ . : @ /, without spaces, not ${shortText(connectionName)}`,
     );
   if (sentinel !== undefined) checkSentinel(sentinel);
+  if (cluster !== undefined) checkCluster(cluster, url);
+  if (tls !== undefined) checkTls(tls);
   if (database !== undefined) checkWhole("database", database, 0, 99_999);
 }
 

@@ -1,12 +1,12 @@
-import { isIP } from "node:net";
-import type { SecureContextOptions } from "node:tls";
 import type { RedisOptions, Valkey } from "iovalkey";
 import { refuse } from "../contract/arguments.js";
 import type { Durability } from "../contract/durability.js";
 import type { Duration } from "../machine/duration.js";
 import type { Address, SentinelGroup } from "./address.js";
 import type { DefaultActor } from "./default-actor.js";
-import type { Logger } from "./logger.js";
+import { type Logger, silentLogger } from "./logger.js";
+import type { TlsOptions } from "./tls-options.js";
+import { tlsSettings } from "./tls-settings.js";
 
 /** Options for Sentinels. */
 export interface SentinelOptions {
@@ -21,17 +21,28 @@ export interface SentinelOptions {
   readonly natMap?: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
 }
 
+/** Options for a cluster. */
+export interface ClusterOptions {
+  /** Some of the cluster's nodes, as `host:port`. All others are found. @default those of `url` */
+  readonly nodes?: readonly string[];
+  /** Addresses to use instead of those that the nodes name, if this host cannot reach these. */
+  readonly natMap?: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+}
+
 /** Options of the connection to the server. */
 export interface ConnectionOptions {
   /**
    * `valkey://[user[:password]@]host[:port][/database]`; `valkeys` for TLS. With Sentinels
-   * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`. For a Unix socket
-   * `unix://[user[:password]@]/path`.
+   * `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`. For a cluster
+   * `valkey+cluster://[user[:password]@]host[:port][,host[:port]…]`; a cluster is also recognised by the URL of one node. For a
+   * Unix socket `unix://[user[:password]@]/path`.
    * @default "valkey://127.0.0.1:6379"
    */
   readonly url?: string;
   /** Options for Sentinels. */
   readonly sentinel?: SentinelOptions;
+  /** Some nodes of a cluster, as `host:port`, or options for a cluster. With `tls` their connections use TLS. */
+  readonly cluster?: readonly string[] | ClusterOptions;
   /** Number of the database; overrides the URL's. A database other than 0 needs a `namespace` of its own. @default 0 */
   readonly database?: number;
   /**
@@ -51,7 +62,8 @@ export interface ConnectionOptions {
    */
   readonly actor?: DefaultActor;
   /**
-   * Largest number of changes that are in flight at once. Changes beyond it wait in this process, and have not started.
+   * Largest number of changes that are in flight at once, at each server. Changes beyond it wait in this process, and have
+   * not started.
    * @default as many as the server answers quickly, measured continuously
    */
   readonly maxInFlight?: number;
@@ -59,11 +71,8 @@ export interface ConnectionOptions {
   readonly username?: string;
   /** Overrides the URL's password. */
   readonly password?: string;
-  /** Certificates for a `valkeys://` URL, as Node's tls takes them. Rejected with any other URL, which has no TLS. */
-  readonly tls?: SecureContextOptions & {
-    readonly servername?: string;
-    readonly rejectUnauthorized?: boolean;
-  };
+  /** Options of TLS for a `valkeys://` URL. Rejected with any other URL, which has no TLS. */
+  readonly tls?: TlsOptions;
   /** Longest time to connect, in ms, the server's first reply included. @default 5000 */
   readonly connectTimeoutMs?: number;
   /**
@@ -84,10 +93,21 @@ export interface ConnectionOptions {
   readonly client?: Valkey;
 }
 
+/** Returns the options for a cluster, also if only its nodes are given. */
+export function clusterOptions(cluster: ConnectionOptions["cluster"]): ClusterOptions {
+  return isList(cluster) ? { nodes: cluster } : (cluster ?? {});
+}
+
+function isList(value: unknown): value is readonly string[] {
+  return Array.isArray(value);
+}
+
 /** Default of `url`. */
 export const DEFAULT_URL = "valkey://127.0.0.1:6379";
 /** Default of `namespace`. */
 export const DEFAULT_NAMESPACE = "latchkey";
+/** Default of `connectionName`. */
+export const DEFAULT_CONNECTION_NAME = "latchkey";
 /** Default of `connectTimeoutMs`. */
 export const DEFAULT_CONNECT_MS = 5_000;
 /** Half of a call's default timeout, so that a retry is possible if the server froze. */
@@ -122,25 +142,25 @@ export function addressOf({ host, port, path, tls, db, sentinels, name }: RedisO
   };
 }
 
-/** Rejects certificates for a connection without TLS. The URL alone decides, so that the address is never wrong. */
-function checkTls({ tls, path, sentinel }: Address): void {
+/** Rejects options of TLS for a connection without it. The URL alone decides, so that the address is never wrong. */
+function checkHasTls({ tls, path, sentinel }: Address): void {
   if (tls) return;
   if (path !== undefined) refuse("tls cannot be used with a Unix socket; omit it");
   const group = sentinel === undefined ? "" : "+sentinel";
   refuse(`tls needs a URL of TLS: write valkeys${group}:// instead of valkey${group}://`);
 }
 
-/** Returns the client's settings for an address. @throws ContractError if `tls` is set for an address without TLS */
+/**
+ * Returns the client's settings for an address.
+ *
+ * @throws ContractError if `tls` is set for an address without TLS, or its certificates cannot be used
+ */
 export function settingsFor(address: Address, options: ConnectionOptions): RedisOptions {
-  if (options.tls !== undefined) checkTls(address);
+  if (options.tls !== undefined) checkHasTls(address);
   const username = options.username ?? address.username;
   const password = options.password ?? address.password;
-  // With Sentinels the name on the server's certificate is unknown here. An IP address cannot be a server name
-  // (RFC 6066, section 3).
   const { host, port, path, sentinel } = address;
-  const isNamed = sentinel === undefined && path === undefined && isIP(host) === 0;
-  const name = isNamed ? { servername: host } : {};
-  const tls = address.tls ? { ...name, ...options.tls } : undefined;
+  const tls = address.tls ? tlsSettings(options.tls ?? {}, options.logger ?? silentLogger) : undefined;
   return {
     ...(sentinel === undefined
       ? { ...(path === undefined ? { host, port } : { path }), ...(tls !== undefined && { tls }) }
@@ -148,7 +168,7 @@ export function settingsFor(address: Address, options: ConnectionOptions): Redis
     db: address.database,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    connectionName: options.connectionName ?? "latchkey",
+    connectionName: options.connectionName ?? DEFAULT_CONNECTION_NAME,
     ...SEND_ONCE,
     // Node tries IPv4 and IPv6 by itself.
     family: 0,
@@ -180,6 +200,12 @@ function sentinelSettings(
 /** Purpose of the connection for changes that wait for acknowledgements. */
 export const DURABLE = "durable";
 
+/** Purpose of the connection to a replica. */
+export const REPLICA = "replica";
+
+/** Purpose of the connection to a node of a cluster for slots that the node receives. */
+export const ASKING = "asking";
+
 /** Purpose of a connection that waits for events, for less than `silenceTimeoutMs` each time. */
 export const EVENTS = "events";
 
@@ -190,7 +216,7 @@ export const SUBSCRIBE = "subscribe";
 export function settingsOfPurpose(settings: RedisOptions, purpose: string): RedisOptions {
   if (purpose === "") return settings;
   const named = { ...settings, connectionName: `latchkey-${purpose}`, keepAlive: KEEP_ALIVE_MS };
-  if (purpose === DURABLE || purpose === EVENTS) return named;
+  if ([DURABLE, REPLICA, ASKING, EVENTS].includes(purpose)) return named;
   // The client subscribes again without a catch: a connection lost in that moment would end the process.
   const further = { ...named, autoResubscribe: false };
   // Omitted, because 0 means "at once" to the client.

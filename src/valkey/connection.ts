@@ -1,62 +1,104 @@
-import { Valkey } from "iovalkey";
-import { refuse } from "../contract/arguments.js";
+import type { Valkey } from "iovalkey";
 import type { DurabilityNeed } from "../contract/durability.js";
-import { ClosedError } from "../errors/closed-error.js";
 import type { LatchkeyError } from "../errors/latchkey-error.js";
-import { addressText } from "./address.js";
-import { type CallDefaults, callDefaults, checkConnection, checkDatabase } from "./connection-checks.js";
-import {
-  addressOf,
-  type ConnectionOptions,
-  DEFAULT_CONNECT_MS,
-  DEFAULT_URL,
-  DURABLE,
-  SEND_ONCE,
-  settingsFor,
-  settingsOfPurpose,
-} from "./connection-options.js";
 import type { Deadline } from "./deadline.js";
-import { dial } from "./dial.js";
-import { type DurableLine, durableLine } from "./durable-line.js";
-import { EntityOrder } from "./entity-order.js";
-import { watchFailover } from "./failover-watch.js";
-import { InFlight } from "./in-flight.js";
-import { type Logger, silentLogger } from "./logger.js";
-import { OpenClients } from "./open-clients.js";
-import { Positions } from "./positions.js";
-import { type ConnectionCheck, Readiness } from "./readiness.js";
-import { ServerClock } from "./server-clock.js";
-import { parseAddress } from "./server-url.js";
+import type { DurableLine } from "./durable-line.js";
+import type { EntityOrder } from "./entity-order.js";
+import type { InFlight } from "./in-flight.js";
+import type { Logger } from "./logger.js";
+import type { Place } from "./place.js";
+import type { Positions } from "./positions.js";
+import type { ConnectionCheck } from "./readiness.js";
+import type { ServerClock } from "./server-clock.js";
 
-export type { ConnectionOptions } from "./connection-options.js";
-export { hangUp } from "./open-clients.js";
-
-/** A connection to one server, which can open more with the same settings. */
-export interface Connection {
+/** A server, as one attempt at a call needs it. */
+export interface Server {
   readonly client: Valkey;
-  /** The server, without credentials. */
-  readonly address: string;
-  readonly logger: Logger;
-  /** Default timeout of a call, in ms. */
-  readonly timeoutMs: number;
-  /** Default acknowledgements of a change. */
-  readonly durability: DurabilityNeed;
-  /** Returns the actor of a change whose call names none. */
-  readonly actor: () => string | undefined;
+  /** Estimate of the server's clock, discarded after every loss of the connection. */
+  readonly clock: ServerClock;
+  /** Limits the calls in flight; what exceeds the limit waits in this process. */
+  readonly inFlight: InFlight;
   /**
    * Returns the connection for changes that wait for acknowledgements, when it is ready.
    *
    * @throws OfflineError if it is not ready in time
    */
   durable(deadline: Deadline): Promise<DurableLine>;
-  /** Estimate of the server's clock, discarded after every loss of the connection. */
-  readonly clock: ServerClock;
+}
+
+/** The connection to one server, with what its calls share. */
+export type ToServer = Connection & Server;
+
+/** Reads from a replica. */
+export interface ReplicaReads {
+  /**
+   * Asks a replica once, for at most half of the time that is left.
+   *
+   * @returns the answer in a list; undefined if the primary has to be asked
+   */
+  ask<T>(
+    question: (client: Valkey, server: Server) => Promise<T>,
+    until: Deadline,
+  ): Promise<readonly [T] | undefined>;
+}
+
+/**
+ * A connection to one server, which can open more with the same settings. In a cluster, the connection to whichever server
+ * holds a slot at the moment: `client` and the like are that server's.
+ */
+export interface Connection {
+  /** Returns the connection to the server that holds a key: itself, unless the servers are a cluster. */
+  of(key: string): Connection;
+  /**
+   * The connection to the server that holds the slot now.
+   *
+   * @throws OfflineError if none is known
+   */
+  readonly server: ToServer;
+  /**
+   * Returns the connection to the server that holds the slot, when it is ready.
+   *
+   * @throws ConnectError if it is not ready within the timeout of a call
+   */
+  findServer(): Promise<ToServer>;
+  /** Returns the connections to all servers that hold keys, as far as they are known. */
+  servers(): readonly ToServer[];
+  /**
+   * Returns the connections to all servers that hold keys at present, when all of them are ready.
+   *
+   * @throws OfflineError if one is not ready in time
+   */
+  readyServers(deadline: Deadline): Promise<readonly ToServer[]>;
+  readonly isCluster: boolean;
+  /**
+   * Returns the server that receives a slot, after a reply ASK. Undefined for other errors.
+   *
+   * @param client the one that got the reply
+   * @throws ConnectError, OfflineError if that server cannot be reached
+   */
+  receiver(error: unknown, client: Valkey): Promise<Server> | undefined;
+  readonly client: Valkey;
+  /** The server, without credentials. In a cluster, its nodes as they were given for calls that concern no key. */
+  readonly address: string;
+  /** The server and the slot, for errors. */
+  readonly place: Place;
+  readonly logger: Logger;
+  /** Name in CLIENT LIST. */
+  readonly connectionName: string;
+  /** Longest silence of a server while calls wait, in ms. */
+  readonly silenceMs: number;
+  /** Default timeout of a call, in ms. */
+  readonly timeoutMs: number;
+  /** Default acknowledgements of a change. */
+  readonly durability: DurabilityNeed;
+  /** Returns the actor of a change whose call names none. */
+  readonly actor: () => string | undefined;
   /** Positions of the event logs, as known from replies. */
   readonly positions: Positions;
-  /** Limits the calls in flight; what exceeds the limit waits in this process. */
-  readonly inFlight: InFlight;
   /** Order of the changes of each entity. */
   readonly order: EntityOrder;
+  /** A replica of the server, for reads that may be outdated; undefined while no server is known. */
+  readonly replica: ReplicaReads | undefined;
   /** Number of reconnections. Each time another server may answer. */
   readonly epoch: number;
   /** True if calls may be sent: it is connected, and the connection has passed the check of `guard`. */
@@ -76,152 +118,15 @@ export interface Connection {
   /**
    * Opens a further connection with the same settings, for calls that block or subscribe. Close it with {@link hangUp}.
    *
-   * @throws ConnectError if it cannot be opened, ClosedError if `close` was called before or meanwhile
+   * @throws ConnectError if it cannot be opened or the server has left the cluster, ClosedError if `close` was called before or meanwhile
    */
   open(purpose: string): Promise<Valkey>;
   /** Adds work that `close` does first; runs it at once if `close` has begun. @returns a function that removes it */
   beforeClose(work: () => Promise<void>): () => void;
+  /** True if the connection has ended for good, also without `close`. */
+  readonly isEnded: boolean;
   /** True after `close` was called and its first work is complete. */
   readonly isClosed: boolean;
   /** Closes all connections that were opened here; a client of the caller stays open. */
   close(): Promise<void>;
-}
-
-/**
- * Connects, with settings that prevent a call from being sent twice: the client resends, queues and batches nothing.
- *
- * @param mostMs longest time to connect, if `connectTimeoutMs` is longer
- * @throws ConnectError with the address and the cause if it cannot connect
- * @throws ContractError if an option is invalid
- */
-export async function openConnection(
-  options: ConnectionOptions & { readonly namespace?: string } = {},
-  mostMs = Number.POSITIVE_INFINITY,
-): Promise<Connection> {
-  checkConnection(options);
-  const logger = options.logger ?? silentLogger;
-  const defaults = callDefaults(options);
-  const { client: adopted, namespace } = options;
-  if (adopted !== undefined) return adopt(adopted, namespace, logger, defaults);
-  const parsed = parseAddress(options.url ?? DEFAULT_URL);
-  const address = { ...parsed, database: options.database ?? parsed.database };
-  checkDatabase(address.database, namespace);
-  const settings = settingsFor(address, options);
-  const text = addressText(address);
-  const limitMs = Math.min(options.connectTimeoutMs ?? DEFAULT_CONNECT_MS, mostMs);
-  const opened = new OpenClients((purpose, onDial) =>
-    dial(settingsOfPurpose(settings, purpose), text, limitMs, logger, onDial),
-  );
-  const client = await opened.open("");
-  if (settings.sentinels !== undefined) {
-    opened.onClose(watchFailover(settings, logger, () => opened.reconnect()));
-  }
-  return connectionOf(client, text, logger, defaults, opened);
-}
-
-function adopt(
-  client: Valkey,
-  namespace: string | undefined,
-  logger: Logger,
-  defaults: CallDefaults,
-): Connection {
-  if (!(client instanceof Valkey))
-    refuse(
-      "client must be a Valkey of iovalkey, not a Cluster or another client; `npm ls iovalkey` lists its copies",
-    );
-  if (client.options.keyPrefix !== undefined && client.options.keyPrefix !== "") {
-    refuse(
-      "client: keyPrefix rewrites keys but not script arguments; use a client without it and latchkey's `namespace`",
-    );
-  }
-  const { db = 0, connectTimeout = DEFAULT_CONNECT_MS } = client.options;
-  checkDatabase(db, namespace);
-  if (client.status === "wait") client.connect().catch(() => {}); // lazyConnect; a failure shows in the calls
-  const address = addressText(addressOf(client.options));
-  const opened = new OpenClients((purpose, onDial) =>
-    dial(
-      settingsOfPurpose({ ...client.options, ...SEND_ONCE }, purpose),
-      address,
-      connectTimeout,
-      logger,
-      onDial,
-    ),
-  );
-  return connectionOf(client, address, logger, defaults, opened);
-}
-
-function connectionOf(
-  client: Valkey,
-  address: string,
-  logger: Logger,
-  defaults: CallDefaults,
-  opened: OpenClients,
-): Connection {
-  const clock = new ServerClock(client);
-  let epoch = 0;
-  const forget = (): void => clock.forget(); // another server may answer at this address
-  const renew = (): void => {
-    epoch += 1;
-    forget();
-  };
-  client.on("ready", renew);
-  const readiness = new Readiness(client);
-  const open = async (purpose: string): Promise<Valkey> => {
-    if (opened.isClosed) throw new ClosedError();
-    // A failure after `close` has no other cause than `close`.
-    const further = await opened.open(purpose).catch((error: unknown) => {
-      throw opened.isClosed ? new ClosedError() : error;
-    });
-    if (opened.isClosed) throw new ClosedError();
-    return further;
-  };
-  const line = durableLine(async () => {
-    const further = await open(DURABLE);
-    further.on("ready", forget);
-    const own = new Readiness(further);
-    return { client: further, untilReady: (deadline) => own.untilReady(deadline) };
-  });
-  const inFlight = new InFlight(defaults.maxInFlight, defaults.timeoutMs);
-  const order = new EntityOrder();
-  const works = new Set<() => Promise<void>>();
-  let isClosing = false;
-  return {
-    client,
-    address,
-    logger,
-    ...defaults,
-    clock,
-    positions: new Positions(client, () => readiness.verify()),
-    inFlight,
-    order,
-    untilReady: (deadline) => readiness.untilReady(deadline),
-    guard: (check) => readiness.guard(check),
-    verify: () => readiness.verify(),
-    fail: (error) => readiness.fail(error),
-    get isReady() {
-      return readiness.isReady;
-    },
-    durable: line,
-    open,
-    beforeClose: (work) => {
-      if (isClosing) void work().catch(() => {});
-      else works.add(work);
-      return () => void works.delete(work);
-    },
-    get epoch() {
-      return epoch;
-    },
-    get isClosed() {
-      return opened.isClosed;
-    },
-    close: async () => {
-      isClosing = true;
-      if (works.size > 0) await Promise.allSettled([...works].map((work) => work()));
-      client.off("ready", renew);
-      opened.close();
-      readiness.close();
-      order.close();
-      inFlight.close();
-    },
-  };
 }

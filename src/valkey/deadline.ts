@@ -17,13 +17,14 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** A promise that waits for its deadline. */
 interface Waiter {
-  readonly endsAt: number;
-  /** The moment, by `performance.now()`, at which the timer is set for it. */
-  readonly ringsAt: number;
-  readonly end: () => void;
+  readonly deadline: Deadline;
+  readonly reject: (error: TimeUpError) => void;
+  /** The neighbours in the list of waiters, of which the oldest is the first. */
+  before: Waiter | undefined;
+  after: Waiter | undefined;
 }
 
-/** A waiter may end this share of its time later, so that many of them share one timer. */
+/** A call may end this share of its time later. */
 const LATENESS = 0.01;
 
 /** Waiters that end in one turn of the event loop, so that the replies to others are read in between. */
@@ -31,20 +32,36 @@ const BATCH = 100;
 
 /** Ends waiters at their deadlines, with one timer for all: a timer for each call costs more than the call's own work. */
 class Alarm {
-  readonly #waiters = new Set<Waiter>();
+  // A linked list: a Set whose content changes all the time leaves more work to the garbage collector.
+  #first: Waiter | undefined;
+  #last: Waiter | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ringsAt = Number.POSITIVE_INFINITY;
 
   add(waiter: Waiter): void {
     // Without waiters the timer does not keep the process alive.
-    if (this.#waiters.size === 0) this.#timer?.ref();
-    this.#waiters.add(waiter);
-    if (waiter.ringsAt < this.#ringsAt) this.#set(waiter.ringsAt);
+    if (this.#last === undefined) {
+      this.#timer?.ref();
+      this.#first = waiter;
+    } else {
+      this.#last.after = waiter;
+      waiter.before = this.#last;
+    }
+    this.#last = waiter;
+    const { ringsAt } = waiter.deadline;
+    if (ringsAt < this.#ringsAt) this.#set(ringsAt);
   }
 
   delete(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
-    if (this.#waiters.size === 0) this.#timer?.unref();
+    const { before, after } = waiter;
+    if (before === undefined && this.#first !== waiter) return; // it was ended
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    waiter.before = undefined;
+    waiter.after = undefined;
+    if (this.#first === undefined) this.#timer?.unref();
   }
 
   #set(at: number): void {
@@ -62,13 +79,16 @@ class Alarm {
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
     let ended = 0;
-    for (const waiter of this.#waiters) {
-      if (waiter.endsAt > now) next = Math.min(next, waiter.ringsAt);
+    let following: Waiter | undefined;
+    for (let waiter = this.#first; waiter !== undefined; waiter = following) {
+      following = waiter.after;
+      const { endsAt, ringsAt } = waiter.deadline;
+      if (endsAt > now) next = Math.min(next, ringsAt);
       else if (ended === BATCH) return void setImmediate(() => this.#ring());
       else {
         ended += 1;
-        this.#waiters.delete(waiter);
-        waiter.end();
+        this.delete(waiter);
+        waiter.reject(TIME_UP);
       }
     }
     if (next < this.#ringsAt) this.#set(next);
@@ -81,13 +101,16 @@ const alarm = new Alarm();
 export class Deadline {
   /** Value of `performance.now()`, in ms. */
   readonly endsAt: number;
+  /** Value of `performance.now()` at which the timer is set for it: a little later, so that many share one timer. */
+  readonly ringsAt: number;
 
-  constructor(endsAt: number) {
-    this.endsAt = endsAt;
+  constructor(startsAt: number, ms: number) {
+    this.endsAt = startsAt + ms;
+    this.ringsAt = this.endsAt + LATENESS * ms;
   }
 
   static in(ms: number): Deadline {
-    return new Deadline(performance.now() + ms);
+    return new Deadline(performance.now(), ms);
   }
 
   get remainingMs(): number {
@@ -105,9 +128,7 @@ export class Deadline {
    */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { endsAt } = this;
-      const ringsAt = endsAt + LATENESS * this.remainingMs;
-      const waiter = { endsAt, ringsAt, end: () => reject(TIME_UP) };
+      const waiter = { deadline: this, reject, before: undefined, after: undefined };
       alarm.add(waiter);
       promise.then(
         (value) => {

@@ -2,7 +2,7 @@ import type { RedisOptions, Valkey } from "iovalkey";
 import { ConnectError } from "../errors/connect-error.js";
 import { backoffMs, pauseBeforeRetry } from "./backoff.js";
 import { logWarnings } from "./client-warnings.js";
-import { connectError, HANDSHAKE_TIMED_OUT } from "./connect-error.js";
+import { connectError, HANDSHAKE_TIMED_OUT, mayHideTls } from "./connect-error.js";
 import { DEFAULT_SILENCE_MS } from "./connection-options.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { safeMessage } from "./failure.js";
@@ -12,6 +12,8 @@ import { clearTimeout, setTimeout } from "./real-time.js";
 import { realTimeClient } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
 import { type SentinelTrace, sentinelConnector } from "./sentinel-connector.js";
+import { hiddenTlsError, type Target, unlessPlain } from "./tls-probe.js";
+import { withServerName } from "./tls-settings.js";
 
 const FIRST_RECONNECT_PAUSE_MS = 20;
 const LONGEST_RECONNECT_PAUSE_MS = 2_000;
@@ -20,6 +22,7 @@ const LONGEST_RECONNECT_PAUSE_MS = 2_000;
  * Connects, and reconnects for ever after. Waits for the end of a slow script that blocks the server.
  *
  * @param onDial called with each client before it connects
+ * @param logged errors that were logged already, since the last connection: they have level debug
  * @throws ConnectError if the first connection fails
  */
 export async function dial(
@@ -28,12 +31,13 @@ export async function dial(
   limitMs: number,
   logger: Logger,
   onDial: (client: Valkey) => void = () => {},
+  logged = new Set<string>(),
 ): Promise<Valkey> {
   const deadline = Deadline.in(limitMs);
   let busy: ConnectError | undefined;
   for (let failed = 0; ; failed += 1) {
     try {
-      return await dialOnce(settings, address, deadline, logger, onDial);
+      return await dialOnce(settings, address, deadline, logger, onDial, logged);
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
       if (error.reason === "busy") busy = error;
@@ -50,6 +54,7 @@ async function dialOnce(
   deadline: Deadline,
   logger: Logger,
   onDial: (client: Valkey) => void,
+  logged: Set<string>,
 ): Promise<Valkey> {
   let wasReady = false;
   const pauseMs = (attempt: number): number | null => {
@@ -59,9 +64,12 @@ async function dialOnce(
   };
   let left: Valkey["stream"] | undefined;
   const trace: SentinelTrace = {};
+  const target = (): Target | undefined => trace.primary ?? trace.sentinel ?? targetOf(settings);
   const client = realTimeClient({
     ...settings,
-    ...(settings.sentinels != null && { Connector: sentinelConnector(trace) }),
+    ...(settings.sentinels == null
+      ? withServerName(settings.tls, settings.host)
+      : { Connector: sentinelConnector(trace, settings.sentinelTLS) }),
     retryStrategy: pauseMs,
     sentinelRetryStrategy: pauseMs,
     // A demoted primary keeps its connections, so leave it, once per connection. 1 = reconnect without resending.
@@ -73,11 +81,12 @@ async function dialOnce(
   });
   hideSecrets(client);
   logWarnings(client, logger, address);
-  const errors = listen(client, logger, address);
+  const errors = listen(client, logger, address, logged);
   onDial(client);
   try {
     // The client's own limit ends at TCP connect. A frozen server would never answer the first INFO.
-    await deadline.race(client.connect());
+    const connected = deadline.race(client.connect());
+    await (settings.tls === undefined ? connected : unlessPlain(connected, target, deadline));
     // The client becomes ready despite a wrong password (as the default user) or an unknown database (in database 0).
     if (errors.length > 0) throw errors[0];
     wasReady = true;
@@ -88,8 +97,17 @@ async function dialOnce(
     const cause = error instanceof TimeUpError ? timedOut(client) : error;
     hangUp(client);
     client.stream?.destroy(); // a frozen server keeps it open
-    throw connectError(address, [...errors, cause], trace);
+    const causes = [...errors, cause];
+    const hidden = mayHideTls(causes, trace)
+      ? await hiddenTlsError(target(), settings.tls, deadline)
+      : undefined;
+    throw connectError(address, hidden === undefined ? causes : [hidden], trace);
   }
+}
+
+/** Returns the address of a server; undefined for a Unix socket. */
+function targetOf({ host = "localhost", port = 6379, path }: RedisOptions): Target | undefined {
+  return path == null ? { host, port } : undefined;
 }
 
 /** A server without TLS reads a TLS greeting as an unfinished command, and waits for the rest. A frozen one is silent too. */
@@ -116,9 +134,8 @@ function logLosses(client: Valkey, logger: Logger, address: string): void {
  * Logs errors, which the client prints without a listener. Repetitions before the next connection have level debug. Keeps
  * the first few as the cause of a failed connection.
  */
-function listen(client: Valkey, logger: Logger, address: string): unknown[] {
+function listen(client: Valkey, logger: Logger, address: string, logged: Set<string>): unknown[] {
   const errors: unknown[] = [];
-  const logged = new Set<string>();
   client.on("ready", () => logged.clear());
   client.on("error", (cause: unknown) => {
     if (errors.length < 5) errors.push(cause);

@@ -50,7 +50,7 @@ export function reportEnd(
 }
 
 /** Calls a listener. Its failure is reported and has no other effect. */
-export function tell<T>(
+export function callListener<T>(
   logger: Logger,
   where: string,
   listener: ((news: T) => void) | undefined,

@@ -7,6 +7,7 @@ import type { Logger } from "./logger.js";
 import { hangUp } from "./open-clients.js";
 import { realTimeClient } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
+import { withServerName } from "./tls-settings.js";
 
 /** Channel on which Sentinels publish a new primary: its name, the old address, the new one. */
 const SWITCH = "+switch-master";
@@ -28,7 +29,7 @@ export function watchFailover(settings: RedisOptions, logger: Logger, leave: () 
       ...(port !== undefined && { port }),
       ...(sentinelUsername !== undefined && { username: sentinelUsername }),
       ...(sentinelPassword !== undefined && { password: sentinelPassword }),
-      ...(sentinelTLS !== undefined && { tls: sentinelTLS }),
+      ...withServerName(sentinelTLS, host),
       connectionName: "latchkey-failover",
       family: 0,
       familyFallback: { enabled: false },
@@ -37,12 +38,12 @@ export function watchFailover(settings: RedisOptions, logger: Logger, leave: () 
       autoResubscribe: false, // the client would not catch its failure
       retryStrategy: (attempt) => backoffMs(attempt, FIRST_PAUSE_MS, LONGEST_PAUSE_MS) + FIRST_PAUSE_MS,
     });
-    const tell = (error: unknown): void =>
+    const log = (error: unknown): void =>
       logger.debug({ sentinel: `${host}:${port}`, error: safeMessage(error) }, "a Sentinel does not answer");
     hideSecrets(listener);
     logWarnings(listener, logger, `${host}:${port}`);
-    listener.on("error", tell);
-    listener.on("ready", () => void listener.subscribe(SWITCH).catch(tell));
+    listener.on("error", log);
+    listener.on("ready", () => void listener.subscribe(SWITCH).catch(log));
     listener.on("message", (_channel, message) => {
       if (message.split(" ")[0] !== name) return;
       logger.warn({ primary: name }, "another server has become the primary");

@@ -1,6 +1,8 @@
 import { codeOf } from "../errors/code-of.js";
 import { isError } from "../errors/is-error.js";
 import { TimeUpError } from "./deadline.js";
+import { isInnerDenial } from "./permission.js";
+import type { Place } from "./place.js";
 import { thrownText } from "./thrown-text.js";
 
 /**
@@ -16,8 +18,8 @@ const REFUSED = new Set(["BADARG", "NOMACHINE", "LAYOUT"]);
 
 /**
  * Codes of replies given before a script's body runs. With `#!lua`, OOM, NOREPLICAS, MISCONF and READONLY are
- * among them (Valkey 8.0 script.c, scriptPrepareForRun); NOPERM is too, and our scripts' own NOPERM comes before
- * their first write. WRONGTYPE surfaces at the reads that precede every write.
+ * among them (Valkey 8.0 script.c, scriptPrepareForRun); NOPERM is too; our scripts' own NOPERM, and the first denial of a
+ * command inside a script, come before the first write. WRONGTYPE surfaces at the reads that precede every write.
  */
 const NOT_EXECUTED = new Set(
   (
@@ -36,9 +38,26 @@ const NEVER_SENT = "Stream isn't writeable and enableOfflineQueue options is fal
 export class OfflineError extends Error {
   override readonly name = "OfflineError";
 
-  constructor() {
-    super("not connected");
+  /** The server that is not connected, if it is known here: it can be another one than that of the call. */
+  readonly place: Place | undefined;
+
+  constructor(place?: Place) {
+    super("not connected", { cause: place?.error });
+    this.place = place;
   }
+}
+
+/** Addresses of the nodes of clusters that rejected a command, by the error. */
+const senders = new WeakMap<Error, string>();
+
+/** Notes which node of a cluster rejected a command. */
+export function noteSender(error: Error, address: string): void {
+  senders.set(error, address);
+}
+
+/** Returns the address of the node that rejected a command; undefined outside of a cluster. */
+export function senderOf(error: unknown): string | undefined {
+  return isError(error) ? senders.get(error) : undefined;
 }
 
 /** The call was not sent, because its time passed while it waited for others in this process. */
@@ -51,7 +70,9 @@ export class LateError extends Error {
   override readonly name = "LateError";
 
   constructor() {
-    super("the time of the call passed before the server executed it; increase `timeout` if that repeats");
+    super(
+      "the time of the call passed before the server executed it; increase `timeout` (--timeout) if that repeats",
+    );
   }
 }
 
@@ -67,10 +88,39 @@ function causeOf(error: unknown): unknown {
   return previousErrors?.[0] ?? error;
 }
 
-/** Returns the code of an error reply, which is its first word; empty for other errors. */
+/**
+ * Returns the code of an error reply, which is its first word, or NOPERM if a command inside the script was denied; empty for
+ * other errors.
+ */
 export function replyCode(thrown: unknown): string {
   const error = causeOf(thrown);
-  return isError(error) ? (/^[A-Z][A-Z0-9_]+(?= |$)/.exec(error.message)?.[0] ?? "") : "";
+  if (!isError(error)) return "";
+  if (isInnerDenial(error.message)) return "NOPERM";
+  return /^[A-Z][A-Z0-9_]+(?= |$)/.exec(error.message)?.[0] ?? "";
+}
+
+/** Stands for the host of a node of a cluster that announces host names and has none yet. */
+export const UNKNOWN_HOST = "?";
+
+/** A reply MOVED or ASK of a cluster's node: another node holds the slot, or receives it. */
+export interface Redirection {
+  readonly kind: "MOVED" | "ASK";
+  readonly slot: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Reads a reply MOVED or ASK, also if it discarded a transaction; undefined for other errors, and if the host is unknown.
+ *
+ * @param origin host of the node that replied, for a reply without a host
+ */
+export function redirectionOf(thrown: unknown, origin = "localhost"): Redirection | undefined {
+  const error = causeOf(thrown);
+  if (!isError(error)) return undefined;
+  const [, kind, slot, host = "", port] = /^(MOVED|ASK) (\d+) (.*):(\d+)$/.exec(error.message) ?? [];
+  if ((kind !== "MOVED" && kind !== "ASK") || host === UNKNOWN_HOST) return undefined;
+  return { kind, slot: Number(slot), host: host || origin, port: Number(port) };
 }
 
 /** Classifies a failed call. An unfamiliar error is `unknown`, to be safe. */
@@ -83,13 +133,7 @@ export function classifyFailure(thrown: unknown): Failure {
   const code = replyCode(error);
   if (REFUSED.has(code)) return "refused";
   if (NOT_EXECUTED.has(code)) return "not-executed";
-  // The script's first write or an earlier read was denied.
-  if (isInnerDenial(error)) return "not-executed";
   return "unknown";
-}
-
-function isInnerDenial(error: Error): boolean {
-  return error.message.startsWith("ERR ACL failure in script");
 }
 
 /** Texts of iovalkey and Node for a connection that was lost during a call. */
@@ -111,7 +155,7 @@ export function isLoss(error: unknown): boolean {
 export function mayPass(error: unknown): boolean {
   if (error instanceof TimeUpError || isLoss(error)) return true;
   if (!isError(error) || classifyFailure(error) !== "not-executed") return false;
-  return !isLasting(replyCode(error)) && !isInnerDenial(error);
+  return !isLasting(replyCode(error));
 }
 
 /** Returns whether a retry cannot help after an error reply with this code. */

@@ -1,8 +1,9 @@
 import type { Valkey } from "iovalkey";
+import { refuse } from "../contract/arguments.js";
 import { type Acknowledged, isMet, type Need } from "../contract/durability.js";
 import { pairsOf } from "../contract/flat-reply.js";
 import { classifyFailure } from "./failure.js";
-import { NoConfirmationError, noConfirmation } from "./no-confirmation.js";
+import { isUnknownCommand, NoConfirmationError, noConfirmation } from "./no-confirmation.js";
 import { performance, turn } from "./real-time.js";
 
 /** Longest time that one WAIT may block its connection, in ms. */
@@ -38,6 +39,8 @@ export class GroupCommit {
   /** Callers in the order of their turns. */
   #waiting: readonly Waiter[] = [];
   #isRunning = false;
+  /** Connection on which the server has accepted WAITAOF. */
+  #diskSocket: unknown;
 
   constructor(client: Valkey) {
     this.#client = client;
@@ -65,6 +68,27 @@ export class GroupCommit {
       this.#waiting = [...this.#waiting, { need, deadline, socket, resolve, reject }];
       if (!this.#isRunning) void this.#run();
     });
+  }
+
+  /**
+   * Checks, before a write is sent, that the server has the command that confirms writes on disk.
+   *
+   * @throws ContractError with code BADARG if it has no WAITAOF
+   */
+  async checkDisk(): Promise<void> {
+    const { socket } = this;
+    if (socket !== undefined && socket === this.#diskSocket) return;
+    try {
+      await this.#client.call("WAITAOF", 0, 0, 0); // waits for nothing
+      this.#diskSocket = socket;
+    } catch (error) {
+      // After any other error the write is sent, and its own wait reports the problem.
+      if (isUnknownCommand(error))
+        refuse(
+          "durability on disk requires WAITAOF, which this server does not have: use Valkey 7.2 or later, or Redis 7.2 " +
+            "or later, or wait for replicas with durability { replicas: 1 }",
+        );
+    }
   }
 
   async #run(): Promise<void> {

@@ -1,28 +1,20 @@
 import type { Valkey } from "iovalkey";
-import { sendCommand } from "./lean-command.js";
+import { sendAll } from "./lean-command.js";
 
 /** A hash as an object; empty if the key does not exist. */
 export type Hash = Readonly<Record<string, string>>;
 
 /**
- * Reads several hashes, all sent at once, with one promise for all of them.
+ * Reads several hashes, all sent at once.
  *
  * @throws the client's first error, unchanged
  */
-export function readHashes(client: Valkey, keys: readonly string[]): Promise<Hash[]> {
-  return new Promise((resolve, reject) => {
-    const hashes: Hash[] = [];
-    let missing = keys.length;
-    if (missing === 0) resolve(hashes);
-    for (const [at, key] of keys.entries()) {
-      const take = (reply: unknown): void => {
-        hashes[at] = hashOf(reply as string[]);
-        missing -= 1;
-        if (missing === 0) resolve(hashes);
-      };
-      sendCommand(client, "hgetall", [key], [key], take, reject);
-    }
-  });
+export async function readHashes(client: Valkey, keys: readonly string[]): Promise<Hash[]> {
+  const replies = await sendAll(
+    client,
+    keys.map((key) => ["hgetall", key] as const),
+  );
+  return replies.map((reply) => hashOf(reply as string[]));
 }
 
 function hashOf(flat: readonly string[]): Hash {

@@ -6,7 +6,7 @@ import { performance } from "./real-time.js";
 interface Waiter {
   readonly deadline: Deadline;
   readonly start: () => void;
-  readonly reject: (error: ClosedError) => void;
+  readonly reject: (error: Error) => void;
 }
 
 const LONGEST_FIRST_WINDOW_MS = 1_000;
@@ -69,7 +69,7 @@ export class InFlight {
    * pending, and its deadline ends it.
    *
    * @param isRetry true for a call that had a place before: it goes first
-   * @throws ClosedError if `close` comes first
+   * @throws the error of `close` if it comes first
    */
   wait(deadline: Deadline, isRetry = false): Promise<void> {
     return new Promise((start, reject) => {
@@ -83,9 +83,9 @@ export class InFlight {
     });
   }
 
-  /** Rejects all calls that wait with ClosedError. */
-  close(): void {
-    for (const { reject } of this.#waiters.splice(0).slice(this.#first)) reject(new ClosedError());
+  /** Rejects all calls that wait. */
+  close(error: Error = new ClosedError()): void {
+    for (const { reject } of this.#waiters.splice(0).slice(this.#first)) reject(error);
     this.#first = 0;
   }
 

@@ -9,6 +9,8 @@ export interface MachineLocation {
 
 /** The keys of one machine in one partition. */
 export interface PartitionKeys {
+  /** Text that all of them begin with. */
+  readonly prefix: string;
   readonly machine: string;
   readonly index: string;
   readonly due: string;
@@ -43,6 +45,7 @@ export function partitionKeys(location: MachineLocation, partition: number): Par
   if (known !== undefined) return known;
   const start = prefix(location, partition);
   const keys = {
+    prefix: start,
     machine: `${start}machine`,
     index: `${start}index`,
     due: `${start}due`,
@@ -78,9 +81,8 @@ export function logKey(location: MachineLocation, id: string): string {
 /** Returns the six keys of every entity script, in order: entity, log, machine, index, due, events. */
 export function entityKeys(location: MachineLocation, id: string): string[] {
   const partition = partitionOf(id, location.partitions);
-  const keys = partitionKeys(location, partition);
-  const start = prefix(location, partition);
-  return [`${start}id:${id}`, `${start}log:${id}`, keys.machine, keys.index, keys.due, keys.events];
+  const { prefix, machine, index, due, events } = partitionKeys(location, partition);
+  return [`${prefix}id:${id}`, `${prefix}log:${id}`, machine, index, due, events];
 }
 
 /** Keys of one reaction in one partition, in the order of its scripts' KEYS. */

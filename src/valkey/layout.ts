@@ -8,6 +8,9 @@ export const LAYOUT = 2;
 /** Largest number of partitions. */
 export const MAX_PARTITIONS = 4096;
 
+/** Number of partitions of a namespace in a cluster that is created without one: enough for a dozen servers. */
+export const CLUSTER_PARTITIONS = 64;
+
 /** Fixed settings of a namespace. */
 export interface NamespaceFacts {
   readonly layout: number;
@@ -51,7 +54,7 @@ export async function initialise(
   return facts;
 }
 
-/** Reads the names of all machines that were ever installed in a namespace. */
-export async function installedMachines(client: Valkey, namespace: string): Promise<string[]> {
-  return (await client.hkeys(machinesKey(namespace, 0))).sort();
+/** Reads the names of all machines that were ever installed in a namespace, from one of its partitions. */
+export async function installedMachines(client: Valkey, namespace: string, partition = 0): Promise<string[]> {
+  return (await client.hkeys(machinesKey(namespace, partition))).sort();
 }

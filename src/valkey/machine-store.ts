@@ -16,8 +16,8 @@ export interface MachineStore {
   readonly location: MachineLocation;
   /** Definition that this client knows. The server's copy decides. */
   readonly definition: CompiledMachine;
-  /** Definition of this program, if the server has a newer one. */
-  readonly olderDefinition?: CompiledMachine;
+  /** Definition of this program, if the server has another one. */
+  readonly ownDefinition?: CompiledMachine;
   /** Undefined for a store that installs nothing. */
   readonly recover?: Recover | undefined;
 }

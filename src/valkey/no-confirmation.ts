@@ -14,7 +14,7 @@ const TEXTS: Record<Exclude<NoConfirmation, "other">, string> = {
   appendonly: "the server has no append-only file: CONFIG SET appendonly yes, then CONFIG REWRITE",
   appendfsync:
     "the server acknowledges changes before they are on disk: CONFIG SET appendfsync always, then CONFIG REWRITE",
-  permission: "this user lacks a permission: grant +wait +waitaof, and for disks +config|get",
+  permission: "this user lacks a permission: grant +wait, and for disks +waitaof +config|get",
   replica: "the server has become a replica",
 };
 
@@ -35,8 +35,12 @@ export function noConfirmation(error: unknown): NoConfirmationError | undefined 
   if (code === "") return undefined;
   const text = safeMessage(error);
   if (/appendonly is disabled/i.test(text)) return new NoConfirmationError("appendonly");
-  if (code === "NOPERM" || /^ERR unknown (sub)?command/i.test(text))
-    return new NoConfirmationError("permission");
+  if (code === "NOPERM" || isUnknownCommand(error)) return new NoConfirmationError("permission");
   if (code === "UNBLOCKED" || /replica instances/i.test(text)) return new NoConfirmationError("replica");
   return new NoConfirmationError("other", text);
+}
+
+/** Returns true if the server does not have the command, or its configuration hides it. */
+export function isUnknownCommand(error: unknown): boolean {
+  return /^ERR unknown (sub)?command/i.test(safeMessage(error));
 }

@@ -1,5 +1,6 @@
-import type { Valkey } from "iovalkey";
+import type { RedisOptions, Valkey } from "iovalkey";
 import { ClosedError } from "../errors/closed-error.js";
+import type { LatchkeyError } from "../errors/latchkey-error.js";
 
 /** Closes a connection at once, without a reconnection. */
 export function hangUp(client: Valkey): void {
@@ -21,30 +22,45 @@ export async function untilReadyOrEnded(client: Valkey): Promise<void> {
   });
 }
 
+/** Opens a client, and calls `onDial` with each one before it connects. `place` overrides settings. */
+type Connect = (
+  purpose: string,
+  onDial: (client: Valkey) => void,
+  place: Partial<RedisOptions>,
+) => Promise<Valkey>;
+
 /** All clients of one connection, so that `close` closes each of them. */
 export class OpenClients {
   readonly #clients = new Set<Valkey>();
-  readonly #connect: (purpose: string, onDial: (client: Valkey) => void) => Promise<Valkey>;
-  #isClosed = false;
+  readonly #connect: Connect;
+  /** Error of all attempts to open a client after `close`. */
+  #closed: LatchkeyError | undefined;
   #closing: () => void = () => {};
 
-  /** @param connect opens a client, and calls `onDial` with each one before it connects */
-  constructor(connect: (purpose: string, onDial: (client: Valkey) => void) => Promise<Valkey>) {
+  constructor(connect: Connect) {
     this.#connect = connect;
   }
 
-  async open(purpose: string): Promise<Valkey> {
-    const client = await this.#connect(purpose, (dialed) => {
-      if (this.#isClosed) throw new ClosedError();
+  /**
+   * @param place settings of another server than the usual one
+   * @throws the error of `close` if it was called before or meanwhile
+   */
+  async open(purpose: string, place: Partial<RedisOptions> = {}): Promise<Valkey> {
+    const check = (): void => {
+      if (this.#closed !== undefined) throw this.#closed;
+    };
+    const onDial = (dialed: Valkey): void => {
+      check();
       this.#clients.add(dialed);
       dialed.once("end", () => this.#clients.delete(dialed));
-    });
-    if (this.#isClosed) hangUp(client);
-    return client;
+    };
+    check();
+    // A failure after `close` has no other cause than `close`, which also ends a client that has just connected.
+    return this.#connect(purpose, onDial, place).finally(check);
   }
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#closed !== undefined;
   }
 
   /** Reconnects each client, to the current primary. */
@@ -59,8 +75,9 @@ export class OpenClients {
     this.#closing = closing;
   }
 
-  close(): void {
-    this.#isClosed = true;
+  /** Closes all clients. @param error rejects all further attempts to open one */
+  close(error: LatchkeyError = new ClosedError()): void {
+    this.#closed ??= error;
     this.#closing();
     for (const client of this.#clients) {
       const isConnecting = client.status !== "ready";

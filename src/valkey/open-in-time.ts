@@ -22,7 +22,7 @@ export async function openInTime<T>(
       return await open(deadline);
     } catch (error) {
       if (!(error instanceof ConnectError) || !mayPassSoon(error)) throw error;
-      if (!isWanted() || deadline.isOver) throw error;
+      if (!isWanted() || deadline.isOver || connection.isEnded) throw error;
       await pauseBeforeRetry(failed, deadline);
     }
   }

@@ -1,5 +1,5 @@
 /** Computes CRC16/XMODEM: polynomial 0x1021, start 0. Valkey Cluster maps keys to slots with it. */
-function crc16(bytes: Uint8Array): number {
+export function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) {
     crc ^= byte << 8;

@@ -7,16 +7,19 @@ const FRESH_MS = 10_000;
 
 /** Remembers for each event log the greatest position that a reply contained: the position before a first attempt. */
 export class Positions {
-  readonly #client: Valkey;
+  readonly #clientOf: (key: string) => Valkey;
   readonly #verify: () => Promise<void>;
   /** Positions by the key of their event log, and when each was learnt. */
   readonly #known = new Map<string, { readonly position: string; readonly learntAt: number }>();
   /** Questions that all callers share. */
   readonly #asking = new Map<string, Promise<string>>();
 
-  /** @param verify checks the facts of the namespace after a position was read: the log may be of a namespace created anew */
-  constructor(client: Valkey, verify: () => Promise<void> = async () => {}) {
-    this.#client = client;
+  /**
+   * @param clientOf returns the client of the server that holds a key
+   * @param verify checks the facts of the namespace after a position was read: the log may be of a namespace created anew
+   */
+  constructor(clientOf: (key: string) => Valkey, verify: () => Promise<void> = async () => {}) {
+    this.#clientOf = clientOf;
     this.#verify = verify;
   }
 
@@ -35,11 +38,8 @@ export class Positions {
   /** Asks once for all callers, which go on in the order in which they called. */
   #ask(events: string): Promise<string> {
     const machine = `${events.slice(0, -"events".length)}machine`;
-    const asking = Promise.all([
-      endOf(this.#client, events),
-      this.#client.hget(machine, "floor"),
-      this.#verify(),
-    ])
+    const client = this.#clientOf(events);
+    const asking = Promise.all([endOf(client, events), client.hget(machine, "floor"), this.#verify()])
       .then(([end, floor]) => {
         const position = floor !== null && isLater(floor, end) ? floor : end; // else a new log gives FORGOTTEN
         this.reset(events, position);

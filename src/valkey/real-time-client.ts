@@ -25,6 +25,18 @@ interface Client {
   socketTimeoutTimer: NodeJS.Timeout | undefined;
   connect(): Promise<void>;
   setStatus(status: string, argument?: unknown): void;
+  /** Asks the server for INFO, which says if it is ready. */
+  _readyCheck(callback: (error: unknown, info?: Facts) => void): void;
+}
+
+/** The facts of INFO, by name; none if the user may not ask for it. */
+type Facts = Readonly<Record<string, string>>;
+
+const facts = new WeakMap<object, Facts>();
+
+/** Returns a fact of the INFO with which a client connected; undefined if it did not get one. */
+export function infoAtConnect(client: Valkey, name: string): string | undefined {
+  return facts.get(client)?.[name];
 }
 
 const Base = Valkey as unknown as new (options: RedisOptions) => Client;
@@ -32,6 +44,13 @@ const Base = Valkey as unknown as new (options: RedisOptions) => Client;
 class RealTimeClient extends Base {
   override connect(): Promise<void> {
     return withRealTicks(() => super.connect());
+  }
+
+  override _readyCheck(callback: (error: unknown, info?: Facts) => void): void {
+    super._readyCheck((error, info) => {
+      if (info !== undefined) facts.set(this, info);
+      callback(error, info);
+    });
   }
 
   override setStatus(status: string, argument?: unknown): void {

@@ -2,10 +2,11 @@ import type { Valkey } from "iovalkey";
 import { type Reply, readReply } from "../contract/reply.js";
 import { LatchkeyError } from "../errors/latchkey-error.js";
 import type { Script } from "../lua/index.js";
-import { contractError, hint, notMade } from "./ask.js";
-import type { Connection } from "./connection.js";
+import { contractError, notMade } from "./ask.js";
+import type { Connection, Server } from "./connection.js";
 import { Deadline, TimeUpError } from "./deadline.js";
 import { classifyFailure, isOffline, LateError, OfflineError, replyCode } from "./failure.js";
+import { hint } from "./hint.js";
 import type { Recover } from "./machine-store.js";
 import { retry } from "./retry.js";
 import { runScript } from "./script.js";
@@ -105,23 +106,24 @@ export interface RepeatableCall {
  * @throws NotExecutedError if no attempt was executed; LatchkeyError with code UNKNOWN if the reply to an attempt was
  * lost; ContractError or LayoutError if a retry cannot help
  */
-export async function callUntilAnswered(connection: Connection, options: RepeatableCall): Promise<Reply> {
+export async function callUntilAnswered(root: Connection, options: RepeatableCall): Promise<Reply> {
   const { name, words, effect, notAfter = Number.POSITIVE_INFINITY } = options;
+  const connection = root.of(options.keys[0] ?? "");
   const deadline = Deadline.in(options.timeoutMs);
   const call = new ScriptCall(options.script, options.keys, options.recover);
   const unknown = (why: string): LatchkeyError =>
     new LatchkeyError("UNKNOWN", `${name}: the reply was lost, and ${effect}: ${why}; send it again`);
 
-  async function attempt(): Promise<Reply> {
-    if (notAfter === null) return call.send(connection.client, words);
-    const clock = await connection.clock.know();
+  async function attempt(client: Valkey, server: Server): Promise<Reply> {
+    if (notAfter === null) return call.send(client, words);
+    const clock = await server.clock.know();
     if (deadline.isOver) throw new TimeUpError(); // the caller has its error by now
     const limit = Math.max(0, Math.min(notAfter, clock.earliest(deadline.endsAt)));
-    const reply = await call.send(connection.client, [...words, "NOTAFTER", String(limit)], limit);
+    const reply = await call.send(client, [...words, "NOTAFTER", String(limit)], limit);
     if (reply.outcome !== "EXPIRED") return reply;
     if (limit < notAfter) {
       // Not the caller's limit: the server was slow, or its clock was set.
-      if (!deadline.isOver) connection.clock.forget();
+      if (!deadline.isOver) server.clock.forget();
       throw new LateError();
     }
     // EXPIRED does not prove that a lost attempt was not executed. All other rejections show the current state.
@@ -134,7 +136,7 @@ export async function callUntilAnswered(connection: Connection, options: Repeata
   } catch (error) {
     const rejection = contractError(error, name);
     if (rejection !== undefined) throw rejection;
-    if (call.openUntilMs === undefined) throw notMade(error, name, connection.address);
-    throw unknown(hint(error, connection.address));
+    if (call.openUntilMs === undefined) throw notMade(error, name, connection.place, "writer");
+    throw unknown(hint(error, connection.place));
   }
 }

@@ -16,10 +16,11 @@ interface Loads {
 const loadsOfClients = new WeakMap<Valkey, Map<string, Loads>>();
 
 function loadsOf(client: Valkey, { sha1 }: Script): Loads {
+  const known = loadsOfClients.get(client)?.get(sha1);
+  if (known !== undefined) return known;
   const ofClient = loadsOfClients.get(client) ?? new Map<string, Loads>();
-  loadsOfClients.set(client, ofClient);
-  const loads = ofClient.get(sha1) ?? { loading: undefined, completed: 0 };
-  ofClient.set(sha1, loads);
+  const loads = { loading: undefined, completed: 0 };
+  loadsOfClients.set(client, ofClient.set(sha1, loads));
   return loads;
 }
 

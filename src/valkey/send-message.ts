@@ -8,5 +8,7 @@ import type { Connection } from "./connection.js";
  * @throws NotExecutedError if the server does not reply within the time limit of a call, or denies the channel
  */
 export async function sendMessage(connection: Connection, channel: string, message: string): Promise<void> {
-  await ask(connection, `publishing on ${channel}`, (client) => client.publish(channel, message));
+  // Each server of a cluster passes messages on to the subscribers of all others.
+  const server = connection.servers().find(({ isReady }) => isReady) ?? connection;
+  await ask(server, `publishing on ${channel}`, (client) => client.publish(channel, message));
 }

@@ -1,41 +1,53 @@
+import { isIP } from "node:net";
 import { type RedisOptions, SentinelConnector, type Valkey } from "iovalkey";
-import { hostText } from "./address.js";
 import { withRealTicks } from "./real-time-client.js";
 import { hideSecrets } from "./secret-arguments.js";
-
-/** The address of a server, as a Sentinel names it. */
-interface Named {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Target } from "./tls-probe.js";
+import { withServerName } from "./tls-settings.js";
 
 /** Keeps the latest replies of the Sentinels to a client. */
 export interface SentinelTrace {
-  /** Address of the primary that they named. */
-  primary?: string;
+  /** The primary that they named. */
+  primary?: Target;
+  /** The Sentinel that was asked last. */
+  sentinel?: Target;
   /** Error of a connection to a Sentinel. */
   error?: unknown;
 }
 
 /** Parts of the client's connector that its types declare private. */
 interface Connector {
-  resolve(sentinel: unknown): Promise<Named | null>;
-  connectToSentinel(sentinel: unknown, options?: RedisOptions): Valkey;
+  resolve(sentinel: Partial<Target>): Promise<Target | null>;
+  connectToSentinel(sentinel: Partial<Target>, options?: RedisOptions): Valkey;
 }
 
 const Base = SentinelConnector as unknown as new (options: RedisOptions) => Connector;
 
-/** Makes a connector that asks the Sentinels for the primary, and writes down their replies. */
-export function sentinelConnector(trace: SentinelTrace): NonNullable<RedisOptions["Connector"]> {
+/**
+ * Makes a connector that asks the Sentinels for the primary, and writes down their replies.
+ *
+ * @param tls settings of the connections to Sentinels
+ */
+export function sentinelConnector(
+  trace: SentinelTrace,
+  tls: RedisOptions["sentinelTLS"],
+): NonNullable<RedisOptions["Connector"]> {
   class Watched extends Base {
-    override async resolve(sentinel: unknown): Promise<Named | null> {
+    override async resolve(sentinel: Partial<Target>): Promise<Target | null> {
+      delete trace.primary;
       const named = await super.resolve(sentinel);
-      if (named !== null) trace.primary = hostText(named.host, named.port);
-      return named;
+      if (named === null) return null;
+      const { host, port } = named;
+      trace.primary = { host, port };
+      // A copy, because the client adds its settings to it.
+      return { host, port, ...(isIP(host) === 0 && { servername: host }) };
     }
 
-    override connectToSentinel(sentinel: unknown, options?: RedisOptions): Valkey {
-      const client = withRealTicks(() => super.connectToSentinel(sentinel, options));
+    override connectToSentinel(sentinel: Partial<Target>, options?: RedisOptions): Valkey {
+      const { host = "localhost", port = 26_379 } = sentinel;
+      trace.sentinel = { host, port };
+      const settings = { ...options, ...withServerName(tls, host) };
+      const client = withRealTicks(() => super.connectToSentinel(sentinel, settings));
       hideSecrets(client);
       client.on("error", (error: unknown) => {
         trace.error = error;

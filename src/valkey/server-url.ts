@@ -15,12 +15,19 @@ const SENTINEL_HINT =
   "write it like valkey+sentinel://host1:26379,host2:26379/primary-name (valkeys+sentinel:// for TLS)";
 const SENTINEL_PORT = 26_379;
 
+const CLUSTER_HINT =
+  "write it like valkey+cluster://host1:6379,host2:6379 (valkeys+cluster:// for TLS), with any of the cluster's nodes";
+
+/** Error of a database number for a cluster. */
+export const ONE_DATABASE = "a cluster has only database 0; omit the number, and use a namespace of your own";
+
 const SOCKET_HINT = "write it like unix:///run/valkey/valkey.sock";
 
 /**
  * Reads a server's URL:
  * - `valkey://[user[:password]@]host[:port][/database]`,
  * - with Sentinels `valkey+sentinel://[user[:password]@]host[:port][,host[:port]…]/primary[/database]`,
+ * - for a cluster `valkey+cluster://[user[:password]@]host[:port][,host[:port]…]`,
  * - for a Unix socket `unix://[user[:password]@]/path`.
  *
  * `valkeys` means TLS. `redis`, `rediss` and `valkey+unix` are accepted too.
@@ -29,12 +36,19 @@ const SOCKET_HINT = "write it like unix:///run/valkey/valkey.sock";
  */
 export function parseAddress(text: string): Address {
   const url = text.trim();
-  const [, scheme = "", rest = ""] =
-    /^((?:(?:valkey|redis)s?\+)?(?:sentinel|unix)):\/\/(.*)$/s.exec(url) ?? [];
-  if (scheme !== "" || SCHEMES.has(`${url.split(":", 1)}:`)) rejectUrlSettings(url);
-  const sentinel = /^(?:valkey|redis)(s?)\+sentinel$/.exec(scheme);
-  if (sentinel !== null) return parseSentinels(rest, sentinel[1] === "s");
-  if (/^((valkey|redis)\+)?unix$/.test(scheme)) return parseSocket(rest);
+  const [, scheme = "", secure, kind = "", slashes, rest = ""] =
+    /^((?:valkey|redis)(s?)(?:\+(sentinel|cluster|unix))?|unix):(\/\/)?(.*)$/s.exec(url) ?? [];
+  if (scheme !== "") {
+    const hint = { sentinel: SENTINEL_HINT, cluster: CLUSTER_HINT, unix: SOCKET_HINT, "": HINT };
+    const key = (scheme === "unix" ? "unix" : kind) as keyof typeof hint;
+    if (slashes === undefined) refuse(`the server URL lacks // after ${scheme}:; ${hint[key]}`);
+    rejectUrlSettings(url);
+  }
+  if (kind === "sentinel") return parseSentinels(rest, secure === "s");
+  if (kind === "cluster") return parseCluster(rest, secure === "s");
+  if (scheme === "unix" || (kind === "unix" && secure === "")) return parseSocket(rest);
+  if (kind === "" && scheme !== "" && /^[^/]*,/.test(rest.replace(/^.*@/s, "")))
+    refuse(`${scheme}:// names one server; ${CLUSTER_HINT}, or ${SENTINEL_HINT}`);
   let parsed: URL;
   try {
     parsed = new URL(url);
@@ -57,25 +71,62 @@ export function parseAddress(text: string): Address {
   };
 }
 
-/** Reads each host as a URL of its own, because a URL has only one. */
 function parseSentinels(rest: string, tls: boolean): Address {
   const match = /^(?:([^@/]*@))?([^@/]+)\/([A-Za-z0-9._-]+)(?:\/(\d{1,5}))?$/.exec(rest);
-  if (match === null) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
+  if (match === null) {
+    const isNamed = /^[^/]+\/[^/]/.test(rest);
+    refuse(
+      `${isNamed ? "invalid Sentinel URL" : "the Sentinel URL lacks the name of the primary"}; ${SENTINEL_HINT}`,
+    );
+  }
   const [, credentials = "", hosts = "", primary = "", database = "0"] = match;
-  const nodes = hosts.split(",").map((host) => {
-    if (!URL.canParse(`valkey://${host}`)) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
-    const node = parseAddress(`valkey://${host}`);
-    return { host: node.host, port: new URL(`valkey://${host}`).port === "" ? SENTINEL_PORT : node.port };
-  });
-  const [first] = nodes;
-  if (first === undefined) refuse(`invalid Sentinel URL; ${SENTINEL_HINT}`);
+  const nodes = parseHosts(hosts.split(","), SENTINEL_PORT, "invalid Sentinel URL", SENTINEL_HINT);
   return {
-    ...first,
+    ...nodes[0],
     tls,
     database: Number(database),
     ...credentialsOf(credentials),
     sentinel: { nodes, primary },
   };
+}
+
+function parseCluster(rest: string, tls: boolean): Address {
+  const match = /^(?:([^@/]*@))?([^@/]+)(?:\/(\d*))?$/.exec(rest);
+  if (match === null) refuse(`invalid cluster URL; ${CLUSTER_HINT}`);
+  const [, credentials = "", hosts = "", database = ""] = match;
+  if (Number(database) > 0) refuse(ONE_DATABASE);
+  const cluster = parseHosts(hosts.split(","), 6379, "invalid cluster URL", CLUSTER_HINT);
+  return { ...cluster[0], tls, database: 0, ...credentialsOf(credentials), cluster };
+}
+
+interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Reads each host as a URL of its own, because a URL has only one.
+ *
+ * @param problem text of the error if one is invalid
+ * @param hint what to write instead
+ * @returns at least one
+ */
+export function parseHosts(
+  hosts: readonly string[],
+  port: number,
+  problem: string,
+  hint: string,
+): [Host, ...Host[]] {
+  const [first, ...others] = hosts.map((host) => {
+    if (host === "") refuse(`${problem}: an address is empty; ${hint}`);
+    if (/\s/.test(host)) refuse(`${problem}: an address contains a space; ${hint}`);
+    if (!/^[^/@?#]+$/.test(host) || !URL.canParse(`valkey://${host}`))
+      refuse(`${problem}: an address is not host:port; ${hint}`);
+    const node = parseAddress(`valkey://${host}`);
+    return { host: node.host, port: new URL(`valkey://${host}`).port === "" ? port : node.port };
+  });
+  if (first === undefined) refuse(`${problem}; ${hint}`);
+  return [first, ...others];
 }
 
 function parseSocket(rest: string): Address {

@@ -57,7 +57,8 @@ export function sha1(text: string): string {
 
 /** Returns the stream ID of a position. */
 export function idOf(position: string): string {
-  return position.split("@", 1)[0] ?? "";
+  const at = position.indexOf("@");
+  return at < 0 ? position : position.slice(0, at);
 }
 
 /**
@@ -113,8 +114,11 @@ export async function endPositionOf(client: Valkey, key: string): Promise<string
 
 /** Reads the facts of a stream. */
 export async function streamInfo(client: Valkey, key: string): Promise<StreamInfo> {
-  const replies = await client.multi().xinfo("STREAM", key).exec();
-  return readInfo(replies?.[0]);
+  const reply = client.xinfo("STREAM", key).then(
+    (facts) => [null, facts] as const,
+    (error: Error) => [error, undefined] as const,
+  );
+  return readInfo(await reply);
 }
 
 /** Reads a reply to XINFO STREAM. A stream that does not exist is an empty one. */

@@ -1,12 +1,14 @@
+import type { Valkey } from "iovalkey";
 import type { Snapshot } from "../contract/document.js";
 import { readEntity } from "../contract/entity-hash.js";
 import type { Feed, Follower } from "../events/feed.js";
 import type { CompiledMachine } from "../machine/compiled.js";
 import { type HistoryEntry, readHistory } from "../reads/history.js";
-import { askOnce } from "../valkey/ask.js";
+import { runQuestion } from "../valkey/ask.js";
+import type { Connection } from "../valkey/connection.js";
 import { entityKey, logKey } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { retryWhile } from "../valkey/retry.js";
+import { askFollowing, retryWhile } from "../valkey/retry.js";
 
 /** A read of an entity: null if it does not exist, and its log if the read asked for it. */
 export interface Found<S extends string> {
@@ -17,10 +19,8 @@ export interface Found<S extends string> {
 /** The entities and the changes that a wait reads. */
 export interface WaitSource<S extends string> {
   readonly definition: CompiledMachine;
-  /** The server, for error texts. */
-  readonly address: string;
-  /** True if a read can succeed now. */
-  readonly isReady: boolean;
+  /** Returns the server of an entity: its address, for error texts, and whether a read can succeed now. */
+  serverOf(id: string): Pick<Connection, "address" | "isReady">;
   /** Delivers each later change of an entity to a follower. Settles as soon as it does. */
   follow(follower: Follower): Promise<void>;
   leave(follower: Follower): void;
@@ -44,15 +44,14 @@ export class ServerSource<S extends string> implements WaitSource<S> {
     return this.#store.definition;
   }
 
-  get address(): string {
-    return this.#store.connection.address;
-  }
-
-  get isReady(): boolean {
-    return this.#store.connection.client.status === "ready";
+  serverOf(id: string): Connection {
+    const { connection, location } = this.#store;
+    return connection.of(entityKey(location, id));
   }
 
   follow(follower: Follower): Promise<void> {
+    // Following begins late while a server of a cluster is away. What changes until then is in the entity's own log.
+    if (this.#store.connection.isCluster && !this.#feed.isRunning) follower.onMissed();
     return this.#ask(follower.id, () => this.#feed.follow(follower));
   }
 
@@ -61,15 +60,18 @@ export class ServerSource<S extends string> implements WaitSource<S> {
   }
 
   read(id: string, hasLog: boolean, isOpen: () => boolean): Promise<Found<S>> {
-    const { connection } = this.#store;
-    return this.#ask(id, () =>
-      retryWhile(connection, isOpen, this.#name(id), () => this.readOnce(id, hasLog)),
-    );
+    const read = (client: Valkey) => this.#readWith(client, id, hasLog);
+    return this.#ask(id, () => retryWhile(this.serverOf(id), isOpen, this.#name(id), read));
   }
 
   async readOnce(id: string, hasLog: boolean): Promise<Found<S>> {
-    const { connection, location } = this.#store;
-    const reads = connection.client.multi().hgetall(entityKey(location, id));
+    const server = this.serverOf(id);
+    return askFollowing(server, server.client, (client) => this.#readWith(client, id, hasLog));
+  }
+
+  async #readWith(client: Valkey, id: string, hasLog: boolean): Promise<Found<S>> {
+    const { location } = this.#store;
+    const reads = client.multi().hgetall(entityKey(location, id));
     if (hasLog) reads.lrange(logKey(location, id), 0, -1);
     const [hash = {}, log = []] = ((await reads.exec()) ?? []).map(([error, reply]) => {
       if (error !== null) throw error;
@@ -79,7 +81,7 @@ export class ServerSource<S extends string> implements WaitSource<S> {
   }
 
   #ask<T>(id: string, question: () => Promise<T>): Promise<T> {
-    return askOnce(this.#store.connection, this.#name(id), question);
+    return runQuestion(this.#store.connection, this.#name(id), question);
   }
 
   #name(id: string): string {

@@ -74,7 +74,7 @@ export class Wait<S extends string> implements Follower {
 
   /** Reads the entity a last time before the wait fails: data that the server lost has no event. */
   async timeUp(ms: number): Promise<void> {
-    const { address, isReady } = this.#source;
+    const { address, isReady } = this.#source.serverOf(this.id);
     const isReachable = isReady && (await this.#readLast());
     if (this.#isSettled) return;
     const [verb, why] = isReachable ? ["is", ""] : ["was", `; ${address} cannot be reached`];

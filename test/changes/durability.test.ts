@@ -10,11 +10,14 @@ import {
 import type { AgentState } from "../../src/machine/agent.js";
 import { startValkey } from "../../src/testing/index.js";
 import { client, rejectionOf } from "../helpers/client.js";
+import { ownServer } from "../helpers/doctor.js";
 import { startProxy } from "../helpers/proxy.js";
 import { replicated } from "../helpers/replica.js";
+import { hasWaitaof } from "../helpers/server-program.js";
 import { freshNamespace } from "../helpers/valkey.js";
 
 const LONG = 25_000;
+const WITHOUT_WAITAOF = { args: ["--rename-command", "WAITAOF", ""] };
 
 async function agentsOf(options: ConnectOptions): Promise<Entities<AgentState>> {
   const latchkey = await connect({ namespace: freshNamespace(), timeout: LONG, ...options });
@@ -152,14 +155,14 @@ it("a change whose server is demoted while it waits is applied once, and the new
 });
 
 describe("a change that waits for the disk", () => {
-  it("is durable if the server writes every change to disk", async () => {
+  it.runIf(hasWaitaof)("is durable if the server writes every change to disk", async () => {
     const server = await startValkey({ appendOnly: true, args: ["--appendfsync", "always"] });
     onTestFinished(() => server.stop());
     const agents = await agentsOf({ url: server.url, durability: "fsync" });
     expect(await agents.tryCreate("a1")).toMatchObject({ durability: { met: true, local: 1 } });
   });
 
-  it.each([
+  it.runIf(hasWaitaof).each([
     [{ appendOnly: false }, "appendonly yes"],
     [{ appendOnly: true, args: ["--appendfsync", "everysec"] }, "appendfsync always"],
   ])(
@@ -171,6 +174,19 @@ describe("a change that waits for the disk", () => {
       const error = await rejectionOf(NotDurableError, agents.create("a1", {}, { durability: "fsync" }));
       expect(error.message).toContain(setting);
       expect(await agents.get("a1")).toMatchObject({ version: 1 });
+    },
+  );
+
+  it.each([["fsync"], [{ replicas: 1, fsync: true }]] as const)(
+    "is rejected before it is sent if the server has no WAITAOF: %j",
+    async (durability) => {
+      const { server } = await ownServer(hasWaitaof ? WITHOUT_WAITAOF : {});
+      const agents = await agentsOf({ url: server.url });
+      await agents.create("a1");
+      const error = await rejectionOf(ContractError, agents.transition("a1", "running", { durability }));
+      expect(error.code).toBe("BADARG");
+      expect(error.message).toContain("requires WAITAOF, which this server does not have: use Valkey 7.2");
+      expect(await agents.get("a1")).toMatchObject({ state: "spawning", version: 1 });
     },
   );
 });

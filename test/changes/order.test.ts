@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
 import { agent, OutcomeUnknownError } from "../../src/index.js";
+import { silentLogger } from "../../src/valkey/logger.js";
 import { behindProxy, pastServerTime, serverMs } from "../helpers/behind-proxy.js";
 import { admin } from "../helpers/calls.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
@@ -9,17 +10,25 @@ const PAIRS = 1_000;
 const ENTITIES = 50;
 
 it("makes 1,000 pairs of changes in the order of their calls, although the connection is cut within each round", async () => {
-  const { far, near, proxy } = await behindProxy();
+  const { near, proxy, namespace } = await behindProxy();
+  let retries = 0;
+  const debug = (_: object, message: string): void => {
+    if (message.startsWith("retrying patch ")) retries += 1;
+  };
+  const logger = { ...silentLogger, debug };
+  const far = await (await client({ url: proxy.url, namespace, logger })).machine(agent());
   const ids = Array.from({ length: ENTITIES }, (_, at) => `a${at}`);
   await Promise.all(ids.map((id) => near.create(id)));
   for (let round = 0; round < PAIRS / ENTITIES; round += 1) {
     if (round % 2 === 0) proxy.dropReply("evalsha");
     else proxy.dropRequest("evalsha");
+    retries = 0;
     const pairs = ids.flatMap((id) =>
       [2 * round, 2 * round + 1].map((n) => far.patch(id, { set: { n } }).then(() => n)),
     );
     await Promise.all(pairs);
     await proxy.lost;
+    expect(retries).toBeGreaterThan(0); // the calls that were cut were sent again
   }
   const changes = await all(near.events({ after: "start", follow: false }));
   const numbers = new Map(ids.map((id) => [id, [] as unknown[]]));

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { agent, partitionOf } from "../../src/index.js";
 import { built, root } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
 import { agentCommandLine, commandLine } from "../helpers/command-line.js";
@@ -119,6 +120,16 @@ describe("completion", () => {
     const line = await agentCommandLine();
     await Promise.all(Array.from({ length: 60 }, (_, at) => line.agents.create(`a${at}`)));
     expect(await complete(line, "get", "a")).toHaveLength(50);
+  });
+
+  test("offers ids of all partitions", async () => {
+    const line = await commandLine();
+    await line.latchkey.init(4);
+    const agents = await line.latchkey.machine(agent());
+    await Promise.all(Array.from({ length: 240 }, (_, at) => agents.create(`a${at}`)));
+    const ids = await complete(line, "get", "a");
+    expect(ids).toHaveLength(50);
+    expect(new Set(ids.map((id) => partitionOf(id, 4)))).toEqual(new Set([0, 1, 2, 3]));
   });
 
   test("works in bash, for ids at whose characters bash itself would split as well", async () => {

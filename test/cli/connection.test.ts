@@ -37,6 +37,21 @@ describe("the server", () => {
     expect(ended.map(({ exit }) => exit)).toEqual([0, 0, 0, 0, 7]);
   });
 
+  test("an invalid time limit is wrong usage, and the error names where it stands: 2", async () => {
+    const { run } = await commandLine();
+    for (const [words, env, name] of [
+      [["count", "--timeout", "soon"], {}, "--timeout"],
+      [["wait", "a1", "running", "--timeout", "0"], {}, "--timeout"],
+      [["count"], { LATCHKEY_TIMEOUT: "soon" }, "LATCHKEY_TIMEOUT"],
+    ] as const) {
+      const ended = await run([...words], env);
+      expect(ended).toMatchObject({ exit: 2, stdout: "" });
+      expect(ended.stderr).toMatch(
+        RegExp(`^error: invalid ${name} "(soon|0)"\\. It must be a duration such as 500ms`),
+      );
+    }
+  });
+
   test("machine and namespace: options take precedence over the environment", async () => {
     const { run, namespace, agents } = await agentCommandLine();
     await agents.create("a1");
@@ -153,7 +168,7 @@ describe("passwords", () => {
     const ended = await run(["get", "a1"], env);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: get agent a1 was rejected: .*NOPERM.*\n {2}try: node bin\/latchkey\.js doctor\n$/,
+      /^error: get agent a1 was rejected: .*NOPERM.*\n {2}try: node bin\/latchkey\.js acl\n$/,
     );
   });
 });

@@ -54,7 +54,7 @@ describe("dev", () => {
     "leaves nothing on %s",
     async (signal) => {
       const dev = await startDev();
-      expect((await dev.remains()).join("\n")).toMatch(/valkey-server/);
+      expect((await dev.remains()).join("\n")).toMatch(/(valkey|redis)-server/);
       dev.child.kill(signal);
       await dev.ended;
       await expect.poll(() => dev.remains()).toEqual([]);

@@ -99,7 +99,7 @@ test("prints one report as JSON, and one finding per line as JSON lines", async 
   const { exit, stdout } = await line.run(["fsck", "--deep", "-o", "json"]);
   expect(exit).toBe(1);
   expect(JSON.parse(stdout)).toEqual({
-    ...{ machine: "agent", namespace: line.namespace, partitions: 1, entities: 2, events: 2 },
+    ...{ machine: "agent", namespace: line.namespace, partitions: 1, skipped: 0, entities: 2, events: 2 },
     ...{ repaired: 0, repairable: 1, manual: 0, notice: 0, unchecked: 0 },
     findings: [{ ...finding, why: "--repair fixes it" }],
   });
@@ -113,14 +113,32 @@ test("prints one report as JSON, and one finding per line as JSON lines", async 
   ).toEqual([{ ...finding, result: "repaired" }]);
 });
 
-test("reports checks that the user lacks permissions for, and exits 0", async () => {
-  const { run, agents, namespace } = await agentCommandLine();
-  await agents.create("a1");
-  const rules = allRules("reader", namespace);
+/** Creates a reader of the namespace, and returns its environment. */
+async function readerOf({ namespace }: CommandLine): Promise<NodeJS.ProcessEnv> {
+  const rules = allRules({ roles: ["reader"], namespace });
   await (await admin()).call("ACL", "SETUSER", namespace, "reset", "on", ">few", ...rules);
   const { hostname, port } = new URL((await useValkey()).url);
-  const env = { LATCHKEY_URL: `valkey://${namespace}@${hostname}:${port}`, LATCHKEY_PASSWORD: "few" };
-  const { exit, stdout, stderr } = await run(["fsck", "--deep"], env);
+  return { LATCHKEY_URL: `valkey://${namespace}@${hostname}:${port}`, LATCHKEY_PASSWORD: "few" };
+}
+
+test("--repair exits 7 for a user who may not repair, also without a problem, and changes nothing", async () => {
+  const line = await agentCommandLine();
+  await line.agents.create("a1");
+  const env = await readerOf(line);
+  const clean = await line.run(["fsck", "--repair"], env);
+  expect(clean).toMatchObject({ exit: 7, stdout: "" });
+  expect(clean.stderr).toContain(
+    "error: fsck agent cannot repair: this user lacks the permissions of an operator",
+  );
+  await (await admin()).zrem(`{${line.namespace}:0}:agent:index`, "a1");
+  expect(await line.run(["fsck", "--repair"], env)).toEqual(clean);
+  expect(await line.run(["fsck"])).toMatchObject({ exit: 1, stdout: expect.stringContaining("repairable") });
+});
+
+test("reports checks that the user lacks permissions for, and exits 0", async () => {
+  const line = await agentCommandLine();
+  await line.agents.create("a1");
+  const { exit, stdout, stderr } = await line.run(["fsck", "--deep"], await readerOf(line));
   expect(stdout).toMatch(
     /^unchecked +<none> +unchecked +the installed machine was not compared with its definition: /m,
   );

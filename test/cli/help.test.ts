@@ -16,7 +16,7 @@ const COMMANDS = [
   ..."init apply machines graph create get list count stats history wait events reactions transition patch heartbeat sweep remove restore import".split(
     " ",
   ),
-  ..."doctor fsck dev demo completion lua".split(" "),
+  ..."doctor acl fsck dev demo completion lua".split(" "),
   ...["list", "show", "sha", "path", "load", "check"].map((name) => `lua ${name}`),
   ...["dead", "pending", "retry", "drop", "forget"].map((name) => `reactions ${name}`),
 ];

@@ -33,12 +33,14 @@ describe("init", () => {
       ...silent,
       stdout: `namespace/${namespace} initialized: 4 partitions, layout 2\n`,
     });
-    const [again, strict, other] = await Promise.all([
+    const [again, usual, strict, other] = await Promise.all([
       run(["init", "--partitions", "4"]),
-      run(["init", "--partitions", "4", "--error-unchanged", "-o", "json"]),
       run(["init"]),
+      run(["init", "--partitions", "4", "--error-unchanged", "-o", "json"]),
+      run(["init", "--partitions", "1"]),
     ]);
     expect(again).toMatchObject({ exit: 0, stdout: expect.stringContaining("unchanged: 4 partitions") });
+    expect(usual).toEqual(again);
     expect(strict.exit).toBe(3);
     expect(JSON.parse(strict.stdout)).toEqual({ namespace, layout: 2, partitions: 4, changed: false });
     expect(other).toMatchObject({ exit: 6, stdout: "" });

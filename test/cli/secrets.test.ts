@@ -7,7 +7,7 @@ import { freePort } from "../../src/server/port.js";
 import { startValkey } from "../../src/testing/index.js";
 import { built, root } from "../helpers/built.js";
 import { certificate } from "../helpers/certificates.js";
-import { adminOf } from "../helpers/doctor.js";
+import { adminOf, startWithPassword } from "../helpers/doctor.js";
 import { freshFolder } from "../helpers/folder.js";
 import { startProxy, type TcpProxy } from "../helpers/proxy.js";
 import { type Ended, tryRun } from "../helpers/run.js";
@@ -54,7 +54,7 @@ const troubles: Record<string, Trouble> = {
       onTestFinished(() => server.stop());
       return elsewhere(`valkeys://default@localhost:${port}`);
     },
-    sign: /TLS handshake failed/,
+    sign: /not issued by a trusted authority/,
   },
   "the user may run no script": {
     begin: async ({ boss }) => void (await boss.call("ACL", "SETUSER", "default", "-evalsha")),
@@ -95,8 +95,7 @@ const troubles: Record<string, Trouble> = {
 
 /** A server with a password, a machine and an entity, and a definition that it will not take. */
 async function planted() {
-  const server = await startValkey({ args: ["--requirepass", PASSWORD] });
-  onTestFinished(() => server.stop());
+  const server = await startWithPassword(PASSWORD);
   const admin = await adminOf(server, { username: "default", password: PASSWORD });
   await admin.call("ACL", "SETUSER", "boss", "on", "nopass", "~*", "&*", "+@all");
   const boss = await adminOf(server, { username: "boss", password: "any" });

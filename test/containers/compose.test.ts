@@ -1,47 +1,90 @@
-import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { containerImage } from "../../src/server/docker.js";
-import { command, pinged } from "../helpers/ping.js";
+import { DEFAULT_IMAGE } from "../../src/server/docker.js";
+import { compose } from "../helpers/composed.js";
 
-const compose = parse(readFileSync(new URL("../../docker-compose.yml", import.meta.url), "utf8"));
-const { valkey } = compose.services;
-
-function docker(...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync("docker", args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`docker ${args[0]}: ${stderr}`);
-  return stdout.trim();
+interface Service {
+  readonly image: string;
+  readonly user: string;
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly cap_drop: readonly string[];
+  readonly read_only: boolean;
+  readonly command: string | readonly string[];
+  readonly build?: unknown;
 }
 
-/** Settles when a container has printed this text. */
-async function logged(id: string, text: string): Promise<void> {
-  const logs = spawn("docker", ["logs", "--follow", id]);
-  for await (const line of createInterface({ input: logs.stdout })) {
-    if (!line.includes(text)) continue;
-    logs.kill();
-    return;
-  }
-  throw new Error(`The container ended without printing "${text}".`);
-}
+const file = readFileSync(new URL("../../docker-compose.yml", import.meta.url), "utf8");
+const { services }: { services: Record<string, Service> } = parse(file, { merge: true, maxAliasCount: -1 });
+const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
 
-describe("docker-compose.yml", () => {
-  test("has only keys that docker-compose 1.29 supports", () => {
-    expect(Object.keys(compose).sort()).toEqual(["services", "volumes"]);
+/** Name and exact version of an image. */
+const EXACT = /^[a-z/]+:\d+\.\d+\.\d+(-[a-z0-9.]+)?$/;
+
+/** Services that run a server. */
+const servers = Object.entries(services).filter(([, { command }]) =>
+  String(command).includes("valkey-server"),
+);
+
+describe.each(Object.entries(services))("the service %s", (name, service) => {
+  test("runs without root and capabilities, and writes only into volumes", () => {
+    expect(service.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    expect(service.cap_drop).toEqual(["ALL"]);
+    expect(service.read_only).toBe(true);
   });
 
-  test("has a command and a health check that work in the image", async () => {
-    const id = docker("run", "--detach", "--publish", "127.0.0.1::6379", containerImage(), ...valkey.command);
-    onTestFinished(() => void docker("rm", "--force", "--volumes", id));
-    await logged(id, "Ready to accept connections");
-    const [, port] = /:(\d+)$/.exec(docker("port", id, "6379/tcp")) ?? [];
-    const socket = await pinged({ host: "127.0.0.1", port: Number(port) });
-    expect(await command(socket, "CONFIG GET append*")).toContain("everysec");
-    expect(await command(socket, "CONFIG GET appendonly")).toContain("yes");
-    expect(await command(socket, "CONFIG GET maxmemory-policy")).toContain("noeviction");
-    socket.destroy();
-    const [kind, ...check] = valkey.healthcheck.test;
-    expect([kind, docker("exec", id, ...check)]).toEqual(["CMD", "PONG"]);
+  test("publishes ports on the loopback address only", () => {
+    for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+  });
+
+  test("has a health check, unless it only holds a network", () => {
+    expect(service.healthcheck !== undefined).toBe(!name.endsWith("-network"));
+  });
+});
+
+describe("docker-compose.yml", () => {
+  test("has servers of three topologies, which keep their data in volumes", () => {
+    expect(servers).toHaveLength(1 + 6 + 6);
+    for (const [, { volumes = [] }] of servers)
+      expect(volumes).toContainEqual(expect.stringMatching(/:\/data$/));
+  });
+
+  test("runs servers from an official image with an exact version, the one that tests use", () => {
+    const images = new Set(Object.values(services).map(({ image }) => image));
+    images.delete("latchkey-cli:local");
+    expect([...images]).toEqual([`\${LATCHKEY_VALKEY_IMAGE:-${DEFAULT_IMAGE}}`]);
+    expect(DEFAULT_IMAGE).toMatch(EXACT);
+  });
+
+  test("builds the command line on an official image with an exact version", () => {
+    expect(/^ARG LATCHKEY_NODE_IMAGE=(.*)$/m.exec(dockerfile)?.[1]).toMatch(EXACT);
+  });
+
+  test.each([
+    ["by default", [], ["valkey"]],
+    ["with the profile sweep", ["--profile", "sweep"], ["sweep", "valkey"]],
+    [
+      "with the profile sentinel",
+      ["--profile", "sentinel"],
+      [
+        ...["sentinel", "sentinel-1", "sentinel-2", "sentinel-3", "sentinel-network", "sentinel-sweep"],
+        ...["valkey", "valkey-1", "valkey-2", "valkey-3"],
+      ],
+    ],
+    [
+      "with the profile cluster",
+      ["--profile", "cluster"],
+      [
+        ...["cluster", "cluster-1", "cluster-2", "cluster-3", "cluster-4", "cluster-5", "cluster-6"],
+        ...["cluster-network", "cluster-sweep", "valkey"],
+      ],
+    ],
+  ])("is accepted by docker compose config %s", (_, words, expected) => {
+    const names = compose([...words, "config", "--services"])
+      .trim()
+      .split("\n");
+    expect(names.sort()).toEqual(expected);
   });
 });

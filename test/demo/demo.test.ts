@@ -87,6 +87,8 @@ describe("demo", () => {
     const { exit, stdout } = await latchkey("demo", "--agents", "6", "--url", url, "-o", "json");
     expect(exit).toBe(0);
     expect(JSON.parse(stdout).server).toBe(url);
+    const again = await latchkey("demo", "--agents", "5", "--url", url);
+    expect(again.stdout).toContain(`demo --keep --url ${url} keep the agents\n`);
     expect(await keyspace(valkey, "")).toEqual(before);
   });
 

@@ -10,6 +10,7 @@ import {
   type Version,
 } from "../../src/doctor/server-identity.js";
 import { ownServer, result, results } from "../helpers/doctor.js";
+import { isValkey } from "../helpers/server-program.js";
 import { useValkey } from "../helpers/valkey.js";
 
 const version = (text: string): Version => parseVersion(text) ?? [0, 0, 0];
@@ -117,6 +118,13 @@ describe("the product", () => {
     expect(judgeServer(identity({ server, version: text }, info)).level).toBe(level);
   });
 
+  test.each([
+    ["7.0.15", "Redis is for development and tests only, and this version cannot confirm durability on disk"],
+    ["7.2.0", "Redis is for development and tests only"],
+  ])("Redis %s is explained", (version, meaning) => {
+    expect(judgeServer(identity({ server: "redis", version }))).toMatchObject({ meaning });
+  });
+
   test("is known without INFO too", () => {
     expect(judgeServer(identity({ server: "valkey", version: "8.0.1" }))).toMatchObject({
       level: "ok",
@@ -125,7 +133,7 @@ describe("the product", () => {
   });
 });
 
-test("reports the defects of the running server's version", async () => {
+test.runIf(isValkey)("reports the defects of the running server's version", async () => {
   const { url } = await useValkey();
   const all = await results({ url });
   const server = all.find(({ id }) => id === "server");
@@ -136,12 +144,15 @@ test("reports the defects of the running server's version", async () => {
   expect(all.some(({ id, level }) => id === "defects" && level === "ok")).toBe(found.length === 0);
 });
 
-test("a Valkey that says Redis is identified by INFO, and counts as Redis without permission for INFO", async () => {
-  const { server, admin } = await ownServer();
-  await admin.config("SET", "extended-redis-compatibility", "yes");
-  await admin.call("ACL", "SETUSER", "blind", "on", ">blind", "~*", "&*", "+@all", "-info");
-  expect(await result("server", { url: server.url })).toMatchObject({ level: "ok" });
-  const blind = { url: server.url, username: "blind", password: "blind" };
-  expect(await result("server", blind)).toMatchObject({ level: "info", status: "redis 7.2.4" });
-  expect(await result("defects", blind)).toMatchObject({ level: "info", status: "redis 7.2.4" });
-});
+test.runIf(isValkey)(
+  "a Valkey that says Redis is identified by INFO, and counts as Redis without permission for INFO",
+  async () => {
+    const { server, admin } = await ownServer();
+    await admin.config("SET", "extended-redis-compatibility", "yes");
+    await admin.call("ACL", "SETUSER", "blind", "on", ">blind", "~*", "&*", "+@all", "-info");
+    expect(await result("server", { url: server.url })).toMatchObject({ level: "ok" });
+    const blind = { url: server.url, username: "blind", password: "blind" };
+    expect(await result("server", blind)).toMatchObject({ level: "info", status: "redis 7.2.4" });
+    expect(await result("defects", blind)).toMatchObject({ level: "info", status: "redis 7.2.4" });
+  },
+);

@@ -76,15 +76,36 @@ describe("the namespace", () => {
     expect(await result("permissions", stranger)).toMatchObject({ level: "fail" });
   });
 
-  test("is a warning if its metadata has another type, and other checks continue", async () => {
+  test("fails if its metadata has another type, and other checks continue", async () => {
     const { valkey, meta, ...visit } = await standing();
     await valkey.del(meta);
     await valkey.set(meta, "x");
-    expect(await result("namespace", visit)).toMatchObject({
-      level: "warn",
-      status: "the server replied with WRONGTYPE",
+    const all = await results(visit);
+    const of = (id: string) => all.find((one) => one.id === id);
+    expect(of("namespace")).toMatchObject({
+      level: "fail",
+      status: `${meta} is not a hash`,
+      fix: expect.stringContaining(`HSET ${meta} layout`),
     });
-    expect(await result("scripts", visit)).toBeDefined();
+    expect(of("scripts")).toBeDefined();
+    expect(of("unchecked")).toBeUndefined();
+  });
+
+  test("is checked on, if a key of a machine has another type: one line names the checks that this prevents", async () => {
+    const { valkey, meta: _, ...visit } = await standing();
+    await valkey.del(`{${visit.namespace}:0}:agent:machine`);
+    await valkey.set(`{${visit.namespace}:0}:agent:machine`, "x");
+    const all = await results(visit);
+    expect(all.filter(({ id }) => id === "unchecked")).toEqual([
+      {
+        id: "unchecked",
+        level: "warn",
+        status: expect.stringMatching(/^127\.0\.0\.1:\d+ replies with WRONGTYPE$/),
+        meaning: "3 checks not possible: machines, dates, event-logs",
+        fix: "latchkey fsck",
+      },
+    ]);
+    expect(all.find(({ id }) => id === "namespace")).toMatchObject({ level: "ok" });
   });
 });
 
@@ -161,7 +182,7 @@ describe("scripts", () => {
 });
 
 describe("replication", () => {
-  test("is info without a replica and with one, and ok if changes require one", async () => {
+  test("advises to require a replica only if there are two", async () => {
     const { server, admin: own } = await ownServer();
     const visit = { url: server.url };
     expect(await result("replicas", visit)).toMatchObject({ level: "info", status: "none" });
@@ -169,15 +190,24 @@ describe("replication", () => {
     const { server: second, admin: secondAdmin } = await ownServer();
     await secondAdmin.call("REPLICAOF", server.host, String(server.port));
     await expect.poll(() => secondAdmin.info("replication")).toContain("link_status:up");
-    expect(await result("replicas", visit)).toMatchObject({
+    const replicas = () => result("replicas", visit);
+    expect(await replicas()).toMatchObject({
       level: "info",
       status: "1 connected, min-replicas-to-write 0",
-      fix: "CONFIG SET min-replicas-to-write 1",
+      fix: "connect a second replica, then set min-replicas-to-write 1",
     });
     await own.config("SET", "min-replicas-to-write", "1");
-    expect(await result("replicas", visit)).toMatchObject({ level: "ok" });
+    expect(await replicas()).toMatchObject({ level: "info", fix: "connect one more replica" });
     await own.config("SET", "min-replicas-to-write", "2");
-    expect(await result("replicas", visit)).toMatchObject({ level: "fail", fix: "connect 1 more" });
+    expect(await replicas()).toMatchObject({ level: "fail", fix: "connect 1 more" });
+
+    const { admin: thirdAdmin } = await ownServer();
+    await thirdAdmin.call("REPLICAOF", server.host, String(server.port));
+    await expect.poll(() => thirdAdmin.info("replication")).toContain("link_status:up");
+    await own.config("SET", "min-replicas-to-write", "1");
+    expect(await replicas()).toMatchObject({ level: "ok" });
+    await own.config("SET", "min-replicas-to-write", "0");
+    expect(await replicas()).toMatchObject({ level: "info", fix: "CONFIG SET min-replicas-to-write 1" });
 
     const replica = { url: second.url };
     expect(await result("role", replica)).toMatchObject({

@@ -84,7 +84,7 @@ describe("persistence", () => {
 
   test("is a warning without append-only file if the user may not read the snapshot settings", async () => {
     const { server: plain, admin } = await ownServer();
-    const rules = allRules("writer", "here");
+    const rules = allRules({ roles: ["writer"], namespace: "here" });
     await admin.call("ACL", "SETUSER", "few", "reset", "on", ">few", ...rules);
     const visit = { url: plain.url, namespace: "here", username: "few", password: "few" };
     const outcome = await result("appendonly", visit);

@@ -31,12 +31,12 @@ const INTERNAL = [
   "CheckDeniedError",
   "DemoFailure",
   "ErrorReply",
-  "FailedAttempts",
   "LateError",
   "NoConfirmationError",
   "OfflineError",
   "StillOpenError",
   "TimeUpError",
+  "UnusableReplicaError",
 ];
 
 describe("the codes of errors", () => {

@@ -364,6 +364,6 @@ it("the log throws at once if the server rejects the read", async () => {
   const theirs = await home.machine(agent());
   await valkey.set(`{${home.namespace}:0}:agent:events`, "mine");
   await expect(all(theirs.events({ after: "start" }))).rejects.toThrow(
-    /^the event log of agent cannot be read: WRONGTYPE/,
+    /^the event log of agent was rejected: wrong key type: not written by latchkey \(WRONGTYPE/,
   );
 });

@@ -4,7 +4,7 @@ import { linear } from "../../faults/check/linear/linear.js";
 import { MachineRules } from "../../faults/check/machine-rules.js";
 import { witness } from "../../faults/check/witness/witness.js";
 import type { HistoryRecord, ReturnRecord } from "../../faults/history/records.js";
-import { type ChangeDocument, finalOf } from "./simulation/final-state.js";
+import { type ChangeDocument, finalOf, floorOf } from "./simulation/final-state.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: { to: ["open"] }, open: {} }, history: 16 };
 const TIME = "2026-11-22T10:27:03.197Z";
@@ -51,6 +51,7 @@ function final(
     document: { ...change, ...location, ...times } as ChangeDocument,
   }));
   return [
+    floorOf(MACHINE.name),
     ...log.map(({ entry, document }): HistoryRecord => {
       return {
         kind: "final-event",

@@ -4,7 +4,7 @@ import { linear } from "../../faults/check/linear/linear.js";
 import { MachineRules } from "../../faults/check/machine-rules.js";
 import { witness } from "../../faults/check/witness/witness.js";
 import type { AllowedLoss, DurabilityLevel, HistoryRecord } from "../../faults/history/records.js";
-import { type ChangeDocument, finalOf } from "./simulation/final-state.js";
+import { type ChangeDocument, finalOf, floorOf } from "./simulation/final-state.js";
 import { simulate } from "./simulation/simulate.js";
 
 const MACHINE = { name: "door", initial: "shut", states: { shut: {} }, history: 16 };
@@ -57,6 +57,7 @@ function history(loss: readonly AllowedLoss[], ...creations: readonly Creation[]
     ...calls,
     begin,
     { kind: "fault-end", number: 1, at: 110 },
+    floorOf(MACHINE.name),
     ...final,
     { kind: "end", at: 200 },
   ];

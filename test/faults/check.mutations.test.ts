@@ -55,7 +55,7 @@ describe("a correct history", () => {
   });
 });
 
-describe("both checkers find a spoiled history:", () => {
+describe("both checkers find a mutated history:", () => {
   let certain: MutationScore[];
   let all: MutationScore[];
   beforeAll(async () => {

@@ -6,7 +6,7 @@ import type { HistoryRecord } from "../../faults/history/records.js";
 import { nameOf } from "../../faults/history/timed-records.js";
 import { FAULT, iso, LEASE_MS, timedHistory, UNTIL_MS } from "./simulation/timed.js";
 
-type Spoil = (records: HistoryRecord[]) => HistoryRecord[];
+type Mutate = (records: HistoryRecord[]) => HistoryRecord[];
 type Kind = HistoryRecord["kind"];
 type Of<K extends Kind, R extends HistoryRecord = HistoryRecord> = R extends HistoryRecord
   ? K extends R["kind"]
@@ -24,7 +24,7 @@ function replace<K extends Kind>(
   kind: K,
   fits: (record: Of<K>) => boolean,
   change: (record: Of<K>) => readonly HistoryRecord[],
-): Spoil {
+): Mutate {
   return (records) => {
     const chosen = records.filter((record) => record.kind === kind && fits(record as Of<K>));
     expect(chosen).toHaveLength(1);
@@ -33,7 +33,7 @@ function replace<K extends Kind>(
 }
 
 /** Changes an event of the log, and its identity in all records that refer to it. */
-function event(id: string, version: number, change: (document: Record<string, unknown>) => object): Spoil {
+function event(id: string, version: number, change: (document: Record<string, unknown>) => object): Mutate {
   const isIt = (of: { readonly id: string; readonly version: number }): boolean =>
     of.id === id && of.version === version;
   return (records) => {
@@ -58,8 +58,8 @@ const expiredAt = (at: number, from = at - LEASE_MS): ((document: object) => obj
 };
 const ofLeft = ({ id }: { readonly id: string }): boolean => id === "left";
 
-/** Ways to spoil the history, with the rules that must find them. */
-const SPOILED: readonly (readonly [name: string, rule: string, spoil: Spoil])[] = [
+/** Mutations of the history, with the rules that must find them. */
+const MUTATED: readonly (readonly [name: string, rule: string, mutate: Mutate])[] = [
   ["a lease that fired early", "lease", event("left", 3, expiredAt(4_900, RENEWED))],
   ["a lease that does not count from the last renewal", "lease", event("left", 3, expiredAt(4_900))],
   [
@@ -287,23 +287,23 @@ describe("a history of leases, sweepers and reactions", () => {
     expect(report).toMatchObject({ violations: [], lost: [], losses: 1, expiries: 3, deadLetters: 1 });
   });
 
-  it.each(SPOILED)("spoiled by %s, is found by the rule %s", async (_, rule, spoil) => {
-    expect(await rulesOf(spoil([...HISTORY]))).toEqual(rule.split(" "));
+  it.each(MUTATED)("mutated by %s, is found by the rule %s", async (_, rule, mutate) => {
+    expect(await rulesOf(mutate([...HISTORY]))).toEqual(rule.split(" "));
   });
 
   it("is incomplete without a clock record", async () => {
-    const spoiled = HISTORY.filter(({ kind }) => kind !== "clock");
-    await expect(gatherTimed(spoiled)).rejects.toThrow(/is incomplete/);
+    const mutated = HISTORY.filter(({ kind }) => kind !== "clock");
+    await expect(gatherTimed(mutated)).rejects.toThrow(/is incomplete/);
   });
 });
 
 describe("a process that was frozen inside a handler", () => {
   it("may continue after others have handled the event and later ones", async () => {
-    const spoiled = HISTORY.flatMap((one): HistoryRecord[] => {
+    const mutated = HISTORY.flatMap((one): HistoryRecord[] => {
       if (one.kind !== "handled" || one.id !== "kept" || one.version !== 2) return [one];
       return [one, { ...one, process: "reactor-2", at: one.at + 9_000 }];
     });
-    expect(await rulesOf(spoiled)).toEqual([]);
+    expect(await rulesOf(mutated)).toEqual([]);
   });
 });
 
@@ -311,7 +311,7 @@ describe("a renewal that the server may forget", () => {
   /** Makes the lease count from the renewal before the last one. */
   const forgotten = event("left", 3, expiredAt(4_300));
   const fault =
-    (begin: number, windowMs: number | null, clocks: readonly string[] = []): Spoil =>
+    (begin: number, windowMs: number | null, clocks: readonly string[] = []): Mutate =>
     (records) =>
       records.flatMap((record): HistoryRecord[] => {
         if (record.kind !== "run") return [record];
@@ -347,5 +347,19 @@ describe("a renewal that the server may forget", () => {
     for (const at of [2_900, 6_000]) {
       expect(await rulesOf(fault(at, -1, [FAULT])(forgotten([...HISTORY])))).toContain("lease");
     }
+  });
+
+  it("makes the lease count from before its entry only if the entity was dated ahead", async () => {
+    const problem = "the lease does not count from the entry into held";
+    const problems = async (aheadMs: number, clocks: readonly string[]): Promise<number> => {
+      const dated = event("left", 2, (document) => ({ ...document, timestamp: iso(1_100 + aheadMs) }));
+      const beforeEntry = event("left", 3, expiredAt(3_000, 1_000));
+      const spoiled = fault(4_000, -1, clocks)(beforeEntry(dated([...HISTORY])));
+      const { violations } = timed(await gatherTimed(spoiled));
+      return violations.filter(({ message }) => message.includes(problem)).length;
+    };
+    expect(await problems(3_600_000, [FAULT])).toBe(0);
+    expect(await problems(3_600_000, [])).toBe(1);
+    expect(await problems(59_000, [FAULT])).toBe(1);
   });
 });

@@ -29,7 +29,7 @@ function summaryOf(run: Run) {
   const faults = run.faults ?? told.map((one) => one.fault);
   const options: RunOptions = {
     ...{ topology: "standalone", operations: 1, injections: faults.length, seed: 1, faults },
-    ...{ history: "h.jsonl", timed: "h.time.jsonl", command: "again" },
+    ...{ history: "h.jsonl", timed: "h.time.jsonl", command: "again", nodeTimeoutMs: 2500 },
     allowUnavailable: run.allowUnavailable ?? false,
   };
   const clean = { isClean: true, text: "", repaired: 0 };

@@ -149,7 +149,7 @@ describe("in the namespace, fsck finds", () => {
       new Set(wanted === "meta-missing" && findings.length > 1 ? [wanted, "machine-unlisted"] : [wanted]),
     );
     expect(findings[0]?.why).toMatch(/partitions 4$|apply the definition again/);
-    expect(checked).toEqual({ partitions: 4, entities: 4, events: 9 });
+    expect(checked).toEqual({ partitions: 4, skipped: 0, entities: 4, events: 9 });
   });
 
   it("another layout, and then checks nothing", async () => {

@@ -60,7 +60,7 @@ it("finds the few damaged entities among thousands", async () => {
   expect(findings.map(({ kind, id }) => [kind, id]).sort()).toEqual(
     lost.map((id) => ["index-missing", id]).sort(),
   );
-  expect(checked).toEqual({ partitions: 4, entities: 3_004, events: 3_009 });
+  expect(checked).toEqual({ partitions: 4, skipped: 0, entities: 3_004, events: 3_009 });
   expect(progress.length).toBeGreaterThan(30);
   expect((await fixture.fsck({ repair: true })).findings.every(({ result }) => result === "repaired")).toBe(
     true,

@@ -8,10 +8,14 @@ import { admin, connection } from "../helpers/calls.js";
 import { adminOf, connected, ownServer } from "../helpers/doctor.js";
 import { type FsckReport, type TicketFixture, ticket, ticketFixture } from "../helpers/fsck.js";
 
-/** Connects as a user with the permissions that the doctor prints for a role, and others. */
-async function userOf(kind: "reader" | "writer", fixture: TicketFixture, ...more: string[]): Promise<Valkey> {
+/** Connects as a user with the permissions of a role, and others. */
+async function userOf(
+  kind: "reader" | "writer" | "operator",
+  fixture: TicketFixture,
+  ...more: string[]
+): Promise<Valkey> {
   const name = `${kind}-${fixture.latchkey.namespace}`;
-  const rules = allRules(kind, fixture.latchkey.namespace);
+  const rules = allRules({ roles: [kind], namespace: fixture.latchkey.namespace });
   await (await admin()).call("ACL", "SETUSER", name, "reset", "on", ">secret", ...rules, ...more);
   return connection({ username: name, password: "secret" });
 }
@@ -21,12 +25,12 @@ const lines = ({ findings }: FsckReport): string[] =>
 
 const NOT_COMPARED = "unchecked: unchecked: the installed machine was not compared with its definition";
 
-describe.each([1, 3])("with %i partitions, the reader that the doctor recommends", (partitions) => {
+describe.each([1, 3])("with %i partitions, a reader", (partitions) => {
   it("finds nothing in an undamaged namespace, and reports what it could not check", async () => {
     const fixture = await ticketFixture(partitions);
     const report = await fixture.fsck({ strict: true }, await userOf("reader", fixture));
     expect(lines(report)).toEqual([`${NOT_COMPARED}: this user lacks the permissions of a writer (NOPERM)`]);
-    expect(report.checked).toEqual({ partitions, entities: 4, events: 9 });
+    expect(report.checked).toEqual({ partitions, skipped: 0, entities: 4, events: 9 });
   });
 
   it("finds damage", async () => {
@@ -42,14 +46,14 @@ describe.each([1, 3])("with %i partitions, the reader that the doctor recommends
   });
 });
 
-it("the writer that the doctor recommends checks everything, and repairs", async () => {
+it("an operator checks everything, and repairs", async () => {
   const fixture = await ticketFixture();
   await (await admin()).zrem(fixture.key("a1", "index"), "a1");
-  const writer = await userOf("writer", fixture);
+  const operator = await userOf("operator", fixture);
   expect(
-    (await fixture.fsck({ repair: true }, writer)).findings.map(({ kind, result }) => [kind, result]),
+    (await fixture.fsck({ repair: true }, operator)).findings.map(({ kind, result }) => [kind, result]),
   ).toEqual([["index-missing", "repaired"]]);
-  expect(lines(await fixture.fsck({}, await userOf("writer", fixture)))).toEqual([]);
+  expect(lines(await fixture.fsck({}, await userOf("operator", fixture)))).toEqual([]);
 });
 
 it("a scan of all keys needs a permission, and is reported as unchecked without it", async () => {
@@ -63,6 +67,26 @@ it("a scan of all keys needs a permission, and is reported as unchecked without 
   const allowed = await fixture.fsck({ deep: true }, await userOf("reader", fixture, "+scan"));
   expect(allowed.findings).toHaveLength(1);
 });
+
+it.each(["reader", "writer"] as const)(
+  "a %s cannot repair, which is an error before anything is checked, and nothing changes",
+  async (role) => {
+    const fixture = await ticketFixture();
+    const user = await userOf(role, fixture);
+    const isRejected = (): Promise<void> =>
+      expect(fixture.fsck({ repair: true }, user)).rejects.toMatchObject({
+        code: "NOTEXECUTED",
+        reply: "NOPERM",
+        message:
+          "fsck ticket cannot repair: this user lacks the permissions of an operator; " +
+          "`latchkey acl --role operator` prints them (NOPERM)",
+      });
+    await isRejected();
+    await (await admin()).zrem(fixture.key("a1", "index"), "a1");
+    await isRejected();
+    expect(await fixture.results()).toEqual(["index-missing a1 repairable"]);
+  },
+);
 
 describe("a replica", () => {
   async function replica() {

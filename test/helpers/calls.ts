@@ -1,6 +1,6 @@
 import { Valkey } from "iovalkey";
-import { afterAll } from "vitest";
 import { type Operation, scripts } from "../../src/lua/index.js";
+import { atFileEnd } from "./file-end.js";
 import { freshNamespace, useValkey } from "./valkey.js";
 
 export type Argument = string | number | Buffer;
@@ -13,11 +13,6 @@ export type LogRecord = Record<string, unknown> & { position: string; version: n
 /** Returns the options of an idempotency key, and of a position that was known before the first attempt. */
 export const op = (key: string, seen = "0-0") => ["OP", key, "SEEN", seen];
 
-const open: Valkey[] = [];
-afterAll(() => {
-  for (const connection of open.splice(0)) connection.disconnect();
-});
-
 /** A plain connection that neither queues nor retries, closed when the test file is done. */
 export async function connection(
   user?: { username: string; password: string },
@@ -26,7 +21,7 @@ export async function connection(
   const { host, port } = server ?? (await useValkey());
   const valkey = new Valkey({ host, port, ...user, lazyConnect: true, maxRetriesPerRequest: 0 });
   valkey.on("error", () => {}); // a call in flight fails by itself
-  open.push(valkey);
+  atFileEnd(() => valkey.disconnect());
   await valkey.connect();
   return valkey;
 }
@@ -35,7 +30,12 @@ let shared: Promise<Valkey> | undefined;
 
 /** The connection of this test file that may do everything. */
 export function admin(): Promise<Valkey> {
-  shared ??= connection();
+  if (shared === undefined) {
+    shared = connection();
+    atFileEnd(() => {
+      shared = undefined;
+    });
+  }
   return shared;
 }
 

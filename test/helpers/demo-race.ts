@@ -84,7 +84,13 @@ export function evidenceOf({ documents, published, ...rest }: Race): Evidence {
   const machine = compileMachine(agent());
   const finals = rest.finals as Evidence["finals"];
   const replicas = ["r1", "r2", "r3"];
-  const killing = { replicas, killed: "r3", orphans: new Set(["a3"]), leaseMs: 1000 };
+  const killing = {
+    exposed: new Set<string>(),
+    replicas,
+    killed: "r3",
+    orphans: new Set(["a3"]),
+    leaseMs: 1000,
+  };
   return { ...rest, ...killing, finals, machine, log: texts(documents), published: texts(published) };
 }
 

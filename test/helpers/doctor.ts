@@ -3,9 +3,13 @@ import { onTestFinished } from "vitest";
 import type { CheckResult } from "../../src/doctor/check-result.js";
 import { DoctorContext } from "../../src/doctor/context.js";
 import { examine } from "../../src/doctor/examine.js";
-import { allRules, type UserKind } from "../../src/doctor/permissions/acl.js";
+import { allRules } from "../../src/doctor/permissions/acl.js";
+import type { Role } from "../../src/doctor/permissions/role-names.js";
 import { type ServerOptions, startValkey, type TestServer } from "../../src/testing/index.js";
-import { type Connection, type ConnectionOptions, openConnection } from "../../src/valkey/connection.js";
+import type { Connection } from "../../src/valkey/connection.js";
+import type { ConnectionOptions } from "../../src/valkey/connection-options.js";
+import { type OpenOptions, openConnection } from "../../src/valkey/open-connection.js";
+import { hasWaitaof } from "./server-program.js";
 import { freshNamespace, useValkey } from "./valkey.js";
 
 /** Holds the user and the namespace for an examination. */
@@ -33,8 +37,19 @@ export async function adminOf(
   return admin;
 }
 
+/**
+ * Starts a server with a password, and ends it with the test. The password is set afterwards, because Valkey 8.1.1 takes no
+ * argument with a quotation mark.
+ */
+export async function startWithPassword(password: string, args: readonly string[] = []): Promise<TestServer> {
+  const server = await startValkey({ args });
+  onTestFinished(() => server.stop());
+  await (await adminOf(server)).config("SET", "requirepass", password);
+  return server;
+}
+
 /** Opens a connection as latchkey does, and closes it with the test. */
-export async function connected(options: ConnectionOptions): Promise<Connection> {
+export async function connected(options: OpenOptions): Promise<Connection> {
   const connection = await openConnection(options);
   onTestFinished(() => connection.close());
   return connection;
@@ -46,7 +61,7 @@ export async function results({
   now,
   ...options
 }: Visit): Promise<CheckResult[]> {
-  const connection = await connected(options);
+  const connection = await connected({ ...options, namespace, isPartial: true });
   return examine(new DoctorContext(connection, { namespace, machine: "agent" }, now));
 }
 
@@ -57,6 +72,9 @@ export async function result(id: string, visit: Visit): Promise<CheckResult> {
   if (match === undefined) throw new Error(`No ${id} among ${all.map((one) => one.id).join(", ")}`);
   return match;
 }
+
+/** Redis before 7.2 rejects a user with the unknown command. */
+const isKnown = (rule: string): boolean => hasWaitaof || rule !== "+waitaof";
 
 /** Creates a user with these rules and returns its credentials. */
 export async function user(server: TestServer, ...rules: string[]) {
@@ -69,12 +87,12 @@ export async function user(server: TestServer, ...rules: string[]) {
     "reset",
     "on",
     ">sesame",
-    ...rules.map((rule) => rule.replaceAll("NS", namespace)),
+    ...rules.filter(isKnown).map((rule) => rule.replaceAll("NS", namespace)),
   );
   return { admin, namespace, username, password: "sesame", url: server.url };
 }
 
-/** Creates a user with the rules that the doctor prints, and more. */
-export async function userOf(kind: UserKind, ...more: string[]) {
-  return user(await useValkey(), ...allRules(kind, "NS"), ...more);
+/** Creates a user with the rules of a role, and more. */
+export async function userOf(role: Role, ...more: string[]) {
+  return user(await useValkey(), ...allRules({ roles: [role], namespace: "NS" }), ...more);
 }

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import type { Finding } from "../../src/fsck/finding.js";
 import { type FsckOptions, type FsckSummary, fsck } from "../../src/fsck/fsck.js";
 import { defineMachine, type Entities, type Latchkey, partitionOf } from "../../src/index.js";
-import { openConnection } from "../../src/valkey/connection.js";
+import { openConnection } from "../../src/valkey/open-connection.js";
 import { client } from "./client.js";
 import { useValkey } from "./valkey.js";
 

@@ -31,7 +31,9 @@ export interface TcpProxy {
   readonly frozen: number;
   /** Number of refused connections. */
   readonly refused: number;
-  /** Settles when a request or reply was lost or held. */
+  /** Number of connections of clients that are open, accepted ones of a frozen proxy included. */
+  readonly open: number;
+  /** Settles when the request or reply of the newest plan was lost or held. */
   readonly lost: Promise<void>;
 }
 
@@ -51,11 +53,16 @@ export async function startProxy(
   { isSlowToClose = false } = {},
 ): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  let open = 0;
   let plan: Plan | undefined;
   let done = (): void => {};
-  const lost = new Promise<void>((resolve) => {
-    done = resolve;
-  });
+  let lost = Promise.resolve();
+  const next = (newest: Plan): void => {
+    plan = newest;
+    lost = new Promise((resolve) => {
+      done = resolve;
+    });
+  };
   let isClosed = false;
   let isFrozen = false;
   let frozen = 0;
@@ -66,10 +73,18 @@ export async function startProxy(
       refused += 1;
       return void near.destroy();
     }
+    open += 1;
+    near.on("close", () => {
+      open -= 1;
+    });
     if (isFrozen) {
       frozen += 1;
       sockets.add(near);
-      return void near.on("error", () => {}).on("close", () => sockets.delete(near));
+      // It reads and answers nothing, but notices the end of a connection.
+      return void near
+        .resume()
+        .on("error", () => {})
+        .on("close", () => sockets.delete(near));
     }
     const far = createConnection(target.port, target.host);
     let reply: Plan["reply"] = "pass";
@@ -126,18 +141,14 @@ export async function startProxy(
   return {
     port: address.port,
     url: `valkey://127.0.0.1:${address.port}`,
-    lost,
-    dropRequest: (text) => {
-      plan = { text, request: "cut", reply: "pass" };
+    get lost() {
+      return lost;
     },
-    dropReply: (text) => {
-      plan = { text, request: "pass", reply: "cut" };
-    },
-    holdReply: (text) => {
-      plan = { text, request: "pass", reply: "hold" };
-    },
+    dropRequest: (text) => next({ text, request: "cut", reply: "pass" }),
+    dropReply: (text) => next({ text, request: "pass", reply: "cut" }),
+    holdReply: (text) => next({ text, request: "pass", reply: "hold" }),
     delayRequest: (text) => {
-      plan = { text, request: "delay", reply: "pass" };
+      next({ text, request: "delay", reply: "pass" });
       return () => late();
     },
     freeze: (isNow) => {
@@ -148,6 +159,9 @@ export async function startProxy(
     },
     get refused() {
       return refused;
+    },
+    get open() {
+      return open;
     },
     shut: (isShut) => {
       isClosed = isShut;

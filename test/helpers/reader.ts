@@ -23,6 +23,8 @@ const SETTINGS = {
   include: ["*.ts"],
 };
 
+type Address = Pick<TestServer, "url" | "host" | "port">;
+
 /** The packages of a NestJS application. */
 const NEST = ["@nestjs", "reflect-metadata", "rxjs"];
 
@@ -35,16 +37,21 @@ export class Reader {
   readonly #env: NodeJS.ProcessEnv;
   readonly #address: string;
 
-  constructor(folder: string, server: TestServer) {
+  constructor(folder: string, server: Address, env: NodeJS.ProcessEnv = {}) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(LATCHKEY|VALKEY|REDIS)_/.test(name));
     const PATH = `${join(folder, "node_modules/.bin")}:${process.env.PATH}`;
     this.#folder = folder;
-    this.#env = { ...Object.fromEntries(inherited), PATH, NO_COLOR: "1", VALKEY_URL: server.url };
+    this.#env = { ...Object.fromEntries(inherited), PATH, NO_COLOR: "1", VALKEY_URL: server.url, ...env };
     this.#address = `${server.host}:${server.port}`;
   }
 
   /** Sets the project up in an empty folder and compiles the document's TypeScript. */
-  static async open(folder: string, server: TestServer, document: readonly Snippet[]): Promise<Reader> {
+  static async open(
+    folder: string,
+    server: Address,
+    document: readonly Snippet[],
+    env?: NodeJS.ProcessEnv,
+  ): Promise<Reader> {
     await built();
     const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
     await mkdir(join(folder, "node_modules/.bin"), { recursive: true });
@@ -55,7 +62,7 @@ export class Reader {
     }
     await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
     await writeFile(join(folder, "tsconfig.json"), JSON.stringify(SETTINGS));
-    const reader = new Reader(folder, server);
+    const reader = new Reader(folder, server, env);
     const modules = document.filter(({ language }) => language === "ts");
     // Programs may import modules that the document shows as files.
     for (const module of modules) if (module.check.kind === "file") await reader.follow(module);
@@ -115,7 +122,7 @@ export class Reader {
   }
 
   #run({ language, text, line }: Snippet): Promise<Ended> {
-    const options = { cwd: this.#folder, env: this.#env };
+    const options = { cwd: this.#folder, env: this.#env, timeout: 600_000 };
     if (language === "bash") return tryRun("bash", ["-c", this.#commands(text, line)], options);
     if (language === "python") return tryRun("python3", ["-c", this.#here(text)], options);
     if (language !== "ts")

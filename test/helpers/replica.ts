@@ -17,6 +17,10 @@ export interface Replicated {
 }
 
 export interface Replica {
+  readonly host: string;
+  readonly port: number;
+  /** A connection to it for what the test itself asks. */
+  readonly admin: Valkey;
   /** Stops the process, which stays, and with it its acknowledgements. */
   pause(): void;
   resume(): void;
@@ -54,6 +58,9 @@ export async function replicated(options: ReplicatedOptions = {}): Promise<Repli
     port: server.port,
     stopPrimary: () => server.stop(),
     replica: {
+      host: replica.host,
+      port: replica.port,
+      admin: await adminOf(replica),
       pause: () => void process.kill(replica.pid, "SIGSTOP"),
       resume: () => void process.kill(replica.pid, "SIGCONT"),
       end: async () => {

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 export interface RunOptions {
   readonly cwd: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** After how many ms the program is ended. @default 60000 */
+  /** After how many ms the program is ended. @default 240000 */
   readonly timeout?: number;
 }
 
@@ -18,7 +18,7 @@ export interface Ended {
 
 /** Runs a program to its end. @throws Error if it cannot be started, or had to be killed */
 export async function tryRun(program: string, args: readonly string[], options: RunOptions): Promise<Ended> {
-  const settings = { encoding: "utf8", timeout: 60_000, maxBuffer: 2 ** 26, ...options } as const;
+  const settings = { encoding: "utf8", timeout: 240_000, maxBuffer: 2 ** 26, ...options } as const;
   try {
     return { exit: 0, ...(await promisify(execFile)(program, args, settings)) };
   } catch (error) {

@@ -1,11 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { startValkey, type TestServer } from "../../src/testing/index.js";
+import { atFileEnd } from "./file-end.js";
 
 let server: Promise<TestServer> | undefined;
 
-/** The server of this test process: started at the first call, ended with the process. */
+/** The server of this test file: started at the first call, ended with the file. */
 export function useValkey(): Promise<TestServer> {
-  server ??= startValkey();
+  if (server === undefined) {
+    const started = startValkey();
+    server = started;
+    atFileEnd(async () => {
+      server = undefined;
+      await (await started).stop();
+    });
+  }
   return server;
 }
 

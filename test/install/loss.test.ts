@@ -194,6 +194,17 @@ it("checks the namespace without a request per call", async () => {
   expect(await admin.info("commandstats")).not.toMatch(/cmdstat_(hmget|hsetnx):/);
 });
 
+it("checks one key of the namespace, and not all partitions, before the first change in each partition", async () => {
+  const { admin, open } = await lossy();
+  const home = await open();
+  await home.init(64);
+  const agents = await home.machine(agent());
+  await admin.config("RESETSTAT");
+  await Promise.all(Array.from({ length: 200 }, (_, n) => agents.create(`a${n}`)));
+  const [, calls] = /cmdstat_hmget:calls=(\d+)/.exec(await admin.info("commandstats")) ?? [];
+  expect(Number(calls)).toBeLessThan(1_000);
+});
+
 it("keeps sweeps, reactions and followers running over a loss", async () => {
   const { admin, open } = await lossy();
   const home = await open();

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { allRules } from "../../src/doctor/permissions/acl.js";
 import {
   ApplyInterruptedError,
   type Latchkey,
@@ -13,6 +14,7 @@ import { client, rejectionOf } from "../helpers/client.js";
 import { keyspace } from "../helpers/keyspace.js";
 import { startProxy, type TcpProxy } from "../helpers/proxy.js";
 import { replicated } from "../helpers/replica.js";
+import { recordingLogger } from "../helpers/secrets.js";
 import { useValkey } from "../helpers/valkey.js";
 
 /** A machine with two states. Version 2 has another second one. */
@@ -127,7 +129,7 @@ it("machine() that a newer version overtakes uses that one", async () => {
 });
 
 it.each(["replica", "user who may only read"])(
-  "machine() of an installed machine works on a %s",
+  "machine() of an installed machine works on a %s, whatever version the program has",
   async (who) => {
     const { primary, admin: boss } = await replicated();
     const home = await client({ url: primary.url, namespace: "t" });
@@ -135,19 +137,36 @@ it.each(["replica", "user who may only read"])(
     const jobs = await home.machine(job(2));
     await jobs.create("a1", {}, { durability: { replicas: 1 } });
     const [, replica] = /slave0:ip=[^,]*,port=(\d+)/.exec(await boss.info("replication")) ?? [];
-    const rules = ["on", ">secret", "%R~*", "+@read", "+evalsha_ro", "+script|load", "+info"];
-    await boss.call("ACL", "SETUSER", "reader", ...rules);
+    await boss.call(
+      "ACL",
+      "SETUSER",
+      "reader",
+      "on",
+      ">secret",
+      ...allRules({ roles: ["reader"], namespace: "t" }),
+    );
     const url =
       who === "replica"
         ? `valkey://127.0.0.1:${replica}`
         : `valkey://reader:secret@127.0.0.1:${primary.port}`;
-    const far = await client({ url, namespace: "t", timeout: "1s" });
+    const { logger, lines } = recordingLogger();
+    const warnings = () =>
+      lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.includes("is not installed"));
+    const far = await client({ url, namespace: "t", timeout: "1s", logger });
     for (const version of [2, 1]) {
       const entities = await far.machine(job(version)); // version 1 is older than the installed one, which applies
       expect(entities.definition.version).toBe(2);
       expect(await entities.get("a1")).toMatchObject({ state: "active" });
     }
-    await rejectionOf(NotExecutedError, far.machine(job(3)));
+    expect(warnings()).toEqual([]);
+    const before = await keyspace(boss, "t");
+    const newer = await far.machine(job(3));
+    expect(newer.definition.version).toBe(2);
+    expect(await newer.get("a1")).toMatchObject({ state: "active" });
+    expect(warnings()).toMatchObject([{ machine: "job", version: 3, installed: 2 }]);
+    const error = await rejectionOf(NotExecutedError, far.machine({ ...job(), name: "other" }));
+    expect(error.reply).toBe(who === "replica" ? "READONLY" : "NOPERM");
+    expect(await keyspace(boss, "t")).toEqual(before);
   },
 );
 

@@ -3,8 +3,12 @@ import { pathToFileURL } from "node:url";
 import { Valkey } from "iovalkey";
 import { beforeAll, expect, it, onTestFinished } from "vitest";
 import { ClosedError, type Entities } from "../../src/index.js";
+import { hold } from "../../src/leases/hold.js";
+import { serverLeases } from "../../src/leases/lease-source.js";
+import { compileMachine } from "../../src/machine/compile.js";
 import { built, root } from "../helpers/built.js";
 import { client, rejectionOf } from "../helpers/client.js";
+import { connected } from "../helpers/doctor.js";
 import { held, LEASE_MS, SOON, taskOf, working } from "../helpers/held.js";
 import { inNode } from "../helpers/node.js";
 import { gate } from "../helpers/reactions.js";
@@ -49,19 +53,19 @@ it("stops renewing when latchkey is closed, although the caller's own client sta
 });
 
 it("has ended from the start if latchkey is being closed meanwhile", async () => {
-  const { home, tasks } = await working("t1", "t2");
-  const [handling, mayEnd] = [gate(), gate()];
-  await tasks.react("r", async () => {
-    handling.open();
-    await mayEnd.promise;
-  });
-  await tasks.patch("t2", { set: { n: 1 } });
-  await handling.promise;
-  // The connection still works while closing waits for the reaction.
-  const closing = home.close();
-  const { hold, losses } = await held(tasks, "t1", 2);
-  expect([hold.signal.reason, losses]).toEqual([expect.any(ClosedError), []]);
-  mayEnd.open();
+  const { home } = await working("t1");
+  const { namespace } = home;
+  const connection = await connected({ url: (await useValkey()).url, namespace });
+  const closed = gate();
+  connection.beforeClose(() => closed.promise);
+  const closing = connection.close();
+  // The connection still works while closing waits.
+  const location = { namespace, partitions: 1, machine: "task" };
+  const source = serverLeases({ connection, location, definition: compileMachine(taskOf(LEASE_MS)) });
+  const losses: unknown[] = [];
+  const ended = await hold(source, "t1", { version: 2, onLost: (lost) => losses.push(lost) });
+  expect([ended.signal.reason, losses]).toEqual([expect.any(ClosedError), []]);
+  closed.open();
   await closing;
 });
 

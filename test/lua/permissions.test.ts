@@ -6,6 +6,7 @@ import { everyCall, everyOperation, keysOf, standing } from "../helpers/every-ca
 import { unchanged } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
 import { record } from "../helpers/recorder.js";
+import { isValkey } from "../helpers/server-program.js";
 
 const LOGGED = ["xadd", "rpush", "lpop", "hset", "publish"];
 /** The last two read, after the first write. */
@@ -63,19 +64,25 @@ async function rejected(location: Calls, user: Calls, operation: Operation): Pro
   return message;
 }
 
+/** Returns the pattern of the reply to a command inside a script that the user lacks. Redis 7.0 does not name it. */
+const denialOf = (command: string): RegExp =>
+  isValkey
+    ? new RegExp(`^ERR ACL failure in script: User .* '${command}(\\|[a-z]+)?' command`)
+    : /^ERR The user executing the script can't run this command/;
+
 describe.each(everyOperation)("%s", (operation) => {
   it.each(writes[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
     expect(await rejected(location, user, operation)).toMatch(
-      new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
+      new RegExp(`^NOPERM ${command}$|${denialOf(command).source}`),
     );
   });
 
   it.each(reads[operation])("writes nothing for a user without %s", async (command) => {
     const location = await standing();
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
-    expect(await rejected(location, user, operation)).toMatch(`ACL failure in script: User`);
+    expect(await rejected(location, user, operation)).toMatch(denialOf(command));
   });
 
   it("writes nothing for a user without one of its keys", async () => {
@@ -136,7 +143,7 @@ it.each([...ERASED])(
     await location.valkey.hset(location.key("id:p1"), "times:ms", "1000 1000 0");
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
     expect(await rejected(location, user, "expire")).toMatch(
-      new RegExp(`^(NOPERM ${command}$|ERR ACL failure in script: .* '${command}' command)`),
+      new RegExp(`^NOPERM ${command}$|${denialOf(command).source}`),
     );
   },
 );
@@ -172,7 +179,7 @@ it.each(["xinfo", "exists"])(
     const user = await as(location, "+@all", `-${command}`, "~*", "&*");
     const args = ["p1", "SET", "n", "1", ...op("o9", "9999999999999-0")];
     const call = () => user.error("patch", location.keys("p1"), args);
-    expect(await unchanged(location, call)).toMatch(/ACL failure in script/);
+    expect(await unchanged(location, call)).toMatch(denialOf(command));
   },
 );
 

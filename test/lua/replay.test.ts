@@ -4,6 +4,7 @@ import { startValkey } from "../../src/testing/index.js";
 import { Calls, machine, op } from "../helpers/calls.js";
 import { keyspace, unchanged } from "../helpers/keyspace.js";
 import { parcel } from "../helpers/parcel.js";
+import { countsOwnWrites } from "../helpers/server-program.js";
 
 it("returns to a retry the version of its change, and the current entity", async () => {
   const calls = await machine(parcel);
@@ -125,6 +126,7 @@ it("leaves the keyspace as it is, except that WAIT has a write to wait for", asy
   expect((await calls.run("create", "p1", ...op("o1"), "DRYRUN"))[0]).toBe("REPLAYED");
   expect(await offset()).toBe(before.offset);
   expect((await calls.run("create", "p1", ...op("o1")))[0]).toBe("REPLAYED");
-  expect(await offset()).toBeGreaterThan(before.offset);
+  // Redis before 7.2 counts the offset only with replicas, and its WAIT needs no own write.
+  if (countsOwnWrites) expect(await offset()).toBeGreaterThan(before.offset);
   expect(await keyspace(valkey, calls.namespace)).toEqual(before.keys);
 });

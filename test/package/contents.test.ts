@@ -22,7 +22,8 @@ function sources(): string[] {
 
 /** Lists what the package may contain. */
 const BELONGS = [
-  /^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$|^docker-compose\.yml$/,
+  /^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/,
+  /^docker-compose\.yml$|^Dockerfile$|^\.dockerignore$/,
   /^bin\/(latchkey\.js|package\.json)$/,
   /^dist\/bundle\/([a-z0-9-]+\.cjs|LICENSES\.txt)$/,
   /^dist\/[a-z/-]+\.(js|d\.ts)$/,
@@ -38,7 +39,8 @@ describe("the package", () => {
     const scripts = readdirSync(join(root, "lua")).filter((name) => name.endsWith(".lua"));
     expect(scripts.length).toBeGreaterThan(4);
     const needed = [
-      ...["LICENSE", "README.md", "CHANGELOG.md", "docker-compose.yml", "bin/latchkey.js", "lua/README.md"],
+      ...["LICENSE", "README.md", "CHANGELOG.md", "bin/latchkey.js", "lua/README.md"],
+      ...["docker-compose.yml", "Dockerfile", ".dockerignore"],
       ...["docs/reference/api/README.md", "docs/reference/api/latchkey.md"],
       ...["dist/index.js", "dist/index.d.ts", "dist/testing/index.js"],
       ...["dist/cjs/index.cjs", "dist/cjs/core.cjs", "dist/cjs/index.d.ts", "dist/cjs/package.json"],
@@ -55,7 +57,7 @@ describe("the package", () => {
 
   test("includes the licence of each package in the bundle", () => {
     const notices = readFileSync(join(root, "dist/bundle/LICENSES.txt"), "utf8");
-    for (const name of ["commander", "iovalkey", "redis-parser", "denque"]) {
+    for (const name of ["commander", "iovalkey", "redis-parser", "denque", "yaml"]) {
       const text = readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8").trim();
       expect(notices).toContain(text);
     }

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from "vitest";
 import type { Change, MissedEvents } from "../../src/index.js";
 import { ReactionGroup } from "../../src/reactions/group.js";
-import { openConnection } from "../../src/valkey/connection.js";
+import { openConnection } from "../../src/valkey/open-connection.js";
 import { admin } from "../helpers/calls.js";
 import { all } from "../helpers/client.js";
 import { keyOf, nameOf, reacting, replicas } from "../helpers/reactions.js";
@@ -109,4 +109,33 @@ it("take returns how long it is until the next event is due, by the server's clo
   expect(leftMs).toBeGreaterThanOrEqual(hour - ((await serverMs()) - Date.parse(timestamp)) - 1);
   expect((await take(0)).deliveries).toHaveLength(1);
   expect(group.due).toBeUndefined();
+});
+
+it("take without room reports if events are due, trimmed, or of a replica that is dead", async () => {
+  const { list, namespace } = await replicas(1);
+  const { url } = await useValkey();
+  const connection = await openConnection({ url });
+  onTestFinished(() => connection.close());
+  const location = { namespace, machine: "dial", partitions: 1 };
+  const [group, other] = ["me", "other"].map((name) => new ReactionGroup(connection, location, 0, "r", name));
+  if (group === undefined || other === undefined) throw new Error("There are two");
+  await group.create("end");
+  const look = async (delayMs = 0): Promise<boolean> => {
+    const batch = await group.take({ count: 0, takeOverMs: 600_000, delayMs, types: [] });
+    expect(batch.deliveries).toEqual([]);
+    return batch.hasMore;
+  };
+  expect(await look()).toBe(false);
+  await list[0].create("x1");
+  expect([await look(), await look(3_600_000)]).toEqual([true, false]);
+  await other.take({ count: 1, takeOverMs: 600_000, delayMs: 0, types: [] });
+  expect(await look()).toBe(false);
+  const valkey = await admin();
+  await valkey.zadd(keyOf(namespace, "seen"), 0, "other");
+  expect(await look()).toBe(true);
+  await group.take({ count: 10, takeOverMs: 600_000, delayMs: 0, types: [] });
+  expect(await look()).toBe(false);
+  await list[0].create("x2");
+  await valkey.xtrim(group.keys.events, "MAXLEN", 0);
+  expect(await look()).toBe(true);
 });

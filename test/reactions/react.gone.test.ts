@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { ContractError } from "../../src/index.js";
 import { reactionScripts } from "../../src/lua/reactions.js";
 import { ReactionGroup } from "../../src/reactions/group.js";
-import { openConnection } from "../../src/valkey/connection.js";
+import { openConnection } from "../../src/valkey/open-connection.js";
 import { built, root } from "../helpers/built.js";
 import { admin } from "../helpers/calls.js";
 import { client, rejection, rejectionOf } from "../helpers/client.js";

@@ -7,7 +7,7 @@ import {
   ReactionGroup,
   type TakeOptions,
 } from "../../src/reactions/group.js";
-import { openConnection } from "../../src/valkey/connection.js";
+import { openConnection } from "../../src/valkey/open-connection.js";
 import { admin } from "../helpers/calls.js";
 import { begin, finish, keyOf, nameOf, replicas } from "../helpers/reactions.js";
 import { useValkey } from "../helpers/valkey.js";

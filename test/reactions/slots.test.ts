@@ -55,3 +55,26 @@ it("a task that fails frees its slot", async () => {
   await expect(slots.use(1, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
   expect(await slots.use(1, async () => "next")).toBe("next");
 });
+
+it("a task that leaves its place for a promise lets another one run, and gets a place again afterwards", async () => {
+  const slots = new Slots(1);
+  const [reply, hold] = [gate<string>(), gate()];
+  const log: string[] = [];
+  const first = slots.use(1, async ({ leaveFor }) => {
+    log.push("first leaves");
+    log.push(await leaveFor(reply.promise));
+  });
+  const second = slots.use(1, async () => {
+    log.push("second runs");
+    reply.open("first is back");
+    await hold.promise;
+    log.push("second ends");
+  });
+  await reply.promise;
+  hold.open();
+  await Promise.all([first, second]);
+  expect(log).toEqual(["first leaves", "second runs", "second ends", "first is back"]);
+  const failing = slots.use(1, ({ leaveFor }) => leaveFor(Promise.reject(new Error("lost"))));
+  await expect(failing).rejects.toThrow("lost");
+  expect(await slots.use(1, async () => "free")).toBe("free");
+});

@@ -3,7 +3,7 @@ import { agent, ContractError, type Entities, type Latchkey, NotExecutedError } 
 import type { AgentState } from "../../src/machine/agent.js";
 import { stats } from "../../src/reads/stats.js";
 import type { ReadOptions } from "../../src/valkey/ask.js";
-import { openConnection } from "../../src/valkey/connection.js";
+import { openConnection } from "../../src/valkey/open-connection.js";
 import { all, client, rejection, rejectionOf } from "../helpers/client.js";
 import { startProxy } from "../helpers/proxy.js";
 import { useValkey } from "../helpers/valkey.js";

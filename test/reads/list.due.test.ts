@@ -80,7 +80,7 @@ it.each<[ListOptions, string[]]>([
 });
 
 it("finds the few matches among many entities", async () => {
-  const home = await client();
+  const home = await client({ timeout: "60s" });
   const entities: Entities = await home.machine(task as MachineDefinition);
   const ids = Array.from({ length: 1100 }, (_, n) => `t${n}`);
   await Promise.all(

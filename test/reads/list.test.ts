@@ -106,6 +106,18 @@ it("omits index entries that are not valid ids", async () => {
   expect(await all(list.list({ stuck: true }))).toEqual([]);
 });
 
+it("pages are in order and complete, also if most entities are in one of many partitions", async () => {
+  const { list } = await dials(32);
+  const numbers = Array.from({ length: 600 }, (_, number) => `x${number}`);
+  const crowded = numbers.filter((id) => partitionOf(id, 32) === 5);
+  const others = numbers.filter((id) => partitionOf(id, 32) !== 5).slice(0, 15);
+  const ids = crowded.flatMap((id, at) => (others[at] === undefined ? [id] : [others[at], id]));
+  for (const id of ids) await list.create(id);
+  const expected = idsOf(await all(list.list()));
+  expect([...expected].sort()).toEqual([...ids].sort());
+  for (const limit of [1, 4, 9, 1000]) expect((await pages(list, limit)).ids).toEqual(expected);
+});
+
 it("stores each entity in the partition that its id determines", async () => {
   const { home, list } = await dials(4);
   const ids = Array.from({ length: 40 }, (_, n) => `x${n}`);

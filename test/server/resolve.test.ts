@@ -47,7 +47,7 @@ describe("resolveServer", () => {
     Debian 13, Ubuntu 24.04+   sudo apt-get install valkey-server
     Debian 12                  sudo apt-get install -t bookworm-backports valkey-server
     macOS                      brew install valkey
-    Docker                     docker pull valkey/valkey:9.1
+    Docker                     docker pull valkey/valkey:9.0.8
   Or name a server program: LATCHKEY_VALKEY_BIN=/path/to/valkey-server`);
   });
 });

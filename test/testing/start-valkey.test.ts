@@ -100,7 +100,7 @@ describe("startValkey", () => {
         { where: "valkey-server on PATH", result: "not found" },
         { where: "redis-server on PATH", result: "not found" },
         {
-          where: "Docker (valkey/valkey:9.1)",
+          where: "Docker (valkey/valkey:9.0.8)",
           result: "testcontainers is not installed (npm install --save-dev testcontainers)",
         },
       ],

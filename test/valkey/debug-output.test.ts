@@ -1,6 +1,6 @@
-import { beforeAll, expect, it, onTestFinished } from "vitest";
-import { startValkey } from "../../src/testing/index.js";
+import { beforeAll, expect, it } from "vitest";
 import { built, root } from "../helpers/built.js";
+import { startWithPassword } from "../helpers/doctor.js";
 import { tryRun } from "../helpers/run.js";
 import { expectNoSecrets } from "../helpers/secrets.js";
 import { watchedBy } from "../helpers/sentinel.js";
@@ -33,8 +33,7 @@ async function debugOutput(words: readonly string[], env: NodeJS.ProcessEnv): Pr
 }
 
 async function scene(): Promise<NodeJS.ProcessEnv> {
-  const server = await startValkey({ args: ["--requirepass", PASSWORD] });
-  onTestFinished(() => server.stop());
+  const server = await startWithPassword(PASSWORD);
   return { URL: server.url, PASSWORD, NAMESPACE: freshNamespace() };
 }
 

@@ -30,6 +30,7 @@ const table: Record<Failure, readonly string[]> = {
     "CLUSTERDOWN The cluster is down",
     "WRONGTYPE Operation against a key holding the wrong kind of value script: 5f1d, on @user_script:3.",
     "ERR ACL failure in script: User u has no permissions to run the 'hset' command",
+    "ERR The user executing the script can't run this command or subcommand script: 5f1d, on @user_script:3.",
     "Stream isn't writeable and enableOfflineQueue options is false",
   ],
   unknown: [
@@ -136,6 +137,7 @@ it.each([
   ["NOPERM publish", false],
   ["WRONGTYPE Operation against a key holding the wrong kind of value", false],
   ["ERR ACL failure in script: User u has no permissions to run the 'hset' command", false],
+  ["ERR The user executing the script can't run this command or subcommand", false],
   ["BADARG id", false],
   ["ERR unknown command 'EVALSHA'", false],
 ])("knows of %j whether trying again may help", (text, may) => {

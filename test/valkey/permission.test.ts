@@ -9,12 +9,16 @@ import {
   LatchkeyError,
 } from "../../src/index.js";
 import { startValkey, type TestServer } from "../../src/testing/index.js";
+import { missingPermission } from "../../src/valkey/permission.js";
 import { rejectionOf } from "../helpers/client.js";
 import { allTextsOf, expectNoSecrets, recordingLogger } from "../helpers/secrets.js";
+import { isValkey } from "../helpers/server-program.js";
 
 const PASSWORD = "plantedPassword1";
 const OWN_VALUE = "plantedOwnValue2";
-const DOCTOR = "; `latchkey doctor` prints the ACL line that grants it";
+const USER = isValkey ? "user app" : "the user"; // Redis 7.0 does not name the user
+const HINT = "; `latchkey acl` prints the ACL line of each role";
+const WRITER = ", which the role writer has; `latchkey acl --role writer` prints its ACL line";
 
 let server: TestServer;
 let admin: Valkey;
@@ -56,42 +60,42 @@ describe("an error names the permission that is missing, without password, scrip
     [
       ["-script"],
       ({ agents }) => agents.patch("a1", { set }),
-      `patch agent a1 was not executed: user app lacks the permission +script|load${DOCTOR} (NOPERM script|load)`,
+      `patch agent a1 was not executed: ${USER} lacks the permission +script|load${WRITER} (NOPERM script|load)`,
     ],
     [
       ["-evalsha"],
       ({ agents }) => agents.patch("a1", { set }),
-      `patch agent a1 was not executed: user app lacks the permission +evalsha${DOCTOR} (NOPERM evalsha)`,
+      `patch agent a1 was not executed: ${USER} lacks the permission +evalsha${WRITER} (NOPERM evalsha)`,
     ],
     [
       ["-evalsha_ro"],
       ({ agents }) => agents.get("a1"),
-      `get agent a1 was rejected: user app lacks the permission +evalsha_ro${DOCTOR} (NOPERM evalsha_ro)`,
+      `get agent a1 was rejected: ${USER} lacks the permission +evalsha_ro${HINT} (NOPERM evalsha_ro)`,
     ],
     [
       ["-hget"],
       ({ agents }) => agents.patch("a1", { set }),
-      `patch agent a1 was not executed: user app lacks the permission +hget${DOCTOR} (NOPERM hget)`,
+      `patch agent a1 was not executed: ${USER} lacks the permission +hget${WRITER} (NOPERM hget)`,
     ],
     [
       ["-rpush"],
       ({ agents }) => agents.patch("a1", { set }),
-      `patch agent a1 was not executed: the user lacks the permission +rpush, or access to its key or channel${DOCTOR} (NOPERM rpush)`,
+      `patch agent a1 was not executed: the user lacks the permission +rpush, or access to its key or channel${WRITER} (NOPERM rpush)`,
     ],
     [
       ["resetchannels"],
       ({ agents }) => agents.patch("a1", { set }),
-      `patch agent a1 was not executed: the user lacks the permission +publish, or access to its key or channel${DOCTOR} (NOPERM publish)`,
+      `patch agent a1 was not executed: the user lacks the permission +publish, or access to its key or channel${WRITER} (NOPERM publish)`,
     ],
     [
       ["resetkeys"],
       ({ agents }) => agents.patch("a1", { set }),
-      `patch agent a1 was not executed: the user lacks access to the keys of the namespace${DOCTOR} (NOPERM)`,
+      `patch agent a1 was not executed: the user lacks access to the keys of the namespace${WRITER} (NOPERM)`,
     ],
     [
       ["-subscribe"],
       ({ agents }) => agents.subscribe(() => {}),
-      "permission denied; `latchkey doctor` prints the ACL line that the user needs (NOPERM subscribe)",
+      "permission denied; `latchkey acl` prints the ACL line of each role (NOPERM subscribe)",
     ],
   ])("%s", async (rules, call, text) => {
     const user = await userWithout(...rules);
@@ -100,6 +104,15 @@ describe("an error names the permission that is missing, without password, scrip
     if (error.code === "NOTEXECUTED") expect(error).toMatchObject({ reply: "NOPERM" });
     expectNoSecrets([...allTextsOf(error), ...user.lines], [PASSWORD, OWN_VALUE]);
   });
+});
+
+it.each([
+  ["can't run this command or subcommand", "the user lacks a permission for a command of the script"],
+  ["can't access at least one of the keys mentioned in the command arguments", "access to the keys"],
+  ["can't publish to the channel mentioned in the command", "access to the channels"],
+])("a denial inside a script of Redis 7.0 is explained: %s", (denial, text) => {
+  const missing = missingPermission(`ERR The user executing the script ${denial}`);
+  expect(missing).toMatchObject({ code: "NOPERM", text: expect.stringContaining(text) });
 });
 
 it("a user without INFO works like any other, on every connection", async () => {

@@ -30,7 +30,7 @@ class ThirdAttempt extends Deadline {
 it("a call ends in the turn in which its time is up: the attempt that it gives up is not answered before that", async () => {
   const { url } = await useValkey();
   const connection = await connected({ url });
-  const deadline = new ThirdAttempt(performance.now() + 120_000);
+  const deadline = new ThirdAttempt(performance.now(), 120_000);
   const full = Object.assign(new Error("OOM command not allowed"), { name: "ReplyError" });
   const attempt = (): Promise<void> => (deadline.attempts < 2 ? Promise.reject(full) : new Promise(() => {}));
   const ended = retry(connection, deadline, "call", attempt).catch((error: unknown) => [

@@ -7,6 +7,7 @@ import { startValkey } from "../../src/testing/index.js";
 import { addressText } from "../../src/valkey/address.js";
 import { parseAddress } from "../../src/valkey/server-url.js";
 import { rejectionOf } from "../helpers/client.js";
+import { startProxy } from "../helpers/proxy.js";
 import { replicated } from "../helpers/replica.js";
 import { watchedBy } from "../helpers/sentinel.js";
 
@@ -77,6 +78,44 @@ it("natMap leads to the primary at another address than the Sentinels name", asy
   await agents.create("a1");
   await using direct = await connect({ url: server.url, namespace: "t" });
   expect(await direct.machines()).toEqual(["agent"]);
+});
+
+it("natMap leads to replicas, and to the successor after a failover, at other addresses than the Sentinels name", async () => {
+  const { primary, replica, stopPrimary } = await replicated();
+  const sentinel = await watchedBy(primary);
+  const [toPrimary, toReplica] = [await startProxy(primary), await startProxy(replica)];
+  const natMap = {
+    [`127.0.0.1:${primary.port}`]: { host: "127.0.0.1", port: toPrimary.port },
+    [`127.0.0.1:${replica.port}`]: { host: "127.0.0.1", port: toReplica.port },
+  };
+  const url = `valkey+sentinel://127.0.0.1:${sentinel}/main`;
+  const latchkey = await connect({ url, sentinel: { natMap }, namespace: "t", timeout: "60s" });
+  onTestFinished(() => latchkey.close());
+  const agents = await latchkey.machine(agent());
+  await agents.create("a1", {}, { durability: { replicas: 1 } });
+
+  toReplica.shut(true);
+  const read = () => agents.get("a1", { reads: "replica" });
+  const refusals = async (): Promise<number> => {
+    expect(await read()).toMatchObject({ version: 1 }); // by the primary
+    return toReplica.refused;
+  };
+  await expect.poll(refusals).toBeGreaterThan(0); // once the Sentinel knows the replica
+  toReplica.shut(false);
+  const readers = async (): Promise<string> => {
+    await read();
+    return String(await replica.admin.client("LIST"));
+  };
+  await expect.poll(readers).toContain("name=latchkey-replica ");
+
+  await stopPrimary();
+  toReplica.shut(true);
+  toReplica.cut();
+  const { refused } = toReplica;
+  const change = agents.transition("a1", "running");
+  await expect.poll(() => toReplica.refused).toBeGreaterThan(refused);
+  toReplica.shut(false);
+  expect(await change).toMatchObject({ state: "running", version: 2 });
 });
 
 it.each([

@@ -63,6 +63,50 @@ describe("a URL is rejected if its path has", () => {
   });
 });
 
+describe("a URL is rejected, and the error names what is wrong with it:", () => {
+  const cluster = /; write it like valkey\+cluster:\/\//;
+  const sentinel = /; write it like valkey\+sentinel:\/\//;
+  const plain = /; write it like valkey:\/\/localhost:6379/;
+  it.each([
+    ["valkey+cluster:127.0.0.1:7001", "the server URL lacks // after valkey+cluster:", cluster],
+    ["rediss+cluster:h", "the server URL lacks // after rediss+cluster:", cluster],
+    ["valkey+sentinel:h1:26379/main", "the server URL lacks // after valkey+sentinel:", sentinel],
+    ["valkey:localhost:6379", "the server URL lacks // after valkey:", plain],
+    ["valkeys:/localhost", "the server URL lacks // after valkeys:", plain],
+    ["unix:/run/valkey.sock", "the server URL lacks // after unix:", /; write it like unix:\/\/\//],
+    ["valkey://h1:7001,h2:7002", "valkey:// names one server", cluster],
+    ["valkeys://me:pw@h1,h2", "valkeys:// names one server", /, or write it like valkey\+sentinel:/],
+    ["valkey+cluster://h1:7001,", "invalid cluster URL: an address is empty", cluster],
+    ["valkey+cluster://h1:7001,,h2", "invalid cluster URL: an address is empty", cluster],
+    ["valkey+cluster://h1:7001, h2:7002", "invalid cluster URL: an address contains a space", cluster],
+    ["valkey+cluster://h1:70001", "invalid cluster URL: an address is not host:port", cluster],
+    ["valkey+cluster://h1:port", "invalid cluster URL: an address is not host:port", cluster],
+    ["valkey+cluster://", "invalid cluster URL", cluster],
+    ["valkey+cluster://me:pw@h1,me:pw@h2", "invalid cluster URL", cluster],
+    ["valkey+sentinel://h1:26379,/main", "invalid Sentinel URL: an address is empty", sentinel],
+    ["valkey+sentinel://h1 :26379/main", "invalid Sentinel URL: an address contains a space", sentinel],
+    ["valkey+sentinel://h1:26379", "the Sentinel URL lacks the name of the primary", sentinel],
+    ["valkey+sentinel://h1:26379/", "the Sentinel URL lacks the name of the primary", sentinel],
+    ["valkey+cluster://h1:7001/1", "a cluster has only database 0; omit the number", /namespace of your own/],
+  ])("%s", (url, problem, hint) => {
+    const parse = () => parseAddress(url);
+    expect(parse).toThrow(ContractError);
+    expect(parse).toThrow(problem);
+    expect(parse).toThrow(hint);
+    for (const part of ["pw", "127.0.0.1"]) expect(parse).not.toThrow(part);
+  });
+});
+
+it("a cluster URL may end with a slash or database 0", () => {
+  const { cluster } = parseAddress("valkey+cluster://h1:7001,h2");
+  expect(cluster).toEqual([
+    { host: "h1", port: 7001 },
+    { host: "h2", port: 6379 },
+  ]);
+  for (const end of ["/", "/0"])
+    expect(parseAddress(`valkey+cluster://h1:7001,h2${end}`).cluster).toEqual(cluster);
+});
+
 it.each([
   ["unix:///run/valkey/valkey.sock", "unix:///run/valkey/valkey.sock", {}],
   ["valkey+unix:///a%20b.sock", "unix:///a b.sock", {}],

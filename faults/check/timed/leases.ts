@@ -76,13 +76,13 @@ function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity,
   if (dueAt !== countedFrom + length) add(`the ${what} did not last ${length} ms`);
   if (firedAt < dueAt) add(`the ${what} was fired ${dueAt - firedAt} ms early`);
   const entered = Date.parse(stay.since);
-  // A time of entry that is dated ahead is corrected when the entity is touched.
-  const isCorrected = facts.clocks.length > 0 && entered - countedFrom > FARTHEST_AHEAD_MS;
+  // If an entity is dated ahead, all its times are corrected when it is touched, also those that are hardly ahead.
+  const reportedAt = reportOf(facts, entity.id, event);
+  const isCorrected = facts.clocks.length > 0 && Date.parse(stay.timestamp) - countedFrom > FARTHEST_AHEAD_MS;
   if (!isCorrected && (what === "lease" ? countedFrom < entered : countedFrom !== entered)) {
     add(`the ${what} does not count from the entry into ${stay.state}`, stay.line);
   }
   if (what !== "lease") return;
-  const reportedAt = reportOf(facts, entity.id, event);
   for (const renewal of entity.renewals) {
     const { at, until } = renewal;
     // If the clock was set between the renewal and the expiry, their timestamps cannot be compared.

@@ -34,7 +34,7 @@ export function forgottenOf(entity: Entity): string {
   const forgotten = trimmed.findLast(({ op }) => op !== undefined);
   if (forgotten !== undefined) return positionText(forgotten.position);
   const removal = entity.events.at(-life.length - 1);
-  return removal === undefined ? "0-0" : positionText(removalPosition(removal.position));
+  return removal === undefined ? entity.floor : positionText(removalPosition(removal.position));
 }
 
 /** Checks the entity's own log: the record and the idempotency key of each of its last changes. */

@@ -1,12 +1,21 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "latchkey";
-import { type Arena, type Details, type Fault, Unavailable, Violation, VoidInjection } from "../../fault.js";
+import {
+  type Arena,
+  type Details,
+  EVERYWHERE,
+  type Fault,
+  Unavailable,
+  Violation,
+  VoidInjection,
+} from "../../fault.js";
 import type { ClientProcess, Fleet } from "../../fleet/fleet.js";
 import { happens, type Random } from "../../random.js";
-import { keyPrefix } from "../../run/final-state.js";
 
 /** More entries than a follower may have fetched ahead of its cursor. */
 const TRIMMED = 450;
+/** A killed follower has fetched nothing. */
+const TRIMMED_AT_LEAST = 20;
 const WAIT_MS = 20_000;
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<boolean> {
@@ -27,7 +36,7 @@ function running(fleet: Fleet, random: Random): ClientProcess {
 /** Kills a follower. Its next life continues from the recorded cursor. */
 const followerKilled: Fault = {
   name: "F23 follower killed",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject({ fleet, random, waitBetween }): Promise<Details> {
     const victim = running(fleet, random);
@@ -47,18 +56,19 @@ const followerKilled: Fault = {
 /** Trims the log beyond the cursor of a frozen or killed follower. The follower must get a GapError, and may continue. */
 const trimmedAhead: Fault = {
   name: "F23 log trimmed ahead of a follower",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
-    const { fleet, random } = arena;
+    const { fleet, random, keys } = arena;
     const victim = running(fleet, random);
-    const isKilled = happens(random, 50);
+    // One of several partitions grows too slowly to pass a follower that has fetched ahead.
+    const isKilled = keys.partitions > 1 || happens(random, 50);
     const { gaps } = victim.progress;
     if (isKilled) await victim.kill9();
     else victim.stop();
     let trimmed = 0;
     try {
-      trimmed = await trim(arena);
+      trimmed = await trim(arena, isKilled ? TRIMMED_AT_LEAST : TRIMMED);
     } finally {
       if (isKilled) await victim.restart();
       else victim.cont();
@@ -71,17 +81,18 @@ const trimmedAhead: Fault = {
 };
 
 /** Waits until the log has grown by more than a follower fetches ahead, and trims everything before. */
-async function trim({ servers, namespace, machine, logTrimmer }: Arena): Promise<number> {
-  const { admin } = await servers.primary();
-  const key = `${keyPrefix(namespace, machine)}events`;
+async function trim({ servers, keys, random, logTrimmer }: Arena, growth: number): Promise<number> {
+  const partition = random.below(keys.partitions);
+  const key = `${keys.prefix(partition)}events`;
+  const { admin } = await servers.primary(key);
   const info = async (name: string): Promise<string> => {
     const flat = (await admin.xinfo("STREAM", key)) as unknown[];
     return String(flat[flat.indexOf(name) + 1]);
   };
   const before = Number(await info("entries-added"));
-  const hasGrown = await until(async () => Number(await info("entries-added")) - before > TRIMMED);
+  const hasGrown = await until(async () => Number(await info("entries-added")) - before > growth);
   if (!hasGrown) throw new VoidInjection("the log does not grow");
-  return logTrimmer.trim(admin, await info("last-generated-id"));
+  return logTrimmer.trim(admin, partition, await info("last-generated-id"));
 }
 
 /** Lets the server disconnect a subscriber repeatedly, because its messages pile up. The subscriber must come back. */
@@ -90,8 +101,9 @@ const subscriberDisconnected: Fault = {
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { servers, withOverlap, waitBetween, namespace, machine } = arena;
-    const { admin } = await servers.primary();
+    const { servers, withOverlap, waitBetween, keys } = arena;
+    const { namespace, machine } = keys;
+    const { admin } = await arena.primary();
     const disconnections = async (): Promise<number> => {
       const [, count] =
         /client_output_buffer_limit_disconnections:(\d+)/.exec(await admin.info("stats")) ?? [];

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Details, type Fault, VoidInjection } from "../../fault.js";
+import { type Details, EVERYWHERE, type Fault, VoidInjection } from "../../fault.js";
 
 /** Kills a client during its calls. Its next life retries what was pending, with the same idempotency keys. */
 const workerKilled: Fault = {
   name: "F3 client killed",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject({ fleet, random, waitBetween }): Promise<Details> {
     const victim = random.of(fleet.of("worker"));
@@ -26,10 +26,10 @@ const workerKilled: Fault = {
 /** Kills all connections of clients on the server, repeatedly. */
 const connectionsKilled: Fault = {
   name: "F4 connections killed by the server",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
-  async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
-    const { admin } = await servers.primary();
+  async inject({ primary, random, withOverlap, waitBetween }): Promise<Details> {
+    const { admin } = await primary();
     let killed = 0;
     const kills = 2 + random.below(4);
     const { overlap } = await withOverlap(50, async () => {

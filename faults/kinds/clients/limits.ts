@@ -29,7 +29,7 @@ const tooManyClients: Fault = {
   topologies: ["standalone"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { admin } = await arena.servers.primary();
+    const { admin } = await arena.primary();
     const [, usual = ""] = (await admin.config("GET", "maxclients")) as string[];
     const before = await rejectedConnections(admin);
     const maxclients = 2 + arena.random.below(3);
@@ -51,7 +51,7 @@ const tooManyFiles: Fault = {
   topologies: ["standalone"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { admin, logFile } = await arena.servers.primary();
+    const { admin, logFile } = await arena.primary();
     const [, pid = ""] = /process_id:(\d+)/.exec(await admin.info("server")) ?? [];
     const usual = await openFilesLimit(pid);
     const before = await connectionsWithoutFile(logFile);

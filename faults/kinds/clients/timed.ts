@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Arena, type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
+import { type Arena, type Details, EVERYWHERE, type Fault, Violation, VoidInjection } from "../../fault.js";
 import type { ClientProcess, TimedRole } from "../../fleet/fleet.js";
 
 const WAIT_MS = 20_000;
@@ -77,7 +77,7 @@ export const timedFaults: readonly Fault[] = KINDS.flatMap(({ number, name, role
   Object.entries(WAYS).map(
     ([way, away]): Fault => ({
       name: `${number} ${name} ${way}`,
-      topologies: ["standalone", "sentinel"],
+      topologies: EVERYWHERE,
       loses: false,
       async inject(arena): Promise<Details> {
         const victim = arena.random.of(arena.timed.of(role).filter(({ isRunning }) => isRunning));

@@ -1,4 +1,4 @@
-import { type Arena, type Details, type Fault, VoidInjection } from "../../fault.js";
+import { type Arena, type Details, EVERYWHERE, type Fault, VoidInjection } from "../../fault.js";
 import type { Hits, NodeProxy, Treatment } from "../../proxy/proxy.js";
 
 const LEAST_MET = 50;
@@ -37,7 +37,7 @@ export function losing(
 ): Fault {
   return {
     name,
-    topologies: ["standalone", "sentinel"],
+    topologies: EVERYWHERE,
     loses: false,
     async inject(arena): Promise<Details> {
       const before = arena.proxies.map(({ hits }) => ({ ...hits }));
@@ -56,7 +56,7 @@ export function losing(
 function slow(name: string, treatmentOf: (arena: Arena) => { readonly [name: string]: number }): Fault {
   return {
     name,
-    topologies: ["standalone", "sentinel"],
+    topologies: EVERYWHERE,
     loses: false,
     async inject(arena): Promise<Details> {
       const treatment = treatmentOf(arena);

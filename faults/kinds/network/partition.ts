@@ -1,4 +1,4 @@
-import type { Arena, Details, Fault } from "../../fault.js";
+import { type Arena, type Details, EVERYWHERE, type Fault } from "../../fault.js";
 import type { ClientFilter } from "../../proxy/proxy.js";
 import { happens } from "../../random.js";
 
@@ -24,7 +24,7 @@ async function partition(
 /** Partitions all clients from the servers, sometimes for longer than the timeout of calls. */
 const allClients: Fault = {
   name: "F2 all clients partitioned",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
     const longest = happens(arena.random, 10) ? 3_500 : 900;
@@ -35,7 +35,7 @@ const allClients: Fault = {
 /** Partitions some clients from the servers, while the others continue. */
 const someClients: Fault = {
   name: "F2 some clients partitioned",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
     const workers = arena.fleet.of("worker").map(({ name }) => name);

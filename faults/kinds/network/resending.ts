@@ -1,9 +1,9 @@
 import { scripts } from "latchkey/lua";
-import { chooseId, chooseStep, type PlannedCall } from "../../client/workload.js";
-import { type Arena, type Details, type Fault, VoidInjection } from "../../fault.js";
+import type { PlannedCall } from "../../client/workload.js";
+import { type Arena, type Details, EVERYWHERE, type Fault, VoidInjection } from "../../fault.js";
 import { Copies } from "../../proxy/copies.js";
 import { happens } from "../../random.js";
-import { directSend, rawCall, type Send } from "../scripts/raw-call.js";
+import { chooseChange, directSend, rawCall, type Send } from "../scripts/raw-call.js";
 import { dayOffsets, setClocks } from "../servers/clock.js";
 import { COPIED_AFTER_MS, losing } from "./losses.js";
 
@@ -15,14 +15,14 @@ const REPEATABLE = 20;
 /** Delivers copies of requests in every way while the primary's clock is set by a day, forward and back. */
 const clockAndCopies: Fault = {
   name: "F28 requests resent while the clock is set by a day",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   setsClock: true,
   async inject(arena): Promise<Details> {
     const { proxies, random, onCopy } = arena;
     const resending = { onCopy, longestMs: random.of(COPIED_AFTER_MS) };
     const offsetsMs = dayOffsets(random);
-    const node = await arena.servers.primary();
+    const node = await arena.primary();
     const countOf = (): number =>
       proxies.reduce((sum, { hits }) => sum + hits.resend + hits.resendElsewhere + hits.strand, 0);
     const before = countOf();
@@ -63,11 +63,12 @@ function bulk(word: string): string {
 /** Runs raw callers whose client library resends. They race with the clients for the same ids. */
 const resendingCallers: Fault = {
   name: "F28 callers that resend by themselves",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
-    const { random, fleet, proxies, onCopy } = arena;
-    const { admin, port } = await arena.servers.primary();
+    const { random, keys, proxies, onCopy } = arena;
+    const partition = random.below(keys.partitions);
+    const { admin, port } = await arena.servers.primary(keys.prefix(partition));
     let copied = 0;
     const copies = new Copies(port);
     const counted: Arena = {
@@ -83,8 +84,7 @@ const resendingCallers: Fault = {
     const done: PlannedCall[] = [];
     const live = async (): Promise<void> => {
       for (let i = 0; i < CALLS; i += 1) {
-        const step = chooseStep(random, chooseId(random, fleet.generation), undefined, done);
-        if (step.operation === "get") continue;
+        const step = chooseChange(arena, partition, done);
         done.push((await rawCall(arena, "caller-resending", step, send)).call);
         if (done.length > REPEATABLE) done.shift();
       }

@@ -1,14 +1,14 @@
 import type { Valkey } from "iovalkey";
-import { type Arena, type Details, type Fault, VoidInjection } from "../../fault.js";
+import { type Arena, type Details, EVERYWHERE, type Fault, VoidInjection } from "../../fault.js";
 
 /** Flushes the script cache repeatedly. */
 function flushed(mode: "SYNC" | "ASYNC"): Fault {
   return {
     name: `F5 script cache flushed, ${mode.toLowerCase()}`,
-    topologies: ["standalone", "sentinel"],
+    topologies: EVERYWHERE,
     loses: false,
-    async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
-      const { admin } = await servers.primary();
+    async inject({ primary, random, withOverlap, waitBetween }): Promise<Details> {
+      const { admin } = await primary();
       const before = await noScripts(admin);
       const flushes = 5 + random.below(15);
       const { overlap } = await withOverlap(50, async () => {
@@ -33,10 +33,10 @@ async function noScripts(admin: Valkey): Promise<number> {
 /** Runs more other scripts with EVAL than the server keeps. */
 const crowded: Fault = {
   name: "F5 script cache crowded by 600 others",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
-  async inject({ servers, random, withOverlap }: Arena): Promise<Details> {
-    const { admin } = await servers.primary();
+  async inject({ primary, random, withOverlap }: Arena): Promise<Details> {
+    const { admin } = await primary();
     const mark = random.below(2 ** 31);
     const { overlap } = await withOverlap(50, async () => {
       for (let i = 0; i < 600; i += 50) {

@@ -1,7 +1,6 @@
 import { Valkey } from "iovalkey";
 import { scripts } from "latchkey/lua";
 import { type Details, type Fault, Violation } from "../../fault.js";
-import { keysOf } from "./raw-call.js";
 
 /** Invalid arguments of a transition after the id, and the word of BADARG that a script must reply. */
 const HOSTILE: readonly (readonly [words: readonly (string | Buffer)[], says: string])[] = [
@@ -56,7 +55,7 @@ const hostile: Fault = {
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { port, admin } = await arena.servers.primary();
+    const { port, admin } = await arena.primary();
     const client = new Valkey({
       port,
       host: "127.0.0.1",
@@ -88,12 +87,13 @@ const hostile: Fault = {
     try {
       const { overlap } = await arena.withOverlap(50, async () => {
         for (let round = 0; round < ROUNDS; round += 1) {
-          for (const [words, says] of HOSTILE) await expectRejection(keysOf(arena, id), [id, ...words], says);
+          for (const [words, says] of HOSTILE)
+            await expectRejection(arena.keys.ofEntity(id), [id, ...words], says);
           for (const wrong of HOSTILE_IDS)
-            await expectRejection(keysOf(arena, wrong), [wrong, "running"], "id");
+            await expectRejection(arena.keys.ofEntity(wrong), [wrong, "running"], "id");
         }
       });
-      const keys = [id, ...HOSTILE_IDS].flatMap((one) => keysOf(arena, one).slice(0, 2));
+      const keys = [id, ...HOSTILE_IDS].flatMap((one) => arena.keys.ofEntity(one).slice(0, 2));
       if ((await admin.exists(...keys)) !== 0) throw new Violation("a hostile call has written something");
       return { sent, overlap };
     } finally {

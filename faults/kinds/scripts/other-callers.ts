@@ -4,22 +4,18 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { chooseId, chooseStep } from "../../client/workload.js";
-import { type Arena, type Details, type Fault, Unavailable, VoidInjection } from "../../fault.js";
-import { otherVersion, type RawReply, rawCall, type Send } from "./raw-call.js";
+import { type Arena, type Details, EVERYWHERE, type Fault, Unavailable, VoidInjection } from "../../fault.js";
+import { chooseChange, otherVersion, type RawReply, rawCall, type Send } from "./raw-call.js";
 
 const ROOT = dirname(createRequire(import.meta.url).resolve("latchkey/package.json"));
 const CALLER = join(ROOT, "faults/kinds/scripts/caller.py");
 const CALLS = 120;
 
-/** Makes random changes to the clients' entities. Returns how many were applied. */
-async function makeChanges(arena: Arena, name: string, send: Send): Promise<number> {
-  const { random, fleet } = arena;
+/** Makes random changes to the clients' entities in a partition. Returns how many were applied. */
+async function makeChanges(arena: Arena, name: string, partition: number, send: Send): Promise<number> {
   let done = 0;
   for (let i = 0; i < CALLS; i += 1) {
-    const step = chooseStep(random, chooseId(random, fleet.generation), undefined, []);
-    if (step.operation === "get") continue;
-    const { reply } = await rawCall(arena, name, step, send);
+    const { reply } = await rawCall(arena, name, chooseChange(arena, partition), send);
     if ("error" in reply) throw new VoidInjection(`the server rejected ${name}: ${reply.error}`);
     if (reply[0] === "OK") done += 1;
   }
@@ -29,16 +25,17 @@ async function makeChanges(arena: Arena, name: string, send: Send): Promise<numb
 /** Runs a caller in Python and one with another version of the scripts on the clients' entities. */
 const versions: Fault = {
   name: "F22 other versions and languages at once",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
-    const node = await arena.servers.primary();
+    const partition = arena.random.below(arena.keys.partitions);
+    const node = await arena.servers.primary(arena.keys.prefix(partition));
     const python = await startPython(`valkey://127.0.0.1:${node.port}`);
     try {
       const { result, overlap } = await arena.withOverlap(50, () =>
         Promise.all([
-          makeChanges(arena, "caller-python", python.send),
-          makeChanges(arena, "caller-other", otherVersion(node.admin)),
+          makeChanges(arena, "caller-python", partition, python.send),
+          makeChanges(arena, "caller-other", partition, otherVersion(node.admin)),
         ]),
       );
       const [byPython, byOther] = result;
@@ -73,10 +70,12 @@ async function startPython(url: string): Promise<{ send: Send; end: () => Promis
 /** Flushes and replaces the function library while it is called. */
 const functions: Fault = {
   name: "F15 function library flushed and replaced",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
-    const { admin } = await arena.servers.primary();
+    const { random, keys } = arena;
+    const partition = random.below(keys.partitions);
+    const { admin } = await arena.servers.primary(keys.prefix(partition));
     const library = await readFile(join(ROOT, "dist/lua/latchkey_v2.lua"), "utf8");
     const load = (): Promise<unknown> => admin.call("FUNCTION", "LOAD", "REPLACE", library);
     let missing = 0;
@@ -96,9 +95,7 @@ const functions: Fault = {
       let flushes = 0;
       const { overlap } = await arena.withOverlap(50, async () => {
         for (let i = 0; i < CALLS; i += 1) {
-          const { random, fleet } = arena;
-          const step = chooseStep(random, chooseId(random, fleet.generation), undefined, []);
-          if (step.operation === "get") continue;
+          const step = chooseChange(arena, partition);
           const flush = random.below(4) === 0;
           if (flush) flushes += 1;
           await Promise.all([

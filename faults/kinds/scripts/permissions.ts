@@ -38,7 +38,7 @@ const permissionsRevoked: Fault = {
   topologies: ["standalone", "sentinel"],
   loses: false,
   async inject(arena): Promise<Details> {
-    const { admin, port } = await arena.servers.primary();
+    const { admin, port } = await arena.primary();
     const url = `valkey://127.0.0.1:${port}`;
     const owner = await connect({ url, namespace: NAMESPACE });
     try {

@@ -1,10 +1,9 @@
 import type { Valkey } from "iovalkey";
 import { type Operation as Script, scripts } from "latchkey/lua";
-import type { PlannedCall } from "../../client/workload.js";
+import { chooseId, chooseStep, type PlannedCall } from "../../client/workload.js";
 import type { Arena } from "../../fault.js";
 import type { Outcome, ReturnRecord } from "../../history/records.js";
 import { monotonicMs, observationOf } from "../../history/writer.js";
-import { keyPrefix } from "../../run/final-state.js";
 
 /** The reply of a script: outcome and document, or the text of an error reply. */
 export type RawReply =
@@ -16,12 +15,16 @@ export type Send = (script: Script, keys: readonly string[], args: readonly stri
 
 let count = 0;
 
-/** Returns the six keys of an entity, in order. */
-export function keysOf({ namespace, machine }: Arena, id: string): string[] {
-  const prefix = keyPrefix(namespace, machine);
-  return ["id:", "log:"]
-    .map((part) => `${prefix}${part}${id}`)
-    .concat(["machine", "index", "due", "events"].map((part) => `${prefix}${part}`));
+/** Chooses a change to an entity of one partition. */
+export function chooseChange(
+  { random, fleet, keys }: Arena,
+  partition: number,
+  done: readonly PlannedCall[] = [],
+): PlannedCall {
+  for (;;) {
+    const step = chooseStep(random, chooseId(random, fleet.generation), undefined, done);
+    if (step.operation !== "get" && keys.partitionOf(step.id) === partition) return step;
+  }
 }
 
 /** Returns the arguments of a script for a call, as the wire protocol defines them. */
@@ -49,21 +52,23 @@ export async function rawCall(
 ): Promise<{ readonly reply: RawReply; readonly call: PlannedCall }> {
   count += 1;
   const call = { process: name, number: count };
-  const { history, machine } = arena;
-  const { op = `${name}.${count}`, seen = await endOfLog(arena) } = step;
+  const { history, keys } = arena;
+  const { machine } = keys;
+  const { op = `${name}.${count}`, seen = await endOfLog(arena, step.id) } = step;
   const named = { ...step, op, seen };
   history.append({ kind: "call", ...call, at: monotonicMs(), machine, ...named });
   history.flush();
   const script = step.operation as Script;
-  const reply = await send(script, keysOf(arena, step.id), argumentsOf(named));
+  const reply = await send(script, keys.ofEntity(step.id), argumentsOf(named));
   history.append({ kind: "return", ...call, at: monotonicMs(), ...resultOf(reply) });
   return { reply, call: named };
 }
 
 /** Returns the position that a caller without any asks for. */
-async function endOfLog({ servers, namespace, machine }: Arena): Promise<string> {
-  const { admin } = await servers.primary();
-  const facts = (await admin.xinfo("STREAM", `${keyPrefix(namespace, machine)}events`)) as unknown[];
+async function endOfLog({ servers, keys }: Arena, id: string): Promise<string> {
+  const key = `${keys.prefix(keys.partitionOf(id))}events`;
+  const { admin } = await servers.primary(key);
+  const facts = (await admin.xinfo("STREAM", key)) as unknown[];
   return String(facts[facts.indexOf("last-generated-id") + 1]);
 }
 

@@ -1,7 +1,6 @@
 import type { Valkey } from "iovalkey";
 import { chooseId } from "../../client/workload.js";
-import { type Arena, type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
-import { keyPrefix } from "../../run/final-state.js";
+import { type Arena, type Details, EVERYWHERE, type Fault, Violation, VoidInjection } from "../../fault.js";
 
 const LEAST_MET = 50;
 const PARTS = ["entity", "log", "machine", "index", "due", "events"] as const;
@@ -26,18 +25,16 @@ async function content(admin: Valkey, keys: readonly string[]): Promise<string> 
 function wrongType(part: (typeof PARTS)[number]): Fault {
   return {
     name: `F20 wrong type at the ${part} key`,
-    topologies: ["standalone", "sentinel"],
+    topologies: EVERYWHERE,
     loses: false,
     async inject(arena): Promise<Details> {
-      const { admin } = await arena.servers.primary();
-      const prefix = keyPrefix(arena.namespace, arena.machine);
-      const id = await existingId(arena, admin, prefix);
-      const own = [`${prefix}id:${id}`, `${prefix}log:${id}`];
-      const shared = ["machine", "index", "due", "events"].map((name) => `${prefix}${name}`);
-      const all = [...own, ...shared];
+      const id = await existingId(arena);
+      const all = arena.keys.ofEntity(id);
+      const [own, shared] = [all.slice(0, 2), all.slice(2)];
       const key = all[PARTS.indexOf(part)] ?? "";
-      const aside = `${prefix}aside`;
-      // All entities share the last four keys. If one of those is replaced, nothing may change at all.
+      const { admin } = await arena.servers.primary(key);
+      const aside = `${arena.keys.prefix(arena.keys.partitionOf(id))}aside`;
+      // All entities of a partition share the last four keys. If one of those is replaced, nothing may change at all.
       const still = (own.includes(key) ? own : shared).filter((other) => other !== key);
       const before = await wrongTypes(admin);
       const replies = await admin.multi().rename(key, aside).set(key, PLANTED).exec();
@@ -76,10 +73,13 @@ async function durably(admin: Valkey, write: () => Promise<unknown>): Promise<vo
 }
 
 /** Chooses an existing hot entity. */
-async function existingId({ fleet, random }: Arena, admin: Valkey, prefix: string): Promise<string> {
+async function existingId({ servers, keys, fleet, random }: Arena): Promise<string> {
   for (let tries = 0; tries < 200; tries += 1) {
     const id = chooseId(random, fleet.generation);
-    if (id.startsWith("hot") && (await admin.exists(`${prefix}id:${id}`)) === 1) return id;
+    if (!id.startsWith("hot")) continue;
+    const [key = ""] = keys.ofEntity(id);
+    const { admin } = await servers.primary(key);
+    if ((await admin.exists(key)) === 1) return id;
   }
   throw new VoidInjection("no hot entity exists");
 }

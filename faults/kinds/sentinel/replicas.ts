@@ -64,7 +64,7 @@ export const replicasStopped: Fault = {
       }
     } finally {
       await latchkey.close();
-      await erase(primary.admin, namespace);
+      await erase(async () => primary.admin, namespace);
     }
   },
 };

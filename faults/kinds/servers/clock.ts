@@ -1,4 +1,4 @@
-import type { Arena, Details, Fault } from "../../fault.js";
+import { type Arena, type Details, EVERYWHERE, type Fault } from "../../fault.js";
 import type { Random } from "../../random.js";
 import type { ServerNode } from "../../servers/servers.js";
 
@@ -12,9 +12,12 @@ export function sizeOfJump(random: Random): number {
   return random.of([random.below(10 * SECOND_MS + 1), 30 * SECOND_MS, HOUR_MS, DAY_MS]);
 }
 
-/** Sets a clock to each offset for a while, and corrects it at the end. */
+/**
+ * Sets a clock to each offset for a while, and corrects it at the end. A node of a cluster whose clock was ahead notices no
+ * failure of others until that time has come, so it is restarted.
+ */
 export async function setClocks(
-  { waitBetween }: Pick<Arena, "waitBetween">,
+  { waitBetween, servers }: Pick<Arena, "waitBetween" | "servers">,
   node: ServerNode,
   offsetsMs: readonly number[],
 ): Promise<void> {
@@ -25,6 +28,7 @@ export async function setClocks(
     }
   } finally {
     await node.setClock(0);
+    if (servers.topology === "cluster" && offsetsMs.some((offsetMs) => offsetMs > 0)) await node.restart();
   }
 }
 
@@ -37,11 +41,11 @@ export function dayOffsets(random: Random): number[] {
 function clockFault(name: string, offsetsOf: (random: Random) => readonly number[]): Fault {
   return {
     name,
-    topologies: ["standalone", "sentinel"],
+    topologies: EVERYWHERE,
     loses: false,
     setsClock: true,
     async inject(arena): Promise<Details> {
-      const node = await arena.servers.primary();
+      const node = await arena.primary();
       const offsetsMs = offsetsOf(arena.random);
       const { overlap } = await arena.withOverlap(LEAST_MET, () => setClocks(arena, node, offsetsMs));
       return { overlap, offsetsMs: [...offsetsMs] };

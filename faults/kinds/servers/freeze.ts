@@ -13,8 +13,8 @@ export const serverFrozen: Fault = {
   name: "F9 server frozen",
   topologies: ["standalone"],
   loses: false,
-  async inject({ servers, random, withOverlap, waitBetween }): Promise<Details> {
-    const node = await servers.primary();
+  async inject({ servers, primary, random, withOverlap, waitBetween }): Promise<Details> {
+    const node = await primary();
     const most = random.below(8) === 0 ? LONGEST_MS : USUAL_MS;
     const canary = { url: servers.url, deadlineMs: DEADLINE_MS, retries: false, callers: 8 };
     let [overlap, frozenMs] = [0, 0];

@@ -16,7 +16,7 @@ function serverKilled(appendfsync: "always" | "everysec" | "no", loses: false | 
     topologies: ["standalone"],
     loses,
     async inject(arena): Promise<Details> {
-      const node = await arena.servers.primary();
+      const node = await arena.primary();
       const repairs = node.repairs;
       const audit = await crashPrimary(arena, node, appendfsync, loses, () => node.kill9());
       return { ...audit, isFileRepaired: node.repairs > repairs };

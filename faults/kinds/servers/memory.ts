@@ -1,8 +1,7 @@
-import { chooseId } from "../../client/workload.js";
-import { type Details, type Fault, Violation, VoidInjection } from "../../fault.js";
+import { type Details, EVERYWHERE, type Fault, Violation, VoidInjection } from "../../fault.js";
 import { errorCount, infoField } from "../../servers/info.js";
 import { doctorResult } from "../../servers/latchkey-command.js";
-import { directSend, rawCall } from "../scripts/raw-call.js";
+import { chooseChange, directSend, rawCall } from "../scripts/raw-call.js";
 
 const LEAST_MET = 50;
 
@@ -14,11 +13,12 @@ const REMOVALS = 5;
  */
 const outOfMemory: Fault = {
   name: "F17 out of memory",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
   async inject(arena): Promise<Details> {
-    const { servers, withOverlap, waitBetween, random, fleet } = arena;
-    const { admin } = await servers.primary();
+    const { servers, keys, withOverlap, waitBetween, random } = arena;
+    const partition = random.below(keys.partitions);
+    const { admin } = await servers.primary(keys.prefix(partition));
     const send = directSend(admin);
     let removed = 0;
     const before = await errorCount(admin, "OOM");
@@ -27,7 +27,7 @@ const outOfMemory: Fault = {
         const used = Number(await infoField(admin, "memory", "used_memory"));
         await admin.config("SET", "maxmemory", String(Math.floor(used * 0.9)));
         for (let i = 0; i < REMOVALS; i += 1) {
-          const id = chooseId(random, fleet.generation);
+          const { id } = chooseChange(arena, partition);
           const { reply } = await rawCall(arena, "caller-full", { operation: "remove", id }, send);
           if ("error" in reply) throw new Violation(`a full server rejected a removal: ${reply.error}`);
           if (reply[0] === "OK") removed += 1;
@@ -46,10 +46,10 @@ const outOfMemory: Fault = {
 /** Sets a policy that evicts keys. The doctor must report it. */
 const wrongEvictionPolicy: Fault = {
   name: "F17 wrong eviction policy",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
-  async inject({ servers, random }): Promise<Details> {
-    const node = await servers.primary();
+  async inject({ primary, random }): Promise<Details> {
+    const node = await primary();
     const policy = random.of(["allkeys-lru", "allkeys-random", "allkeys-lfu"]);
     await node.admin.config("SET", "maxmemory-policy", policy);
     try {

@@ -13,7 +13,7 @@ function powerFailure(appendfsync: "always" | "everysec", loses: false | Loss): 
     topologies: ["standalone"],
     loses,
     async inject(arena): Promise<Details> {
-      const node = await arena.servers.primary();
+      const node = await arena.primary();
       let lostBytes = 0;
       const crash = async (): Promise<void> => {
         lostBytes = await node.losePower();

@@ -1,4 +1,4 @@
-import { type Details, type Fault, VoidInjection } from "../../fault.js";
+import { type Details, EVERYWHERE, type Fault, VoidInjection } from "../../fault.js";
 import { errorCount } from "../../servers/info.js";
 import { connection } from "../../servers/node.js";
 import { freePort } from "../../servers/ports.js";
@@ -8,10 +8,10 @@ const LEAST_MET = 30;
 /** Requires more replicas than there are. Changes are rejected before they begin. */
 const tooFewReplicas: Fault = {
   name: "F19 too few replicas",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
-  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
-    const { admin } = await servers.primary();
+  async inject({ primary, withOverlap, waitBetween }): Promise<Details> {
+    const { admin } = await primary();
     const before = await errorCount(admin, "NOREPLICAS");
     try {
       const { overlap, result } = await withOverlap(LEAST_MET, async () => {
@@ -32,8 +32,8 @@ const readOnlyNode: Fault = {
   name: "F19 read-only node",
   topologies: ["standalone"],
   loses: false,
-  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
-    const { admin } = await servers.primary();
+  async inject({ primary, withOverlap, waitBetween }): Promise<Details> {
+    const { admin } = await primary();
     const before = await errorCount(admin, "READONLY");
     try {
       const { overlap, result } = await withOverlap(LEAST_MET, async () => {
@@ -54,8 +54,8 @@ const loading: Fault = {
   name: "F19 server loading",
   topologies: ["standalone"],
   loses: false,
-  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
-    const node = await servers.primary();
+  async inject({ primary, withOverlap, waitBetween }): Promise<Details> {
+    const node = await primary();
     let rejections = 0;
     // A delay for each key simulates a large data set. The small interval lets the server reply meanwhile.
     const slow = { "key-load-delay": "100", "loading-process-events-interval-bytes": "1024" };
@@ -85,10 +85,10 @@ const loading: Fault = {
 /** Runs an endless script. Others get BUSY until it is killed. */
 const busy: Fault = {
   name: "F19 server busy",
-  topologies: ["standalone", "sentinel"],
+  topologies: EVERYWHERE,
   loses: false,
-  async inject({ servers, withOverlap, waitBetween }): Promise<Details> {
-    const node = await servers.primary();
+  async inject({ primary, withOverlap, waitBetween }): Promise<Details> {
+    const node = await primary();
     const other = connection(node.port);
     const [, threshold = "5000"] = (await node.admin.config("GET", "busy-reply-threshold")) as string[];
     const before = await errorCount(node.admin, "BUSY");

@@ -76,6 +76,7 @@ async function candidatesFor(
     return new ServerWords(settingsOf(program, context), context.env);
   };
   if (option !== undefined) {
+    if (option.argChoices !== undefined) return option.argChoices;
     if (option.long === "--output") return formatsOf(command);
     if (option.long === "--machine") return (await fromServer()).machines();
     if (option.long === "--state" || option.long === "--if-state") return (await fromServer()).states();

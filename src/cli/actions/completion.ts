@@ -10,7 +10,7 @@ _latchkey() {
   before=\${words[\${#words[@]}-2]}
   IFS=$'\\n'
   case $before in
-    -f | --file | --password-file | --source-password-file)
+    -f | --file | --password-file | --source-password-file | --tls-ca-file | --tls-cert-file | --tls-key-file)
       compopt -o filenames 2>/dev/null
       COMPREPLY=($(compgen -f -- "$cur"))
       return
@@ -30,7 +30,7 @@ const zsh = `#compdef latchkey
 _latchkey() {
   local -a found
   case $words[CURRENT-1] in
-    -f | --file | --password-file | --source-password-file) _files; return ;;
+    -f | --file | --password-file | --source-password-file | --tls-ca-file | --tls-cert-file | --tls-key-file) _files; return ;;
   esac
   found=(\${(f)"$(latchkey __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)"})
   compadd -- $found
@@ -48,6 +48,9 @@ complete -c latchkey -f -a '(__latchkey_complete)'
 complete -c latchkey -s f -l file -r -F
 complete -c latchkey -l password-file -r -F
 complete -c latchkey -l source-password-file -r -F
+complete -c latchkey -l tls-ca-file -r -F
+complete -c latchkey -l tls-cert-file -r -F
+complete -c latchkey -l tls-key-file -r -F
 `;
 
 const SCRIPTS = { bash, zsh, fish } as const;

@@ -1,5 +1,6 @@
 import { checkKnownStates } from "../../contract/arguments.js";
 import { count } from "../../reads/count.js";
+import type { EntityReadOptions } from "../../valkey/ask.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { asJson, writeResult } from "../output/documents.js";
@@ -11,10 +12,10 @@ import { withStore } from "../session.js";
 export async function countEntities(
   context: CliContext,
   settings: Settings,
-  { state: wanted }: { readonly state?: readonly string[] },
+  { state: wanted, ...reads }: { readonly state?: readonly string[] } & EntityReadOptions,
 ): Promise<void> {
   await withStore(settings, async (store) => {
-    const counts = await count(store);
+    const counts = await count({ ...store, ...reads });
     checkKnownStates(settings.machine, wanted ?? [], Object.keys(counts));
     const shown = Object.entries(counts).filter(([state]) => wanted?.includes(state) ?? true);
     const total: [string, number] = ["TOTAL", shown.reduce((sum, [, n]) => sum + n, 0)];

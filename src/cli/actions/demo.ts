@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { settingsOf } from "../input/settings.js";
@@ -10,6 +11,7 @@ import { thisProgram } from "../shell-command.js";
 export interface DemoFlags {
   readonly agents: number;
   readonly replicas: number;
+  readonly topology: "standalone" | "cluster";
   readonly keep: boolean;
 }
 
@@ -22,6 +24,8 @@ interface DemoProgram {
 export async function demo(command: Command, context: CliContext, flags: DemoFlags): Promise<void> {
   const settings = settingsOf(command, context);
   const { given, format } = settings;
+  if (given.url !== undefined && flags.topology === "cluster")
+    throw usageError("--topology starts servers, but --url names one: leave out one of the two");
   const signal = context.interruption();
   const server = given.url === undefined ? {} : { server: await connectionOptions(settings) };
   const { runDemo } = (await import(packageFile("dist/demo/main.js").href)) as DemoProgram;

@@ -2,7 +2,6 @@ import { type CheckResult, LEVELS, type Level, worstLevel } from "../../doctor/c
 import { BUSY } from "../../doctor/checks/scripts.js";
 import { DoctorContext } from "../../doctor/context.js";
 import { examine } from "../../doctor/examine.js";
-import { userLine } from "../../doctor/permissions/acl.js";
 import { ConnectError } from "../../errors/connect-error.js";
 import type { CliContext } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -45,10 +44,14 @@ export function isFailure(worst: Level, isStrict: boolean): boolean {
 async function examineServer(settings: Settings): Promise<DoctorReport> {
   const names = await checkedNames(settings);
   try {
-    return await withConnection(settings, async (connection) => ({
-      server: connection.address,
-      checks: await examine(new DoctorContext(connection, names)),
-    }));
+    return await withConnection(
+      settings,
+      async (connection) => ({
+        server: connection.address,
+        checks: await examine(new DoctorContext(connection, names)),
+      }),
+      { isPartial: true },
+    );
   } catch (error) {
     if (error instanceof ConnectError && error.reason === "busy") {
       return { server: error.address, checks: [BUSY] };
@@ -66,18 +69,13 @@ function pasteable(result: CheckResult, settings: Settings): CheckResult {
   return { ...result, fix: [fix.replace(/^latchkey/, thisProgram()), ...location].join(" ") };
 }
 
-function text(report: DoctorReport, { format, namespace }: Settings, paint: Paint): string {
-  const acl = { writer: userLine("writer", namespace), reader: userLine("reader", namespace) };
+function text(report: DoctorReport, { format }: Settings, paint: Paint): string {
   const worst = worstLevel(report.checks);
-  if (format === "json") return `${shownText(JSON.stringify({ ...report, worst, acl }))}\n`;
+  if (format === "json") return `${shownText(JSON.stringify({ ...report, worst }))}\n`;
   const rows = report.checks.toSorted((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level));
   if (format === "wide") return tableText(checkColumns(paint), rows);
   const width = Math.max(...rows.map(({ id }) => id.length));
-  return (
-    rows.map((result) => block(result, width, paint)).join("") +
-    hidden(rows) +
-    users(rows, Object.values(acl))
-  );
+  return rows.map((result) => block(result, width, paint)).join("") + hidden(rows);
 }
 
 function block(
@@ -91,21 +89,13 @@ function block(
   return head + more.map((line) => `      ${shownText(line)}\n`).join("");
 }
 
-/** Lists the permissions that the skipped checks need. */
+/** Lists the permissions that the skipped checks need, and names the role that has them. */
 function hidden(rows: readonly CheckResult[]): string {
   const denied = rows.filter(({ permission }) => permission !== undefined);
-  const [user] = denied.map(({ fix = "" }) => fix.split(" ").slice(0, 3).join(" "));
-  if (user === undefined) return "";
+  const [fix] = denied.map((row) => row.fix);
+  if (fix === undefined) return "";
   const permissions = [...new Set(denied.map(({ permission }) => permission))].join(" ");
-  return `\nSome checks were denied. To allow them, run in valkey-cli:\n  ${user} ${permissions}\n`;
-}
-
-/** Returns the ACL lines for a writer and a reader, unless the user has their permissions or a fix shows them. */
-function users(rows: readonly CheckResult[], lines: readonly string[]): string {
-  if (rows.some(({ id, level }) => id === "permissions" && level === "ok")) return "";
-  const further = lines.filter((line) => !rows.some(({ fix }) => fix === line));
-  const users = further.map((line) => `  ${line}\n`).join("");
-  return `\nTo create users with exactly the permissions they need, run in valkey-cli:\n${users}restore also needs +restore, which only an administrator should have.\n`;
+  return `\nSome checks were denied: this user lacks ${permissions}\nAn operator may make them all. Its permissions: ${shownText(fix)}\n`;
 }
 
 function checkColumns(paint: Paint): readonly Column<CheckResult>[] {

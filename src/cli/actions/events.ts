@@ -9,6 +9,7 @@ import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { eventColumns } from "../output/changes.js";
 import { stored, writeRows } from "../output/documents.js";
+import { shownText } from "../output/terminal-text.js";
 import { withEntities } from "../session.js";
 import { commandFor } from "../shell-command.js";
 
@@ -34,7 +35,10 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
   await withEntities(
     settings,
     async (entities) => {
-      const rows = openLog(entities, flags, { signal, onUnreadable });
+      const onAway = ({ message }: Error): void =>
+        context.note(shownText(`server unreachable, retrying: ${message}`));
+      const onBack = (): void => context.note("connected again; events of all servers follow");
+      const rows = openLog(entities, flags, { signal, onUnreadable, onAway, onBack });
       const columns = eventColumns(format);
       try {
         await writeRows(context, format, { rows, columns, document: stored, isLive: flags.follow === true });

@@ -57,11 +57,16 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
     const report = { machine, namespace, ...checked, ...counts, findings };
     await context.write(`${jsonFor(context, JSON.stringify(report))}\n`);
   }
-  if (counts.manual + counts.repairable > 0) context.exitWith(EXIT.unexpected);
+  // What was not checked may be damaged.
+  if (counts.manual + counts.repairable + checked.skipped > 0) context.exitWith(EXIT.unexpected);
   context.note(verdict(machine, checked, counts));
 }
 
-function verdict(machine: string, { entities, events, partitions }: FsckSummary, counts: Counts): string {
+function verdict(
+  machine: string,
+  { entities, events, partitions, skipped }: FsckSummary,
+  counts: Counts,
+): string {
   const { repaired, repairable, manual, notice, unchecked } = counts;
   const problems = repairable + manual;
   const parts = [
@@ -74,9 +79,12 @@ function verdict(machine: string, { entities, events, partitions }: FsckSummary,
   const checked = [
     countText(entities, "entity", "entities"),
     countText(events, "event"),
-    countText(partitions, "partition"),
+    skipped > 0
+      ? `${partitions} of ${countText(partitions + skipped, "partition")}`
+      : countText(partitions, "partition"),
   ];
-  const state = problems > 0 ? `has ${countText(problems, "problem")}` : "is clean";
+  const clean = skipped > 0 ? "has no problem in what was checked" : "is clean";
+  const state = problems > 0 ? `has ${countText(problems, "problem")}` : clean;
   const details = parts.length > 0 ? `: ${parts.join(", ")}` : "";
   return `machine/${machine} ${state}${details} (${checked.join(", ")})`;
 }

@@ -2,6 +2,7 @@ import { checkId } from "../../contract/arguments.js";
 import { dueOf } from "../../reads/due.js";
 import { getMany } from "../../reads/get-many.js";
 import { history } from "../../reads/history.js";
+import type { EntityReadOptions } from "../../valkey/ask.js";
 import { CliError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { isForPeople } from "../input/formats.js";
@@ -20,16 +21,18 @@ export async function getEntities(
   context: CliContext,
   settings: Settings,
   ids: readonly string[],
+  reads: EntityReadOptions,
 ): Promise<void> {
   const { format, machine } = settings;
-  await withStore(settings, async (store) => {
+  await withStore(settings, async (installed) => {
+    const store = { ...installed, ...reads };
     for (const id of ids) checkId("id", id, 128);
     const isPage = isForPeople(format);
     // All requests are sent at once.
     const [entities, nowMs, ...histories] = await Promise.all([
       getMany(store, ids, dueOf(store, ids)),
       isPage ? serverNow(store) : 0,
-      ...ids.map((id) => (isPage ? history(store, id) : [])),
+      ...ids.map((id) => (isPage ? history(installed, id, reads) : [])),
     ]);
     const present = entities.filter((entity) => entity !== null);
     if (isPage) {

@@ -1,4 +1,4 @@
-import { history } from "../../reads/history.js";
+import { type HistoryOptions, history } from "../../reads/history.js";
 import { CliError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -12,11 +12,11 @@ export async function showHistory(
   context: CliContext,
   settings: Settings,
   id: string,
-  { limit }: { readonly limit?: number },
+  options: HistoryOptions,
 ): Promise<void> {
   const { format, machine } = settings;
   await withStore(settings, async (store) => {
-    const [rows, nowMs] = await Promise.all([history(store, id, limit), serverNow(store)]);
+    const [rows, nowMs] = await Promise.all([history(store, id, options), serverNow(store)]);
     if (rows.length === 0) {
       throw new CliError("NOTFOUND", `${machine} ${id} not found`, {
         lines: ["if it was removed, the event log may still contain its changes"],

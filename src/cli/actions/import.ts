@@ -1,4 +1,4 @@
-import { openConnection } from "../../valkey/connection.js";
+import { openConnection } from "../../valkey/open-connection.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { defaultActor } from "../input/actor.js";
@@ -74,6 +74,12 @@ function sourceSettings(context: CliContext, settings: Settings, flags: ImportFl
   if (url === undefined && file !== undefined) throw usageError("--source-password-file needs --source-url");
   if (url === undefined) return settings;
   hidePassword(context, "--source-url", url, "--source-password-file");
-  const { password: _, ...others } = settings;
-  return { ...others, url, ...(file !== undefined && { password: passwordIn(file) }) };
+  const { password: _, tls, ...others } = settings;
+  const hasTls = /^(valkey|redis)s[+:]/.test(url);
+  return {
+    ...others,
+    url,
+    ...(file !== undefined && { password: passwordIn(file) }),
+    ...(tls !== undefined && hasTls && { tls }),
+  };
 }

@@ -7,7 +7,7 @@ import { withLatchkey } from "../session.js";
 
 /** Options of `init`. */
 export interface InitFlags {
-  readonly partitions: number;
+  readonly partitions?: number;
   readonly errorUnchanged?: boolean;
 }
 
@@ -22,6 +22,10 @@ export async function initNamespace(
     const changed = latchkey.partitions === undefined;
     const { layout, partitions } = await latchkey.init(flags.partitions);
     if (!changed && flags.errorUnchanged === true) context.exitWith(EXIT.unchanged);
+    if (changed && flags.partitions === undefined && partitions > 1) {
+      const share = "the default on a cluster: each server holds a share of them";
+      context.note(`${partitions} partitions are ${share}; the number cannot be changed later`);
+    }
     const what = changed ? "initialized" : "unchanged";
     const text = `namespace/${namespace} ${what}: ${countText(partitions, "partition")}, layout ${layout}\n`;
     await writeResult(context, settings.format, asJson({ namespace, layout, partitions, changed }), text);

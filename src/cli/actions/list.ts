@@ -3,6 +3,7 @@ import type { CompiledMachine } from "../../machine/compiled.js";
 import type { Duration } from "../../machine/duration.js";
 import { dueOf } from "../../reads/due.js";
 import { LONGEST_PAGE, list, listPage } from "../../reads/list.js";
+import type { EntityReadOptions } from "../../valkey/ask.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
 import type { CliContext } from "../context.js";
 import { type Format, isForPeople } from "../input/formats.js";
@@ -16,7 +17,7 @@ import { serverNow, withStore } from "../session.js";
 import { commandFor } from "../shell-command.js";
 
 /** Options of `list`. */
-export interface ListFlags {
+export interface ListFlags extends Pick<EntityReadOptions, "reads"> {
   readonly state?: readonly string[];
   readonly olderThan?: Duration;
   readonly dueWithin?: Duration;

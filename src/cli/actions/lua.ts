@@ -3,7 +3,8 @@ import type { Valkey } from "iovalkey";
 import { LIBRARY } from "../../doctor/checks/scripts.js";
 import { library, manifest, type Operation, scripts } from "../../lua/index.js";
 import { didYouMean } from "../../machine/suggest.js";
-import { ask } from "../../valkey/ask.js";
+import { ask, runQuestion } from "../../valkey/ask.js";
+import { Deadline } from "../../valkey/deadline.js";
 import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
@@ -77,10 +78,12 @@ export async function loadScripts(
   { functions = false }: { readonly functions?: boolean },
 ): Promise<void> {
   const command = functions ? "function|load" : "script|load";
-  const loaded = await askServer(settings, "lua load", [command], async (client): Promise<ScriptStatus[]> => {
+  const [loaded = []] = await askServers(settings, "lua load", [command], async (client) => {
     if (functions) {
       await client.call("FUNCTION", "LOAD", "REPLACE", library);
-      return Object.values(manifest.operations).map((one) => ({ script: one.function, known: true }));
+      return Object.values(manifest.operations).map(
+        (one): ScriptStatus => ({ script: one.function, known: true }),
+      );
     }
     await Promise.all(OPERATIONS.map((operation) => client.script("LOAD", scripts[operation].text)));
     return OPERATIONS.map((operation) => statusOf(operation, true));
@@ -92,7 +95,7 @@ export async function loadScripts(
 /** Prints which scripts the server has in its cache, and if it has the Function library. */
 export async function checkScripts(context: CliContext, settings: Settings): Promise<void> {
   const commands = ["function|list", "script|exists"];
-  const status = await askServer(settings, "lua check", commands, async (client) => {
+  const [first = [], ...others] = await askServers(settings, "lua check", commands, async (client) => {
     const hashes = OPERATIONS.map((one) => scripts[one].sha1);
     const flags = (await client.script("EXISTS", ...hashes)) as number[];
     const libraries = (await client.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY)) as unknown[];
@@ -101,18 +104,26 @@ export async function checkScripts(context: CliContext, settings: Settings): Pro
       { script: `${LIBRARY} (functions)`, known: libraries.length > 0 },
     ];
   });
+  const status = first.map((one, at): ScriptStatus => {
+    const known = one.known && others.every((other) => other[at]?.known);
+    return { ...one, known };
+  });
   await writeResult(context, settings.format, asJson(status), tableText(statusColumns, status));
 }
 
-/** Sends commands that the ACL lines of the doctor do not grant. */
-async function askServer<T>(
+/** Sends commands that the ACL lines of the doctor do not grant, to every server that holds keys. */
+async function askServers<T>(
   settings: Settings,
   what: string,
   commands: readonly string[],
   question: (client: Valkey) => Promise<T>,
-): Promise<T> {
+): Promise<T[]> {
   const rules = commands.map((command) => `+${command}`);
-  return withConnection(settings, (connection) =>
-    withPermissions(connection, rules, () => ask(connection, what, question)),
-  );
+  return withConnection(settings, async (connection) => {
+    const deadline = Deadline.in(connection.timeoutMs);
+    const servers = await runQuestion(connection, what, () => connection.readyServers(deadline));
+    return withPermissions(connection, rules, () =>
+      Promise.all(servers.map((server) => ask(server, what, question, { deadline }))),
+    );
+  });
 }

@@ -19,9 +19,9 @@ export async function removalsOf(
 ): Promise<ReadonlyMap<string, Removal>> {
   const { location, connection } = store;
   const removals = new Map<string, Removal>();
-  await ask(connection, `removed IDs of ${location.machine}`, async (client) => {
-    const reads = ids.map(async (id) => {
-      const { index, events } = partitionKeys(location, partitionOf(id, location.partitions));
+  const reads = ids.map(async (id) => {
+    const { index, events } = partitionKeys(location, partitionOf(id, location.partitions));
+    await ask(connection.of(index), `removed IDs of ${location.machine}`, async (client) => {
       // A tombstone has the score -(ms * 1024 + sequence), which is the position of the removal in the event log.
       const score = -Number((await client.zscore(index, id)) ?? 0);
       if (!(score > 0)) return;
@@ -32,7 +32,7 @@ export async function removalsOf(
       const op = typeof change === "string" ? undefined : change.op;
       removals.set(id, { at: new Date(ms).toISOString(), op });
     });
-    await Promise.all(reads);
   });
+  await Promise.all(reads);
   return removals;
 }

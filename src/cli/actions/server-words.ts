@@ -1,10 +1,13 @@
+import type { Valkey } from "iovalkey";
 import { liveIds } from "../../contract/flat-reply.js";
 import { type CompiledMachine, stateOf } from "../../machine/compiled.js";
-import { readMachine } from "../../reads/installed-machine.js";
+import { readMachine, readMachineNames } from "../../reads/installed-machine.js";
+import { ask } from "../../valkey/ask.js";
 import type { Connection } from "../../valkey/connection.js";
 import { Deadline } from "../../valkey/deadline.js";
 import { allPartitionKeys, entityKey, type MachineLocation } from "../../valkey/keys.js";
-import { installedMachines, readFacts } from "../../valkey/layout.js";
+import { readFacts } from "../../valkey/layout.js";
+import { scanSet } from "../../valkey/set-scan.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { withConnection } from "../session.js";
@@ -27,14 +30,14 @@ export class ServerWords {
 
   /** Lists the installed machines. */
   machines(): Promise<readonly string[]> {
-    return this.#inTime([], ({ client }) => installedMachines(client, this.#settings.namespace));
+    return this.#inTime([], (connection, location) => readMachineNames(connection, location));
   }
 
   /** Lists the reactions of the machine. */
   reactions(): Promise<readonly string[]> {
-    return this.#inTime([], async ({ client }, location) => {
+    return this.#inTime([], async (connection, location) => {
       const { reactionStats } = await import("../../reactions/stats.js");
-      return (await reactionStats(client, location)).map(({ name }) => name);
+      return (await reactionStats(connection, location, {})).map(({ name }) => name);
     });
   }
 
@@ -47,9 +50,10 @@ export class ServerWords {
   /** Lists the states that an entity can enter; all states if it cannot be read in time. */
   async nextStates(id: string): Promise<readonly string[]> {
     const next = await this.#inTime(undefined, async (connection, location) => {
-      const [installed, state] = await Promise.all([
+      const key = entityKey(location, id);
+      const [installed, [state]] = await Promise.all([
         readMachine(connection, location),
-        connection.client.hmget(entityKey(location, id), "state").then(([text]) => text), // a reader has no HGET
+        this.#ask(connection, key, (client) => client.hmget(key, "state")), // a reader has no HGET
       ]);
       return installed === null || state == null
         ? undefined
@@ -58,21 +62,21 @@ export class ServerWords {
     return next ?? this.states();
   }
 
-  /** Finds some ids that begin with `prefix`. */
+  /** Finds some ids that begin with `prefix`, in all partitions at once. */
   async ids(prefix: string): Promise<readonly string[]> {
     if (!/^[A-Za-z0-9_.~:/@+=-]*$/.test(prefix)) return [];
     const found: string[] = [];
-    // A partial result is useful too.
-    await this.#inTime(undefined, async ({ client }, location) => {
-      for (const { index } of allPartitionKeys(location)) {
-        let cursor = "0";
-        do {
-          const [next, flat] = await client.zscan(index, cursor, "MATCH", `${prefix}*`, "COUNT", SCAN_STEP);
+    // A partial result is useful too: some are found although the time is up, or a server is down.
+    await this.#inTime(undefined, async (connection, location) => {
+      const search = async (index: string): Promise<void> => {
+        const askIndex = <T>(question: (client: Valkey) => Promise<T>) =>
+          this.#ask(connection, index, question);
+        for await (const flat of scanSet(askIndex, index, SCAN_STEP, `${prefix}*`)) {
           found.push(...liveIds(flat));
-          cursor = next;
-        } while (cursor !== "0" && found.length < MOST_IDS);
-        if (found.length >= MOST_IDS) break;
-      }
+          if (found.length >= MOST_IDS) return;
+        }
+      };
+      await Promise.allSettled(allPartitionKeys(location).map(({ index }) => search(index)));
     });
     return [...new Set(found)].sort().slice(0, MOST_IDS);
   }
@@ -86,12 +90,17 @@ export class ServerWords {
     return compileMachine(agent());
   }
 
+  /** Asks the server that holds a key, as soon as it is connected. */
+  #ask<T>(connection: Connection, key: string, question: (client: Valkey) => Promise<T>): Promise<T> {
+    return ask(connection.of(key), "a completion", question, { timeoutMs: this.#budgetMs });
+  }
+
   async #inTime<T>(
     otherwise: T,
     run: (connection: Connection, location: MachineLocation) => Promise<T>,
   ): Promise<T> {
     // The time limit does not include loading the client.
-    await import("../../valkey/connection.js");
+    await import("../../valkey/open-connection.js");
     const { namespace, machine } = this.#settings;
     const answer = withConnection(
       this.#settings,

@@ -25,7 +25,7 @@ export interface SweepFlags {
  * Sweeps all machines of the namespace, or the one that `-m` names, until Ctrl-C or `--once`. Prints each change as it
  * is made, and a summary at the end.
  *
- * @throws NotExecutedError if the user lacks a permission.
+ * @throws NotExecutedError if the user lacks a permission, and with `--once` if a server is unreachable
  */
 export async function runSweep(context: CliContext, settings: Settings, flags: SweepFlags): Promise<void> {
   if (flags.once !== true && settings.format === "json") {
@@ -33,23 +33,34 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
   }
   const denied = new AbortController();
   const lines = new ChangeLines(context, settings);
+  /** Report of a sweep of one round that could not reach all servers. */
+  let partial: SweepReport | undefined;
   const options: SweepOptions = {
     ...flags,
     signal: AbortSignal.any([context.interruption(), denied.signal]),
     onChange: (change) => lines.add(change),
     onStuck: ({ machine, id, why }: Stuck) =>
       context.note(shownText(`stuck: ${id === "" ? machine : `${machine}/${id}`}: ${why}`)),
-    onAway: (error) => {
+    onAway: (error, soFar) => {
       // Waiting does not grant permissions.
-      if (error instanceof NotExecutedError && error.reply === "NOPERM") denied.abort(error);
-      else context.note(`server unreachable, retrying: ${error.message}`);
+      if (flags.once === true) partial = soFar;
+      else if (error instanceof NotExecutedError && error.reply === "NOPERM") denied.abort(error);
+      else context.note(shownText(`server unreachable, retrying: ${error.message}`));
     },
     onBack: () => context.note("connected again; sweeping continues"),
   };
-  const report =
+  const sweep =
     settings.given.machine === undefined
-      ? await withLatchkey(settings, (latchkey) => latchkey.sweep(options))
-      : await withEntities(settings, (entities) => entities.sweep(options));
+      ? withLatchkey(settings, (latchkey) => latchkey.sweep(options))
+      : withEntities(settings, (entities) => entities.sweep(options));
+  const report = await sweep.catch(async (error: unknown) => {
+    if (partial !== undefined) {
+      await lines.end();
+      // Programs read stderr too: it holds the error alone.
+      if (isForPeople(settings.format)) context.note(sweepSummary(partial));
+    }
+    throw error;
+  });
   await lines.end();
   if (denied.signal.aborted) throw denied.signal.reason;
   context.note(sweepSummary(report));

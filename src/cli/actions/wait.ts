@@ -24,8 +24,11 @@ export async function waitForEntity(
   settings: Settings,
   id: string,
   lists: readonly string[],
-  { timeout: timeoutMs = DEFAULT_WAIT_MS }: { readonly timeout?: number },
 ): Promise<void> {
+  const { timeoutMs: limitMs = DEFAULT_WAIT_MS, ...others } = settings;
+  const isTyped = settings.given.timeout !== undefined;
+  const timeoutMs = isTyped ? limitMs : DEFAULT_WAIT_MS;
+  const calls: Settings = isTyped ? others : settings; // the typed limit is that of the whole wait
   const states = lists.flatMap((list) => list.split(",").filter((state) => state !== ""));
   if (states.length === 0) throw usageError("give at least one state to wait for");
   const signal = context.interruption();
@@ -50,7 +53,7 @@ export async function waitForEntity(
     timer = setTimeout(end, Math.min(timeoutMs, LONGEST_TIMER_MS));
   });
   const waited = withEntities(
-    settings,
+    calls,
     async (entities) => {
       clearTimeout(timer);
       if (isLate) return;
@@ -59,7 +62,7 @@ export async function waitForEntity(
       const text = `${entity.machine}/${id} is ${entity.state} (version ${entity.version})\n`;
       await writeResult(context, settings.format, stored(entity), text);
     },
-    { signal, connectTimeoutMs: Math.min(timeoutMs + SPARE_MS, DEFAULT_CONNECT_MS) },
+    { signal, connectTimeoutMs: Math.min(timeoutMs + SPARE_MS, calls.timeoutMs ?? DEFAULT_CONNECT_MS) },
   );
   try {
     await Promise.race([waited, late]);

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type DemoFlags, demo } from "../actions/demo.js";
 import type { CliContext } from "../context.js";
 import { withExamples, withFormats } from "../input/formats.js";
@@ -15,11 +15,18 @@ export function register(program: Command, context: CliContext): void {
         "The first race uses the common way: a mutex in each process, GET, SET and PUBLISH. The demo counts its races. " +
         "The second race uses latchkey. In the middle one replica is killed. The leases of its agents expire, and the " +
         "other replicas record that. The demo then checks from outside that every transition was won once.\n\n" +
+        "With --topology cluster the demo starts three primaries and three replicas, and kills a primary as well. Its " +
+        "replica takes over, and no acknowledged change is lost.\n\n" +
         "With --url the demo runs on that server, in a namespace of its own, which it removes afterwards. It ignores " +
         "--namespace, --machine and the server URLs in the environment.",
     )
     .option("--agents <n>", "number of processes, 1 to 10000", wholeNumber(1, 10_000), 200)
     .option("--replicas <n>", "number of replicas, 2 to 16", wholeNumber(2, 16), 3)
+    .addOption(
+      new Option("--topology <topology>", "servers to start; a primary of the cluster is killed too")
+        .choices(["standalone", "cluster"])
+        .default("standalone"),
+    )
     .option(
       "--keep",
       "keep the server until Ctrl-C (with --url: keep the keys), to look at the agents",
@@ -31,6 +38,7 @@ export function register(program: Command, context: CliContext): void {
     command,
     "latchkey demo",
     "latchkey demo --keep",
+    "latchkey demo --topology cluster",
     "latchkey demo --agents 1000 --replicas 5",
     "latchkey demo --url valkey://localhost:6379 -o json",
   );

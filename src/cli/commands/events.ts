@@ -7,7 +7,7 @@ import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
 export function register(program: Command, context: CliContext): void {
   const command = program
     .command("events")
-    .description("print the durable event log, oldest first")
+    .description("print the durable event log, each partition oldest first")
     .option("--after <cursor>", "start, end, a time, or the cursor of an earlier output (default: start)")
     .option("--follow", "wait for new events; starts at the end unless --after is given")
     .action(listener(context, async () => (await import("../actions/events.js")).showEvents));

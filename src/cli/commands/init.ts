@@ -9,7 +9,11 @@ export function register(program: Command, context: CliContext): void {
   const command = program
     .command("init")
     .description("prepare a namespace; needed only for more than one partition")
-    .option("--partitions <n>", "number of partitions; cannot be changed later", wholeNumber(1), 1)
+    .option(
+      "--partitions <n>",
+      "number of partitions; cannot be changed later (default: 1, on a cluster 64)",
+      wholeNumber(1),
+    )
     .option("--error-unchanged", "exit 3 if the namespace is already prepared")
     .action(listener(context, async () => (await import("../actions/init.js")).initNamespace));
   withFormats(command, "table", "json");

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { CliContext } from "../context.js";
 import { listener } from "../input/action.js";
 import { ENTITY_FORMATS, withExamples, withFormats } from "../input/formats.js";
-import { collectList, durationOption, wholeNumber } from "../input/option-values.js";
+import { collectList, durationOption, readsOption, wholeNumber } from "../input/option-values.js";
 
 /** Adds `latchkey list`. */
 export function register(program: Command, context: CliContext): void {
@@ -27,6 +27,7 @@ export function register(program: Command, context: CliContext): void {
     .option("--stuck", "only entities with an overdue or missing timer")
     .option("--limit <n>", "maximum number of results; prints the cursor of the next page", wholeNumber(1))
     .option("--cursor <cursor>", "continue after the previous page")
+    .addOption(readsOption())
     .action(listener(context, async () => (await import("../actions/list.js")).listEntities));
   withFormats(command, ...ENTITY_FORMATS);
   withExamples(

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { type Duration, durationMs, durationProblem } from "../../machine/duration.js";
 import type { JsonValue } from "../../machine/json-value.js";
 import { firstRoundedNumber } from "./rounded-number.js";
@@ -10,6 +10,12 @@ export function durationOption(text: string): number {
   throw new InvalidArgumentError(
     "It must be a duration such as 500ms, 30s, 10m, 2h or 7d, from 1ms to 10000d.",
   );
+}
+
+/** Option of the commands that can read from a replica. */
+export function readsOption(): Option {
+  const meaning = "server to read: the primary (default), or a replica, whose data may be outdated";
+  return new Option("--reads <server>", meaning).choices(["primary", "replica"]);
 }
 
 /** Makes a parser of whole numbers within bounds. */

@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { Valkey } from "iovalkey";
-import { ask } from "../../valkey/ask.js";
+import { ask, runQuestion } from "../../valkey/ask.js";
 import type { Connection } from "../../valkey/connection.js";
+import { Deadline } from "../../valkey/deadline.js";
 import { replyCode } from "../../valkey/failure.js";
 import { usageError } from "../cli-error.js";
 
@@ -46,6 +47,18 @@ export async function* storedValues(
   { match }: KeyPattern,
 ): AsyncGenerator<StoredValue[], void> {
   const known = new Set<string>();
+  const deadline = Deadline.in(connection.timeoutMs);
+  // Each server of a cluster scans its own keys.
+  const servers = await runQuestion(connection, "SCAN", () => connection.readyServers(deadline));
+  for (const server of servers) yield* valuesAt(server, match, known);
+}
+
+/** Yields the values at one server, without keys that are known. Adds them to the known ones. */
+async function* valuesAt(
+  connection: Connection,
+  match: string,
+  known: Set<string>,
+): AsyncGenerator<StoredValue[], void> {
   let { epoch } = connection;
   for (let cursor = "0"; ; ) {
     const [next, page] = await ask(connection, "SCAN", (client) =>

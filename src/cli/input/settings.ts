@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { DEFAULT_NAMESPACE, DEFAULT_URL } from "../../valkey/connection-options.js";
+import type { TlsOptions } from "../../valkey/tls-options.js";
 import { usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import { type Format, formatsOf } from "./formats.js";
+import { durationOption } from "./option-values.js";
 
 /** The options of every command. */
 export interface GlobalOptions {
@@ -11,6 +13,11 @@ export interface GlobalOptions {
   readonly url?: string;
   readonly namespace?: string;
   readonly passwordFile?: string;
+  readonly tlsCaFile?: string;
+  readonly tlsCertFile?: string;
+  readonly tlsKeyFile?: string;
+  readonly tlsServerName?: string;
+  readonly timeout?: string;
   readonly output?: string;
 }
 
@@ -23,6 +30,10 @@ export interface Settings {
   /** Neither an option nor the environment names a server. */
   readonly isDefaultUrl: boolean;
   readonly password?: string;
+  /** Options of TLS that were typed. The library reads the environment. */
+  readonly tls?: TlsOptions;
+  /** Time limit of connecting and of each request, in ms, if an option or the environment has one. */
+  readonly timeoutMs?: number;
   readonly format: Format;
   /** The options as they were typed, for commands to paste. The URL may contain a password. */
   readonly given: GlobalOptions;
@@ -31,7 +42,7 @@ export interface Settings {
 /**
  * Reads the options of every command. Options take precedence over the environment, and the environment over defaults.
  *
- * @throws CliError USAGE if the command does not have the format.
+ * @throws CliError USAGE if the command does not have the format, or a value is invalid
  */
 export function settingsOf(command: Command, context: CliContext): Settings {
   const { env } = context;
@@ -40,6 +51,8 @@ export function settingsOf(command: Command, context: CliContext): Settings {
   if (given.url !== undefined) hidePassword(context, "--url", given.url, "LATCHKEY_PASSWORD");
   const { passwordFile } = given;
   const password = passwordFile === undefined ? firstSet(env.LATCHKEY_PASSWORD) : passwordIn(passwordFile);
+  const tls = tlsOf(given);
+  const timeoutMs = timeoutOf(given, env);
   return {
     machine: given.machine ?? firstSet(env.LATCHKEY_MACHINE) ?? "agent",
     namespace: given.namespace ?? firstSet(env.LATCHKEY_NAMESPACE) ?? DEFAULT_NAMESPACE,
@@ -48,7 +61,29 @@ export function settingsOf(command: Command, context: CliContext): Settings {
     format: outputFormat(command, given.output),
     given,
     ...(password !== undefined && { password }),
+    ...(tls !== undefined && { tls }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
   };
+}
+
+function timeoutOf({ timeout }: GlobalOptions, env: CliContext["env"]): number | undefined {
+  const text = timeout ?? firstSet(env.LATCHKEY_TIMEOUT);
+  try {
+    return text === undefined ? undefined : durationOption(text);
+  } catch (error) {
+    const name = timeout === undefined ? "LATCHKEY_TIMEOUT" : "--timeout";
+    throw usageError(`invalid ${name} "${text}". ${error instanceof Error ? error.message : ""}`);
+  }
+}
+
+function tlsOf({ tlsCaFile, tlsCertFile, tlsKeyFile, tlsServerName }: GlobalOptions): TlsOptions | undefined {
+  const tls: TlsOptions = {
+    ...(tlsCaFile !== undefined && { caFile: tlsCaFile }),
+    ...(tlsCertFile !== undefined && { certFile: tlsCertFile }),
+    ...(tlsKeyFile !== undefined && { keyFile: tlsKeyFile }),
+    ...(tlsServerName !== undefined && { servername: tlsServerName }),
+  };
+  return Object.keys(tls).length === 0 ? undefined : tls;
 }
 
 /** Returns true if the output is for programs: errors are then written as JSON. */

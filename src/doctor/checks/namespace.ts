@@ -1,5 +1,6 @@
 import { countText } from "../../contract/count-text.js";
-import { metaKey, partitionKeys } from "../../valkey/keys.js";
+import { replyCode } from "../../valkey/failure.js";
+import { allPartitionKeys, machinesKey, metaKey } from "../../valkey/keys.js";
 import { installedMachines, LAYOUT, MAX_PARTITIONS } from "../../valkey/layout.js";
 import { type CheckResult, fail, info, type Outcome, ok } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
@@ -10,9 +11,20 @@ export async function readNamespace(
   context: DoctorContext,
 ): Promise<{ outcome: Outcome; partitions?: number }> {
   const { namespace } = context.location;
-  const { client } = context.connection;
   const key = metaKey(namespace);
-  const [layout, count] = await query("hmget", () => client.hmget(key, "layout", "partitions"));
+  const client = context.clientOf(key);
+  const facts = await query("hmget", () => client.hmget(key, "layout", "partitions")).catch(
+    (error: unknown) => {
+      if (replyCode(error) === "WRONGTYPE") return undefined;
+      throw error;
+    },
+  );
+  if (facts === undefined) {
+    const meaning = "all calls fail; latchkey did not write this key";
+    const fix = `rename or delete the key, then HSET ${key} layout ${LAYOUT} partitions <number of partitions given to init>`;
+    return { outcome: fail(`${key} is not a hash`, meaning, fix) };
+  }
+  const [layout, count] = facts;
   if (layout == null && count == null) {
     const meaning = "no machine was applied here yet; the first apply initializes it";
     return { outcome: info(`${namespace} is empty`, meaning, "latchkey apply") };
@@ -50,8 +62,9 @@ export async function namespace(context: DoctorContext): Promise<Outcome> {
 export async function machines(context: DoctorContext): Promise<CheckResult[]> {
   const { partitions } = await readNamespace(context);
   if (partitions === undefined) return [];
-  const { client } = context.connection;
-  const names = await query("hkeys", () => installedMachines(client, context.location.namespace));
+  const { namespace } = context.location;
+  const client = context.clientOf(machinesKey(namespace, 0));
+  const names = await query("hkeys", () => installedMachines(client, namespace));
   if (names.length === 0) {
     const meaning = "no entity can be created without a machine";
     return [{ id: "machines", ...info("none installed", meaning, "latchkey apply") }];
@@ -63,11 +76,10 @@ export async function machines(context: DoctorContext): Promise<CheckResult[]> {
 
 async function installed(context: DoctorContext, machine: string, partitions: number): Promise<Outcome> {
   const location = { ...context.location, machine, partitions };
-  const { client } = context.connection;
   const copies = await query("hmget", () =>
     Promise.all(
-      Array.from({ length: partitions }, (_, at) =>
-        client.hmget(partitionKeys(location, at).machine, "layout", "version", "definition"),
+      allPartitionKeys(location).map(({ machine: key }) =>
+        context.clientOf(key).hmget(key, "layout", "version", "definition"),
       ),
     ),
   );

@@ -1,140 +1,119 @@
-import type { MachineLocation } from "../../valkey/keys.js";
+import { isNode } from "../../valkey/cluster/view.js";
 import { fail, info, type Outcome, ok } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
-import { allRules, channelPattern, commandsOf, keyPatterns, userLine } from "../permissions/acl.js";
-import {
-  DURABILITY,
-  FSCK_ONLY,
-  FSCK_READS,
-  REACTION_ONLY,
-  REACTION_READS,
-  READER_EXTRAS,
-  STATS_ONLY,
-  STATS_READS,
-} from "../permissions/commands.js";
-import { missingFor, type PermissionKind } from "../permissions/probe.js";
-import { samplesOf } from "../permissions/samples.js";
-import { unlessDenied } from "../query.js";
-import { missingOptional } from "./optional-permissions.js";
+import { channelPattern, keyPatterns } from "../permissions/acl.js";
+import { deniedFeatures, featuresOf } from "../permissions/features.js";
+import type { PermissionKind } from "../permissions/probe.js";
+import { type Place, ProbedUser } from "../permissions/probed-user.js";
+import type { Role } from "../permissions/role-names.js";
+import { query, unlessDenied } from "../query.js";
 
-/** Commands that a reader never needs. */
-const WRITES = ["evalsha", "hset", "hsetnx", "rpush", "xadd", "zadd", "zrem"];
+/** The fix for a user whose role is not known. */
+const ANY_ROLE = "create the user again with the line of its role, which `latchkey acl --role ROLE` prints";
 
-/** Optional commands, and the functions that need them. */
-type Extras = readonly (readonly [commands: readonly string[], feature: string])[];
+/** Commands that write keys. */
+const WRITES = /^(evalsha\||(hset|hsetnx|rpush|xadd|zadd|zrem)$)/;
 
-const WRITER_EXTRAS: Extras = [
-  [DURABILITY, "durability"],
-  [REACTION_ONLY, "reactions"],
-  [FSCK_ONLY, "fsck"],
-  [STATS_ONLY, "stats"],
-];
-
-const READER_FEATURES: Extras = [
-  [REACTION_READS, "reactions"],
-  [FSCK_READS, "fsck"],
-  [STATS_READS, "stats"],
-];
-
-/** Checks that the user has exactly the permissions that latchkey's scripts and client need. */
+/**
+ * Checks that the user has the permissions of the role that it was made for. Never advises to give it those of another
+ * role.
+ */
 export async function permissions(context: DoctorContext): Promise<Outcome> {
   const { user, location } = context;
-  const { namespace } = location;
+  const { client } = context.connection;
+  const cluster = await query("hello", () => isNode(client));
+  const place = { cluster, database: (client.options.db ?? 0) !== 0 };
   // Partitions do not differ in permissions.
-  const missing = await unlessDenied(missingOf(context, { ...location, partitions: 1 }));
-  if (missing === undefined) {
+  const probed = await unlessDenied(ProbedUser.probe(context, { ...location, partitions: 1 }, place));
+  if (probed === undefined) {
     const status = `user ${user}: unknown without +multi or +acl|dryrun`;
     const meaning = "lists and the event log need +multi; other missing permissions are unknown";
-    return fail(status, meaning, grant(user, allRules("writer", namespace)));
+    return fail(status, meaning, ANY_ROLE);
   }
-  const { rules, isReader, commands } = missing;
-  if (rules.length === 0) return sufficient(context);
-  const fix = grant(user, rules);
-  if (isReader) {
-    const denied = deniedFeatures(READER_FEATURES, commands);
-    const meaning = `enough for get, list, history and events, ${denied === "" ? "and for fsck" : `but ${denied}`}`;
-    return info(`user ${user} may read, and change nothing`, meaning, fix);
-  }
-  const status = `user ${user} lacks ${rules.join(" ")}`;
+  const { purpose } = probed;
+  if (purpose === undefined)
+    return fail(`user ${user} has the permissions of no role`, "calls are rejected with NOPERM", ANY_ROLE);
+  const rules = missingRules(probed, purpose, location.namespace);
+  if (rules.length === 0) return sufficient(context, probed.roles, place);
+  const fix =
+    purpose.join() === "reactor" ? lineOf(purpose, user, place) : `ACL SETUSER ${user} ${rules.join(" ")}`;
   const names = rules.map((rule) => rule.slice(1));
-  if (names.every((name) => WRITER_EXTRAS.some(([extras]) => extras.includes(name))))
-    return info(status, `enough for changes, but ${deniedFeatures(WRITER_EXTRAS, names)}`, fix);
+  const features = featuresOf(purpose);
+  const isOptional = names.every((name) => features.some(([extras]) => extras.includes(name)));
+  const work = workOf(purpose);
+  if (isOptional && work !== undefined)
+    return info(`user ${user} ${work}`, `${READS}, but ${deniedFeatures(features, names)}`, fix);
+  const status = `user ${user} lacks ${shortened(rules)}`;
+  if (isOptional) return info(status, `enough for changes, but ${deniedFeatures(features, names)}`, fix);
   return fail(status, "calls that need these are rejected with NOPERM before any write", fix);
 }
 
-/** Names the features that are rejected without some commands. */
-function deniedFeatures(extras: Extras, missing: readonly string[]): string {
-  const features = extras.filter(([commands]) => commands.some((command) => missing.includes(command)));
-  const names = features.map(([, feature]) => feature).join(", ");
-  return names === "" ? "" : `NOPERM for: ${names}`;
+/** Returns the command that prints the missing permissions of a user, for a role with rules for some of its keys. */
+function lineOf(roles: readonly Role[], user: string, { cluster }: Place): string {
+  const options = roles.map((role) => `--role ${role}`).join(" ");
+  return `latchkey acl ${options} --user ${user} --add${cluster ? " --cluster" : ""}`;
 }
 
-interface MissingPermissions {
-  /** The rules that would make the user a writer. */
-  readonly rules: readonly string[];
-  /** True for a user that may read everything and write nothing, which is intended. */
-  readonly isReader: boolean;
-  /** The commands with a missing permission of any kind. */
-  readonly commands: readonly string[];
-}
-
-interface ProbedCall {
-  readonly command: string;
-  readonly missing: PermissionKind | undefined;
-}
-
-async function missingOf(context: DoctorContext, location: MachineLocation): Promise<MissingPermissions> {
-  const db = context.connection.client.options.db ?? 0;
-  const commands = [...commandsOf("writer"), ...(db === 0 ? [] : ["select"])];
-  const samples = commands.flatMap((command) =>
-    samplesOf(command, location).map((sample) => ({ command, sample })),
-  );
-  const missing = await missingFor(
-    context,
-    samples.map(({ sample }) => sample),
-  );
-  const calls = samples.map(({ command }, at): ProbedCall => ({ command, missing: missing[at] }));
-  const reads = [...commandsOf("reader").filter((command) => !READER_EXTRAS.includes(command)), "select"];
-  return {
-    rules: missingRules(calls, location.namespace),
-    isReader: calls.every((call) =>
-      reads.includes(call.command)
-        ? call.missing === undefined
-        : !WRITES.includes(call.command) || call.missing !== undefined,
-    ),
-    commands: calls.filter((call) => call.missing !== undefined).map(({ command }) => command),
-  };
+/** Joins rules. Those of scripts differ only in a long number. */
+function shortened(rules: readonly string[]): string {
+  const scripts = rules.filter((rule) => rule.startsWith("+evalsha|"));
+  const others = rules.filter((rule) => !scripts.includes(rule));
+  if (scripts.length < 2) return rules.join(" ");
+  return [...others, `+evalsha of ${scripts.length} scripts of this version`].join(" ");
 }
 
 /** Returns the missing rules. The server reports a command before a key, so keys are granted unless a call proves them. */
-function missingRules(calls: readonly ProbedCall[], namespace: string): string[] {
-  const denied = calls.filter(({ missing }) => missing !== undefined);
+function missingRules(probed: ProbedUser, roles: readonly Role[], namespace: string): string[] {
+  const denied = probed.missingOf(roles);
   if (denied.length === 0) return [];
-  const allowed = calls.filter(({ missing }) => missing === undefined).map(({ command }) => command);
+  const isReader = roles.every((role) => role === "reader");
+  const allowed = probed.calls.filter(({ missing }) => missing === undefined).map(({ command }) => command);
   const isDenied = (kind: PermissionKind): boolean => denied.some(({ missing }) => missing === kind);
-  const needsKeys = isDenied("key") || !allowed.some((command) => WRITES.includes(command));
+  const provesKeys = isReader ? /^(hgetall|hmget|zscore)$/ : WRITES;
+  const needsKeys = isDenied("key") || !allowed.some((command) => provesKeys.test(command));
   const needsChannel =
     isDenied("channel") || !allowed.some((command) => /^(publish|subscribe)$/.test(command));
   const commands = denied.filter(({ missing }) => missing === "command").map(({ command }) => `+${command}`);
   return [
-    ...(needsKeys ? keyPatterns(namespace, "writer") : []),
-    ...(needsChannel ? [channelPattern(namespace)] : []),
+    ...(needsKeys ? keyPatterns({ namespace }, isReader ? "read" : "write") : []),
+    ...(needsChannel ? [channelPattern({ namespace })] : []),
     ...new Set(commands),
   ];
 }
 
-function grant(user: string, rules: readonly string[]): string {
-  return `ACL SETUSER ${user} ${rules.join(" ")}`;
+const READS = "enough for get, list, history and events";
+
+/** Describes a user who does not change entities as a writer does; undefined for others. */
+function workOf(roles: readonly Role[]): string | undefined {
+  if (roles.includes("writer") || roles.includes("operator")) return undefined;
+  if (roles.includes("restorer")) return "may read, restore, import and remove entities";
+  return roles.includes("reactor")
+    ? "may read and handle events of reactions, and change nothing"
+    : "may read, and change nothing";
 }
 
-async function sufficient(context: DoctorContext): Promise<Outcome> {
-  const { user, location } = context;
-  const optional = (await missingOptional(context)).map(
-    ({ command, feature }) => `${command} (for ${feature})`,
-  );
-  const exception = optional.length === 0 ? "" : `, except ${optional.join(" and ")}`;
-  const meaning = `all commands of the scripts and the client are allowed on the namespace's keys and channels${exception}`;
+async function sufficient(
+  context: DoctorContext,
+  roles: readonly Role[],
+  { cluster }: Place,
+): Promise<Outcome> {
+  const { user } = context;
+  const enough = `enough for the ${roles.length === 1 ? "role" : "roles"} ${roles.join(", ")}`;
+  const work = workOf(roles);
+  if (work !== undefined)
+    return info(`user ${user} ${work}`, `${enough}: get, list, history and events, and fsck`);
+  const mayReadSettings = (await unlessDenied(context.config())) !== undefined;
+  const lacks = [
+    ...(roles.includes("reactor") ? [] : ["reactions (`latchkey acl --role reactor`)"]),
+    ...(mayReadSettings ? [] : ["durability on disk (`latchkey acl --fsync`)"]),
+  ];
+  const exception = lacks.length === 0 ? "" : `, except ${lacks.join(" and ")}`;
+  const meaning = `${enough}: all commands of the scripts and the client are allowed on the namespace's keys and channels${exception}`;
   if (user !== "default") return ok(`sufficient for user ${user}`, meaning);
   const advice = "; a separate user limits the damage of a stolen password";
-  return info("sufficient for user default", `${meaning}${advice}`, userLine("writer", location.namespace));
+  return info(
+    "sufficient for user default",
+    `${meaning}${advice}`,
+    `latchkey acl --role writer${cluster ? " --cluster" : ""}`,
+  );
 }

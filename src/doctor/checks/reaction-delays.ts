@@ -1,5 +1,5 @@
 import { durationText } from "../../machine/duration.js";
-import { allPartitionKeys, type MachineLocation, reactionKeys } from "../../valkey/keys.js";
+import { allPartitionKeys, type MachineLocation, machinesKey, reactionKeys } from "../../valkey/keys.js";
 import { installedMachines } from "../../valkey/layout.js";
 import { readServerTime } from "../../valkey/server-clock.js";
 import { streamGroups } from "../../valkey/stream.js";
@@ -16,8 +16,8 @@ const FEWEST_EVENTS = 100;
 export async function reactionDelays(context: DoctorContext): Promise<CheckResult[]> {
   const { partitions } = await readNamespace(context);
   if (partitions === undefined) return [];
-  const { client } = context.connection;
   const { namespace } = context.location;
+  const client = context.clientOf(machinesKey(namespace, 0));
   const names = await query("hkeys", () => installedMachines(client, namespace));
   const results = await Promise.all(
     names.map((machine) => longDelays(context, { namespace, machine, partitions })),
@@ -26,9 +26,9 @@ export async function reactionDelays(context: DoctorContext): Promise<CheckResul
 }
 
 async function longDelays(context: DoctorContext, location: MachineLocation): Promise<CheckResult[]> {
-  const { client } = context.connection;
   const shortest = new Map<string, { readonly delayMs: number; readonly keptMs: number }>();
   for (const [partition, keys] of allPartitionKeys(location).entries()) {
+    const client = context.clientOf(keys.events);
     const groups = await query("xinfo|groups", () => streamGroups(client, keys.events));
     for (const name of groups.map((group) => String(group.get("name")))) {
       const { settings } = reactionKeys(location, partition, name);
@@ -53,7 +53,7 @@ async function keptTime(
   context: DoctorContext,
   keys: { readonly events: string; readonly machine: string },
 ): Promise<number> {
-  const { client } = context.connection;
+  const client = context.clientOf(keys.events);
   const keep = await readKeep(context, keys.machine);
   const length = await query("xlen", () => client.xlen(keys.events));
   const [oldest] = await query("xrange", () => client.xrange(keys.events, "-", "+", "COUNT", 1));

@@ -1,5 +1,6 @@
-import { fail, info, type Outcome, ok } from "../check-result.js";
+import { fail, info, type Outcome, ok, warn } from "../check-result.js";
 import type { DoctorContext } from "../context.js";
+import { unlessDenied } from "../query.js";
 
 /** Checks that the server is a primary. Needs no permission. */
 export async function role(context: DoctorContext): Promise<Outcome> {
@@ -21,6 +22,12 @@ export async function replicas(context: DoctorContext): Promise<Outcome> {
     return fail(status, "this replica falls behind", "check the primary, and primaryauth");
   }
   const count = Number((await context.info()).get("connected_slaves"));
+  const isNode = (await context.info()).get("cluster_enabled") === "1";
+  if (count === 0 && isNode) {
+    const meaning =
+      "if this primary fails, the entities of its slots are lost, and changes of them are rejected";
+    return warn("none", meaning, "CLUSTER REPLICATE <ID of the primary>, on another server");
+  }
   if (count === 0) {
     const meaning =
       "if the server's host is lost, all data is lost; durability { replicas } is never reached";
@@ -32,8 +39,22 @@ export async function replicas(context: DoctorContext): Promise<Outcome> {
     const meaning = "too few replicas: changes are rejected with NOREPLICAS";
     return fail(status, meaning, `connect ${least - count} more`);
   }
+  if (count === least) {
+    const meaning = "changes are rejected with NOREPLICAS if one replica fails, or takes over";
+    return info(status, meaning, "connect one more replica");
+  }
   if (least > 0) return ok(status, "in a network partition the primary soon rejects changes");
   const meaning =
     "in a network partition the primary keeps accepting changes, which a failover then discards";
-  return info(status, meaning, "CONFIG SET min-replicas-to-write 1");
+  const fewest = isNode ? await fewestReplicas(context, count) : count;
+  if (fewest > 1) return info(status, meaning, "CONFIG SET min-replicas-to-write 1");
+  // A promoted replica would have none, and reject all changes.
+  const fix = `connect a second replica${isNode ? " to each primary" : ""}, then set min-replicas-to-write 1`;
+  return info(status, meaning, fix);
+}
+
+/** Returns the number of replicas of the primary that has the fewest, among all of a cluster. */
+async function fewestReplicas(context: DoctorContext, own: number): Promise<number> {
+  const view = await unlessDenied(context.view());
+  return Math.min(own, ...[...(view?.map.replicas.values() ?? [])].map(({ length }) => length));
 }

@@ -4,6 +4,8 @@ import { isOlder, type ServerIdentity, type Version } from "../server-identity.j
 
 const FIX = "run Valkey 8.0 or later";
 const OLDEST: Readonly<Record<string, Version>> = { valkey: [7, 2, 0], redis: [7, 0, 0] };
+/** The first version of Redis with the command that confirms writes on disk. */
+const WAITAOF: Version = [7, 2, 0];
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   dragonfly: "Dragonfly is unsupported: it has another Lua, other rules for keys, and no function libraries",
   keydb:
@@ -26,5 +28,6 @@ export function judgeServer({ product, version, versionText }: ServerIdentity): 
   if (version === undefined || isOlder(version, oldest))
     return fail(status, `the scripts require ${product} ${oldest[0]}.${oldest[1]} or later`, FIX);
   if (product === "valkey") return ok(status, "supported");
-  return info(status, "the scripts run on Redis 7, but latchkey is tested on Valkey", FIX);
+  const disk = isOlder(version, WAITAOF) ? ", and this version cannot confirm durability on disk" : "";
+  return info(status, `Redis is for development and tests only${disk}`, FIX);
 }

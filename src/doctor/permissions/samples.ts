@@ -1,4 +1,3 @@
-import { scripts } from "../../lua/index.js";
 import { reactionScripts } from "../../lua/reactions.js";
 import {
   channelOf,
@@ -26,18 +25,24 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
   const { deadLetters, assignments, lastSeen, settings, waiting } = reactionKeys(location, 0, ID);
   const streams = [events, deadLetters];
   const samples: Readonly<Record<string, readonly Sample[]>> = {
+    "acl|dryrun": [["ACL", "DRYRUN", "default", "PING"]],
+    "acl|getuser": [["ACL", "GETUSER", "default"]],
+    asking: [["ASKING"]],
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
+    "cluster|info": [["CLUSTER", "INFO"]],
+    "cluster|nodes": [["CLUSTER", "NODES"]],
+    "cluster|slots": [["CLUSTER", "SLOTS"]],
+    "config|get": [["CONFIG", "GET", "save"]],
     del: [
       ["DEL", entity, log],
       ["DEL", machine],
       ["DEL", deadLetters, assignments, lastSeen, settings, waiting],
     ],
-    evalsha: [...Object.values(scripts), ...Object.values(reactionScripts)].map(
-      ({ sha1 }): Sample => ["EVALSHA", sha1, "2", machine, index],
-    ),
-    evalsha_ro: [["EVALSHA_RO", scripts.get.sha1, "1", entity]],
     exec: [["EXEC"]],
     exists: [["EXISTS", machine]],
+    "function|list": [["FUNCTION", "LIST"]],
+    "function|load": [["FUNCTION", "LOAD", "#!lua name=none"]],
+    "function|stats": [["FUNCTION", "STATS"]],
     hdel: [entity, assignments, settings].map((key): Sample => ["HDEL", key, "f"]),
     hget: [machine, assignments, settings].map((key): Sample => ["HGET", key, "f"]),
     hgetall: [entity, machine, assignments].map((key): Sample => ["HGETALL", key]),
@@ -57,8 +62,11 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     multi: [["MULTI"]],
     pexpire: [["PEXPIRE", settings, "1"]],
     publish: [["PUBLISH", channelOf(location), "m"]],
+    readonly: [["READONLY"]],
     restore: [["RESTORE", entity, "0", "v"]],
     rpush: [["RPUSH", log, "v"]],
+    scan: [["SCAN", "0"]],
+    "script|exists": [["SCRIPT", "EXISTS", "v"]],
     "script|load": [["SCRIPT", "LOAD", "return 1"]],
     select: [["SELECT", "0"]],
     subscribe: [["SUBSCRIBE", channelOf(location)]],
@@ -96,7 +104,21 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     zscan: [index, due].map((key): Sample => ["ZSCAN", key, "0"]),
     zscore: [index, due, lastSeen].map((key): Sample => ["ZSCORE", key, "m"]),
   };
-  const calls = samples[command];
+  const calls = samples[command] ?? scriptSamples(command, location);
   if (calls === undefined) throw new Error(`the doctor has no sample call of ${command}`);
   return calls;
+}
+
+/** Returns the call of a script that the command names by its SHA-1. */
+function scriptSamples(command: string, location: MachineLocation): readonly Sample[] | undefined {
+  const [name = "", sha1 = ""] = command.split("|");
+  if (!name.startsWith("evalsha")) return undefined;
+  const isOfReactions = Object.values(reactionScripts).some((script) => script.sha1 === sha1);
+  const keys = isOfReactions ? Object.values(reactionKeys(location, 0, ID)) : entityKeys(location, ID);
+  return [[name.toUpperCase(), sha1, String(keys.length), ...keys]];
+}
+
+/** Returns true for calls with a key of a reaction. */
+export function isOfReaction(sample: Sample): boolean {
+  return sample.some((word) => word.includes(`:reaction:${ID}:`));
 }

@@ -40,7 +40,7 @@ import type { HistoryEntry, HistoryOptions } from "../../reads/history.js";
 import type { ListOptions, Page, PageOptions } from "../../reads/list.js";
 import type { SweepReport } from "../../sweep/report.js";
 import type { SweepOptions } from "../../sweep/sweep.js";
-import { limited, type ReadOptions } from "../../valkey/ask.js";
+import { type EntityReadOptions, limited, type ReadOptions } from "../../valkey/ask.js";
 import type { DefaultActor } from "../../valkey/default-actor.js";
 import { reportListener } from "../../valkey/failed-listener.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
@@ -130,7 +130,7 @@ export class MemoryEntities extends Entities {
     return sweepMemory(this.#server, this.name, options);
   }
 
-  override async get(id: string, options: ReadOptions = {}): Promise<Snapshot | null> {
+  override async get(id: string, options: EntityReadOptions = {}): Promise<Snapshot | null> {
     return this.#reads.get(id, options);
   }
 
@@ -142,7 +142,7 @@ export class MemoryEntities extends Entities {
     return this.#reads.listPage(options);
   }
 
-  override async count(options: ReadOptions = {}): Promise<Record<string, number>> {
+  override async count(options: EntityReadOptions = {}): Promise<Record<string, number>> {
     return this.#reads.count(options);
   }
 

@@ -6,6 +6,7 @@ import { isDue } from "../../reads/due.js";
 import { type HistoryEntry, type HistoryOptions, readHistory } from "../../reads/history.js";
 import type { InstalledMachine } from "../../reads/installed-machine.js";
 import {
+  LIST_OPTIONS,
   type ListOptions,
   LONGEST_PAGE,
   PAGE,
@@ -13,15 +14,9 @@ import {
   type Page,
   type PageOptions,
 } from "../../reads/list.js";
-import {
-  checkFilter,
-  FILTER_OPTIONS,
-  filterText,
-  type ListFilter,
-  rangesIn,
-} from "../../reads/list-filter.js";
+import { checkFilter, filterText, type ListFilter, rangesIn } from "../../reads/list-filter.js";
 import { isAfter, isWithin, type Position, type StateRange } from "../../reads/position.js";
-import { limited, type ReadOptions } from "../../valkey/ask.js";
+import { type EntityReadOptions, limited, type ReadOptions } from "../../valkey/ask.js";
 import type { MachineStore } from "../../valkey/machine-store.js";
 import type { MemoryServer } from "./memory-server.js";
 
@@ -38,8 +33,8 @@ export class MemoryReads {
     this.#installed = { definition, ordinals: ordinalsOf(definition) };
   }
 
-  get(id: string, options: ReadOptions): Snapshot | null {
-    this.#check(options);
+  get(id: string, options: EntityReadOptions): Snapshot | null {
+    this.#check(options, ["reads"]);
     const { text } = this.#server.run("get", checkId("id", id, 128));
     return text === null ? null : readDocument<Snapshot>(text);
   }
@@ -50,8 +45,8 @@ export class MemoryReads {
     return this.#server.model.end;
   }
 
-  count(options: ReadOptions): Record<string, number> {
-    this.#check(options);
+  count(options: EntityReadOptions): Record<string, number> {
+    this.#check(options, ["reads"]);
     const states = [...this.#server.model.entities.values()].map(({ state }) => state);
     return Object.fromEntries(
       this.#installed.ordinals.map((state) => [state, states.filter((other) => other === state).length]),
@@ -61,7 +56,7 @@ export class MemoryReads {
   history(id: string, options: HistoryOptions | number): HistoryEntry[] {
     const { limit = this.#installed.definition.history, ...others } =
       typeof options === "number" ? { limit: options } : options;
-    this.#check(others);
+    this.#check(others, ["reads"]);
     checkWhole("limit", limit, 1);
     const { log = [] } = this.#server.model.entities.get(checkId("id", id, 128)) ?? {};
     const newest = log.slice(-Math.min(limit, this.#installed.definition.history));
@@ -87,7 +82,7 @@ export class MemoryReads {
 
   /** Selects the entities when the first one is taken, and reads each when it is taken. */
   async *list(options: ListOptions): AsyncGenerator<Snapshot, void> {
-    limited(this.#store, options, FILTER_OPTIONS);
+    limited(this.#store, options, LIST_OPTIONS);
     checkFilter(options);
     const { signal, ...filter } = options;
     const ranges = this.#ranges(filter);
@@ -98,7 +93,7 @@ export class MemoryReads {
     }
   }
 
-  #check(options: ReadOptions, known?: readonly string[]): void {
+  #check(options: EntityReadOptions, known?: readonly string[]): void {
     limited(this.#store, options, known).signal?.throwIfAborted();
   }
 

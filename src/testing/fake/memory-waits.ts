@@ -7,8 +7,6 @@ import { changeOf, type MemoryServer } from "./memory-server.js";
 
 /** Serves waits from memory. */
 export class MemoryWaits implements WaitSource<string> {
-  readonly address = "fakeEntities";
-  readonly isReady = true;
   readonly definition: CompiledMachine;
   readonly #server: MemoryServer;
   readonly #followers = new Map<Follower, () => void>();
@@ -16,6 +14,10 @@ export class MemoryWaits implements WaitSource<string> {
   constructor(server: MemoryServer, definition: CompiledMachine) {
     this.#server = server;
     this.definition = definition;
+  }
+
+  serverOf() {
+    return { address: "fakeEntities", isReady: true };
   }
 
   async follow(follower: Follower): Promise<void> {

@@ -23,7 +23,7 @@ export interface LogRecord extends LoggedDocument {
   readonly record: FinalEventRecord;
 }
 
-/** A history to be spoiled: finds places for mutations and collects their edits. It does not change the records. */
+/** A history to mutate: finds places for mutations and collects their edits. It does not change the records. */
 export class EditableHistory {
   readonly random: Random;
   readonly returned: readonly Exchange[];

@@ -18,7 +18,7 @@ function neighbours({ records }: EditableHistory): { one: EventRecord; next: Eve
   return found;
 }
 
-function spoil(edit: (history: EditableHistory, pair: { one: EventRecord; next: EventRecord }) => void) {
+function onPair(edit: (history: EditableHistory, pair: { one: EventRecord; next: EventRecord }) => void) {
   return (history: EditableHistory): boolean => {
     // Not the first change of an iteration, because the follower need not have read its predecessor.
     const pairs = neighbours(history);
@@ -36,17 +36,17 @@ export const FOLLOWER_MUTATIONS: readonly Mutation[] = [
   {
     ...common,
     name: "follower misses a change",
-    inject: spoil((history, { one }) => history.replace(one)),
+    inject: onPair((history, { one }) => history.replace(one)),
   },
   {
     ...common,
     name: "follower reads a change twice",
-    inject: spoil((history, { one }) => history.replace(one, one, one)),
+    inject: onPair((history, { one }) => history.replace(one, one, one)),
   },
   {
     ...common,
     name: "follower reads changes out of order",
-    inject: spoil((history, { one, next }) => {
+    inject: onPair((history, { one, next }) => {
       history.replace(one, next);
       history.replace(next, one);
     }),
@@ -54,7 +54,7 @@ export const FOLLOWER_MUTATIONS: readonly Mutation[] = [
   {
     ...common,
     name: "follower reads other content",
-    inject: spoil((history, { one }) =>
+    inject: onPair((history, { one }) =>
       history.replace(one, { ...one, document: { ...one.document, version: 999 } }),
     ),
   },

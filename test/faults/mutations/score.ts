@@ -12,7 +12,7 @@ import { LOG_MUTATIONS } from "./log-mutations.js";
 import type { Mutation } from "./mutation.js";
 import { STATE_MUTATIONS } from "./state-mutations.js";
 
-/** Lists every way to spoil a history. */
+/** Lists every mutation of a history. */
 export const MUTATIONS: readonly Mutation[] = [
   ...CHANGE_MUTATIONS,
   ...LOG_MUTATIONS,
@@ -35,7 +35,7 @@ export interface MutationScore {
 }
 
 /**
- * Spoils a history in every way, each `times` times at random places, and counts what the checkers find.
+ * Makes mutated histories, `times` by each mutation at random places, and counts what the checkers find.
  *
  * @param records a correct history
  */

@@ -4,6 +4,14 @@ import { rememberedOf } from "../../../faults/check/witness/entity-log.js";
 import type { FieldMap, HistoryRecord, Observation } from "../../../faults/history/records.js";
 import { observationOf } from "../../../faults/history/writer.js";
 
+/** The position at which the machine was installed, as in a partition of a cluster. */
+export const FLOOR = "1795341599999-0";
+
+/** Returns the final record of the position at which a machine was installed. */
+export function floorOf(machine: string): HistoryRecord {
+  return { kind: "final-floor", machine, partition: 0, floor: FLOOR };
+}
+
 /** The document of a change. */
 export interface ChangeDocument extends Omit<Observation, "fields" | "opVersion">, FieldMap {
   readonly type: string;
@@ -46,7 +54,7 @@ export function memoryOf<E>(
 export function forgottenBy(rules: MachineRules, log: readonly LoggedDocument[]): string {
   const { life, removal } = lifeIn(log);
   const { trimmed } = memoryOf(rules, life);
-  return trimmed.findLast(({ document }) => document.op !== undefined)?.entry ?? removal?.entry ?? "0-0";
+  return trimmed.findLast(({ document }) => document.op !== undefined)?.entry ?? removal?.entry ?? FLOOR;
 }
 
 /** Returns the final state of an id after its changes. */

@@ -12,7 +12,9 @@ import type {
 import { observationOf } from "../../../faults/history/writer.js";
 import {
   type ChangeDocument,
+  FLOOR,
   finalOf,
+  floorOf,
   forgottenBy,
   type LoggedDocument,
   lifeIn,
@@ -122,7 +124,7 @@ export class SimulatedServer {
 
   /** Position of the newest change. */
   get end(): string {
-    return this.stream.at(-1)?.entry ?? "0-0";
+    return this.stream.at(-1)?.entry ?? FLOOR;
   }
 
   /** Returns the version that an idempotency key made, or undefined. */
@@ -143,6 +145,7 @@ export class SimulatedServer {
     for (const { entry, document } of this.stream) {
       yield { kind: "final-event", machine, partition: 0, entry, document: JSON.stringify(document) };
     }
+    yield floorOf(machine);
     for (const log of this.#logs.values()) yield* finalOf(rules, log);
   }
 }

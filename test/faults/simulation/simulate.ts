@@ -1,5 +1,6 @@
 import type { CallRecord, HistoryRecord, ReturnRecord } from "../../../faults/history/records.js";
 import { Random } from "../../../faults/random.js";
+import { FLOOR } from "./final-state.js";
 import { SimulatedFollower } from "./follower.js";
 import { STATES, TASK } from "./machine.js";
 import { type Answer, SimulatedServer, START_MS } from "./server.js";
@@ -54,7 +55,7 @@ class Simulation {
   readonly #done: CallRecord[] = [];
   readonly #followers: SimulatedFollower[];
   readonly #numbers = new Map<string, number>();
-  #seen: readonly string[] = ["0-0"];
+  #seen: readonly string[] = [FLOOR];
   /** Changes that were resolved as never applied. */
   readonly #ended = new Set<string>();
   #at = 1000;

@@ -1,5 +1,10 @@
-import { describe, expect, test } from "vitest";
-import { backportsSource, offersSuite, parseAptSources } from "../../../scripts/setup/apt-sources.mjs";
+import { describe, expect, it, test } from "vitest";
+import {
+  backportsSource,
+  offersSuite,
+  parseAptSources,
+  suitesSource,
+} from "../../../scripts/setup/apt-sources.mjs";
 
 const DEB822 = `Types: deb
 # kept by the image's builder
@@ -69,6 +74,11 @@ Signed-By: /key.gpg
   ])("is unknown where apt knows only %s", (_, text) => {
     expect(backportsSource(parseAptSources("x.sources", text), "bookworm")).toBeUndefined();
   });
+});
+
+it("names several suites of a release's mirror in one source", () => {
+  const sources = parseAptSources("sources.list", ONE_LINE);
+  expect(suitesSource(sources, "bookworm", ["trixie", "forky"])).toContain("Suites: trixie forky\n");
 });
 
 describe("offersSuite", () => {

@@ -1,0 +1,126 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { defineMachine } from "../../src/index.js";
+import { built, root } from "../helpers/built.js";
+import { clusterClient, LONG } from "../helpers/cluster-clients.js";
+import { dial } from "../helpers/dial.js";
+import { type LongRun, startLatchkey } from "../helpers/long-run.js";
+import { type PartlyDown, partlyDown } from "../helpers/partly-down.js";
+import { type Ended, tryRun } from "../helpers/run.js";
+
+beforeAll(built);
+
+const task = defineMachine({
+  name: "task",
+  version: 1,
+  initial: "waiting",
+  states: { waiting: { to: ["late"], timeout: { after: 1, to: "late" } }, late: {} },
+});
+
+function environment({ cluster, namespace }: PartlyDown) {
+  return { PATH: process.env.PATH, LATCHKEY_URL: cluster.url, LATCHKEY_NAMESPACE: namespace };
+}
+
+function commandLine(down: PartlyDown, machine: string) {
+  const env = { ...environment(down), LATCHKEY_MACHINE: machine };
+  return (...words: string[]): Promise<Ended> =>
+    tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root, env });
+}
+
+/** Ends a run with Ctrl-C. Returns its exit code and what it wrote to stderr. */
+async function interrupted({ child, ended }: LongRun) {
+  child.kill("SIGINT");
+  const { exit, stderr } = await ended;
+  return { exit, stderr };
+}
+
+describe("the command line, while a primary without a replica is down,", () => {
+  test("reads and changes the entities of the other servers", async () => {
+    const down = await partlyDown();
+    const run = commandLine(down, "dial");
+    const [id = ""] = down.ids;
+    expect((await run("transition", id, "b")).stdout).toContain(`dial/${id}`);
+    expect((await run("patch", id, "--set", "note=1")).exit).toBe(0);
+    expect(JSON.parse((await run("get", id, "-o", "json")).stdout)).toMatchObject({ version: 3, note: 1 });
+    expect((await run("history", id)).exit).toBe(0);
+    expect((await run("remove", id)).exit).toBe(0);
+    expect((await run("create", id)).exit).toBe(0);
+    expect(await run("get", down.lostIds[0] ?? "")).toMatchObject({
+      exit: 7,
+      stdout: "",
+      stderr: expect.stringContaining(down.address),
+    });
+  });
+
+  test("ends lists, counts and statistics with an error that names the server", async () => {
+    const down = await partlyDown();
+    const run = commandLine(down, "dial");
+    for (const ended of await Promise.all(["list", "count", "stats", "events"].map((one) => run(one))))
+      expect(ended).toMatchObject({
+        exit: 7,
+        stdout: "",
+        stderr: expect.stringContaining(down.address),
+      });
+  });
+
+  test.each([[["-m", "task"]], [[]]])(
+    "fires the timers of the other servers with sweep --once %j, and names the server",
+    async (machine) => {
+      let created: string[] = [];
+      const down = await partlyDown(async (latchkey, _, { ids, lostIds }) => {
+        const tasks = await latchkey.machine(task);
+        created = [...ids];
+        await Promise.all([...ids, ...lostIds].map((id) => tasks.create(id)));
+      });
+      const swept = await commandLine(down, "task")("sweep", "--once", ...machine);
+      expect(swept.exit).toBe(7);
+      const [, ...rows] = swept.stdout.trim().split("\n");
+      expect(rows.map((row) => row.split(/ +/)[1]).sort()).toEqual([...created].sort());
+      expect(swept.stderr).toContain(`${created.length} timers fired, 0 entities removed`);
+      expect(swept.stderr).toContain(down.address);
+    },
+  );
+
+  test("prints the events of the other servers, and those of the server when it is back", async () => {
+    const down = await partlyDown();
+    const [[id = ""], [lost = ""]] = [down.ids, down.lostIds];
+    const following = await startLatchkey(
+      ["events", "-m", "dial", "--follow", "-o", "jsonl"],
+      environment(down),
+    );
+    const latchkey = await clusterClient(down.cluster, { namespace: down.namespace });
+    const dials = await latchkey.machine(dial);
+    let isSeen = false;
+    const seen = following.line(new RegExp(`"id":"${id}"`)).then(() => {
+      isSeen = true;
+    });
+    // The command may begin after the first changes.
+    const isSeenLater = async (): Promise<boolean> => {
+      await dials.transition(id, "b", LONG);
+      return isSeen;
+    };
+    await expect.poll(isSeenLater, LONG).toBe(true);
+    await seen;
+    await down.server.server.restart();
+    await dials.transition(lost, "b", LONG);
+    await following.line(new RegExp(`"id":"${lost}"`));
+    const { stderr } = await interrupted(following);
+    expect(stderr).toContain(`not connected to ${down.address}`);
+    expect(stderr).toContain("connected again; events of all servers follow");
+  });
+
+  test.each([[["-m", "task"]], [[]]])(
+    "sweeps the other servers with sweep %j, and the server when it is back",
+    async (machine) => {
+      const down = await partlyDown(async (latchkey, _, { ids, lostIds }) => {
+        const tasks = await latchkey.machine(task);
+        await Promise.all([...ids, ...lostIds].map((id) => tasks.create(id)));
+      });
+      const sweeping = await startLatchkey(["sweep", "-o", "jsonl", ...machine], environment(down));
+      for (const id of down.ids.slice(0, 3)) await sweeping.line(new RegExp(`"id":"${id}"`));
+      await down.server.server.restart();
+      for (const id of down.lostIds.slice(0, 3)) await sweeping.line(new RegExp(`"id":"${id}"`));
+      const { stderr } = await interrupted(sweeping);
+      expect(stderr).toContain(`not connected to ${down.address}`);
+    },
+  );
+});
