@@ -78,7 +78,7 @@ function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity,
   const entered = Date.parse(stay.since);
   // If an entity is dated ahead, all its times are corrected when it is touched, also those that are hardly ahead.
   const reportedAt = reportOf(facts, entity.id, event);
-  const isCorrected = facts.clocks.length > 0 && Date.parse(stay.timestamp) - countedFrom > FARTHEST_AHEAD_MS;
+  const isCorrected = wasDatedAhead(facts, entity, stay, countedFrom);
   if (!isCorrected && (what === "lease" ? countedFrom < entered : countedFrom !== entered)) {
     add(`the ${what} does not count from the entry into ${stay.state}`, stay.line);
   }
@@ -96,6 +96,21 @@ function checkExpiry(facts: TimedFacts, findings: Findings, entity: TimedEntity,
       add(message, renewal.line);
     }
   }
+}
+
+/**
+ * Returns true if an entity may have been dated ahead, so that a script corrected its times: its last change was far after
+ * the time from which its timer counts, or a holder renewed while a clock was set, and that renewal was dated far ahead.
+ */
+function wasDatedAhead(
+  { clocks }: TimedFacts,
+  { renewals }: TimedEntity,
+  stay: LoggedChange,
+  countedFrom: number,
+): boolean {
+  if (clocks.length === 0) return false;
+  if (Date.parse(stay.timestamp) - countedFrom > FARTHEST_AHEAD_MS) return true;
+  return renewals.some(({ since, at, until }) => since === stay.since && isAmid(clocks, at, until));
 }
 
 /** Returns the time until which an expiry had certainly fired: that of its report, on the monotonic clock. */
