@@ -136,8 +136,9 @@ export class Attempts {
   }
 
   #attemptUntil(untilMs: number): OpenOp {
-    const { id, op } = this.#intent;
-    return { location: this.#location, id, op, seen: this.#seen ?? "0-0", untilMs };
+    const { id, op, seen } = this.#intent;
+    const isShared = seen !== undefined;
+    return { location: this.#location, id, op, seen: this.#seen ?? "0-0", isShared, untilMs };
   }
 
   /** Waits for a turn in this process. A call that waits has not started. */
@@ -176,12 +177,12 @@ export class Attempts {
         const end = position ?? "0-0";
         await this.#connection.verify(); // the namespace may have been created anew
         this.#connection.positions.reset(this.#events, end);
+        const isLost = isLater(attempt.seen, end);
         // The log will pass a position that it has lost. A repeat by another process would then be taken for a first attempt.
-        const isShared = this.#intent.seen !== undefined && isLater(attempt.seen, end);
-        if (found.outcome === "FORGOTTEN" || isShared) return answer;
+        if (found.outcome === "FORGOTTEN" || (isLost && attempt.isShared)) return answer;
         const isFirst = this.#call.openUntilMs === undefined;
-        // If the log lost what this client had seen, a copy of the first attempt could be executed later.
-        if (isFirst && isLater(attempt.seen, end)) this.#call.open(attempt.untilMs);
+        // A copy of the first attempt could be executed later, when the log has passed its position.
+        if (isFirst && isLost) this.#call.open(attempt.untilMs);
         else if (isFirst || isOver) {
           // No attempt was applied, and none will be: begin anew.
           this.#seen = this.#notBefore(end);

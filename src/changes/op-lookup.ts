@@ -12,7 +12,7 @@ import { pause } from "../valkey/real-time.js";
 import { retry } from "../valkey/retry.js";
 import { runScript } from "../valkey/script.js";
 import { timeMs } from "../valkey/server-clock.js";
-import { endOf, isLater, START, startOf } from "../valkey/stream.js";
+import { endOf, isLater, startOf } from "../valkey/stream.js";
 
 /** An attempt at a change whose outcome is unknown. */
 export interface OpenOp {
@@ -21,6 +21,8 @@ export interface OpenOp {
   readonly op: string;
   /** Position of the event log before the first attempt. */
   readonly seen: string;
+  /** True if the caller gave the position: another process may have repeated the change with another one. */
+  readonly isShared: boolean;
   /** Server time in ms after which no attempt can be executed any more. */
   readonly untilMs: number;
 }
@@ -105,7 +107,7 @@ async function lookUp(client: Valkey, open: OpenOp): Promise<Resolution> {
   return outcome === "FORGOTTEN" ? opInLog(client, open, current) : { outcome: "NOTDONE", current };
 }
 
-const BATCH = 100;
+const BATCH = 1_000;
 
 /** Looks an idempotency key up in the event log, which holds every change unless it was trimmed. */
 export async function opInLog(
@@ -113,11 +115,13 @@ export async function opInLog(
   open: Omit<OpenOp, "untilMs">,
   current: Snapshot | null,
 ): Promise<Resolution> {
-  const { location, id, op, seen } = open;
+  const { location, id, op, seen, isShared } = open;
   const { events } = partitionKeys(location, partitionOf(id, location.partitions));
-  // If the log lost what the caller had seen, the change may have been made before that position since.
-  const from = isLater(seen, await endOf(client, events)) ? START : seen;
-  for (let after: string | undefined = from; after !== undefined; ) {
+  // An attempt is written after its SEEN. If the log ends before that, it lost the attempt too, and has only one that
+  // carried another SEEN.
+  if (isLater(seen, await endOf(client, events)))
+    return { outcome: isShared ? "FORGOTTEN" : "NOTDONE", current };
+  for (let after: string | undefined = seen; after !== undefined; ) {
     const entries: [id: string, fields: string[]][] = await client.xrange(
       ...([events, `(${after}`, "+", "COUNT", BATCH] as const),
     );
@@ -130,6 +134,6 @@ export async function opInLog(
     }
     after = entries.length < BATCH ? undefined : entries.at(-1)?.[0];
   }
-  const isTrimmed = isLater(await startOf(client, events), from);
+  const isTrimmed = isLater(await startOf(client, events), seen);
   return { outcome: isTrimmed ? "FORGOTTEN" : "NOTDONE", current };
 }

@@ -1,4 +1,5 @@
-import { expect, it } from "vitest";
+import type { Valkey } from "iovalkey";
+import { expect, it, onTestFinished } from "vitest";
 import { agent } from "../../src/index.js";
 import { admin, Calls, op } from "../helpers/calls.js";
 import { client } from "../helpers/client.js";
@@ -12,6 +13,24 @@ async function removedByOthers() {
   await raw.ok("create", "a1");
   await raw.ok("remove", "a1");
   return { agents, raw };
+}
+
+/** Records the commands of a server. @returns a function that returns them */
+async function recordCommands(valkey: Valkey): Promise<() => Promise<string[][]>> {
+  const monitor = await valkey.monitor();
+  onTestFinished(() => monitor.disconnect());
+  const commands: string[][] = [];
+  const isOver = new Promise<void>((resolve) => {
+    monitor.on("monitor", (_time, words: string[]) => {
+      if (words[1] === "over") resolve();
+      commands.push(words);
+    });
+  });
+  return async () => {
+    await valkey.echo("over");
+    await isOver;
+    return commands;
+  };
 }
 
 it("a copy of a first attempt that a proxy delivered before it is found in the log, and not made again", async () => {
@@ -50,6 +69,26 @@ it("a key whose position the log has lost is rejected, so that a repeat cannot t
   await agents.create("a1");
   expect(await agents.remove("a1", attempt)).toMatchObject({ version: 2, op: "key-1" });
   expect(await agents.get("a1")).toMatchObject({ version: 1 });
+});
+
+it("a key whose position the log has lost is not looked up in the log, however long that is", async () => {
+  const home = await client();
+  const agents = await home.machine(agent());
+  await agents.create("a1");
+  for (let n = 0; n < 40; n++) await agents.patch("a1", { set: { n } });
+  const valkey = await admin();
+  const events = `{${home.namespace}:0}:agent:events`;
+  const before = await valkey.dumpBuffer(events);
+  await valkey.xsetid(events, `${Date.now() + 60_000}-0`);
+  await agents.patch("a1", { set: { n: 40 } }); // the client knows a position that will be lost
+  const seen = await agents.position("a1");
+  await valkey.multi().del(events).restore(events, 0, before).exec(); // as a failover that lost the newest changes
+  const commands = await recordCommands(valkey);
+  expect(await agents.patch("a1", { set: { n: 41 } })).toMatchObject({ n: 41 });
+  await expect(agents.patch("a1", { set: { n: 42 }, op: "key-1", seen })).rejects.toMatchObject({
+    code: "FORGOTTEN",
+  });
+  expect((await commands()).filter(([name]) => name?.toLowerCase() === "xrange")).toEqual([]);
 });
 
 it("a forgotten first attempt is rejected if the log that could tell about a copy was trimmed", async () => {

@@ -84,7 +84,7 @@ it("the outcome of a change is found from a position before it, though the agent
   const connection = await openConnection({ url });
   onTestFinished(() => connection.close());
   const location = { namespace: home.namespace, partitions: 1, machine: "agent" };
-  const open = { location, id: "a1", op: "mine", seen, untilMs: 0 };
+  const open = { location, id: "a1", op: "mine", seen, isShared: true, untilMs: 0 };
   expect(await resolveOp(connection, open, Deadline.in(20_000))).toMatchObject({
     outcome: "DONE",
     version: 2,
