@@ -56,7 +56,7 @@ test("says that no partition is in the slots that move, of which it shows ranges
   ]);
 });
 
-test("says what waits if only the node that gives a slot has its mark", async () => {
+test("names the calls that wait if only the node that gives a slot has its mark", async () => {
   const { cluster, latchkey, orders, migration, own, finish } = await movingSlot();
   const [from, to] = [migration.from, migration.to].map(({ port }) => `127.0.0.1:${port}`);
   await migration.to.admin.cluster("SETSLOT", migration.slot, "STABLE");
