@@ -58,9 +58,11 @@ function isMove({ reply }: NotExecutedError): boolean {
 /** Reports a partition that was not checked, because its slot is moving or its server is unreachable. */
 export function skippedPartition(partition: Partition, error: NotExecutedError): Finding {
   const { number, keys } = partition;
+  const slot = slotOf(keys.machine);
+  // The error may be that of another partition of the same server.
   const cause = isMove(error)
-    ? `its slot ${slotOf(keys.machine)} is moving to another node (${error.reply})`
-    : error.message.replace(/^.*? was (?:not answered|rejected): /, "");
+    ? `its slot ${slot} is moving to another node (${error.reply})`
+    : error.message.replace(/^.*? was (?:not answered|rejected): /, "").replace(/slot \d+/, `slot ${slot}`);
   const why = isMove(error)
     ? "run fsck again after the move; if it stopped halfway, latchkey doctor prints the fix"
     : "latchkey doctor prints the fix; then run fsck again";
