@@ -1,11 +1,9 @@
 import type { Valkey } from "iovalkey";
 import { pairsOf } from "../contract/flat-reply.js";
-import { ConnectError } from "../errors/connect-error.js";
 import { hostText } from "../valkey/address.js";
 import type { NodeAddress } from "../valkey/cluster/slots.js";
 import { readView, type View } from "../valkey/cluster/view.js";
 import type { Connection } from "../valkey/connection.js";
-import { Deadline } from "../valkey/deadline.js";
 import { OfflineError } from "../valkey/failure.js";
 import type { MachineLocation } from "../valkey/keys.js";
 import { placeOf } from "../valkey/replica-places.js";
@@ -25,6 +23,7 @@ export class DoctorContext {
   #servers: Promise<readonly DoctorContext[]> | undefined;
   #members: Promise<readonly Member<DoctorContext>[]> | undefined;
   #reports: Promise<readonly Reports[]> | undefined;
+  #allReports: Promise<readonly Reports[]> | undefined;
   #identity: Promise<ServerIdentity> | undefined;
   #info: Promise<ReadonlyMap<string, string>> | undefined;
   #config: Promise<ReadonlyMap<string, string>> | undefined;
@@ -44,11 +43,7 @@ export class DoctorContext {
     const { connection, location, now } = this;
     if (!connection.isCluster) return [this];
     this.#servers ??= connection
-      .readyServers(Deadline.in(connection.timeoutMs))
-      .catch((error: unknown) => {
-        if (!(error instanceof OfflineError || error instanceof ConnectError)) throw error;
-        return connection.servers().filter(({ isReady }) => isReady);
-      })
+      .reachableServers()
       .then((ready) => ready.map((server) => new DoctorContext(server, location, now)));
     return this.#servers;
   }
@@ -101,14 +96,20 @@ export class DoctorContext {
 
   /** Returns the nodes of the cluster, as each connected server reports them. @throws CheckDeniedError */
   reports(): Promise<readonly Reports[]> {
-    this.#reports ??= this.#readReports();
+    this.#reports ??= this.servers().then((servers) => this.#reportsOf(servers));
     return this.#reports;
   }
 
-  async #readReports(): Promise<readonly Reports[]> {
+  /** Returns the nodes of the cluster, as each node reports them, also replicas and primaries without slots. @throws CheckDeniedError */
+  allReports(): Promise<readonly Reports[]> {
+    this.#allReports ??= this.nodes().then((nodes) => this.#reportsOf(nodes));
+    return this.#allReports;
+  }
+
+  async #reportsOf(servers: readonly DoctorContext[]): Promise<readonly Reports[]> {
     const { map } = await this.view();
     const known = new Set([...map.primaries.keys(), ...[...map.replicas.values()].flat().map(addressName)]);
-    return eachOf(await this.servers(), async (server) => {
+    return eachOf(servers, async (server) => {
       const { client } = server.connection;
       const text = await query("cluster|nodes", () => client.call("CLUSTER", "NODES"));
       return { from: server.name, nodes: readNodes(String(text), client, known) };

@@ -1,6 +1,7 @@
 import { replyCode } from "../valkey/failure.js";
 import type { CheckResult, Outcome } from "./check-result.js";
 import { clock, latency } from "./checks/clock.js";
+import { clusterKeys } from "./checks/cluster-keys.js";
 import { clusterMoves } from "./checks/cluster-moves.js";
 import { clusterNodes } from "./checks/cluster-nodes.js";
 import { clusterPartitions } from "./checks/cluster-partitions.js";
@@ -36,6 +37,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "cluster/nodes": clusterNodes,
   "cluster/versions": clusterVersions,
   "cluster/moves": clusterMoves,
+  "cluster/keys": clusterKeys,
   "cluster/seeds": clusterSeeds,
   "cluster/partitions": clusterPartitions,
   "cluster-require-full-coverage": fullCoverage,
@@ -69,6 +71,7 @@ const WHOLE = new Set([
     "cluster/nodes",
     "cluster/versions",
     "cluster/moves",
+    "cluster/keys",
     "cluster/seeds",
     "cluster/partitions",
   ],

@@ -1,5 +1,5 @@
 import type { Valkey } from "iovalkey";
-import { type ConnectError, problemOf } from "../errors/connect-error.js";
+import { ConnectError, problemOf } from "../errors/connect-error.js";
 import { hostText } from "../valkey/address.js";
 import type { NodeAddress } from "../valkey/cluster/slots.js";
 import type { View } from "../valkey/cluster/view.js";
@@ -21,7 +21,7 @@ export interface Member<C> {
 
 /** The connected servers of a cluster, and the way to its other nodes. */
 interface Source<C> {
-  readonly connection: Pick<Connection, "timeoutMs" | "beforeClose">;
+  readonly connection: Pick<Connection, "timeoutMs" | "beforeClose" | "place">;
   servers(): Promise<readonly C[]>;
   views(): Promise<readonly { readonly view: View }[]>;
   reports(): Promise<readonly Reports[]>;
@@ -47,11 +47,19 @@ export async function findMembers<C extends { readonly name: string }>(
   }
   for (const { nodes } of await source.reports().catch(() => []))
     for (const { address } of nodes) add(address);
+  // The connection has waited for these already.
+  const away = new Map(
+    (source.connection.place.away ?? []).flatMap(({ server = "", error }) =>
+      error instanceof ConnectError ? [[server.replace(/^.*\/\//, ""), error] as const] : [],
+    ),
+  );
   return Promise.all(
     [...addresses].map(async ([name, address]): Promise<Member<C>> => {
       const context = servers.find((server) => server.name === name);
       const isPrimary = primaries.has(name);
-      return context === undefined ? reach(source, address, isPrimary) : { name, isPrimary, context };
+      if (context !== undefined) return { name, isPrimary, context };
+      const error = away.get(name);
+      return error === undefined ? reach(source, address, isPrimary) : { name, isPrimary, error };
     }),
   );
 }

@@ -2,7 +2,6 @@ import type { Valkey } from "iovalkey";
 import { ContractError } from "../errors/latchkey-error.js";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { ask, runQuestion } from "../valkey/ask.js";
-import { slotOf } from "../valkey/cluster/slots.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
 import { replyCode } from "../valkey/failure.js";
@@ -10,9 +9,10 @@ import { pause, performance } from "../valkey/real-time.js";
 import { readRole } from "../valkey/role.js";
 import { checkPartition, type PartitionCounts, type PartitionOptions } from "./check-partition.js";
 import { type Finding, manual } from "./finding.js";
-import { checkStoredMachine, moveCode } from "./machine-check.js";
+import { checkStoredMachine } from "./machine-check.js";
 import { checkNamespace } from "./namespace-check.js";
 import { type Partition, partitionAt } from "./partition.js";
+import { PartitionServers, skippedPartition, unchecked } from "./partition-servers.js";
 import { checkMayRepair } from "./repair.js";
 import type { StoredMachine } from "./stored-machine.js";
 
@@ -41,7 +41,7 @@ export interface FsckProgress extends PartitionCounts {
 export interface FsckSummary extends PartitionCounts {
   /** Partitions that were checked. */
   readonly partitions: number;
-  /** Partitions that were not checked, because their slots were moving. */
+  /** Partitions that were not checked, because their slots were moving or their servers were unreachable. */
   readonly skipped: number;
 }
 
@@ -54,11 +54,12 @@ const LONGEST_REST_MS = 100;
  *
  * Each entity is read at one moment, and a defect is reported only if a second reading confirms it. With `repair` an
  * entity is repaired at once, unless it has changed since then. A check that the server or the user does not allow is
- * reported as `unchecked`, and so is a partition whose slot is moving to another node of a cluster for longer than the timeout
- * of a call.
+ * reported as `unchecked`. So is a partition of a cluster whose slot is moving to another node, or whose server is unreachable,
+ * for longer than the timeout of a call.
  *
  * @throws ContractError NOMACHINE if no partition has the machine
- * @throws NotExecutedError if the server cannot be reached; if `repair` is set, also if it is a replica, or the user may not repair
+ * @throws NotExecutedError if the server cannot be reached, in a cluster the one with the facts of the namespace; if `repair` is
+ * set, also if it is a replica, or the user may not repair
  * @example for await (const finding of fsck(connection, "latchkey", "agent")) console.log(finding.message);
  */
 export async function* fsck(
@@ -74,11 +75,12 @@ export async function* fsck(
     const message = `${question} cannot repair here: the server is a replica; connect to its primary`;
     throw new NotExecutedError(message, "READONLY");
   }
-  const { location, defects } = await checkNamespace(connection, namespace, machine);
+  const servers = new PartitionServers(connection, question);
+  const { location, defects } = await checkNamespace(servers, namespace, machine);
   const { partitions: count } = location;
   const partitions = Array.from({ length: count }, (_, number) => partitionAt(location, number));
-  if (repair) await checkMayRepair(connection, partitions);
-  const check = await checkStoredMachine(connection, partitions, replica);
+  if (repair) await checkMayRepair(connection, servers, partitions);
+  const check = await checkStoredMachine(servers, partitions, replica);
   if (check === undefined) {
     const message = `no machine "${machine}" is installed in namespace "${namespace}"; apply it first`;
     throw new ContractError("NOMACHINE", message);
@@ -97,9 +99,9 @@ export async function* fsck(
   }
   const total = { partitions: 0, skipped: 0, entities: 0, events: 0 };
   for (const partition of partitions) {
-    const code = check.moving.get(partition.number);
-    if (code !== undefined) {
-      yield movingPartition(partition, code);
+    const obstacle = check.skipped.get(partition.number);
+    if (obstacle !== undefined) {
+      yield skippedPartition(partition, obstacle);
       total.skipped += 1;
       continue;
     }
@@ -112,7 +114,8 @@ export async function* fsck(
       startedAt = performance.now();
     };
     const installed = check.installed[partition.number] ?? check.first;
-    const counts = yield* checkWherever(connection, partition, installed, { repair, deep, strict, rest });
+    const settings = { repair, deep, strict, rest };
+    const counts = yield* checkWherever(connection, servers, partition, installed, settings);
     if (counts === undefined) {
       total.skipped += 1;
       continue;
@@ -125,25 +128,27 @@ export async function* fsck(
 }
 
 /**
- * Checks a partition at the server that holds it. Starts again if its slot moves to another server meanwhile, for at most the
- * timeout of a call.
+ * Checks a partition at the server that holds it. Starts again if its slot moves to another server meanwhile, or its server is
+ * lost, for at most the timeout of a call.
  *
  * @returns undefined if the partition was not checked
  */
 async function* checkWherever(
   connection: Connection,
+  servers: PartitionServers,
   partition: Partition,
   machine: StoredMachine,
   options: PartitionOptions,
 ): AsyncGenerator<Finding, PartitionCounts | undefined> {
   const question = `fsck ${partition.location.machine}`;
-  const server = connection.of(partition.keys.machine);
+  const key = partition.keys.machine;
+  const server = connection.of(key);
   const known = new Set<string>();
   let deadline: Deadline | undefined;
   for (;;) {
-    await ask(server, question, readRole); // waits until it is connected
-    const steps = checkPartition(server.client, partition, machine, options);
     try {
+      await servers.ask(key, readRole); // waits until it is connected
+      const steps = checkPartition(server.client, partition, machine, options);
       for (;;) {
         const step = await runQuestion(server, question, () => steps.next());
         if (step.done === true) return step.value;
@@ -152,31 +157,15 @@ async function* checkWherever(
         known.add(text);
       }
     } catch (error) {
+      if (!servers.isOfPartition(error)) throw error;
       deadline ??= Deadline.in(connection.timeoutMs);
-      const code = moveCode(error);
-      if (code === undefined) throw error;
-      if (deadline.isOver) {
-        yield movingPartition(partition, code);
+      if (deadline.isOver || servers.isLost(key)) {
+        yield skippedPartition(partition, error);
         return undefined;
       }
       await pause(LONGEST_REST_MS);
     }
   }
-}
-
-/** Reports a partition that was not checked, because its slot is moving. */
-function movingPartition(partition: Partition, code: string): Finding {
-  const slot = slotOf(partition.keys.machine);
-  const message = `partition ${partition.number} was not checked: its slot ${slot} is moving to another node (${code})`;
-  const why = "run fsck again after the move; if it stopped halfway, latchkey doctor prints the fix";
-  return unchecked(partition, message, why);
-}
-
-/** Reports a check that was not possible. */
-function unchecked(partition: Partition, message: string, why: string): Finding {
-  const { number, keys } = partition;
-  const result = "unchecked";
-  return { kind: result, id: "", partition: number, key: keys.machine, message, result, why };
 }
 
 /** Returns true if the user may scan the keys of the server. */

@@ -1,15 +1,14 @@
 import type { Valkey } from "iovalkey";
 import { readReply } from "../contract/reply.js";
-import { NotExecutedError } from "../errors/outcome-errors.js";
+import type { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
-import { ask } from "../valkey/ask.js";
-import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
 import { applyKeys } from "../valkey/keys.js";
 import { pause } from "../valkey/real-time.js";
 import { runScript } from "../valkey/script.js";
 import { type Defect, type Finding, manual } from "./finding.js";
 import type { Partition } from "./partition.js";
+import type { PartitionServers } from "./partition-servers.js";
 import { checkEqual, checkListed, checkRows } from "./rows-check.js";
 import { readStoredMachine, type StoredMachine } from "./stored-machine.js";
 
@@ -33,60 +32,60 @@ export interface MachineCheck {
   readonly findings: readonly Finding[];
   /** The reason why the apply script could not run; undefined if it ran. */
   readonly obstacle: string | undefined;
-  /** Error codes of the partitions whose slot is moving to another node, by number. */
-  readonly moving: ReadonlyMap<number, string>;
-}
-
-/** Error replies of a slot that moves to another node of a cluster. */
-const MOVES = ["MOVED", "ASK", "TRYAGAIN"];
-
-/** Returns the code of an error that means that a slot is moving; undefined for others. */
-export function moveCode(error: unknown): string | undefined {
-  return error instanceof NotExecutedError && MOVES.includes(error.reply) ? error.reply : undefined;
+  /** Errors of the partitions whose slot is moving to another node, or whose server is unreachable, by number. */
+  readonly skipped: ReadonlyMap<number, NotExecutedError>;
 }
 
 /**
  * Checks the machine in all partitions. If it finds something it checks again, because an apply may be in progress.
  *
  * @returns undefined if no partition has the machine.
- * @throws what `ask` throws
+ * @throws what `ask` throws, except about a partition that is skipped
  */
 export async function checkStoredMachine(
-  connection: Connection,
+  servers: PartitionServers,
   partitions: readonly Partition[],
   isReplica: boolean,
 ): Promise<MachineCheck | undefined> {
-  const askOf = <T>(partition: Partition, question: (client: Valkey) => Promise<T>): Promise<T> =>
-    ask(connection.of(partition.keys.machine), `fsck ${partition.location.machine}`, question);
   for (let isLast = false; ; isLast = true) {
+    const skipped = new Map<number, NotExecutedError>();
+    const tryAsk = async <T>(
+      { keys, number }: Partition,
+      question: (client: Valkey) => Promise<T>,
+    ): Promise<T | undefined> => {
+      try {
+        return await servers.ask(keys.machine, question);
+      } catch (error) {
+        if (!servers.isOfPartition(error)) throw error;
+        skipped.set(number, error);
+        return undefined;
+      }
+    };
     const installed: (StoredMachine | undefined)[] = [];
     for (const partition of partitions)
-      installed.push(await askOf(partition, (client) => readStoredMachine(client, partition)));
+      installed.push(await tryAsk(partition, (client) => readStoredMachine(client, partition)));
     const first = installed.find((machine) => machine !== undefined);
+    const [obstacle] = skipped.values();
+    if (first === undefined && obstacle !== undefined) throw obstacle; // that partition may have it
     if (first === undefined) return undefined;
     const findings: Finding[] = [];
-    const moving = new Map<number, string>();
-    let obstacle: string | undefined;
+    let reason: string | undefined;
     for (const [at, partition] of partitions.entries()) {
+      if (skipped.has(at)) continue;
       const machine = installed[at];
       const defects =
         machine === first ? checkRows(partition, machine) : checkEqual(partition, machine, first);
       if (machine !== undefined && defects.length === 0) {
-        const check = await askOf(partition, (client) =>
+        const check = await tryAsk(partition, (client) =>
           checkByDryRun(client, partition, machine, isReplica),
-        ).catch((error: unknown) => {
-          const code = moveCode(error);
-          if (code === undefined) throw error;
-          moving.set(at, code);
-          return { defects: [], obstacle: undefined };
-        });
-        defects.push(...check.defects);
-        obstacle ??= check.obstacle;
+        );
+        defects.push(...(check?.defects ?? []));
+        reason ??= check?.obstacle;
       }
       if (machine !== undefined && defects.length === 0) defects.push(...checkListed(partition, machine));
       findings.push(...defects.map((defect) => manual(partition.number, defect)));
     }
-    if (findings.length === 0 || isLast) return { first, installed, findings, obstacle, moving };
+    if (findings.length === 0 || isLast) return { first, installed, findings, obstacle: reason, skipped };
     await pause(APPLY_MS);
   }
 }

@@ -1,8 +1,7 @@
-import { ask } from "../valkey/ask.js";
-import type { Connection } from "../valkey/connection.js";
 import { type MachineLocation, metaKey, partitionKeys } from "../valkey/keys.js";
 import { LAYOUT, MAX_PARTITIONS, readFacts } from "../valkey/layout.js";
 import type { Defect } from "./finding.js";
+import type { PartitionServers } from "./partition-servers.js";
 
 /** Holds the location of a machine and the defects of its namespace's metadata. */
 export interface NamespaceCheck {
@@ -16,18 +15,17 @@ export interface NamespaceCheck {
  * @throws LayoutError if another version of latchkey wrote the namespace; what `ask` throws.
  */
 export async function checkNamespace(
-  connection: Connection,
+  servers: PartitionServers,
   namespace: string,
   machine: string,
 ): Promise<NamespaceCheck> {
   const key = metaKey(namespace);
-  const question = `fsck ${machine}`;
-  const installed = await countPartitions(connection, { namespace, machine, partitions: 1 });
-  const [layout, partitions] = await ask(connection.of(key), question, async (client) => {
+  const [layout, partitions] = await servers.ask(key, async (client) => {
     const fields = await client.hmget(key, "layout", "partitions");
     if (fields[0] != null) await readFacts(client, namespace); // throws on another layout
     return fields;
   });
+  const installed = await countPartitions(servers, { namespace, machine, partitions: 1 });
   const at = { id: "", key };
   const isNumber = partitions != null && /^[1-9]\d{0,3}$/.test(partitions);
   const count = isNumber ? Math.min(Number(partitions), MAX_PARTITIONS) : 0;
@@ -47,12 +45,17 @@ export async function checkNamespace(
   return { location, defects };
 }
 
-/** Counts the partitions from the first on that have the machine. */
-async function countPartitions(connection: Connection, location: MachineLocation): Promise<number> {
+/** Counts the partitions from the first on that have the machine. One whose server is unreachable counts if a later one has it. */
+async function countPartitions(servers: PartitionServers, location: MachineLocation): Promise<number> {
+  let count = 0;
   for (let partition = 0; partition < MAX_PARTITIONS; partition++) {
     const key = partitionKeys(location, partition).machine;
-    const type = await ask(connection.of(key), `fsck ${location.machine}`, (client) => client.type(key));
-    if (type === "none") return partition;
+    try {
+      if ((await servers.ask(key, (client) => client.type(key))) === "none") return count;
+      count = partition + 1;
+    } catch (error) {
+      if (!servers.isAway(error)) throw error;
+    }
   }
-  return MAX_PARTITIONS;
+  return count;
 }

@@ -2,7 +2,6 @@ import type { Valkey } from "iovalkey";
 import { NotExecutedError } from "../errors/outcome-errors.js";
 import { scripts } from "../lua/index.js";
 import { maintenanceScripts } from "../lua/maintenance.js";
-import { ask } from "../valkey/ask.js";
 import type { Connection } from "../valkey/connection.js";
 import { runScript } from "../valkey/script.js";
 import { differenceFrom, readChange } from "./change-text.js";
@@ -10,6 +9,7 @@ import type { EventWalk } from "./event-walk.js";
 import type { Defect, Repair } from "./finding.js";
 import { keptChanges } from "./log-check.js";
 import { keysIn, type Partition } from "./partition.js";
+import type { PartitionServers } from "./partition-servers.js";
 import type { StoredEntity } from "./stored-entity.js";
 import type { StoredMachine } from "./stored-machine.js";
 
@@ -66,26 +66,32 @@ export async function repairEntity(
  */
 export async function checkMayRepair(
   connection: Connection,
+  servers: PartitionServers,
   partitions: readonly Partition[],
 ): Promise<void> {
   const byServer = new Map(partitions.map((one) => [connection.of(one.keys.machine).address, one]));
-  await Promise.all(Array.from(byServer.values(), (partition) => checkMayRepairAt(connection, partition)));
+  await Promise.all(
+    Array.from(byServer.values(), (partition) => checkMayRepairAt(connection, servers, partition)),
+  );
 }
 
-async function checkMayRepairAt(connection: Connection, partition: Partition): Promise<void> {
+async function checkMayRepairAt(
+  connection: Connection,
+  servers: PartitionServers,
+  partition: Partition,
+): Promise<void> {
   const { index, due, machine } = partition.keys;
   const { entity, log } = keysIn(partition, "");
   const args = ["", "none", "", "", "", "", "", "", "", ""];
-  const server = connection.of(machine);
   const question = `fsck ${partition.location.machine}`;
   try {
-    await ask(server, question, (client) =>
+    await servers.ask(machine, (client) =>
       runScript(client, maintenanceScripts.repair, [entity, log, index, due], args),
     );
   } catch (error) {
     // Whatever else is wrong, the check finds it.
     if (!(error instanceof NotExecutedError && error.reply === "NOPERM")) return;
-    const place = connection.isCluster ? ` at ${server.address}` : "";
+    const place = connection.isCluster ? ` at ${connection.of(machine).address}` : "";
     const message = `${question} cannot repair: this user lacks the permissions of an operator${place}`;
     throw new NotExecutedError(`${message}; \`latchkey acl --role operator\` prints them (NOPERM)`, "NOPERM");
   }

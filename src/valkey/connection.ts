@@ -69,6 +69,8 @@ export interface Connection {
    * @throws OfflineError if one is not ready in time
    */
   readyServers(deadline: Deadline): Promise<readonly ToServer[]>;
+  /** Returns the connections to those servers that can be reached. Waits for one attempt to connect to each. */
+  reachableServers(): Promise<readonly ToServer[]>;
   readonly isCluster: boolean;
   /**
    * Returns the server that receives a slot, after a reply ASK. Undefined for other errors.

@@ -78,6 +78,7 @@ export function serverConnection(
       await readiness.untilReady(deadline);
       return [connection];
     },
+    reachableServers: async () => [connection],
     isCluster: false,
     receiver: () => undefined,
     client,

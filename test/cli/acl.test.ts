@@ -55,7 +55,9 @@ describe("acl", () => {
       await line("", "valkey+cluster://a:1,b:2"),
       await line("", `${NOWHERE}/3`),
     ];
-    expect(cluster).toContain(" +asking +client|setname +cluster|info +cluster|nodes +cluster|slots ");
+    expect(cluster).toContain(
+      " +asking +client|setname +cluster|countkeysinslot +cluster|info +cluster|nodes +cluster|slots ",
+    );
     expect((await acl("--role writer --cluster")).stdout).toContain(" +cluster|info +cluster|slots ");
     expect(byUrl).toBe(cluster);
     expect(database).toContain(" +select ");

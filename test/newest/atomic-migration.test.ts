@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import { AtomicMigration } from "../../faults/servers/atomic-migration.js";
 import type { ClusterServers } from "../../faults/servers/cluster.js";
 import type { ClusterNode } from "../../faults/servers/cluster-node.js";
+import type { CheckResult } from "../../src/doctor/check-result.js";
 import { type Change, defineMachine, type Entities, partitionOf, type Replay } from "../../src/index.js";
 import { all } from "../helpers/client.js";
 import { ownCluster } from "../helpers/cluster.js";
 import { clusterClient, LONG } from "../helpers/cluster-clients.js";
+import { results } from "../helpers/doctor.js";
 import { hasAtomicMigration } from "../helpers/server-program.js";
 
 const PARTITIONS = 8;
@@ -94,6 +96,11 @@ async function errorCodes({ nodes }: ClusterServers): Promise<ReadonlySet<string
 async function keysOf({ admin }: ClusterNode, slots: readonly number[]): Promise<number> {
   const counts = await Promise.all(slots.map((slot) => admin.cluster("COUNTKEYSINSLOT", slot)));
   return counts.reduce<number>((sum, count) => sum + Number(count), 0);
+}
+
+/** Returns what the doctor says of keys on nodes that do not hold their slots. */
+async function strayKeys(url: string, namespace: string): Promise<CheckResult[]> {
+  return (await results({ url, namespace })).filter(({ id }) => id === "cluster/keys");
 }
 
 async function logOf(jobs: Jobs): Promise<string[]> {
@@ -207,12 +214,13 @@ describe.runIf(hasAtomicMigration)("an atomic move of hot slots", () => {
   });
 
   it("that is cancelled changes nothing, and can be repeated", async () => {
-    const { cluster, jobs, from, to, hot, names } = await jobsOfOneServer();
+    const { cluster, namespace, jobs, from, to, hot, names } = await jobsOfOneServer();
     const made = await Promise.all(names.map((id) => jobs.create(id)));
     await stopMigrations(from, "PAUSE", true);
     const migration = await AtomicMigration.begin(hot, from, to);
     await migration.reach("waiting-to-pause");
     expect(await keysOf(to, hot)).toBeGreaterThan(0);
+    expect(await strayKeys(cluster.url, namespace)).toMatchObject([{ level: "ok" }]);
     made.push(...(await Promise.all(names.map((id) => jobs.transition(id, "working")))));
     await migration.cancel();
     for (const slot of hot) expect(await cluster.owner(slot)).toBe(from);

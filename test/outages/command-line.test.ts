@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { defineMachine } from "../../src/index.js";
+import { defineMachine, partitionOf } from "../../src/index.js";
 import { built, root } from "../helpers/built.js";
 import { clusterClient, LONG } from "../helpers/cluster-clients.js";
 import { dial } from "../helpers/dial.js";
@@ -24,6 +24,16 @@ function commandLine(down: PartlyDown, machine: string) {
   const env = { ...environment(down), LATCHKEY_MACHINE: machine };
   return (...words: string[]): Promise<Ended> =>
     tryRun(process.execPath, ["bin/latchkey.js", ...words], { cwd: root, env });
+}
+
+/** Removes the index entry of the first entity. */
+async function unindex(
+  cluster: PartlyDown["cluster"],
+  namespace: string,
+  [id = ""]: readonly string[],
+): Promise<void> {
+  const key = `{${namespace}:${partitionOf(id, 16)}}:dial:index`;
+  await (await cluster.ownerOf(key)).admin.zrem(key, id);
 }
 
 /** Ends a run with Ctrl-C. Returns its exit code and what it wrote to stderr. */
@@ -60,6 +70,44 @@ describe("the command line, while a primary without a replica is down,", () => {
         stdout: "",
         stderr: expect.stringContaining(down.address),
       });
+  });
+
+  test("checks the partitions of the other servers with fsck, and names those of the server", async () => {
+    const down = await partlyDown((_, __, { namespace, cluster, ids }) => unindex(cluster, namespace, ids));
+    const run = commandLine(down, "dial");
+    const lost = down.lostPartitions.map((partition) => ({ partition, result: "unchecked" }));
+    for (const line of [["fsck"], ["fsck", "--repair", "--deep"]]) {
+      const { exit, stdout, stderr } = await run(...line, "-o", "json");
+      expect([exit, stderr]).toEqual([1, expect.stringContaining(`${lost.length} checks not possible`)]);
+      const { findings, ...report } = JSON.parse(stdout);
+      const isLost = ({ result }: { result: string }): boolean => result === "unchecked";
+      expect(findings.filter(isLost)).toMatchObject(lost);
+      for (const { partition, message } of findings.filter(isLost)) {
+        const slot = await down.cluster.slotOf(`{${down.namespace}:${partition}}`);
+        expect(message).toBe(
+          `partition ${partition} was not checked: not connected to ${down.address}, which holds slot ${slot}: connection refused`,
+        );
+      }
+      const result = line.includes("--repair") ? "repaired" : "repairable";
+      expect(findings.filter((one: { result: string }) => !isLost(one))).toMatchObject([
+        { kind: "index-missing", id: down.ids[0], result },
+      ]);
+      expect(report).toMatchObject({
+        partitions: 16 - lost.length,
+        skipped: lost.length,
+        entities: down.ids.length,
+      });
+    }
+    await down.server.server.restart();
+    await expect.poll(async () => (await run("fsck")).stderr, LONG).toContain("is clean (48 entities");
+  });
+
+  test("ends fsck with an error that names the server, if no other one has the machine", async () => {
+    const down = await partlyDown();
+    expect(await commandLine(down, "unknown")("fsck")).toMatchObject({
+      exit: 7,
+      stderr: expect.stringContaining(down.address),
+    });
   });
 
   test.each([[["-m", "task"]], [[]]])(

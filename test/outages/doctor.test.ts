@@ -6,6 +6,7 @@ import { allRules } from "../../src/doctor/permissions/acl.js";
 import { agent, connect } from "../../src/index.js";
 import { ownCluster, useCluster } from "../helpers/cluster.js";
 import { results } from "../helpers/doctor.js";
+import { tryRun } from "../helpers/run.js";
 import { freshNamespace } from "../helpers/valkey.js";
 
 /** Short enough for a failure to be noticed in a test. */
@@ -105,6 +106,89 @@ describe("doctor on a cluster with a dead node", () => {
     await expect
       .poll(later, SOON)
       .toMatchObject([{ level: "warn", status: expect.stringContaining(`${name} (primary without slots)`) }]);
+    // valkey-cli does not fix a move while a primary is unreachable, unless an option allows it.
+    const [from, to] = await cluster.primaries();
+    if (from === undefined || to === undefined) throw new Error("The cluster has no primaries");
+    const slot = (await from.view()).own.slots[0]?.[0] ?? 0;
+    await cluster.beginMigration(slot, to);
+    const [move] = (await look(cluster.url, namespace))("cluster/moves");
+    const line = `valkey-cli --cluster fix ${nameOf(from)} --cluster-fix-with-unreachable-primaries`;
+    expect(move?.fix).toBe(`if no move is under way, ${line}`);
+    const [program = "", ...words] = line.split(" ");
+    expect(await tryRun(program, words, { cwd: "/" })).toMatchObject({ exit: 0 });
+    expect((await look(cluster.url, namespace))("cluster/moves")).toMatchObject([{ level: "ok" }]);
+  });
+
+  test("names the loss of most primaries, and what makes failovers possible again", async () => {
+    const cluster = await ownCluster({ nodeTimeoutMs: NODE_TIMEOUT_MS, replicas: 1 });
+    const [first, second] = await cluster.primaries();
+    if (first === undefined || second === undefined) throw new Error("The cluster has no primaries");
+    const replicas = await Promise.all([first, second].map((primary) => cluster.replicasOf(primary)));
+    await Promise.all([first, second].map(({ server }) => server.kill9()));
+    const slots = async () => (await look(cluster.url, freshNamespace()))("cluster/slots");
+    const stuck = [first, second].map((dead, at) => [
+      `${nameOf(dead)} does not reply, the primary of 546`,
+      `start ${nameOf(dead)} again. If that is not possible, run CLUSTER FAILOVER TAKEOVER at its replica ${nameOf(replicas[at]?.[0])}.`,
+    ]);
+    await expect.poll(slots, SOON).toMatchObject([
+      {
+        level: "fail",
+        status: expect.stringMatching(
+          "; primaries that work: 1 of 3; a failover needs 2; cluster_state is fail$",
+        ),
+        meaning: "all reads and changes are rejected with CLUSTERDOWN, because most primaries do not reply",
+      },
+    ]);
+    const [found] = await slots();
+    for (const [fact = "", fix = ""] of stuck) {
+      expect(found?.status).toContain(fact);
+      expect(found?.fix).toContain(fix);
+    }
+    await replicas[0]?.[0]?.admin.cluster("FAILOVER", "TAKEOVER");
+    await expect.poll(slots, SOON).toMatchObject([{ level: "ok" }]);
+  });
+
+  test("waits for a frozen primary for the time of one connection", async () => {
+    const cluster = await ownCluster();
+    const [frozen, home] = await cluster.primaries();
+    if (frozen === undefined || home === undefined) throw new Error("The cluster has no primaries");
+    const namespace = await namespaceOn(cluster, home);
+    frozen.server.stop();
+    // With a second wait, this test would not end.
+    const all = await results({ url: cluster.url, namespace, timeout: "1h", connectTimeoutMs: 1_000 });
+    frozen.server.cont();
+    expect(all.filter(({ id }) => id === "cluster/nodes")).toMatchObject([
+      {
+        level: "fail",
+        status: `${nameOf(frozen)} (primary of 5461 slots) not reachable from here: no reply in time`,
+      },
+    ]);
+    expect(all.find(({ id }) => id === "maxmemory-policy")).toMatchObject({ level: "ok" });
+  });
+
+  test("names a former member that returned, and how it becomes a member again", async () => {
+    const cluster = await ownCluster({ nodeTimeoutMs: NODE_TIMEOUT_MS });
+    const [first] = await cluster.primaries();
+    const former = await cluster.add(first);
+    const rest = cluster.nodes.filter((node) => node !== former);
+    await Promise.all(rest.map(({ admin }) => admin.cluster("FORGET", former.id)));
+    const url = `${cluster.url.replace(`,${nameOf(former)}`, "")},${nameOf(former)}`;
+    const seeds = async () => (await look(url, freshNamespace()))("cluster/seeds");
+    expect(await seeds()).toMatchObject([
+      {
+        level: "fail",
+        status: `${nameOf(former)} knows the nodes of the cluster, and they do not know it`,
+        fix: expect.stringMatching(
+          `^CLUSTER MEET 127.0.0.1 ${former.port} at \\S+, a minute or more after CLUSTER FORGET; or `,
+        ),
+      },
+    ]);
+    // The nodes reject it for a minute after CLUSTER FORGET.
+    const meet = async () => {
+      await first?.admin.cluster("MEET", "127.0.0.1", former.port, former.announced.busPort);
+      return seeds();
+    };
+    await expect.poll(meet, { ...SOON, timeout: 120_000 }).toMatchObject([{ level: "ok" }]);
   });
 
   test("limits the damage to the slots of the dead primary without full coverage", async () => {

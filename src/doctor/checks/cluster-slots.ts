@@ -3,6 +3,7 @@ import { SLOTS, slotOf } from "../../valkey/cluster/slots.js";
 import { isNode, type View } from "../../valkey/cluster/view.js";
 import { metaKey } from "../../valkey/keys.js";
 import { type CheckResult, fail, info, type Outcome, ok, warn } from "../check-result.js";
+import { fixCommand } from "../cluster-fix.js";
 import type { DoctorContext } from "../context.js";
 import { combineReports, isDead, type NodeState } from "../node-states.js";
 import { unlessDenied } from "../query.js";
@@ -44,23 +45,35 @@ export function judgeSlots({ views, states, needsAll, home }: SlotFacts): Outcom
   const missing = Math.max(
     ...views.map(({ view }) => view.map.owners.filter((one) => one === undefined).length),
   );
-  const dead = states.filter((node) => isDead(node) && node.slots > 0);
+  const primaries = states.filter(({ slots }) => slots > 0);
+  // If most primaries are lost, the others cannot agree that one has failed.
+  const dead = primaries.filter((node) => isDead(node) || isSilent(node, views.length));
+  const working = primaries.length - dead.length;
+  const needed = Math.floor(primaries.length / 2) + 1;
+  const isMinority = dead.length > 0 && working < needed;
   const stopped = views.filter(({ view }) => !view.isOk).map(({ from }) => from);
   if (missing === 0 && dead.length === 0 && stopped.length === 0) {
-    const primaries = Math.max(...views.map(({ view }) => view.map.primaries.size));
+    const count = Math.max(...views.map(({ view }) => view.map.primaries.size));
     return ok(
-      `${countText(primaries, "primary", "primaries")} serve all ${SLOTS} slots`,
+      `${countText(count, "primary", "primaries")} serve all ${SLOTS} slots`,
       "every partition has a server",
     );
   }
   const where = stopped.length === views.length ? "" : ` at ${stopped.join(", ")}`;
   const facts = [
-    ...dead.map((node) => `${node.name} is dead, the primary of ${countText(node.slots, "slot")}`),
+    ...dead.map(
+      (node) =>
+        `${node.name} ${isDead(node) ? "is dead" : "does not reply"}, the primary of ${countText(node.slots, "slot")}`,
+    ),
+    ...(isMinority
+      ? [`primaries that work: ${working} of ${primaries.length}; a failover needs ${needed}`]
+      : []),
     ...(missing > 0 ? [`${countText(missing, "slot")} without a primary`] : []),
     ...(stopped.length > 0 ? [`cluster_state is fail${where}`] : []),
   ];
   const isLost = missing > 0 || dead.length > 0;
-  const cause = isLost && needsAll === true ? ", because cluster-require-full-coverage is yes" : "";
+  const coverage = isLost && needsAll === true ? ", because cluster-require-full-coverage is yes" : "";
+  const cause = isMinority ? ", because most primaries do not reply" : coverage;
   const isHomeLost = views.every(({ view: { map } }) => {
     const owner = map.owners[home];
     return owner === undefined || dead.some(({ name }) => name === owner);
@@ -71,10 +84,13 @@ export function judgeSlots({ views, states, needsAll, home }: SlotFacts): Outcom
       : `reads and changes of the entities of these slots are rejected; those of the others are not${isHomeLost ? NOTHING_STARTS : ""}`;
   const [alive = ""] = views.map(({ from }) => from);
   const fixes = [
-    ...dead.map((node) => revival(node, states)),
+    ...dead.map((node) => revival(node, states, isMinority)),
+    ...(isMinority
+      ? [`as soon as ${needed} primaries work, replicas of the others take over by themselves`]
+      : []),
     ...(missing > 0
       ? [
-          `start the node that held them, if it still has its data; otherwise valkey-cli --cluster fix ${alive} gives them to a primary, without their entities`,
+          `start the node that held them, if it still has its data; otherwise ${fixCommand(alive, states)} gives them to a primary, without their entities`,
         ]
       : []),
   ];
@@ -82,13 +98,18 @@ export function judgeSlots({ views, states, needsAll, home }: SlotFacts): Outcom
   return fail(facts.join("; "), meaning, fixes.length > 0 ? fixes.join("; ") : network);
 }
 
+/** Returns true for a node from which all nodes that were asked hear nothing. */
+function isSilent({ trouble }: NodeState, asked: number): boolean {
+  return trouble?.flag === "fail?" && trouble.reporters.length >= asked;
+}
+
 /** Returns how the slots of a dead primary are served again. */
-function revival({ id, name }: NodeState, states: readonly NodeState[]): string {
+function revival({ id, name }: NodeState, states: readonly NodeState[], isMinority: boolean): string {
   const replicas = states.filter((node) => node.primary === id);
   const able = replicas.filter(({ trouble }) => trouble === undefined).map((node) => node.name);
   if (able.length > 0)
     return (
-      `start ${name} again, or wait until a replica takes over. If neither is possible, run ` +
+      `start ${name} again${isMinority ? ". If that is not possible" : ", or wait until a replica takes over. If neither is possible"}, run ` +
       `CLUSTER FAILOVER TAKEOVER at its replica ${able.join(" or ")}. Acknowledged changes that the replica had not ` +
       "received are then lost"
     );

@@ -46,7 +46,7 @@ export const ADMINISTRATION: readonly string[] =
 export const CLUSTER: readonly string[] = ["asking", "cluster|info", "cluster|slots", "readonly"];
 
 /** Commands with which the doctor checks a cluster, besides those that every client needs. */
-export const CLUSTER_CHECKS: readonly string[] = ["cluster|nodes"];
+export const CLUSTER_CHECKS: readonly string[] = ["cluster|countkeysinslot", "cluster|nodes"];
 
 /** Commands with permissions for each subcommand. */
 const CONTAINERS = ["XGROUP", "XINFO"];

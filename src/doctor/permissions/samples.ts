@@ -29,6 +29,7 @@ export function samplesOf(command: string, location: MachineLocation): readonly 
     "acl|getuser": [["ACL", "GETUSER", "default"]],
     asking: [["ASKING"]],
     "client|setname": [["CLIENT", "SETNAME", "latchkey"]],
+    "cluster|countkeysinslot": [["CLUSTER", "COUNTKEYSINSLOT", "0"]],
     "cluster|info": [["CLUSTER", "INFO"]],
     "cluster|nodes": [["CLUSTER", "NODES"]],
     "cluster|slots": [["CLUSTER", "SLOTS"]],

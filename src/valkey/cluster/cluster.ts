@@ -104,6 +104,12 @@ export class Cluster implements RouteOwner, NodeOwner, MapOwner {
     return [...new Set(each.flatMap((slot) => this.serverOf(slot) ?? []))];
   }
 
+  async reachableServers(): Promise<readonly ToServer[]> {
+    await this.#updates.read();
+    await Promise.all([...this.#nodes.values()].map((node) => node.attempt()));
+    return this.servers().filter(({ isReady }) => isReady);
+  }
+
   change(): Promise<void> {
     this.#change ??= new Promise((resolve) => {
       this.#notify = () => {
@@ -226,11 +232,6 @@ export class Cluster implements RouteOwner, NodeOwner, MapOwner {
     this.#failure ??= error;
     for (const server of this.servers()) server.fail(error);
     this.#notify();
-  }
-
-  /** Waits until one attempt to connect to each primary has ended. */
-  async attempts(): Promise<void> {
-    await Promise.all([...this.#nodes.values()].map((node) => node.open()));
   }
 
   beforeClose(work: () => Promise<void>): () => void {

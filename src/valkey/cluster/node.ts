@@ -81,6 +81,11 @@ export class ClusterNode {
     }
   }
 
+  /** Settles when one attempt to connect has ended, at once if one has ended before. */
+  async attempt(): Promise<void> {
+    if (this.#error === undefined) await this.open();
+  }
+
   /** Connects, unless it is connected or connecting. Settles after one attempt, also if it failed. */
   open(): Promise<void> {
     if (this.#connection !== undefined) return Promise.resolve();

@@ -126,10 +126,7 @@ export async function openCluster(
   const view = await askSeeds(deadline.remainingMs);
   const cluster = new Cluster(source, view);
   const root = cluster.root();
-  if (options.isPartial === true) {
-    await cluster.attempts();
-    if (cluster.servers().some(({ isReady }) => isReady)) return root;
-  }
+  if (options.isPartial === true && (await cluster.reachableServers()).length > 0) return root;
   try {
     await root.untilReady(deadline);
     return root;

@@ -21,6 +21,7 @@ export type RouteOwner = Pick<
   | "of"
   | "servers"
   | "readyServers"
+  | "reachableServers"
   | "receiver"
   | "positions"
   | "order"
@@ -89,6 +90,10 @@ export class Route implements Connection {
 
   readyServers(deadline: Deadline): Promise<readonly ToServer[]> {
     return this.#cluster.readyServers(deadline);
+  }
+
+  reachableServers(): Promise<readonly ToServer[]> {
+    return this.#cluster.reachableServers();
   }
 
   receiver(error: unknown, client: Valkey): Promise<Server> | undefined {
