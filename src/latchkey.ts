@@ -167,7 +167,8 @@ export class Latchkey {
     machine: MachineDefinition<S, N> & EventNames<E>,
   ): Promise<Entities<Machine<S, N, StateEvent<S, N, E>>, F>> {
     const store = await this.#store(compileMachine(checkedMachine(machine)));
-    return new Entities(this.#namespace.add(await useMachine(store)));
+    const used = await useMachine(store);
+    return new Entities(this.#namespace.add(used.store, used.isEverywhere));
   }
 
   /** Returns the entities of an installed machine; null if it is not installed. */

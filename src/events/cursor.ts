@@ -1,25 +1,21 @@
 import { refuse, shortText } from "../contract/arguments.js";
-import { START } from "../valkey/stream.js";
 
 /**
  * Positions in a machine's event log, one per partition: after an entry, such as `1763807223197-0@9f86d081`, or only a
  * stream ID, such as `1763807223197-0`. `0-0` is before the first entry. A partition that was not reached yet has the text of
- * {@link laterPosition}.
+ * {@link laterPosition}, also in a stored cursor.
  */
 export type Positions = readonly string[];
 
 /** The start of a reader: the oldest entry, the end, or a time in ms. */
 export type LogStart = "start" | "end" | number;
 
-const POSITION = /^(t\d{1,16}|\d{1,20}-\d{1,20}(@[0-9a-f]{8})?)$/;
+const POSITION = /^([set]\d{1,16}|\d{1,20}-\d{1,20}(@[0-9a-f]{8})?)$/;
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
-/**
- * Formats positions as text, separated by commas. A partition that was not reached yet starts at its first entry, also if
- * the cursor is used when that was trimmed: this is then reported as a gap.
- */
+/** Formats positions as text, separated by commas. */
 export function logCursor(positions: Positions): string {
-  return positions.map((position) => (position.startsWith("s") ? START : position)).join(",");
+  return positions.join(",");
 }
 
 /**
@@ -40,26 +36,29 @@ export function parseLogCursor(cursor: unknown, partitions: number): string[] {
   return positions;
 }
 
+/** Says where to start in a partition that cannot be read yet. */
+export interface LaterStart {
+  readonly from: "start" | "end" | "time";
+  /** The time to start from; for the start and the end, the time of the call, by the clocks of other servers. */
+  readonly ms: number;
+}
+
+const LETTERS = { s: "start", e: "end", t: "time" } as const;
+
 /**
  * Formats where to start in a partition that cannot be read yet.
  *
- * @param nowMs time of the start in ms
- * @example laterPosition(1763807223197, now); // "t1763807223197"
+ * @param nowMs time of the call in ms
+ * @example laterPosition("end", 1763807223197); // "e1763807223197"
  */
 export function laterPosition(start: LogStart, nowMs: number): string {
-  return start === "start" ? `s${nowMs}` : `t${start === "end" ? nowMs : start}`;
+  return typeof start === "number" ? `t${start}` : `${start === "start" ? "s" : "e"}${nowMs}`;
 }
 
 /** Reads a text of {@link laterPosition}; undefined for a position. */
-export function startLater(position: string): { readonly start: LogStart; readonly ms: number } | undefined {
-  const ms = Number(position.slice(1));
-  if (position.startsWith("s")) return { start: "start", ms };
-  return position.startsWith("t") ? { start: ms, ms } : undefined;
-}
-
-/** Starts the partitions of a cursor that were not reached yet earlier, by a number of ms. */
-export function startEarlier(cursor: string, ms: number): string {
-  return cursor.replace(/(?<=^|,)t(\d+)/g, (_, time: string) => `t${Math.max(0, Number(time) - ms)}`);
+export function startLater(position: string): LaterStart | undefined {
+  const [letter, ms] = [position.slice(0, 1), Number(position.slice(1))];
+  return letter === "s" || letter === "e" || letter === "t" ? { from: LETTERS[letter], ms } : undefined;
 }
 
 /** Reads a time: a Date, or ISO 8601 text with a time zone. @returns ms; undefined for any other value */

@@ -2,14 +2,7 @@ import type { Change } from "../contract/document.js";
 import { ClosedError } from "../errors/closed-error.js";
 import type { GapError } from "../errors/gap-error.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { startEarlier } from "./cursor.js";
 import { endCursor, followLog } from "./tail.js";
-
-/**
- * Time in ms by which the clock of a server that is away may be behind the others. Earlier changes are delivered too, so that
- * none is omitted.
- */
-const SKEW_MS = 10_000;
 
 /** Receives the changes of one entity from now on. */
 export interface Follower {
@@ -82,7 +75,7 @@ export class Feed {
 
   async #end(signal: AbortSignal): Promise<string> {
     const what = `following ${this.#store.location.machine}`;
-    return startEarlier(await endCursor(this.#store, what, () => !signal.aborted), SKEW_MS);
+    return endCursor(this.#store, what, () => !signal.aborted);
   }
 
   async #deliver(cursor: string, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,9 @@
 import type { Valkey } from "iovalkey";
 import { askReachable } from "../valkey/ask-each.js";
+import type { Connection } from "../valkey/connection.js";
 import { allPartitionKeys } from "../valkey/keys.js";
 import type { MachineStore } from "../valkey/machine-store.js";
-import { readServerTime } from "../valkey/server-clock.js";
+import { readLag, readServerTime } from "../valkey/server-clock.js";
 import { endPositionOf, isLater, justBefore, START, startOf } from "../valkey/stream.js";
 import { type LogStart, laterPosition, startLater } from "./cursor.js";
 
@@ -16,14 +17,26 @@ export async function firstPosition(client: Valkey, events: string, start: LogSt
 }
 
 /**
- * Reads the position in a partition that has a text of `laterPosition`. If changes after the start were trimmed, the position
- * is before them, so that they are noticed.
+ * Reads the position in a partition that has a text of `laterPosition`. A server whose clock is behind dates changes back:
+ * the start is earlier by that time. If changes after the start were trimmed, the position is before them, so that they are
+ * noticed.
+ *
+ * @param client one of the server that holds the partition
  */
-export async function foundPosition(client: Valkey, events: string, later: string): Promise<string> {
+export async function foundPosition(
+  connection: Connection,
+  client: Valkey,
+  events: string,
+  later: string,
+): Promise<string> {
   const wanted = startLater(later);
   if (wanted === undefined) return later;
-  const position = await firstPosition(client, events, wanted.start);
-  return wanted.start === "start" && isLater(position, `${wanted.ms}-0`) ? START : position;
+  if (wanted.from === "time") return firstPosition(client, events, wanted.ms);
+  const others = connection.servers().flatMap((server) => (server.isReady ? server.client : []));
+  const ms = Math.max(0, wanted.ms - (await readLag(client, others)));
+  if (wanted.from === "end") return firstPosition(client, events, ms);
+  const position = await firstPosition(client, events, "start");
+  return isLater(position, `${ms}-0`) ? START : position;
 }
 
 /**

@@ -142,10 +142,10 @@ export class LogReader implements SharedClientUser {
   /** Returns the position of a partition, which it keeps for one that was not reached before. */
   async #found(partition: number, position: string): Promise<string> {
     if (startLater(position) === undefined) return position;
-    const { events } = partitionKeys(this.#store.location, partition);
-    const known = this.#firsts.get(partition);
-    const first =
-      known ?? (await this.#clients.ask(events, (client) => foundPosition(client, events, position)));
+    const { connection, location } = this.#store;
+    const { events } = partitionKeys(location, partition);
+    const find = (client: Valkey) => foundPosition(connection, client, events, position);
+    const first = this.#firsts.get(partition) ?? (await this.#clients.ask(events, find));
     this.#firsts.set(partition, first);
     return first;
   }

@@ -100,15 +100,22 @@ function needsAll({ message, reply }: NotExecutedError): NotExecutedError {
   );
 }
 
+/** A machine that is ready for use. */
+export interface UsedMachine {
+  /** Has the installed definition, if that is another one than the program's. */
+  readonly store: MachineStore;
+  /** True if all partitions have the machine; false if some could not be read. */
+  readonly isEverywhere: boolean;
+}
+
 /**
  * Installs a machine if it is newer than the installed one. Writes nothing if it is installed already, or a newer one is.
  * Then a server of a cluster may be unreachable, as long as the others hold it.
  * On a replica, and for a user who may not write, the installed one applies, also if it is older.
  *
- * @returns the store, with the installed definition if that is another one
  * @throws as {@link applyMachine}
  */
-export async function useMachine(store: MachineStore): Promise<MachineStore> {
+export async function useMachine(store: MachineStore): Promise<UsedMachine> {
   const { connection, location, definition } = store;
   const deadline = Deadline.in(connection.timeoutMs);
   const { partitions, away } = await readReachablePartitions(connection, location, { deadline });
@@ -116,24 +123,27 @@ export async function useMachine(store: MachineStore): Promise<MachineStore> {
   const isNewer = ({ version }: InstalledPartition) => Number(version) > definition.version;
   if (partitions.every((part) => isOwn(part) || isNewer(part))) {
     if (away.length > 0) warnOfAway(store, away);
-    return partitions.some(isNewer) ? withInstalled(store, partitions) : store;
+    const used = partitions.some(isNewer) ? withInstalled(store, partitions) : store;
+    return { store: used, isEverywhere: away.length === 0 };
   }
   try {
     // The unreachable servers have been waited for already.
     await applyMachine(store, {}, away.length > 0 ? deadline.remainingMs : undefined);
-    return store;
+    return { store, isEverywhere: true };
   } catch (error) {
     if (!(error instanceof MachineInUseError && error.problem === "LOWER") && !mayNotWrite(error))
       throw error;
-    const { partitions: present } = await readReachablePartitions(connection, location);
-    if (!mayNotWrite(error)) return withInstalled(store, present);
-    if (present.some(({ version }) => version === null)) throw error;
+    const { partitions: present, away: awayNow } = await readReachablePartitions(connection, location);
+    const isPresent = present.every(({ version }) => version !== null);
+    const isEverywhere = isPresent && awayNow.length === 0;
+    if (!mayNotWrite(error)) return { store: withInstalled(store, present), isEverywhere };
+    if (!isPresent) throw error;
     const installed = withInstalled(store, present);
     connection.logger.warn(
       { machine: location.machine, version: definition.version, installed: installed.definition.version },
       `the definition of this program is not installed, and the server's applies: ${safeMessage(error)}`,
     );
-    return installed;
+    return { store: installed, isEverywhere };
   }
 }
 

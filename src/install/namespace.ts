@@ -64,6 +64,8 @@ export class Namespace {
   readonly #connection: Connection;
   readonly #options: LossOptions;
   readonly #machines = new Map<string, CompiledMachine>();
+  /** Machines that all partitions are known to have had. */
+  readonly #everywhere = new Set<string>();
   /** Machines whose loss is reported, and that are not back yet. */
   readonly #reported = new Set<string>();
   #facts: NamespaceFacts | undefined;
@@ -152,9 +154,14 @@ export class Namespace {
     return Object.fromEntries(await Promise.all(counts));
   }
 
-  /** Adds an installed machine to those that are installed again if the server loses them. */
-  add(store: MachineStore): MachineStore {
+  /**
+   * Adds an installed machine to those that are installed again if the server loses them.
+   *
+   * @param isEverywhere true if all partitions are known to have it
+   */
+  add(store: MachineStore, isEverywhere = false): MachineStore {
     const { definition } = store;
+    if (isEverywhere) this.#everywhere.add(definition.name);
     const known = this.#machines.get(definition.name);
     if (known === undefined || known.version < definition.version)
       this.#machines.set(definition.name, definition);
@@ -240,22 +247,21 @@ export class Namespace {
     const lost: string[] = [];
     for (const definition of [...this.#machines.values()]) {
       const { name } = definition;
+      const location = this.location(name);
+      const wasEverywhere = this.#everywhere.has(name);
       const { newest, isLost, isCurrent } = await findMachine(
         this.#connection,
-        this.location(name),
+        location,
         definition,
+        wasEverywhere,
       );
-      if (isLost) lost.push(name);
-      if (
-        isCurrent ||
-        (isReinstalled && (await reinstall(this.#connection, this.location(name), newest))) ||
-        !isLost
-      )
-        installed.add(name);
+      // If nothing is missing any more, another process was faster. A reply that arrives after the recovery reports nothing.
+      const isLate = performance.now() - this.#recoveredAt < timeoutMs;
+      if (isLost || (name === missed && isCurrent && !isLate)) lost.push(name);
+      const isBack = isCurrent || (isReinstalled && (await reinstall(this.#connection, location, newest)));
+      if (isBack) this.#everywhere.add(name);
+      if (isBack || !isLost) installed.add(name);
     }
-    // If nothing is missing any more, another process was faster. A reply that arrives after the recovery reports nothing.
-    const isLate = performance.now() - this.#recoveredAt < timeoutMs;
-    if (lost.length === 0 && !isLate && missed !== undefined) lost.push(missed);
     const news = lost.filter((name) => !this.#reported.has(name));
     for (const name of this.#machines.keys()) {
       if (installed.has(name)) this.#reported.delete(name);

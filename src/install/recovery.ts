@@ -11,19 +11,28 @@ import { newestOf, readPartitions } from "./partitions.js";
 /** Problems of a recovery that leave the machine installed: another version is there already. */
 const PRESENT: readonly unknown[] = ["LOWER", "DIFFERENT"];
 
-/** Finds the newest known definition, and whether the partitions have it. An older version is that of an interrupted apply. */
+/**
+ * Finds the newest known definition, and whether the partitions have it. An interrupted apply leaves older versions. If it was
+ * the first one, it leaves the last partitions without the machine, because it goes through them in their order. A server
+ * that lost its data leaves gaps, because its partitions are scattered.
+ *
+ * @param wasEverywhere true if all partitions are known to have had the machine, so that a missing one is lost
+ */
 export async function findMachine(
   connection: Connection,
   location: MachineLocation,
   definition: CompiledMachine,
+  wasEverywhere: boolean,
 ): Promise<{ readonly newest: CompiledMachine; readonly isLost: boolean; readonly isCurrent: boolean }> {
   const partitions = await readPartitions(connection, location);
   const newest = newestOf(partitions);
   const isNewer = newest?.definition != null && Number(newest.version) > definition.version;
   const wanted = isNewer ? parseInstalled(newest.definition ?? "", location) : definition;
+  const missing = partitions.findIndex(({ version }) => version === null);
+  const mayBeUnreached = missing > 0 && partitions.slice(missing).every(({ version }) => version === null);
   return {
     newest: wanted,
-    isLost: partitions.some(({ version }) => version === null),
+    isLost: missing >= 0 && (wasEverywhere || !mayBeUnreached),
     isCurrent: partitions.every(({ version }) => Number(version) >= wanted.version),
   };
 }

@@ -1,25 +1,29 @@
 import type { Valkey } from "iovalkey";
-import type { LogStart } from "../events/cursor.js";
-import { firstPosition } from "../events/first-positions.js";
+import { type LogStart, laterPosition } from "../events/cursor.js";
+import { foundPosition } from "../events/first-positions.js";
+import type { Connection } from "../valkey/connection.js";
 import { replyCode } from "../valkey/failure.js";
 import { idOf, START, streamInfo } from "../valkey/stream.js";
 
 /**
- * Start of a reaction in the log: the end, a time in ms, before the oldest entry that is left, or before the first entry ever
+ * Start of a reaction in the log: the end, what was the end at a time in ms, before the oldest entry that is left, or before the first entry ever
  * (`"0-0"`), so that trimmed entries are reported as missed.
  */
 export type GroupStart = LogStart | typeof START;
 
 /** Creates the consumer group of a reaction on the event log, unless it exists. */
 export async function createLogGroup(
+  connection: Connection,
   client: Valkey,
   events: string,
   name: string,
   from: GroupStart,
 ): Promise<void> {
   if (from === "end" || from === START) return createGroup(client, events, name, from === "end" ? "$" : from);
-  if (from !== "start")
-    return createGroup(client, events, name, idOf(await firstPosition(client, events, from)));
+  if (from !== "start") {
+    const position = await foundPosition(connection, client, events, laterPosition("end", from));
+    return createGroup(client, events, name, idOf(position));
+  }
   const { start, trimmed } = await streamInfo(client, events);
   // Without the number, take would report the trimmed entries as missed.
   await createGroup(client, events, name, start, "ENTRIESREAD", trimmed);

@@ -124,7 +124,7 @@ export class ReactionGroup {
 
   /** Creates the consumer groups, once, with a client of the server that holds them. */
   async createWith(client: Valkey, from: GroupStart = this.from): Promise<void> {
-    await createLogGroup(client, this.keys.events, this.#name, from);
+    await createLogGroup(this.#connection, client, this.keys.events, this.#name, from);
     await createGroup(client, this.keys.deadLetters, this.#name, "0");
     this.#exists = true;
   }

@@ -1,7 +1,8 @@
 import type { Wakeups } from "../events/wakeups.js";
 import type { Connection } from "../valkey/connection.js";
 import { Deadline } from "../valkey/deadline.js";
-import { mayPass, replyCode, safeMessage } from "../valkey/failure.js";
+import { mayPass, replyCode } from "../valkey/failure.js";
+import { hint } from "../valkey/hint.js";
 import type { EntityQueues } from "./entity-queues.js";
 import type { Batch, ReactionGroup } from "./group.js";
 import type { HandlerRuns } from "./handler-runs.js";
@@ -114,7 +115,7 @@ export class Intake {
           this.#silent.add(partition);
           this.#warn("no reply to take; the events of this partition follow later", {
             partition,
-            error: safeMessage(error),
+            error: hint(error, this.#connection.of(group.keys.events).place),
           });
         }
       })

@@ -87,7 +87,7 @@ async function dialOnce(
     // The client's own limit ends at TCP connect. A frozen server would never answer the first INFO.
     const connected = deadline.race(client.connect());
     await (settings.tls === undefined ? connected : unlessPlain(connected, target, deadline));
-    // The client becomes ready despite a wrong password (as the default user) or an unknown database (in database 0).
+    // The client becomes ready despite an unknown database, in database 0.
     if (errors.length > 0) throw errors[0];
     wasReady = true;
     logLosses(client, logger, address);

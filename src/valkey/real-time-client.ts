@@ -25,6 +25,8 @@ interface Client {
   socketTimeoutTimer: NodeJS.Timeout | undefined;
   connect(): Promise<void>;
   setStatus(status: string, argument?: unknown): void;
+  /** Ends a connection on which the server rejected the user. */
+  recoverFromFatalError(...errors: readonly unknown[]): void;
   /** Asks the server for INFO, which says if it is ready. */
   _readyCheck(callback: (error: unknown, info?: Facts) => void): void;
 }
@@ -42,12 +44,22 @@ export function infoAtConnect(client: Valkey, name: string): string | undefined 
 const Base = Valkey as unknown as new (options: RedisOptions) => Client;
 
 class RealTimeClient extends Base {
+  /** The last connection that had to end. */
+  #rejected: Socket | undefined;
+
   override connect(): Promise<void> {
     return withRealTicks(() => super.connect());
   }
 
+  override recoverFromFatalError(...errors: readonly unknown[]): void {
+    this.#rejected = this.stream;
+    super.recoverFromFatalError(...errors);
+  }
+
   override _readyCheck(callback: (error: unknown, info?: Facts) => void): void {
     super._readyCheck((error, info) => {
+      // The default user can have answered. A client that becomes ready forgets the cause, and reconnects without a pause.
+      if (this.#rejected === this.stream) return;
       if (info !== undefined) facts.set(this, info);
       callback(error, info);
     });

@@ -1,4 +1,5 @@
 import type { Valkey } from "iovalkey";
+import { Deadline } from "./deadline.js";
 import { performance } from "./real-time.js";
 
 /** Server time in ms, with the precision of one round trip. */
@@ -46,6 +47,21 @@ export async function readServerTime(client: Valkey): Promise<ServerTime> {
     nowMs: Math.round(sighting.offsetMs + sighting.seenAt),
     errorMs: Math.ceil(sighting.errorMs()),
   };
+}
+
+/** Longest time to wait for the time of another server, in ms. */
+const OTHERS_MS = 1_000;
+
+/**
+ * Reads by how many ms the clock of a server is behind others, at most; 0 if none of them is ahead. Leaves out those that do
+ * not reply soon.
+ */
+export async function readLag(client: Valkey, others: readonly Valkey[]): Promise<number> {
+  const ownMs = timeMs(await client.time());
+  // Asked afterwards, so that the result is too large by the time of the calls, and not too small.
+  const deadline = Deadline.in(OTHERS_MS);
+  const times = others.map((other) => deadline.race(other.time()).then(timeMs, () => ownMs));
+  return Math.max(0, ...(await Promise.all(times)).map((ms) => ms - ownMs));
 }
 
 /** Converts a reply to TIME to ms. */

@@ -10,7 +10,7 @@ import { freshNamespace } from "./valkey.js";
 const IDS = Array.from({ length: 48 }, (_, at) => `x${at}`);
 const PARTITIONS = 16;
 
-/** A cluster of which the server of the first partition is down, and which has no replicas. */
+/** A cluster of which the server of the first and the last partition is down, and which has no replicas. */
 export interface PartlyDown {
   readonly cluster: ClusterServers;
   readonly namespace: string;
@@ -61,11 +61,12 @@ export async function partlyDown(
   return { ...down, address: `valkey://127.0.0.1:${server.announced.port}` };
 }
 
-/** Names a namespace whose facts and whose first partition are on different servers. */
+/** Names a namespace whose first and last partition are on one server, and whose facts are on another one. */
 async function namespaceAcross(cluster: ClusterServers): Promise<string> {
   for (;;) {
     const namespace = freshNamespace();
-    const first = await cluster.ownerOf(`{${namespace}:0}`);
-    if (first !== (await cluster.ownerOf(`{${namespace}}`))) return namespace;
+    const tags = [`{${namespace}:0}`, `{${namespace}:${PARTITIONS - 1}}`, `{${namespace}}`];
+    const [first, last, home] = await Promise.all(tags.map((tag) => cluster.ownerOf(tag)));
+    if (first === last && first !== home) return namespace;
   }
 }

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { allRules } from "../../src/doctor/permissions/acl.js";
 import {
   ApplyInterruptedError,
+  type DataLoss,
   type Latchkey,
   type MachineDefinition,
   MachineInUseError,
@@ -40,11 +41,12 @@ interface Scene {
   readonly request: (partition: number) => string;
 }
 
-async function fourPartitions(): Promise<Scene> {
+/** @param isInstalled false if no machine is installed so far */
+async function fourPartitions(isInstalled = true): Promise<Scene> {
   const valkey = await admin();
   const home = await client();
   await home.init(4);
-  await home.machine(job());
+  if (isInstalled) await home.machine(job());
   await valkey.script("LOAD", scripts.apply.text);
   const proxy = await startProxy(await useValkey());
   const far = await client({ url: proxy.url, namespace: home.namespace, timeout: "2s" });
@@ -116,6 +118,41 @@ it.each(calls)("%s that loses the server names the versions that it knows, and h
   expect(error.message.endsWith("some partitions may have the new version; apply it again")).toBe(true);
   proxy.shut(false);
   await expect.poll(() => far[call](job(2)).then(versions, () => null)).toEqual(["2", "2", "2", "2"]);
+});
+
+/** A client of a namespace that keeps the reported losses. */
+async function noting(namespace: string) {
+  const losses: DataLoss[] = [];
+  const latchkey = await client({ namespace, onDataLoss: (loss) => void losses.push(loss) });
+  return { latchkey, losses };
+}
+
+it("a partition that an interrupted first apply had not reached gets the machine with the first call, and nothing counts as lost", async () => {
+  const { home, far, proxy, versions, request } = await fourPartitions(false);
+  proxy.dropRequest(request(2));
+  proxy.shut(true);
+  await rejectionOf(ApplyInterruptedError, far.apply(job()));
+  expect(await versions()).toEqual(["1", "1", null, null]);
+  const { latchkey, losses } = await noting(home.namespace);
+  const jobs = await latchkey.installed("job");
+  expect(await jobs?.create(ID)).toMatchObject({ id: ID, version: 1 });
+  expect(await versions()).toEqual(["1", "1", "1", "1"]);
+  expect(losses).toEqual([]);
+});
+
+it.each<[string, readonly number[], (latchkey: Latchkey) => Promise<unknown>]>([
+  ["that it had before", [2, 3], (latchkey) => latchkey.machine(job())],
+  ["before others that have it", [2], (latchkey) => latchkey.installed("job")],
+])("a partition that lacks the machine %s has lost it", async (_, partitions, begin) => {
+  const { home } = await fourPartitions();
+  const { latchkey, losses } = await noting(home.namespace);
+  await begin(latchkey);
+  for (const partition of partitions) {
+    const tag = `{${home.namespace}:${partition}}`;
+    await (await admin()).del(`${tag}:job:machine`, `${tag}:machines`);
+  }
+  await (await latchkey.installed("job"))?.create(ID);
+  expect(losses).toEqual([{ namespace: home.namespace, machines: ["job"], isReinstalled: true }]);
 });
 
 it("machine() that a newer version overtakes uses that one", async () => {
