@@ -18,6 +18,8 @@ export interface SessionLimits {
   readonly connectTimeoutMs?: number;
   /** Connects to a cluster if any of its primaries can be reached. */
   readonly isPartial?: boolean;
+  /** Waits for a server that is not up yet, and reports it with lines for people. Without it, that is an error. */
+  readonly onWait?: ((line: string) => void) | undefined;
 }
 
 /**
@@ -28,22 +30,25 @@ export interface SessionLimits {
 export async function withLatchkey<T>(
   settings: Settings,
   run: (latchkey: Latchkey) => Promise<T>,
+  { onWait }: Pick<SessionLimits, "onWait"> = {},
 ): Promise<T> {
   const { connect } = await import("../latchkey.js");
   const { namespace } = settings;
   const options = await connectionOptions(settings);
-  return closing(await connect({ ...options, namespace }), run, undefined);
+  const latchkey = await started(() => connect({ ...options, namespace }), onWait);
+  return closing(latchkey, run, undefined);
 }
 
 /** Runs `run` with a connection to the server, whatever the namespace holds; see {@link withLatchkey}. */
 export async function withConnection<T>(
   settings: Settings,
   run: (connection: Connection) => Promise<T>,
-  { signal, ...limits }: SessionLimits = {},
+  { signal, onWait, ...limits }: SessionLimits = {},
 ): Promise<T> {
   const { openConnection } = await import("../valkey/open-connection.js");
   const options = await connectionOptions(settings);
-  const connection = await openConnection({ ...options, ...limits, namespace: settings.namespace });
+  const open = () => openConnection({ ...options, ...limits, namespace: settings.namespace });
+  const connection = await started(open, onWait);
   try {
     return await closing(connection, run, signal);
   } catch (error) {
@@ -72,6 +77,13 @@ export async function connectionOptions({
     ...(tls !== undefined && { tls }),
     ...(timeoutMs !== undefined && { timeout: timeoutMs, connectTimeoutMs: timeoutMs }),
   };
+}
+
+/** Opens a connection, or asks it; waits for the server if `onWait` is set. */
+async function started<T>(open: () => Promise<T>, onWait: SessionLimits["onWait"]): Promise<T> {
+  if (onWait === undefined) return open();
+  const { startPatiently } = await import("./patient-start.js");
+  return startPatiently(open, onWait);
 }
 
 async function closing<C extends { close(): Promise<void> }, T>(
@@ -106,16 +118,17 @@ export async function withStore<T>(
     import("../valkey/ask.js"),
   ]);
   const { namespace, machine } = await checkedNames(settings);
+  const storeIn = async (connection: Connection): Promise<MachineStore> => {
+    const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
+    const { partitions = 1 } = facts ?? {};
+    const location = { namespace, machine, partitions };
+    const installed = await readMachine(connection, location);
+    if (facts === undefined || installed === null) throw await noMachine(connection, settings, partitions);
+    return { connection, location, definition: installed.definition };
+  };
   return withConnection(
     settings,
-    async (connection) => {
-      const facts = await ask(connection, `namespace ${namespace}`, (client) => readFacts(client, namespace));
-      const { partitions = 1 } = facts ?? {};
-      const location = { namespace, machine, partitions };
-      const installed = await readMachine(connection, location);
-      if (facts === undefined || installed === null) throw await noMachine(connection, settings, partitions);
-      return run({ connection, location, definition: installed.definition });
-    },
+    async (connection) => run(await started(() => storeIn(connection), limits.onWait)),
     limits,
   );
 }

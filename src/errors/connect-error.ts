@@ -26,13 +26,12 @@ export type ConnectCause =
   | "closed";
 
 const EXPLANATIONS: Record<ConnectCause, string> = {
-  refused:
-    "connection refused: no server listens there; start a server with `latchkey dev`, or correct the URL",
+  refused: "connection refused: no server listens there; start the server, or correct the URL",
   "not-found": "unknown host name; correct the URL",
   timeout:
     "no reply in time; check host, port and firewall, and that the server is neither paused nor loading its data",
   auth: "authentication failed; correct user and password",
-  permission: "permission denied; `latchkey acl` prints the ACL line of each role",
+  permission: "permission denied; `latchkey acl --role ROLE` prints the ACL line of a role",
   database: "the server has no database of that number; correct the number",
   tls: "the TLS handshake failed; check that client and server have a TLS version and a cipher in common, and whether the server requires a client certificate",
   "tls-untrusted":
@@ -52,7 +51,7 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
   maxclients: "the server accepts no more clients: close unused ones, or raise its maxclients",
   sentinel: "no Sentinel names a primary; correct the hosts and ports, the name, or the credentials",
   primary:
-    "the Sentinels name a primary that this host cannot reach; check the network, or map its address with the option sentinel.natMap",
+    "the Sentinels name a primary that this host cannot reach; check the network and the address that it announces (replica-announce-ip), or map it in a program with the option sentinel.natMap",
   cluster:
     "no node of the cluster holds the slot of this namespace; run `valkey-cli --cluster check` with the address of a node",
   socket: "no connection to this socket; check its path and permissions, and that a server listens on it",
@@ -61,7 +60,7 @@ const EXPLANATIONS: Record<ConnectCause, string> = {
 
 /** Advice for a node of a cluster. Its address is known from other nodes, and a replica may replace it. */
 const NODE_IS_AWAY =
-  "start the node or wait for a replica to replace it; if it runs, check the network, or map its address with the option cluster.natMap";
+  "start the node or wait for a replica to replace it; if it runs, check the network and the address that it announces (cluster-announce-ip), or map it in a program with the option cluster.natMap";
 const USERS = "Valkey does not distribute users: create the user on every node";
 
 /** Explanations for a node of a cluster. */

@@ -1,5 +1,6 @@
 import type { Snapshot } from "../contract/document.js";
 import { LatchkeyError } from "./latchkey-error.js";
+import type { NotExecutedError } from "./outcome-errors.js";
 
 /**
  * An entity did not reach the state within the timeout, or cannot. `code` is `"TIMEDOUT"`; `"NOTFOUND"` if the entity does
@@ -13,6 +14,8 @@ export class WaitError extends LatchkeyError {
   readonly id: string;
   /** The entity at the last look; null if it does not exist. */
   readonly current: Snapshot | null;
+  /** Why the server of the entity did not reply when the time was up; absent if it did. */
+  declare readonly cause?: NotExecutedError;
 
   constructor(
     code: WaitError["code"],
@@ -20,8 +23,9 @@ export class WaitError extends LatchkeyError {
     machine: string,
     id: string,
     current: Snapshot | null,
+    cause?: NotExecutedError,
   ) {
-    super(code, message);
+    super(code, message, cause && { cause });
     this.machine = machine;
     this.id = id;
     this.current = current;

@@ -6,10 +6,14 @@ import { sendAll } from "../valkey/lean-command.js";
 import { needMachine } from "./installed-machine.js";
 import { stateRange } from "./position.js";
 
-/** Counts entities by state, in the order of the index. States that a newer version dropped appear only if not empty. */
-export async function count(store: LimitedStore): Promise<Record<string, number>> {
+/**
+ * Counts entities by state, in the order of the index. States that a newer version dropped appear only if not empty.
+ *
+ * @param operation the operation that needs the numbers, for the error
+ */
+export async function count(store: LimitedStore, operation = "count"): Promise<Record<string, number>> {
   const { connection, location } = store;
-  const { ordinals, definition } = await needMachine(store, "count");
+  const { ordinals, definition } = await needMachine(store, operation);
   const ranges = ordinals.map((state, ordinal) => stateRange(state, ordinal));
   const countAll = async (client: Valkey, keys: readonly string[]): Promise<number[][]> => {
     const ofKey = (key: string) =>
@@ -18,7 +22,7 @@ export async function count(store: LimitedStore): Promise<Record<string, number>
     return keys.map((_, at) => numbers.slice(at * ranges.length, (at + 1) * ranges.length));
   };
   const keys = allPartitionKeys(location).map(({ index }) => index);
-  const parts = await askEach(connection, keys, `count ${location.machine}`, countAll, store);
+  const parts = await askEach(connection, keys, `${operation} ${location.machine}`, countAll, store);
   const counts = ordinals.map(
     (state, ordinal) => [state, parts.reduce((sum, part) => sum + (part[ordinal] ?? 0), 0)] as const,
   );

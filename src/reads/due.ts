@@ -17,8 +17,16 @@ export interface DueOptions {
   readonly stuck?: boolean;
 }
 
-/** Reads when the first timer of each entity fires, in ms of server time; null for an entity without a timer. */
-export async function dueOf(store: LimitedStore, ids: readonly string[]): Promise<(number | null)[]> {
+/**
+ * Reads when the first timer of each entity fires, in ms of server time; null for an entity without a timer.
+ *
+ * @param what name of the question, for the error
+ */
+export async function dueOf(
+  store: LimitedStore,
+  ids: readonly string[],
+  what: string,
+): Promise<(number | null)[]> {
   const { connection, location } = store;
   const byKey = new Map<string, string[]>();
   for (const id of ids) {
@@ -29,7 +37,7 @@ export async function dueOf(store: LimitedStore, ids: readonly string[]): Promis
   }
   const read = (client: Valkey, keys: readonly string[]): Promise<(string | null)[][]> =>
     Promise.all(keys.map((key) => client.zmscore(key, ...(byKey.get(key) ?? []))));
-  const scores = await askEach(connection, [...byKey.keys()], `due of ${location.machine}`, read, store);
+  const scores = await askEach(connection, [...byKey.keys()], what, read, store);
   const times = new Map<string, number>();
   for (const [at, members] of [...byKey.values()].entries()) {
     for (const [place, id] of members.entries()) {
@@ -48,7 +56,7 @@ export function dueFilter(store: LimitedStore, options: DueOptions, nowMs: numbe
   if (options.dueWithin === undefined && options.stuck !== true) return undefined;
   return async (entries) => {
     const ids = entries.map(({ id }) => id);
-    const due = await dueOf(store, ids);
+    const due = await dueOf(store, ids, `list ${store.location.machine}`);
     return entries.filter((_, at) => isDue(options, due[at] ?? null, nowMs));
   };
 }

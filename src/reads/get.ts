@@ -34,7 +34,8 @@ export async function get<S extends string, F extends object = Fields>(
         throw contractError(error, name) ?? error;
       });
   const reply = await ask(connection, name, question, limits);
-  if (reply === undefined) return (await getMany<S, F>(limits, [id], dueOf(limits, [id])))[0] ?? null;
+  if (reply === undefined)
+    return (await getMany<S, F>(limits, [id], name, dueOf(limits, [id], name)))[0] ?? null;
   const { text } = readReply(reply);
   // A replica may lack an entity: it is behind, or the entity's slot of the cluster is moving.
   if (text === null && options.reads === "replica")

@@ -91,6 +91,7 @@ export function parseInstalled(text: string, { machine }: MachineLocation): Comp
 /**
  * Reads an installed machine, after its recovery if the server has lost it.
  *
+ * @param operation the operation that needs it, for the error
  * @throws ContractError with code NOMACHINE if it is not installed, for example because the server lost its data
  */
 export async function needMachine(
@@ -104,7 +105,7 @@ export async function needMachine(
     return installed;
   };
   const { machine } = partitionKeys(location, 0);
-  return ask(connection.of(machine), `machine ${location.machine}`, read, store);
+  return ask(connection.of(machine), `${operation} ${location.machine}`, read, store);
 }
 
 /** Makes the error of an operation on a machine that is not installed. */

@@ -149,6 +149,7 @@ async function loadEntities<S extends string, F extends object = Fields>(
   const entities = await getMany<S, F>(
     store,
     valid.map(({ id }) => id),
+    `list ${store.location.machine}`,
   );
   const listed: Listed<S, F>[] = [];
   for (const [at, position] of valid.entries()) {

@@ -59,7 +59,7 @@ const SAMPLE = 200;
 export async function stats(store: MachineStore, options: ReadOptions = {}): Promise<Stats> {
   const { connection, location } = store;
   const limits = limited(store, options);
-  const states = await count(limits);
+  const states = await count(limits, "stats");
   const { definition } = await needMachine(limits, "stats");
   const clientOf = (key: string): Valkey => connection.of(key).client;
   const read = async (client: Valkey): Promise<Stats> => {

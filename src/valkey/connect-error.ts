@@ -2,6 +2,7 @@ import { codeOf } from "../errors/code-of.js";
 import { type ConnectCause, ConnectError } from "../errors/connect-error.js";
 import { isError } from "../errors/is-error.js";
 import { hostText } from "./address.js";
+import { DEFAULT_URL } from "./connection-options.js";
 import { missingPermission } from "./permission.js";
 import type { SentinelTrace } from "./sentinel-connector.js";
 import { tlsCause, tlsDetail } from "./tls-cause.js";
@@ -27,6 +28,11 @@ function isTls(reason: ConnectCause): boolean {
 /** Text of an error: the server did not answer the first message of TLS. */
 export const HANDSHAKE_TIMED_OUT = "TLS handshake timed out";
 
+/** The default address, where a developer without a URL expects a server. */
+const LOCAL = [DEFAULT_URL, DEFAULT_URL.replace("127.0.0.1", "localhost")];
+const START_LOCAL =
+  "connection refused: no server listens there; start one with `latchkey dev --port 6379`, or give a URL";
+
 /** Causes that mean that no server was reached. */
 const UNREACHED: readonly ConnectCause[] = ["refused", "not-found", "timeout", "closed"];
 
@@ -49,9 +55,11 @@ export function connectError(
     const reason = UNREACHED.includes(cause) ? "primary" : cause;
     return new ConnectError(address, reason, { detail, primary: hostText(primary.host, primary.port) });
   }
+  const isLocal = cause === "refused" && LOCAL.includes(address);
   const node = sentinel === undefined ? [] : [`Sentinel ${hostText(sentinel.host, sentinel.port)}`];
   return new ConnectError(address, cause, {
     detail: [...node, ...(detail === "" ? [] : [detail])].join(": "),
+    ...(isLocal && { explanation: START_LOCAL }),
   });
 }
 

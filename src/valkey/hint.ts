@@ -45,7 +45,7 @@ export function hint(error: unknown, place: Place, role?: string): string {
     const nodes = isCluster ? ", which every node needs" : "";
     const line =
       role === undefined
-        ? "; `latchkey acl` prints the ACL line of each role"
+        ? "; `latchkey acl --role ROLE` prints the ACL line of a role"
         : `, which the role ${role} has; \`latchkey acl --role ${role}\` prints its ACL line`;
     return `${where}${missing.text}${line}${nodes} (${missing.code})`;
   }

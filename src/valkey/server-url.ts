@@ -35,7 +35,7 @@ const SOCKET_HINT = "write it like unix:///run/valkey/valkey.sock";
  * @throws ContractError if a part is not understood; the text never repeats the URL, which may contain a password
  */
 export function parseAddress(text: string): Address {
-  const url = text.trim();
+  const url = text.trim().replace(/^[a-z+]+:/i, (scheme) => scheme.toLowerCase());
   const [, scheme = "", secure, kind = "", slashes, rest = ""] =
     /^((?:valkey|redis)(s?)(?:\+(sentinel|cluster|unix))?|unix):(\/\/)?(.*)$/s.exec(url) ?? [];
   if (scheme !== "") {
@@ -49,6 +49,9 @@ export function parseAddress(text: string): Address {
   if (scheme === "unix" || (kind === "unix" && secure === "")) return parseSocket(rest);
   if (kind === "" && scheme !== "" && /^[^/]*,/.test(rest.replace(/^.*@/s, "")))
     refuse(`${scheme}:// names one server; ${CLUSTER_HINT}, or ${SENTINEL_HINT}`);
+  const [, other, group] = /^([a-z+.-]*(cluster|sentinel)[a-z+.-]*):/.exec(scheme === "" ? url : "") ?? [];
+  if (other !== undefined)
+    refuse(`unsupported URL scheme ${other}://; ${group === "cluster" ? CLUSTER_HINT : SENTINEL_HINT}`);
   let parsed: URL;
   try {
     parsed = new URL(url);

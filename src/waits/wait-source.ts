@@ -20,7 +20,7 @@ export interface Found<S extends string> {
 export interface WaitSource<S extends string> {
   readonly definition: CompiledMachine;
   /** Returns the server of an entity: its address, for error texts, and whether a read can succeed now. */
-  serverOf(id: string): Pick<Connection, "address" | "isReady">;
+  serverOf(id: string): Pick<Connection, "address" | "isReady" | "place">;
   /** Delivers each later change of an entity to a follower. Settles as soon as it does. */
   follow(follower: Follower): Promise<void>;
   leave(follower: Follower): void;

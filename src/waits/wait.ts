@@ -1,8 +1,11 @@
 import type { Change, Snapshot } from "../contract/document.js";
 import type { GapError } from "../errors/gap-error.js";
+import { NotExecutedError } from "../errors/outcome-errors.js";
 import { WaitError } from "../errors/wait-error.js";
 import type { Follower } from "../events/feed.js";
 import { Deadline } from "../valkey/deadline.js";
+import { OfflineError, replyCode } from "../valkey/failure.js";
+import { hint } from "../valkey/hint.js";
 import { changesBetween, type MissedChange } from "./changes-between.js";
 import type { WaitGoal } from "./wait-goal.js";
 import type { Found, WaitSource } from "./wait-source.js";
@@ -74,23 +77,28 @@ export class Wait<S extends string> implements Follower {
 
   /** Reads the entity a last time before the wait fails: data that the server lost has no event. */
   async timeUp(ms: number): Promise<void> {
-    const { address, isReady } = this.#source.serverOf(this.id);
-    const isReachable = isReady && (await this.#readLast());
+    const { address, isReady, place } = this.#source.serverOf(this.id);
+    const failure = isReady ? await this.#readLast() : new OfflineError();
     if (this.#isSettled) return;
-    const [verb, why] = isReachable ? ["is", ""] : ["was", `; ${address} cannot be reached`];
+    const [verb, why] = failure === undefined ? ["is", ""] : ["was", `; ${address} cannot be reached`];
     const state = this.#current === null ? "its state is unknown" : `it ${verb} ${this.#current.state}`;
-    this.#fail("TIMEDOUT", `was not ${this.#goal.text} within ${ms} ms; ${state}${why}`);
+    this.#fail(
+      "TIMEDOUT",
+      `was not ${this.#goal.text} within ${ms} ms; ${state}${why}`,
+      failure === undefined ? undefined : new NotExecutedError(hint(failure, place), replyCode(failure)),
+    );
   }
 
-  async #readLast(): Promise<boolean> {
+  /** @returns the error if there is no answer */
+  async #readLast(): Promise<unknown> {
     try {
       this.#judgeRead(
         await Deadline.in(LAST_READ_MS).race(this.#source.readOnce(this.id, this.#hasRead)),
         true,
       );
-      return true;
-    } catch {
-      return false;
+      return undefined;
+    } catch (error) {
+      return error;
     }
   }
 
@@ -158,9 +166,9 @@ export class Wait<S extends string> implements Follower {
     return true;
   }
 
-  #fail(code: WaitError["code"], text: string): void {
+  #fail(code: WaitError["code"], text: string, cause?: NotExecutedError): void {
     const { name: machine } = this.#source.definition;
-    this.onEnd(new WaitError(code, `${machine} ${this.id} ${text}`, machine, this.id, this.#current));
+    this.onEnd(new WaitError(code, `${machine} ${this.id} ${text}`, machine, this.id, this.#current, cause));
   }
 }
 

@@ -12,12 +12,12 @@ beforeAll(built);
 const NOBODY = "valkey://127.0.0.1:1";
 
 describe("the server", () => {
-  test("that is unreachable is named, with the cause and a command to try: 7", async () => {
+  test("that is unreachable is named, with the cause and what to do: 7", async () => {
     const { run } = await commandLine();
     const ended = await run(["get", "a1", "--url", NOBODY]);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: cannot use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused: .*\n {2}try: node bin\/latchkey\.js dev, or --url valkey:\/\/host:port\n$/,
+      /^error: cannot use Valkey at valkey:\/\/127\.0\.0\.1:1: connection refused: no server listens there; start the server, or correct the URL \(ECONNREFUSED\)\n$/,
     );
     const json = await run(["list", "--url", NOBODY, "-o", "json"]);
     expect(json).toMatchObject({ exit: 7, stdout: "" });
@@ -49,6 +49,19 @@ describe("the server", () => {
       expect(ended.stderr).toMatch(
         RegExp(`^error: invalid ${name} "(soon|0)"\\. It must be a duration such as 500ms`),
       );
+    }
+  });
+
+  test("a time limit without a unit is wrong usage, and the error gives both units: 2", async () => {
+    const { run } = await commandLine();
+    for (const [words, env, name] of [
+      [["count", "--timeout", "5"], {}, "--timeout"],
+      [["count"], { LATCHKEY_TIMEOUT: "5" }, "LATCHKEY_TIMEOUT"],
+    ] as const) {
+      const stderr = expect.stringMatching(
+        RegExp(`^error: invalid ${name} "5": it needs a unit, such as 5s or 5ms\n`),
+      );
+      expect(await run([...words], env)).toMatchObject({ exit: 2, stdout: "", stderr });
     }
   });
 
@@ -168,7 +181,7 @@ describe("passwords", () => {
     const ended = await run(["get", "a1"], env);
     expect(ended).toMatchObject({ exit: 7, stdout: "" });
     expect(ended.stderr).toMatch(
-      /^error: get agent a1 was rejected: .*NOPERM.*\n {2}try: node bin\/latchkey\.js acl\n$/,
+      /^error: get agent a1 was rejected: .*NOPERM.*\n {2}try: node bin\/latchkey\.js acl --role reader\n$/,
     );
   });
 });

@@ -115,6 +115,19 @@ test("a reader who changes something gets the role that may: 7", async () => {
   expect(await agents.get("a1")).toMatchObject({ state: "running", version: 2 });
 });
 
+test("a reader who prepares a namespace gets the whole command of the role that may: 7", async () => {
+  const line = await commandLine();
+  expect(await line.run(["init"], await userOf("reader", line))).toEqual({
+    exit: 7,
+    stdout: "",
+    stderr:
+      `error: init ${line.namespace} was rejected: ${readerOf(line.namespace)} lacks the permission +hsetnx; ` +
+      "`latchkey acl --role ROLE` prints the ACL line of a role (NOPERM hsetnx)\n" +
+      "  try: node bin/latchkey.js acl --role writer\n",
+  });
+  expect(line.latchkey.partitions).toBeUndefined();
+});
+
 describe("a user who may not fire timers", () => {
   test("ends a sweep, which names the missing permission: 7", async () => {
     const { env, namespace } = await withTimeUp("reader");

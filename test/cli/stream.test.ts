@@ -20,6 +20,25 @@ async function documents(namespace: string): Promise<string[]> {
   return entries.map(([, fields]) => fields[1] ?? "");
 }
 
+test.each(["sweep -o jsonl", "events --follow -o jsonl"])(
+  "%s waits for a server that is not up yet, and reports it once",
+  async (line) => {
+    const { env } = await agentCommandLine();
+    const proxy = await startProxy(await useValkey());
+    proxy.shut(true);
+    const service = await startLatchkey(line.split(" "), { ...env, LATCHKEY_URL: proxy.url });
+    await service.noted(
+      `server unreachable, retrying: cannot use Valkey at ${proxy.url}: `,
+    );
+    proxy.shut(false);
+    await service.noted("connected\n");
+    service.child.kill("SIGINT");
+    const { exit, stderr } = await service.ended;
+    expect(exit).toBe(130);
+    expect(stderr.match(/server unreachable/g)).toHaveLength(1);
+  },
+);
+
 describe("events", () => {
   test("shows the log from its start to its end, and the next cursor", async () => {
     const { run, agents, namespace } = await agentCommandLine();

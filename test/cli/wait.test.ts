@@ -48,7 +48,7 @@ test("wait ends in time if it cannot connect", async () => {
   const ended = await run(words, { LATCHKEY_URL: proxy.url });
   expect(ended).toMatchObject({ exit: 124, stdout: "" });
   expect(ended.stderr).toMatch(
-    /^error: agent a1 was not running or completed within 300ms; its state is unknown\n {2}try: /,
+    /^error: agent a1 was not running or completed within 300ms; its state is unknown; no reply in time from valkey:\/\/127\.0\.0\.1:\d+\n {2}try: node bin\/latchkey\.js doctor\n$/,
   );
 });
 

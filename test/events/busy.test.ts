@@ -55,6 +55,6 @@ it("the event log reports a permanent error of the server", async () => {
   const poor = await (await client({ namespace, username: "no-xrange", password: "p" })).machine(agent());
   const error = await rejection(all(poor.events({ after: "start", follow: false })));
   expect(error.message).toMatch(
-    /cannot be read: (user no-xrange|the user) lacks the permission \+xrange; `latchkey acl` prints .* \(NOPERM xrange\)$/,
+    /cannot be read: (user no-xrange|the user) lacks the permission \+xrange; `latchkey acl --role ROLE` prints .* \(NOPERM xrange\)$/,
   );
 });

@@ -13,6 +13,8 @@ export interface LongRun {
   readonly tmp: string;
   /** The first line of stdout that matches, now or later. @throws Error when it ends without one. */
   line(pattern: RegExp): Promise<string>;
+  /** Waits until stderr contains a text. @throws Error when it ends without it. */
+  noted(text: string): Promise<void>;
   /** Exit code and output. */
   readonly ended: Promise<{ exit: number | null; stdout: string; stderr: string }>;
   /** Command lines of the processes that it started and that still run, including itself. */
@@ -50,7 +52,14 @@ export async function startLatchkey(words: readonly string[], env: NodeJS.Proces
       );
     });
   };
-  return { child, tmp, line, ended, remains: () => processesOf(tmp) };
+  const noted = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => void (stderr.includes(text) && resolve());
+      look();
+      child.stderr.on("data", look);
+      ended.then(() => reject(new Error(`It ended without ${text}:\n${stderr}`)), reject);
+    });
+  return { child, tmp, line, noted, ended, remains: () => processesOf(tmp) };
 }
 
 /**

@@ -4,6 +4,7 @@ import { agent, partitionOf } from "../../src/index.js";
 import { built, root } from "../helpers/built.js";
 import { ownCluster } from "../helpers/cluster.js";
 import { clusterClient, LONG, mortalCluster } from "../helpers/cluster-clients.js";
+import { startLatchkey } from "../helpers/long-run.js";
 import { tryRun } from "../helpers/run.js";
 import { freshNamespace } from "../helpers/valkey.js";
 
@@ -56,6 +57,35 @@ test("a command waits for a failover as long as --timeout and LATCHKEY_TIMEOUT a
   ]);
   expect([option, variable]).toMatchObject([{ exit: 0 }, { exit: 0 }]);
 });
+
+test.each([["sweep"], ["sweep -m agent"], ["events --follow"]])(
+  "latchkey %s waits for the server with the facts of the namespace, and reports it",
+  async (line) => {
+    const cluster = await ownCluster({
+      nodeTimeoutMs: 2_000,
+      settings: { "cluster-require-full-coverage": "no", appendonly: "yes" },
+    });
+    const { run, namespace, url } = await onCluster(cluster);
+    const home = await cluster.ownerOf(`{${namespace}}`);
+    await home.server.kill9();
+    const words = [...line.split(" "), "--url", url, "--namespace", namespace];
+    const service = await startLatchkey(words);
+    await service.noted(
+      `server unreachable, retrying: cannot use Valkey at valkey://127.0.0.1:${home.port}, `,
+    );
+    const other = await startLatchkey(words);
+    await other.noted("server unreachable, retrying: ");
+    other.child.kill("SIGINT");
+    expect(await other.ended).toMatchObject({ exit: 130, stdout: "" });
+    expect((await run(["sweep", "--once"])).exit).toBe(7);
+    expect((await run(["events"])).exit).toBe(7);
+    await home.server.restart();
+    await service.noted("connected\n");
+    await service.line(/^WHEN/);
+    service.child.kill("SIGINT");
+    expect((await service.ended).exit).toBe(130);
+  },
+);
 
 test("ids are completed from the servers that reply, while another one is down", async () => {
   const cluster = await mortalCluster(0);

@@ -61,15 +61,70 @@ describe("the command line, while a primary without a replica is down,", () => {
     });
   });
 
-  test("ends lists, counts and statistics with an error that names the server", async () => {
+  test("shows the entities that can be read, and ends with the error of the others", async () => {
     const down = await partlyDown();
     const run = commandLine(down, "dial");
-    for (const ended of await Promise.all(["list", "count", "stats", "events"].map((one) => run(one))))
-      expect(ended).toMatchObject({
-        exit: 7,
-        stdout: "",
-        stderr: expect.stringContaining(down.address),
-      });
+    const [first = "", last = ""] = down.ids;
+    const [lost = "", other = ""] = down.lostIds;
+    const why = (id: string) =>
+      `get dial ${id} was not answered: not connected to ${down.address.replaceAll(".", "\\.")}, which holds slot \\d+: connection refused\n`;
+    const several = await run("get", first, lost, "unknown", other, last, "-o", "name");
+    expect(several).toMatchObject({ exit: 7, stdout: `${first}\n${last}\n` });
+    expect(several.stderr).toMatch(RegExp(`^error: ${why(lost)}[^]*^  ${why(other)}`, "m"));
+    expect(several.stderr).toMatch(/\n {2}try: node bin\/latchkey\.js doctor\n$/);
+    const documents = await run("get", lost, first, "-o", "json");
+    expect(JSON.parse(documents.stdout)).toMatchObject([{ id: first }]);
+    expect(JSON.parse(documents.stderr).error).toMatchObject({ code: "NOTEXECUTED", ids: [lost] });
+    expect((await run("get", lost)).stderr).toMatch(RegExp(`^error: ${why(lost)}  try: `));
+  });
+
+  test("reports the server of an entity that is waited for, and names it when the time is up", async () => {
+    const down = await partlyDown();
+    const [lost = ""] = down.lostIds;
+    const run = commandLine(down, "dial");
+    const [text, json] = await Promise.all([
+      run("wait", lost, "b", "--timeout", "15s"),
+      run("wait", lost, "b", "--timeout", "15s", "-o", "json"),
+    ]);
+    const why = `not connected to ${down.address.replaceAll(".", "\\.")}, which holds slot \\d+: connection refused`;
+    const message = `dial ${lost} was not b within 15s; its state is unknown; ${why}`;
+    const report = `^server unreachable, retrying: ${why}\n`;
+    expect(text).toMatchObject({ exit: 124, stdout: "" });
+    expect(text.stderr).toMatch(
+      RegExp(`${report}error: ${message}\n  try: node bin/latchkey\\.js doctor\n$`),
+    );
+    expect(json).toMatchObject({ exit: 124, stdout: "" });
+    expect(json.stderr).toMatch(
+      RegExp(
+        `${report}{"error":{"code":"TIMEDOUT","message":"${message}",.*"hint":"node bin/latchkey\\.js doctor"}}\n$`,
+      ),
+    );
+  });
+
+  test("goes on with a wait when the server of the entity is back", async () => {
+    const down = await partlyDown();
+    const [lost = ""] = down.lostIds;
+    const words = ["wait", lost, "b", "-m", "dial", "-o", "name", "--timeout", "5m"];
+    const waiting = await startLatchkey(words, environment(down));
+    await waiting.noted("server unreachable, retrying: not connected to");
+    await down.server.server.restart();
+    await waiting.noted("connected again");
+    const latchkey = await clusterClient(down.cluster, { namespace: down.namespace });
+    await (await latchkey.machine(dial)).transition(lost, "b", LONG);
+    expect(await waiting.ended).toMatchObject({ exit: 0, stdout: `${lost}\n` });
+  });
+
+  test("ends lists, counts and statistics with an error that names the command and the server", async () => {
+    const down = await partlyDown();
+    const run = commandLine(down, "dial");
+    const commands = ["list", "count", "stats", "machines", "events"];
+    const ended = await Promise.all(commands.map((one) => run(one)));
+    for (const [at, one] of ended.entries()) {
+      const stderr = expect.stringContaining(down.address);
+      expect(one).toMatchObject({ exit: 7, stdout: "", stderr });
+      if (commands[at] !== "events")
+        expect(one.stderr).toMatch(RegExp(`^error: ${commands[at]} dial was not answered: `));
+    }
   });
 
   test("checks the partitions of the other servers with fsck, and names those of the server", async () => {

@@ -30,7 +30,7 @@ it("a reaction that ends without a permission is logged by name, with the cause"
   await ours.create("x1");
   const error = await rejectionOf(NotExecutedError, reaction.closed);
   expect(error).toMatchObject({ code: "NOTEXECUTED", reply: "NOPERM" });
-  expect(error.message).toMatch(/^reaction cleanup was rejected: .*`latchkey acl`/);
+  expect(error.message).toMatch(/^reaction cleanup was rejected: .*`latchkey acl --role ROLE`/);
   const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 50);
   expect(errors.at(-1)).toMatchObject({
     machine: "dial",

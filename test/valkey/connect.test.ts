@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { ConnectError, type ConnectOptions, ContractError, connect } from "../../src/index.js";
 import { freePort } from "../../src/server/port.js";
 import { startValkey, type TestServer } from "../../src/testing/index.js";
+import { connectError } from "../../src/valkey/connect-error.js";
 import { rejectionOf } from "../helpers/client.js";
 import { adminOf } from "../helpers/doctor.js";
 import { recordingLogger, textsIn } from "../helpers/secrets.js";
@@ -57,6 +58,15 @@ describe("connect names the address and the cause when", () => {
     expect(error.address).toBe(url.replace(`me:${SECRET}@`, ""));
     expect(error.message).toContain("connection refused: no server listens there");
     expect(error.message).toContain("(ECONNREFUSED)");
+  });
+
+  it("no server listens at the default address, and only there names the command that starts one", () => {
+    const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    const messageFor = (address: string) => connectError(address, [refused]).message;
+    for (const address of ["valkey://127.0.0.1:6379", "valkey://localhost:6379"])
+      expect(messageFor(address)).toContain("start one with `latchkey dev --port 6379`");
+    for (const address of ["valkey://10.0.0.1:6379", "valkey://127.0.0.1:7001"])
+      expect(messageFor(address)).not.toContain("latchkey dev");
   });
 
   it("the host name is unknown", async () => {

@@ -17,7 +17,7 @@ import { isValkey } from "../helpers/server-program.js";
 const PASSWORD = "plantedPassword1";
 const OWN_VALUE = "plantedOwnValue2";
 const USER = isValkey ? "user app" : "the user"; // Redis 7.0 does not name the user
-const HINT = "; `latchkey acl` prints the ACL line of each role";
+const HINT = "; `latchkey acl --role ROLE` prints the ACL line of a role";
 const WRITER = ", which the role writer has; `latchkey acl --role writer` prints its ACL line";
 
 let server: TestServer;
@@ -95,7 +95,7 @@ describe("an error names the permission that is missing, without password, scrip
     [
       ["-subscribe"],
       ({ agents }) => agents.subscribe(() => {}),
-      "permission denied; `latchkey acl` prints the ACL line of each role (NOPERM subscribe)",
+      "permission denied; `latchkey acl --role ROLE` prints the ACL line of a role (NOPERM subscribe)",
     ],
   ])("%s", async (rules, call, text) => {
     const user = await userWithout(...rules);

@@ -62,7 +62,7 @@ it("names the primary that the Sentinels name, if it cannot be reached", async (
     const error = await rejectionOf(ConnectError, connect({ url, connectTimeoutMs: 1_000 }));
     expect(error).toMatchObject({ reason: "primary", address: url, primary: `127.0.0.1:${port}` });
     expect(error.message).toBe(
-      `cannot use Valkey at ${url}, primary 127.0.0.1:${port}: the Sentinels name a primary that this host cannot reach; check the network, or map its address with the option sentinel.natMap${code}`,
+      `cannot use Valkey at ${url}, primary 127.0.0.1:${port}: the Sentinels name a primary that this host cannot reach; check the network and the address that it announces (replica-announce-ip), or map it in a program with the option sentinel.natMap${code}`,
     );
   }
 });

@@ -46,6 +46,27 @@ describe("a setting in the query of a URL is rejected with the option to use ins
   });
 });
 
+describe("the scheme of a URL", () => {
+  it.each([
+    "VALKEY+CLUSTER://h1,h2",
+    "Valkeys+Cluster://h1,h2",
+    "REDIS://h1",
+    "Valkey+Sentinel://h1,h2/Main",
+  ])("is read in any case: %s", (url) => {
+    const [scheme = "", rest = ""] = url.split("://");
+    expect(parseAddress(url)).toEqual(parseAddress(`${scheme.toLowerCase()}://${rest}`));
+  });
+
+  it.each([
+    ["cluster://h1,h2", "valkey+cluster://host1:6379,host2:6379"],
+    ["redis-cluster://h1", "valkey+cluster://host1:6379,host2:6379"],
+    ["Sentinel://h1/main", "valkey+sentinel://host1:26379,host2:26379/primary-name"],
+  ])("that is unsupported is rejected with the one that is meant: %s", (url, form) => {
+    const [scheme = ""] = url.toLowerCase().split("://");
+    expect(() => parseAddress(url)).toThrow(`unsupported URL scheme ${scheme}://; write it like ${form}`);
+  });
+});
+
 describe("a URL is rejected if its path has", () => {
   it.each([
     ["two parts", "valkey://localhost:6379/1/2"],

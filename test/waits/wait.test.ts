@@ -177,6 +177,8 @@ describe("a wait that begins while the server is unreachable", () => {
       const error = await rejectionOf(WaitError, ours.waitFor("a1", "running", { timeout }));
       expect(error).toMatchObject({ code: "TIMEDOUT", current: null });
       expect(error.message).toContain(`its state is unknown; ${home.address} cannot be reached`);
+      expect(error.cause).toBeInstanceOf(NotExecutedError);
+      expect(error.cause?.message).toBe(`not connected to ${home.address}: connection refused`);
     }
   });
 });

@@ -9,7 +9,7 @@ import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { eventColumns } from "../output/changes.js";
 import { stored, writeRows } from "../output/documents.js";
-import { shownText } from "../output/terminal-text.js";
+import { awayLine } from "../server-watch.js";
 import { withEntities } from "../session.js";
 import { commandFor } from "../shell-command.js";
 
@@ -29,14 +29,13 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
   if (flags.follow === true && format === "json") {
     throw usageError("-o json with --follow would never end; use -o jsonl");
   }
-  const signal = context.interruption();
   const onUnreadable = ({ entry, partition, problem }: UnreadableEntry): void =>
     context.note(`skipped entry ${entry} (partition ${partition}): ${problem}`);
   await withEntities(
     settings,
     async (entities) => {
-      const onAway = ({ message }: Error): void =>
-        context.note(shownText(`server unreachable, retrying: ${message}`));
+      const signal = context.interruption(); // until here, Ctrl-C ends the process at once
+      const onAway = ({ message }: Error): void => context.note(awayLine(message));
       const onBack = (): void => context.note("connected again; events of all servers follow");
       const rows = openLog(entities, flags, { signal, onUnreadable, onAway, onBack });
       const columns = eventColumns(format);
@@ -50,7 +49,7 @@ export async function showEvents(context: CliContext, settings: Settings, flags:
       }
       if (rows.cursor !== undefined) context.note(`next events: --after ${rows.cursor}`);
     },
-    { signal },
+    flags.follow === true ? { onWait: (line) => context.note(line) } : {},
   );
 }
 

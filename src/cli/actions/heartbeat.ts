@@ -24,7 +24,10 @@ export async function sendHeartbeat(
       throw await explained(error, { entities, store, settings });
     });
     if (!isForPeople(settings.format)) return writeDocument(context, settings.format, stored(entity));
-    const [[due = null], nowMs] = await Promise.all([dueOf(store, [id]), serverNow(store)]);
+    const [[due = null], nowMs] = await Promise.all([
+      dueOf(store, [id], `heartbeat ${entity.machine} ${id}`),
+      serverNow(store),
+    ]);
     const when = due === null ? "" : `, ${due > nowMs ? "due " : ""}${dueText(due, nowMs)}`;
     await context.write(
       `${entity.machine}/${id} renewed, ${entity.state}${when} (version ${entity.version})\n`,

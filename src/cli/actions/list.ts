@@ -104,7 +104,7 @@ async function* withDue(
   isDue: boolean,
 ): AsyncGenerator<EntityRow, void> {
   for await (const entity of entities) {
-    const [due = null] = isDue ? await dueOf(store, [entity.id]) : [];
+    const [due = null] = isDue ? await dueOf(store, [entity.id], `list ${entity.machine}`) : [];
     yield { entity, due };
   }
 }

@@ -1,3 +1,5 @@
+import { storeOf } from "../../entities.js";
+import { count } from "../../reads/count.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { asJson, writeRows } from "../output/documents.js";
@@ -24,9 +26,11 @@ export async function listMachines(context: CliContext, settings: Settings): Pro
     const rows: MachineRow[] = [];
     for (const name of await latchkey.machines()) {
       const entities = await latchkey.installed(name);
-      if (entities === null) continue;
-      const { version, states } = entities.definition;
-      const total = Object.values(await entities.count()).reduce((sum, n) => sum + n, 0);
+      const store = entities === null ? undefined : storeOf(entities);
+      if (store === undefined) continue;
+      const { version, states } = store.definition;
+      const counts = await count(store, "machines");
+      const total = Object.values(counts).reduce((sum, n) => sum + n, 0);
       rows.push({ name, version, states: Object.keys(states), entities: total });
     }
     const document = (row: MachineRow) => asJson(row, row.name);

@@ -12,6 +12,7 @@ import { eventColumns } from "../output/changes.js";
 import { stored, writeDocument, writeDocuments } from "../output/documents.js";
 import { TableLines } from "../output/table.js";
 import { shownText } from "../output/terminal-text.js";
+import { awayLine } from "../server-watch.js";
 import { withEntities, withLatchkey } from "../session.js";
 
 /** Options of `sweep`. */
@@ -35,7 +36,8 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
   const lines = new ChangeLines(context, settings);
   /** Report of a sweep of one round that could not reach all servers. */
   let partial: SweepReport | undefined;
-  const options: SweepOptions = {
+  // Until the server is up, Ctrl-C ends the process at once.
+  const options = (): SweepOptions => ({
     ...flags,
     signal: AbortSignal.any([context.interruption(), denied.signal]),
     onChange: (change) => lines.add(change),
@@ -45,14 +47,15 @@ export async function runSweep(context: CliContext, settings: Settings, flags: S
       // Waiting does not grant permissions.
       if (flags.once === true) partial = soFar;
       else if (error instanceof NotExecutedError && error.reply === "NOPERM") denied.abort(error);
-      else context.note(shownText(`server unreachable, retrying: ${error.message}`));
+      else context.note(awayLine(error.message));
     },
     onBack: () => context.note("connected again; sweeping continues"),
-  };
+  });
+  const limits = flags.once === true ? {} : { onWait: (line: string) => context.note(line) };
   const sweep =
     settings.given.machine === undefined
-      ? withLatchkey(settings, (latchkey) => latchkey.sweep(options))
-      : withEntities(settings, (entities) => entities.sweep(options));
+      ? withLatchkey(settings, (latchkey) => latchkey.sweep(options()), limits)
+      : withEntities(settings, (entities) => entities.sweep(options()), limits);
   const report = await sweep.catch(async (error: unknown) => {
     if (partial !== undefined) {
       await lines.end();

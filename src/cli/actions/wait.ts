@@ -1,13 +1,17 @@
 import type { Snapshot } from "../../contract/document.js";
 import { WaitError } from "../../errors/wait-error.js";
 import { durationText } from "../../machine/duration.js";
+import { addressText } from "../../valkey/address.js";
 import { DEFAULT_CONNECT_MS } from "../../valkey/connection-options.js";
 import { LONGEST_TIMER_MS } from "../../valkey/deadline.js";
+import { entityKey } from "../../valkey/keys.js";
+import { parseAddress } from "../../valkey/server-url.js";
 import { DEFAULT_WAIT_MS } from "../../waits/wait-for.js";
 import { CliError, usageError } from "../cli-error.js";
 import type { CliContext } from "../context.js";
 import type { Settings } from "../input/settings.js";
 import { stored, writeResult } from "../output/documents.js";
+import { watchServer } from "../server-watch.js";
 import { withEntities } from "../session.js";
 import { commandFor } from "../shell-command.js";
 
@@ -33,32 +37,43 @@ export async function waitForEntity(
   if (states.length === 0) throw usageError("give at least one state to wait for");
   const signal = context.interruption();
   const endsAt = performance.now() + timeoutMs;
-  const timedOut = (current: Snapshot | null): CliError => {
-    const now = current === null ? "its state is unknown" : `it is still ${current.state}`;
-    const text = `${settings.machine} ${id} was not ${states.join(" or ")} within ${durationText(timeoutMs)}; ${now}`;
-    return failure(settings, id, "TIMEDOUT", text, current);
+  /** @param why why the server does not reply; undefined if it does */
+  const timedOut = (current: Snapshot | null, why?: string): CliError => {
+    const state =
+      current === null ? "its state is unknown" : `it ${why ? "was" : "is still"} ${current.state}`;
+    const text = `${settings.machine} ${id} was not ${states.join(" or ")} within ${durationText(timeoutMs)}; ${state}`;
+    if (why === undefined) return failure(settings, id, "TIMEDOUT", text, current);
+    const facts = { machine: settings.machine, id, current };
+    return new CliError("TIMEDOUT", `${text}; ${why}`, { hint: commandFor(settings, "doctor"), facts });
   };
   const fail = (error: unknown): never => {
     if (!(error instanceof WaitError)) throw error;
-    const { code, message, current } = error;
-    throw code === "TIMEDOUT" ? timedOut(current) : failure(settings, id, code, message, current, error);
+    const { code, message, current, cause } = error;
+    throw code === "TIMEDOUT"
+      ? timedOut(current, cause?.message)
+      : failure(settings, id, code, message, current, error);
   };
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;
   const late = new Promise<never>((_, reject) => {
     const end = (): void => {
       isLate = true;
-      reject(timedOut(null));
+      reject(timedOut(null, `no reply in time from ${addressText(parseAddress(settings.url))}`));
     };
     timer = setTimeout(end, Math.min(timeoutMs, LONGEST_TIMER_MS));
   });
   const waited = withEntities(
     calls,
-    async (entities) => {
+    async (entities, { connection, location }) => {
       clearTimeout(timer);
       if (isLate) return;
       const timeout = Math.max(1, Math.round(endsAt - performance.now()));
-      const entity = await entities.waitFor(id, states, { timeout, signal }).catch(fail);
+      const end = new AbortController();
+      void watchServer(connection.of(entityKey(location, id)), end.signal, (line) => context.note(line));
+      const entity = await entities
+        .waitFor(id, states, { timeout, signal })
+        .catch(fail)
+        .finally(() => end.abort());
       const text = `${entity.machine}/${id} is ${entity.state} (version ${entity.version})\n`;
       await writeResult(context, settings.format, stored(entity), text);
     },

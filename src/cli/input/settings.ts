@@ -68,10 +68,14 @@ export function settingsOf(command: Command, context: CliContext): Settings {
 
 function timeoutOf({ timeout }: GlobalOptions, env: CliContext["env"]): number | undefined {
   const text = timeout ?? firstSet(env.LATCHKEY_TIMEOUT);
+  const name = timeout === undefined ? "LATCHKEY_TIMEOUT" : "--timeout";
+  if (text === undefined) return undefined;
+  // Other durations may lack the unit. Here seconds are meant, and a limit of some milliseconds makes every request fail.
+  if (/^[1-9]\d*$/.test(text))
+    throw usageError(`invalid ${name} "${text}": it needs a unit, such as ${text}s or ${text}ms`);
   try {
-    return text === undefined ? undefined : durationOption(text);
+    return durationOption(text);
   } catch (error) {
-    const name = timeout === undefined ? "LATCHKEY_TIMEOUT" : "--timeout";
     throw usageError(`invalid ${name} "${text}". ${error instanceof Error ? error.message : ""}`);
   }
 }

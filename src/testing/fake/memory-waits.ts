@@ -17,7 +17,8 @@ export class MemoryWaits implements WaitSource<string> {
   }
 
   serverOf() {
-    return { address: "fakeEntities", isReady: true };
+    const server = "fakeEntities";
+    return { address: server, isReady: true, place: { server } };
   }
 
   async follow(follower: Follower): Promise<void> {

@@ -90,8 +90,8 @@ it("connect names the node of the namespace that is down, its slot, and what to 
   expect(error).toMatchObject({ address: `valkey://127.0.0.1:${home.port}`, slot, reason: "refused" });
   expect(error.message).toBe(
     `cannot use Valkey at valkey://127.0.0.1:${home.port}, which holds slot ${slot} and the facts of the namespace, without which nothing starts: connection refused; start the node or ` +
-      "wait for a replica to replace it; if it runs, check the network, or map its address with the option " +
-      "cluster.natMap (ECONNREFUSED)",
+      "wait for a replica to replace it; if it runs, check the network and the address that it announces " +
+      "(cluster-announce-ip), or map it in a program with the option cluster.natMap (ECONNREFUSED)",
   );
 });
 
