@@ -36,7 +36,7 @@ export function parseLogCursor(cursor: unknown, partitions: number): string[] {
   return positions;
 }
 
-/** Says where to start in a partition that cannot be read yet. */
+/** Describes where to start in a partition that cannot be read yet. */
 export interface LaterStart {
   readonly from: "start" | "end" | "time";
   /** The time to start from; for the start and the end, the time of the call, by the clocks of other servers. */

@@ -27,9 +27,7 @@ test.each(["sweep -o jsonl", "events --follow -o jsonl"])(
     const proxy = await startProxy(await useValkey());
     proxy.shut(true);
     const service = await startLatchkey(line.split(" "), { ...env, LATCHKEY_URL: proxy.url });
-    await service.noted(
-      `server unreachable, retrying: cannot use Valkey at ${proxy.url}: `,
-    );
+    await service.noted(`server unreachable, retrying: cannot use Valkey at ${proxy.url}: `);
     proxy.shut(false);
     await service.noted("connected\n");
     service.child.kill("SIGINT");
