@@ -27,6 +27,6 @@ export async function main(words: readonly string[]): Promise<void> {
     const given = program.opts<GlobalOptions>();
     const problem = error instanceof CommanderError ? fromCommander(program, error, words) : error;
     context.exitWith(exitCodeOf(problem));
-    await reportError(context, problem, isForPrograms(given.output), given, program.args[0]);
+    reportError(context, problem, isForPrograms(given.output), given, program.args[0]);
   }
 }

@@ -1,3 +1,4 @@
+import { awaitServer } from "../valkey/await-server.js";
 import { silentLogger } from "../valkey/logger.js";
 import { awayLine } from "./server-watch.js";
 
@@ -9,7 +10,6 @@ import { awayLine } from "./server-watch.js";
  * @throws the error of `open` if a retry cannot help, such as a wrong password
  */
 export async function startPatiently<T>(open: () => Promise<T>, note: (line: string) => void): Promise<T> {
-  const { awaitServer } = await import("../valkey/await-server.js");
   let isLate = false;
   const warn = (progress: object): void => {
     isLate = true;

@@ -1,5 +1,4 @@
 import { documentText, type Snapshot } from "../contract/document.js";
-import type { Role } from "../doctor/permissions/role-names.js";
 import { codeOf } from "../errors/code-of.js";
 import { CliError } from "./cli-error.js";
 import type { CliContext } from "./context.js";
@@ -13,18 +12,18 @@ import { commandFor, thisProgram } from "./shell-command.js";
  * @param given the options of all commands, as they were typed
  * @param verb the command that failed
  */
-export async function reportError(
+export function reportError(
   context: CliContext,
   error: unknown,
   forPrograms: boolean,
   given: GlobalOptions = {},
   verb = "",
-): Promise<void> {
+): void {
   const message = error instanceof Error ? error.message : String(error);
   const {
     lines = [],
     facts = {},
-    hint = await defaultHint(error instanceof CliError ? (error.cause ?? error) : error, given, verb),
+    hint = defaultHint(error instanceof CliError ? (error.cause ?? error) : error, given, verb),
   } = error instanceof CliError ? error.details : {};
   if (forPrograms) {
     const members = Object.entries({ code: codeOf(error) || "UNEXPECTED", message, ...facts, hint });
@@ -52,11 +51,7 @@ function factText(value: unknown): string {
 const CREDENTIALS = "LATCHKEY_PASSWORD or --password-file; the user is part of the URL";
 
 /** Returns a command to try for an error that has no hint of its own. */
-async function defaultHint(
-  error: unknown,
-  given: GlobalOptions,
-  failed: string,
-): Promise<string | undefined> {
+function defaultHint(error: unknown, given: GlobalOptions, failed: string): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { machine = "", namespace = "", url = "" } = given;
   const command = (verb: string, options: readonly string[] = []): string =>
@@ -64,27 +59,29 @@ async function defaultHint(
   const code = codeOf(error);
   if (code === "GAP" && "cursor" in error) return `latchkey events --after ${error.cursor}`;
   const reply = "reply" in error ? error.reply : "";
-  if (code === "NOTEXECUTED" && reply === "NOPERM") return command("acl", ["--role", await roleFor(error)]);
+  if (code === "NOTEXECUTED" && reply === "NOPERM") return command("acl", ["--role", roleFor(error, failed)]);
   const doctor = failed === "doctor" ? undefined : command("doctor");
   if (code === "NOTEXECUTED") return reply === "NOAUTH" ? CREDENTIALS : doctor;
   if (code !== "UNREACHABLE" || !("reason" in error)) return undefined;
   if ("slot" in error) return doctor;
   if (error.message.includes("`latchkey dev "))
     return `${thisProgram()} dev --port 6379, or --url valkey://host:port`;
-  if (error.reason === "permission") return command("acl", ["--role", await roleFor(error)]);
+  if (error.reason === "permission") return command("acl", ["--role", roleFor(error, failed)]);
   return error.reason === "auth" ? CREDENTIALS : undefined;
 }
 
-/** Roles, those with few permissions first. */
-const BY_POWER: readonly Role[] = ["reader", "writer", "reactor", "restorer", "operator"];
+/** Commands that need another role than a writer's. */
+const ROLES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ["get", "list", "count", "history", "stats", "events", "wait", "graph", "machines", "doctor"].map(
+      (verb) => [verb, "reader"],
+    ),
+  ),
+  ...{ restore: "restorer", reactions: "reactor", fsck: "operator", lua: "operator" },
+};
 
-/** Returns the role that the error names, else the first one that may run the command of which it reports the permission. */
-async function roleFor({ message }: Error): Promise<string> {
+/** Returns the role that the error names, else the one that the command needs. */
+function roleFor({ message }: Error, verb: string): string {
   const [, role] = /`latchkey acl --role ([a-z]+)`/.exec(message) ?? [];
-  if (role !== undefined) return role;
-  const [, denied] = /\(NOPERM ([^)]+)\)/.exec(message) ?? [];
-  const { commandsOf } = await import("../doctor/permissions/roles.js");
-  const mayRun = (one: Role): boolean =>
-    commandsOf(one).some((command) => command === denied || command.startsWith(`${denied}|`));
-  return BY_POWER.find(mayRun) ?? "reader";
+  return role ?? ROLES[verb] ?? "writer";
 }
