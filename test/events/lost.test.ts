@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Valkey } from "iovalkey";
 import { describe, expect, it } from "vitest";
 import { ContractError, type Entities, type EventsOptions, GapError } from "../../src/index.js";
+import { timeMs } from "../../src/valkey/server-clock.js";
 import { admin, connection } from "../helpers/calls.js";
 import { all, client, rejectionOf } from "../helpers/client.js";
 import { type DialState, dial } from "../helpers/dial.js";
@@ -117,12 +118,14 @@ describe("a cursor that was returned with a change", () => {
 
 describe("a cursor that is only a position", () => {
   it("can be between two entries", async () => {
-    const { list } = await dials(3);
-    const changes = await all(list.events({ after: "start", follow: false }));
+    const { list, valkey } = await dials(3);
     expect(await idsAfter(list, "0-1")).toEqual(["x0", "x1", "x2"]);
-    const later = changes.filter(({ timestamp }) => timestamp > (changes[0]?.timestamp ?? ""));
-    const firstMs = Date.parse(changes[0]?.timestamp ?? "");
-    expect(await idsAfter(list, `${firstMs}-9000`)).toEqual(later.map(({ id }) => id));
+    const changes = await all(list.events({ after: "start", follow: false }));
+    const [firstMs = 0, ...laterMs] = changes.map(({ timestamp }) => Date.parse(timestamp));
+    await expect.poll(async () => timeMs(await valkey.time())).toBeGreaterThan(firstMs);
+    await list.create("x3"); // in a later millisecond
+    const later = ["x1", "x2"].filter((_, at) => (laterMs[at] ?? 0) > firstMs);
+    expect(await idsAfter(list, `${firstMs}-9000`)).toEqual([...later, "x3"]);
   });
 
   it("can be between two entries if only earlier ones were trimmed", async () => {
