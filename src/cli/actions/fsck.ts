@@ -57,7 +57,7 @@ export async function runFsck(context: CliContext, settings: Settings, flags: Fs
     const report = { machine, namespace, ...checked, ...counts, findings };
     await context.write(`${jsonFor(context, JSON.stringify(report))}\n`);
   }
-  // What was not checked may be damaged.
+  // A partition that was not checked may be damaged.
   if (counts.manual + counts.repairable + checked.skipped > 0) context.exitWith(EXIT.unexpected);
   context.note(verdict(machine, checked, counts));
 }
